@@ -1,0 +1,95 @@
+"""Graph to exact integers: parameters, buffers, MACs, depth, activations.
+
+The counts come from the very nodes that are emitted; nothing here knows what a
+ResNet is. One multiply-accumulate (MAC) is one multiplication and one addition;
+FLOPs are 2 x MACs. Biases, norms, pooling and elementwise work count no MACs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resnet_gen.graph import Graph, Node, longest_path
+from resnet_gen.ops import Conv, Linear
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Exact counts for one image.
+
+    `layers` is the depth in the ResNet paper's sense: convolution and linear
+    layers on the longest main path, projections and gates left out.
+    `activations` is the number of elements that convolutions and linear layers
+    put out (Radosavovic et al. 2020, Sec. 3, there of convolutions alone).
+    """
+
+    params: int
+    buffers: int
+    macs: int
+    conv_macs: int
+    layers: int
+    activations: int
+
+    @property
+    def flops(self) -> int:
+        """2 x MACs."""
+        return 2 * self.macs
+
+    def as_dict(self) -> dict[str, int]:
+        """All counts by name, `flops` included."""
+        names = ("params", "buffers", "macs", "flops", "conv_macs", "layers", "activations")
+        return {name: getattr(self, name) for name in names}
+
+
+def weighted(node: Node) -> bool:
+    """Whether the node is a layer in the papers' sense: a convolution or a linear layer."""
+    return isinstance(node.op, (Conv, Linear))
+
+
+def params(node: Node) -> int:
+    """Trainable elements of one node."""
+    return sum(math.prod(t.shape) for t in node.tensors if t.trainable)
+
+
+def buffers(node: Node) -> int:
+    """Elements of one node that are kept but not trained."""
+    return sum(math.prod(t.shape) for t in node.tensors if not t.trainable)
+
+
+def macs(node: Node) -> int:
+    """Multiply-accumulates of one node for one image."""
+    return node.op.macs(*node.input_shapes)
+
+
+def activations(node: Node) -> int:
+    """Elements that a convolution or linear layer puts out; 0 for all else."""
+    return math.prod(node.shape) if weighted(node) else 0
+
+
+def depth(graph: Graph) -> int:
+    """Convolution and linear layers on the longest main path."""
+    return longest_path(graph, lambda n: int(n.role == "main" and weighted(n)))
+
+
+def count(graph: Graph) -> Counts:
+    """Counts of a whole network."""
+    return _sum(graph.nodes, depth(graph))
+
+
+def count_nodes(nodes: Iterable[Node]) -> Counts:
+    """Counts of some nodes, such as a stage's; `layers` is how many main layers they hold."""
+    nodes = tuple(nodes)
+    return _sum(nodes, sum(n.role == "main" and weighted(n) for n in nodes))
+
+
+def _sum(nodes: tuple[Node, ...], layers: int) -> Counts:
+    return Counts(
+        params=sum(map(params, nodes)),
+        buffers=sum(map(buffers, nodes)),
+        macs=sum(map(macs, nodes)),
+        conv_macs=sum(macs(n) for n in nodes if isinstance(n.op, Conv)),
+        layers=layers,
+        activations=sum(map(activations, nodes)),
+    )

@@ -1,0 +1,202 @@
+"""`Value`, `Node`, `Graph`, and `Net`, the only builder of graphs.
+
+A graph is a tuple of nodes in execution order. Shapes are checked as each node
+is made, so that a wrong graph cannot exist and the refusal knows which line of
+the specification asked for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
+
+from resnet_gen.ops import Cast, DType, Op, Shape, ShapeError, Tensor
+from resnet_gen.problems import Span, refuse
+
+Loc: TypeAlias = tuple[str | int, ...]
+Role: TypeAlias = Literal["main", "shortcut", "gate"]
+"""What a node is for: the main path, a shortcut around it, or a gate on either."""
+
+MAX_NODES = 100_000
+MAX_ELEMENTS = 1 << 34
+MAX_PARAMS = 20_000_000_000
+
+
+@dataclass(frozen=True)
+class Value:
+    """The activation that a node (or the input) makes: shape of one image, and type."""
+
+    name: str
+    shape: Shape
+    dtype: DType = "float32"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation in its place.
+
+    `name` is what the layer is called everywhere outside (ONNX node, parameter
+    prefix, TensorRT layer); `path` says where it stands in the network in our
+    own words, whatever the naming scheme (`stages.0.2.conv1`).
+    """
+
+    name: str
+    path: str
+    op: Op
+    inputs: tuple[Value, ...]
+    output: Value
+    role: Role = "main"
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the result for one image."""
+        return self.output.shape
+
+    @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of the operands for one image."""
+        return tuple(value.shape for value in self.inputs)
+
+    @property
+    def stage(self) -> str:
+        """The part of the network it belongs to: `stem`, `stages.0`, ..., `head`."""
+        steps = self.path.split(".")
+        return ".".join(steps[:2]) if steps[0] == "stages" else steps[0]
+
+    @property
+    def block(self) -> str:
+        """The block it belongs to (`stages.0.2`); its stage where there is none."""
+        steps = self.path.split(".")
+        return ".".join(steps[:3]) if steps[0] == "stages" else steps[0]
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The weights that the operation has here."""
+        return self.op.weights(*self.input_shapes)
+
+    def weight_name(self, role: str) -> str:
+        """Full name of the weight of this role, as a state dict has it."""
+        return f"{self.name}.{role}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: one input, nodes in execution order, outputs."""
+
+    name: str
+    input: Value
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+
+    def state(self) -> dict[str, Tensor]:
+        """Every weight by its full name, in order: the state dict's names and shapes."""
+        return {n.weight_name(t.role): t for n in self.nodes for t in n.tensors}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each value, by the value's name."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.inputs:
+                found.setdefault(value.name, []).append(node)
+        return found
+
+
+@dataclass
+class _Shared:
+    nodes: list[Node] = field(default_factory=list)
+    params: int = 0
+
+
+class Net:
+    """Builds a graph node by node; scopes name the places and remember the YAML."""
+
+    def __init__(self, input: Value, locate: Callable[[Loc], Span | None] = lambda loc: None) -> None:
+        self.input = input
+        self._locate = locate
+        self._shared = _Shared()
+        self._prefix = ""
+        self._loc: Loc = ()
+        self._role: Role = "main"
+        self._check_size(input.shape)
+
+    def scope(self, name: str = "", at: Loc | None = None, role: Role | None = None) -> Net:
+        """The same net, seen from inside `name`; faults point at `at`."""
+        inner = Net.__new__(Net)
+        inner.__dict__.update(self.__dict__)
+        inner._prefix = f"{self._prefix}{name}." if name else self._prefix
+        inner._loc = self._loc if at is None else at
+        inner._role = role or self._role
+        return inner
+
+    def add(self, name: str, op: Op, *inputs: Value) -> Value:
+        """Append one operation; raises `Refused` where the shapes do not allow it."""
+        shapes = tuple(v.shape for v in inputs)
+        try:
+            shape = op.shape(*shapes)
+        except ShapeError as error:
+            raise self.refusal(f"{self._prefix}{name}: {error}") from None
+        self._check_size(shape)
+        dtype = op.to if isinstance(op, Cast) else inputs[0].dtype
+        path = self._prefix + name
+        node = Node(path, path, op, inputs, Value(path, shape, dtype), self._role)
+        self._shared.params += sum(math.prod(t.shape) for t in node.tensors)
+        self._shared.nodes.append(node)
+        self._check_totals()
+        return node.output
+
+    def refusal(self, message: str, hint: str | None = None) -> Exception:
+        """A refusal that points at the line of the specification being built."""
+        return refuse(message, self._locate(self._loc), hint)
+
+    def _check_size(self, shape: Shape) -> None:
+        if math.prod(shape) > MAX_ELEMENTS:
+            sides = "x".join(map(str, shape))
+            raise self.refusal(f"an activation of {sides} is beyond any machine")
+
+    def _check_totals(self) -> None:
+        if self._shared.params > MAX_PARAMS:
+            raise self.refusal(f"more than {MAX_PARAMS:,} parameters")
+        if len(self._shared.nodes) > MAX_NODES:
+            raise self.refusal(f"more than {MAX_NODES:,} operations")
+
+    def graph(self, name: str, *outputs: Value) -> Graph:
+        """The finished graph; names are still the paths."""
+        return Graph(name, self.input, tuple(self._shared.nodes), outputs)
+
+
+def renamed(graph: Graph, names: Sequence[str], output: str) -> Graph:
+    """The graph with its nodes called `names`, in order; values follow their nodes.
+
+    The value that the graph puts out is called `output`. Raises `ValueError` if two nodes would have one name.
+    """
+    if len({*names, graph.input.name, output}) != len(graph.nodes) + 2:
+        raise ValueError("a naming scheme must give every node a name of its own")
+    new = {n.output.name: name for n, name in zip(graph.nodes, names, strict=True)}
+    new[graph.outputs[0].name] = output
+
+    def value(old: Value) -> Value:
+        return replace(old, name=new.get(old.name, old.name))
+
+    nodes = tuple(
+        replace(n, name=name, inputs=tuple(map(value, n.inputs)), output=value(n.output))
+        for n, name in zip(graph.nodes, names, strict=True)
+    )
+    return replace(graph, nodes=nodes, outputs=tuple(map(value, graph.outputs)))
+
+
+def longest_path(graph: Graph, weight: Callable[[Node], int]) -> int:
+    """The greatest sum of `weight` over the nodes of any path from input to output."""
+    depth = {graph.input.name: 0}
+    for node in graph.nodes:
+        depth[node.output.name] = weight(node) + max(depth[v.name] for v in node.inputs)
+    return max((depth[v.name] for v in graph.outputs), default=0)
+
+
+def stages_of(nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    """Nodes by their stage, in order of first appearance."""
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        found.setdefault(node.stage, []).append(node)
+    return found

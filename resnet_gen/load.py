@@ -1,0 +1,101 @@
+"""From a name, a path and `--set` texts to a checked specification."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_gen.problems import refuse, suggest
+from resnet_gen.resources import family, shipped_specs
+from resnet_gen.source import Loc, Source, overlay, read_file, setting
+from resnet_gen.spec import OWN_KEYS, Spec, check
+
+MAX_PARENTS = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A specification, the text positions it came from, and the family it belongs to."""
+
+    spec: Spec
+    source: Source
+    family: str
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole specification as plain data: every default and parent filled in."""
+        return self.spec.model_dump(mode="json", exclude={"extends"}, exclude_none=True)
+
+    def canonical(self) -> str:
+        """The resolved specification as one line of JSON: equal for equal networks."""
+        return json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def digest(self) -> str:
+        """SHA-256 of `canonical()`."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
+    """Load the spec at a path, or the shipped spec of that name, with `--set` texts laid over it.
+
+    Raises `Refused` for whatever is wrong with any of it.
+    """
+    path = find(reference)
+    source = _with_parents(path, _shown(path, reference), ())
+    for text in settings:
+        source = overlay(source, setting(text))
+    shipped = path in shipped_specs().values()
+    return Loaded(check(source), source, family(path) if shipped else "")
+
+
+def find(reference: str) -> Path:
+    """The file that `reference` means: a path ending in .yaml or .yml, or a shipped name."""
+    if reference in shipped_specs():
+        return shipped_specs()[reference]
+    if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
+        return Path(reference)
+    raise refuse(f"there is no spec '{reference}'", hint=suggest(reference, shipped_specs()))
+
+
+def _shown(path: Path, reference: str) -> str:
+    """How messages call the file: shipped ones by their place in the project."""
+    return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
+
+
+def _with_parents(path: Path, shown: str, children: tuple[Path, ...]) -> Source:
+    source = read_file(path, shown)
+    parent = source.data.get("extends")
+    if parent is None:
+        return source
+    where = source.span(("extends",))
+    if not isinstance(parent, str):
+        raise refuse("extends: not the name of one spec", where)
+    chain = (*children, path.resolve())
+    target = _parent_path(parent, path)
+    if target is None:
+        raise refuse(f"extends: there is no spec '{parent}'", where, suggest(parent, shipped_specs()))
+    if target.resolve() in chain or len(chain) > MAX_PARENTS:
+        raise refuse("extends: circular", where, " -> ".join(p.name for p in (*chain, target)))
+    shown = _shown(target, parent if parent in shipped_specs() else str(target))
+    return overlay(_inherited(_with_parents(target, shown, chain)), source)
+
+
+def _parent_path(parent: str, child: Path) -> Path | None:
+    """A shipped name, or a YAML file beside the child."""
+    if parent in shipped_specs():
+        return shipped_specs()[parent]
+    path = child.parent / parent
+    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
+
+
+def _inherited(source: Source) -> Source:
+    """A parent without the keys that describe that one network."""
+
+    def keeps(loc: Loc) -> bool:
+        return not loc or loc[0] not in OWN_KEYS
+
+    data = {key: value for key, value in source.data.items() if keeps((key,))}
+    return Source(data, {loc: mark for loc, mark in source.marks.items() if keeps(loc)})

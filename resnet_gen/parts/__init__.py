@@ -1,0 +1,1 @@
+"""Parts: what a specification can choose, one file a part (see `base`)."""

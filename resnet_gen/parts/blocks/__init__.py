@@ -1,0 +1,1 @@
+"""Blocks: the unit that a stage repeats."""

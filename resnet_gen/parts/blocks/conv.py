@@ -1,0 +1,19 @@
+"""VGG's layer."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.parts.base import Block, Kernel, Place, Using
+
+
+class ConvLayer(Block):
+    """One biased convolution with norm and activation (Simonyan and Zisserman 2014, Table 1)."""
+
+    kind: Literal["conv"] = "conv"
+    kernel: Kernel = Field(3, description="Side of the window.")
+
+    def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
+        y = using.conv(net, "conv", x, place.width, kernel=self.kernel, stride=place.stride, bias=True)
+        return using.norm_act(net, "", y)

@@ -1,0 +1,25 @@
+"""The two-layer pre-activation block."""
+
+from typing import ClassVar, Literal
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.parts.base import Block, Place, Using
+
+
+class PreactBasic(Block):
+    """Norm and activation before each of two 3x3 convolutions (He et al. 2016, Fig. 1b).
+
+    Where the shape changes, the shortcut starts from the activated input; norm
+    and activation follow the last block, and the stem has none.
+    """
+
+    kind: Literal["preact_basic"] = "preact_basic"
+    preactivated: ClassVar[bool] = True
+
+    def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
+        active = using.norm_act(net, "1", x)
+        y = using.conv(net, "conv1", active, place.width, kernel=3, stride=place.stride)
+        y = using.norm_act(net, "2", y)
+        y = using.conv(net, "conv2", y, place.width, kernel=3)
+        around = active if using.shortcut.changes(x, y) else x
+        return using.shortcut.join(net, around, y, stride=place.stride, using=using)

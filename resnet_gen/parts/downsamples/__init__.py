@@ -1,0 +1,1 @@
+"""Downsampling: how a stage makes the map smaller."""

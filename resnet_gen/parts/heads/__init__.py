@@ -1,0 +1,1 @@
+"""Heads: from the last feature map to scores."""

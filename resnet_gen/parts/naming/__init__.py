@@ -1,0 +1,1 @@
+"""Naming schemes: how layers and parameters are called."""

@@ -1,0 +1,1 @@
+"""Shortcuts: the path around a block's branch."""

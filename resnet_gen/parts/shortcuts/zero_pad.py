@@ -1,0 +1,20 @@
+"""The parameter-free shortcut: option A."""
+
+from typing import Literal
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.ops import PadChannels, Subsample
+from resnet_gen.parts.base import Shortcut, Using
+
+
+class ZeroPad(Shortcut):
+    """Identity, subsampled at the stride, new channels zero: option A (He et al. 2015, Sec. 3.3)."""
+
+    kind: Literal["zero_pad"] = "zero_pad"
+
+    def bridge(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
+        if stride > 1:
+            x = net.add("subsample", Subsample(stride), x)
+        if x.shape[0] != branch.shape[0]:
+            x = net.add("pad", PadChannels(branch.shape[0]), x)
+        return x

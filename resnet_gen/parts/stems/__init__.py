@@ -1,0 +1,1 @@
+"""Stems: what stands before the first stage."""

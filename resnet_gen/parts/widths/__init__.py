@@ -1,0 +1,1 @@
+"""Width rules: how many filters each stage has."""

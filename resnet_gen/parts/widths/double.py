@@ -1,0 +1,20 @@
+"""The paper's width rule."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
+from typing import Literal
+
+from pydantic import Field
+
+from resnet_gen.parts.base import Channels, WidthRule
+
+
+class Double(WidthRule):
+    """Filters double where the map halves (He et al. 2015, Sec. 3.3, rule ii)."""
+
+    kind: Literal["double"] = "double"
+    first: Channels = Field(64, description="Filters of the first stage.")
+
+    def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
+        return tuple(accumulate(entering[1:], mul, initial=self.first))

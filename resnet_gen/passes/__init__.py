@@ -1,0 +1,1 @@
+"""Passes: Graph to Graph, with the weights that go with it."""

@@ -1,0 +1,67 @@
+"""Batch norm folded into the convolution before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from resnet_gen.graph import Graph, Node
+from resnet_gen.ops import BatchNorm, Conv
+from resnet_gen.passes.rewire import rewired
+from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+
+
+def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """Fold each batch norm whose input is a convolution that nothing else reads.
+
+    A convolution gains a bias where it had none. Pre-activation norms, which
+    follow a sum, stay. The sums are formed in float64.
+    """
+    makers = {node.output.name: node for node in graph.nodes}
+    readers = graph.consumers()
+    pairs = {
+        norm.name: makers[norm.inputs[0].name]
+        for norm in graph.nodes
+        if isinstance(norm.op, BatchNorm) and _foldable(makers.get(norm.inputs[0].name), readers)
+    }
+    convs = {conv.name for conv in pairs.values()}
+    nodes = [_biased(n) if n.name in convs else n for n in graph.nodes if n.name not in pairs]
+    same = {n.output.name: pairs[n.name].output for n in graph.nodes if n.name in pairs}
+    recipes: dict[str, Recipe] = {}
+    for norm in graph.nodes:
+        if norm.name in pairs:
+            recipes.update(_recipes(pairs[norm.name], norm))
+    return rewired(graph, nodes, same), Derived(weights, recipes)
+
+
+def _foldable(conv: Node | None, readers: dict[str, list[Node]]) -> bool:
+    return conv is not None and isinstance(conv.op, Conv) and len(readers[conv.output.name]) == 1
+
+
+def _biased(conv: Node) -> Node:
+    assert isinstance(conv.op, Conv)
+    return replace(conv, op=replace(conv.op, bias=True))
+
+
+def _recipes(conv: Node, norm: Node) -> dict[str, Recipe]:
+    """How the folded weight and bias come from the convolution's and the norm's tensors."""
+    assert isinstance(norm.op, BatchNorm) and isinstance(conv.op, Conv)
+    eps, had_bias = norm.op.eps, conv.op.bias
+    weight_name, bias_name = conv.weight_name("weight"), conv.weight_name("bias")
+
+    def scale(base: Weights, start: int, stop: int) -> np.ndarray:
+        variance = base.rows(norm.weight_name("running_var"), start, stop).astype(np.float64)
+        return base.rows(norm.weight_name("weight"), start, stop) / np.sqrt(variance + eps)
+
+    def weight(base: Weights, start: int, stop: int) -> Array:
+        by_row = scale(base, start, stop).astype(np.float32)[:, None, None, None]
+        return base.rows(weight_name, start, stop) * by_row
+
+    def bias(base: Weights, start: int, stop: int) -> Array:
+        mean = base.rows(norm.weight_name("running_mean"), start, stop).astype(np.float64)
+        shift = base.rows(bias_name, start, stop) - mean if had_bias else -mean
+        shift = shift * scale(base, start, stop) + base.rows(norm.weight_name("bias"), start, stop)
+        return shift.astype(np.float32)
+
+    return {weight_name: weight, bias_name: bias}

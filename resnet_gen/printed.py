@@ -1,0 +1,38 @@
+"""Figures as papers print them: `3.8e9`, `25.5M`, `152`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+_FORM = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?:e([0-9]{1,2})|([KMG]))?\Z")
+_EXPONENT = {None: 0, "K": 3, "M": 6, "G": 9}
+
+
+class PrintedError(ValueError):
+    """A text that is not a figure; the message says what is."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed figure: its value, and the unit of its last digit, both exact."""
+
+    text: str
+    value: Decimal
+    unit: Decimal
+
+    @classmethod
+    def parse(cls, text: str) -> Printed:
+        """Read `text`; raises `PrintedError` if it is no figure."""
+        match = _FORM.match(text)
+        if match is None:
+            raise PrintedError(f"'{text}' is not a printed figure")
+        digits, exponent, suffix = match.groups()
+        power = int(exponent) if exponent else _EXPONENT[suffix]
+        decimals = len(digits.partition(".")[2])
+        return cls(text, Decimal(digits).scaleb(power), Decimal(1).scaleb(power - decimals))
+
+    def admits(self, exact: int) -> bool:
+        """Whether `exact` is within one unit of the last printed digit."""
+        return abs(exact - self.value) < self.unit

@@ -1,0 +1,44 @@
+"""Where the files that belong to the package lie: `specs/` and `templates/`.
+
+In a checkout they stand beside the package, in an installed wheel inside it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def _folder(name: str) -> Path:
+    inside = _PACKAGE / "_data" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def templates() -> Path:
+    """The folder of jinja templates."""
+    return _folder("templates")
+
+
+def references() -> Path:
+    """The folder of reference networks: names and shapes of published state dicts."""
+    return _folder("specs") / "references"
+
+
+@cache
+def shipped_specs() -> dict[str, Path]:
+    """The shipped specifications: name to file, sorted by family and then by size."""
+    found = sorted(_folder("specs").glob("*/*.yaml"), key=lambda p: (p.parent.name, _natural(p.stem)))
+    return {path.stem: path for path in found}
+
+
+def _natural(name: str) -> tuple[tuple[int, str], ...]:
+    words = "".join(c if c.isdigit() else f" {c} " for c in name).split()
+    digits = "".join(c if c.isdigit() else " " for c in name).split()
+    return (*((int(d), "") for d in digits[:1]), *((0, w) for w in words))
+
+
+def family(path: Path) -> str:
+    """The family of a specification: the folder it lies in."""
+    return path.parent.name

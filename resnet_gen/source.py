@@ -1,0 +1,279 @@
+"""YAML text to plain data, with the position of every key and value.
+
+YAML is read with the scalars of YAML 1.2 (`no` is text, `1e-5` is a number).
+What a spec has no use for, and what makes YAML dangerous or ambiguous, is
+refused: anchors and aliases, tags, duplicate keys, several documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse
+
+Loc: TypeAlias = tuple[str | int, ...]
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_VALUES = 100_000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_QUOTED = frozenset("'\"|>")
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a value stands and, inside a mapping, where its key stands."""
+
+    value: Span
+    key: Span | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Plain data and a mark for the location of every value in it."""
+
+    data: Any
+    marks: dict[Loc, Mark] = field(default_factory=dict)
+
+    def span(self, loc: Loc, key: bool = False) -> Span | None:
+        """Position of the value (or key) at `loc`, else of its nearest parent."""
+        for length in range(len(loc), -1, -1):
+            mark = self.marks.get(loc[:length])
+            if mark is not None:
+                whole = length == len(loc) and not key
+                return mark.value if whole or mark.key is None else mark.key
+        return None
+
+
+def read_file(path: Path, shown: str | None = None) -> Source:
+    """Read the YAML file at `path`; messages name it `shown`.
+
+    Raises `Refused` if it cannot be read, is not UTF-8 text of at most 1 MiB,
+    or is not one YAML mapping within the limits above.
+    """
+    name = shown or str(path)
+    try:
+        if not path.is_file():
+            raise refuse("there is no such file", name)
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
+    return read_text(Document(name, _decode(raw, name)))
+
+
+def _decode(raw: bytes, name: str) -> str:
+    if len(raw) > MAX_BYTES:
+        raise refuse("larger than 1 MiB, which no spec is", name)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise refuse("encoded as UTF-16", name, "save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}"
+        raise refuse(reason, name, "save it as UTF-8") from None
+    if "\0" in text:
+        raise refuse("a binary file, not YAML", name)
+    return text
+
+
+def read_text(document: Document, mapping: bool = True) -> Source:
+    """Read one YAML document; `mapping` demands a mapping at its top."""
+    try:
+        events = yaml.parse(document.text, Loader=_LOADER)
+        source = _Reader(document, events).read()
+    except yaml.YAMLError as error:
+        raise Refused(_syntax_problem(error, document)) from None
+    if mapping and not isinstance(source.data, dict):
+        what = "empty" if source.data is None else "not a mapping of keys to values"
+        raise refuse(what, source.span(()) or document.name, "start with 'name: my-network'")
+    return source
+
+
+def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    words = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if mark is None:
+        return Problem(f"not YAML: {words}", document.name)
+    return Problem(f"not YAML: {words}", Span(document, mark.line, mark.column, mark.column + 1))
+
+
+class _Reader:
+    """Folds the parser's events into data and marks, without recursion in the parser."""
+
+    def __init__(self, document: Document, events: Iterator[Any]) -> None:
+        self.document, self.events = document, events
+        self.marks: dict[Loc, Mark] = {}
+
+    def read(self) -> Source:
+        next(self.events)  # the stream's start
+        event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            return Source(None)
+        data = self._value(next(self.events), (), None)
+        next(self.events)  # the document's end
+        after = next(self.events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise refuse("a second document", self._span(after), "one spec a file: drop the '---'")
+        return Source(data, self.marks)
+
+    def _value(self, event: Any, loc: Loc, key: Span | None) -> Any:
+        self._check(event, loc)
+        self.marks[loc] = Mark(self._span(event), key)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(loc)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(loc)
+        return self._scalar(event)
+
+    def _check(self, event: Any, loc: Loc) -> None:
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            hint = "write the value out, or share it through 'extends'"
+            raise refuse("anchors and aliases are not allowed", self._span(event), hint)
+        if event.tag is not None and event.tag != "!":
+            raise refuse(f"the tag '{event.tag}' is not allowed", self._span(event))
+        if len(loc) > MAX_DEPTH or len(self.marks) >= MAX_VALUES:
+            raise refuse("nested too deep or too many values for a spec", self._span(event))
+
+    def _mapping(self, loc: Loc) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            span = self._span(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise refuse("a key must be a plain word", span)
+            self._check(event, loc)
+            if event.value in result:
+                first = self.marks[(*loc, event.value)].key
+                raise refuse(f"the key '{event.value}' stands twice", span, _first_at(first))
+            result[event.value] = None
+            result[event.value] = self._value(next(self.events), (*loc, event.value), span)
+        self._close(event, loc)
+        return result
+
+    def _sequence(self, loc: Loc) -> list[Any]:
+        result: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            result.append(self._value(event, (*loc, len(result)), None))
+        self._close(event, loc)
+        return result
+
+    def _close(self, event: Any, loc: Loc) -> None:
+        """Stretch the mark of a collection to its closing bracket, where that is on its line."""
+        mark, end = self.marks[loc], event.end_mark
+        if end.line == mark.value.line and end.column > mark.value.end:
+            self.marks[loc] = Mark(replace(mark.value, end=end.column), mark.key)
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.style in _QUOTED:
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _INT.match(text):
+            if len(text) > 40:
+                raise refuse("a number of more than 40 digits", self._span(event))
+            base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+            return int(text, base)
+        return float(text) if _FLOAT.match(text) else text
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        last = end.column if end.line == start.line else len(self.document.line(start.line))
+        return Span(self.document, start.line, start.column, max(last, start.column + 1))
+
+
+def _first_at(span: Span | None) -> str | None:
+    return f"first on line {span.line + 1}" if span else None
+
+
+def overlay(base: Source, top: Source) -> Source:
+    """`top` laid over `base`: mappings merge, everything else is replaced.
+
+    A part is one choice: where `top` names another `kind`, its mapping replaces
+    the base's, and a short form (`block: basic`) merges as `{kind: basic}`.
+    """
+    marks: dict[Loc, Mark] = {}
+    data = _lay(base, top, (), marks)
+    return Source(data, marks)
+
+
+def _lay(base: Source, top: Source, loc: Loc, marks: dict[Loc, Mark]) -> Any:
+    old, new = at(base.data, loc), at(top.data, loc)
+    if isinstance(new, dict) and isinstance(old, str) and "kind" not in new:
+        old = {"kind": old}
+        marks[(*loc, "kind")] = base.marks[loc]
+    if not (isinstance(old, dict) and isinstance(new, dict)) or _other_kind(old, new):
+        _copy(top, loc, marks)
+        return new
+    marks[loc] = top.marks.get(loc) or base.marks[loc]
+    merged: dict[str, Any] = {}
+    for key in [*old, *(k for k in new if k not in old)]:
+        inner = (*loc, key)
+        if key in new and key in old and isinstance(at(base.data, loc), dict):
+            merged[key] = _lay(base, top, inner, marks)
+        elif key in new:
+            merged[key] = new[key]
+            _copy(top, inner, marks)
+        else:
+            merged[key] = old[key]
+            _copy(base, inner, marks)
+    return merged
+
+
+def _other_kind(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return "kind" in new and new["kind"] != old.get("kind")
+
+
+def _copy(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
+    marks.update({k: v for k, v in source.marks.items() if k[: len(loc)] == loc})
+
+
+def at(data: Any, loc: Loc) -> Any:
+    """The value at `loc` in plain data; None where there is none."""
+    for step in loc:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def setting(text: str) -> Source:
+    """One `--set key.path=value` as a source whose marks point into its text."""
+    key, equals, value = text.partition("=")
+    path = key.strip().split(".")
+    document = Document("--set", text)
+    if not equals or not all(path):
+        hint = "write --set key=value, as in --set stages.depths=[3,4,23,3]"
+        raise refuse("not of the form key=value", Span(document, 0, 0, max(1, len(text))), hint)
+    offset = len(key) + 1
+    inner = read_text(Document("--set", " " * offset + value), mapping=False)
+    loc: Loc = tuple(path)
+    span = Span(document, 0, 0, len(key))
+    marks = {loc[:n]: Mark(Span(document, 0, 0, len(text)), span) for n in range(len(loc) + 1)}
+    for place, mark in inner.marks.items():
+        marks[loc + place] = Mark(_moved(mark.value, document), mark.key or span)
+    data: Any = inner.data
+    for step in reversed(path):
+        data = {step: data}
+    return Source(data, marks)
+
+
+def _moved(span: Span, document: Document) -> Span:
+    return replace(span, document=document)

@@ -1,0 +1,65 @@
+"""Weights drawn from a seed: He initialization, reproducible to the bit.
+
+Convolution and linear weights are uniform with the variance 2 / fan-in (He et
+al. 2015, arXiv 1502.01852, Eq. 10). The last layer of each residual branch is
+scaled by 1 / sqrt(number of residual sums), so that activations of a network of
+any depth stay within float16 (after Zhang et al. 2019, Fixup, Sec. 3).
+
+Only raw bits of PCG64, which NumPy keeps stable, and IEEE arithmetic are used:
+same seed, same bytes, on every NumPy and Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+
+from resnet_gen.graph import Graph
+from resnet_gen.ops import Add, BatchNorm, Conv, Tensor
+from resnet_gen.weights.base import Array
+
+
+class Seeded:
+    """Weights of a graph, drawn from `seed`; each tensor has a stream of its own."""
+
+    def __init__(self, graph: Graph, seed: int = 0) -> None:
+        self._tensors = graph.state()
+        self._gains = _branch_gains(graph)
+        self._seed = seed
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        """Rows start..stop of the tensor `name`."""
+        tensor = self._tensors[name]
+        gain = self._gains.get(name, 1.0)
+        if tensor.fill is not None:
+            return np.full((stop - start, *tensor.shape[1:]), tensor.fill * gain, np.float32)
+        return self._drawn(name, tensor, gain, start, stop)
+
+    def _drawn(self, name: str, tensor: Tensor, gain: float, start: int, stop: int) -> Array:
+        row = math.prod(tensor.shape[1:])
+        first, count = start * row, (stop - start) * row
+        bits = self._stream(name, first // 2).random_raw(count // 2 + 2).astype("<u8", copy=False).view("<u4")
+        bits = bits[first % 2 : first % 2 + count]
+        bits >>= 8  # the 24 bits that a float32 holds exactly
+        values = bits.astype(np.float32)
+        bound = gain * math.sqrt(6.0 / row)
+        values *= np.float32(bound / (1 << 23))
+        values -= np.float32(bound)
+        return values.reshape(stop - start, *tensor.shape[1:])
+
+    def _stream(self, name: str, offset: int) -> np.random.PCG64:
+        key = hashlib.sha256(f"{self._seed}/{name}".encode()).digest()
+        stream = np.random.PCG64(np.random.SeedSequence(int.from_bytes(key, "little")))
+        stream.advance(offset)
+        return stream
+
+
+def _branch_gains(graph: Graph) -> dict[str, float]:
+    """The weights that end a residual branch, each with 1 / sqrt(number of residual sums)."""
+    makers = {n.output.name: n for n in graph.nodes}
+    sums = [n for n in graph.nodes if isinstance(n.op, Add)]
+    ends = [makers[n.inputs[0].name] for n in sums if n.inputs[0].name in makers]
+    weighted = [n for n in ends if isinstance(n.op, (BatchNorm, Conv))]
+    return {n.weight_name("weight"): len(sums) ** -0.5 for n in weighted}

@@ -1,0 +1,102 @@
+"""Weights from a file: safetensors, NumPy's .npz, or a PyTorch checkpoint.
+
+The format is told by the file's first bytes, never by its name. Nothing that a
+file holds is executed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from resnet_gen.graph import Graph
+from resnet_gen.ops import Shape
+from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.weights.base import Array
+
+MOST_NAMED = 20
+_IGNORED = "num_batches_tracked"
+
+
+class Stored(Protocol):
+    """One tensor in a file."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape."""
+        ...
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Rows start..stop, as float32."""
+        ...
+
+
+class FromFile:
+    """The weights of a graph, out of a file that has exactly them."""
+
+    def __init__(self, tensors: Mapping[str, Stored]) -> None:
+        self._tensors = tensors
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        """Rows start..stop of the tensor `name`."""
+        return self._tensors[name].rows(start, stop)
+
+
+def read(path: Path) -> dict[str, Stored]:
+    """The tensors of a file by name; raises `Refused` if it is none of the formats."""
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(16)
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
+    tensors: dict[str, Stored] = importlib.import_module(_format(path, magic)).read(path)
+    return {name: tensor for name, tensor in tensors.items() if not name.endswith(_IGNORED)}
+
+
+def _format(path: Path, magic: bytes) -> str:
+    """The module that reads a file of these first bytes."""
+    here = "resnet_gen.weights"
+    if magic[:2] == b"PK":
+        return f"{here}.{'npz' if _holds_arrays(path) else 'pytorch'}"
+    if magic[:1] == b"\x80":
+        return f"{here}.pytorch_legacy"
+    if magic[8:9] == b"{":
+        return f"{here}.safetensors"
+    hint = "safetensors, .npz and PyTorch checkpoints can be read"
+    raise refuse("not a file of weights, or damaged", str(path), hint)
+
+
+def _holds_arrays(path: Path) -> bool:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
+
+
+def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path) -> FromFile:
+    """The file's tensors as the graph's weights; raises `Refused` naming each that does not fit."""
+    wanted = {name: tensor.shape for name, tensor in graph.state().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    faults = [f"'{n}' is missing: {_x(s)} is needed" for n, s in wanted.items() if n not in found]
+    faults += [
+        f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s
+    ]
+    faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
+    if faults:
+        raise Refused(_listed(faults, str(path)))
+    return FromFile(tensors)
+
+
+def _listed(faults: list[str], where: str) -> list[Problem]:
+    shown = [Problem(fault, where) for fault in faults[:MOST_NAMED]]
+    more = len(faults) - len(shown)
+    return shown + ([Problem(f"and {more} more tensors that do not fit", where)] if more else [])
+
+
+def _x(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
