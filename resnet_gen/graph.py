@@ -117,7 +117,7 @@ class Net:
         self._locate = locate
         self._shared = _Shared()
         self._prefix = ""
-        self._loc: Loc = ()
+        self._loc: Loc = ("input",)
         self._role: Role = "main"
         self._check_size(input.shape)
 
@@ -136,7 +136,7 @@ class Net:
         try:
             shape = op.shape(*shapes)
         except ShapeError as error:
-            raise self.refusal(f"{self._prefix}{name}: {error}") from None
+            raise self.scope(name).refusal(str(error)) from None
         self._check_size(shape)
         dtype = op.to if isinstance(op, Cast) else inputs[0].dtype
         path = self._prefix + name
@@ -148,7 +148,8 @@ class Net:
 
     def refusal(self, message: str, hint: str | None = None) -> Exception:
         """A refusal that points at the line of the specification being built."""
-        return refuse(message, self._locate(self._loc), hint)
+        place = f"{self._prefix[:-1]}: " if self._prefix else ""
+        return refuse(f"{place}{message}", self._locate(self._loc), hint)
 
     def _check_size(self, shape: Shape) -> None:
         if math.prod(shape) > MAX_ELEMENTS:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_gen.problems import refuse, suggest
+from resnet_gen.problems import Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.spec import OWN_KEYS, Spec, check
@@ -46,9 +46,16 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     path = find(reference)
     source = _with_parents(path, _shown(path, reference), ())
     for text in settings:
-        source = overlay(source, setting(text))
-    shipped = path in shipped_specs().values()
-    return Loaded(check(source), source, family(path) if shipped else "")
+        source = overlay(source, _setting(text))
+    shipped = shipped_specs().get(path.stem)
+    return Loaded(check(source), source, family(shipped) if shipped and shipped.samefile(path) else "")
+
+
+def _setting(text: str) -> Source:
+    source = setting(text)
+    if "extends" in source.data:
+        raise refuse("extends: cannot be set, only written in a spec", source.span(("extends",), key=True))
+    return source
 
 
 def find(reference: str) -> Path:
@@ -57,7 +64,7 @@ def find(reference: str) -> Path:
         return shipped_specs()[reference]
     if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
         return Path(reference)
-    raise refuse(f"there is no spec '{reference}'", hint=suggest(reference, shipped_specs()))
+    raise refuse(f"there is no spec '{shortened(reference)}'", hint=suggest(reference, shipped_specs()))
 
 
 def _shown(path: Path, reference: str) -> str:
@@ -74,21 +81,30 @@ def _with_parents(path: Path, shown: str, children: tuple[Path, ...]) -> Source:
     if not isinstance(parent, str):
         raise refuse("extends: not the name of one spec", where)
     chain = (*children, path.resolve())
-    target = _parent_path(parent, path)
-    if target is None:
-        raise refuse(f"extends: there is no spec '{parent}'", where, suggest(parent, shipped_specs()))
-    if target.resolve() in chain or len(chain) > MAX_PARENTS:
+    target = _parent_path(parent, path, where)
+    if target.resolve() in chain:
         raise refuse("extends: circular", where, " -> ".join(p.name for p in (*chain, target)))
+    if len(chain) > MAX_PARENTS:
+        raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent if parent in shipped_specs() else str(target))
     return overlay(_inherited(_with_parents(target, shown, chain)), source)
 
 
-def _parent_path(parent: str, child: Path) -> Path | None:
-    """A shipped name, or a YAML file beside the child."""
+def _parent_path(parent: str, child: Path, where: Span | None) -> Path:
+    """A shipped spec by its name, or a YAML file beside the child."""
     if parent in shipped_specs():
         return shipped_specs()[parent]
     path = child.parent / parent
-    return path if path.suffix in (".yaml", ".yml") and path.is_file() else None
+    if path.suffix not in (".yaml", ".yml"):
+        hint = suggest(parent, shipped_specs())
+        raise refuse(f"extends: there is no spec '{shortened(parent)}'", where, hint)
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        found = False
+    if not found:
+        raise refuse(f"extends: there is no file '{shortened(parent)}' beside this one", where)
+    return path
 
 
 def _inherited(source: Source) -> Source:

@@ -9,7 +9,7 @@ from resnet_gen.graph import Graph, Net, Value, renamed
 from resnet_gen.load import Loaded
 from resnet_gen.ops import Softmax
 from resnet_gen.parts.base import Place, Using
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, several
 from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
@@ -47,7 +47,8 @@ def _stage(net: Net, x: Value, index: int, stage: StagePlan, spec: Spec, using: 
     first = stages.downsample.block_stride(stage.stride)
     for number in range(stage.depth):
         place = Place(stage.width, 1 if number else first, number)
-        at: Loc = ("stages", "shortcut") if not number else ("stages", "block")
+        shaped = not number and "shortcut" in stages.model_fields_set
+        at: Loc = ("stages", "shortcut" if shaped else "block")
         x = stages.block.build(here.scope(str(number), at=at), x, place, using)
     return stages.downsample.after(here, x, stage.stride)
 
@@ -70,7 +71,8 @@ def _same_length(loaded: Loaded, values: Sequence[int], loc: Loc) -> None:
     n = len(loaded.spec.stages.depths)
     if len(values) != n:
         name = ".".join(map(str, loc))
-        raise refuse(f"{name}: {len(values)} values for {n} stages", loaded.source.span(loc), "one a stage")
+        message = f"{name}: {several(len(values), 'value')} for {several(n, 'stage')}"
+        raise refuse(message, loaded.source.span(loc), "write one for each stage")
 
 
 def _published(graph: Graph, spec: Spec) -> Graph:

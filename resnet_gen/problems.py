@@ -8,8 +8,12 @@ exits with 2.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,20 @@ class Document:
     name: str
     text: str
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return _BREAK.split(self.text)
+
     def line(self, number: int) -> str:
-        """Line `number`, counted from 0, without its end; empty past the last one."""
-        lines = self.text.split("\n")
-        return lines[number].rstrip("\r") if number < len(lines) else ""
+        """Line `number`, counted from 0; empty past the last one."""
+        return self.lines[number] if number < len(self.lines) else ""
+
+    def span_at(self, index: int) -> Span:
+        """The character at `index` of the text."""
+        before = _BREAK.split(self.text[:index])
+        column = len(before[-1])
+        return Span(self, len(before) - 1, column, column + 1)
 
 
 @dataclass(frozen=True)
@@ -69,12 +83,22 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         rule = f" [{self.rule}]" if self.rule else ""
-        lines = [f"{place}{self.severity}: {self.message}{rule}"]
+        lines = [_visible(f"{place}{self.severity}: {self.message}{rule}")]
         if isinstance(self.where, Span):
             lines.append(self.where.excerpt())
         if self.hint:
-            lines.append(f"hint: {self.hint}")
+            lines.append(_visible(f"hint: {self.hint}"))
         return "\n".join(lines)
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """`text` cut to `limit` characters; what comes from a file may be of any length."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _visible(text: str) -> str:
+    """`text` with escapes for control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Refused(Exception):
@@ -91,9 +115,21 @@ def refuse(message: str, where: Span | str | None = None, hint: str | None = Non
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint for an unknown `word`: the closest known one, then all of them."""
+    """A hint for an unknown `word`: the closest known one, then all of them unless they are many."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    first = f"did you mean '{close[0]}'? " if close else ""
+    close = closest(word, names)
+    first = f"did you mean '{close}'?" if close else ""
+    if close and len(names) > 20:
+        return first
     shown = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-    return f"{first}known: {shown}"
+    return f"{first} known: {shown}".strip()
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like `word`, if any is."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
+def several(number: int, noun: str) -> str:
+    """`1 value`, `2 values`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.reader import ReaderError
 
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened
 
 Loc: TypeAlias = tuple[str | int, ...]
 
@@ -26,6 +27,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_UNCLOSED = re.compile("flow|quoted scalar|simple key")
 _QUOTED = frozenset("'\"|>")
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -68,7 +70,7 @@ def read_file(path: Path, shown: str | None = None) -> Source:
     name = shown or str(path)
     try:
         if not path.is_file():
-            raise refuse("there is no such file", name)
+            raise refuse("not a file" if path.exists() else "there is no such file", name)
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -91,25 +93,45 @@ def _decode(raw: bytes, name: str) -> str:
     return text
 
 
-def read_text(document: Document, mapping: bool = True) -> Source:
-    """Read one YAML document; `mapping` demands a mapping at its top."""
-    try:
-        events = yaml.parse(document.text, Loader=_LOADER)
-        source = _Reader(document, events).read()
-    except yaml.YAMLError as error:
-        raise Refused(_syntax_problem(error, document)) from None
-    if mapping and not isinstance(source.data, dict):
+def read_text(document: Document) -> Source:
+    """Read one YAML document, which must be a mapping."""
+    source = _read(document, document.text)
+    if not isinstance(source.data, dict):
         what = "empty" if source.data is None else "not a mapping of keys to values"
         raise refuse(what, source.span(()) or document.name, "start with 'name: my-network'")
     return source
 
 
+def _read(document: Document, text: str) -> Source:
+    """Read `text`, whose positions are positions in `document`."""
+    try:
+        return _Reader(document, yaml.parse(text, Loader=_LOADER)).read()
+    except UnicodeEncodeError as error:
+        raise refuse("not text that UTF-8 can hold", document.span_at(error.start)) from None
+    except ReaderError as error:
+        where = document.span_at(max(0, document.text.find(chr(error.character))))
+        raise refuse(f"not YAML: {error.reason}", where) from None
+    except yaml.YAMLError as error:
+        raise Refused(_syntax_problem(error, document)) from None
+
+
 def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    words = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    words = getattr(error, "problem", None) or str(error)
+    mark, opening = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     if mark is None:
         return Problem(f"not YAML: {words}", document.name)
-    return Problem(f"not YAML: {words}", Span(document, mark.line, mark.column, mark.column + 1))
+    if opening and opening.line < mark.line and _UNCLOSED.search(error.context or ""):
+        mark = opening  # where it was opened; the parser noticed only lines later
+    span = Span(document, mark.line, mark.column, mark.column + 1)
+    return Problem(f"not YAML: {words}", span, _syntax_hint(words, document.line(mark.line)[mark.column :]))
+
+
+def _syntax_hint(words: str, rest: str) -> str | None:
+    if "cannot start any token" in words:
+        return "indent with spaces, not tabs" if rest.startswith("\t") else "put the text in quotes"
+    if "mapping values are not allowed" in words:
+        return "put a text that holds ': ' in quotes"
+    return None
 
 
 class _Reader:
@@ -145,9 +167,12 @@ class _Reader:
             hint = "write the value out, or share it through 'extends'"
             raise refuse("anchors and aliases are not allowed", self._span(event), hint)
         if event.tag is not None and event.tag != "!":
-            raise refuse(f"the tag '{event.tag}' is not allowed", self._span(event))
-        if len(loc) > MAX_DEPTH or len(self.marks) >= MAX_VALUES:
-            raise refuse("nested too deep or too many values for a spec", self._span(event))
+            tag = shortened(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            raise refuse(f"the tag '{tag}' is not allowed", self._span(event))
+        if len(loc) > MAX_DEPTH:
+            raise refuse(f"nested more than {MAX_DEPTH} deep, which no spec is", self._span(event))
+        if len(self.marks) >= MAX_VALUES:
+            raise refuse(f"more than {MAX_VALUES:,} values, which no spec has", self._span(event))
 
     def _mapping(self, loc: Loc) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -158,7 +183,7 @@ class _Reader:
             self._check(event, loc)
             if event.value in result:
                 first = self.marks[(*loc, event.value)].key
-                raise refuse(f"the key '{event.value}' stands twice", span, _first_at(first))
+                raise refuse(f"the key '{shortened(event.value)}' stands twice", span, _first_at(first))
             result[event.value] = None
             result[event.value] = self._value(next(self.events), (*loc, event.value), span)
         self._close(event, loc)
@@ -204,7 +229,7 @@ def overlay(base: Source, top: Source) -> Source:
     """`top` laid over `base`: mappings merge, everything else is replaced.
 
     A part is one choice: where `top` names another `kind`, its mapping replaces
-    the base's, and a short form (`block: basic`) merges as `{kind: basic}`.
+    the base's, and a short form (`block: basic`) merges as `{kind: basic}` does.
     """
     marks: dict[Loc, Mark] = {}
     data = _lay(base, top, (), marks)
@@ -213,6 +238,10 @@ def overlay(base: Source, top: Source) -> Source:
 
 def _lay(base: Source, top: Source, loc: Loc, marks: dict[Loc, Mark]) -> Any:
     old, new = at(base.data, loc), at(top.data, loc)
+    if isinstance(new, str) and isinstance(old, dict) and old.get("kind") == new:
+        _copy(base, loc, marks)
+        marks[loc] = marks[(*loc, "kind")] = top.marks[loc]
+        return old
     if isinstance(new, dict) and isinstance(old, str) and "kind" not in new:
         old = {"kind": old}
         marks[(*loc, "kind")] = base.marks[loc]
@@ -239,7 +268,13 @@ def _other_kind(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def _copy(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
-    marks.update({k: v for k, v in source.marks.items() if k[: len(loc)] == loc})
+    """Take over the marks of the value at `loc` and of all that is in it."""
+    if loc in source.marks:
+        marks[loc] = source.marks[loc]
+    value = at(source.data, loc)
+    inner = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for step in inner:
+        _copy(source, (*loc, step), marks)
 
 
 def at(data: Any, loc: Loc) -> Any:
@@ -257,23 +292,38 @@ def at(data: Any, loc: Loc) -> Any:
 def setting(text: str) -> Source:
     """One `--set key.path=value` as a source whose marks point into its text."""
     key, equals, value = text.partition("=")
-    path = key.strip().split(".")
+    path = [step.strip() for step in key.split(".")]
     document = Document("--set", text)
-    if not equals or not all(path):
+    if not equals or not all(path) or len(path) > MAX_DEPTH:
         hint = "write --set key=value, as in --set stages.depths=[3,4,23,3]"
         raise refuse("not of the form key=value", Span(document, 0, 0, max(1, len(text))), hint)
-    offset = len(key) + 1
-    inner = read_text(Document("--set", " " * offset + value), mapping=False)
+    inner = _read(document, " " * (len(key) + 1) + value)
     loc: Loc = tuple(path)
     span = Span(document, 0, 0, len(key))
     marks = {loc[:n]: Mark(Span(document, 0, 0, len(text)), span) for n in range(len(loc) + 1)}
     for place, mark in inner.marks.items():
-        marks[loc + place] = Mark(_moved(mark.value, document), mark.key or span)
+        marks[loc + place] = Mark(mark.value, mark.key or span)
     data: Any = inner.data
     for step in reversed(path):
         data = {step: data}
     return Source(data, marks)
 
 
-def _moved(span: Span, document: Document) -> Span:
-    return replace(span, document=document)
+def dump(data: Any) -> str:
+    """Plain data as YAML that this module reads back as the same data."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.2 would read as something else."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        plain = value not in _WORDS and not _INT.match(value) and not _FLOAT.match(value)
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
+
+    def number(self, value: float) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:float", repr(value))
+
+
+_Dumper.add_representer(str, _Dumper.text)
+_Dumper.add_representer(float, _Dumper.number)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from resnet_gen.parts import base
 from resnet_gen.parts.base import OneOf
 from resnet_gen.printed import Printed, PrintedError
-from resnet_gen.problems import Problem, Refused, suggest
-from resnet_gen.source import Loc, Source
+from resnet_gen.problems import Problem, Refused, Span, closest, several, shortened, suggest
+from resnet_gen.source import Loc, Source, at
 
 base.load_parts()
 
@@ -20,15 +22,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
 Words = Annotated[str, Field(min_length=1, max_length=1_000)]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def _square(size: Any) -> Any:
-    return (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
+    if isinstance(size, int) and not isinstance(size, bool):
+        return size, size
+    if isinstance(size, (list, tuple)) and len(size) == 2:
+        return size
+    raise PydanticCustomError("size", "not the size of an image")
 
 
 class Input(_Model):
@@ -39,7 +47,10 @@ class Input(_Model):
         tuple[Side, Side], Field(strict=False), BeforeValidator(_square, json_schema_input_type=Side | list[Side])
     ] = Field((224, 224), description="Side of the square image, or [height, width], in pixels.")
     crop: float = Field(
-        0.875, gt=0, le=1, description="Part of the resized picture that the central crop keeps, along its shorter side."
+        0.875,
+        gt=0,
+        le=1,
+        description="Part of the resized picture that the central crop keeps, along its shorter side.",
     )
     mean: Annotated[tuple[float, ...], Field(strict=False)] | None = Field(
         None, description="Mean of each channel, of values in 0..1; ImageNet's for 3 channels, else 0."
@@ -53,8 +64,9 @@ class Input(_Model):
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != self.channels:
                 raise PydanticCustomError(
-                    "per_channel", "{name} has {n} values for {c} channels",
-                    {"name": name, "n": len(values), "c": self.channels},
+                    "per_channel",
+                    "{n} for {c}",
+                    {"at": name, "n": several(len(values), "value"), "c": several(self.channels, "channel")},
                 )
         return self
 
@@ -78,7 +90,8 @@ class Stages(_Model):
         tuple[Annotated[int, Field(ge=1, le=4_096)], ...], Field(strict=False, min_length=1, max_length=64)
     ] = Field(description="Blocks in each stage.")
     strides: (
-        Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, min_length=1, max_length=64)] | None
+        Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, min_length=1, max_length=64)]
+        | None
     ) = Field(
         None, description="By how much each stage shrinks the map; by default 1 and then 2s, with `max_pool` all 2s."
     )
@@ -104,6 +117,14 @@ class Deviation(_Model):
     reason: Words = Field(description="Why the printed figure cannot be met.")
 
 
+def _figure(text: str) -> str:
+    try:
+        Printed.parse(text)
+    except PrintedError as error:
+        raise PydanticCustomError("printed", "{why}", {"why": str(error)}) from None
+    return text
+
+
 class Claim(_Model):
     """One figure that somebody published about this network."""
 
@@ -111,24 +132,20 @@ class Claim(_Model):
         description="The count; FLOPs are 2 x MACs, `conv_macs` leaves linear layers out."
     )
     value: int | None = Field(None, ge=0, description="The exact figure.")
-    printed: str | None = Field(
-        None, max_length=32,
-        description="The figure as printed (`3.8e9`, `25.5M`): met within one unit of its last digit.",
+    printed: Annotated[str, Field(max_length=32), AfterValidator(_figure)] | None = Field(
+        None, description="The figure as printed (`3.8e9`, `25.5M`): met within one unit of its last digit."
     )
     source: Words = Field(description="Who prints it, and where.")
     exception: Deviation | None = Field(None, description="Stated where the printed figure cannot be met.")
 
     @model_validator(mode="after")
     def _one_figure(self) -> Claim:
-        if (self.value is None) == (self.printed is None):
-            raise PydanticCustomError("one_figure", "a claim has either 'value' or 'printed'")
-        if self.printed is not None:
-            try:
-                Printed.parse(self.printed)
-            except PrintedError as error:
-                raise PydanticCustomError("printed", "{why}", {"why": str(error)}) from None
-        elif self.exception:
-            raise PydanticCustomError("exception", "only a 'printed' figure can have an exception")
+        if self.value is None and self.printed is None:
+            raise PydanticCustomError("one_figure", "neither a 'value' nor a 'printed' figure")
+        if self.value is not None and self.printed is not None:
+            raise PydanticCustomError("one_figure", "both a 'value' and a 'printed' figure")
+        if self.printed is None and self.exception:
+            raise PydanticCustomError("exception", "only a 'printed' figure can have one", {"at": "exception"})
         return self
 
 
@@ -136,11 +153,12 @@ class Spec(_Model):
     """A network: what `resnet-gen` reads, checks and builds."""
 
     version: Literal[1] = Field(1, description="Version of this language.")
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(
         description="Letters, digits, '-' and '_'; files are called by it."
     )
     extends: str | None = Field(
-        None, max_length=200,
+        None,
+        max_length=200,
         description="Another spec, shipped (`resnet50`) or beside this one (`base.yaml`), whose keys this one changes.",
     )
     title: str = Field("", max_length=200, description="What people call the network.")
@@ -173,6 +191,9 @@ OWN_KEYS = ("name", "extends", "title", "paper", "reference", "deviations", "cla
 """Keys that describe one network and are not inherited through `extends`."""
 
 
+MAX_PROBLEMS = 50
+
+
 def check(source: Source) -> Spec:
     """The specification in `source`; raises `Refused` with every fault at its position."""
     try:
@@ -182,34 +203,88 @@ def check(source: Source) -> Spec:
 
 
 def _problems(errors: list[ErrorDetails], source: Source) -> list[Problem]:
-    """All faults; a list that pydantic calls too short only for its bad values is left out."""
-    locs = [details["loc"] for details in errors]
-    return [
-        _problem(e, source)
-        for e in errors
-        if not (e["type"] == "too_short" and any(loc[:-1] == e["loc"] for loc in locs if loc))
-    ]
+    """The faults, once each, in the order of the text."""
+    follow_ups = _follow_ups(errors)
+    found = [_problem(e, source) for e in errors[: 2 * MAX_PROBLEMS] if (e["type"], e["loc"]) not in follow_ups]
+    shown = sorted(dict.fromkeys(found), key=_position)[:MAX_PROBLEMS]
+    if len(errors) > MAX_PROBLEMS:
+        shown.append(Problem(f"and more: {len(errors)} faults in all, too many to show"))
+    return shown
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    span = problem.where
+    return (span.document.name, span.line, span.column) if isinstance(span, Span) else ("", 0, 0)
+
+
+def _follow_ups(errors: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, ...]]]:
+    """What goes away with another fault: a key missing because it is misspelt, a list short for its bad values."""
+    found: set[tuple[str, tuple[str | int, ...]]] = set()
+    for details in errors[: 2 * MAX_PROBLEMS]:
+        parent, last = details["loc"][:-1], details["loc"][-1:]
+        found.add(("too_short", parent))
+        if details["type"] == "extra_forbidden":
+            found.add(("missing", (*parent, closest(str(last[0]), _keys_at(parent)) or "")))
+    return found
 
 
 def _problem(details: ErrorDetails, source: Source) -> Problem:
     loc, rest = _located(details["loc"], source.data)
-    kind = details["type"]
-    context = details.get("ctx", {})
-    missing = rest[-1:] if kind == "missing" else ()
-    dotted = ".".join(map(str, (*loc, *missing))) or "the spec"
-    if kind == "missing":
-        return Problem(f"{dotted}: missing", source.span(loc), f"add '{rest[-1]}:' here")
-    if kind == "extra_forbidden":
-        known = _known_keys(details["loc"][:-1])
-        return Problem(f"{dotted}: unknown key", source.span(loc, key=True), suggest(str(loc[-1]), known))
-    if kind == "union_tag_invalid":
-        place = (*loc, "kind") if (*loc, "kind") in source.marks else loc
-        found = str(context["tag"])
-        expected = context["expected_tags"].replace("'", "").split(", ")
-        return Problem(f"{dotted}: there is no '{found}' here", source.span(place), suggest(found, expected))
-    if kind == "union_tag_not_found":
-        return Problem(f"{dotted}: says no 'kind'", source.span(loc), "write kind: and which one it is")
-    return Problem(f"{dotted}: {_words(details)}", source.span(loc), _hint(details))
+    special = _SPECIAL.get(details["type"])
+    if special:
+        return special(details, source, loc, rest)
+    if details["type"] == "literal_error":
+        return _no_choice(details, source, loc, on_key=rest == ("[key]",))
+    if faulty := details.get("ctx", {}).get("at"):
+        loc = (*loc, faulty)
+    return Problem(f"{_dotted(loc)}: {_words(details)}", source.span(loc), _hint(details))
+
+
+def _missing(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
+    key, parent = rest[-1], at(source.data, loc)
+    short = isinstance(parent, str)
+    hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}:' here"
+    return Problem(f"{_dotted((*loc, key))}: missing", source.span(loc), hint)
+
+
+def _unknown_key(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
+    hint = suggest(str(loc[-1]), _keys_at(details["loc"][:-1]))
+    return Problem(f"{_dotted(loc)}: unknown key", source.span(loc, key=True), hint)
+
+
+def _unknown_kind(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
+    kinds = _kinds_at(details["loc"])
+    place = (*loc, "kind") if (*loc, "kind") in source.marks else loc
+    kind = at(source.data, place)
+    if isinstance(kind, str):
+        message, hint = f"there is no {_quoted(kind)} here", suggest(kind, kinds)
+    else:
+        message, hint = _is_not(kind, "a kind"), f"known: {', '.join(kinds)}"
+    return Problem(f"{_dotted(loc)}: {message}", source.span(place), hint)
+
+
+def _no_kind(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
+    hint = f"add 'kind:', one of {', '.join(_kinds_at(details['loc']))}"
+    return Problem(f"{_dotted(loc)}: says no 'kind'", source.span(loc), hint)
+
+
+def _no_choice(details: ErrorDetails, source: Source, loc: Loc, on_key: bool) -> Problem:
+    known = [word.strip("'") for word in re.split(", | or ", details["ctx"]["expected"])]
+    message = _is_not(details["input"], "one of the choices")
+    return Problem(f"{_dotted(loc)}: {message}", source.span(loc, key=on_key), suggest(str(details["input"]), known))
+
+
+_SPECIAL: dict[str, Callable[[ErrorDetails, Source, Loc, Loc], Problem]] = {
+    "missing": _missing,
+    "extra_forbidden": _unknown_key,
+    "union_tag_invalid": _unknown_kind,
+    "model_attributes_type": _unknown_kind,
+    "union_tag_not_found": _no_kind,
+}
+
+
+def _dotted(loc: Loc) -> str:
+    return ".".join(shortened(str(step)) for step in loc) if loc else "the spec"
 
 
 def _located(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
@@ -229,18 +304,24 @@ def _located(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
     return tuple(found), tuple(rest)
 
 
-def _known_keys(loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that the model at pydantic's location `loc` has; tags lead into parts."""
+def _model_at(loc: tuple[str | int, ...]) -> Any:
+    """The model or family that pydantic's location `loc` leads to; tags lead into parts."""
     model: Any = Spec
     for step in loc:
-        if isinstance(step, int):
-            continue
         fields = getattr(model, "model_fields", {})
         if step in fields:
             model = _model_in(fields[step].annotation)
-        else:
+        elif not isinstance(step, int):
             model = next((p for p in base.members(model) if p.kind_name() == step), model)
-    return list(getattr(model, "model_fields", {}))
+    return model
+
+
+def _keys_at(loc: tuple[str | int, ...]) -> list[str]:
+    return list(getattr(_model_at(loc), "model_fields", {}))
+
+
+def _kinds_at(loc: tuple[str | int, ...]) -> list[str]:
+    return [part.kind_name() for part in base.members(_model_at(loc))]
 
 
 def _model_in(annotation: Any) -> Any:
@@ -252,47 +333,68 @@ def _model_in(annotation: Any) -> Any:
 
 
 _TYPES = {
-    "int_type": "a whole number", "string_type": "text", "float_type": "a number", "bool_type": "true or false",
-    "tuple_type": "a list", "dict_type": "a mapping", "model_type": "a mapping",
-    "model_attributes_type": "a mapping", "dataclass_type": "a mapping",
+    "int_type": "a whole number", "float_type": "a number", "finite_number": "a finite number",
+    "string_type": "text", "bool_type": "true or false", "tuple_type": "a list",
+    "dict_type": "a mapping", "model_type": "a mapping",
 }  # fmt: skip
 
 
 def _words(details: ErrorDetails) -> str:
-    kind, context, value = details["type"], details.get("ctx", {}), _quoted(details["input"])
+    kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     if kind in _TYPES:
-        return f"{value} is not {_TYPES[kind]}"
-    if kind in ("greater_than_equal", "greater_than"):
-        bound = context.get("ge", context.get("gt"))
-        return f"{value} is too small: it must be {'at least' if 'ge' in context else 'above'} {bound}"
-    if kind in ("less_than_equal", "less_than"):
-        bound = context.get("le", context.get("lt"))
-        return f"{value} is too large: it must be {'at most' if 'le' in context else 'below'} {bound}"
-    if kind == "literal_error":
-        return f"{value} is not one of {context['expected']}"
+        return _is_not(value, _TYPES[kind])
+    if kind.endswith(("_short", "_long")):
+        return _wrong_length(kind, len(value), context)
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"{_quoted(value)} is {words} {context[bound]:g}"
     if kind == "string_pattern_mismatch":
-        return f"{value} is not a name"
-    if kind in ("too_short", "too_long"):
-        return f"has {context['actual_length']} values, which is {kind.replace('_', ' ').replace('short', 'few').replace('long', 'many')}"
-    message = details["msg"]
-    return message[:1].lower() + message[1:]
+        return _is_not(value, "a name")
+    return details["msg"]
+
+
+_BOUNDS = {
+    "ge": "too small: it must be at least",
+    "gt": "too small: it must be above",
+    "le": "too large: it must be at most",
+    "lt": "too large: it must be below",
+}
+
+
+def _wrong_length(kind: str, length: int, context: dict[str, Any]) -> str:
+    noun = "character" if kind.startswith("string") else "value"
+    if kind.endswith("_short"):
+        return f"{several(length, noun)}, too few: at least {context['min_length']:,}"
+    return f"{several(length, noun)}, too many: at most {context['max_length']:,}"
+
+
+def _is_not(value: Any, what: str) -> str:
+    return f"empty, not {what}" if value is None else f"{_quoted(value)} is not {what}"
 
 
 def _quoted(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "nothing"}[value]
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    text = str(value)
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return f"'{text}'" if isinstance(value, str) else text
+    return f"'{shortened(value)}'" if isinstance(value, str) else str(value)
 
 
 def _hint(details: ErrorDetails) -> str | None:
-    if details["type"] == "string_pattern_mismatch":
-        return "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
-    if details["type"] == "literal_error" and details["loc"][0] == "deviations":
-        return "the paper's two rules: same-map-same-filters, half-map-double-filters"
-    if details["type"] == "printed":
-        return "write it as printed: 25.5M, 3.8e9, 1.8G"
-    return None
+    kind, value = details["type"], details["input"]
+    if kind == "string_type" and isinstance(value, (bool, int, float)):
+        return "put it in quotes to make it text"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and value.isdecimal():
+        return f"without quotes: {value}"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    return _HINTS.get(kind)
+
+
+_HINTS = {
+    "string_pattern_mismatch": "use letters, digits, '-' and '_', at most 64, the first a letter or digit",
+    "size": "write one side, or [height, width]",
+    "per_channel": "write one for each channel",
+    "one_figure": "'value' is the exact count, 'printed' the figure as a paper rounds it",
+    "printed": "write it as printed: 25.5M, 3.8e9, 1.8G",
+}

@@ -1,7 +1,7 @@
 """The only code that writes files: whole or not at all.
 
-Everything goes to temporary files beside their destinations; only when all of
-them are complete are they renamed. A build that is killed leaves no partial
+Everything goes to a hidden folder inside the destination; only when all files
+are complete are they renamed. A build that is killed leaves no partial
 file under a final name.
 """
 
@@ -23,17 +23,21 @@ class Transaction:
 
     Use as a context manager; leaving it normally renames what was written in
     the order in which it was written, leaving it by an exception removes it.
+    Until then the files lie in a hidden folder inside, under their own names.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._pending: dict[Path, Path] = {}
+        self._inside = folder
+        self._written: list[str] = []
         self._made: list[Path] = []
 
     def __enter__(self) -> Transaction:
+        """Make the folder, and the hidden one inside it."""
         try:
             self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._inside = Path(tempfile.mkdtemp(prefix=".resnet-gen.", dir=self.folder))
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder)) from None
         return self
@@ -41,38 +45,35 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Rename everything into place, or remove everything."""
         try:
             if kind is None:
                 self._commit()
         finally:
-            for temporary in self._pending.values():
-                temporary.unlink(missing_ok=True)
+            shutil.rmtree(self._inside, ignore_errors=True)
             if kind is not None:
                 self._remove_made()
 
     def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> str:
         """Write `name` from chunks; returns the SHA-256 of its bytes. Raises `Refused` on a full disk."""
-        final = self.folder / name
         digest = hashlib.sha256()
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=self.folder)
-            self._pending[final] = Path(temporary)
-            with os.fdopen(handle, "wb", buffering=0) as stream:
-                os.fchmod(stream.fileno(), 0o666 & ~_umask()) if hasattr(os, "fchmod") else None
+            with self.readable(name).open("xb", buffering=0) as stream:
                 for chunk in chunks:
                     digest.update(chunk)
                     _write_all(stream.fileno(), chunk)
         except OSError as error:
-            raise refuse(f"cannot be written: {error.strerror}", str(final)) from None
+            raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
+        self._written.append(name)
         return digest.hexdigest()
 
     def text(self, name: str, text: str) -> str:
         """Write `name` as UTF-8; returns the SHA-256 of its bytes."""
         return self.write(name, [text.encode()])
 
-    def pending(self, name: str) -> Path:
+    def readable(self, name: str) -> Path:
         """Where the bytes of `name` lie until the end of the transaction."""
-        return self._pending[self.folder / name]
+        return self._inside / name
 
     def require_space(self, nbytes: int) -> None:
         """Refuse before anything is written if the disk has less than `nbytes` free."""
@@ -81,12 +82,15 @@ class Transaction:
             raise refuse(f"{nbytes:,} bytes are needed and {free:,} are free", str(self.folder))
 
     def _commit(self) -> None:
-        for final, temporary in list(self._pending.items()):
+        for name in self._written:
+            final = self.folder / name
+            if final.is_dir():
+                raise refuse("cannot be written: a folder has this name", str(final))
+        for name in self._written:
             try:
-                os.replace(temporary, final)
+                self.readable(name).replace(self.folder / name)
             except OSError as error:
-                raise refuse(f"cannot be written: {error.strerror}", str(final)) from None
-            del self._pending[final]
+                raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
 
     def _remove_made(self) -> None:
         for folder in self._made:
@@ -96,13 +100,16 @@ class Transaction:
                 return
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

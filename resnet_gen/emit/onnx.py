@@ -87,6 +87,16 @@ class OnnxFile:
         return model
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all weights, about what the file will have."""
+        return sum(t.nbytes for t in self.initializers)
+
+    @property
+    def ir_version(self) -> int:
+        """ONNX's IR version that goes with the opset."""
+        return int(ModelProto.FromString(self._head).ir_version)
+
+    @property
     def needs_external_data(self) -> bool:
         """Whether the weights are too large to stand in the model itself."""
         inside = sum(t.nbytes + 256 for t in self.initializers)

@@ -31,7 +31,7 @@ Kernel = Annotated[int, Field(ge=1, le=31)]
 class Part(BaseModel):
     """One choice of a specification: its settings, and how it is built."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
     kind: Any
 
     @classmethod
@@ -233,10 +233,13 @@ class OneOf:
         if "list" in kinds:
             shorts.append(core_schema.list_schema(core_schema.int_schema()))
         shown = core_schema.union_schema(shorts)
-        return core_schema.no_info_before_validator_function(_spelled_out, union, json_schema_input_schema=shown)
+        spelled_out = _list_spelled_out if "list" in kinds else _spelled_out
+        return core_schema.no_info_before_validator_function(spelled_out, union, json_schema_input_schema=shown)
 
 
 def _spelled_out(data: Any) -> Any:
-    if isinstance(data, str):
-        return {"kind": data}
-    return {"kind": "list", "values": data} if isinstance(data, list) else data
+    return {"kind": data} if isinstance(data, str) else data
+
+
+def _list_spelled_out(data: Any) -> Any:
+    return {"kind": "list", "values": data} if isinstance(data, list) else _spelled_out(data)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
+import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.ops import Shape
 from resnet_gen.weights.base import Array
@@ -18,6 +22,19 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
 }
 """Element types that weights may be stored in."""
+
+
+IGNORED = "num_batches_tracked"
+"""How the names of tensors end that count training steps: integers, and of no use here."""
+
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
+"""What `zipfile` raises about damaged, encrypted (RuntimeError) or oddly compressed (its subclass) archives."""
+
+
+def float32(values: npt.NDArray[Any]) -> Array:
+    """The values as float32, contiguous; what is beyond float32 becomes infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(values, np.float32)
 
 
 @dataclass(frozen=True)
@@ -34,4 +51,4 @@ class InFile:
         size = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
         raw = self.data[self.offset + start * size : self.offset + stop * size]
         values = np.frombuffer(raw.tobytes(), self.dtype)
-        return values.astype(np.float32, copy=False).reshape(stop - start, *self.shape[1:])
+        return float32(values).reshape(stop - start, *self.shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import DTYPES, InFile
+from resnet_gen.weights.arrays import DTYPES, ZIP_ERRORS, InFile
 from resnet_gen.weights.unpickle import Strided, check_layout, load, state_dict
+
+MOST_HELD = 1 << 27
+"""Bytes of the pickle that lists the tensors; a thousand tensors take about 200,000."""
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
@@ -21,13 +25,13 @@ def read(path: Path) -> dict[str, InFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             root = _root(archive, where)
-            with archive.open(f"{root}/data.pkl") as stream:
-                tensors = state_dict(load(stream, where), where)
+            saved, _ = load(io.BytesIO(_small(archive, f"{root}/data.pkl", where)), where)
+            tensors = state_dict(saved, where)
             _check_byte_order(archive, root, where)
             members = {info.filename: info for info in archive.infolist()}
         data = np.memmap(path, np.uint8, "r")
         return {n: _located(n, t, members, root, data, where) for n, t in tensors.items()}
-    except (zipfile.BadZipFile, OSError, EOFError, struct.error) as error:
+    except (*ZIP_ERRORS, struct.error) as error:
         raise refuse(f"damaged PyTorch checkpoint: {error}", where) from None
 
 
@@ -41,8 +45,15 @@ def _root(archive: zipfile.ZipFile, where: str) -> str:
 
 def _check_byte_order(archive: zipfile.ZipFile, root: str, where: str) -> None:
     name = f"{root}/byteorder"
-    if name in archive.namelist() and archive.read(name) != b"little":
+    if name in archive.namelist() and _small(archive, name, where) != b"little":
         raise refuse("saved on a big-endian machine", where)
+
+
+def _small(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """A member that is held in memory; what unpacks to more than a state dict needs is refused unread."""
+    if archive.getinfo(name).file_size > MOST_HELD:
+        raise refuse(f"'{name}' is more than {MOST_HELD:,} bytes long", where)
+    return archive.read(name)
 
 
 def _located(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import IO, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from resnet_gen.problems import refuse
 from resnet_gen.weights.arrays import DTYPES, InFile
-from resnet_gen.weights.unpickle import Strided, check_layout, load, state_dict
+from resnet_gen.weights.unpickle import Storage, Strided, check_layout, load, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
@@ -20,31 +21,36 @@ def read(path: Path) -> dict[str, InFile]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
     with path.open("rb") as stream:
-        magic = load(stream, where)
+        magic, _ = load(stream, where)
         if magic != _MAGIC:
             raise refuse("a pickle, but not a PyTorch checkpoint", where)
         load(stream, where)  # the protocol's version
         load(stream, where)  # the sizes of C types on the machine that saved it
-        tensors = state_dict(load(stream, where), where)
-        keys = load(stream, where)
-        places = _storages(stream, keys, tensors, where)
+        saved, storages = load(stream, where)
+        tensors = state_dict(saved, where)
+        keys, _ = load(stream, where)
+        places = _storages(stream, keys, storages, where)
     data = np.memmap(path, np.uint8, "r")
     return {n: _located(n, t, places, data, where) for n, t in tensors.items()}
 
 
-def _storages(stream: IO[bytes], keys: Any, tensors: dict[str, Strided], where: str) -> dict[str, tuple[int, int]]:
-    """Offset in the file and number of elements of each storage, by key."""
-    types = {t.storage.key: t.storage.dtype for t in tensors.values()}
-    if not isinstance(keys, list):
-        raise refuse("damaged PyTorch checkpoint: no list of storages", where)
+def _storages(stream: IO[bytes], keys: Any, storages: dict[str, Storage], where: str) -> dict[str, tuple[int, int]]:
+    """Offset in the file and number of elements of each storage, by key: the state dict's and all others."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
+        raise refuse("damaged PyTorch checkpoint: no list of its storages", where)
+    end = os.fstat(stream.fileno()).st_size
     places: dict[str, tuple[int, int]] = {}
-    for key in map(str, keys):
+    for key in keys:
         header = stream.read(8)
         if len(header) < 8:
             raise refuse(f"truncated: the storage '{key}' is missing", where)
         (count,) = struct.unpack("<q", header)
-        places[key] = (stream.tell(), count)
-        stream.seek(max(0, count) * _element_size(types.get(key, "int64")), 1)
+        start = stream.tell()
+        stop = start + count * _element_size(storages[key].dtype)
+        if not start <= stop <= end:
+            raise refuse(f"truncated: the storage '{key}' reaches past the end of the file", where)
+        places[key] = (start, count)
+        stream.seek(stop)
     return places
 
 
@@ -62,6 +68,4 @@ def _located(
     start, count = places.get(tensor.storage.key, (0, 0))
     check_layout(name, tensor, count, where)
     dtype = DTYPES[tensor.storage.dtype]
-    if start + count * dtype.itemsize > len(data):
-        raise refuse(f"truncated: the storage of '{name}' reaches past the end of the file", where)
     return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape)

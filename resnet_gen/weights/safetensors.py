@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
+from resnet_gen.weights.arrays import IGNORED, float32
 from resnet_gen.weights.base import Array
 
 _NUMBERS = ("F64", "F32", "F16", "BF16")
@@ -26,14 +27,14 @@ class _Slice:
 
     def rows(self, start: int, stop: int) -> Array:
         with safe_open(self._path, framework="numpy") as file:
-            return np.asarray(file.get_slice(self._name)[start:stop]).astype(np.float32, copy=False)
+            return float32(np.asarray(file.get_slice(self._name)[start:stop]))
 
 
 def read(path: Path) -> dict[str, _Slice]:
     """The tensors of a safetensors file; raises `Refused` if it is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
-            names = list(file.keys())
+            names = [name for name in file.keys() if not name.endswith(IGNORED)]  # noqa: SIM118
         slices = {name: _Slice(path, name) for name in names}
     except (SafetensorError, OSError) as error:
         raise refuse(f"damaged safetensors file: {error}", str(path)) from None

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.weights.arrays import ZIP_ERRORS
 from resnet_gen.weights.base import Array
 
 MOST_NAMED = 20
-_IGNORED = "num_batches_tracked"
 
 
 class Stored(Protocol):
@@ -36,12 +38,15 @@ class Stored(Protocol):
 class FromFile:
     """The weights of a graph, out of a file that has exactly them."""
 
-    def __init__(self, tensors: Mapping[str, Stored]) -> None:
-        self._tensors = tensors
+    def __init__(self, tensors: Mapping[str, Stored], path: Path) -> None:
+        self._tensors, self._path = tensors, path
 
     def rows(self, name: str, start: int, stop: int) -> Array:
-        """Rows start..stop of the tensor `name`."""
-        return self._tensors[name].rows(start, stop)
+        """Rows start..stop of the tensor `name`; raises `Refused` if one is not finite."""
+        values = self._tensors[name].rows(start, stop)
+        if not np.isfinite(values).all():
+            raise refuse(f"'{name}' has values that are not finite in float32", str(self._path))
+        return values
 
 
 def read(path: Path) -> dict[str, Stored]:
@@ -52,18 +57,18 @@ def read(path: Path) -> dict[str, Stored]:
     except OSError as error:
         raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
     tensors: dict[str, Stored] = importlib.import_module(_format(path, magic)).read(path)
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith(_IGNORED)}
+    return tensors
 
 
 def _format(path: Path, magic: bytes) -> str:
     """The module that reads a file of these first bytes."""
     here = "resnet_gen.weights"
+    if magic[8:9] == b"{":  # first: its length before it may begin with the others' bytes
+        return f"{here}.safetensors"
     if magic[:2] == b"PK":
         return f"{here}.{'npz' if _holds_arrays(path) else 'pytorch'}"
     if magic[:1] == b"\x80":
         return f"{here}.pytorch_legacy"
-    if magic[8:9] == b"{":
-        return f"{here}.safetensors"
     hint = "safetensors, .npz and PyTorch checkpoints can be read"
     raise refuse("not a file of weights, or damaged", str(path), hint)
 
@@ -74,7 +79,7 @@ def _holds_arrays(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError) as error:
+    except ZIP_ERRORS as error:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
 
 
@@ -83,13 +88,11 @@ def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path) -> FromFile:
     wanted = {name: tensor.shape for name, tensor in graph.state().items()}
     found = {name: tensor.shape for name, tensor in tensors.items()}
     faults = [f"'{n}' is missing: {_x(s)} is needed" for n, s in wanted.items() if n not in found]
-    faults += [
-        f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s
-    ]
+    faults += [f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s]
     faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
     if faults:
         raise Refused(_listed(faults, str(path)))
-    return FromFile(tensors)
+    return FromFile(tensors, path)
 
 
 def _listed(faults: list[str], where: str) -> list[Problem]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import IO, Any
+from types import NoneType
+from typing import IO, Any, ClassVar
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import DTYPES
+from resnet_gen.weights.arrays import DTYPES, IGNORED
 
 _STORAGES = {
     "DoubleStorage": "float64",
@@ -66,8 +68,21 @@ def _parameter(data: Any, *rest: Any) -> Any:
     return data
 
 
+def _ordered(items: Any = ()) -> OrderedDict[Any, Any]:
+    pairs = [tuple(item) for item in items]
+    _check_keys(key for key, _ in pairs)
+    return OrderedDict(pairs)
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+    """Only plain keys: hashing a tuple that is nested a million deep overflows the C stack."""
+    for key in keys:
+        if not isinstance(key, (str, bytes, int, float, NoneType)):
+            raise pickle.UnpicklingError("a key that is not a name or number")
+
+
 _KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
@@ -75,9 +90,20 @@ _KNOWN: dict[tuple[str, str], Any] = {
 }
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):
+    """Python's own unpickler, since C's takes gigabytes for a memo that a few bytes ask for.
+
+    Three instructions reach past `find_class` and mean less here: attributes
+    are never set, keys are plain, and no buffer is made of a stated length.
+    """
+
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+
     def __init__(self, stream: IO[bytes], where: str) -> None:
         super().__init__(stream, encoding="utf-8")
+        self.storages: dict[str, Storage] = {}
         self._where = where
 
     def find_class(self, module: str, name: str) -> Any:
@@ -89,15 +115,53 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage:
         match pid:
-            case ("storage", StorageType(dtype=dtype), key, _, size, *_):
-                return Storage(str(key), dtype, int(size))
+            case ("storage", StorageType(dtype=dtype), str(key), _, int(size), *rest) if rest in ([], [None]):
+                return self.storages.setdefault(key, Storage(key, dtype, size))
         raise pickle.UnpicklingError("an unknown persistent id")
 
+    def _build(self) -> None:
+        self.stack.pop()
+        if not isinstance(self.stack[-1], OrderedDict):
+            raise pickle.UnpicklingError("attributes of what is no state dict")
 
-def load(stream: IO[bytes], where: str) -> Any:
-    """The next pickle of the stream; raises `Refused` if it names anything unknown or is damaged."""
+    def _dict(self) -> None:
+        items = self.pop_mark()
+        _check_keys(items[::2])
+        self.append(dict(zip(items[::2], items[1::2], strict=True)))
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._update([key, value])
+
+    def _set_items(self) -> None:
+        self._update(self.pop_mark())
+
+    def _update(self, items: list[Any]) -> None:
+        if not isinstance(self.stack[-1], dict):
+            raise pickle.UnpicklingError("items of what is no state dict")
+        _check_keys(items[::2])
+        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+
+    def _unknown(self) -> None:
+        raise pickle.UnpicklingError("an instruction that no state dict needs")
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: _build,
+        pickle.DICT[0]: _dict,
+        pickle.SETITEM[0]: _set_item,
+        pickle.SETITEMS[0]: _set_items,
+        pickle.ADDITEMS[0]: _unknown,
+        pickle.FROZENSET[0]: _unknown,
+        pickle.BYTEARRAY8[0]: _unknown,
+    }
+
+
+def load(stream: IO[bytes], where: str) -> tuple[Any, dict[str, Storage]]:
+    """The next pickle of the stream, and all storages in it; raises `Refused` if unsafe or damaged."""
+    reader = _Reader(stream, where)
     try:
-        return _Reader(stream, where).load()
+        return reader.load(), reader.storages
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
             OverflowError, MemoryError, RecursionError, UnicodeDecodeError) as error:  # fmt: skip
         raise refuse(f"damaged PyTorch checkpoint: {error or type(error).__name__}", where) from None
@@ -113,11 +177,13 @@ def state_dict(data: Any, where: str) -> dict[str, Strided]:
     bad = [name for name, tensor in data.items() if not isinstance(tensor, Strided)]
     if bad:
         raise refuse(f"'{bad[0]}' is not a tensor", where, "save the state dict alone")
-    return {name: t for name, t in data.items() if not name.endswith("num_batches_tracked")}
+    return {name: t for name, t in data.items() if not name.endswith(IGNORED)}
 
 
 def check_layout(name: str, tensor: Strided, available: int, where: str) -> None:
     """Refuse what is not a contiguous floating-point tensor inside its storage."""
+    if len(tensor.shape) != len(tensor.strides):
+        raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
     contiguous, step = [], 1
     for side in reversed(tensor.shape):
         contiguous.append(step)

@@ -19,7 +19,9 @@ class Highway(Block):
     kernels: Annotated[tuple[Kernel, ...], Field(strict=False, min_length=1, max_length=16)] = Field(
         (3,), description="Sides of the windows of successive layers, repeated over the stage."
     )
-    gate_bias: float = Field(-2.0, ge=-100, le=100, description="Where the gate's bias starts; negative favours carrying.")
+    gate_bias: float = Field(
+        -2.0, ge=-100, le=100, description="Where the gate's bias starts; negative favours carrying."
+    )
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         kernel = self.kernels[place.index % len(self.kernels)]

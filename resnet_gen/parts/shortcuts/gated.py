@@ -47,6 +47,4 @@ class Gated(Projection):
     def join(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
         around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, stride=stride, using=using)
         coupled = self.carry == "coupled"
-        return gated_sum(
-            net, x, around, branch, kernel=self.kernel, stride=stride, bias=self.bias, coupled=coupled
-        )
+        return gated_sum(net, x, around, branch, kernel=self.kernel, stride=stride, bias=self.bias, coupled=coupled)

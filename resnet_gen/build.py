@@ -1,0 +1,231 @@
+"""The main job: a specification to files — ONNX, engine, manifest — written together or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from resnet_gen import __version__
+from resnet_gen.count import count
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.engine import tensorrt
+from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
+from resnet_gen.graph import Graph
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
+from resnet_gen.ops import DType
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.passes.linear_as_conv import linear_as_conv
+from resnet_gen.passes.precision import set_precision
+from resnet_gen.problems import refuse
+from resnet_gen.weights import stored
+from resnet_gen.weights.base import Weights
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.witness import check_onnx
+from resnet_gen.write import Transaction, digest_file
+
+PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
+SPEC_KEY = "resnet_gen.spec"
+"""Key of the ONNX metadata under which the resolved specification stands."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The batch of a build: one size, or a symbolic one with an engine's profile."""
+
+    fixed: int | None = None
+    profile: Profile = field(default=Profile(1, 8, 32))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to build: target, precision, where the weights come from, and how it is written.
+
+    `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
+    """
+
+    target: str = "onnx"
+    precision: str = "fp32"
+    compute_capabilities: tuple[int, ...] = ()
+    opset: int | None = None
+    batch: Batch = Batch()
+    weights: Path | None = None
+    seed: int = 0
+    fold: bool = False
+
+    @property
+    def backend(self) -> Backend | None:
+        """The TensorRT library to build an engine with; None for ONNX alone."""
+        return BACKENDS.get(self.target)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A lowered specification with its weights, passes applied: what emitters take."""
+
+    graph: Graph
+    weights: Weights
+
+
+def prepare(loaded: Loaded, request: Request) -> Network:
+    """Lower a specification, find its weights, and apply the passes that `request` asks for."""
+    graph = lower(loaded)
+    weights: Weights
+    if request.weights is None:
+        weights = Seeded(graph, request.seed)
+    else:
+        weights = stored.fit(graph, stored.read(request.weights), request.weights)
+    if request.fold:
+        graph, weights = fold_batch_norm(graph, weights)
+    if _needs_conv_for_linear(request):
+        graph, weights = linear_as_conv(graph, weights)
+    return Network(set_precision(graph, PRECISIONS[request.precision]), weights)
+
+
+def _needs_conv_for_linear(request: Request) -> bool:
+    """TensorRT-RTX has no float32 matrix product for compute capability 7.5."""
+    return 75 in request.compute_capabilities and request.precision == "fp32"
+
+
+def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
+    """The network's ONNX file, read back and compared with the graph before a byte is written."""
+    metadata = {
+        SPEC_KEY: loaded.canonical(),
+        "resnet_gen.spec_sha256": loaded.digest(),
+        "resnet_gen.version": __version__,
+    }
+    options = Options(request.opset, request.batch.fixed, metadata, __version__)
+    file = OnnxFile(network.graph, network.weights, options)
+    check_onnx(network.graph, file.structure())
+    return file
+
+
+Said = Callable[[str, int, int], bool]
+
+
+def build(
+    loaded: Loaded, request: Request, folder: Path, *, replace: bool = False, progress: Said | None = None
+) -> list[Path]:
+    """Build a specification into `folder`; returns the files, the manifest last.
+
+    Raises `Refused` for what the target cannot do, for outputs of another
+    specification (unless `replace`), and for a disk that is full or closed.
+    """
+    name = loaded.spec.name
+    _check_request(request)
+    if not replace:
+        _check_existing(folder, name, loaded)
+    network = prepare(loaded, request)
+    file = onnx_file(loaded, network, request)
+    with Transaction(folder) as out:
+        files = _write_onnx(out, name, file)
+        engine = _write_engine(out, name, network, request, progress) if request.backend else None
+        if engine:
+            files[engine["file"]] = engine["sha256"]
+        manifest = _manifest(loaded, network, request, file, files, engine)
+        out.text(f"{name}.manifest.json", json.dumps(manifest, indent=2) + "\n")
+    return [folder / f for f in (*files, f"{name}.manifest.json")]
+
+
+def _check_request(request: Request) -> None:
+    backend = request.backend
+    wanted = request.compute_capabilities
+    if wanted and (backend is None or not backend.names_targets):
+        hint = "use --target tensorrt-rtx" if backend is None else "TensorRT builds for the GPU at hand"
+        raise refuse(f"--sm means nothing for target '{request.target}'", hint=hint)
+    if backend is None or not backend.names_targets:
+        return
+    known = tensorrt.known_targets(backend)
+    for number in wanted:
+        if number not in known:
+            raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
+
+
+def _check_existing(folder: Path, name: str, loaded: Loaded) -> None:
+    """Refuse to replace what was built from another specification, or by something else."""
+    manifest = folder / f"{name}.manifest.json"
+    model = folder / f"{name}.onnx"
+    hint = "pass --force to replace it, or choose another folder with -o"
+    if not manifest.exists():
+        if model.exists():
+            raise refuse("exists and has no manifest: not built here", str(model), hint)
+        return
+    try:
+        found = json.loads(manifest.read_text(encoding="utf-8"))["spec"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise refuse("exists and is not a manifest of this tool", str(manifest), hint) from None
+    if found != loaded.digest():
+        raise refuse(f"holds another network called '{name}'", str(manifest), hint)
+
+
+def _write_onnx(out: Transaction, name: str, file: OnnxFile) -> dict[str, str]:
+    """Write the model, and its weights beside it where it needs that; file names and SHA-256."""
+    out.require_space(file.nbytes)
+    external = f"{name}.onnx.data" if file.needs_external_data else None
+    files = {}
+    if external:
+        files[external] = out.write(external, file.external_chunks())
+    files[f"{name}.onnx"] = out.write(f"{name}.onnx", file.chunks(external))
+    return files
+
+
+def _write_engine(
+    out: Transaction, name: str, network: Network, request: Request, progress: Said | None
+) -> dict[str, Any]:
+    backend = request.backend
+    assert backend is not None
+    profile = request.batch.profile if request.batch.fixed is None else None
+    engine = tensorrt.build(
+        backend,
+        out.readable(f"{name}.onnx"),
+        network.graph,
+        profile=profile,
+        compute_capabilities=request.compute_capabilities,
+        progress=progress,
+    )
+    targets = "".join(f".sm{number}" for number in request.compute_capabilities)
+    file = f"{name}.{request.precision}{targets}.engine"
+    return {
+        "file": file,
+        "sha256": out.write(file, [engine.data]),
+        "library": backend.name,
+        "version": engine.version,
+        "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
+        "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
+    }
+
+
+def _manifest(
+    loaded: Loaded,
+    network: Network,
+    request: Request,
+    file: OnnxFile,
+    files: dict[str, str],
+    engine: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What was built, from what, by what. Nothing in it depends on the machine or the day."""
+    graph = network.graph
+    batch = request.batch.fixed if request.batch.fixed is not None else "N"
+    return {
+        "name": loaded.spec.name,
+        "tool": {"name": "resnet-gen", "version": __version__},
+        "spec": {"sha256": loaded.digest(), "resolved": loaded.resolved()},
+        "weights": _weights_entry(request),
+        "precision": request.precision,
+        "folded_batch_norm": request.fold,
+        "counts": count(lower(loaded)).as_dict(),
+        "inputs": {graph.input.name: {"shape": [batch, *graph.input.shape], "type": graph.input.dtype}},
+        "outputs": {v.name: {"shape": [batch, *v.shape], "type": v.dtype} for v in graph.outputs},
+        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+        "engine": engine,
+        "files": files,
+    }
+
+
+def _weights_entry(request: Request) -> dict[str, Any]:
+    if request.weights is None:
+        return {"source": "seed", "seed": request.seed}
+    return {"source": "file", "file": request.weights.name, "sha256": digest_file(request.weights)}

@@ -1,0 +1,83 @@
+"""The command line: words to functions. Data go to stdout, the rest to stderr.
+
+Exit codes: 0 fine, 1 findings, 2 usage or bad input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from resnet_gen import __version__
+from resnet_gen.problems import Refused
+
+COMMANDS = {
+    "list": ("inspect", "list_specs"),
+    "show": ("inspect", "show"),
+    "count": ("inspect", "count_specs"),
+    "verify": ("check", "verify"),
+    "build": ("make", "build"),
+    "run": ("make", "run"),
+    "schema": ("author", "schema"),
+    "init": ("author", "init"),
+}
+"""Each command's module and function."""
+
+
+class _Commands(click.Group):
+    """Loads a command's module when the command is named, so that `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(f"resnet_gen.cli.{module}"), name)
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="resnet-gen")
+def cli() -> None:
+    """The architecture of a convolutional network as a checked contract.
+
+    A SPEC is the path of a YAML file or the name of a shipped network
+    (`resnet-gen list`). Exit codes: 0 fine, 1 findings, 2 usage or bad input.
+
+    \b
+    resnet-gen verify resnet50
+    resnet-gen build resnet50 -o build --target tensorrt-rtx --sm 86,89
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    try:
+        result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
+        sys.stdout.flush()
+    except Refused as refused:
+        click.echo(str(refused), err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,48 @@
+"""`schema` and `init`: writing specs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from resnet_gen.cli import options
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the specification language.
+
+    \b
+    Example: resnet-gen schema > schema.json
+    """
+    from resnet_gen.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@click.command()
+@click.argument("name")
+@click.option("-o", "--output", "folder", type=options.FOLDER, default=".", help="Folder to write NAME.yaml to.")
+def init(name: str, folder: Path) -> None:
+    """Write NAME.yaml, a commented spec to start from.
+
+    \b
+    Example: resnet-gen init my-network
+    """
+    from resnet_gen.problems import refuse
+    from resnet_gen.render import render
+    from resnet_gen.spec import NAME_HINT, NAME_PATTERN
+    from resnet_gen.write import Transaction
+
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise refuse(f"'{name}' is not a name", hint=NAME_HINT)
+    path = folder / f"{name}.yaml"
+    if path.exists():
+        raise refuse("exists already", str(path), "choose another name, or delete it first")
+    with Transaction(folder) as out:
+        out.text(path.name, render("init/spec.yaml.jinja", name=name))
+    click.echo(path)
+    click.echo(f"next: resnet-gen verify {path}", err=True)

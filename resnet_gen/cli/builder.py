@@ -1,0 +1,126 @@
+"""What `build` does with its options."""
+
+from __future__ import annotations
+
+import filecmp
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from resnet_gen.build import Batch, Request, Said
+from resnet_gen.build import build as build_one
+from resnet_gen.cli.options import natural_numbers
+from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.load import Loaded, load
+from resnet_gen.problems import refuse
+from resnet_gen.resources import shipped_specs
+
+DEFAULT_TARGETS = (86, 89, 120)
+MAX_BATCH = 65_536
+
+
+def build_all(
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    folder: Path,
+    *,
+    check: bool,
+    force: bool,
+    target: str,
+    sm: str | None,
+    batch: str | None,
+    precision: str,
+    opset: int | None,
+    weights: Path | None,
+    seed: int,
+    fold: bool,
+) -> int:
+    """Build every spec; returns the exit code."""
+    capabilities = natural_numbers(sm, "--sm") if sm is not None else ()
+    if not capabilities and target in BACKENDS and BACKENDS[target].names_targets:
+        capabilities = DEFAULT_TARGETS
+    request = Request(target, precision, capabilities, opset, parse_batch(batch), weights, seed, fold)
+    loaded = [load(spec, settings) for spec in specs or shipped_specs()]
+    _distinct(loaded)
+    if check:
+        return _check(loaded, request, folder, whole=not specs)
+    for one in loaded:
+        for path in _build(one, request, folder, force):
+            click.echo(path)
+    return 0
+
+
+def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
+    if request.target == "report":
+        from resnet_gen.emit.report import write_report
+
+        return write_report(loaded, folder)
+    with _progress(loaded.spec.name, request) as said:
+        return build_one(loaded, request, folder, replace=force, progress=said)
+
+
+def _distinct(loaded: list[Loaded]) -> None:
+    """Two specs of one name would write the same files."""
+    names = [one.spec.name for one in loaded]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise refuse(f"two specs are called '{min(twice)}'", hint="give one of them another name")
+
+
+def parse_batch(text: str | None) -> Batch:
+    """`8`, or `1:8:32` for smallest, tuned-for and largest; raises `Refused` for anything else."""
+    if text is None:
+        return Batch()
+    parts = text.split(":")
+    if len(parts) not in (1, 3) or not all(p.isdecimal() and 1 <= int(p[:9]) <= MAX_BATCH for p in parts):
+        raise refuse(f"--batch: '{text}' is not a batch", hint="write --batch 8, or --batch 1:8:32 for a range")
+    numbers = [int(part) for part in parts]
+    if len(numbers) == 1:
+        return Batch(fixed=numbers[0])
+    if numbers != sorted(numbers):
+        raise refuse(f"--batch: '{text}' does not rise", hint="smallest, tuned-for, largest")
+    return Batch(profile=Profile(*numbers))
+
+
+def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
+    """Build into a temporary folder and compare; print what differs."""
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary)
+        wanted = {p.relative_to(fresh) for one in loaded for p in _build(one, request, fresh, force=True)}
+        differing = sorted(name for name in wanted if not _same(fresh / name, folder / name))
+    there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
+    stale = sorted(there - wanted)
+    for name in differing:
+        click.echo(f"{folder / name}: {'differs' if (folder / name).exists() else 'missing'}")
+    for name in stale:
+        click.echo(f"{folder / name}: no spec generates it")
+    click.echo(f"{len(wanted)} files checked, {len(differing) + len(stale)} to change", err=True)
+    return 1 if differing or stale else 0
+
+
+def _same(fresh: Path, existing: Path) -> bool:
+    return existing.is_file() and filecmp.cmp(fresh, existing, shallow=False)
+
+
+@contextmanager
+def _progress(name: str, request: Request) -> Iterator[Said | None]:
+    """A progress bar on a terminal while an engine is built; nothing elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if request.backend is None or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(name, total=None)
+
+        def said(phase: str, done: int, steps: int) -> bool:
+            bar.update(task, description=f"{name}: {phase[:50]}", completed=done, total=steps or None)
+            return True
+
+        yield said

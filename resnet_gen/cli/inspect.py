@@ -1,0 +1,109 @@
+"""`list`, `show` and `count`: looking at specs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from resnet_gen.cli import options
+
+
+@click.command("list")
+@options.output_format("text", "json")
+def list_specs(form: str) -> None:
+    """List the shipped specs.
+
+    \b
+    Example: resnet-gen list --format json
+    """
+    from resnet_gen.emit.text import columns
+    from resnet_gen.resources import shipped_specs
+
+    entries = [_entry(name, ()) for name in shipped_specs()]
+    if form == "json":
+        names = ("name", "family", "reference", "params", "macs", "layers")
+        click.echo(json.dumps([{key: entry[key] for key in names} for entry in entries], indent=2))
+        return
+    rows = [
+        (e["name"], e["family"], e["reference"] or "-", f"{e['params']:,}", f"{e['macs']:,}", str(e["layers"]))
+        for e in entries
+    ]
+    header = ("name", "family", "reference", "params", "MACs", "layers")
+    click.echo(columns([header, *rows], right=(3, 4, 5)), nl=False)
+
+
+def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Everything that `list` and `count` tell of one spec."""
+    from resnet_gen.count import count
+    from resnet_gen.load import load
+    from resnet_gen.lower import lower
+
+    loaded = load(reference, settings)
+    graph = lower(loaded)
+    return {
+        "name": loaded.spec.name,
+        "family": loaded.family,
+        "reference": loaded.spec.reference,
+        "input": list(graph.input.shape),
+        **count(graph).as_dict(),
+    }
+
+
+@click.command("count")
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@options.settings
+@options.output_format("text", "json")
+def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> None:
+    """Count parameters, MACs, FLOPs, layers and activations, exactly.
+
+    With --format json: one object a spec, one a line. FLOPs are 2 x MACs;
+    layers and activations are defined in docs/counting.md.
+
+    \b
+    Example: resnet-gen count resnet50 resnet101 --format json
+    """
+    from resnet_gen.emit.text import columns
+
+    entries = [_entry(spec, settings) for spec in specs]
+    if form == "json":
+        for entry in entries:
+            click.echo(json.dumps({key: value for key, value in entry.items() if key != "family"}))
+        return
+    keys = ("params", "buffers", "macs", "flops", "layers", "activations")
+    rows = [(e["name"], "x".join(map(str, e["input"])), *(f"{e[key]:,}" for key in keys)) for e in entries]
+    header = ("name", "input", "params", "buffers", "MACs", "FLOPs", "layers", "activations")
+    click.echo(columns([header, *rows], right=range(2, 8)), nl=False)
+
+
+@click.command()
+@click.argument("spec")
+@options.settings
+@click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, every default and parent filled in.")
+@click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
+@options.output_format("text", "json")
+def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, form: str) -> None:
+    """Show a network as the paper's table: stage, output size, blocks.
+
+    \b
+    Example: resnet-gen show resnet50
+             resnet-gen show resnet50 --layers --format json
+    """
+    from resnet_gen.emit import text
+    from resnet_gen.load import load
+    from resnet_gen.lower import lower
+    from resnet_gen.source import dump
+
+    loaded = load(spec, settings)
+    graph = lower(loaded)
+    if resolved:
+        data = loaded.resolved()
+        click.echo(dump(data) if form == "text" else json.dumps(data, indent=2) + "\n", nl=False)
+    elif form == "json":
+        rows = text.layer_rows(graph) if layers else text.stage_rows(graph)
+        click.echo(json.dumps([row.as_dict() for row in rows], indent=2))
+    else:
+        click.echo(f"{loaded.spec.title or loaded.spec.name}, input {text.sides(graph.input.shape)}\n", err=True)
+        click.echo(text.layer_table(graph) if layers else text.stage_table(graph), nl=False)
+

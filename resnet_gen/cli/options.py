@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from resnet_gen.problems import refuse
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = click.Path(file_okay=True, path_type=Path)
+FILE = click.Path(path_type=Path)
+
+
+def settings(function: F) -> F:
+    """`--set key=value`, any number of times."""
+    return click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE",
+        help="Change one key of the spec, as in --set stages.depths=[3,4,23,3].",
+    )(function)  # fmt: skip
+
+
+def output_format(*choices: str) -> Callable[[F], F]:
+    """`--format`, the first choice being the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(choices), default=choices[0], show_default=True,
+        help="How data are printed.",
+    )  # fmt: skip
+
+
+def weights(function: F) -> F:
+    """`--weights` and `--seed`."""
+    function = click.option(
+        "--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."
+    )(function)
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+        help="Seed of the He initialization that is used without --weights.",
+    )(function)  # fmt: skip
+
+
+def with_input(texts: tuple[str, ...], side: int | None) -> tuple[str, ...]:
+    """`--input SIDE` as one more `--set`."""
+    return texts if side is None else (*texts, f"input.size={side}")
+
+
+def natural_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Numbers separated by commas; raises `Refused` for anything else."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
+        raise refuse(f"{option}: '{text}' is not a list of numbers", hint=f"write {option} 86,89")
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,68 @@
+"""The text that a spec generates: a page, exact counts, and one line an operation.
+
+These files stand in `generated/` for the shipped specs; their diff is what a
+reviewer reads when a spec or a part changes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from resnet_gen.count import count
+from resnet_gen.emit import text
+from resnet_gen.graph import Graph
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
+from resnet_gen.render import render
+from resnet_gen.spec import Claim
+from resnet_gen.verify import verify
+from resnet_gen.write import Transaction
+
+
+def report_files(loaded: Loaded) -> dict[str, str]:
+    """The files of one spec's report: name to text."""
+    graph = lower(loaded)
+    counts = {"name": loaded.spec.name, "input": list(graph.input.shape), **count(graph).as_dict()}
+    return {
+        "README.md": _page(loaded, graph),
+        "counts.json": json.dumps(counts, indent=2) + "\n",
+        "layers.txt": text.layer_table(graph),
+    }
+
+
+def write_report(loaded: Loaded, folder: Path) -> list[Path]:
+    """Write the report of one spec to `folder/<name>/`; returns the files."""
+    files = report_files(loaded)
+    target = folder / loaded.spec.name
+    with Transaction(target) as out:
+        for name, content in files.items():
+            out.text(name, content)
+    return [target / name for name in files]
+
+
+def _page(loaded: Loaded, graph: Graph) -> str:
+    counts = count(graph).as_dict()
+    return render(
+        "report/README.md.jinja",
+        spec=loaded.spec,
+        counts=counts,
+        rows=text.stage_rows(graph),
+        sides=text.sides,
+        input=graph.input.shape,
+        claims=[_claim_row(claim, counts) for claim in loaded.spec.claims],
+        findings=verify(loaded, graph),
+        tensors=len(graph.state()),
+    )
+
+
+def _claim_row(claim: Claim, counts: dict[str, int]) -> dict[str, Any]:
+    """One claim as the page shows it: what, the figure, the exact count, and how it is met."""
+    if claim.value is not None:
+        figure, met = f"{claim.value:,}", "exactly"
+    else:
+        figure, met = str(claim.printed), "within its last digit"
+    if claim.exception:
+        met = f"not met: {claim.exception.reason}"
+    return {"what": claim.what, "figure": figure, "exact": counts[claim.what], "met": met, "source": claim.source}

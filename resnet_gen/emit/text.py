@@ -1,0 +1,152 @@
+"""Graph to text: the paper's table, and one line a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from resnet_gen import ops
+from resnet_gen.count import count, count_nodes, macs, params
+from resnet_gen.graph import Graph, Node, stages_of
+from resnet_gen.ops import Shape
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One row of the paper's table: a stage, the shape that it puts out, what it repeats, its counts."""
+
+    stage: str
+    output: Shape
+    blocks: str
+    params: int
+    macs: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The row as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One operation: name, what it does, the shape that it puts out, its counts."""
+
+    name: str
+    operation: str
+    output: Shape
+    params: int
+    macs: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The row as plain data."""
+        return asdict(self)
+
+
+def stage_rows(graph: Graph) -> list[StageRow]:
+    """The paper's table: stem, stages, head."""
+    rows = []
+    for stage, nodes in stages_of(graph.nodes).items():
+        total = count_nodes(nodes)
+        rows.append(StageRow(_title(stage), nodes[-1].shape, _blocks(nodes), total.params, total.macs))
+    return rows
+
+
+def layer_rows(graph: Graph) -> list[LayerRow]:
+    """Every operation in order."""
+    return [LayerRow(n.name, describe(n), n.shape, params(n), macs(n)) for n in graph.nodes]
+
+
+def _title(stage: str) -> str:
+    """`stages.0` is `conv2_x` in the paper, and stage 1 to everyone else."""
+    return f"stage {int(stage.split('.')[1]) + 1}" if stage.startswith("stages.") else stage
+
+
+def _blocks(nodes: Sequence[Node]) -> str:
+    """What a stage repeats, as the paper writes it: `[3x3, 64; 3x3, 64] x 2`."""
+    blocks = [text for _, group in groupby(nodes, key=lambda n: n.block) if (text := _layers(list(group)))]
+    if not nodes[0].path.startswith("stages."):
+        return ", ".join(blocks)
+    parts = [f"[{'] ['.join(run)}] x {times}" for run, times in _runs(blocks)]
+    return ", ".join(p[1:].removesuffix("] x 1") if "pool" in p else p for p in parts)
+
+
+def _runs(items: Sequence[str]) -> list[tuple[list[str], int]]:
+    """The items as repeated runs of up to four, the run that covers most first chosen."""
+    runs, start = [], 0
+    while start < len(items):
+        length, times = max(((n, _times(items, start, n)) for n in range(1, 5)), key=lambda r: (r[1] > 1) * r[0] * r[1])
+        runs.append((list(items[start : start + length]), times))
+        start += length * times
+    return runs
+
+
+def _times(items: Sequence[str], start: int, length: int) -> int:
+    """How often the run of `length` items at `start` stands there in a row."""
+    run, times = items[start : start + length], 1
+    while items[start + times * length : start + (times + 1) * length] == run and len(run) == length:
+        times += 1
+    return times
+
+
+def _layers(nodes: Sequence[Node]) -> str:
+    """The main layers of a block, strides left out unless it is a stem."""
+    shown = (ops.Conv, ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.Linear, ops.Softmax)
+    main = [describe(n, stride=not n.path.startswith("stages.")) for n in nodes if n.role == "main" and isinstance(n.op, shown)]
+    gated = any(n.role == "gate" for n in nodes)
+    return "; ".join(main) + (", gated" if gated else "")
+
+
+def describe(node: Node, stride: bool = True) -> str:
+    """An operation in a few words: `3x3, 64, stride 2`."""
+    op = node.op
+    match op:
+        case ops.Conv():
+            extra = (f", {op.groups} groups" if op.groups > 1 else "") + (
+                f", stride {op.stride}" if stride and op.stride > 1 else ""
+            )
+            return f"{op.kernel}x{op.kernel}, {op.out}{extra}"
+        case ops.Linear():
+            return f"{op.out}-d fc"
+        case ops.MaxPool() | ops.AvgPool():
+            kind = "max" if isinstance(op, ops.MaxPool) else "average"
+            return f"{op.kernel}x{op.kernel} {kind} pool, stride {op.stride}"
+        case ops.Activation():
+            return op.function
+    return _PLAIN.get(type(op), type(op).__name__.lower())
+
+
+_PLAIN: dict[type[ops.Op], str] = {
+    ops.BatchNorm: "batch norm",
+    ops.GlobalAvgPool: "global average pool",
+    ops.OneMinus: "1 - x",
+    ops.PadChannels: "zero channels",
+}
+
+
+def sides(shape: Shape) -> str:
+    """A shape as people write it: `256 x 56 x 56`."""
+    return " x ".join(map(str, shape))
+
+
+def stage_table(graph: Graph) -> str:
+    """The paper's table as text."""
+    rows = [(r.stage, sides(r.output), r.blocks, f"{r.params:,}", f"{r.macs:,}") for r in stage_rows(graph)]
+    total = count(graph)
+    last = ("total", "", f"{total.layers} layers", f"{total.params:,}", f"{total.macs:,}")
+    return columns([("stage", "output", "blocks", "params", "MACs"), *rows, last], right=(3, 4))
+
+
+def layer_table(graph: Graph) -> str:
+    """One line an operation, as text."""
+    rows = [(r.name, r.operation, sides(r.output), f"{r.params:,}", f"{r.macs:,}") for r in layer_rows(graph)]
+    return columns([("layer", "operation", "output", "params", "MACs"), *rows], right=(3, 4))
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows of text in aligned columns, two spaces apart; `right` are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,56 @@
+"""Running a model on ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.problems import refuse
+from resnet_gen.weights.base import Array
+
+
+@dataclass(frozen=True)
+class Session:
+    """A loaded model: the name and shape of its one input (None where symbolic), and its metadata."""
+
+    session: Any
+    input: str
+    shape: tuple[int | None, ...]
+    metadata: dict[str, str]
+
+    def run(self, x: Array) -> Array:
+        """The first output for the batch `x`."""
+        return np.asarray(self.session.run(None, {self.input: x})[0])
+
+    def timed(self, x: Array, repeat: int) -> tuple[Array, list[float]]:
+        """The output, and the seconds that each of `repeat` runs took after one to warm up."""
+        output = self.run(x)
+        times = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            output = self.run(x)
+            times.append(time.perf_counter() - start)
+        return output, times
+
+
+def open_model(path: Path, shown: str | None = None) -> Session:
+    """Load an ONNX file; raises `Refused` if ONNX Runtime declines it or it is no image network."""
+    import onnxruntime
+
+    where = shown or str(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a dozen classes of its own for bad models
+        raise refuse(f"ONNX Runtime declines it: {error}", where) from None
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
+        raise refuse("not a network with one float32 image as its input", where)
+    shape = tuple(side if isinstance(side, int) else None for side in inputs[0].shape)
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    return Session(session, inputs[0].name, shape, metadata)

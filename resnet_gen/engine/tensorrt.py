@@ -1,0 +1,194 @@
+"""ONNX to a TensorRT engine, by TensorRT-RTX or by TensorRT, through one code path.
+
+Both libraries have the same classes. TensorRT-RTX builds for named compute
+capabilities on a machine without a GPU; TensorRT builds for the GPU at hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_gen.graph import Graph
+from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.witness import Layer, check_layers
+
+Progress = Callable[[str, int, int], bool]
+"""Called with a phase, steps done and steps in all; returning False cancels the build."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A TensorRT library: its name on the command line, its module and how it is installed."""
+
+    name: str
+    module: str
+    install: str
+    names_targets: bool
+
+
+BACKENDS = {
+    "tensorrt-rtx": Backend("tensorrt-rtx", "tensorrt_rtx", "pip install tensorrt-rtx", names_targets=True),
+    "tensorrt": Backend("tensorrt", "tensorrt", "pip install 'resnet-gen[tensorrt]'", names_targets=False),
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Batch sizes that an engine accepts: smallest, the one it is tuned for, largest."""
+
+    least: int
+    best: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A built engine: its bytes and the version of the library that built it."""
+
+    data: memoryview
+    version: str
+
+
+def load_backend(backend: Backend) -> Any:
+    """The library's module; raises `Refused` where it is not installed or cannot be loaded."""
+    try:
+        return importlib.import_module(backend.module)
+    except ImportError as error:
+        message = f"{backend.name} cannot be loaded: {error}"
+        raise refuse(message, hint=f"{backend.install} (Linux and Windows, x86-64)") from None
+
+
+def build(
+    backend: Backend,
+    model: Path,
+    graph: Graph,
+    *,
+    profile: Profile | None,
+    compute_capabilities: Sequence[int] = (),
+    progress: Progress | None = None,
+) -> Engine:
+    """Build the engine of the ONNX file `model`, which was emitted from `graph`.
+
+    `profile` is needed where the batch is symbolic. The parsed network is read
+    back before the build and must have the graph's layers, names, shapes and
+    types. Raises `Refused` with TensorRT's own words if it declines.
+    """
+    trt = load_backend(backend)
+    log = _logger(trt)
+    builder = trt.Builder(log)
+    if builder is None:
+        raise _declined(backend, "cannot start", log)
+    network = builder.create_network(_strongly_typed(trt))
+    _parse(trt, backend, network, model, log)
+    check_layers(graph, parsed_layers(trt, network, graph), f"{backend.name}'s parsed network")
+    config = builder.create_builder_config()
+    _target(trt, config, compute_capabilities)
+    if profile:
+        config.add_optimization_profile(_profile(builder, graph, profile))
+    if progress:
+        config.progress_monitor = _monitor(trt, progress)
+    data = builder.build_serialized_network(network, config)
+    if data is None:
+        raise _declined(backend, "could not build the engine", log)
+    return Engine(memoryview(data), trt.__version__)
+
+
+def _strongly_typed(trt: Any) -> int:
+    """The flag that TensorRT 10 needs for what TensorRT 11 always does."""
+    flags = trt.NetworkDefinitionCreationFlag
+    return 1 << int(flags.STRONGLY_TYPED) if hasattr(flags, "STRONGLY_TYPED") else 0
+
+
+def _parse(trt: Any, backend: Backend, network: Any, model: Path, log: Any) -> None:
+    parser = trt.OnnxParser(network, log)
+    if parser.parse_from_file(str(model)):
+        return
+    errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+    raise Refused([Problem(f"{backend.name}: {e}", model.name) for e in errors] or [_problem(backend, "no parse", log)])
+
+
+def known_targets(backend: Backend) -> dict[int, Any]:
+    """The compute capabilities that the library can build for, such as 86 for 8.6."""
+    members = load_backend(backend).ComputeCapability.__members__
+    return {int(name[2:]): value for name, value in members.items() if name[2:].isdigit()}
+
+
+def _target(trt: Any, config: Any, compute_capabilities: Sequence[int]) -> None:
+    if not compute_capabilities:
+        return
+    config.num_compute_capabilities = len(compute_capabilities)
+    for index, number in enumerate(compute_capabilities):
+        config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{number}"), index)
+
+
+def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
+    result = builder.create_optimization_profile()
+    sizes = (profile.least, profile.best, profile.most)
+    result.set_shape(graph.input.name, *((n, *graph.input.shape) for n in sizes))
+    return result
+
+
+def parsed_layers(trt: Any, network: Any, graph: Graph) -> list[Layer]:
+    """The convolution and linear layers of a parsed network, in order, as TensorRT sees them."""
+    kinds = {trt.LayerType.CONVOLUTION: "conv", trt.LayerType.MATRIX_MULTIPLY: "linear"}
+    types = {trt.DataType.FLOAT: "float32", trt.DataType.HALF: "float16"}
+    found = []
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        if layer.type in kinds:
+            output = layer.get_output(0)
+            shape = tuple(output.shape)[1:]
+            found.append(Layer(layer.name, kinds[layer.type], shape, types.get(output.dtype, str(output.dtype))))
+    return found
+
+
+def _logger(trt: Any) -> Any:
+    """A logger that keeps errors, whose texts are the only reasons that TensorRT gives."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(message)
+
+    return Log()
+
+
+def _monitor(trt: Any, progress: Progress) -> Any:
+    """TensorRT's nested phases, told to `progress` as they begin and advance."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps: dict[str, int] = {}
+            self.going = True
+
+        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+            self.steps[phase] = steps
+            self.going = progress(phase, 0, steps) and self.going
+
+        def phase_finish(self, phase: str) -> None:
+            steps = self.steps.pop(phase, 0)
+            self.going = progress(phase, steps, steps) and self.going
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            self.going = progress(phase, step + 1, self.steps.get(phase, 0)) and self.going
+            return self.going
+
+    return Monitor()
+
+
+def _problem(backend: Backend, what: str, log: Any) -> Problem:
+    reasons = "; ".join(log.errors) or "it gave no reason"
+    return Problem(f"{backend.name} {what}: {reasons}")
+
+
+def _declined(backend: Backend, what: str, log: Any) -> Refused:
+    return Refused(_problem(backend, what, log))

@@ -1,0 +1,36 @@
+"""Published networks that specs are held against: their parameter names, shapes and counts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from resnet_gen.ops import Shape
+from resnet_gen.problems import Span, refuse, suggest
+from resnet_gen.resources import references
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One published network: `state` is its state dict's names and shapes, in order.
+
+    `params` and `macs` were counted by others at an input of `input` pixels.
+    """
+
+    name: str
+    origin: str
+    input: int
+    params: int
+    macs: int
+    state: dict[str, Shape]
+
+
+def read(name: str, where: Span | None) -> Reference:
+    """The reference `library/network`; raises `Refused` if none of that name is shipped."""
+    root = references()
+    known = {f"{p.parent.name}/{p.stem}": p for p in root.glob("*/*.json")}
+    if name not in known:
+        raise refuse(f"reference: there is no '{name}'", where, suggest(name, known))
+    data = json.loads(known[name].read_text(encoding="utf-8"))
+    state = {key: tuple(shape) for key, shape in data.pop("state").items()}
+    return Reference(name=name, state=state, **data)

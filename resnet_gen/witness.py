@@ -1,0 +1,95 @@
+"""What emitted files really hold, read back and compared with the graph.
+
+The reading shares nothing with the emitters: it takes ONNX's own shape
+inference, or TensorRT's parsed network, and counts again from there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import onnx
+from onnx import ModelProto, NodeProto
+
+from resnet_gen.count import count, macs, weighted
+from resnet_gen.graph import Graph
+from resnet_gen.ops import Conv, Shape
+
+
+class WitnessError(Exception):
+    """An emitted file does not hold the graph that it was made from: a defect of this tool."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear layer as a file has it; the shape is that of one image."""
+
+    name: str
+    kind: str
+    shape: Shape
+    dtype: str
+
+
+def layers(graph: Graph) -> list[Layer]:
+    """The convolution and linear layers of a graph, in order."""
+    return [
+        Layer(n.name, "conv" if isinstance(n.op, Conv) else "linear", n.shape, n.output.dtype)
+        for n in graph.nodes
+        if weighted(n)
+    ]
+
+
+def check_layers(graph: Graph, found: list[Layer], where: str) -> None:
+    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order."""
+    wanted = layers(graph)
+    if wanted == found:
+        return
+    index = next((i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b), min(len(wanted), len(found)))
+    ours = wanted[index] if index < len(wanted) else None
+    theirs = found[index] if index < len(found) else None
+    raise WitnessError(f"{where}: layer {index} is {theirs}, the graph has {ours}")
+
+
+def check_onnx(graph: Graph, model: ModelProto) -> None:
+    """Raise `WitnessError` unless the ONNX holds the graph's layers, parameters and MACs.
+
+    `model` may lack the data of its weights. Shapes come from ONNX's strict
+    shape inference, parameters from the initializers that layers read.
+    """
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    shapes, types = _values(inferred)
+    tensors = {t.name: tuple(t.dims) for t in model.graph.initializer}
+    found = [_layer(n, shapes, types) for n in _weighted(model)]
+    check_layers(graph, found, "ONNX")
+    counts = count(graph)
+    state = sum(math.prod(tensors[name]) for n in model.graph.node for name in _state_inputs(n))
+    if state != counts.params + counts.buffers:
+        raise WitnessError(f"ONNX: {state} parameters and buffers, the graph has {counts.params + counts.buffers}")
+    total = sum(math.prod(shapes[n.output[0]]) * math.prod(tensors[n.input[1]][1:]) for n in _weighted(model))
+    if total != sum(map(macs, graph.nodes)):
+        raise WitnessError(f"ONNX: {total} MACs, the graph has {counts.macs}")
+
+
+def _weighted(model: ModelProto) -> list[NodeProto]:
+    return [n for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
+
+
+def _state_inputs(node: NodeProto) -> list[str]:
+    return list(node.input[1:]) if node.op_type in ("Conv", "Gemm", "BatchNormalization") else []
+
+
+def _values(model: ModelProto) -> tuple[dict[str, Shape], dict[str, str]]:
+    """Shape of one image and element type of every value."""
+    shapes: dict[str, Shape] = {}
+    types: dict[str, str] = {}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        tensor = value.type.tensor_type
+        shapes[value.name] = tuple(d.dim_value for d in tensor.shape.dim[1:])
+        types[value.name] = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    return shapes, types
+
+
+def _layer(node: NodeProto, shapes: dict[str, Shape], types: dict[str, str]) -> Layer:
+    kind = "conv" if node.op_type == "Conv" else "linear"
+    return Layer(node.name, kind, shapes[node.output[0]], types[node.output[0]])
