@@ -31,8 +31,16 @@ check: $(INSTALLED)  ## committed output is what the specs generate
 generated: $(INSTALLED)  ## refresh everything committed that is generated
 	$(BIN)/python -m tests.refresh
 
-bench: $(INSTALLED)  ## ratios against other exporters, side by side (installs torch beside it)
-	$(BIN)/python -m benchmarks
+BENCH := .venv-bench
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	@touch $@
+
+bench: $(BENCH)/.installed  ## ratios against torch.onnx.export, side by side, in an environment of its own
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	$(BENCH)/bin/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(BENCH) build dist

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_gen import __version__
 from resnet_gen.count import count
-from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.graph import Graph
@@ -24,8 +23,11 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights import stored
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.witness import check_onnx
+from resnet_gen.weights.stream import WeightStream
 from resnet_gen.write import Transaction, digest_file
+
+if TYPE_CHECKING:
+    from resnet_gen.emit.onnx import OnnxFile
 
 PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
 SPEC_KEY = "resnet_gen.spec"
@@ -92,14 +94,23 @@ def _needs_conv_for_linear(request: Request) -> bool:
 
 def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
     """The network's ONNX file, read back and compared with the graph before a byte is written."""
-    metadata = {
-        SPEC_KEY: loaded.canonical(),
-        "resnet_gen.spec_sha256": loaded.digest(),
-        "resnet_gen.version": __version__,
-    }
-    options = Options(request.opset, request.batch.fixed, metadata, __version__)
-    file = OnnxFile(network.graph, network.weights, options)
-    check_onnx(network.graph, file.structure())
+    # The weights are drawn by threads while onnx, a tenth of a second, is imported.
+    stream = WeightStream(network.graph, network.weights).start()
+    try:
+        from resnet_gen.emit.onnx import OnnxFile, Options
+        from resnet_gen.witness import check_onnx
+
+        metadata = {
+            SPEC_KEY: loaded.canonical(),
+            "resnet_gen.spec_sha256": loaded.digest(),
+            "resnet_gen.version": __version__,
+        }
+        options = Options(request.opset, request.batch.fixed, metadata, __version__)
+        file = OnnxFile(network.graph, stream, options)
+        check_onnx(network.graph, file.structure())
+    except BaseException:
+        stream.stop()
+        raise
     return file
 
 
@@ -155,7 +166,7 @@ def _check_existing(folder: Path, name: str, loaded: Loaded) -> None:
         return
     try:
         found = json.loads(manifest.read_text(encoding="utf-8"))["spec"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise refuse("exists and is not a manifest of this tool", str(manifest), hint) from None
     if found != loaded.digest():
         raise refuse(f"holds another network called '{name}'", str(manifest), hint)

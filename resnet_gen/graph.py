@@ -112,7 +112,7 @@ class _Shared:
 class Net:
     """Builds a graph node by node; scopes name the places and remember the YAML."""
 
-    def __init__(self, input: Value, locate: Callable[[Loc], Span | None] = lambda loc: None) -> None:
+    def __init__(self, input: Value, locate: Callable[[Loc], Span | None] | None = None) -> None:
         self.input = input
         self._locate = locate
         self._shared = _Shared()
@@ -149,7 +149,8 @@ class Net:
     def refusal(self, message: str, hint: str | None = None) -> Exception:
         """A refusal that points at the line of the specification being built."""
         place = f"{self._prefix[:-1]}: " if self._prefix else ""
-        return refuse(f"{place}{message}", self._locate(self._loc), hint)
+        where = self._locate(self._loc) if self._locate else None
+        return refuse(f"{place}{message}", where, hint)
 
     def _check_size(self, shape: Shape) -> None:
         if math.prod(shape) > MAX_ELEMENTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -23,25 +24,34 @@ def read_image(path: Path, to: Input) -> Array:
     mode = _MODES.get(to.channels)
     if mode is None:
         raise refuse(f"a picture cannot become {to.channels} channels", str(path), "1, 3 and 4 channels can be read")
+    return normalized(_cropped(_opened(path, mode), to), to)
+
+
+def _opened(path: Path, mode: str) -> Image.Image:
     try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file).convert(mode)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata, or pictures that are large and can be read
+            with Image.open(path) as file:
+                if file.mode.startswith(("I", "F")):
+                    raise refuse("a picture of more than 8 bits a channel", str(path), "save it with 8 bits a channel")
+                return ImageOps.exif_transpose(file).convert(mode)
     except UnidentifiedImageError:
         raise refuse("not a picture", str(path)) from None
-    except Image.DecompressionBombError as error:
-        raise refuse(str(error), str(path)) from None
-    except (OSError, ValueError, SyntaxError) as error:
+    except Image.DecompressionBombError:
+        raise refuse("more pixels than any picture should have", str(path)) from None
+    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
         raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path)) from None
-    return normalized(_cropped(picture, to), to)
 
 
 def _cropped(picture: Image.Image, to: Input) -> Image.Image:
+    """The central crop of the resized picture, of which nothing else is ever computed."""
     height, width = to.size
     scale = max(height / to.crop / picture.height, width / to.crop / picture.width)
     resized = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
-    picture = picture.resize(resized, Image.Resampling.BILINEAR)
     left, top = (resized[0] - width) // 2, (resized[1] - height) // 2
-    return picture.crop((left, top, left + width, top + height))
+    x, y = picture.width / resized[0], picture.height / resized[1]
+    box = (left * x, top * y, (left + width) * x, (top + height) * y)
+    return picture.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
 def normalized(picture: Image.Image, to: Input) -> Array:

@@ -72,7 +72,10 @@ def _same_length(loaded: Loaded, values: Sequence[int], loc: Loc) -> None:
     if len(values) != n:
         name = ".".join(map(str, loc))
         message = f"{name}: {several(len(values), 'value')} for {several(n, 'stage')}"
-        raise refuse(message, loaded.source.span(loc), "write one for each stage")
+        here, depths = loaded.source.span(loc), loaded.source.span(("stages", "depths"))
+        inherited = here and depths and here.document != depths.document
+        hint = f"write one for each stage; 'depths' is at {depths}" if inherited else "write one for each stage"
+        raise refuse(message, here, hint)
 
 
 def _published(graph: Graph, spec: Spec) -> Graph:

@@ -14,13 +14,36 @@ def json_schema() -> dict[str, Any]:
     `name` is required where `extends` stands.
     """
     schema = Spec.model_json_schema()
-    required = [key for key in schema.pop("required") if key != "name"]
-    complete: dict[str, Any] = {"required": required, "properties": {"stages": {"required": ["depths", "widths", "block"]}}}
-    schema["$defs"]["Stages"].pop("required")
+    stages = schema["$defs"]["Stages"]
+    for definition in schema["$defs"].values():
+        _describe_kind(definition)
+    inner = {"required": stages.pop("required"), "properties": _without_kinds(stages)}
+    whole = {
+        "required": [key for key in schema.pop("required") if key != "name"],
+        "properties": {**_without_kinds(schema), "stages": inner},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "required": ["name"],
         "if": {"not": {"required": ["extends"]}},
-        "then": complete,
+        "then": whole,
     }
+
+
+def _describe_kind(definition: dict[str, Any]) -> None:
+    """The word for a part is described as the part is."""
+    kind = definition["properties"].get("kind")
+    if kind:
+        kind["description"] = definition["description"]
+
+
+def _without_kinds(model: dict[str, Any]) -> dict[str, Any]:
+    """Let parts leave out their `kind`, as in a child that changes one setting; returns what forbids it elsewhere."""
+    strict = {}
+    for key, value in model["properties"].items():
+        for choice in value.get("anyOf", ()):
+            if choice.pop("discriminator", None):
+                choice["anyOf"] = choice.pop("oneOf")
+                strict[key] = {"required": ["kind"]}
+    return strict

@@ -118,12 +118,14 @@ def _read(document: Document, text: str) -> Source:
 def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
     words = getattr(error, "problem", None) or str(error)
     mark, opening = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    context = getattr(error, "context", None) or ""
     if mark is None:
         return Problem(f"not YAML: {words}", document.name)
-    if opening and opening.line < mark.line and _UNCLOSED.search(error.context or ""):
+    if opening and opening.line < mark.line and _UNCLOSED.search(context):
         mark = opening  # where it was opened; the parser noticed only lines later
-    span = Span(document, mark.line, mark.column, mark.column + 1)
-    return Problem(f"not YAML: {words}", span, _syntax_hint(words, document.line(mark.line)[mark.column :]))
+    last = document.span_at(max(0, len(document.text.rstrip()) - 1))  # a parser may stop past the end
+    span = min(Span(document, mark.line, mark.column, mark.column + 1), last, key=lambda s: (s.line, s.column))
+    return Problem(f"not YAML: {words}", span, _syntax_hint(words, document.line(span.line)[span.column :]))
 
 
 def _syntax_hint(words: str, rest: str) -> str | None:
@@ -321,9 +323,5 @@ class _Dumper(yaml.SafeDumper):
         plain = value not in _WORDS and not _INT.match(value) and not _FLOAT.match(value)
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
-    def number(self, value: float) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:float", repr(value))
-
 
 _Dumper.add_representer(str, _Dumper.text)
-_Dumper.add_representer(float, _Dumper.number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -44,7 +45,11 @@ class Input(_Model):
 
     channels: Annotated[int, Field(ge=1, le=4_096)] = Field(3, description="Channels of the image.")
     size: Annotated[
-        tuple[Side, Side], Field(strict=False), BeforeValidator(_square, json_schema_input_type=Side | list[Side])
+        tuple[Side, Side],
+        Field(strict=False),
+        BeforeValidator(
+            _square, json_schema_input_type=Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
+        ),
     ] = Field((224, 224), description="Side of the square image, or [height, width], in pixels.")
     crop: float = Field(
         0.875,
@@ -107,7 +112,8 @@ class Stages(_Model):
 
 def _default(family: type[base.Part], kind: str) -> Any:
     """The part of this kind, with its own defaults."""
-    return next(part for part in base.members(family) if part.kind_name() == kind)()
+    part = next(part for part in base.members(family) if part.kind_name() == kind)
+    return part.model_validate({"kind": kind})
 
 
 class Deviation(_Model):
@@ -228,58 +234,74 @@ def _follow_ups(errors: list[ErrorDetails]) -> set[tuple[str, tuple[str | int, .
     return found
 
 
+@dataclass(frozen=True)
+class _Fault:
+    """One of pydantic's errors, `loc` being where it stands in the source and `rest` what is not there."""
+
+    details: ErrorDetails
+    source: Source
+    loc: Loc
+    rest: Loc
+
+    def problem(self, message: str, hint: str | None, loc: Loc | None = None, key: bool = False) -> Problem:
+        where = self.source.span(self.loc if loc is None else loc, key)
+        return Problem(f"{_dotted(self.loc)}: {message}", where, hint)
+
+
 def _problem(details: ErrorDetails, source: Source) -> Problem:
     loc, rest = _located(details["loc"], source.data)
-    special = _SPECIAL.get(details["type"])
-    if special:
-        return special(details, source, loc, rest)
-    if details["type"] == "literal_error":
-        return _no_choice(details, source, loc, on_key=rest == ("[key]",))
     if faulty := details.get("ctx", {}).get("at"):
         loc = (*loc, faulty)
-    return Problem(f"{_dotted(loc)}: {_words(details)}", source.span(loc), _hint(details))
+    return _SPECIAL.get(details["type"], _other)(_Fault(details, source, loc, rest))
 
 
-def _missing(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
-    key, parent = rest[-1], at(source.data, loc)
+def _other(fault: _Fault) -> Problem:
+    return fault.problem(_words(fault.details), _hint(fault.details))
+
+
+def _missing(fault: _Fault) -> Problem:
+    key, parent = fault.rest[-1], at(fault.source.data, fault.loc)
     short = isinstance(parent, str)
     hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}:' here"
-    return Problem(f"{_dotted((*loc, key))}: missing", source.span(loc), hint)
+    return replace(fault, loc=(*fault.loc, key)).problem("missing", hint)
 
 
-def _unknown_key(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
-    hint = suggest(str(loc[-1]), _keys_at(details["loc"][:-1]))
-    return Problem(f"{_dotted(loc)}: unknown key", source.span(loc, key=True), hint)
+def _unknown_key(fault: _Fault) -> Problem:
+    key = str(fault.loc[-1])
+    home = next((words for words, loc in _SECTIONS.items() if key in _keys_at(loc)), None)
+    hint = f"it belongs {home}" if home else suggest(key, _keys_at(fault.details["loc"][:-1]))
+    return fault.problem("unknown key", hint, key=True)
 
 
-def _unknown_kind(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
-    kinds = _kinds_at(details["loc"])
-    place = (*loc, "kind") if (*loc, "kind") in source.marks else loc
-    kind = at(source.data, place)
+_SECTIONS: dict[str, Loc] = {"at the top": (), "under 'stages'": ("stages",), "under 'input'": ("input",)}
+
+
+def _unknown_kind(fault: _Fault) -> Problem:
+    kinds = _kinds_at(fault.details["loc"])
+    place = (*fault.loc, "kind") if (*fault.loc, "kind") in fault.source.marks else fault.loc
+    kind = at(fault.source.data, place)
     if isinstance(kind, str):
-        message, hint = f"there is no {_quoted(kind)} here", suggest(kind, kinds)
-    else:
-        message, hint = _is_not(kind, "a kind"), f"known: {', '.join(kinds)}"
-    return Problem(f"{_dotted(loc)}: {message}", source.span(place), hint)
+        return fault.problem(f"there is no {_quoted(kind)} here", suggest(kind, kinds), place)
+    return fault.problem(_is_not(kind, "a kind"), f"known: {', '.join(kinds)}", place)
 
 
-def _no_kind(details: ErrorDetails, source: Source, loc: Loc, rest: Loc) -> Problem:
-    hint = f"add 'kind:', one of {', '.join(_kinds_at(details['loc']))}"
-    return Problem(f"{_dotted(loc)}: says no 'kind'", source.span(loc), hint)
+def _no_kind(fault: _Fault) -> Problem:
+    return fault.problem("says no 'kind'", f"add 'kind:', one of {', '.join(_kinds_at(fault.details['loc']))}")
 
 
-def _no_choice(details: ErrorDetails, source: Source, loc: Loc, on_key: bool) -> Problem:
-    known = [word.strip("'") for word in re.split(", | or ", details["ctx"]["expected"])]
-    message = _is_not(details["input"], "one of the choices")
-    return Problem(f"{_dotted(loc)}: {message}", source.span(loc, key=on_key), suggest(str(details["input"]), known))
+def _no_choice(fault: _Fault) -> Problem:
+    value = fault.details["input"]
+    known = [word.strip("'") for word in re.split(", | or ", fault.details["ctx"]["expected"])]
+    return fault.problem(_is_not(value, "one of the choices"), suggest(str(value), known), key=fault.rest == ("[key]",))
 
 
-_SPECIAL: dict[str, Callable[[ErrorDetails, Source, Loc, Loc], Problem]] = {
+_SPECIAL: dict[str, Callable[[_Fault], Problem]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "union_tag_invalid": _unknown_kind,
     "model_attributes_type": _unknown_kind,
     "union_tag_not_found": _no_kind,
+    "literal_error": _no_choice,
 }
 
 
@@ -288,7 +310,7 @@ def _dotted(loc: Loc) -> str:
 
 
 def _located(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
-    """pydantic's location without the union tags in it, and what is not in the data."""
+    """Pydantic's location without the union tags in it, and what is not in the data."""
     found: list[str | int] = []
     rest: list[str | int] = []
     for step in loc:
@@ -347,7 +369,8 @@ def _words(details: ErrorDetails) -> str:
         return _wrong_length(kind, len(value), context)
     for bound, words in _BOUNDS.items():
         if bound in context:
-            return f"{_quoted(value)} is {words} {context[bound]:g}"
+            limit = context[bound]
+            return f"{_quoted(value)} is {words} {int(limit) if limit == int(limit) else limit}"
     if kind == "string_pattern_mismatch":
         return _is_not(value, "a name")
     return details["msg"]

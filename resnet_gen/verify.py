@@ -73,7 +73,8 @@ def _reference(subject: Subject) -> Iterator[Problem]:
     for what in ("params", "macs") if same_input else ("params",):
         theirs, ours = getattr(published, what), getattr(subject.counts, what)
         if theirs != ours:
-            yield subject.finding("reference-count", loc, f"{what}: {published.name} has {theirs:,}, the graph {ours:,}")
+            message = f"{what}: {published.name} has {theirs:,}, the graph {ours:,}"
+            yield subject.finding("reference-count", loc, message)
 
 
 def _state_fault(ours: dict[str, Shape], theirs: dict[str, Shape]) -> str | None:
@@ -99,7 +100,8 @@ def _design_rules(subject: Subject) -> Iterator[Problem]:
         if rule and after.width != wanted:
             broken.add(rule)
             if rule not in stated:
-                message = f"stages {i} and {j}: maps of {size} and {smaller} with {before.width} and {after.width} filters"
+                widths = f"{before.width} and {after.width} filters"
+                message = f"stages {i} and {j}: maps of {size} and {smaller} with {widths}"
                 hint = f"{wanted} filters keep the rule; or say why under 'deviations: {{{rule}: ...}}'"
                 yield subject.finding(rule, ("stages", "widths"), message, hint)
     for rule in stated:

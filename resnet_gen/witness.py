@@ -7,12 +7,14 @@ inference, or TensorRT's parsed network, and counts again from there.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import onnx
 from onnx import ModelProto, NodeProto
 
-from resnet_gen.count import count, macs, weighted
+from resnet_gen.count import count, weighted
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Conv, Shape
 
@@ -42,13 +44,13 @@ def layers(graph: Graph) -> list[Layer]:
 
 def check_layers(graph: Graph, found: list[Layer], where: str) -> None:
     """Raise `WitnessError` unless `found` are exactly the graph's layers, in order."""
-    wanted = layers(graph)
-    if wanted == found:
-        return
-    index = next((i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b), min(len(wanted), len(found)))
-    ours = wanted[index] if index < len(wanted) else None
-    theirs = found[index] if index < len(found) else None
-    raise WitnessError(f"{where}: layer {index} is {theirs}, the graph has {ours}")
+    _compare(f"{where}: layer", layers(graph), found)
+
+
+def _compare(what: str, wanted: Iterable[object], found: Iterable[object]) -> None:
+    for index, (ours, theirs) in enumerate(zip_longest(wanted, found)):
+        if ours != theirs:
+            raise WitnessError(f"{what} {index} is {theirs}, the graph has {ours}")
 
 
 def check_onnx(graph: Graph, model: ModelProto) -> None:
@@ -57,18 +59,36 @@ def check_onnx(graph: Graph, model: ModelProto) -> None:
     `model` may lack the data of its weights. Shapes come from ONNX's strict
     shape inference, parameters from the initializers that layers read.
     """
-    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
-    shapes, types = _values(inferred)
+    shapes, types = _values(_inferred(model))
+    check_layers(graph, [_layer(n, shapes, types) for n in _weighted(model)], "ONNX")
+    _compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
     tensors = {t.name: tuple(t.dims) for t in model.graph.initializer}
-    found = [_layer(n, shapes, types) for n in _weighted(model)]
-    check_layers(graph, found, "ONNX")
+    _check_parameters(graph, model, tensors)
     counts = count(graph)
-    state = sum(math.prod(tensors[name]) for n in model.graph.node for name in _state_inputs(n))
+    total = sum(math.prod(shapes[n.output[0]]) * math.prod(tensors[n.input[1]][1:]) for n in _weighted(model))
+    if total != counts.macs:
+        raise WitnessError(f"ONNX: {total} MACs, the graph has {counts.macs}")
+
+
+def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]) -> None:
+    """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
+    read = [name for n in model.graph.node for name in _state_inputs(n)]
+    wanted = ((name, tensor.shape) for name, tensor in graph.state().items())
+    _compare("ONNX: parameter", wanted, ((name, tensors.get(name)) for name in read))
+    counts = count(graph)
+    state = sum(math.prod(tensors[name]) for name in read)
     if state != counts.params + counts.buffers:
         raise WitnessError(f"ONNX: {state} parameters and buffers, the graph has {counts.params + counts.buffers}")
-    total = sum(math.prod(shapes[n.output[0]]) * math.prod(tensors[n.input[1]][1:]) for n in _weighted(model))
-    if total != sum(map(macs, graph.nodes)):
-        raise WitnessError(f"ONNX: {total} MACs, the graph has {counts.macs}")
+    unread = tensors.keys() - {name for n in model.graph.node for name in n.input}
+    if unread:
+        raise WitnessError(f"ONNX: nothing reads {sorted(unread)}")
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    try:
+        return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise WitnessError(f"ONNX: {error}") from None
 
 
 def _weighted(model: ModelProto) -> list[NodeProto]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -58,10 +59,12 @@ class Transaction:
         """Write `name` from chunks; returns the SHA-256 of its bytes. Raises `Refused` on a full disk."""
         digest = hashlib.sha256()
         try:
-            with self.readable(name).open("xb", buffering=0) as stream:
+            # Hashing takes longer than writing, and does not need Python's lock.
+            with self.readable(name).open("xb", buffering=0) as stream, ThreadPoolExecutor(1) as hasher:
                 for chunk in chunks:
-                    digest.update(chunk)
+                    hashed = hasher.submit(digest.update, chunk)
                     _write_all(stream.fileno(), chunk)
+                    hashed.result()
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
         self._written.append(name)

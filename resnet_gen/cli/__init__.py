@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from resnet_gen import __version__
-from resnet_gen.problems import Refused
+from resnet_gen.problems import Problem, Refused
 
 COMMANDS = {
     "list": ("inspect", "list_specs"),
@@ -47,7 +47,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="resnet-gen")
 def cli() -> None:
-    """The architecture of a convolutional network as a checked contract.
+    r"""The architecture of a convolutional network as a checked contract.
 
     A SPEC is the path of a YAML file or the name of a shipped network
     (`resnet-gen list`). Exit codes: 0 fine, 1 findings, 2 usage or bad input.
@@ -60,8 +60,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins costs a tenth of a build
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(_exit_code(arguments))
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that flushing what is left of it cannot fail when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
@@ -78,6 +84,10 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         click.echo("interrupted", err=True)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 0
+    except OSError as error:  # where no command expected one, as on a full disk behind stdout
+        click.echo(str(Problem(error.strerror or str(error), error.filename)), err=True)
+        _close_stdout()
+        return 2
     return result if isinstance(result, int) else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def parse_batch(text: str | None) -> Batch:
     if text is None:
         return Batch()
     parts = text.split(":")
-    if len(parts) not in (1, 3) or not all(p.isdecimal() and 1 <= int(p[:9]) <= MAX_BATCH for p in parts):
+    if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
         raise refuse(f"--batch: '{text}' is not a batch", hint="write --batch 8, or --batch 1:8:32 for a range")
     numbers = [int(part) for part in parts]
     if len(numbers) == 1:
@@ -83,6 +84,10 @@ def parse_batch(text: str | None) -> Batch:
     if numbers != sorted(numbers):
         raise refuse(f"--batch: '{text}' does not rise", hint="smallest, tuned-for, largest")
     return Batch(profile=Profile(*numbers))
+
+
+def _is_batch(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_BATCH
 
 
 def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
@@ -108,14 +113,13 @@ def _same(fresh: Path, existing: Path) -> bool:
 @contextmanager
 def _progress(name: str, request: Request) -> Iterator[Said | None]:
     """A progress bar on a terminal while an engine is built; nothing elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if request.backend is None or not console.is_terminal:
+    if request.backend is None or not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    console = Console(stderr=True)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(name, total=None)
 

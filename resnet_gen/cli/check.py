@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Span
 @options.settings
 @options.output_format("text", "json")
 def verify(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
-    """Verify claims, reference names and shapes, and the paper's design rules.
+    r"""Verify claims, reference names and shapes, and the paper's design rules.
 
     Without a SPEC, all shipped specs are verified. Exit code 1 if anything was found.
 
@@ -53,5 +53,7 @@ def _print(spec: Any, findings: list[Problem]) -> None:
 
 def _as_dict(problem: Problem) -> dict[str, object]:
     where = problem.where
-    place = {"file": where.document.name, "line": where.line + 1, "column": where.column + 1} if isinstance(where, Span) else {}
-    return {"rule": problem.rule, "message": problem.message, "hint": problem.hint, **place}
+    finding: dict[str, object] = {"rule": problem.rule, "message": problem.message, "hint": problem.hint}
+    if isinstance(where, Span):
+        finding.update(file=where.document.name, line=where.line + 1, column=where.column + 1)
+    return finding

@@ -15,19 +15,31 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
 @click.command()
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @options.settings
-@click.option("-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to.")
+@click.option(
+    "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
+)
 @click.option("--target", type=click.Choice(TARGETS), default="onnx", show_default=True, help="What to build.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True, help="Type that layers compute in; input and outputs stay float32.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Type that layers compute in; input and outputs stay float32.",
+)
 @click.option("--sm", metavar="75,86,...", help="Compute capabilities that the engine is for.  [default: 86,89,120]")
 @click.option("--opset", type=int, help="ONNX opset.  [default: the lowest that the graph needs]")
-@click.option("--batch", metavar="N|MIN:OPT:MAX", help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]")
+@click.option(
+    "--batch",
+    metavar="N|MIN:OPT:MAX",
+    help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
+)
 @click.option("--input", "side", type=int, metavar="SIDE", help="Side of the square input, in pixels.")
 @options.weights
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
-    """Build ONNX and engines, each with a manifest; or text reports.
+    r"""Build ONNX and engines, each with a manifest; or text reports.
 
     Without a SPEC, all shipped specs are built. The paths of the files are printed.
 
@@ -35,7 +47,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     Example: resnet-gen build resnet50 -o build --precision fp16
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
              resnet-gen build --target report -o generated --check
-    """  # fmt: skip
+    """
     from resnet_gen.cli.builder import build_all
 
     return build_all(specs, options.with_input(settings, side), folder, **choices)
@@ -48,11 +60,13 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @click.option("--input", "side", type=int, metavar="SIDE", help="Side of the square input, in pixels.")
 @click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Images in the batch.")
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
-@click.option("--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up.")
+@click.option(
+    "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
+)
 @options.weights
 @options.output_format("text", "json")
 def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any) -> None:
-    """Run a spec or an ONNX file on ONNX Runtime: the top classes, and the time.
+    r"""Run a spec or an ONNX file on ONNX Runtime: the top classes, and the time.
 
     Resizing, crop and normalization of a picture come from the spec, which our
     ONNX files carry with them.
@@ -60,7 +74,7 @@ def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any)
     \b
     Example: resnet-gen run resnet50 --weights resnet50.pth --image cat.jpg
              resnet-gen run build/resnet50.onnx
-    """  # fmt: skip
+    """
     from resnet_gen.cli.runner import run_model
 
     run_model(model, options.with_input(settings, side), **choices)

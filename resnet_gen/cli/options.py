@@ -34,9 +34,9 @@ def output_format(*choices: str) -> Callable[[F], F]:
 
 def weights(function: F) -> F:
     """`--weights` and `--seed`."""
-    function = click.option(
-        "--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."
-    )(function)
+    function = click.option("--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint.")(
+        function
+    )
     return click.option(
         "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
         help="Seed of the He initialization that is used without --weights.",

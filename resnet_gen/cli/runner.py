@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,9 +41,10 @@ def run_model(
         session, taken = _opened(Path(model))
     else:
         session, taken = _emitted(model, settings, Request(weights=weights, seed=seed))
-    _check_batch(session, batch, model)
+    _check_input(session, taken, batch)
     x = _input(image, taken, batch, seed)
     output, times = session.timed(x, repeat)
+    _check_output(session, output)
     _report(output, times, session, image, top, form)
 
 
@@ -51,15 +53,22 @@ def _opened(path: Path) -> tuple[Session, Input]:
     if not path.is_file():
         raise refuse("there is no such file", str(path))
     session = open_model(path)
+    if SPEC_KEY in session.metadata:
+        return session, _carried(session.metadata[SPEC_KEY], path)
     channels, height, width = (side or 0 for side in session.shape[1:])
     try:
-        if SPEC_KEY in session.metadata:
-            return session, Spec.model_validate_json(session.metadata[SPEC_KEY]).input
         taken = Input(channels=channels, size=(height, width))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", str(path)) from None
     click.echo(f"{path}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     return session, taken
+
+
+def _carried(text: str, path: Path) -> Input:
+    try:
+        return Spec.model_validate_json(text).input
+    except ValidationError:
+        raise refuse("the spec in its metadata cannot be read", str(path), "build it again") from None
 
 
 def _emitted(model: str, settings: tuple[str, ...], request: Request) -> tuple[Session, Input]:
@@ -70,10 +79,22 @@ def _emitted(model: str, settings: tuple[str, ...], request: Request) -> tuple[S
     return session, loaded.spec.input
 
 
-def _check_batch(session: Session, batch: int, model: str) -> None:
-    fixed = session.shape[0]
+def _check_input(session: Session, taken: Input, batch: int) -> None:
+    fixed, *image = session.shape
     if fixed is not None and fixed != batch:
-        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", model)
+        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
+    if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
+        raise refuse(f"takes {_sides(image)}, the spec in its metadata {_sides(taken.shape)}", session.where)
+
+
+def _sides(shape: Sequence[int | None]) -> str:
+    return "x".join(str(side or "?") for side in shape)
+
+
+def _check_output(session: Session, output: Array) -> None:
+    if output.ndim != 2 or output.dtype.kind != "f" or not output.size:
+        found = f"{output.dtype} {_sides(output.shape) or 'scalar'}"
+        raise refuse(f"puts out {found}, not one row of scores for each image", session.where)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:

@@ -91,9 +91,10 @@ def _times(items: Sequence[str], start: int, length: int) -> int:
 def _layers(nodes: Sequence[Node]) -> str:
     """The main layers of a block, strides left out unless it is a stem."""
     shown = (ops.Conv, ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.Linear, ops.Softmax)
-    main = [describe(n, stride=not n.path.startswith("stages.")) for n in nodes if n.role == "main" and isinstance(n.op, shown)]
+    main = [n for n in nodes if n.role == "main" and isinstance(n.op, shown)]
+    texts = [describe(n, stride=not n.path.startswith("stages.")) for n in main]
     gated = any(n.role == "gate" for n in nodes)
-    return "; ".join(main) + (", gated" if gated else "")
+    return "; ".join(texts) + (", gated" if gated else "")
 
 
 def describe(node: Node, stride: bool = True) -> str:

@@ -15,16 +15,20 @@ from resnet_gen.weights.base import Array
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded model: the name and shape of its one input (None where symbolic), and its metadata."""
+    """A loaded model: its file, the name and shape of its one input (None where symbolic), and its metadata."""
 
+    where: str
     session: Any
     input: str
     shape: tuple[int | None, ...]
     metadata: dict[str, str]
 
     def run(self, x: Array) -> Array:
-        """The first output for the batch `x`."""
-        return np.asarray(self.session.run(None, {self.input: x})[0])
+        """The first output for the batch `x`; raises `Refused` with ONNX Runtime's words if it fails."""
+        try:
+            return np.asarray(self.session.run(None, {self.input: x})[0])
+        except Exception as error:  # ONNX Runtime raises a dozen classes of its own
+            raise refuse(f"ONNX Runtime cannot run it: {error}", self.where) from None
 
     def timed(self, x: Array, repeat: int) -> tuple[Array, list[float]]:
         """The output, and the seconds that each of `repeat` runs took after one to warm up."""
@@ -43,14 +47,14 @@ def open_model(path: Path, shown: str | None = None) -> Session:
 
     where = shown or str(path)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a dozen classes of its own for bad models
+    except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
         raise refuse("not a network with one float32 image as its input", where)
     shape = tuple(side if isinstance(side, int) else None for side in inputs[0].shape)
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    return Session(session, inputs[0].name, shape, metadata)
+    return Session(where, session, inputs[0].name, shape, metadata)

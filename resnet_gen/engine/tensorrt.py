@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resnet_gen.engine.signals import Deferred
 from resnet_gen.graph import Graph
 from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.witness import Layer, check_layers
@@ -56,8 +57,9 @@ class Engine:
 def load_backend(backend: Backend) -> Any:
     """The library's module; raises `Refused` where it is not installed or cannot be loaded."""
     try:
-        return importlib.import_module(backend.module)
-    except ImportError as error:
+        with Deferred():
+            return importlib.import_module(backend.module)
+    except (ImportError, OSError) as error:  # OSError: the module is there, a shared library of it is not
         message = f"{backend.name} cannot be loaded: {error}"
         raise refuse(message, hint=f"{backend.install} (Linux and Windows, x86-64)") from None
 
@@ -77,24 +79,29 @@ def build(
     back before the build and must have the graph's layers, names, shapes and
     types. Raises `Refused` with TensorRT's own words if it declines.
     """
-    trt = load_backend(backend)
-    log = _logger(trt)
-    builder = trt.Builder(log)
-    if builder is None:
-        raise _declined(backend, "cannot start", log)
-    network = builder.create_network(_strongly_typed(trt))
-    _parse(trt, backend, network, model, log)
-    check_layers(graph, parsed_layers(trt, network, graph), f"{backend.name}'s parsed network")
-    config = builder.create_builder_config()
-    _target(trt, config, compute_capabilities)
-    if profile:
-        config.add_optimization_profile(_profile(builder, graph, profile))
-    if progress:
-        config.progress_monitor = _monitor(trt, progress)
-    data = builder.build_serialized_network(network, config)
-    if data is None:
-        raise _declined(backend, "could not build the engine", log)
+    with Deferred() as signals:
+        trt = load_backend(backend)
+        log = _logger(trt)
+        builder = _builder(trt, backend, log)
+        network = builder.create_network(_strongly_typed(trt))
+        _parse(trt, backend, network, model, log)
+        check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network")
+        config = builder.create_builder_config()
+        _target(trt, config, compute_capabilities)
+        if profile:
+            config.add_optimization_profile(_profile(builder, graph, profile))
+        config.progress_monitor = _monitor(trt, progress, signals)
+        data = builder.build_serialized_network(network, config)
+        if data is None:
+            raise _declined(backend, "could not build the engine", log)
     return Engine(memoryview(data), trt.__version__)
+
+
+def _builder(trt: Any, backend: Backend, log: Any) -> Any:
+    try:
+        return trt.Builder(log)
+    except TypeError:  # what the bindings raise where TensorRT finds no GPU
+        raise _declined(backend, "cannot start", log) from None
 
 
 def _strongly_typed(trt: Any) -> int:
@@ -132,7 +139,7 @@ def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
     return result
 
 
-def parsed_layers(trt: Any, network: Any, graph: Graph) -> list[Layer]:
+def parsed_layers(trt: Any, network: Any) -> list[Layer]:
     """The convolution and linear layers of a parsed network, in order, as TensorRT sees them."""
     kinds = {trt.LayerType.CONVOLUTION: "conv", trt.LayerType.MATRIX_MULTIPLY: "linear"}
     types = {trt.DataType.FLOAT: "float32", trt.DataType.HALF: "float16"}
@@ -161,8 +168,8 @@ def _logger(trt: Any) -> Any:
     return Log()
 
 
-def _monitor(trt: Any, progress: Progress) -> Any:
-    """TensorRT's nested phases, told to `progress` as they begin and advance."""
+def _monitor(trt: Any, progress: Progress | None, signals: Deferred) -> Any:
+    """TensorRT's nested phases, told to `progress` as they begin and advance; a signal ends the build."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -172,15 +179,18 @@ def _monitor(trt: Any, progress: Progress) -> Any:
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             self.steps[phase] = steps
-            self.going = progress(phase, 0, steps) and self.going
+            self._tell(phase, 0)
 
         def phase_finish(self, phase: str) -> None:
-            steps = self.steps.pop(phase, 0)
-            self.going = progress(phase, steps, steps) and self.going
+            self._tell(phase, self.steps.get(phase, 0))
 
         def step_complete(self, phase: str, step: int) -> bool:
-            self.going = progress(phase, step + 1, self.steps.get(phase, 0)) and self.going
-            return self.going
+            self._tell(phase, step + 1)
+            return self.going and not signals.pending
+
+        def _tell(self, phase: str, done: int) -> None:
+            if progress:
+                self.going = progress(phase, done, self.steps.get(phase, 0)) and self.going
 
     return Monitor()
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, Conv, Function
@@ -26,6 +26,16 @@ Channels = Annotated[int, Field(ge=1, le=65_536)]
 """A number of channels."""
 Kernel = Annotated[int, Field(ge=1, le=31)]
 """The side of a square window."""
+
+
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise PydanticCustomError("odd", "{side} is even: only an odd window can keep the map's size", {"side": side})
+    return side
+
+
+OddKernel = Annotated[Kernel, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})]
+"""The side of a convolution's window: odd, so that padding keeps the map's size."""
 
 
 class Part(BaseModel):
@@ -228,8 +238,8 @@ class OneOf:
     def __get_pydantic_core_schema__(self, family: type[Part], handler: GetCoreSchemaHandler) -> CoreSchema:
         parts = members(family)
         kinds = [part.kind_name() for part in parts]
-        union = handler.generate_schema(Annotated[Union[parts], Field(discriminator="kind")])
-        shorts: list[CoreSchema] = [core_schema.literal_schema(kinds), union]
+        union = handler.generate_schema(Annotated[Union[parts], Field(discriminator="kind")])  # noqa: UP007
+        shorts: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.literal_schema(kinds), union]
         if "list" in kinds:
             shorts.append(core_schema.list_schema(core_schema.int_schema()))
         shown = core_schema.union_schema(shorts)

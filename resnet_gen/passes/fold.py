@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.ops import BatchNorm, Conv
@@ -46,17 +47,19 @@ def _biased(conv: Node) -> Node:
 
 def _recipes(conv: Node, norm: Node) -> dict[str, Recipe]:
     """How the folded weight and bias come from the convolution's and the norm's tensors."""
-    assert isinstance(norm.op, BatchNorm) and isinstance(conv.op, Conv)
+    assert isinstance(norm.op, BatchNorm)
+    assert isinstance(conv.op, Conv)
     eps, had_bias = norm.op.eps, conv.op.bias
     weight_name, bias_name = conv.weight_name("weight"), conv.weight_name("bias")
 
-    def scale(base: Weights, start: int, stop: int) -> np.ndarray:
+    def scale(base: Weights, start: int, stop: int) -> npt.NDArray[np.float64]:
         variance = base.rows(norm.weight_name("running_var"), start, stop).astype(np.float64)
         return base.rows(norm.weight_name("weight"), start, stop) / np.sqrt(variance + eps)
 
     def weight(base: Weights, start: int, stop: int) -> Array:
         by_row = scale(base, start, stop).astype(np.float32)[:, None, None, None]
-        return base.rows(weight_name, start, stop) * by_row
+        scaled: Array = base.rows(weight_name, start, stop) * by_row
+        return scaled
 
     def bias(base: Weights, start: int, stop: int) -> Array:
         mean = base.rows(norm.weight_name("running_mean"), start, stop).astype(np.float64)

@@ -27,8 +27,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 IGNORED = "num_batches_tracked"
 """How the names of tensors end that count training steps: integers, and of no use here."""
 
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError)
-"""What `zipfile` raises about damaged, encrypted (RuntimeError) or oddly compressed (its subclass) archives."""
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
+"""What `zipfile` raises about damaged, misnamed, encrypted or oddly compressed archives."""
 
 
 def float32(values: npt.NDArray[Any]) -> Array:

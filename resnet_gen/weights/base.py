@@ -17,7 +17,7 @@ from resnet_gen.ops import Shape
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Elements that are held at a time."""
 
 

@@ -35,7 +35,7 @@ def _load(path: Path, name: str) -> Array:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return float32(archive[name])
-    except (*ZIP_ERRORS, ValueError, KeyError, MemoryError) as error:
+    except (*ZIP_ERRORS, KeyError, MemoryError) as error:
         raise refuse(f"'{name}' is damaged: {error}", str(path)) from None
 
 
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, _Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {n: _member(archive, path, n, load) for n in _names(archive)}
-    except (*ZIP_ERRORS, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise refuse(f"damaged .npz file: {error}", str(path)) from None
 
 

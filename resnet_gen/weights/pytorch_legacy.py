@@ -66,6 +66,6 @@ def _located(
     where: str,
 ) -> InFile:
     start, count = places.get(tensor.storage.key, (0, 0))
-    check_layout(name, tensor, count, where)
+    check_layout(name, tensor, min(count, tensor.storage.size), where)
     dtype = DTYPES[tensor.storage.dtype]
     return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape)

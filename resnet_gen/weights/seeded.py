@@ -40,7 +40,9 @@ class Seeded:
     def _drawn(self, name: str, tensor: Tensor, gain: float, start: int, stop: int) -> Array:
         row = math.prod(tensor.shape[1:])
         first, count = start * row, (stop - start) * row
-        bits = self._stream(name, first // 2).random_raw(count // 2 + 2).astype("<u8", copy=False).view("<u4")
+        # Full-range integers are the raw bits, drawn without Python's lock.
+        raw = self._stream(name, first // 2).integers(0, 1 << 64, count // 2 + 2, np.uint64)
+        bits = raw.astype("<u8", copy=False).view("<u4")
         bits = bits[first % 2 : first % 2 + count]
         bits >>= 8  # the 24 bits that a float32 holds exactly
         values = bits.astype(np.float32)
@@ -49,11 +51,10 @@ class Seeded:
         values -= np.float32(bound)
         return values.reshape(stop - start, *tensor.shape[1:])
 
-    def _stream(self, name: str, offset: int) -> np.random.PCG64:
+    def _stream(self, name: str, offset: int) -> np.random.Generator:
         key = hashlib.sha256(f"{self._seed}/{name}".encode()).digest()
         stream = np.random.PCG64(np.random.SeedSequence(int.from_bytes(key, "little")))
-        stream.advance(offset)
-        return stream
+        return np.random.Generator(stream.advance(offset))
 
 
 def _branch_gains(graph: Graph) -> dict[str, float]:

@@ -8,6 +8,7 @@ any other name is refused, by name, before anything happens.
 from __future__ import annotations
 
 import pickle
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -58,13 +59,13 @@ class Strided:
     strides: Shape
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Strided:
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Strided:
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
     return Strided(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
-def _parameter(data: Any, *rest: Any) -> Any:
+def _parameter(data: Any, *_: Any) -> Any:
     return data
 
 
@@ -163,7 +164,7 @@ def load(stream: IO[bytes], where: str) -> tuple[Any, dict[str, Storage]]:
     try:
         return reader.load(), reader.storages
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-            OverflowError, MemoryError, RecursionError, UnicodeDecodeError) as error:  # fmt: skip
+            OverflowError, MemoryError, RecursionError, struct.error) as error:  # fmt: skip
         raise refuse(f"damaged PyTorch checkpoint: {error or type(error).__name__}", where) from None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Block, Kernel, Place, Using
+from resnet_gen.parts.base import Block, OddKernel, Place, Using
 from resnet_gen.parts.shortcuts.gated import gated_sum
 
 
@@ -16,7 +16,7 @@ class Highway(Block):
     """
 
     kind: Literal["highway"] = "highway"
-    kernels: Annotated[tuple[Kernel, ...], Field(strict=False, min_length=1, max_length=16)] = Field(
+    kernels: Annotated[tuple[OddKernel, ...], Field(strict=False, min_length=1, max_length=16)] = Field(
         (3,), description="Sides of the windows of successive layers, repeated over the stage."
     )
     gate_bias: float = Field(

@@ -26,7 +26,7 @@ def _published(path: str) -> str:
 
 
 class Torchvision(Naming):
-    """As torchvision's ResNet: `conv1`, `layer1.0.bn2`, `layer2.0.downsample.0`, `fc` (torchvision/models/resnet.py)."""
+    """As torchvision's ResNet: `conv1`, `layer1.0.bn2`, `layer2.0.downsample.0` (torchvision/models/resnet.py)."""
 
     kind: Literal["torchvision"] = "torchvision"
 

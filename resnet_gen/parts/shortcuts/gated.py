@@ -6,7 +6,7 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Add, Conv, Mul, OneMinus
-from resnet_gen.parts.base import Kernel, Shortcut, Using
+from resnet_gen.parts.base import OddKernel, Using
 from resnet_gen.parts.shortcuts.projection import Projection
 
 
@@ -18,7 +18,7 @@ def _gate(net: Net, x: Value, width: int, *, kernel: int, stride: int, bias: flo
 def gated_sum(
     net: Net, x: Value, around: Value, branch: Value, *, kernel: int, stride: int, bias: float, coupled: bool = True
 ) -> Value:
-    """branch * T(x) + around * C(x); `coupled` makes C = 1 - T, else C has weights of its own."""
+    """Branch * T(x) + around * C(x); `coupled` makes C = 1 - T, else C has weights of its own."""
     width = branch.shape[0]
     gates = net.scope(role="gate")
     transform = _gate(gates.scope("transform"), x, width, kernel=kernel, stride=stride, bias=bias)
@@ -41,7 +41,7 @@ class Gated(Projection):
     carry: Literal["coupled", "independent"] = Field(
         "coupled", description="`coupled`: C = 1 - T; `independent`: C has weights of its own."
     )
-    kernel: Kernel = Field(1, description="Side of the gates' windows.")
+    kernel: OddKernel = Field(1, description="Side of the gates' windows.")
     bias: float = Field(-2.0, ge=-100, le=100, description="Where the transform gate's bias starts.")
 
     def join(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:

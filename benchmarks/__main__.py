@@ -1,0 +1,81 @@
+"""`make bench`: spec to ONNX against torch.onnx.export, and how quick the command line is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.process import Case, measure
+
+ROUNDS = 5
+SLOW_ROUNDS = 3
+
+
+def _ours(folder: str) -> list[Case]:
+    tool = shutil.which("resnet-gen", path=Path(sys.executable).parent) or "resnet-gen"
+    build = [tool, "build", "--force", "-o"]
+    return [
+        Case("bare python", [sys.executable, "-c", "pass"]),
+        Case("resnet-gen --help", [tool, "--help"]),
+        Case("verify all specs", [tool, "verify"]),
+        Case("ResNet-50 to ONNX", [*build, f"{folder}/50", "resnet50"]),
+        Case("ResNet-152 to ONNX", [*build, f"{folder}/152", "resnet152"]),
+    ]
+
+
+def _theirs(folder: str) -> list[Case]:
+    if importlib.util.find_spec("torch") is None:
+        print("torch is not installed here: its side is left out", file=sys.stderr)
+        return []
+    export = [sys.executable, "-m", "benchmarks.torch_export"]
+    return [Case(f"torch.onnx.export, {k}", [*export, k, f"{folder}/{k}.onnx"]) for k in ("legacy", "dynamo")]
+
+
+def main() -> int:
+    """Measure, and print times, memory and ratios beside what they are to reach."""
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; whole processes, median wall\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = _ours(folder), _theirs(folder)
+        measure([*ours[3:4], *theirs], SLOW_ROUNDS if theirs else ROUNDS)
+        measure([c for c in ours if c not in ours[3:4]], ROUNDS)
+    for case in (*ours, *theirs):
+        result = f"{case.time:8.3f} s {case.mebibytes:8.0f} MiB" if not case.error else f"failed: {case.error}"
+        print(f"{case.name:28}{result}")
+    print()
+    _ratios({case.name: case for case in (*ours, *theirs) if not case.error})
+    return 0
+
+
+def _ratios(cases: dict[str, Case]) -> None:
+    fifty = cases["ResNet-50 to ONNX"]
+    for exporter, least in (("legacy", 10), ("dynamo", 22)):
+        other = cases.get(f"torch.onnx.export, {exporter}")
+        if other:
+            _line(
+                f"times faster than {exporter}",
+                other.time / fifty.time,
+                f"at least {least}",
+                other.time / fifty.time >= least,
+            )
+    peak = max(fifty.mebibytes, cases["ResNet-152 to ONNX"].mebibytes)
+    _line("peak memory, MiB", peak, "under 200", peak < 200)
+    growth = cases["ResNet-152 to ONNX"].mebibytes / fifty.mebibytes
+    _line("ResNet-152's peak over ResNet-50's", growth, "1.0, within 5 %", growth < 1.05)
+    _line("verify all specs, s", cases["verify all specs"].time, "under 2", cases["verify all specs"].time < 2)
+    extra = cases["resnet-gen --help"].time - cases["bare python"].time
+    _line("--help over a bare Python start, s", extra, "under 0.1", extra < 0.1)
+
+
+def _line(what: str, value: float, wanted: str, reached: bool) -> None:
+    print(f"{what:36}{value:8.2f}   to reach: {wanted:16} {'reached' if reached else 'NOT REACHED'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Specs with one mistake each, beside the whole message that each must get."""

@@ -1,0 +1,42 @@
+"""Each NAME.yaml here is refused with exactly the message in NAME.txt."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.problems import Refused
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+NAMES = sorted(path.stem for path in HERE.glob("*.yaml"))
+
+
+def message(name: str) -> str:
+    """What a user in the root of the project is told about one of these specs."""
+    try:
+        lower(load(f"tests/bad_specs/{name}.yaml"))
+    except Refused as refused:
+        return "\n".join(map(str, refused.problems)) + "\n"
+    return "accepted\n"
+
+
+def refresh() -> None:
+    """Rewrite every NAME.txt with today's message; the diff is for reading."""
+    os.chdir(ROOT)
+    for name in NAMES:
+        (HERE / f"{name}.txt").write_text(message(name), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bad_spec_is_refused_with_its_whole_message(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert message(name) == (HERE / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_no_spec_here_is_accepted_and_every_message_has_its_spec():
+    messages = {path.stem: path.read_text(encoding="utf-8") for path in HERE.glob("*.txt")}
+    assert sorted(messages) == NAMES
+    assert [name for name, text in messages.items() if ": error: " not in text] == []

@@ -1,0 +1,76 @@
+"""What several tests share: small networks, weights by the reference's rule, and ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.graph import Graph
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.weights.base import Array, Weights
+from tests.reference import weights_rule
+
+TINY = Path(__file__).parent / "fixtures" / "checkpoints" / "tiny.yaml"
+TOLERANCE = 5e-5
+"""Of the largest output: what two float32 runs of one network may differ by (tests/reference)."""
+
+
+class Ruled:
+    """Weights by the rule behind the reference outputs, or as stated in `forced`."""
+
+    def __init__(self, graph: Graph, forced: dict[str, float] | None = None) -> None:
+        self._shapes = {name: tensor.shape for name, tensor in graph.state().items()}
+        self._forced = forced or {}
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        shape = self._shapes[name]
+        for end, value in self._forced.items():
+            if name.endswith(end):
+                return np.full((stop - start, *shape[1:]), value, np.float32)
+        return weights_rule.tensor(name, shape)[start:stop]
+
+
+def network(name: str, *settings: str) -> Graph:
+    """The graph of a shipped spec, or of the spec at a path, with `--set` texts."""
+    return lower(load(str(name), settings))
+
+
+def model_bytes(graph: Graph, weights: Weights, options: Options | None = None) -> bytes:
+    return b"".join(OnnxFile(graph, weights, options or Options()).chunks())
+
+
+def image(graph: Graph, batch: int = 1) -> Array:
+    """A batch of images of the graph's shape, the same at every call."""
+    rng = np.random.Generator(np.random.PCG64(batch))
+    return rng.standard_normal((batch, *graph.input.shape)).astype(np.float32)
+
+
+def session(model: bytes | Path) -> onnxruntime.InferenceSession:
+    """A session that runs the file as written: no rewriting by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 2
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def run(model: bytes | Path, x: Array) -> Array:
+    """The one output of a model for one input."""
+    running = session(model)
+    (output,) = running.run(None, {running.get_inputs()[0].name: x})
+    return output
+
+
+def outputs(graph: Graph, weights: Weights, x: Array | None = None) -> Array:
+    """What the ONNX of a graph puts out."""
+    return run(model_bytes(graph, weights), image(graph) if x is None else x)
+
+
+def difference(found: Array, wanted: Array) -> float:
+    """The largest difference, over the largest wanted value."""
+    assert found.shape == wanted.shape
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())

@@ -1,0 +1,248 @@
+"""Passes: other graphs, the same network."""
+
+from itertools import permutations
+
+import numpy as np
+import onnx
+import pytest
+
+from resnet_gen.count import count
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.ops import BatchNorm, Cast, Conv, Linear
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.passes.linear_as_conv import linear_as_conv
+from resnet_gen.passes.precision import set_precision
+from resnet_gen.weights.base import whole
+from resnet_gen.weights.seeded import Seeded
+from tests.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
+
+SMALL = ("input.size=32", "stem.width=8", "stages.widths={kind: double, first: 8}", "head.classes=10")
+SMALL_VGG = ("input.size=64", "stages.widths=[8, 16, 32, 64, 64]", "head={kind: mlp, pool: 2, hidden: [24, 16], classes: 5}")
+NETWORKS = {
+    "basic": ("resnet18", *SMALL),
+    "bottleneck": ("resnet50", *SMALL),
+    "zero pad": ("cifar-resnet20",),
+    "preact basic": ("preact110", "stages.depths=[2, 2, 2]"),
+    "preact bottleneck": ("preact164", "stages.depths=[2, 2, 2]"),
+    "vgg with norms": ("vgg11_bn", *SMALL_VGG),
+    "vgg without": ("vgg11", *SMALL_VGG),
+    "highway": ("highway-b", "stages.widths=[8, 12, 20, 32]"),
+    "gated": ("resnet18", *SMALL, "stages.shortcut={kind: gated, carry: coupled}"),
+    "probabilities": (TINY, "head={kind: linear, classes: 3, softmax: true}"),
+}
+HALF = 2e-2
+"""Of the largest output: float16 has 11 bits, and some ten layers add their roundings."""
+
+
+def half(graph, weights):
+    return set_precision(graph, "float16"), weights
+
+
+@pytest.fixture(params=NETWORKS)
+def graph(request):
+    return network(*NETWORKS[request.param])
+
+
+@pytest.fixture
+def weights(graph):
+    return Ruled(graph)
+
+
+# --- fold --------------------------------------------------------------------
+
+
+def test_folding_leaves_the_outputs(graph, weights):
+    x = image(graph, batch=2)
+    assert difference(outputs(*fold_batch_norm(graph, weights), x), outputs(graph, weights, x)) < TOLERANCE
+
+
+def test_folding_removes_each_norm_that_alone_reads_a_convolution(graph, weights):
+    folded, _ = fold_batch_norm(graph, weights)
+    makers = {node.output.name: node for node in folded.nodes}
+    for norm in folded.nodes:
+        if isinstance(norm.op, BatchNorm):
+            maker = makers[norm.inputs[0].name]
+            readers = [n for n in folded.nodes if maker.output in n.inputs]
+            assert not isinstance(maker.op, Conv) or len(readers) > 1, norm.name
+
+
+@pytest.mark.parametrize("name", ["basic", "bottleneck", "vgg with norms", "zero pad"])
+def test_folding_leaves_no_norm_where_each_follows_a_convolution(name):
+    graph = network(*NETWORKS[name])
+    folded, _ = fold_batch_norm(graph, Ruled(graph))
+    norms = sum(isinstance(n.op, BatchNorm) for n in graph.nodes)
+    assert norms > 0
+    assert len(folded.nodes) == len(graph.nodes) - norms
+    assert not any(isinstance(n.op, BatchNorm) for n in folded.nodes)
+
+
+@pytest.mark.parametrize(("name", "inner"), [("preact basic", 1), ("preact bottleneck", 2)])
+def test_folding_leaves_the_norms_that_begin_a_preactivated_branch(name, inner):
+    graph = network(*NETWORKS[name])
+    folded, _ = fold_batch_norm(graph, Ruled(graph))
+    left = [n.name for n in folded.nodes if isinstance(n.op, BatchNorm)]
+    assert left == [*(f"stages.{s}.{b}.norm1" for s in range(3) for b in range(2)), "head.norm"]
+    assert len(graph.nodes) - len(folded.nodes) == 6 * inner
+
+
+def test_folding_keeps_names_and_shapes_of_all_that_stays(graph, weights):
+    folded, _ = fold_batch_norm(graph, weights)
+    before, after = graph.state(), folded.state()
+    norms = {n.name for n in graph.nodes} - {n.name for n in folded.nodes}
+    gone = {name for name in before if name.rpartition(".")[0] in norms}
+    assert before.keys() - after.keys() == gone
+    assert {n: t.shape for n, t in after.items() if n in before} == {n: before[n].shape for n in after if n in before}
+    new = after.keys() - before.keys()
+    assert all(name.endswith(".bias") and f"{name[:-5]}.weight" in before for name in new)
+    assert [n.name for n in folded.nodes] == [n.name for n in graph.nodes if n.name not in norms]
+    assert (folded.input, [v.name for v in folded.outputs]) == (graph.input, [v.name for v in graph.outputs])
+
+
+def test_folding_a_convolution_that_has_a_bias_uses_it():
+    """VGG's convolutions have a bias before their norm."""
+    graph = network(*NETWORKS["vgg with norms"])
+    weights = Ruled(graph)
+    conv, norm = graph.nodes[0], graph.nodes[1]
+    assert isinstance(conv.op, Conv)
+    assert conv.op.bias
+    _, folded = fold_batch_norm(graph, weights)
+    given = {t: weights.rows(norm.weight_name(t), 0, 8).astype(np.float64) for t in ("weight", "bias")}
+    mean, var = (weights.rows(norm.weight_name(f"running_{t}"), 0, 8).astype(np.float64) for t in ("mean", "var"))
+    bias = weights.rows(conv.weight_name("bias"), 0, 8)
+    wanted = (bias - mean) * given["weight"] / np.sqrt(var + 1e-5) + given["bias"]
+    np.testing.assert_allclose(folded.rows(conv.weight_name("bias"), 0, 8), wanted, rtol=1e-6)
+
+
+def test_folded_weights_are_the_same_in_any_run_of_rows():
+    graph = network(*NETWORKS["basic"])
+    folded, weights = fold_batch_norm(graph, Ruled(graph))
+    for name in ("layer1.0.conv1.weight", "layer1.0.conv1.bias"):
+        values = whole(weights, name, folded.state()[name].shape)
+        for start, stop in [(0, 1), (3, 8), (7, 8), (1, 6)]:
+            np.testing.assert_array_equal(weights.rows(name, start, stop), values[start:stop])
+
+
+def test_folding_twice_is_folding_once(graph, weights):
+    once = fold_batch_norm(graph, weights)
+    twice = fold_batch_norm(*once)
+    assert twice[0] == once[0]
+    assert model_bytes(*twice) == model_bytes(*once)
+
+
+# --- precision ---------------------------------------------------------------
+
+
+def test_in_float16_every_value_is_typed_and_input_and_output_stay_float32(graph):
+    typed = set_precision(graph, "float16")
+    assert (typed.input, typed.outputs) == (graph.input, graph.outputs)
+    first, *body, last = typed.nodes
+    assert [first.op, last.op] == [Cast("float16"), Cast("float32")]
+    assert [node.op for node in body] == [node.op for node in graph.nodes]
+    assert {v.dtype for node in (*body, last) for v in node.inputs} == {"float16"}
+    assert {node.output.dtype for node in (first, *body)} == {"float16"}
+
+
+def test_in_float16_the_file_is_typed_alike(graph, weights):
+    model = onnx.load_from_string(model_bytes(*half(graph, weights)))
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
+    outer = {v.name for v in (*inferred.input, *inferred.output)}
+    types = {v.name: v.type.tensor_type.elem_type for v in (*inferred.input, *inferred.value_info, *inferred.output)}
+    assert {types[name] for name in outer} == {onnx.TensorProto.FLOAT}
+    assert {t for name, t in types.items() if name not in outer} == {onnx.TensorProto.FLOAT16}
+    assert {t.data_type for t in inferred.initializer if t.name in graph.state()} == {onnx.TensorProto.FLOAT16}
+    assert types.keys() >= {o for node in inferred.node for o in node.output}
+
+
+def test_float16_comes_close_to_float32(graph):
+    weights = Seeded(graph)
+    found, wanted = outputs(*half(graph, weights)), outputs(graph, weights)
+    assert found.dtype == np.float32
+    assert 0 < difference(found, wanted) < HALF
+
+
+def test_float32_is_the_graph_itself(graph):
+    assert set_precision(graph, "float32") is graph
+
+
+# --- linear layers as convolutions -------------------------------------------
+
+
+def test_linear_layers_as_convolutions_leave_the_outputs(graph, weights):
+    turned = linear_as_conv(graph, weights)
+    assert not any(isinstance(node.op, Linear) for node in turned[0].nodes)
+    x = image(graph, batch=2)
+    assert difference(outputs(*turned, x), outputs(graph, weights, x)) < 1e-6
+
+
+def test_linear_layers_as_convolutions_keep_names_and_values(graph, weights):
+    turned, same = linear_as_conv(graph, weights)
+    before, after = graph.state(), turned.state()
+    assert list(before) == list(after)
+    linear = {n.name for n in graph.nodes if isinstance(n.op, Linear)}
+    assert linear
+    for name in linear:
+        weight = f"{name}.weight"
+        stop = before[weight].shape[0]
+        found = same.rows(weight, 1, stop)
+        assert found.shape == (stop - 1, *after[weight].shape[1:])
+        assert found.tobytes() == weights.rows(weight, 1, stop).tobytes()
+    assert sorted(n.name for n in turned.nodes) == sorted(n.name for n in graph.nodes)
+    assert turned.outputs == graph.outputs
+
+
+def test_the_first_linear_layer_of_vgg_sees_its_whole_map():
+    turned, _ = linear_as_conv(network("vgg11"), Seeded(network("vgg11")))
+    convs = {n.name: n for n in turned.nodes if n.name.startswith("classifier") and isinstance(n.op, Conv)}
+    assert {name: (n.op.kernel, n.op.out, n.shape) for name, n in convs.items()} == {
+        "classifier.0": (7, 4096, (4096, 1, 1)),
+        "classifier.3": (1, 4096, (4096, 1, 1)),
+        "classifier.6": (1, 1000, (1000, 1, 1)),
+    }
+
+
+# --- all together ------------------------------------------------------------
+
+PASSES = {"fold": fold_batch_norm, "conv": linear_as_conv, "half": half}
+
+
+@pytest.mark.parametrize("order", [*permutations(PASSES)], ids="-".join)
+def test_passes_compose_in_any_order(graph, order):
+    weights = Seeded(graph)
+    wanted = outputs(graph, weights)
+    made = graph, weights
+    for name in order:
+        made = PASSES[name](*made)
+        onnx.checker.check_model(onnx.load_from_string(model_bytes(*made)), full_check=True)
+    assert not any(isinstance(node.op, Linear) for node in made[0].nodes)
+    assert difference(outputs(*made), wanted) < HALF
+
+
+@pytest.mark.parametrize("order", [("fold", "conv"), ("conv", "fold")], ids="-".join)
+def test_float32_passes_compose_within_float32(graph, weights, order):
+    made = graph, weights
+    for name in order:
+        made = PASSES[name](*made)
+    assert difference(outputs(*made), outputs(graph, weights)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_passes_leave_macs_and_depth(graph, weights, name):
+    before, after = count(graph), count(PASSES[name](graph, weights)[0])
+    assert before.macs > 0
+    assert (after.macs, after.layers, after.activations) == (before.macs, before.layers, before.activations)
+
+
+def test_folding_leaves_parameters_out_that_the_norms_had():
+    graph = network("resnet18")
+    folded, _ = fold_batch_norm(graph, Seeded(graph))
+    norms = sum(n.shape[0] for n in graph.nodes if isinstance(n.op, BatchNorm))
+    assert count(folded).params == count(graph).params - norms
+    assert count(folded).buffers == 0
+
+
+def test_a_pass_changes_neither_graph_nor_weights_that_it_is_given(graph, weights):
+    before = model_bytes(graph, weights)
+    for step in PASSES.values():
+        OnnxFile(*step(graph, weights), Options())
+        run(model_bytes(*step(graph, weights)), image(graph))
+    assert model_bytes(graph, weights) == before

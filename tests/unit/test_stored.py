@@ -1,0 +1,649 @@
+"""Weights from files: every format, and everything that can be wrong with one."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from resnet_gen.problems import Refused
+from resnet_gen.weights import pytorch, stored
+from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
+from tests.onnx_runs import TINY, network
+from tests.reference import weights_rule
+
+NUMPY = {**{name: np.dtype(name) for name in DTYPES[:3]}, "bfloat16": np.dtype(ml_dtypes.bfloat16)}
+FORMATS = ("npz", "safetensors", "zip", "legacy")
+BOTH = ("zip", "legacy")
+
+
+def values(dtype="float32"):
+    """The tensors behind every checkpoint, as they come back from files that hold `dtype`."""
+    drawn = {name: weights_rule.tensor(name, shape) for name, shape in STATE.items()}
+    return {name: tensor.astype(NUMPY[dtype]).astype(np.float32) for name, tensor in drawn.items()}
+
+
+GRAPH = network(TINY)
+
+
+def read_all(path):
+    """Every value of the file, as a build would read it."""
+    tensors = stored.read(path)
+    weights = stored.fit(GRAPH, tensors, path)
+    return {name: weights.rows(name, 0, tensor.shape[0]) for name, tensor in tensors.items()}
+
+
+def refusal(path):
+    with pytest.raises(Refused) as caught:
+        read_all(path)
+    assert all(str(path) == problem.where for problem in caught.value.problems)
+    return str(caught.value)
+
+
+def assert_same(found, wanted):
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert found[name].dtype == np.float32
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+
+
+# --- files of our own making, so that any of them can be made wrong ----------
+
+
+def torch_pickle(tensors, dtype="Float", sizes=None):
+    """The pickle of a state dict; `sizes` overrides what a storage is said to hold."""
+    out = [b"\x80\x02ccollections\nOrderedDict\n)R("]
+    for key, (name, tensor) in enumerate(tensors.items()):
+        size = (sizes or {}).get(name, tensor.size)
+        strides = [s // tensor.itemsize for s in tensor.strides]
+        pid = (
+            text("storage") + b"ctorch\n" + dtype.encode() + b"Storage\n" + text(str(key)) + text("cpu") + number(size)
+        )
+        place = b"(" + pid + b"tQ" + number(0) + numbers(tensor.shape) + numbers(strides)
+        hooks = b"\x89ccollections\nOrderedDict\n)Rt"
+        out.append(text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + place + hooks + b"R")
+    return b"".join([*out, b"u."])
+
+
+def text(value):
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+
+def number(value):
+    return pickle.dumps(int(value), 2)[2:-1]
+
+
+def numbers(many):
+    return b"(" + b"".join(map(number, many)) + b"t"
+
+
+def zip_file(path, pickled, storages, compression=zipfile.ZIP_STORED, **members):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/byteorder", members.get("byteorder", "little"))
+        for key, data in enumerate(storages):
+            archive.writestr(f"archive/data/{key}", data)
+    return path
+
+
+def legacy_file(path, pickled, storages, keys=None, size=4):
+    keys = pickle.dumps([str(n) for n in range(len(storages))] if keys is None else keys, 2)
+    head = [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2), pickle.dumps({"little_endian": True}, 2)]
+    data = [struct.pack("<q", len(storage) // size) + storage for storage in storages]
+    path.write_bytes(b"".join([*head, pickled, keys, *data]))
+    return path
+
+
+MAKERS = {"zip": zip_file, "legacy": legacy_file}
+
+
+def saved(kind, path, tensors):
+    """`tensors` in a file of this kind."""
+    if kind == "npz":
+        with path.open("wb") as stream:
+            np.savez(stream, **tensors)
+    elif kind == "safetensors":
+        safetensors.numpy.save_file(tensors, path)
+    else:
+        MAKERS[kind](path, torch_pickle(tensors), [tensor.tobytes() for tensor in tensors.values()])
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_each_format_gives_the_values_back(kind, path):
+    assert_same(read_all(saved(kind, path, values())), values())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_any_run_of_rows_is_that_slice_of_the_tensor(kind, path):
+    tensors = stored.read(saved(kind, path, values()))
+    for name, tensor in values().items():
+        for start in range(len(tensor)):
+            for stop in range(start + 1, len(tensor) + 1):
+                np.testing.assert_array_equal(tensors[name].rows(start, stop), tensor[start:stop])
+
+
+# --- what torch and safetensors write ----------------------------------------
+
+
+def test_the_checkpoints_hold_the_weights_of_the_tiny_network():
+    assert {n: t.shape for n, t in GRAPH.state().items()} == STATE
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("file", ["zip_{}.pt", "legacy_{}.pt", "{}.safetensors"])
+def test_element_types_that_torch_writes_are_read(file, dtype):
+    assert_same(read_all(HERE / file.format(dtype)), values(dtype))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("what", ["parameters", "views", "training", "model"])
+def test_what_scripts_save_with_torch_is_read(kind, what):
+    """Parameters; views of one storage; a training checkpoint whose optimizer has storages of other types; nested."""
+    assert_same(read_all(HERE / f"{kind}_{what}.pt"), values())
+
+
+def test_torch_with_the_newest_pickle_protocol_is_read():
+    assert_same(read_all(HERE / "zip_protocol5.pt"), values())
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("transposed", "'head.fc.weight' is not contiguous"),
+        ("integers", "'head.fc.bias' holds int64, not floating-point numbers"),
+        ("module", "would execute 'torch.nn.modules.linear.Linear'; not read"),
+    ],
+)
+def test_what_torch_writes_and_no_state_dict_holds_is_refused(kind, what, message):
+    assert message in refusal(HERE / f"{kind}_{what}.pt")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pt", ".jpg", ""])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_format_is_told_by_the_content_not_the_name(kind, suffix, tmp_path):
+    assert_same(read_all(saved(kind, tmp_path / f"weights{suffix}", values())), values())
+
+
+@pytest.mark.parametrize("length", [0x4B50, 0x2180], ids=["begins like a zip file", "begins like a pickle"])
+def test_safetensors_whose_length_looks_like_another_format_are_read(length, path):
+    saved("safetensors", path, values())
+    data = path.read_bytes()
+    (old,) = struct.unpack("<Q", data[:8])
+    header = data[8 : 8 + old].rstrip() + b" " * (length - len(data[8 : 8 + old].rstrip()))
+    path.write_bytes(struct.pack("<Q", length) + header + data[8 + old :])
+    assert_same(read_all(path), values())
+
+
+def test_npz_compressed_fortran_ordered_and_of_other_byte_order_are_read(path):
+    tensors = {name: np.asfortranarray(tensor.astype(">f8")) for name, tensor in values().items()}
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, **tensors)
+    assert_same(read_all(path), values())
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_was_replaced_is_read_anew(kind, path):
+    read_all(saved(kind, path, values()))
+    other = {name: tensor + 1 for name, tensor in values().items()}
+    assert_same(read_all(saved(kind, path, other)), other)
+
+
+# --- tensors that do not fit -------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_tensor_that_does_not_fit_is_named(kind, path):
+    tensors = values()
+    del tensors["head.fc.bias"], tensors["stem.norm.running_var"]
+    tensors["head.fc.weight"] = np.zeros((4, 3), np.float32)
+    tensors["stages.0.0.norm1.bias"] = np.zeros(5, np.float32)
+    tensors["head.extra.weight"] = np.zeros(2, np.float32)
+    lines = sorted(line.split("error: ")[1] for line in refusal(saved(kind, path, tensors)).splitlines())
+    assert lines == [
+        "'head.extra.weight' belongs to no layer of 'tiny'",
+        "'head.fc.bias' is missing: 3 is needed",
+        "'head.fc.weight' is 4x3, not 3x4",
+        "'stages.0.0.norm1.bias' is 5, not 4",
+        "'stem.norm.running_var' is missing: 4 is needed",
+    ]
+
+
+def test_of_many_misfits_the_first_are_named_and_the_rest_counted(path):
+    with pytest.raises(Refused) as caught:
+        stored.fit(network("resnet50"), stored.read(saved("npz", path, values())), path)
+    assert len(caught.value.problems) == stored.MOST_NAMED + 1
+    wrong = len(network("resnet50").state()) + len(STATE)
+    assert caught.value.problems[-1].message == f"and {wrong - stored.MOST_NAMED} more tensors that do not fit"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_scalar_in_place_of_a_vector_is_refused(kind, path):
+    message = "'head.fc.bias' is a scalar, not 3"
+    assert message in refusal(saved(kind, path, {**values(), "head.fc.bias": np.zeros((), np.float32)}))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_values_that_are_not_finite_are_refused(kind, bad, path):
+    tensors = {**values(), "head.fc.bias": np.array([0, bad, 0], np.float32)}
+    assert "'head.fc.bias' has values that are not finite" in refusal(saved(kind, path, tensors))
+
+
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_float64_beyond_float32_is_refused(kind, path):
+    tensors = {**values(), "head.fc.bias": np.array([0, 1e300, 0])}
+    assert "'head.fc.bias' has values that are not finite in float32" in refusal(saved(kind, path, tensors))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "bool", "complex64"])
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_tensors_of_other_types_are_refused(kind, dtype, path):
+    message = refusal(saved(kind, path, {**values(), "head.fc.bias": np.zeros(3, dtype)}))
+    assert "'head.fc.bias' holds" in message
+    assert "not floating-point numbers" in message
+
+
+@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+def test_counters_of_training_steps_are_left_out(kind, path):
+    tensors = {**values(), "stem.norm.num_batches_tracked": np.array(5)}
+    assert_same(read_all(saved(kind, path, tensors)), values())
+
+
+# --- damage ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_truncated_file_is_refused_at_every_length(kind, path):
+    data = saved(kind, path, values()).read_bytes()
+    for length in [*range(0, len(data) - 1, 7), len(data) - 1]:
+        path.write_bytes(data[:length])
+        refusal(path)
+
+
+def changed(data, seed, step):
+    """The data with one byte changed, for every `step`-th byte."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    for position in range(seed % step, len(data), step):
+        mask = int(rng.choice([0x01, 0x80, 0xFF, rng.integers(1, 256)]))
+        yield data[:position] + bytes([data[position] ^ mask]) + data[position + 1 :]
+
+
+@pytest.mark.parametrize(("kind", "step"), [("npz", 6), ("safetensors", 1), ("zip", 3), ("legacy", 2)])
+def test_a_changed_byte_is_refused_or_leaves_finite_values_of_the_right_shapes(kind, step, path):
+    """No format can tell a changed weight from a weight; all else must be noticed, and nothing may crash."""
+    data = saved(kind, path, values()).read_bytes()
+    refused = 0
+    for damaged in changed(data, 1, step):
+        path.write_bytes(damaged)
+        try:
+            found = read_all(path)
+        except Refused:
+            refused += 1
+            continue
+        assert {name: tensor.shape for name, tensor in found.items()} == STATE
+        assert all(np.isfinite(tensor).all() for tensor in found.values())
+    assert refused > len(data) // step // 10
+
+
+@pytest.mark.parametrize("file", ["zip_views.pt", "legacy_views.pt", "bfloat16.safetensors"])
+def test_a_changed_byte_of_what_torch_wrote_is_refused_or_leaves_finite_values(file, path):
+    for damaged in changed((HERE / file).read_bytes(), 2, 3):
+        path.write_bytes(damaged)
+        try:
+            found = read_all(path)
+        except Refused:
+            continue
+        assert all(np.isfinite(tensor).all() for tensor in found.values())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"hello, world, this is text", b"PK", b"PK\x03\x04" + bytes(30), b"\x80", b"\x80\x02.", bytes(64)],
+)
+def test_what_is_no_file_of_weights_is_refused(data, path):
+    path.write_bytes(data)
+    refusal(path)
+
+
+def test_a_folder_is_refused(tmp_path):
+    assert "cannot be read: Is a directory" in refusal(tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "cannot be read: No such file or directory" in refusal(tmp_path / "none.npz")
+
+
+def test_a_zip_file_of_something_else_is_refused(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert "not a PyTorch checkpoint" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "npz"])
+def test_an_encrypted_archive_is_refused(kind, path):
+    data = bytearray(saved(kind, path, values()).read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            data[info.header_offset + 6] |= 1
+    at = data.find(b"PK\x01\x02")
+    while at >= 0:
+        data[at + 8] |= 1
+        at = data.find(b"PK\x01\x02", at + 4)
+    path.write_bytes(data)
+    assert "encrypted" in refusal(path)
+
+
+# --- PyTorch files that lie --------------------------------------------------
+
+
+def test_storages_compressed_in_the_archive_are_refused(path):
+    storages = [tensor.tobytes() for tensor in values().values()]
+    zip_file(path, torch_pickle(values()), storages, zipfile.ZIP_DEFLATED)
+    assert "the storage of 'stem.conv.weight' is missing or compressed" in refusal(path)
+
+
+def test_a_pickle_that_unpacks_to_gigabytes_is_refused_unread(path, monkeypatch):
+    monkeypatch.setattr(pytorch, "MOST_HELD", 1 << 20)
+    zip_file(path, b"\x80\x02" + b"N0" * (1 << 20) + b"N.", [], zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 1 << 16
+    assert "'archive/data.pkl' is more than 1,048,576 bytes long" in refusal(path)
+
+
+def test_a_compressed_array_that_unpacks_to_more_than_its_shape_is_never_held(path):
+    """The array's own header says how much is read, and the network says what that must be."""
+    header = io.BytesIO()
+    np.lib.format.write_array(header, values()["head.fc.bias"])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, tensor in values().items():
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, tensor)
+                if name == "head.fc.bias":
+                    stream.write(bytes(1 << 24))
+    assert_same(read_all(path), values())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("head.fc.bias.npy", "w") as stream:
+        np.lib.format.write_array(stream, np.zeros(1 << 24, np.float32))
+    assert "'head.fc.bias' is 16777216, not 3" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_storage_that_reaches_past_the_end_of_the_file_is_refused(kind, path):
+    data = [tensor.tobytes() for tensor in values().values()]
+    whole = MAKERS[kind](path, torch_pickle(values()), data).read_bytes()
+    short = [*data[:-1], data[-1][:-4]]
+    MAKERS[kind](path, torch_pickle(values()), short)
+    assert "'head.fc.bias' reaches past the end of its storage" in refusal(path)
+    assert len(path.read_bytes()) < len(whole)
+
+
+def test_a_member_that_claims_to_be_longer_than_the_file_is_refused(path):
+    data = bytearray(saved("zip", path, values()).read_bytes())
+    last = data.rindex(b"PK\x01\x02")
+    data[last + 20 : last + 28] = struct.pack("<II", 1 << 20, 1 << 20)
+    path.write_bytes(data)
+    assert "'head.fc.bias' reaches past the end of the file" in refusal(path)
+
+
+@pytest.mark.parametrize("count", [-1, -(2**63), 2**40, 2**63 - 1])
+def test_legacy_storages_of_absurd_lengths_are_refused(count, path):
+    legacy_file(path, torch_pickle(values()), [tensor.tobytes() for tensor in values().values()])
+    data = path.read_bytes()
+    first = data.index(struct.pack("<q", values()["stem.conv.weight"].size))
+    path.write_bytes(data[:first] + struct.pack("<q", count) + data[first + 8 :])
+    assert "reaches past the end of the file" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["0", {"0": 1}, [0, 1], [10**5000], [["0"]], ["0", "unknown"], [None], []],
+    ids=["text", "dict", "numbers", "huge number", "lists", "unknown", "none", "empty"],
+)
+def test_legacy_lists_of_storages_that_make_no_sense_are_refused(keys, path):
+    legacy_file(path, torch_pickle(values()), [tensor.tobytes() for tensor in values().values()], keys)
+    refusal(path)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (numbers((3, 4)) + numbers((4, 1)), numbers((3, 4)) + numbers((1, 3)), "not contiguous"),
+        (numbers((3, 4)) + numbers((4, 1)), numbers((3, 4)) + numbers((0, 0)), "not contiguous"),
+        (numbers((3, 4)) + numbers((4, 1)), numbers((3, 4)) + numbers((4,)), "2 sides and 1 strides"),
+        (numbers((3, 4)) + numbers((4, 1)), numbers((3, -4)) + numbers((4, 1)), "not contiguous"),
+        (numbers((3, 4)) + numbers((4, 1)), numbers((2**70, 4)) + numbers((4, 1)), "past the end of its storage"),
+        (number(0) + numbers((3, 4)), number(-1) + numbers((3, 4)), "past the end of its storage"),
+        (number(0) + numbers((3, 4)), number(1) + numbers((3, 4)), "past the end of its storage"),
+        (number(0) + numbers((3, 4)), number(2**70) + numbers((3, 4)), "past the end of its storage"),
+        (text("cpu") + number(12) + b"t", text("cpu") + number(11) + b"t", "past the end of its storage"),
+        (text("cpu") + number(12) + b"t", text("cpu") + text("12") + b"t", "unknown persistent id"),
+        (text("cpu") + number(12) + b"t", text("cpu") + number(12) + numbers((0, 12)) + b"t", "unknown persistent id"),
+        (b"torch\nFloatStorage", b"torch\nFloat8Storage", "would execute 'torch.Float8Storage'"),
+    ],
+)
+def test_a_tensor_that_is_described_wrongly_is_refused(kind, old, new, message, path):
+    pickled = torch_pickle(values())
+    assert old in pickled
+    MAKERS[kind](path, pickled.replace(old, new), [tensor.tobytes() for tensor in values().values()])
+    assert message in refusal(path)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (["a", "list"], "not a state dict"),
+        ({1: 2}, "not a state dict"),
+        ({"a": "text"}, "'a' is not a tensor"),
+        ({"state_dict": {"a": None}}, "'a' is not a tensor"),
+        (17, "not a state dict"),
+        ({("a", "b"): 1}, "a key that is not a name or number"),
+        (OrderedDict([(("a",), 1)]), "a key that is not a name or number"),
+        ({"a": {1, 2}}, "would execute '__builtin__.set'"),
+        ({"a": bytearray(9)}, "would execute"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(kind, what, message, path):
+    MAKERS[kind](path, pickle.dumps(what, 2), [])
+    assert message in refusal(path)
+
+
+def test_a_checkpoint_of_a_big_endian_machine_is_refused(path):
+    zip_file(path, torch_pickle(values()), [t.tobytes() for t in values().values()], byteorder="big")
+    assert "saved on a big-endian machine" in refusal(path)
+
+
+# --- pickles that attack -----------------------------------------------------
+
+
+def _called(name, argument):
+    """The opcodes that call the callable `name` on text."""
+    module, _, attribute = name.rpartition(".")
+    return f"c{module}\n{attribute}\n".encode() + b"(" + text(argument) + b"tR"
+
+
+def attacks(marker):
+    """Pickles that would create the file `marker`, with the callable that their refusal names."""
+    shell = f"echo > {marker}"
+    code = f"__import__('os').mkdir({str(marker)!r})"
+    system = _called("os.system", shell)
+    stacked = text("os") + text("system") + b"\x93(" + text(shell) + b"tR"
+    ordered = b"ccollections\nOrderedDict\n)R"
+    yield "reduce", b"\x80\x02" + system + b".", "os.system"
+    yield "posix", b"\x80\x02" + _called("posix.system", shell) + b".", "posix.system"
+    yield "eval", b"\x80\x02" + _called("builtins.eval", code) + b".", "builtins.eval"
+    yield "exec of Python 2", b"\x80\x02" + _called("__builtin__.eval", code) + b".", "__builtin__.eval"
+    yield "getattr", b"\x80\x02" + _called("builtins.getattr", code) + b".", "builtins.getattr"
+    yield "stack global", b"\x80\x04" + stacked + b".", "os.system"
+    yield (
+        "dotted stack global",
+        b"\x80\x04" + text("collections") + text("abc.sys.modules") + b"\x93.",
+        "collections.abc",
+    )
+    yield "in a state dict", b"\x80\x02}" + text("a") + system + b"s.", "os.system"
+    yield "in a persistent id", b"\x80\x02(" + text("storage") + system + b"tQ.", "os.system"
+    yield "inst", b"\x80\x02(" + text(shell) + b"ios\nsystem\n.", "os.system"
+    yield "obj", b"\x80\x02(cos\nsystem\n" + text(shell) + b"o.", "os.system"
+    yield "new object", b"\x80\x02csubprocess\nPopen\n" + text(shell) + b"\x85\x81.", "subprocess.Popen"
+    yield "new object with keywords", b"\x80\x04csubprocess\nPopen\n)}\x92.", "subprocess.Popen"
+    yield (
+        "build with a callable",
+        b"\x80\x02" + ordered + b"}" + text("__setstate__") + b"cos\nsystem\nsb.",
+        "os.system",
+    )
+    yield "a module's code", b"\x80\x02" + _called("torch.hub.load", shell) + b".", "torch.hub.load"
+    yield "tensor of numpy", b"\x80\x02" + _called("numpy.load", shell) + b".", "numpy.load"
+    yield "loader of torch", b"\x80\x02" + _called("torch.storage._load_from_bytes", shell) + b".", "torch.storage"
+    yield "our own reader", b"\x80\x02" + _called("resnet_gen.weights.unpickle.load", shell) + b".", "resnet_gen"
+
+
+NAMES = [name for name, *_ in attacks(Path("marker"))]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("attack", NAMES)
+def test_a_checkpoint_that_would_execute_code_is_refused_by_the_name_of_the_code(kind, attack, tmp_path, path):
+    marker = tmp_path / "executed"
+    pickled, name = next((p, n) for found, p, n in attacks(marker) if found == attack)
+    assert f"would execute '{name}" in refusal(MAKERS[kind](path, pickled, []))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("attack", ["reduce", "inst", "obj", "eval", "stack global"])
+def test_the_attacks_do_execute_where_a_pickle_is_simply_loaded(attack, tmp_path):
+    """Else the test above would prove nothing."""
+    marker = tmp_path / "executed"
+    pickled = next(p for found, p, _ in attacks(marker) if found == attack)
+    pickle.loads(pickled)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_every_pickle_of_the_legacy_format_is_guarded(at, tmp_path, path):
+    marker = tmp_path / "executed"
+    pickles = [pickle.dumps(v, 2) for v in (0x1950A86A20F9469CFC6C, 1001, {})] + [torch_pickle({}), pickle.dumps([], 2)]
+    pickles[at] = b"\x80\x02" + _called("os.system", f"echo > {marker}") + b"."
+    path.write_bytes(b"".join(pickles))
+    assert "would execute 'os.system'" in refusal(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "state", [b"}" + text("dtype") + text("float64") + b"s", b"N}" + text("dtype") + text("x") + b"s\x86"]
+)
+@pytest.mark.parametrize(
+    "name", ["torch\nFloatStorage", "torch._utils\n_rebuild_tensor_v2", "torch._utils\n_rebuild_parameter"]
+)
+def test_a_checkpoint_cannot_change_how_the_next_one_is_read(name, state, path):
+    """BUILD sets attributes of whatever stands on the stack, and the known names stand for objects of ours."""
+    zip_file(path, b"\x80\x02c" + name.encode() + b"\n" + state + b"b.", [])
+    assert "attributes of what is no state dict" in refusal(path)
+    assert_same(read_all(saved("zip", path, values())), values())
+
+
+@pytest.mark.parametrize("name", ["__class__", "__setstate__", "items", "get", "_metadata"])
+def test_attributes_of_a_state_dict_are_read_past(name, path):
+    pickled = torch_pickle(values())[:-1] + b"}" + text(name) + text("os.system") + b"sb."
+    zip_file(path, pickled, [tensor.tobytes() for tensor in values().values()])
+    assert_same(read_all(path), values())
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"\x80\x02K\x01r\x00\x00\x00\x20.",
+        b"\x80\x02}" + b")" + b"\x85" * 1_000_000 + b"K\x01s.",
+        b"\x80\x02}(" + b")" + b"\x85" * 1_000_000 + b"K\x01u.",
+        b"\x80\x02(" + b")" + b"\x85" * 1_000_000 + b"K\x01d.",
+        b"\x80\x04\x8f(" + b")" + b"\x85" * 1_000_000 + b"\x90.",
+        b"\x80\x04(" + b")" + b"\x85" * 1_000_000 + b"\x91.",
+        b"\x80\x02ccollections\nOrderedDict\n((" + b")" + b"\x85" * 1_000_000 + b"K\x01t\x85tR.",
+        b"\x80\x05\x96" + struct.pack("<Q", 1 << 32) + b".",
+        b"\x80\x02" + b"]" * 1_000_000 + b"a" * 999_999 + b".",
+        b"\x80\x02\x8b" + struct.pack("<i", 1 << 30) + b"1.",
+        b"\x80\x02\x82\x01.",
+        b"\x80\x02h\x05.",
+        b"\x80\x02.",
+        b"\x80\x09.",
+    ],
+    ids=[
+        "memo",
+        "key",
+        "keys",
+        "dict",
+        "set",
+        "frozen set",
+        "pairs",
+        "buffer",
+        "nested",
+        "long",
+        "ext",
+        "get",
+        "end",
+        "9",
+    ],
+)
+def test_a_pickle_that_would_exhaust_memory_or_the_stack_is_refused(pickled, path):
+    zip_file(path, pickled, [])
+    code = (
+        "import resource, sys; from pathlib import Path; from resnet_gen.problems import Refused\n"
+        "from resnet_gen.weights import stored\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: stored.read(Path(sys.argv[1]))\n"
+        "except Refused: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) < 500_000, "kilobytes"
+
+
+# --- arrays of objects -------------------------------------------------------
+
+
+class Trap:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"echo > {self.marker}",)
+
+
+def test_an_array_of_objects_is_refused_unread(tmp_path, path):
+    marker = tmp_path / "executed"
+    trap = np.array([Trap(marker)], dtype=object)
+    with path.open("wb") as stream:
+        np.savez(stream, **{**values(), "head.fc.bias": trap})
+    assert "'head.fc.bias' holds Python objects, which would execute code" in refusal(path)
+    assert not marker.exists()
+    with np.load(path, allow_pickle=True) as archive:
+        archive["head.fc.bias"]
+    assert marker.exists(), "else this test would prove nothing"
+
+
+def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_path, path):
+    marker = tmp_path / "executed"
+    tensors = stored.read(saved("npz", path, values()))
+    with path.open("wb") as stream:
+        np.savez(stream, **{**values(), "head.fc.bias": np.array([Trap(marker)], dtype=object)})
+    with pytest.raises(Refused, match="damaged"):
+        tensors["head.fc.bias"].rows(0, 3)
+    assert not marker.exists()
