@@ -38,9 +38,8 @@ def _theirs(folder: str) -> list[Case]:
 
 def main() -> int:
     """Measure, and print times, memory and ratios beside what they are to reach."""
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; whole processes, median wall\n"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}; whole processes, median wall\n")
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = _ours(folder), _theirs(folder)
         measure([*ours[3:4], *theirs], SLOW_ROUNDS if theirs else ROUNDS)
@@ -58,12 +57,8 @@ def _ratios(cases: dict[str, Case]) -> None:
     for exporter, least in (("legacy", 10), ("dynamo", 22)):
         other = cases.get(f"torch.onnx.export, {exporter}")
         if other:
-            _line(
-                f"times faster than {exporter}",
-                other.time / fifty.time,
-                f"at least {least}",
-                other.time / fifty.time >= least,
-            )
+            ratio = other.time / fifty.time
+            _line(f"times faster than {exporter}", ratio, f"at least {least}", ratio >= least)
     peak = max(fifty.mebibytes, cases["ResNet-152 to ONNX"].mebibytes)
     _line("peak memory, MiB", peak, "under 200", peak < 200)
     growth = cases["ResNet-152 to ONNX"].mebibytes / fifty.mebibytes
