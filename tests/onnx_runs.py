@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ TOLERANCE = 5e-5
 """Of the largest output: what two float32 runs of one network may differ by (tests/reference)."""
 
 
+ruled = lru_cache(maxsize=512)(weights_rule.tensor)
+"""Values by the rule; a network asks for each tensor several times, a few rows at a time."""
+
+
 class Ruled:
     """Weights by the rule behind the reference outputs, or as stated in `forced`."""
 
@@ -31,7 +36,7 @@ class Ruled:
         for end, value in self._forced.items():
             if name.endswith(end):
                 return np.full((stop - start, *shape[1:]), value, np.float32)
-        return weights_rule.tensor(name, shape)[start:stop]
+        return ruled(name, shape)[start:stop]
 
 
 def network(name: str, *settings: str) -> Graph:

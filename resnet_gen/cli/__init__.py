@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -67,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _close_stdout() -> None:
     """Point stdout at nothing, so that flushing what is left of it cannot fail when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # raised by a stdout that is no file, as in a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_code(arguments: Sequence[str] | None) -> int:

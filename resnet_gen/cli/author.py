@@ -32,9 +32,10 @@ def init(name: str, folder: Path) -> None:
     \b
     Example: resnet-gen init my-network
     """
+    from resnet_gen.faults import NAME_HINT
     from resnet_gen.problems import refuse
     from resnet_gen.render import render
-    from resnet_gen.spec import NAME_HINT, NAME_PATTERN
+    from resnet_gen.spec import NAME_PATTERN
     from resnet_gen.write import Transaction
 
     if not re.fullmatch(NAME_PATTERN, name):

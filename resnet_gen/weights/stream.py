@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -45,8 +45,8 @@ class WeightStream:
             self._begun.close()
             self._begun = None
 
-    def __iter__(self) -> Iterator[memoryview]:
-        """The bytes of each run, in order."""
+    def __iter__(self) -> Generator[memoryview, None, None]:
+        """The bytes of each run, in order; close it, for Python swallows an interruption while it collects one."""
         ahead = self._begun or _Ahead(self._jobs(), self._weights)
         self._begun = None
         try:

@@ -78,6 +78,10 @@ def outputs_of_stages(net):
             ["stages.widths={kind: double, first: 4}", "stages.downsample=max_pool"],
             [(4, 16, 16), (8, 8, 8), (16, 4, 4)],
         ),
+        (
+            ["stages.widths={kind: double, first: 4}", "stages.downsample=max_pool", "stages.strides=[2, 1, 2]"],
+            [(4, 16, 16), (8, 16, 16), (8, 8, 8)],
+        ),
         (["stages.widths={kind: constant, width: 5}"], [(5, 32, 32), (5, 16, 16), (5, 8, 8)]),
         (["stem=conv7x7"], [(8, 8, 8), (16, 4, 4), (32, 2, 2)]),
         (["stem=none"], [(8, 32, 32), (16, 16, 16), (32, 8, 8)]),
@@ -163,6 +167,23 @@ def test_every_residual_block_is_a_sum_of_branch_and_shortcut_and_then_an_activa
     assert inputs(net, "stages.0.1.conv1") == ["stages.0.0.act2"]
 
 
+BLOCKS = {
+    "basic": "conv1 norm1 act1 conv2 norm2 add act2",
+    "plain": "conv1 norm1 act1 conv2 norm2 act2",
+    "conv": "conv norm act",
+    "bottleneck": "conv1 norm1 act1 conv2 norm2 act2 conv3 norm3 add act3",
+    "preact_basic": "norm1 act1 conv1 norm2 act2 conv2 add",
+    "preact_bottleneck": "norm1 act1 conv1 norm2 act2 conv2 norm3 act3 conv3 add",
+    "highway": "conv norm act transform.conv transform.act carry transformed carried add",
+}
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_block_is_its_papers_sequence_of_layers(kind):
+    block = [n.path.removeprefix("stages.0.1.") for n in graph(f"stages.block={kind}").nodes if n.block == "stages.0.1"]
+    assert block == BLOCKS[kind].split()
+
+
 @pytest.mark.parametrize("kind", ["plain", "conv"])
 def test_blocks_without_shortcuts_have_no_sum(kind):
     net = graph(f"stages.block={kind}")
@@ -215,11 +236,12 @@ def test_a_preactivated_network_has_a_bare_stem_and_a_final_norm(kind):
     assert inputs(net, "stages.0.1.norm1") == ["stages.0.0.add"]
 
 
-def test_a_preactivated_projection_is_bare_and_starts_from_the_activated_input():
-    net = graph("stages.block=preact_basic")
+@pytest.mark.parametrize(("kind", "last"), [("preact_basic", "conv2"), ("preact_bottleneck", "conv3")])
+def test_a_preactivated_projection_is_bare_and_starts_from_the_activated_input(kind, last):
+    net = graph(f"stages.block={kind}")
     assert inputs(net, "stages.1.0.shortcut.conv") == ["stages.1.0.act1"]
-    assert inputs(net, "stages.1.0.add") == ["stages.1.0.conv2", "stages.1.0.shortcut.conv"]
-    assert inputs(net, "stages.1.1.add") == ["stages.1.1.conv2", "stages.1.0.add"]
+    assert inputs(net, "stages.1.0.add") == [f"stages.1.0.{last}", "stages.1.0.shortcut.conv"]
+    assert inputs(net, "stages.1.1.add") == [f"stages.1.1.{last}", "stages.1.0.add"]
 
 
 def test_an_activated_stem_has_norm_and_activation_and_the_large_one_pools():
@@ -227,6 +249,11 @@ def test_an_activated_stem_has_norm_and_activation_and_the_large_one_pools():
     net = graph("stem=conv7x7")
     assert node(net, "stem.pool").op == MaxPool(kernel=3, stride=2, padding=1)
     assert inputs(net, "stem.pool") == ["stem.act"]
+
+
+def test_a_bare_stem_pools_all_the_same():
+    net = graph("stem=conv7x7", "stages.block=preact_basic")
+    assert [p for p in paths(net) if p.startswith("stem.")] == ["stem.conv", "stem.pool"]
 
 
 def test_without_norms_convolutions_have_biases_and_with_norms_none():

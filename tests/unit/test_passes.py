@@ -17,7 +17,11 @@ from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
 
 SMALL = ("input.size=32", "stem.width=8", "stages.widths={kind: double, first: 8}", "head.classes=10")
-SMALL_VGG = ("input.size=64", "stages.widths=[8, 16, 32, 64, 64]", "head={kind: mlp, pool: 2, hidden: [24, 16], classes: 5}")
+SMALL_VGG = (
+    "input.size=64",
+    "stages.widths=[8, 16, 32, 64, 64]",
+    "head={kind: mlp, pool: 2, hidden: [24, 16], classes: 5}",
+)
 NETWORKS = {
     "basic": ("resnet18", *SMALL),
     "bottleneck": ("resnet50", *SMALL),
@@ -76,13 +80,15 @@ def test_folding_leaves_no_norm_where_each_follows_a_convolution(name):
     assert not any(isinstance(n.op, BatchNorm) for n in folded.nodes)
 
 
-@pytest.mark.parametrize(("name", "inner"), [("preact basic", 1), ("preact bottleneck", 2)])
-def test_folding_leaves_the_norms_that_begin_a_preactivated_branch(name, inner):
+@pytest.mark.parametrize(("name", "inner", "lone"), [("preact basic", 1, 0), ("preact bottleneck", 2, 1)])
+def test_folding_leaves_the_norms_that_begin_a_preactivated_branch(name, inner, lone):
+    """All but one that is the only reader of the stem: a projection starts from the activated input."""
     graph = network(*NETWORKS[name])
     folded, _ = fold_batch_norm(graph, Ruled(graph))
     left = [n.name for n in folded.nodes if isinstance(n.op, BatchNorm)]
-    assert left == [*(f"stages.{s}.{b}.norm1" for s in range(3) for b in range(2)), "head.norm"]
-    assert len(graph.nodes) - len(folded.nodes) == 6 * inner
+    first = [f"stages.{s}.{b}.norm1" for s in range(3) for b in range(2)]
+    assert left == [*first[lone:], "head.norm"]
+    assert len(graph.nodes) - len(folded.nodes) == 6 * inner + lone
 
 
 def test_folding_keeps_names_and_shapes_of_all_that_stays(graph, weights):

@@ -115,6 +115,19 @@ def test_the_convolution_that_ends_a_preactivated_branch_is_scaled_by_the_number
     assert 0.95 * bound < largest["conv2"] * math.sqrt(sums) <= bound * (1 + 1e-6)
 
 
+def test_values_are_the_generators_raw_bits():
+    """NumPy promises the bits of PCG64 for all time, and nothing about its distributions."""
+    graph = network(TINY, *ODD)
+    name, shape = "stem.conv.weight", (5, 7, 3, 3)
+    key = int.from_bytes(hashlib.sha256(f"9/{name}".encode()).digest(), "little")
+    draws = [int(raw) for raw in np.random.PCG64(np.random.SeedSequence(key)).random_raw(158)]
+    bits = [half >> 8 for raw in draws for half in (raw & 0xFFFFFFFF, raw >> 32)]
+    bound = np.float32(math.sqrt(6 / 63))
+    wanted = np.array(bits[:315], np.float32) * np.float32(math.sqrt(6 / 63) / (1 << 23)) - bound
+    assert graph.state()[name].shape == shape
+    np.testing.assert_array_equal(whole(Seeded(graph, 9), name, shape), wanted.reshape(shape))
+
+
 PINNED = {
     (0, "stem.conv.weight"): "c12b38fdc8a163b33eab8c9d0abe08fe3c58ea764faad3156ed117d946fb3db9",
     (7, "stages.0.0.conv2.weight"): "0bdd302868b75c558371212d8af1c2e88636208a41e79f43b5e74d12169a3710",

@@ -80,6 +80,17 @@ def test_every_value_and_key_has_its_position(loc, value, key):
     assert (mark.key and position(mark.key)) == key
 
 
+def test_a_list_over_several_lines_is_placed_at_its_opening_bracket():
+    assert position(read("a: [1,\n        2]").span(("a",))) == (1, 4, 5)
+
+
+def test_a_byte_order_mark_moves_no_position(tmp_path):
+    path = tmp_path / "net.yaml"
+    path.write_bytes(b"\xef\xbb\xbfname: net")
+    span = read_file(path).span(("name",))
+    assert span.excerpt() == "   1 | name: net\n             ^^^"
+
+
 def test_columns_count_characters_not_bytes():
     source = read("{\u00e9\u00e9: 1, \U0001f600: bad}")
     assert position(source.span(("\U0001f600",))) == (1, 12, 15)

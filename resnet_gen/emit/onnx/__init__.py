@@ -9,6 +9,7 @@ at a time. What comes out is byte for byte what protobuf would have written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import onnx
@@ -92,25 +93,25 @@ class OnnxFile:
         frames = [length(5, len(h) + n) + h for h, n in zip(headers, inside, strict=True)]
         total = len(self._before) + len(self._after) + sum(map(len, frames)) + sum(inside)
         yield self._head + length(7, total) + self._before
-        stream = iter(()) if external else iter(self._stream)
-        for tensor, frame in zip(self.initializers, frames, strict=True):
-            yield frame
-            if tensor.data is not None:
-                yield tensor.data
-            elif not external:
-                yield from _next(stream, tensor)
+        with closing(iter(self._stream)) as stream:
+            for tensor, frame in zip(self.initializers, frames, strict=True):
+                yield frame
+                if tensor.data is not None:
+                    yield tensor.data
+                elif not external:
+                    yield from _next(stream, tensor)
         yield self._after + self._tail
 
     def external_chunks(self) -> Iterator[bytes | memoryview]:
         """The bytes of the external data file."""
         position = 0
         places = dict(self._places())
-        stream = iter(self._stream)
-        for tensor in self.initializers:
-            if tensor.name in places:
-                yield bytes(places[tensor.name] - position)
-                yield from _next(stream, tensor)
-                position = places[tensor.name] + tensor.nbytes
+        with closing(iter(self._stream)) as stream:
+            for tensor in self.initializers:
+                if tensor.name in places:
+                    yield bytes(places[tensor.name] - position)
+                    yield from _next(stream, tensor)
+                    position = places[tensor.name] + tensor.nbytes
 
     def _places(self) -> Iterator[tuple[str, int]]:
         """Offset of each weight in the external data file, on page boundaries."""

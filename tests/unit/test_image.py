@@ -1,0 +1,207 @@
+"""A picture becomes the tensor that the spec describes; what is no picture is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnet_gen.image import read_image
+from resnet_gen.problems import Refused
+from resnet_gen.spec import Input
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def plain(size, channels=3, **more):
+    """An input without normalization, so that pixels come out as values in 0..1."""
+    return Input(channels=channels, size=size, mean=(0.0,) * channels, std=(1.0,) * channels, **more)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves a picture and returns its path."""
+
+    def save(picture, name="p.png", **options):
+        path = tmp_path / name
+        picture.save(path, **options)
+        return path
+
+    return save
+
+
+def striped(colours, width=4, height=4):
+    """Vertical stripes, `width` pixels each."""
+    return Image.fromarray(np.repeat(np.array([colours], np.uint8), width, axis=1).repeat(height, axis=0))
+
+
+def refusal(path, to=None):
+    with pytest.raises(Refused) as caught:
+        read_image(path, to or plain((8, 8)))
+    return str(caught.value)
+
+
+def test_a_picture_of_the_right_size_comes_through_untouched(saved):
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    found = read_image(saved(Image.fromarray(pixels)), plain((4, 5), crop=1.0))
+    assert (found.dtype, found.shape) == (np.float32, (1, 3, 4, 5))
+    assert np.array_equal(found[0], (pixels.astype(np.float32) / 255).transpose(2, 0, 1))
+
+
+def test_values_are_normalized_by_the_spec_s_mean_and_deviation(saved):
+    path = saved(Image.new("RGB", (4, 4), (51, 102, 204)))
+    to = Input(size=(2, 2), mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0))
+    assert np.allclose(read_image(path, to)[0, :, 0, 0], [0.2, 0.2, 0.25], atol=1e-6)
+
+
+def test_imagenet_s_normalization_is_the_default_of_three_channels(saved):
+    found = read_image(saved(Image.new("RGB", (4, 4), WHITE)), Input(size=(2, 2)))
+    assert np.allclose(found[0, :, 0, 0], [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
+
+
+def test_one_channel_is_not_normalized_by_default(saved):
+    found = read_image(saved(Image.new("L", (4, 4), 51)), Input(channels=1, size=(2, 2)))
+    assert np.allclose(found, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "wanted"),
+    [
+        ("1", 1, WHITE),
+        ("L", 100, (100, 100, 100)),
+        ("LA", (100, 0), (100, 100, 100)),
+        ("P", 0, (0, 0, 0)),
+        ("RGB", RED, RED),
+        ("RGBA", (*RED, 0), RED),
+        ("CMYK", (0, 0, 0, 0), WHITE),
+    ],
+)
+def test_every_mode_becomes_rgb(saved, mode, colour, wanted):
+    path = saved(Image.new(mode, (4, 4), colour), "p.tiff")
+    found = read_image(path, plain((2, 2)))[0, :, 0, 0]
+    assert np.allclose(found * 255, wanted)
+
+
+@pytest.mark.parametrize(("channels", "wanted"), [(1, [76 / 255]), (3, [1, 0, 0]), (4, [1, 0, 0, 1])])
+def test_a_network_of_1_3_or_4_channels_gets_as_many(saved, channels, wanted):
+    found = read_image(saved(Image.new("RGB", (4, 4), RED)), plain((2, 2), channels))
+    assert np.allclose(found[0, :, 0, 0], wanted, atol=1e-6)
+
+
+def test_other_numbers_of_channels_are_refused_before_the_file_is_opened(tmp_path):
+    assert "a picture cannot become 2 channels" in refusal(tmp_path / "missing.png", plain((8, 8), 2))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "colours"),
+    [(1, (RED, BLUE)), (2, (BLUE, RED)), (3, (BLUE, RED)), (4, (RED, BLUE))],
+)
+def test_exif_orientation_is_obeyed_left_and_right(saved, orientation, colours):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = read_image(saved(striped([RED, BLUE], 4, 8), exif=exif), plain((8, 8), crop=1.0))
+    assert np.allclose(found[0, :, 4, [0, 7]] * 255, colours)
+
+
+@pytest.mark.parametrize(("orientation", "colours"), [(6, (RED, BLUE)), (8, (BLUE, RED))])
+def test_exif_orientation_is_obeyed_top_and_bottom(saved, orientation, colours):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = read_image(saved(striped([RED, BLUE], 4, 8), exif=exif), plain((8, 8), crop=1.0))
+    assert np.allclose(found[0][:, [0, 7], 4].T * 255, colours)
+
+
+def test_the_crop_is_central_in_a_wide_picture(saved):
+    path = saved(striped([RED, GREEN, BLUE], 4, 4))
+    found = read_image(path, plain((4, 4), crop=1.0))
+    assert np.allclose(found[0, :, 0].T * 255, [GREEN] * 4)
+
+
+def test_the_crop_is_central_in_a_tall_picture(saved):
+    path = saved(striped([RED, GREEN, BLUE], 4, 4).transpose(Image.Transpose.ROTATE_270))
+    found = read_image(path, plain((4, 4), crop=1.0))
+    assert np.allclose(found[0, :, :, 0].T * 255, [GREEN] * 4)
+
+
+def test_the_crop_keeps_the_stated_part_of_the_shorter_side(saved):
+    border, kept = RED, GREEN
+    pixels = np.full((8, 8, 3), border, np.uint8)
+    pixels[2:6, 2:6] = kept
+    half = read_image(saved(Image.fromarray(pixels)), plain((4, 4), crop=0.5))
+    assert np.allclose(half[0].reshape(3, -1).T * 255, [kept] * 16)
+    more = read_image(saved(Image.fromarray(pixels)), plain((6, 6), crop=0.75))
+    assert np.allclose(more[0, :, 0, 0] * 255, border)
+    assert np.allclose(more[0, :, 1, 1] * 255, kept)
+
+
+def test_shrinking_averages_and_does_not_pick_pixels(saved):
+    checkers = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
+    found = read_image(saved(Image.fromarray(checkers)), plain((4, 4), 1, crop=1.0))
+    assert np.allclose(found, 0.5, atol=0.01)
+
+
+def test_a_map_that_is_not_square_is_filled_from_the_middle(saved):
+    found = read_image(saved(striped([RED, GREEN, GREEN, BLUE], 2, 8)), plain((8, 4), crop=1.0))
+    assert found.shape == (1, 3, 8, 4)
+    assert np.allclose(found[0, :, 0].T * 255, [GREEN] * 4)
+
+
+def test_a_picture_smaller_than_the_map_is_enlarged(saved):
+    found = read_image(saved(Image.new("RGB", (1, 1), BLUE)), plain((5, 3)))
+    assert np.allclose(found[0].reshape(3, -1).T * 255, [BLUE] * 15)
+
+
+def test_a_picture_of_one_column_does_not_fill_the_memory(saved):
+    path = saved(Image.new("RGB", (1, 60_000), GREEN))
+    found = read_image(path, plain((224, 224)))  # resized whole it would have 3.9e9 pixels
+    assert np.allclose(found[0, :, 0, 0] * 255, GREEN)
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    path = tmp_path / "p.png"
+    path.write_text("no picture")
+    assert refusal(path) == f"{path}: error: not a picture"
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    path = tmp_path / "p.png"
+    path.touch()
+    assert refusal(path).endswith("error: not a picture")
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.tiff", "p.webp"])
+def test_a_truncated_picture_is_refused(saved, name):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    path = saved(noise, name)
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert f"{path}: error: " in refusal(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    assert refusal(tmp_path / "missing.png").endswith("missing.png: error: cannot be read: No such file or directory")
+    assert refusal(tmp_path).endswith("error: cannot be read: Is a directory")
+
+
+def test_a_picture_of_absurd_size_is_refused_unread(saved):
+    path = saved(Image.new("1", (20_000, 20_000)))
+    assert refusal(path).endswith("error: more pixels than any picture should have")
+
+
+def test_a_large_picture_is_read_without_a_warning(saved, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    path = saved(Image.new("RGB", (15, 10), GREEN))  # pytest turns warnings into errors
+    assert read_image(path, plain((2, 2))).shape == (1, 3, 2, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_more_than_8_bits_a_channel_are_refused_rather_than_cut_off(saved, dtype):
+    path = saved(Image.fromarray(np.full((4, 4), 300, dtype)), "p.tiff")
+    assert "a picture of more than 8 bits a channel" in refusal(path)
+
+
+def test_damaged_metadata_does_not_keep_a_picture_from_being_read(saved):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = saved(Image.new("RGB", (8, 8), GREEN), "p.jpg", exif=exif)
+    data = path.read_bytes()
+    place = data.index(b"Exif\0\0") + 14
+    path.write_bytes(data[:place] + b"\xff\xff" + data[place + 2 :])
+    assert read_image(path, plain((2, 2))).shape == (1, 3, 2, 2)

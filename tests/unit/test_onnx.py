@@ -1,0 +1,493 @@
+"""ONNX, written as a stream."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import ModelProto, TensorProto, numpy_helper
+
+from resnet_gen import ops
+from resnet_gen.emit import onnx as emitter
+from resnet_gen.emit.onnx import NEWEST_OPSET, OLDEST_OPSET, RULES, OnnxFile, Options
+from resnet_gen.graph import Net, Value
+from resnet_gen.ops import Op
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.passes.linear_as_conv import linear_as_conv
+from resnet_gen.passes.precision import set_precision
+from resnet_gen.problems import Refused
+from resnet_gen.resources import shipped_specs
+from resnet_gen.weights.base import whole
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.stream import WeightStream
+from tests.onnx_runs import TINY, Ruled, difference, image, model_bytes, network, outputs, run, session
+
+OPSETS = range(OLDEST_OPSET, NEWEST_OPSET + 1)
+NEWEST_RUN = 21
+"""The newest opset of the oldest ONNX Runtime that pyproject.toml admits; newer ones are checked, not run."""
+
+
+def concrete_ops():
+    """Every operation that a network can be made of."""
+    found, queue = set(), [Op]
+    while queue:
+        below = queue.pop().__subclasses__()
+        queue += below
+        found.update(op for op in below if not op.__name__.startswith("_"))
+    return found
+
+
+def every_op(casts=True):
+    """A graph with every operation, and with every variant of it that is written differently."""
+    net = Net(Value("input", (4, 12, 12)))
+    x = net.add("conv", ops.Conv(8, 3, 1, 1, groups=2, bias=True), net.input)
+    x = net.add("norm", ops.BatchNorm(1e-3), x)
+    x = net.add("relu", ops.Activation("relu"), x)
+    for function in ("leaky_relu", "silu", "tanh"):
+        x = net.add(function, ops.Activation(function, 0.2), net.add(f"before_{function}", ops.Conv(8, 1), x))
+    gate = net.add("sigmoid", ops.Activation("sigmoid"), x)
+    x = net.add("mul", ops.Mul(), x, net.add("one_minus", ops.OneMinus(), gate))
+    small = net.add("pad", ops.PadChannels(11), net.add("subsample", ops.Subsample(2), x))
+    x = net.add("add", ops.Add(), net.add("strided", ops.Conv(11, 3, 2, 1), x), small)
+    x = net.add("max_pool", ops.MaxPool(3, 1, 1), x)
+    x = net.add("avg_pool", ops.AvgPool(2, 2), x)
+    x = net.add("cast", ops.Cast("float16"), x) if casts else x
+    x = net.add("half", ops.Conv(6, 1, bias=True), x)
+    x = net.add("back", ops.Cast("float32"), x) if casts else x
+    x = net.add("pool", ops.GlobalAvgPool(), x)
+    x = net.add("fc1", ops.Linear(7), net.add("flatten", ops.Flatten(), x))
+    x = net.add("fc2", ops.Linear(5, bias=False), x)
+    return net.graph("every_op", net.add("softmax", ops.Softmax(), x))
+
+
+EVERY_OP = every_op()
+GRAPHS = {
+    "every op": EVERY_OP,
+    "tiny": network(TINY),
+    "half": set_precision(network(TINY), "float16"),
+    "every op in half": set_precision(every_op(casts=False), "float16"),
+    "zero pad": network("cifar-resnet20"),
+    "highway": network("highway-b"),
+}
+OPTIONS = {
+    "plain": Options(),
+    "fixed": Options(batch=3),
+    "all": Options(
+        opset=17, batch=2, metadata={"b": "2", "a": "1", "long": "x" * 300, "ü": "ß"}, producer_version="1.2"
+    ),
+}
+
+
+# --- the table ---------------------------------------------------------------
+
+
+def test_every_operation_has_a_rule():
+    assert set(RULES) == concrete_ops()
+
+
+def test_the_graph_of_every_operation_has_every_operation_and_function():
+    assert {type(node.op) for node in EVERY_OP.nodes} == concrete_ops()
+    functions = {node.op.function for node in EVERY_OP.nodes if isinstance(node.op, ops.Activation)}
+    assert functions == set(ops.Function.__args__)
+
+
+# --- the bytes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_stream_is_what_protobuf_would_have_written(name, options):
+    data = model_bytes(GRAPHS[name], Seeded(GRAPHS[name]), options)
+    model = ModelProto.FromString(data)
+    assert model.SerializeToString(deterministic=True) == data
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_structure_is_the_model_without_its_weights(name):
+    file = OnnxFile(GRAPHS[name], Seeded(GRAPHS[name]), OPTIONS["all"])
+    model = ModelProto.FromString(b"".join(file.chunks()))
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in GRAPHS[name].state()]
+    assert weights
+    for tensor in weights:
+        assert len(tensor.raw_data) > 0
+        tensor.ClearField("raw_data")
+    assert file.structure() == model
+
+
+def test_tensors_larger_than_a_run_are_streamed_in_order(monkeypatch):
+    """A run of rows is a megabyte of elements; here it is 40, so that tensors of every size are cut."""
+    graph = network(TINY)
+    wanted = model_bytes(graph, Seeded(graph))
+    monkeypatch.setattr("resnet_gen.weights.base.CHUNK", 40)
+    chunks = list(OnnxFile(graph, Seeded(graph), Options()).chunks())
+    assert b"".join(chunks) == wanted
+    assert sum(len(c) in (36 * 4, 40 * 4, 3 * 9 * 4 * 4) for c in chunks) >= 8
+
+
+def test_weights_that_were_begun_early_are_the_same():
+    graph = GRAPHS["tiny"]
+    stream = WeightStream(graph, Seeded(graph)).start()
+    file = OnnxFile(graph, stream, Options())
+    assert b"".join(file.chunks()) == model_bytes(graph, Seeded(graph))
+    assert b"".join(file.chunks()) == model_bytes(graph, Seeded(graph)), "and again when read again"
+
+
+def test_weights_that_were_begun_and_dropped_begin_again():
+    graph = GRAPHS["tiny"]
+    stream = WeightStream(graph, Seeded(graph)).start()
+    stream.stop()
+    stream.stop()
+    assert b"".join(OnnxFile(graph, stream, Options()).chunks()) == model_bytes(graph, Seeded(graph))
+
+
+def test_a_stream_that_is_dropped_halfway_leaves_no_thread():
+    graph = GRAPHS["zero pad"]
+    before = threading.active_count()
+    stream = OnnxFile(graph, Seeded(graph), Options()).chunks()
+    assert sum(len(next(stream)) for _ in range(5)) > 0
+    assert threading.active_count() > before
+    stream.close()
+    assert threading.active_count() == before
+
+
+def test_a_stream_can_be_read_twice():
+    file = OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options())
+    assert b"".join(file.chunks()) == b"".join(file.chunks())
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "random"])
+def test_a_process_with_any_hash_seed_writes_the_same_bytes(seed):
+    code = (
+        "import hashlib; from tests.onnx_runs import *; from resnet_gen.weights.seeded import Seeded\n"
+        "graph = network('cifar-resnet20')\n"
+        "options = Options(metadata={'b': '2', 'a': '1', 'c': '3'})\n"
+        "print(hashlib.sha256(model_bytes(graph, Seeded(graph), options)).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    graph = network("cifar-resnet20")
+    here = model_bytes(graph, Seeded(graph), Options(metadata={"c": "3", "a": "1", "b": "2"}))
+    assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
+
+
+# --- what onnx makes of it ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("opset", OPSETS)
+def test_the_checker_accepts_every_operation_at_every_opset(name, opset):
+    graph = GRAPHS[name]
+    model = onnx.load_from_string(model_bytes(graph, Seeded(graph), Options(opset=opset)))
+    onnx.checker.check_model(model, full_check=True)
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", opset)]
+    assert model.ir_version == onnx.helper.find_min_ir_version_for(list(model.opset_import))
+
+
+@pytest.mark.parametrize("opset", range(OLDEST_OPSET + 1, NEWEST_RUN + 1))
+def test_every_opset_computes_the_same(opset):
+    x = image(EVERY_OP, batch=2)
+    weights = Ruled(EVERY_OP)
+    oldest = run(model_bytes(EVERY_OP, weights, Options(opset=OLDEST_OPSET)), x)
+    assert difference(run(model_bytes(EVERY_OP, weights, Options(opset=opset)), x), oldest) < 1e-6
+
+
+def test_without_a_choice_the_oldest_opset_is_written():
+    assert OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options()).opset == OLDEST_OPSET
+
+
+@pytest.mark.parametrize("opset", [0, -1, OLDEST_OPSET - 1, NEWEST_OPSET + 1])
+def test_other_opsets_are_refused(opset):
+    with pytest.raises(Refused, match=f"opset {opset} cannot be written"):
+        OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options(opset=opset))
+
+
+def inferred(graph, batch):
+    """Shape and type of every value, by onnx's own inference; needs no weights' data."""
+    structure = OnnxFile(graph, Seeded(graph), Options(batch=batch)).structure()
+    model = onnx.shape_inference.infer_shapes(structure, check_type=True, strict_mode=True, data_prop=True)
+    found = {}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        tensor = value.type.tensor_type
+        dims = tuple(d.dim_param or d.dim_value for d in tensor.shape.dim)
+        found[value.name] = dims, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    return found
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
+def test_onnx_infers_the_shapes_and_types_that_we_state(name, batch):
+    graph = GRAPHS.get(name) or network(name)
+    found = inferred(graph, batch)
+    for value in (graph.input, *(node.output for node in graph.nodes)):
+        assert found[value.name] == (("N" if batch is None else batch, *value.shape), value.dtype)
+
+
+@pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
+def test_initializers_are_the_state_in_order_and_a_few_constants(name):
+    graph = GRAPHS.get(name) or network(name)
+    initializers = OnnxFile(graph, Seeded(graph), Options()).initializers
+    state = {n: t.shape for n, t in graph.state().items()}
+    assert [(i.name, i.shape) for i in initializers if i.name in state] == list(state.items())
+    others = {i.name.rpartition(".")[0] for i in initializers if i.name not in state}
+    assert others == {n.name for n in graph.nodes if isinstance(n.op, (ops.OneMinus, ops.PadChannels, ops.Subsample))}
+
+
+@pytest.mark.parametrize("name", ["every op", "tiny", "highway"])
+def test_initializers_hold_the_weights(name):
+    graph = GRAPHS[name]
+    weights = Ruled(graph)
+    model = onnx.load_from_string(model_bytes(graph, weights))
+    found = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    for n, tensor in graph.state().items():
+        wanted = whole(weights, n, tensor.shape)
+        np.testing.assert_array_equal(found[n], wanted.astype(found[n].dtype), err_msg=n)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_nodes_are_called_and_wired_as_in_the_graph(name):
+    graph = GRAPHS[name]
+    nodes = {n.name: n for n in OnnxFile(graph, Seeded(graph), Options()).structure().graph.node}
+    assert [n.name for n in graph.nodes] == [n for n in nodes if not n.endswith(".sigmoid")]
+    for node in graph.nodes:
+        assert set(nodes[node.name].input) >= {v.name for v in node.inputs}
+        assert list(nodes[node.name].output) == [node.output.name]
+
+
+# --- what each operation computes --------------------------------------------
+
+
+def one_op(op, *shapes):
+    """A graph of one operation on inputs cut from one image."""
+    net = Net(Value("input", shapes[0]))
+    inputs = [net.input for _ in shapes]
+    graph = net.graph("one", net.add("op", op, *inputs))
+    return outputs(graph, Ruled(graph), image(graph, 2)), image(graph, 2), Ruled(graph)
+
+
+def windows(x, kernel, stride):
+    """Every window of a map: (N, C, H, W, k, k)."""
+    views = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(2, 3))
+    return views[:, :, ::stride, ::stride]
+
+
+def _conv(op, x, w):
+    kernel = w.rows("op.weight", 0, op.out).astype(np.float64)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (op.padding,) * 2, (op.padding,) * 2))
+    each = zip(np.split(windows(padded, op.kernel, op.stride), op.groups, 1), np.split(kernel, op.groups), strict=True)
+    y = np.concatenate([np.einsum("nchwij,ocij->nohw", part, k) for part, k in each], 1)
+    return y + w.rows("op.bias", 0, op.out)[:, None, None] if op.bias else y
+
+
+def _norm(op, x, w):
+    weight, bias, mean, var = (w.rows(f"op.{t.role}", 0, 6)[:, None, None] for t in op.weights((6, 9, 9)))
+    return (x - mean) / np.sqrt(var.astype(np.float64) + op.eps) * weight + bias
+
+
+def _softmax(op, x, w):
+    raised = np.exp(x.astype(np.float64))
+    return raised / raised.sum(1, keepdims=True)
+
+
+def _max_pool(op, x, w):
+    padded = np.pad(x, ((0, 0), (0, 0), (op.padding,) * 2, (op.padding,) * 2), constant_values=-np.inf)
+    return windows(padded, op.kernel, op.stride).max((4, 5))
+
+
+def _linear(op, x, w):
+    y = x @ w.rows("op.weight", 0, op.out).T
+    return y + w.rows("op.bias", 0, op.out) if op.bias else y
+
+
+MAP, VECTOR = (6, 9, 9), (6,)
+MEANINGS = [
+    (ops.Conv(4, 3, 2, 1, bias=True), MAP, _conv),
+    (ops.Conv(4, 3, 1, 0, groups=2), MAP, _conv),
+    (ops.Conv(6, 5, 3, 2, groups=6), MAP, _conv),
+    (ops.Linear(4), VECTOR, _linear),
+    (ops.Linear(4, bias=False), VECTOR, _linear),
+    (ops.BatchNorm(0.25), MAP, _norm),
+    (ops.Activation("relu"), MAP, lambda op, x, w: np.maximum(x, 0)),
+    (ops.Activation("leaky_relu", 0.3), MAP, lambda op, x, w: np.where(x > 0, x, 0.3 * x)),
+    (ops.Activation("silu"), MAP, lambda op, x, w: x / (1 + np.exp(-x))),
+    (ops.Activation("sigmoid"), VECTOR, lambda op, x, w: 1 / (1 + np.exp(-x))),
+    (ops.Activation("tanh"), MAP, lambda op, x, w: np.tanh(x)),
+    (ops.MaxPool(3, 2, 1), MAP, _max_pool),
+    (ops.MaxPool(2, 2), MAP, _max_pool),
+    (ops.AvgPool(3, 2), MAP, lambda op, x, w: windows(x, 3, 2).mean((4, 5))),
+    (ops.GlobalAvgPool(), MAP, lambda op, x, w: x.mean((2, 3), keepdims=True)),
+    (ops.Flatten(), MAP, lambda op, x, w: x.reshape(2, -1)),
+    (ops.Add(), MAP, lambda op, x, w: x + x),
+    (ops.Mul(), MAP, lambda op, x, w: x * x),
+    (ops.OneMinus(), MAP, lambda op, x, w: 1 - x),
+    (ops.PadChannels(8), MAP, lambda op, x, w: np.pad(x, ((0, 0), (0, 2), (0, 0), (0, 0)))),
+    (ops.PadChannels(6), MAP, lambda op, x, w: x),
+    (ops.Subsample(2), MAP, lambda op, x, w: x[:, :, ::2, ::2]),
+    (ops.Subsample(4), MAP, lambda op, x, w: x[:, :, ::4, ::4]),
+    (ops.Softmax(), VECTOR, _softmax),
+    (ops.Cast("float16"), MAP, lambda op, x, w: x.astype(np.float16)),
+]
+
+
+def test_the_meaning_of_every_operation_is_tested():
+    assert {type(op) for op, *_ in MEANINGS} == concrete_ops()
+
+
+@pytest.mark.parametrize(("op", "shape", "meaning"), MEANINGS, ids=lambda v: str(v) if isinstance(v, Op) else "")
+def test_an_operation_computes_what_its_name_says(op, shape, meaning):
+    shapes = (shape, shape) if isinstance(op, (ops.Add, ops.Mul)) else (shape,)
+    found, x, weights = one_op(op, *shapes)
+    assert found.shape[1:] == op.shape(*shapes)
+    np.testing.assert_allclose(found, meaning(op, x, weights), rtol=2e-5, atol=2e-6)
+
+
+# --- batch and metadata ------------------------------------------------------
+
+
+def test_a_symbolic_batch_takes_any_number_of_images():
+    graph = GRAPHS["tiny"]
+    running = session(model_bytes(graph, Seeded(graph)))
+    assert running.get_inputs()[0].shape == ["N", 1, 8, 8]
+    assert running.get_outputs()[0].shape == ["N", 3]
+    x = image(graph, 5)
+    together = running.run(None, {"input": x})[0]
+    alone = np.concatenate([running.run(None, {"input": x[i : i + 1]})[0] for i in range(5)])
+    assert difference(together, alone) < 1e-6
+
+
+def test_a_fixed_batch_takes_that_many_images_and_no_others():
+    graph = GRAPHS["tiny"]
+    running = session(model_bytes(graph, Seeded(graph), Options(batch=3)))
+    assert running.get_inputs()[0].shape == [3, 1, 8, 8]
+    assert running.get_outputs()[0].shape == [3, 3]
+    assert running.run(None, {"input": image(graph, 3)})[0].shape == (3, 3)
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument):
+        running.run(None, {"input": image(graph, 2)})
+
+
+def test_metadata_and_producer_are_kept_and_sorted():
+    options = OPTIONS["all"]
+    model = onnx.load_from_string(model_bytes(EVERY_OP, Seeded(EVERY_OP), options))
+    assert [(p.key, p.value) for p in model.metadata_props] == sorted(options.metadata.items())
+    assert (model.producer_name, model.producer_version) == ("resnet-gen", "1.2")
+    assert model.graph.name == "every_op"
+
+
+def test_a_file_states_what_it_will_be():
+    file = OnnxFile(GRAPHS["tiny"], Seeded(GRAPHS["tiny"]), Options())
+    model = ModelProto.FromString(b"".join(file.chunks()))
+    assert file.nbytes == sum(len(t.raw_data) for t in model.graph.initializer)
+    assert file.ir_version == model.ir_version
+
+
+# --- external data -----------------------------------------------------------
+
+
+def external(folder, graph, weights, **options):
+    """The model with its weights beside it."""
+    file = OnnxFile(graph, weights, Options(external_above=0, **options))
+    assert file.needs_external_data
+    (folder / "m.onnx.data").write_bytes(b"".join(file.external_chunks()))
+    (folder / "m.onnx").write_bytes(b"".join(file.chunks("m.onnx.data")))
+    return folder / "m.onnx"
+
+
+def places(path):
+    """Offset and length of each tensor that lies in the external file."""
+    model = onnx.load(path, load_external_data=False)
+    found = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            entries = {e.key: e.value for e in tensor.external_data}
+            assert entries.pop("location") == "m.onnx.data"
+            assert not tensor.HasField("raw_data")
+            found[tensor.name] = int(entries["offset"]), int(entries["length"])
+    return found
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_weights_beside_the_model_give_the_same_outputs(name, tmp_path):
+    graph = GRAPHS[name]
+    path = external(tmp_path, graph, Seeded(graph))
+    onnx.checker.check_model(str(path), full_check=True)
+    x = image(graph, 2)
+    np.testing.assert_array_equal(run(path, x), outputs(graph, Seeded(graph), x))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_external_tensors_are_the_weights_page_aligned_and_apart(name, tmp_path):
+    graph = GRAPHS[name]
+    path = external(tmp_path, graph, Seeded(graph))
+    found = places(path)
+    assert list(found) == list(graph.state())
+    ends = [0, *(offset + length for offset, length in found.values())]
+    assert all(offset % 4096 == 0 and offset >= end for (offset, _), end in zip(found.values(), ends, strict=False))
+    assert (tmp_path / "m.onnx.data").stat().st_size == ends[-1]
+    assert path.stat().st_size < 64 * 1024
+
+
+def test_external_data_loaded_into_the_model_is_the_inline_model(tmp_path):
+    graph = GRAPHS["tiny"]
+    model = onnx.load(external(tmp_path, graph, Seeded(graph)))
+    for tensor in model.graph.initializer:
+        tensor.ClearField("data_location")
+    assert model == onnx.load_from_string(model_bytes(graph, Seeded(graph)))
+
+
+def test_only_models_beyond_the_limit_keep_their_weights_beside_them():
+    graph = GRAPHS["tiny"]
+    size = len(model_bytes(graph, Seeded(graph)))
+    large = OnnxFile(graph, Seeded(graph), Options(external_above=size - 1))
+    small = OnnxFile(graph, Seeded(graph), Options(external_above=size + 256 * len(large.initializers)))
+    assert large.needs_external_data
+    assert not small.needs_external_data
+
+
+def test_a_model_beyond_two_gigabytes_needs_external_data():
+    few, many = (network("resnet18", f"head.classes={n}") for n in (1000, 1_100_000))
+    assert not OnnxFile(few, Seeded(few), Options()).needs_external_data
+    assert OnnxFile(many, Seeded(many), Options()).needs_external_data
+
+
+# --- float16 -----------------------------------------------------------------
+
+
+def test_weights_beyond_float16_are_refused_by_name():
+    graph = GRAPHS["half"]
+    with pytest.raises(Refused, match=r"'head\.fc\.bias' has values beyond float16"):
+        model_bytes(graph, Ruled(graph, {"head.fc.bias": 70_000.0}))
+
+
+def test_weights_at_the_edge_of_float16_are_kept():
+    graph = GRAPHS["half"]
+    model = onnx.load_from_string(model_bytes(graph, Ruled(graph, {"head.fc.bias": 65_504.0})))
+    (bias,) = [t for t in model.graph.initializer if t.name == "head.fc.bias"]
+    assert (numpy_helper.to_array(bias) == 65_504.0).all()
+
+
+@pytest.mark.parametrize("step", [fold_batch_norm, linear_as_conv])
+def test_passes_can_be_streamed_too(step):
+    graph, weights = step(network(TINY), Seeded(network(TINY)))
+    data = model_bytes(graph, weights)
+    assert ModelProto.FromString(data).SerializeToString(deterministic=True) == data
+
+
+def test_a_fault_in_the_weights_ends_the_stream():
+    class Broken(Seeded):
+        def rows(self, name, start, stop):
+            if name == "head.fc.weight":
+                raise OSError("unreadable")
+            return super().rows(name, start, stop)
+
+    graph = network(TINY)
+    stream = OnnxFile(graph, Broken(graph), Options()).chunks()
+    with pytest.raises(OSError, match="unreadable"):
+        b"".join(stream)
+
+
+def test_the_emitter_states_the_newest_opset_that_onnx_knows():
+    assert onnx.defs.onnx_opset_version() == emitter.NEWEST_OPSET

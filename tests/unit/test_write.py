@@ -1,0 +1,275 @@
+"""Writing files: whole or not at all."""
+
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.problems import Refused
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.write import Transaction, digest_file
+from tests.onnx_runs import TINY, network
+
+
+def files(folder):
+    """Every file and folder below `folder`, with what it holds."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def write(folder, *, first=None, last=None, **named):
+    """A transaction that writes the named files in order; `first` and `last` are called around that."""
+    with Transaction(folder) as out:
+        if first:
+            first(out)
+        for name, chunks in named.items():
+            out.write(name, chunks)
+        if last:
+            last(out)
+
+
+def broken(*chunks, error=None):
+    """Chunks, and then an exception."""
+    yield from chunks
+    raise error or ValueError("broken")
+
+
+# --- what is written ---------------------------------------------------------
+
+
+def test_all_files_appear_with_their_bytes_and_nothing_else(tmp_path):
+    with Transaction(tmp_path / "new" / "folder") as out:
+        digest = out.write("a", [b"one ", memoryview(b"two"), b""])
+        out.text("b", "drei ü\n")
+        assert not (tmp_path / "new" / "folder" / "a").exists()
+        assert out.readable("a").read_bytes() == b"one two"
+    assert files(tmp_path / "new" / "folder") == {"a": b"one two", "b": "drei ü\n".encode()}
+    assert digest == hashlib.sha256(b"one two").hexdigest() == digest_file(tmp_path / "new" / "folder" / "a")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_have_the_permissions_that_the_user_asks_for(mask, tmp_path):
+    old = os.umask(mask)
+    try:
+        with Transaction(tmp_path) as out:
+            out.text("a", "text")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_existing_files_are_replaced(tmp_path):
+    (tmp_path / "a").write_text("a longer text than the new one")
+    (tmp_path / "other").write_text("other")
+    with Transaction(tmp_path) as out:
+        out.text("a", "new")
+    assert files(tmp_path) == {"a": b"new", "other": b"other"}
+
+
+def test_writes_that_the_system_cuts_short_are_continued(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+    with Transaction(tmp_path) as out:
+        digest = out.write("a", [b"0123456789", memoryview(b"abcdefgh")])
+    assert (tmp_path / "a").read_bytes() == b"0123456789abcdefgh"
+    assert digest == hashlib.sha256(b"0123456789abcdefgh").hexdigest()
+
+
+# --- failures ----------------------------------------------------------------
+
+
+@pytest.fixture
+def before(tmp_path):
+    """A folder with an older build in it, and what it holds."""
+    (tmp_path / "a").write_bytes(b"old a")
+    (tmp_path / "c").write_bytes(b"old c")
+    return files(tmp_path)
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), MemoryError(), SystemExit(1)], ids=repr)
+def test_an_exception_in_mid_stream_leaves_everything_as_it_was(error, before, tmp_path):
+    with pytest.raises(type(error)):
+        write(tmp_path, b=[b"whole"], a=broken(b"half", error=error))
+    assert files(tmp_path) == before
+
+
+def test_an_exception_between_files_leaves_everything_as_it_was(before, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path, a=[b"whole"], last=lambda out: 1 // 0)
+    assert files(tmp_path) == before
+
+
+def test_an_exception_takes_the_new_folders_away_again(tmp_path):
+    with pytest.raises(ValueError, match="broken"):
+        write(tmp_path / "x" / "y" / "z", a=broken(b"half"))
+    assert files(tmp_path) == {}
+
+
+def test_new_folders_that_others_have_written_to_stay(tmp_path):
+    with pytest.raises(ValueError, match="broken"):
+        write(tmp_path / "x" / "y", first=lambda _: (tmp_path / "x" / "theirs").write_bytes(b"t"), a=broken(b"half"))
+    assert files(tmp_path) == {"x": None, "x/theirs": b"t"}
+
+
+def fails_after(count, code):
+    """An `os.write` that writes `count` bytes and then fails with `code`."""
+    write, left = os.write, [count]
+
+    def failing(descriptor, data):
+        if not left[0]:
+            raise OSError(code, os.strerror(code))
+        done = write(descriptor, bytes(data[: left[0]]))
+        left[0] -= done
+        return done
+
+    return failing
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize("count", [0, 3, 8, 12])
+def test_a_disk_that_fails_is_a_refusal_and_leaves_everything_as_it_was(code, count, before, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "write", fails_after(count, code))
+    with pytest.raises(Refused) as caught:
+        write(tmp_path, a=[b"new a", b"!"], b=[b"new b", b"!!"])
+    monkeypatch.undo()
+    (problem,) = caught.value.problems
+    assert problem.message == f"cannot be written: {os.strerror(code)}"
+    assert problem.where == str(tmp_path / ("a" if count < 6 else "b"))
+    assert files(tmp_path) == before
+
+
+def test_the_disk_filling_up_under_a_network_leaves_everything_as_it_was(before, tmp_path, monkeypatch):
+    graph = network(TINY)
+    monkeypatch.setattr(os, "write", fails_after(1000, errno.ENOSPC))
+    with pytest.raises(Refused, match="No space left on device"):
+        write(tmp_path, a=OnnxFile(graph, Seeded(graph), Options()).chunks())
+    monkeypatch.undo()
+    assert files(tmp_path) == before
+
+
+def test_a_limit_of_the_system_on_file_sizes_leaves_everything_as_it_was(before, tmp_path):
+    """A failing write of the system's own, not one that a test invents."""
+    code = (
+        "import resource, sys; from pathlib import Path; from resnet_gen.problems import Refused\n"
+        "from resnet_gen.write import Transaction\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    with Transaction(Path(sys.argv[1])) as out: out.write('a', [bytes(600)] * 3)\n"
+        "except Refused as refused: print(refused)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'a'}: error: cannot be written: {os.strerror(errno.EFBIG)}\n"
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("needed", [11, 1 << 60])
+def test_too_little_space_is_refused_before_anything_is_written(needed, before, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(Refused, match=f"{needed:,} bytes are needed and 10 are free"):
+        write(tmp_path, first=lambda out: out.require_space(needed), a=[b"new"])
+    assert files(tmp_path) == before
+
+
+def test_just_enough_space_is_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with Transaction(tmp_path) as out:
+        out.require_space(10)
+        out.text("a", "new")
+    assert files(tmp_path) == {"a": b"new"}
+
+
+def test_no_disk_has_an_exabyte_free(tmp_path):
+    with pytest.raises(Refused, match="bytes are needed"):
+        write(tmp_path / "new", first=lambda out: out.require_space(1 << 60))
+    assert files(tmp_path) == {}
+
+
+def test_a_folder_that_is_a_file_is_refused(before, tmp_path):
+    with pytest.raises(Refused, match="cannot be written: File exists"):
+        write(tmp_path / "a")
+    assert files(tmp_path) == before
+
+
+def test_a_folder_below_a_file_is_refused(before, tmp_path):
+    with pytest.raises(Refused, match="cannot be written: Not a directory"):
+        write(tmp_path / "a" / "b" / "c")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux' /proc, where nobody may make files")
+@pytest.mark.parametrize("folder", ["/proc/self", "/proc/none/such"])
+def test_an_unwritable_folder_is_refused(folder):
+    with pytest.raises(Refused, match=f"^{folder}.*cannot be written"):
+        write(Path(folder), a=[b"text"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
+def test_a_folder_without_permission_is_refused(before, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(Refused, match="cannot be written: Permission denied"):
+            write(tmp_path, a=[b"new"])
+    finally:
+        tmp_path.chmod(0o755)
+    assert files(tmp_path) == before
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_any_file_is_replaced(before, tmp_path):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(Refused, match="cannot be written: a folder has this name") as caught:
+        write(tmp_path, a=[b"new"], model=[b"new"])
+    assert caught.value.problems[0].where == str(tmp_path / "model")
+    assert files(tmp_path) == {**before, "model": None}
+
+
+def test_a_folder_that_vanishes_meanwhile_is_refused(tmp_path):
+    with pytest.raises(Refused, match="cannot be written: No such file"):
+        write(tmp_path / "new", a=[b"new"], last=lambda _: shutil.rmtree(tmp_path / "new"))
+    assert files(tmp_path) == {}
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from resnet_gen.write import Transaction
+
+def chunks():
+    yield b"half"
+    print("written", flush=True)
+    sys.stdin.read()
+
+with Transaction(Path(sys.argv[1])) as out:
+    out.write("b", [b"whole"])
+    out.write("a", chunks())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
+def test_a_process_killed_while_it_writes_leaves_no_file_under_its_final_name(how, before, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "written\n"
+        process.send_signal(how)
+        process.wait()
+    assert process.returncode == -how
+    assert {name: data for name, data in files(tmp_path).items() if not name.startswith(".")} == before
+
+
+def test_what_a_killed_process_leaves_does_not_disturb_the_next(before, tmp_path):
+    (tmp_path / ".resnet-gen.left").mkdir()
+    (tmp_path / ".resnet-gen.left" / "a").write_bytes(b"half")
+    write(tmp_path, a=[b"new"])
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_the_process_that_is_killed_above_writes_both_files_if_it_is_not(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert files(tmp_path) == {"a": b"half", "b": b"whole"}
