@@ -162,7 +162,8 @@ class Spec(_Model):
     extends: str | None = Field(
         None,
         max_length=200,
-        description="Another spec, shipped (`resnet50`) or a file (`base.yaml`, as seen from this one), whose keys this one changes.",
+        description="Another spec whose keys this one changes: a shipped one (`resnet50`), or a file (`base.yaml`) "
+        "by its path from this one.",
     )
     title: str = Field("", max_length=200, description="What people call the network.")
     paper: str = Field("", max_length=400, description="The paper that describes it.")

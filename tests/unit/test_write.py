@@ -54,6 +54,12 @@ def test_all_files_appear_with_their_bytes_and_nothing_else(tmp_path):
     assert digest == hashlib.sha256(b"one two").hexdigest() == digest_file(tmp_path / "new" / "folder" / "a")
 
 
+def test_files_wait_where_they_will_be_so_that_a_rename_is_all_that_is_left(tmp_path):
+    with Transaction(tmp_path) as out:
+        out.text("a", "text")
+        assert out.readable("a").is_relative_to(tmp_path)
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_files_have_the_permissions_that_the_user_asks_for(mask, tmp_path):
     old = os.umask(mask)

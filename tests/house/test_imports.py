@@ -1,0 +1,194 @@
+"""Imports flow one way, and third-party libraries stay in their rooms."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "resnet_gen"
+
+MAY_IMPORT = {
+    "problems": "",
+    "printed": "",
+    "resources": "",
+    "source": "problems",
+    "ops": "",
+    "graph": "ops problems",
+    "parts.base": "graph ops",
+    "parts": "parts.base graph ops",
+    "faults": "parts.base problems source",
+    "spec": "faults parts.base printed problems source",
+    "schema": "spec",
+    "language": "parts.base render spec",
+    "load": "spec source problems resources",
+    "lower": "spec load parts.base graph ops problems source",
+    "count": "graph ops",
+    "reference": "ops problems resources",
+    "verify": "count graph load lower ops printed problems reference source spec",
+    "weights": "graph ops problems",
+    "passes": "graph ops weights",
+    "render": "resources",
+    "write": "problems",
+    "witness": "count graph ops",
+    "emit.onnx": "graph ops problems weights",
+    "emit.text": "count graph ops",
+    "emit.report": "emit.text count graph load lower render spec verify write",
+    "engine.signals": "",
+    "engine.onnxruntime": "problems weights",
+    "engine.tensorrt": "engine.signals graph problems witness",
+    "image": "problems spec weights",
+    "build": "count emit.onnx engine.tensorrt graph load lower ops passes problems weights witness write",
+    "cli": "*",
+    "__main__": "cli",
+}
+"""Which rooms of the package each room may import from; `*` is all of them."""
+
+THIRD_PARTY = {
+    "PIL": "image",
+    "click": "cli",
+    "google": "emit.onnx",
+    "jinja2": "render",
+    "ml_dtypes": "weights",
+    "numpy": "cli emit.onnx engine.onnxruntime image passes weights",
+    "onnx": "emit.onnx witness",
+    "onnxruntime": "engine.onnxruntime",
+    "pydantic": "cli faults parts parts.base schema spec language",
+    "pydantic_core": "faults parts.base spec",
+    "rich": "cli",
+    "safetensors": "weights",
+    "yaml": "source",
+}
+"""Which rooms may import each library."""
+
+
+def files():
+    return sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+def module(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in files()}
+
+
+def room(name):
+    """The row of the table that a module stands in; None for the package itself and for folders' docstrings."""
+    name = name.removeprefix(PACKAGE).removeprefix(".")
+    while name and name not in MAY_IMPORT:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def imports(path):
+    """Every module that a file imports, at its top or inside a function, as a full name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+
+
+def inside():
+    """(room, imported room) of every import inside the package."""
+    pairs = {
+        (room(name), room(other))
+        for name, path in MODULES.items()
+        for other in imports(path)
+        if other.split(".")[0] == PACKAGE
+    }
+    return {(a, b) for a, b in pairs if b and a != b}
+
+
+def test_every_module_has_a_room():
+    without = {name for name in MODULES if not room(name)}
+    assert without == {PACKAGE, f"{PACKAGE}.emit", f"{PACKAGE}.engine"}
+    for name in without:
+        assert list(imports(MODULES[name])) == [], f"{name} is a docstring and nothing more"
+
+
+def test_every_room_of_the_table_is_there():
+    assert {room(name) for name in MODULES} - {None} == set(MAY_IMPORT)
+    assert {word for words in MAY_IMPORT.values() for word in words.split()} <= {*MAY_IMPORT, "*"}
+
+
+def test_rooms_import_from_the_rooms_that_the_table_allows():
+    wrong = [(a, b) for a, b in inside() if b not in MAY_IMPORT[a].split() and MAY_IMPORT[a] != "*"]
+    assert sorted(wrong) == []
+
+
+def test_imports_between_rooms_have_no_circle():
+    graph = {}
+    for a, b in inside():
+        graph.setdefault(a, set()).add(b)
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("ops") < order.index("graph") < order.index("lower") < order.index("build") < order.index("cli")
+
+
+def test_nothing_but_the_command_line_knows_the_command_line():
+    assert {a for a, b in inside() if b == "cli"} == {"__main__"}
+
+
+def test_third_party_libraries_stay_in_their_rooms():
+    found = {}
+    for name, path in MODULES.items():
+        for other in imports(path):
+            library = other.split(".")[0]
+            if library != PACKAGE and library not in sys.stdlib_module_names:
+                found.setdefault(library, set()).add(room(name))
+    assert found.keys() <= THIRD_PARTY.keys()
+    wrong = {library: rooms - set(THIRD_PARTY[library].split()) for library, rooms in found.items()}
+    assert {library: rooms for library, rooms in wrong.items() if rooms} == {}
+
+
+def test_the_four_runtimes_are_never_imported_at_a_module_s_top():
+    for path in files():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        top = {n.split(".")[0] for node in tree.body for n in imports_of(node)}
+        assert not top & {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "torch", "rich"}, path
+
+
+def imports_of(node):
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) else []
+
+
+HEAVY = {"numpy", "onnx", "pydantic", "onnxruntime", "tensorrt_rtx", "PIL", "jinja2", "rich", "yaml", "ml_dtypes"}
+
+
+def loaded_after(*arguments):
+    """The libraries that stand in `sys.modules` after a command, in a process of its own."""
+    code = (
+        "import sys\n"
+        "from resnet_gen.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as left: assert not left.code, left.code\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(result.stderr.splitlines()[-1].split()) & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("build", "--help"), ("verify", "--help")])
+def test_help_loads_no_heavy_library(arguments):
+    assert loaded_after(*arguments) == set()
+
+
+def test_looking_at_a_spec_loads_only_what_reads_it():
+    assert loaded_after("count", "resnet50") == {"pydantic", "yaml"}
+    assert loaded_after("verify", "resnet50") == {"pydantic", "yaml"}
+
+
+def test_building_onnx_loads_no_runtime(tmp_path):
+    libraries = loaded_after("build", "cifar-resnet20", "-o", str(tmp_path))
+    assert {"onnx", "numpy"} <= libraries
+    assert not libraries & {"onnxruntime", "tensorrt_rtx", "PIL", "jinja2", "rich"}

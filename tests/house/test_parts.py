@@ -1,0 +1,85 @@
+"""Every part says what it is and where it was published, and is used somewhere."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from resnet_gen.load import load
+from resnet_gen.parts.base import FAMILIES, Part, load_parts, members
+from resnet_gen.resources import shipped_specs
+
+load_parts()
+PARTS = [part for family in FAMILIES for part in members(family)]
+CITATION = re.compile(r"\([^()]*\b(19|20)\d\d\b[^()]*\)|\(torchvision/[^()]+\)|\(see docs/language\.md\)")
+"""A paper with its year, a file of torchvision, or our own page for what is our own."""
+
+TESTS = Path(__file__).parents[1]
+
+
+def concrete(part=Part):
+    """Every class below `Part` that has a kind."""
+    found = [part] if part is not Part and "kind" in inspect.get_annotations(part) else []
+    return found + [inner for child in part.__subclasses__() for inner in concrete(child)]
+
+
+def test_every_part_belongs_to_a_family():
+    assert set(concrete()) == set(PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
+def test_every_part_is_described_with_a_citation(part):
+    text = part.__dict__.get("__doc__")
+    assert text, "no docstring of its own"
+    assert CITATION.search(text), text
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__)
+def test_kinds_of_a_family_are_its_own_words(family):
+    kinds = [part.kind_name() for part in members(family)]
+    assert kinds
+    assert len(set(kinds)) == len(kinds)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", kind) for kind in kinds)
+    assert all(part().kind == part.kind_name() for part in members(family) if not required(part))
+
+
+def required(part):
+    return [name for name, field in part.model_fields.items() if field.is_required()]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
+def test_every_setting_is_described_and_bounded(part):
+    for name, field in part.model_fields.items():
+        if name != "kind":
+            assert field.description, name
+            assert field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
+def test_a_part_lives_in_a_file_of_its_family(part):
+    folder = part.__module__.split(".")[-2]
+    (family,) = (f for f in FAMILIES if issubclass(part, f))
+    folders = {p.__module__.split(".")[-2] for p in members(family)}
+    assert folders == {folder}
+
+
+def used():
+    """The parts that shipped specs are made of."""
+    found = set()
+    for name in shipped_specs():
+        spec = load(name).spec
+        parts = (spec.stem, spec.norm, spec.activation, spec.head, spec.naming)
+        stages = spec.stages
+        inner = (stages.widths, stages.block, stages.shortcut, stages.downsample)
+        found |= {type(part) for part in (*parts, *inner)}
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
+def test_every_part_is_used_by_a_shipped_spec_or_a_test(part):
+    if part in used():
+        return
+    word = re.compile(rf"\b{part.kind_name()}\b")
+    here = Path(__file__)
+    assert any(word.search(p.read_text(encoding="utf-8")) for p in TESTS.rglob("test_*.py") if p != here)
