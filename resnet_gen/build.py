@@ -98,7 +98,7 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
     stream = WeightStream(network.graph, network.weights).start()
     try:
         from resnet_gen.emit.onnx import OnnxFile, Options
-        from resnet_gen.witness import check_onnx
+        from resnet_gen.witness.onnx import check_onnx
 
         metadata = {
             SPEC_KEY: loaded.canonical(),

@@ -26,7 +26,8 @@ Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    # The whole spec's schema, which holds all others, is built once, when the first spec is read.
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def _square(size: Any) -> Any:

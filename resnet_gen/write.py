@@ -11,12 +11,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
 from resnet_gen.problems import refuse
+
+_BATCH = 1 << 20
 
 
 class Transaction:
@@ -61,9 +63,10 @@ class Transaction:
         try:
             # Hashing takes longer than writing, and does not need Python's lock.
             with self.readable(name).open("xb", buffering=0) as stream, ThreadPoolExecutor(1) as hasher:
-                for chunk in chunks:
-                    hashed = hasher.submit(digest.update, chunk)
-                    _write_all(stream.fileno(), chunk)
+                for batch in _batches(chunks):
+                    hashed = hasher.submit(_hash, digest, batch)
+                    for chunk in batch:
+                        _write_all(stream.fileno(), chunk)
                     hashed.result()
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
@@ -101,6 +104,24 @@ class Transaction:
                 folder.rmdir()
             except OSError:
                 return
+
+
+def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memoryview]]:
+    """The chunks in batches of about a megabyte, so that handing them to a thread costs nothing."""
+    batch: list[bytes | memoryview] = []
+    size = 0
+    for chunk in chunks:
+        batch.append(chunk)
+        size += len(chunk)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _hash(digest: hashlib._Hash, batch: list[bytes | memoryview]) -> None:
+    for chunk in batch:
+        digest.update(chunk)
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:

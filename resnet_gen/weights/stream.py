@@ -18,7 +18,7 @@ ELEMENTS: dict[DType, str] = {"float32": "<f4", "float16": "<f2"}
 """NumPy's name of each element type as files have it."""
 
 _THREADS = 2
-_AHEAD = 32
+_AHEAD = 64
 
 Run = tuple[str, DType, int, int]
 

@@ -220,7 +220,7 @@ def test_a_file_that_is_not_the_graph_is_never_written(tmp_path, monkeypatch):
     def lie(graph, model):
         raise WitnessError("not the graph")
 
-    monkeypatch.setattr("resnet_gen.witness.check_onnx", lie)
+    monkeypatch.setattr("resnet_gen.witness.onnx.check_onnx", lie)
     with pytest.raises(WitnessError):
         build(tiny(), Request(), tmp_path / "new")
     assert not (tmp_path / "new").exists()

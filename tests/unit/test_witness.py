@@ -8,7 +8,8 @@ from onnx import TensorProto
 from resnet_gen.build import Request, onnx_file, prepare
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
-from resnet_gen.witness import Layer, WitnessError, check_layers, check_onnx, layers
+from resnet_gen.witness import Layer, WitnessError, check_layers, layers
+from resnet_gen.witness.onnx import check_onnx
 
 NARROW = ("input.size=32", "stages.widths=[8, 16, 32, 64]", "stem.width=8", "head.classes=10", "reference=null")
 

@@ -1,56 +1,16 @@
-"""What emitted files really hold, read back and compared with the graph.
-
-The reading shares nothing with the emitters: it takes ONNX's own shape
-inference, or TensorRT's parsed network, and counts again from there.
-"""
+"""ONNX read back: layers, parameters and MACs, by ONNX's own shape inference."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import zip_longest
 
 import onnx
 from onnx import ModelProto, NodeProto
 
-from resnet_gen.count import count, weighted
+from resnet_gen.count import count
 from resnet_gen.graph import Graph
-from resnet_gen.ops import Conv, Shape
-
-
-class WitnessError(Exception):
-    """An emitted file does not hold the graph that it was made from: a defect of this tool."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A convolution or linear layer as a file has it; the shape is that of one image."""
-
-    name: str
-    kind: str
-    shape: Shape
-    dtype: str
-
-
-def layers(graph: Graph) -> list[Layer]:
-    """The convolution and linear layers of a graph, in order."""
-    return [
-        Layer(n.name, "conv" if isinstance(n.op, Conv) else "linear", n.shape, n.output.dtype)
-        for n in graph.nodes
-        if weighted(n)
-    ]
-
-
-def check_layers(graph: Graph, found: list[Layer], where: str) -> None:
-    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order."""
-    _compare(f"{where}: layer", layers(graph), found)
-
-
-def _compare(what: str, wanted: Iterable[object], found: Iterable[object]) -> None:
-    for index, (ours, theirs) in enumerate(zip_longest(wanted, found)):
-        if ours != theirs:
-            raise WitnessError(f"{what} {index} is {theirs}, the graph has {ours}")
+from resnet_gen.ops import Shape
+from resnet_gen.witness import Layer, WitnessError, check_layers, compare
 
 
 def check_onnx(graph: Graph, model: ModelProto) -> None:
@@ -61,7 +21,7 @@ def check_onnx(graph: Graph, model: ModelProto) -> None:
     """
     shapes, types = _values(_inferred(model))
     check_layers(graph, [_layer(n, shapes, types) for n in _weighted(model)], "ONNX")
-    _compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
+    compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
     tensors = {t.name: tuple(t.dims) for t in model.graph.initializer}
     _check_parameters(graph, model, tensors)
     counts = count(graph)
@@ -74,7 +34,7 @@ def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]
     """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
     read = [name for n in model.graph.node for name in _state_inputs(n)]
     wanted = ((name, tensor.shape) for name, tensor in graph.state().items())
-    _compare("ONNX: parameter", wanted, ((name, tensors.get(name)) for name in read))
+    compare("ONNX: parameter", wanted, ((name, tensors.get(name)) for name in read))
     counts = count(graph)
     state = sum(math.prod(tensors[name]) for name in read)
     if state != counts.params + counts.buffers:
