@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen import __version__
-from resnet_gen.count import count
+from resnet_gen.count import Counts, count
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.graph import Graph
@@ -66,15 +66,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Network:
-    """A lowered specification with its weights, passes applied: what emitters take."""
+    """A lowered specification with its weights, passes applied: what emitters take.
+
+    `counts` are those of the specification, before any pass.
+    """
 
     graph: Graph
     weights: Weights
+    counts: Counts
 
 
 def prepare(loaded: Loaded, request: Request) -> Network:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     graph = lower(loaded)
+    counts = count(graph)
     weights: Weights
     if request.weights is None:
         weights = Seeded(graph, request.seed)
@@ -84,7 +89,7 @@ def prepare(loaded: Loaded, request: Request) -> Network:
         graph, weights = fold_batch_norm(graph, weights)
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
-    return Network(set_precision(graph, PRECISIONS[request.precision]), weights)
+    return Network(set_precision(graph, PRECISIONS[request.precision]), weights, counts)
 
 
 def _needs_conv_for_linear(request: Request) -> bool:
@@ -227,7 +232,7 @@ def _manifest(
         "weights": _weights_entry(request),
         "precision": request.precision,
         "folded_batch_norm": request.fold,
-        "counts": count(lower(loaded)).as_dict(),
+        "counts": network.counts.as_dict(),
         "inputs": {graph.input.name: {"shape": [batch, *graph.input.shape], "type": graph.input.dtype}},
         "outputs": {v.name: {"shape": [batch, *v.shape], "type": v.dtype} for v in graph.outputs},
         "onnx": {"opset": file.opset, "ir_version": file.ir_version},

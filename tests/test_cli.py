@@ -24,13 +24,14 @@ from tests.onnx_runs import TINY, network
 
 CHECKPOINT = TINY.with_name("float32.safetensors")
 RESNET_GEN = (sys.executable, "-m", "resnet_gen")
+BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+"""Where stdout is buffered, what could not be written is written again when Python ends."""
 TAKES_A_SPEC = ["show", "count", "verify", "build", "run"]
 
 
 @pytest.fixture
 def cli(capsys):
     """Runs a command in this process: exit code, stdout, stderr."""
-    before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments):
         with pytest.raises(SystemExit) as left:
@@ -39,8 +40,7 @@ def cli(capsys):
         assert "Traceback" not in err
         return left.value.code, out, err
 
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run
 
 
 def process(*arguments, **options):
@@ -643,14 +643,15 @@ def test_as_a_process_the_exit_code_says_how_it_went(arguments, code):
 )
 def test_a_closed_pipe_ends_a_command_in_silence(arguments, first):
     command = " ".join([*RESNET_GEN, arguments])
-    result = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | head -1"], capture_output=True, text=True)
+    shell = ["bash", "-c", f"set -o pipefail; {command} | head -1"]
+    result = subprocess.run(shell, capture_output=True, text=True, env=BUFFERED)
     assert (result.returncode, result.stdout, result.stderr) == (0, first, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full to stand for a full disk")
 def test_a_full_disk_behind_stdout_is_bad_input_and_no_traceback():
     with Path("/dev/full").open("w") as full:
-        result = subprocess.run([*RESNET_GEN, "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        result = subprocess.run([*RESNET_GEN, "list"], stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED)
     assert (result.returncode, result.stderr) == (2, "error: No space left on device\n")
 
 

@@ -43,6 +43,15 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"resnet_gen.cli.{module}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # which click would turn into exit code 1
+            _close_stdout()
+            return 0
+        return result
+
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="resnet-gen")
@@ -72,7 +81,6 @@ def _close_stdout() -> None:
 def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
-        sys.stdout.flush()
     except Refused as refused:
         click.echo(str(refused), err=True)
         return 2
@@ -82,9 +90,6 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        _close_stdout()
-        return 0
     except OSError as error:  # where no command expected one, as on a full disk behind stdout
         click.echo(str(Problem(error.strerror or str(error), error.filename)), err=True)
         _close_stdout()

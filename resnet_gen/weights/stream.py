@@ -1,26 +1,26 @@
-"""The bytes of a graph's weights, in order, made a few runs ahead by threads."""
+"""The bytes of a graph's weights, in order, made a few megabytes ahead by a thread."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 
 import numpy as np
 
 from resnet_gen.graph import Graph
-from resnet_gen.ops import DType
+from resnet_gen.ops import DType, Shape
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights, runs
 
 ELEMENTS: dict[DType, str] = {"float32": "<f4", "float16": "<f2"}
 """NumPy's name of each element type as files have it."""
 
-_THREADS = 2
-_AHEAD = 64
+_AHEAD = 12 << 20
+"""Bytes that may wait to be read."""
 
-Run = tuple[str, DType, int, int]
+Run = tuple[str, DType, Shape, int, int]
 
 
 class WeightStream:
@@ -58,31 +58,36 @@ class WeightStream:
         for node in self._graph.nodes:
             for tensor in node.tensors:
                 for start, stop in runs(tensor.shape):
-                    yield node.weight_name(tensor.role), node.output.dtype, start, stop
+                    yield node.weight_name(tensor.role), node.output.dtype, tensor.shape, start, stop
 
 
 class _Ahead:
-    """Runs being made by threads, at most `_AHEAD` of them waiting to be read."""
+    """Runs being made by a thread, up to `_AHEAD` bytes of them waiting to be read."""
 
     def __init__(self, jobs: Iterator[Run], weights: Weights) -> None:
         self._jobs, self._weights = jobs, weights
-        self._pool = ThreadPoolExecutor(_THREADS)
-        self._waiting: deque[Future[memoryview]] = deque()
-        self._submit(_AHEAD)
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[tuple[int, Future[memoryview]]] = deque()
+        self._size = 0
+        self._fill()
 
     def __iter__(self) -> Iterator[memoryview]:
         while self._waiting:
-            made = self._waiting.popleft().result()
-            self._submit(1)
-            yield made
+            size, made = self._waiting.popleft()
+            yield made.result()
+            self._size -= size
+            self._fill()
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the thread."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _submit(self, count: int) -> None:
-        for job in islice(self._jobs, count):
-            self._waiting.append(self._pool.submit(_bytes, self._weights, *job))
+    def _fill(self) -> None:
+        while self._size < _AHEAD and (run := next(self._jobs, None)):
+            name, dtype, shape, start, stop = run
+            size = (stop - start) * math.prod(shape[1:]) * np.dtype(ELEMENTS[dtype]).itemsize
+            self._waiting.append((size, self._pool.submit(_bytes, self._weights, name, dtype, start, stop)))
+            self._size += size
 
 
 def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> memoryview:
