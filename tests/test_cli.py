@@ -476,6 +476,19 @@ def test_weights_from_a_file_are_run(cli):
     assert seeded != loaded
 
 
+def test_scores_that_are_not_finite_come_with_a_warning(cli, tmp_path):
+    weights = {name: np.zeros(t.shape, np.float32) for name, t in network(TINY).state().items()}
+    weights["head.fc.bias"][:] = [1, 3e38, 2]
+    weights["stem.norm.bias"][:] = 2
+    weights["head.fc.weight"][1] = 3e38
+    np.savez(tmp_path / "w.npz", **weights)
+    code, out, err = cli("run", TINY, "--weights", tmp_path / "w.npz")
+    assert (code, err) == (0, "warning: the network puts out values that are not finite\n")
+    assert out.startswith("class     1  score       inf\nclass     2  score    2.0000\n")
+    best = json.loads(cli("run", TINY, "--weights", tmp_path / "w.npz", "--format", "json")[1])["top"][0]
+    assert best == {"class": 1, "score": None}  # JSON has no infinity
+
+
 def test_a_foreign_model_of_fixed_size_runs_with_imagenet_s_preprocessing(cli, foreign, picture):
     path = foreign()
     code, out, err = cli("run", path, "--image", picture, "--format", "json")

@@ -1,10 +1,12 @@
 """Real TensorRT-RTX builds on a machine without a GPU, and the same code path for `tensorrt`."""
 
 import hashlib
+import io
 import json
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import onnx
 import pytest
@@ -357,6 +359,23 @@ def test_each_parser_error_of_tensorrt_is_a_problem(fake, tmp_path):
     path.write_text("text")
     with pytest.raises(Refused, match=r"text\.onnx: error: tensorrt: "):
         tensorrt.build(BACKENDS["tensorrt"], path, lower(load(str(TINY))), profile=None)
+
+
+def test_a_terminal_sees_the_phases_and_stdout_only_paths(fake, tmp_path, capsys, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(SystemExit):
+        main(["build", str(TINY), "-o", str(tmp_path), "--target", "tensorrt"])
+    assert "tiny: Building" in sys.stderr.getvalue()
+    assert [Path(line).name for line in capsys.readouterr().out.splitlines()] == [
+        "tiny.onnx",
+        "tiny.fp32.engine",
+        "tiny.manifest.json",
+    ]
 
 
 def test_the_command_line_builds_with_tensorrt_where_it_is_installed(fake, tmp_path, capsys):

@@ -112,13 +112,18 @@ def _report(output: Array, times: list[float], session: Session, image: Path | N
     data: dict[str, Any] = {
         "input": str(image) if image else "random",
         "shape": [len(output), *session.shape[1:]],
-        "top": [{"class": int(i), "score": float(scores[i])} for i in best],
+        "top": [{"class": int(i), "score": _finite(scores[i])} for i in best],
         "milliseconds": round(1000 * seconds, 3),
         "images_per_second": round(len(output) / seconds, 1),
     }
     if form == "json":
         click.echo(json.dumps(data, indent=2))
         return
-    for entry in data["top"]:
-        click.echo(f"class {entry['class']:>5}  score {entry['score']:9.4f}")
+    for i in best:
+        click.echo(f"class {i:>5}  score {scores[i]:9.4f}")
     click.echo(f"{data['milliseconds']} ms a batch of {len(output)}, {data['images_per_second']} images/s (median)")
+
+
+def _finite(score: float) -> float | None:
+    """The score, or what JSON can say in its place."""
+    return float(score) if np.isfinite(score) else None

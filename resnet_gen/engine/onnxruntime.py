@@ -28,7 +28,7 @@ class Session:
         try:
             return np.asarray(self.session.run(None, {self.input: x})[0])
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
-            raise refuse(f"ONNX Runtime cannot run it: {error}", self.where) from None
+            raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
 
     def timed(self, x: Array, repeat: int) -> tuple[Array, list[float]]:
         """The output, and the seconds that each of `repeat` runs took after one to warm up."""

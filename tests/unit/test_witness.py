@@ -5,6 +5,7 @@ import onnx_graphsurgeon as gs
 import pytest
 from onnx import TensorProto
 
+from resnet_gen import ops
 from resnet_gen.build import Request, onnx_file, prepare
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
@@ -196,6 +197,16 @@ def test_exchanged_parameters_of_a_norm_are_noticed(graph, model):
     reads = node(model, "bn1").input
     reads[1], reads[2] = reads[2], reads[1]
     assert "is ('bn1.bias', (8,)), the graph has ('bn1.weight', (8,))" in complaint(graph, model)
+
+
+def test_macs_that_an_operation_counts_wrongly_are_noticed(graph, model, monkeypatch):
+    monkeypatch.setattr(ops.Linear, "macs", lambda self, *inputs: 1)
+    assert "MACs, the graph has" in complaint(graph, model)
+
+
+def test_parameters_that_are_counted_wrongly_are_noticed(graph, model, monkeypatch):
+    monkeypatch.setattr("resnet_gen.count.params", lambda node: 1)
+    assert "parameters and buffers, the graph has" in complaint(graph, model)
 
 
 def test_an_edit_with_graphsurgeon_is_noticed_and_a_round_trip_is_not(graph, model):
