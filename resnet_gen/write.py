@@ -41,6 +41,8 @@ class Transaction:
             self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
             self.folder.mkdir(parents=True, exist_ok=True)
             self._inside = Path(tempfile.mkdtemp(prefix=".resnet-gen.", dir=self.folder))
+        except FileExistsError:
+            raise refuse("cannot be written: a file is in the way", str(self.folder)) from None
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder)) from None
         return self

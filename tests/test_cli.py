@@ -277,6 +277,7 @@ def test_findings_as_json(cli, tmp_path):
     assert code == 1
     assert json.loads(out) == [
         {
+            "spec": "net",
             "rule": "claim",
             "message": "layers: 3 is claimed, the graph has 18 (us)",
             "hint": None,
@@ -324,8 +325,8 @@ def test_build_takes_input_batch_opset_precision_seed_and_fold(cli, tmp_path):
         ("--batch many", "error: --batch: 'many' is not a batch\nhint: write --batch 8, or --batch 1:8:32"),
         ("--opset 12", "error: opset 12 cannot be written\nhint: choose 13 to "),
         ("--opset 999", "error: opset 999 cannot be written"),
-        ("--input 0", "error: input.size: 0 is too small"),
-        ("--input 99999", "error: input.size: 99999 is too large"),
+        ("--input 0", "0 is not in the range 1<=x<=16384"),
+        ("--input 99999", "99999 is not in the range 1<=x<=16384"),
         ("--weights missing.pt", "missing.pt: error: "),
     ],
 )
@@ -438,15 +439,15 @@ def scores(out):
 
 def test_a_spec_runs_on_random_input(cli):
     code, out, err = cli("run", TINY, "--repeat", "1")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "weights are drawn from seed 0: the classes mean nothing\n")
     *classes, last = out.splitlines()
     assert [line.split()[0] for line in classes] == ["class"] * 3
     assert last.endswith("images/s (median)")
 
 
 def test_a_run_as_json(cli):
-    code, out, err = cli("run", TINY, "--batch", "3", "--top", "2", "--format", "json")
-    assert (code, err) == (0, "")
+    code, out, err = cli("run", TINY, "--batch", "3", "--top", "2", "--seed", "7", "--format", "json")
+    assert (code, err) == (0, "weights are drawn from seed 7: the classes mean nothing\n")
     found = json.loads(out)
     assert list(found) == ["input", "shape", "top", "milliseconds", "images_per_second"]
     assert (found["input"], found["shape"], len(found["top"])) == ("random", [3, 1, 8, 8], 2)
@@ -705,3 +706,36 @@ def test_an_engine_build_that_is_ended_leaves_nothing(tmp_path, sign, code):
     arguments = ["build", "resnet152", "-o", tmp_path / "out", "--target", "tensorrt-rtx", "--input", 64]
     assert interrupted(arguments, sign, model_is_written) == code
     assert everything(tmp_path) == []
+
+
+def test_a_report_is_written_to_a_folder_of_the_network_s_name(cli, tmp_path):
+    code, out, _ = cli("build", "resnet18", "--target", "report", "-o", tmp_path)
+    names = ("README.md", "counts.json", "layers.txt")
+    assert (code, out.split()) == (0, [str(tmp_path / "resnet18" / name) for name in names])
+    assert sorted(p.name for p in (tmp_path / "resnet18").iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "option", ["--precision fp16", "--sm 86", "--opset 17", "--batch 2", "--seed 1", "--fold-bn", "--weights w.npz"]
+)
+def test_a_report_takes_no_option_that_it_would_ignore(cli, tmp_path, option):
+    code, _, err = cli("build", "resnet18", "--target", "report", "-o", tmp_path, *option.split())
+    assert code == 2
+    assert f"{option.split()[0]} means nothing for target 'report'" in err
+    assert not any(tmp_path.iterdir())
+
+
+def test_one_bad_spec_does_not_hide_the_others(cli, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: bad\nextends: resnet18\nhaed: linear\n")
+    code, out, err = cli("verify", "resnet18", bad, "resnet34")
+    assert code == 2
+    assert [line.split()[1] for line in out.splitlines()] == ["resnet18:", "resnet34:"]
+    assert "haed: unknown key" in err
+
+
+def test_compute_capabilities_have_one_order(cli, tmp_path):
+    args = ("build", "cifar-resnet20", "--target", "tensorrt-rtx", "--precision", "fp16", "-o", tmp_path)
+    assert [cli(*args, "--sm", sm)[1].split()[1] for sm in ("89,86", "86,89")] == [
+        str(tmp_path / "cifar-resnet20.fp16.sm86.sm89.engine")
+    ] * 2

@@ -58,8 +58,8 @@ class _Commands(click.Group):
 def cli() -> None:
     r"""The architecture of a convolutional network as a checked contract.
 
-    A SPEC is the path of a YAML file or the name of a shipped network
-    (`resnet-gen list`). Exit codes: 0 fine, 1 findings, 2 usage or bad input.
+    A SPEC is the path of a YAML file, or the name of a shipped network, as
+    `list` prints them. Exit codes: 0 fine, 1 findings, 2 usage or bad input.
 
     \b
     resnet-gen verify resnet50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import filecmp
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.load import Loaded, load
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
+from resnet_gen.write import Transaction
 
 DEFAULT_TARGETS = (86, 89, 120)
 MAX_BATCH = 65_536
@@ -44,6 +46,8 @@ def build_all(
     if not capabilities and target in BACKENDS and BACKENDS[target].names_targets:
         capabilities = DEFAULT_TARGETS
     request = Request(target, precision, capabilities, opset, parse_batch(batch), weights, seed, fold)
+    if target == "report":
+        _check_report(request)
     loaded = [load(spec, settings) for spec in specs or shipped_specs()]
     _distinct(loaded)
     if check:
@@ -56,11 +60,30 @@ def build_all(
 
 def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == "report":
-        from resnet_gen.emit.report import write_report
-
-        return write_report(loaded, folder)
+        return _write_report(loaded, folder / loaded.spec.name)
     with _progress(loaded.spec.name, request) as said:
         return build_one(loaded, request, folder, replace=force, progress=said)
+
+
+def _check_report(request: Request) -> None:
+    """A report has neither weights nor precision: refuse options that would be ignored."""
+    for field in dataclasses.fields(Request):
+        if field.name != "target" and getattr(request, field.name) != field.default:
+            option = _OPTIONS.get(field.name, f"--{field.name}")
+            raise refuse(f"{option} means nothing for target 'report'")
+
+
+_OPTIONS = {"compute_capabilities": "--sm", "fold": "--fold-bn"}
+
+
+def _write_report(loaded: Loaded, folder: Path) -> list[Path]:
+    from resnet_gen.emit.report import report_files
+
+    files = report_files(loaded)
+    with Transaction(folder) as out:
+        for name, text in files.items():
+            out.text(name, text)
+    return [folder / name for name in files]
 
 
 def _distinct(loaded: list[Loaded]) -> None:

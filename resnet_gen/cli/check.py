@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.problems import Problem, Span
+from resnet_gen.problems import Problem, Refused, Span, several
 
 
-@click.command()
+@click.command(short_help="Verify claims, reference names and shapes, and design rules.")
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @options.settings
 @options.output_format("text", "json")
@@ -29,31 +29,37 @@ def verify(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
     from resnet_gen.resources import shipped_specs
     from resnet_gen.verify import verify as findings_of
 
-    found: list[Problem] = []
+    found: list[tuple[str, Problem]] = []
+    refused: list[Problem] = []
     for reference in specs or shipped_specs():
-        loaded = load(reference, settings)
-        findings = findings_of(loaded, lower(loaded))
-        found += findings
+        try:
+            loaded = load(reference, settings)
+            findings = findings_of(loaded, lower(loaded))
+        except Refused as error:  # the other specs are still worth verifying
+            refused += error.problems
+            continue
+        found += [(loaded.spec.name, finding) for finding in findings]
         if form == "text":
             _print(loaded.spec, findings)
     if form == "json":
-        click.echo(json.dumps([_as_dict(problem) for problem in found], indent=2))
-    total = len(specs or shipped_specs())
-    click.echo(f"{total} spec{'s' * (total != 1)}, {len(found)} finding{'s' * (len(found) != 1)}", err=True)
+        click.echo(json.dumps([_as_dict(*finding) for finding in found], indent=2))
+    if refused:
+        raise Refused(refused)
+    click.echo(f"{several(len(specs or shipped_specs()), 'spec')}, {several(len(found), 'finding')}", err=True)
     return 1 if found else 0
 
 
 def _print(spec: Any, findings: list[Problem]) -> None:
-    claims = f"{len(spec.claims)} claim{'s' * (len(spec.claims) != 1)}"
+    claims = several(len(spec.claims), "claim")
     reference = f", names and shapes of {spec.reference}" if spec.reference else ""
     click.echo(f"{'failed' if findings else 'ok':6} {spec.name}: {claims}{reference}")
     for finding in findings:
         click.echo(str(finding))
 
 
-def _as_dict(problem: Problem) -> dict[str, object]:
+def _as_dict(spec: str, problem: Problem) -> dict[str, object]:
     where = problem.where
-    finding: dict[str, object] = {"rule": problem.rule, "message": problem.message, "hint": problem.hint}
+    finding: dict[str, object] = {"spec": spec, "rule": problem.rule, "message": problem.message, "hint": problem.hint}
     if isinstance(where, Span):
         finding.update(file=where.document.name, line=where.line + 1, column=where.column + 1)
     return finding

@@ -33,7 +33,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
     metavar="N|MIN:OPT:MAX",
     help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
 )
-@click.option("--input", "side", type=int, metavar="SIDE", help="Side of the square input, in pixels.")
+@options.side
 @options.weights
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
@@ -53,11 +53,11 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 
 
-@click.command()
+@click.command(short_help="Run a spec or an ONNX file: the top classes, and the time.")
 @click.argument("model", metavar="SPEC|FILE.onnx")
 @options.settings
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
-@click.option("--input", "side", type=int, metavar="SIDE", help="Side of the square input, in pixels.")
+@options.side
 @click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Images in the batch.")
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
 @click.option(

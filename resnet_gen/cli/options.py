@@ -43,14 +43,21 @@ def weights(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def side(function: F) -> F:
+    """`--input SIDE`."""
+    return click.option(
+        "--input", "side", type=click.IntRange(1, 16_384), metavar="SIDE", help="Side of the square input, in pixels."
+    )(function)
+
+
 def with_input(texts: tuple[str, ...], side: int | None) -> tuple[str, ...]:
     """`--input SIDE` as one more `--set`."""
     return texts if side is None else (*texts, f"input.size={side}")
 
 
 def natural_numbers(text: str, option: str) -> tuple[int, ...]:
-    """Numbers separated by commas; raises `Refused` for anything else."""
+    """Numbers separated by commas, in rising order; raises `Refused` for anything else."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
         raise refuse(f"{option}: '{text}' is not a list of numbers", hint=f"write {option} 86,89")
-    return tuple(dict.fromkeys(int(part) for part in parts))
+    return tuple(sorted({int(part) for part in parts}))

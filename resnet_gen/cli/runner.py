@@ -73,6 +73,8 @@ def _carried(text: str, path: Path) -> Input:
 
 def _emitted(model: str, settings: tuple[str, ...], request: Request) -> tuple[Session, Input]:
     loaded = load(model, settings)
+    if request.weights is None:
+        click.echo(f"weights are drawn from seed {request.seed}: the classes mean nothing", err=True)
     with tempfile.TemporaryDirectory() as folder:
         build(loaded, request, Path(folder))
         session = open_model(Path(folder) / f"{loaded.spec.name}.onnx", shown=model)

@@ -7,7 +7,6 @@ reviewer reads when a spec or a part changes.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from resnet_gen.count import count
@@ -18,7 +17,6 @@ from resnet_gen.lower import lower
 from resnet_gen.render import render
 from resnet_gen.spec import Claim
 from resnet_gen.verify import verify
-from resnet_gen.write import Transaction
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:
@@ -30,16 +28,6 @@ def report_files(loaded: Loaded) -> dict[str, str]:
         "counts.json": json.dumps(counts, indent=2) + "\n",
         "layers.txt": text.layer_table(graph),
     }
-
-
-def write_report(loaded: Loaded, folder: Path) -> list[Path]:
-    """Write the report of one spec to `folder/<name>/`; returns the files."""
-    files = report_files(loaded)
-    target = folder / loaded.spec.name
-    with Transaction(target) as out:
-        for name, content in files.items():
-            out.text(name, content)
-    return [target / name for name in files]
 
 
 def _page(loaded: Loaded, graph: Graph) -> str:

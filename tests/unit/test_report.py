@@ -5,7 +5,7 @@ import json
 import pytest
 
 from resnet_gen.count import count
-from resnet_gen.emit.report import report_files, write_report
+from resnet_gen.emit.report import report_files
 from resnet_gen.emit.text import layer_table
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
@@ -71,14 +71,6 @@ def test_a_spec_without_title_paper_and_claims_has_a_page():
     lines = page(TINY).splitlines()
     assert lines[:3] == ["# tiny", "", "| stage | output | blocks | params | MACs |"]
     assert not any("claim" in line for line in lines)
-
-
-def test_reports_are_written_to_a_folder_of_the_network_s_name(tmp_path):
-    loaded = load("resnet18")
-    paths = write_report(loaded, tmp_path)
-    assert paths == [tmp_path / "resnet18" / name for name in ("README.md", "counts.json", "layers.txt")]
-    assert {p.name: p.read_text(encoding="utf-8") for p in paths} == report_files(loaded)
-    assert sorted(p.name for p in (tmp_path / "resnet18").iterdir()) == sorted(p.name for p in paths)
 
 
 @pytest.mark.parametrize("name", shipped_specs())

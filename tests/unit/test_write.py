@@ -199,7 +199,7 @@ def test_no_disk_has_an_exabyte_free(tmp_path):
 
 
 def test_a_folder_that_is_a_file_is_refused(before, tmp_path):
-    with pytest.raises(Refused, match="cannot be written: File exists"):
+    with pytest.raises(Refused, match="cannot be written: a file is in the way"):
         write(tmp_path / "a")
     assert files(tmp_path) == before
 
