@@ -41,7 +41,8 @@ OddKernel = Annotated[Kernel, AfterValidator(_odd), Field(json_schema_extra={"no
 class Part(BaseModel):
     """One choice of a specification: its settings, and how it is built."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    # A part is validated inside the whole spec's schema, so none of its own is built.
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     kind: Any
 
     @classmethod
