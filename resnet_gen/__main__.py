@@ -5,8 +5,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from resnet_gen.cli import main
+
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def run() -> None:
@@ -15,7 +18,10 @@ def run() -> None:
     # pydantic's plugins, would cost a fifth of a build.
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for name in ("stdout", "stderr"):  # None where the caller closed it
+        setattr(sys, name, getattr(sys, name) or Path(os.devnull).open("w"))  # noqa: SIM115
+    for number in _ENDINGS:
+        signal.signal(number, lambda which, _: sys.exit(128 + which))
     code = 1
     try:
         main()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from resnet_gen.emit.onnx import OnnxFile
 
 PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
+_METADATA = 1 << 16
+"""Bytes at the end of a model within which its metadata stand."""
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
 
@@ -133,7 +135,7 @@ def build(
     name = loaded.spec.name
     _check_request(request)
     if not replace:
-        _check_existing(folder, name, loaded)
+        _check_existing(folder, loaded, request)
     network = prepare(loaded, request)
     file = onnx_file(loaded, network, request)
     with Transaction(folder) as out:
@@ -160,21 +162,33 @@ def _check_request(request: Request) -> None:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
 
 
-def _check_existing(folder: Path, name: str, loaded: Loaded) -> None:
-    """Refuse to replace what was built from another specification, or by something else."""
+def _check_existing(folder: Path, loaded: Loaded, request: Request) -> None:
+    """Refuse to replace what was built from another spec or another file's weights, or by something else."""
+    name = loaded.spec.name
     manifest = folder / f"{name}.manifest.json"
     model = folder / f"{name}.onnx"
     hint = "pass --force to replace it, or choose another folder with -o"
     if not manifest.exists():
-        if model.exists():
+        if model.exists() and not _carries(model, loaded.digest()):
             raise refuse("exists and has no manifest: not built here", str(model), hint)
         return
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))["spec"]["sha256"]
+        data = json.loads(manifest.read_text(encoding="utf-8"))
+        found, weights = data["spec"]["sha256"], data["weights"]
+        from_file = weights["source"] == "file"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise refuse("exists and is not a manifest of this tool", str(manifest), hint) from None
     if found != loaded.digest():
         raise refuse(f"holds another network called '{name}'", str(manifest), hint)
+    if from_file and weights != _weights_entry(request):
+        raise refuse(f"holds the weights of '{weights['file']}'", str(manifest), hint)
+
+
+def _carries(model: Path, digest: str) -> bool:
+    """Whether an ONNX file, left without its manifest by a build that was killed, is of this spec."""
+    with model.open("rb") as stream:
+        stream.seek(-min(model.stat().st_size, _METADATA), 2)
+        return digest.encode() in stream.read()
 
 
 def _write_onnx(out: Transaction, name: str, file: OnnxFile) -> dict[str, str]:

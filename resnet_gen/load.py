@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,12 @@ def _setting(text: str) -> Source:
 
 
 def find(reference: str) -> Path:
-    """The file that `reference` means: a path ending in .yaml or .yml, or a shipped name."""
+    """The file that `reference` means: a shipped name, or the path of a YAML file."""
     if reference in shipped_specs():
         return shipped_specs()[reference]
     if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
+        return Path(reference)
+    if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
     raise refuse(f"there is no spec '{shortened(reference)}'", hint=suggest(reference, shipped_specs()))
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from resnet_gen.problems import refuse
 
 _BATCH = 1 << 20
+_ASIDE = ".before"
 
 
 class Transaction:
@@ -94,11 +95,35 @@ class Transaction:
             final = self.folder / name
             if final.is_dir():
                 raise refuse("cannot be written: a folder has this name", str(final))
-        for name in self._written:
+        moved: list[str] = []
+        try:
+            for name in self._written:
+                moved.append(name)
+                self._put(name)
+        except OSError as error:
+            for name in moved:
+                self._take_back(name)
+            raise refuse(f"cannot be written: {error.strerror}", str(self.folder / moved[-1])) from None
+
+    def _put(self, name: str) -> None:
+        """Rename one file into place; what was there is kept aside until all are."""
+        final, aside = self.folder / name, self._inside / f"{name}{_ASIDE}"
+        if final.is_symlink():
+            final.replace(aside)
+        elif final.exists():
             try:
-                self.readable(name).replace(self.folder / name)
-            except OSError as error:
-                raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
+                aside.hardlink_to(final)  # so that the name is never without a file
+            except OSError:
+                final.replace(aside)
+        self.readable(name).replace(final)
+
+    def _take_back(self, name: str) -> None:
+        """Undo `_put`, as far as it came."""
+        final, aside = self.folder / name, self._inside / f"{name}{_ASIDE}"
+        if not self.readable(name).exists():
+            final.unlink(missing_ok=True)
+        if aside.exists() or aside.is_symlink():
+            aside.replace(final)
 
     def _remove_made(self) -> None:
         for folder in self._made:

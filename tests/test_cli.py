@@ -533,7 +533,6 @@ def foreign(tmp_path):
         ({"steps": [("Add", ["x", "z"], "y")], "inputs": 2}, "not a network with one float32 image as its input"),
         ({"shape": ("N", 3)}, "not a network with one float32 image as its input"),
         ({"shape": ("N", 3, "H", "W")}, "its input is no image of a fixed size"),
-        ({"shape": (2, 3, 8, 8)}, "--batch 1: the model takes 2 at a time"),
         ({"steps": [("Relu", ["x"], "y")]}, "puts out float32 1x3x8x8, not one row of scores for each image"),
         ({"steps": [("ReduceMax", ["x"], "y")], "keepdims": 0}, "puts out float32 scalar, not one row"),
         (
@@ -743,3 +742,73 @@ def test_compute_capabilities_have_one_order(cli, tmp_path):
     assert [cli(*args, "--sm", sm)[1].split()[1] for sm in ("89,86", "86,89")] == [
         str(tmp_path / "cifar-resnet20.fp16.sm86.sm89.engine")
     ] * 2
+
+
+def test_a_model_of_a_fixed_batch_runs_on_its_batch_and_on_no_other(cli, tmp_path):
+    cli("build", TINY, "--batch", "2", "-o", tmp_path)
+    model = tmp_path / "tiny.onnx"
+    code, out, _ = cli("run", model, "--format", "json")
+    assert (code, json.loads(out)["shape"][0]) == (0, 2)
+    code, _, err = cli("run", model, "--batch", "3")
+    assert (code, err) == (2, f"{model}: error: --batch 3: the model takes 2 at a time\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_stream_changes_no_exit_code(tmp_path, stream):
+    close = {"stdout": ">&-", "stderr": "2>&-"}[stream]
+
+    def code(arguments):
+        command = f"{sys.executable} -m resnet_gen {arguments} {close}"
+        return subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode
+
+    assert [code(a) for a in ("list", "verify resnet18", "--help", "count nope")] == [0, 0, 0, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_stderr_changes_no_exit_code_of_bad_input():
+    command = f"{sys.executable} -m resnet_gen count nope 2>/dev/full"
+    assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=" ".join)
+def test_help_keeps_its_examples_apart(cli, command):
+    _, out, _ = cli(*command, "--help")
+    assert "\\b" not in out
+    assert "\b" not in out
+    assert not re.search(r"resnet-gen .*  +resnet-gen ", out)
+
+
+def test_a_report_does_not_replace_what_is_none(cli, tmp_path):
+    page = tmp_path / "resnet18" / "README.md"
+    page.parent.mkdir()
+    page.write_text("mine")
+    code, _, err = cli("build", "resnet18", "--target", "report", "-o", tmp_path)
+    assert (code, page.read_text()) == (2, "mine")
+    assert f"{page}: error: exists and is not of a report" in err
+    assert cli("build", "resnet18", "--target", "report", "-o", tmp_path, "--force")[0] == 0
+    assert cli("build", "resnet18", "--target", "report", "-o", tmp_path)[0] == 0
+
+
+def test_weights_from_a_file_are_not_replaced_by_others_unasked(cli, tmp_path):
+    assert cli("build", TINY, "--weights", CHECKPOINT, "-o", tmp_path)[0] == 0
+    before = (tmp_path / "tiny.onnx").read_bytes()
+    code, _, err = cli("build", TINY, "-o", tmp_path)
+    assert (code, (tmp_path / "tiny.onnx").read_bytes()) == (2, before)
+    assert "error: holds the weights of 'float32.safetensors'" in err
+    assert cli("build", TINY, "--weights", CHECKPOINT, "-o", tmp_path)[0] == 0
+    assert cli("build", TINY, "-o", tmp_path, "--force")[0] == 0
+
+
+def test_a_model_that_lost_its_manifest_is_still_known_by_its_spec(cli, tmp_path):
+    cli("build", TINY, "-o", tmp_path)
+    (tmp_path / "tiny.manifest.json").unlink()
+    code, _, err = cli("build", TINY, "--set", "head.classes=4", "-o", tmp_path)
+    assert (code, "exists and has no manifest: not built here" in err) == (2, True)
+    assert cli("build", TINY, "-o", tmp_path)[0] == 0
+
+
+def test_a_spec_may_have_any_file_name(cli, tmp_path, monkeypatch):
+    (tmp_path / "net.txt").write_text("name: net\nextends: resnet18\n")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("count", "net.txt", "--format", "json")
+    assert (code, json.loads(out)["name"], err) == (0, "net", "")

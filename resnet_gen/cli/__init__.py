@@ -56,7 +56,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="resnet-gen")
 def cli() -> None:
-    r"""The architecture of a convolutional network as a checked contract.
+    """The architecture of a convolutional network as a checked contract.
 
     A SPEC is the path of a YAML file, or the name of a shipped network, as
     `list` prints them. Exit codes: 0 fine, 1 findings, 2 usage or bad input.
@@ -78,20 +78,27 @@ def _close_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _say(text: str) -> None:
+    """Write to stderr; where even that fails, the exit code has to say it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
     except Refused as refused:
-        click.echo(str(refused), err=True)
+        _say(str(refused))
         return 2
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         return 130
     except OSError as error:  # where no command expected one, as on a full disk behind stdout
-        click.echo(str(Problem(error.strerror or str(error), error.filename)), err=True)
+        _say(str(Problem(error.strerror or str(error), error.filename)))
         _close_stdout()
         return 2
     return result if isinstance(result, int) else 0

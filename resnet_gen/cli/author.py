@@ -13,7 +13,7 @@ from resnet_gen.cli import options
 
 @click.command()
 def schema() -> None:
-    r"""Print the JSON Schema of the specification language.
+    """Print the JSON Schema of the specification language.
 
     \b
     Example: resnet-gen schema > schema.json
@@ -27,7 +27,7 @@ def schema() -> None:
 @click.argument("name")
 @click.option("-o", "--output", "folder", type=options.FOLDER, default=".", help="Folder to write NAME.yaml to.")
 def init(name: str, folder: Path) -> None:
-    r"""Write NAME.yaml, a commented spec to start from.
+    """Write NAME.yaml, a commented spec to start from.
 
     \b
     Example: resnet-gen init my-network

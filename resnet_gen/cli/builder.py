@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +21,7 @@ from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.load import Loaded, load
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
-from resnet_gen.write import Transaction
+from resnet_gen.write import Transaction, digest_file
 
 DEFAULT_TARGETS = (86, 89, 120)
 MAX_BATCH = 65_536
@@ -60,7 +62,7 @@ def build_all(
 
 def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == "report":
-        return _write_report(loaded, folder / loaded.spec.name)
+        return _write_report(loaded, folder / loaded.spec.name, force)
     with _progress(loaded.spec.name, request) as said:
         return build_one(loaded, request, folder, replace=force, progress=said)
 
@@ -76,10 +78,15 @@ def _check_report(request: Request) -> None:
 _OPTIONS = {"compute_capabilities": "--sm", "fold": "--fold-bn"}
 
 
-def _write_report(loaded: Loaded, folder: Path) -> list[Path]:
+def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
+    """Write a report over an earlier one; refuse a folder that holds something else."""
     from resnet_gen.emit.report import report_files
 
     files = report_files(loaded)
+    there = [name for name in files if (folder / name).exists()]
+    if there and len(there) < len(files) and not force:
+        hint = "pass --force to replace it, or choose another folder with -o"
+        raise refuse("exists and is not of a report", str(folder / there[0]), hint)
     with Transaction(folder) as out:
         for name, text in files.items():
             out.text(name, text)
@@ -130,7 +137,35 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
 
 
 def _same(fresh: Path, existing: Path) -> bool:
-    return existing.is_file() and filecmp.cmp(fresh, existing, shallow=False)
+    """Whether a file is what would be written.
+
+    TensorRT numbers its internals anew in each build, so an engine is held
+    against the hash in its manifest, and manifests are compared without it.
+    """
+    if not existing.is_file():
+        return False
+    if fresh.suffix == ".engine":
+        name = fresh.name.partition(".")[0]
+        recorded = _manifest_of(existing.with_name(f"{name}.manifest.json")).get("files", {})
+        return bool(digest_file(existing) == recorded.get(existing.name))
+    if fresh.name.endswith(".manifest.json"):
+        return _without_engine_hash(fresh) == _without_engine_hash(existing)
+    return filecmp.cmp(fresh, existing, shallow=False)
+
+
+def _manifest_of(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _without_engine_hash(path: Path) -> str:
+    """A manifest's text with the engine's hash, which no two builds share, blotted out."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    engine = _manifest_of(path).get("engine")
+    return text.replace(str(engine["sha256"]), "") if isinstance(engine, dict) and "sha256" in engine else text
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Refused, Span, several
 @options.settings
 @options.output_format("text", "json")
 def verify(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
-    r"""Verify claims, reference names and shapes, and the paper's design rules.
+    """Verify claims, reference names and shapes, and the paper's design rules.
 
     Without a SPEC, all shipped specs are verified. Exit code 1 if anything was found.
 

@@ -13,7 +13,7 @@ from resnet_gen.cli import options
 @click.command("list")
 @options.output_format("text", "json")
 def list_specs(form: str) -> None:
-    r"""List the shipped specs.
+    """List the shipped specs.
 
     \b
     Example: resnet-gen list --format json
@@ -56,7 +56,7 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 @options.settings
 @options.output_format("text", "json")
 def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> None:
-    r"""Count parameters, MACs, FLOPs, layers and activations, exactly.
+    """Count parameters, MACs, FLOPs, layers and activations, exactly.
 
     With --format json: one object a spec, one a line. FLOPs are 2 x MACs;
     layers and activations are defined in docs/counting.md.
@@ -84,7 +84,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], form: str) ->
 @click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
 @options.output_format("text", "json")
 def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, form: str) -> None:
-    r"""Show a network as the paper's table: stage, output size, blocks.
+    """Show a network as the paper's table: stage, output size, blocks.
 
     \b
     Example: resnet-gen show resnet50

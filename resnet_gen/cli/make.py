@@ -39,7 +39,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
-    r"""Build ONNX and engines, each with a manifest; or text reports.
+    """Build ONNX and engines, each with a manifest; or text reports.
 
     Without a SPEC, all shipped specs are built. The paths of the files are printed.
 
@@ -58,7 +58,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @options.settings
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
-@click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Images in the batch.")
+@click.option("--batch", type=click.IntRange(1, 4096), help="Images in the batch.  [default: the model's, or 1]")
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
 @click.option(
     "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
@@ -66,7 +66,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @options.weights
 @options.output_format("text", "json")
 def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any) -> None:
-    r"""Run a spec or an ONNX file on ONNX Runtime: the top classes, and the time.
+    """Run a spec or an ONNX file on ONNX Runtime: the top classes, and the time.
 
     Resizing, crop and normalization of a picture come from the spec, which our
     ONNX files carry with them.

@@ -27,7 +27,7 @@ def run_model(
     settings: tuple[str, ...],
     *,
     image: Path | None,
-    batch: int,
+    batch: int | None,
     top: int,
     repeat: int,
     weights: Path | None,
@@ -41,6 +41,7 @@ def run_model(
         session, taken = _opened(Path(model))
     else:
         session, taken = _emitted(model, settings, Request(weights=weights, seed=seed))
+    batch = batch or session.shape[0] or 1
     _check_input(session, taken, batch)
     x = _input(image, taken, batch, seed)
     output, times = session.timed(x, repeat)

@@ -91,8 +91,19 @@ def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path) -> FromFile:
     faults += [f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s]
     faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
     if faults:
-        raise Refused(_listed(faults, str(path)))
+        raise Refused(_prefixed(wanted, found, str(path)) or _listed(faults, str(path)))
     return FromFile(tensors, path)
+
+
+def _prefixed(wanted: Mapping[str, Shape], found: Mapping[str, Shape], where: str) -> Problem | None:
+    """The one fault of a checkpoint whose names all carry a prefix, as a wrapper such as DataParallel leaves it."""
+    prefix = next(iter(found), "").partition(".")[0] + "."
+    stripped = {name.removeprefix(prefix): shape for name, shape in found.items()}
+    if stripped != dict(wanted) or not all(name.startswith(prefix) for name in found):
+        return None
+    return Problem(
+        f"every name begins with '{prefix}'", where, "save the state dict of the wrapped model: model.module"
+    )
 
 
 def _listed(faults: list[str], where: str) -> list[Problem]:

@@ -206,7 +206,7 @@ def test_a_setting_of_a_part_merges_with_it(write):
         ("name=../x", "--set:1:6: error: name: '../x' is not a name"),
         ("head", "--set:1:1: error: not of the form key=value"),
         ("extends=resnet50", "--set:1:1: error: extends: cannot be set, only written in a spec"),
-        ("stages.depths.0=4", "--set:1:1: error: stages.depths: a mapping is not a list"),
+        ("stages.depths.0=4", "--set:1:1: error: one value of a list cannot be set"),
     ],
 )
 def test_a_bad_setting_is_shown_in_its_own_text(write, text, shown):

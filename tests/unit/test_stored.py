@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from resnet_gen.load import load
+from resnet_gen.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.weights import pytorch, stored
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
@@ -647,3 +649,12 @@ def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_
     with pytest.raises(Refused, match="damaged"):
         tensors["head.fc.bias"].rows(0, 3)
     assert not marker.exists()
+
+
+def test_names_that_all_carry_a_wrapper_s_prefix_are_one_fault(tmp_path):
+    graph = lower(load(str(TINY)))
+    path = tmp_path / "wrapped.npz"
+    np.savez(path, **{f"module.{n}": np.zeros(t.shape, np.float32) for n, t in graph.state().items()})
+    with pytest.raises(Refused) as caught:
+        stored.fit(graph, stored.read(path), path)
+    assert [p.message for p in caught.value.problems] == ["every name begins with 'module.'"]

@@ -282,3 +282,33 @@ def test_what_a_killed_process_leaves_does_not_disturb_the_next(before, tmp_path
 def test_the_process_that_is_killed_above_writes_both_files_if_it_is_not(tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, tmp_path], stdin=subprocess.DEVNULL, capture_output=True, check=True)
     assert files(tmp_path) == {"a": b"half", "b": b"whole"}
+
+
+def test_a_rename_that_fails_puts_back_what_was_there(before, tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def failing(self, target):
+        if self.name == "c" and self.parent.name.startswith(".resnet-gen."):
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(Refused, match="Input/output error"):
+        write(tmp_path, a=[b"new a"], b=[b"new b"], c=[b"new c"])
+    assert files(tmp_path) == before
+
+
+def test_where_there_are_no_hard_links_old_files_are_put_back_too(before, tmp_path, monkeypatch):
+    def unlinked(self, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", unlinked)
+    test_a_rename_that_fails_puts_back_what_was_there(before, tmp_path, monkeypatch)
+
+
+def test_a_link_is_replaced_and_not_what_it_points_to(tmp_path):
+    (tmp_path / "target").write_bytes(b"kept")
+    (tmp_path / "a").symlink_to("target")
+    write(tmp_path, a=[b"new"])
+    assert not (tmp_path / "a").is_symlink()
+    assert files(tmp_path) == {"a": b"new", "target": b"kept"}

@@ -15,7 +15,10 @@ class MlpHead(Head):
     kind: Literal["mlp"] = "mlp"
     classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
     pool: int = Field(
-        7, ge=1, le=1024, description="Side of the map that the first layer sees; larger maps are averaged."
+        7,
+        ge=1,
+        le=1024,
+        description="Side of the map that the first layer sees; maps that are a multiple of it are averaged.",
     )
     hidden: Annotated[tuple[Channels, ...], Field(strict=False, max_length=16)] = Field(
         (4096, 4096), description="Widths of the hidden layers."
