@@ -18,13 +18,13 @@ SLOW_ROUNDS = 3
 
 def _ours(folder: str) -> list[Case]:
     tool = shutil.which("resnet-gen", path=Path(sys.executable).parent) or "resnet-gen"
-    build = [tool, "build", "--force", "-o"]
+    build = [tool, "build", "-o"]
     return [
         Case("bare python", [sys.executable, "-c", "pass"]),
         Case("resnet-gen --help", [tool, "--help"]),
         Case("verify all specs", [tool, "verify"]),
-        Case("ResNet-50 to ONNX", [*build, f"{folder}/50", "resnet50"]),
-        Case("ResNet-152 to ONNX", [*build, f"{folder}/152", "resnet152"]),
+        Case("ResNet-50 to ONNX", [*build, f"{folder}/50", "resnet50"], f"{folder}/50"),
+        Case("ResNet-152 to ONNX", [*build, f"{folder}/152", "resnet152"], f"{folder}/152"),
     ]
 
 
@@ -33,7 +33,8 @@ def _theirs(folder: str) -> list[Case]:
         print("torch is not installed here: its side is left out", file=sys.stderr)
         return []
     export = [sys.executable, "-m", "benchmarks.torch_export"]
-    return [Case(f"torch.onnx.export, {k}", [*export, k, f"{folder}/{k}.onnx"]) for k in ("legacy", "dynamo")]
+    files = {kind: f"{folder}/{kind}.onnx" for kind in ("legacy", "dynamo")}
+    return [Case(f"torch.onnx.export, {kind}", [*export, kind, file], file) for kind, file in files.items()]
 
 
 def main() -> int:
@@ -62,7 +63,7 @@ def _ratios(cases: dict[str, Case]) -> None:
     peak = max(fifty.mebibytes, cases["ResNet-152 to ONNX"].mebibytes)
     _line("peak memory, MiB", peak, "under 200", peak < 200)
     growth = cases["ResNet-152 to ONNX"].mebibytes / fifty.mebibytes
-    _line("ResNet-152's peak over ResNet-50's", growth, "1.0, within 5 %", growth < 1.05)
+    _line("ResNet-152's peak over ResNet-50's", growth, "1.0, within 5 %", growth <= 1.05)
     _line("verify all specs, s", cases["verify all specs"].time, "under 2", cases["verify all specs"].time < 2)
     extra = cases["resnet-gen --help"].time - cases["bare python"].time
     _line("--help over a bare Python start, s", extra, "under 0.1", extra < 0.1)

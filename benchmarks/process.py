@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 
@@ -16,6 +18,7 @@ class Case:
 
     name: str
     command: Sequence[str]
+    output: str = ""
     seconds: list[float] = field(default_factory=list)
     mebibytes: float = 0.0
     error: str = ""
@@ -26,7 +29,11 @@ class Case:
         return median(self.seconds)
 
     def run(self) -> None:
-        """Run once, and keep what it took."""
+        """Run once, and keep what it took; what the last run wrote is removed before."""
+        if self.output and Path(self.output).is_dir():
+            shutil.rmtree(self.output, ignore_errors=True)
+        elif self.output:
+            Path(self.output).unlink(missing_ok=True)
         start = time.perf_counter()
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
         assert process.stderr is not None

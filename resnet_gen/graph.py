@@ -24,7 +24,7 @@ MAX_ELEMENTS = 1 << 34
 MAX_PARAMS = 20_000_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Value:
     """The activation that a node (or the input) makes: shape of one image, and type."""
 
@@ -33,7 +33,7 @@ class Value:
     dtype: DType = "float32"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation in its place.
 
