@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from resnet_gen.emit.onnx import OnnxFile
 
 PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
+REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
 _METADATA = 1 << 16
 """Bytes at the end of a model within which its metadata stand."""
 SPEC_KEY = "resnet_gen.spec"
@@ -144,8 +145,13 @@ def build(
         if engine:
             files[engine["file"]] = engine["sha256"]
         manifest = _manifest(loaded, network, request, file, files, engine)
-        out.text(f"{name}.manifest.json", json.dumps(manifest, indent=2) + "\n")
-    return [folder / f for f in (*files, f"{name}.manifest.json")]
+        out.text(manifest_name(name), json.dumps(manifest, indent=2) + "\n")
+    return [folder / f for f in (*files, manifest_name(name))]
+
+
+def manifest_name(name: str) -> str:
+    """The file that describes what was built of the network `name`."""
+    return f"{name}.manifest.json"
 
 
 def _check_request(request: Request) -> None:
@@ -165,23 +171,22 @@ def _check_request(request: Request) -> None:
 def _check_existing(folder: Path, loaded: Loaded, request: Request) -> None:
     """Refuse to replace what was built from another spec or another file's weights, or by something else."""
     name = loaded.spec.name
-    manifest = folder / f"{name}.manifest.json"
+    manifest = folder / manifest_name(name)
     model = folder / f"{name}.onnx"
-    hint = "pass --force to replace it, or choose another folder with -o"
     if not manifest.exists():
         if model.exists() and not _carries(model, loaded.digest()):
-            raise refuse("exists and has no manifest: not built here", str(model), hint)
+            raise refuse("exists and has no manifest: not built here", str(model), REPLACE_HINT)
         return
     try:
         data = json.loads(manifest.read_text(encoding="utf-8"))
         found, weights = data["spec"]["sha256"], data["weights"]
         from_file = weights["source"] == "file"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise refuse("exists and is not a manifest of this tool", str(manifest), hint) from None
+        raise refuse("exists and is not a manifest of this tool", str(manifest), REPLACE_HINT) from None
     if found != loaded.digest():
-        raise refuse(f"holds another network called '{name}'", str(manifest), hint)
+        raise refuse(f"holds another network called '{name}'", str(manifest), REPLACE_HINT)
     if from_file and weights != _weights_entry(request):
-        raise refuse(f"holds the weights of '{weights['file']}'", str(manifest), hint)
+        raise refuse(f"holds the weights of '{weights['file']}'", str(manifest), REPLACE_HINT)
 
 
 def _carries(model: Path, digest: str) -> bool:

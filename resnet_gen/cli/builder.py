@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from resnet_gen.build import Batch, Request, Said
+from resnet_gen.build import REPLACE_HINT, Batch, Request, Said, manifest_name
 from resnet_gen.build import build as build_one
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -85,8 +85,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
     files = report_files(loaded)
     there = [name for name in files if (folder / name).exists()]
     if there and len(there) < len(files) and not force:
-        hint = "pass --force to replace it, or choose another folder with -o"
-        raise refuse("exists and is not of a report", str(folder / there[0]), hint)
+        raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)
     with Transaction(folder) as out:
         for name, text in files.items():
             out.text(name, text)
@@ -146,9 +145,9 @@ def _same(fresh: Path, existing: Path) -> bool:
         return False
     if fresh.suffix == ".engine":
         name = fresh.name.partition(".")[0]
-        recorded = _manifest_of(existing.with_name(f"{name}.manifest.json")).get("files", {})
+        recorded = _manifest_of(existing.with_name(manifest_name(name))).get("files", {})
         return bool(digest_file(existing) == recorded.get(existing.name))
-    if fresh.name.endswith(".manifest.json"):
+    if fresh.name.endswith(manifest_name("")):
         return _without_engine_hash(fresh) == _without_engine_hash(existing)
     return filecmp.cmp(fresh, existing, shallow=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -102,7 +103,7 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
         click.echo(dump(data) if form == "text" else json.dumps(data, indent=2) + "\n", nl=False)
     elif form == "json":
         rows = text.layer_rows(graph) if layers else text.stage_rows(graph)
-        click.echo(json.dumps([row.as_dict() for row in rows], indent=2))
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
     else:
         click.echo(f"{loaded.spec.title or loaded.spec.name}, input {text.sides(graph.input.shape)}\n", err=True)
         click.echo(text.layer_table(graph) if layers else text.stage_table(graph), nl=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 
 from resnet_gen import ops
@@ -22,10 +22,6 @@ class StageRow:
     params: int
     macs: int
 
-    def as_dict(self) -> dict[str, object]:
-        """The row as plain data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class LayerRow:
@@ -36,10 +32,6 @@ class LayerRow:
     output: Shape
     params: int
     macs: int
-
-    def as_dict(self) -> dict[str, object]:
-        """The row as plain data."""
-        return asdict(self)
 
 
 def stage_rows(graph: Graph) -> list[StageRow]:

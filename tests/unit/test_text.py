@@ -1,5 +1,7 @@
 """The paper's table and the layer list, as text."""
 
+from dataclasses import asdict
+
 import pytest
 
 from resnet_gen import ops
@@ -111,7 +113,7 @@ def test_one_line_a_layer():
 
 
 def test_rows_are_plain_data_too():
-    row = stage_rows(network("resnet18"))[0].as_dict()
+    row = asdict(stage_rows(network("resnet18"))[0])
     assert row == {
         "stage": "stem",
         "output": (64, 56, 56),
