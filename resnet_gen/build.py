@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resnet_gen import __version__
 from resnet_gen.count import Counts, count
+from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.graph import Graph
@@ -20,14 +21,10 @@ from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
 from resnet_gen.problems import refuse
-from resnet_gen.weights import stored
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.weights.stream import WeightStream
+from resnet_gen.witness import reading
 from resnet_gen.write import Transaction, digest_file
-
-if TYPE_CHECKING:
-    from resnet_gen.emit.onnx import OnnxFile
 
 PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
@@ -87,6 +84,8 @@ def prepare(loaded: Loaded, request: Request) -> Network:
     if request.weights is None:
         weights = Seeded(graph, request.seed)
     else:
+        from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
+
         weights = stored.fit(graph, stored.read(request.weights), request.weights)
     if request.fold:
         graph, weights = fold_batch_norm(graph, weights)
@@ -101,25 +100,14 @@ def _needs_conv_for_linear(request: Request) -> bool:
 
 
 def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
-    """The network's ONNX file, read back and compared with the graph before a byte is written."""
-    # The weights are drawn by threads while onnx, a tenth of a second, is imported.
-    stream = WeightStream(network.graph, network.weights).start()
-    try:
-        from resnet_gen.emit.onnx import OnnxFile, Options
-        from resnet_gen.witness.onnx import check_onnx
-
-        metadata = {
-            SPEC_KEY: loaded.canonical(),
-            "resnet_gen.spec_sha256": loaded.digest(),
-            "resnet_gen.version": __version__,
-        }
-        options = Options(request.opset, request.batch.fixed, metadata, __version__)
-        file = OnnxFile(network.graph, stream, options)
-        check_onnx(network.graph, file.structure())
-    except BaseException:
-        stream.stop()
-        raise
-    return file
+    """The network as an ONNX file to be written."""
+    metadata = {
+        SPEC_KEY: loaded.canonical(),
+        "resnet_gen.spec_sha256": loaded.digest(),
+        "resnet_gen.version": __version__,
+    }
+    options = Options(request.opset, request.batch.fixed, metadata, __version__)
+    return OnnxFile(network.graph, network.weights, options)
 
 
 Said = Callable[[str, int, int], bool]
@@ -139,8 +127,11 @@ def build(
         _check_existing(folder, loaded, request)
     network = prepare(loaded, request)
     file = onnx_file(loaded, network, request)
-    with Transaction(folder) as out:
+    # TensorRT starts threads of its own, beside which no process can be forked.
+    aside = request.backend is None
+    with reading.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
         files = _write_onnx(out, name, file)
+        read_back()
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]

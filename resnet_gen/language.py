@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from resnet_gen.parts.base import FAMILIES, Part, members
 from resnet_gen.render import render
-from resnet_gen.spec import Claim, Deviation, Input, Spec, Stages
+from resnet_gen.spec import Claim, Deviation, Input, Spec, Stages, know_every_part
 
 _KEYS = {"WidthRule": "widths", "ActivationPart": "activation"}
 _SECTIONS = {"block", "shortcut", "downsample", "widths"}
@@ -18,6 +18,7 @@ _SECTIONS = {"block", "shortcut", "downsample", "widths"}
 
 def language_page() -> str:
     """`docs/language.md`: every key, its type, default and meaning; every part and its paper."""
+    know_every_part()
     models = [(_heading(m), _text(m), _rows(m)) for m in (Spec, Input, Stages, Claim, Deviation)]
     families = [(_key(f), _text(f), [_part(p) for p in members(f)]) for f in FAMILIES]
     return render("docs/language.md.jinja", models=models, families=families)

@@ -34,7 +34,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Op:
-    """An operation on one or more activations."""
+    """An operation on one or more activations; those with settings are frozen dataclasses too."""
 
     def shape(self, *inputs: Shape) -> Shape:
         """Shape of the result for inputs of these shapes; raises `ShapeError`."""
@@ -59,7 +59,6 @@ def _slid(side: int, kernel: int, stride: int, padding: int) -> int:
     return (side + 2 * padding - kernel) // stride + 1
 
 
-@dataclass(frozen=True)
 class _Window(Op):
     """Shape rule shared by what slides a square window over a map."""
 
@@ -169,7 +168,6 @@ class AvgPool(_Window):
         return self._slide(inputs[0], self.kernel, self.stride, 0)
 
 
-@dataclass(frozen=True)
 class GlobalAvgPool(Op):
     """The mean of each channel's map: (C, H, W) to (C, 1, 1)."""
 
@@ -177,7 +175,6 @@ class GlobalAvgPool(Op):
         return _feature_map(inputs[0], "global average pooling")[0], 1, 1
 
 
-@dataclass(frozen=True)
 class Flatten(Op):
     """(C, H, W) to (C * H * W,), channels outermost."""
 
@@ -185,7 +182,6 @@ class Flatten(Op):
         return (math.prod(inputs[0]),)
 
 
-@dataclass(frozen=True)
 class _Pair(Op):
     def shape(self, *inputs: Shape) -> Shape:
         if inputs[0] != inputs[1]:
@@ -194,17 +190,14 @@ class _Pair(Op):
         return inputs[0]
 
 
-@dataclass(frozen=True)
 class Add(_Pair):
     """Elementwise sum; by convention inputs are (residual branch, shortcut)."""
 
 
-@dataclass(frozen=True)
 class Mul(_Pair):
     """Elementwise product: a signal and its gate."""
 
 
-@dataclass(frozen=True)
 class OneMinus(Op):
     """1 - x: the carry gate that goes with a transform gate."""
 
@@ -232,7 +225,6 @@ class Subsample(_Window):
         return self._slide(inputs[0], 1, self.stride, 0)
 
 
-@dataclass(frozen=True)
 class Softmax(Op):
     """Probabilities over a vector."""
 

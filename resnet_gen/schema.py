@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_gen.spec import Spec
+from resnet_gen.spec import Spec, know_every_part
 
 
 def json_schema() -> dict[str, Any]:
@@ -13,6 +13,7 @@ def json_schema() -> dict[str, Any]:
     A spec that extends another may leave out what it inherits, so that only
     `name` is required where `extends` stands.
     """
+    know_every_part()
     schema = Spec.model_json_schema()
     stages = schema["$defs"]["Stages"]
     for definition in schema["$defs"].values():

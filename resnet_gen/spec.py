@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -14,7 +16,8 @@ from resnet_gen.printed import Printed, PrintedError
 from resnet_gen.problems import Refused, several
 from resnet_gen.source import Source
 
-base.load_parts()
+_ALWAYS = {"list", "projection", "stride", "batch", "relu", "paths"}
+"""Kinds that a specification can mean without naming them."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -198,7 +201,37 @@ OWN_KEYS = ("name", "extends", "title", "paper", "reference", "deviations", "cla
 
 def check(source: Source) -> Spec:
     """The specification in `source`; raises `Refused` with every fault at its position."""
+    _know(_ALWAYS.union(_words(source.data)))
+    try:
+        return Spec.model_validate(source.data)
+    except ValidationError:
+        know_every_part()  # so that messages can name them all
     try:
         return Spec.model_validate(source.data)
     except ValidationError as error:
         raise Refused(problems(error.errors(include_url=False), source, Spec)) from None
+
+
+@cache
+def know_every_part() -> None:
+    """Let `Spec` hold every part there is; until then it knows those that were needed."""
+    base.load_parts()
+    Spec.model_rebuild(force=True)
+
+
+def _know(kinds: set[str]) -> None:
+    """Let `Spec` hold parts of these kinds, and if that is not enough the second time, all."""
+    if base.load_parts(kinds):
+        if Spec.__pydantic_complete__:
+            know_every_part()
+        else:
+            Spec.model_rebuild(force=True)
+
+
+def _words(data: Any) -> Iterator[str]:
+    """Every text in plain data: among them are the kinds of all its parts."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, (dict, list)):
+        for inner in data.values() if isinstance(data, dict) else data:
+            yield from _words(inner)

@@ -11,14 +11,20 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from types import TracebackType
+from typing import TypeAlias
 
 from resnet_gen.problems import refuse
 
+_Batch: TypeAlias = list[bytes | memoryview]
 _BATCH = 1 << 20
+_LAG = 8
+"""Batches that may be written and not yet hashed."""
 _ASIDE = ".before"
 
 
@@ -64,13 +70,11 @@ class Transaction:
         """Write `name` from chunks; returns the SHA-256 of its bytes. Raises `Refused` on a full disk."""
         digest = hashlib.sha256()
         try:
-            # Hashing takes longer than writing, and does not need Python's lock.
-            with self.readable(name).open("xb", buffering=0) as stream, ThreadPoolExecutor(1) as hasher:
+            with self.readable(name).open("xb", buffering=0) as stream, _hashing(digest) as hash_too:
                 for batch in _batches(chunks):
-                    hashed = hasher.submit(_hash, digest, batch)
+                    hash_too(batch)
                     for chunk in batch:
                         _write_all(stream.fileno(), chunk)
-                    hashed.result()
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
         self._written.append(name)
@@ -133,9 +137,9 @@ class Transaction:
                 return
 
 
-def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memoryview]]:
+def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
     """The chunks in batches of about a megabyte, so that handing them to a thread costs nothing."""
-    batch: list[bytes | memoryview] = []
+    batch: _Batch = []
     size = 0
     for chunk in chunks:
         batch.append(chunk)
@@ -143,12 +147,27 @@ def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memo
         if size >= _BATCH:
             yield batch
             batch, size = [], 0
-    yield batch
+    if batch:
+        yield batch
 
 
-def _hash(digest: hashlib._Hash, batch: list[bytes | memoryview]) -> None:
-    for chunk in batch:
-        digest.update(chunk)
+@contextmanager
+def _hashing(digest: hashlib._Hash) -> Iterator[Callable[[_Batch | None], None]]:
+    """A thread that hashes what it is given: that takes as long as writing, and does not need Python's lock."""
+    waiting: Queue[_Batch | None] = Queue(_LAG)
+
+    def work() -> None:
+        while batch := waiting.get():
+            for chunk in batch:
+                digest.update(chunk)
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield waiting.put
+    finally:
+        waiting.put(None)
+        thread.join()
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:

@@ -13,7 +13,7 @@ from resnet_gen import reference
 from resnet_gen.count import count
 from resnet_gen.graph import Net
 from resnet_gen.ops import Activation, BatchNorm, Conv, GlobalAvgPool, MaxPool
-from resnet_gen.parts.activations.elementwise import Relu
+from resnet_gen.parts.activations.relu import Relu
 from resnet_gen.parts.base import Shortcut, Using
 from resnet_gen.parts.blocks.basic import Basic
 from resnet_gen.parts.blocks.bottleneck import Bottleneck

@@ -48,6 +48,10 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
              resnet-gen build --target report -o generated --check
     """
+    # NumPy's imports are nested a dozen deep. CPython allocates its stack in chunks of 16 KiB and
+    # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
+    import numpy.random  # noqa: F401
+
     from resnet_gen.cli.builder import build_all
 
     return build_all(specs, options.with_input(settings, side), folder, **choices)

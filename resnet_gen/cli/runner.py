@@ -18,7 +18,7 @@ from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.image import read_image
 from resnet_gen.load import load
 from resnet_gen.problems import refuse
-from resnet_gen.spec import Input, Spec
+from resnet_gen.spec import Input, Spec, know_every_part
 from resnet_gen.weights.base import Array
 
 
@@ -66,6 +66,7 @@ def _opened(path: Path) -> tuple[Session, Input]:
 
 
 def _carried(text: str, path: Path) -> Input:
+    know_every_part()
     try:
         return Spec.model_validate_json(text).input
     except ValidationError:

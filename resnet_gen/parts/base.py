@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args
 
@@ -210,15 +211,23 @@ FAMILIES: tuple[type[Part], ...] = (
 )
 
 
-def load_parts() -> None:
-    """Import every module below `resnet_gen.parts`, which registers its parts."""
+def load_parts(kinds: Container[str] | None = None) -> bool:
+    """Import the parts of these kinds, or all; returns whether any is new.
+
+    Each part takes a millisecond and lives in a module called after its kind, so
+    that a command imports the few that its specification names.
+    """
     package = importlib.import_module("resnet_gen.parts")
-    for module in pkgutil.walk_packages(package.__path__, "resnet_gen.parts."):
-        importlib.import_module(module.name)
+    found = [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
+    wanted = [name for name in found if kinds is None or name.rpartition(".")[2] in kinds]
+    new = [name for name in wanted if name not in sys.modules]
+    for name in new:
+        importlib.import_module(name)
+    return bool(new)
 
 
 def members(family: type[Part]) -> tuple[type[Part], ...]:
-    """The concrete parts of a family, in alphabetical order of their kind."""
+    """The parts of a family that were imported, in alphabetical order of their kind."""
     found: set[type[Part]] = set()
     queue = [family]
     while queue:
@@ -237,9 +246,9 @@ class OneOf:
     """
 
     def __get_pydantic_core_schema__(self, family: type[Part], handler: GetCoreSchemaHandler) -> CoreSchema:
-        parts = members(family)
-        kinds = [part.kind_name() for part in parts]
-        union = handler.generate_schema(Annotated[Union[parts], Field(discriminator="kind")])  # noqa: UP007
+        choices = members(family)
+        kinds = [part.kind_name() for part in choices]
+        union = handler.generate_schema(Annotated[Union[choices], Field(discriminator="kind")])  # noqa: UP007
         shorts: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.literal_schema(kinds), union]
         if "list" in kinds:
             shorts.append(core_schema.list_schema(core_schema.int_schema()))

@@ -20,6 +20,9 @@ from resnet_gen.graph import Graph
 from resnet_gen.ops import Add, BatchNorm, Conv, Tensor
 from resnet_gen.weights.base import Array
 
+_ONE = np.uint32(0x3F800000)
+"""The bits of 1.0 in float32."""
+
 
 class Seeded:
     """Weights of a graph, drawn from `seed`; each tensor has a stream of its own."""
@@ -40,19 +43,20 @@ class Seeded:
     def _drawn(self, name: str, tensor: Tensor, gain: float, start: int, stop: int) -> Array:
         row = math.prod(tensor.shape[1:])
         first, count = start * row, (stop - start) * row
-        # Two float32 come out of each 64 bits, so a run that begins at an odd one draws one more.
-        values = np.empty(first % 2 + count, np.float32)
-        self._stream(name, first // 2).random(dtype=np.float32, out=values)
-        values = values[first % 2 :]
-        bound = gain * math.sqrt(6.0 / row)
-        values *= np.float32(2 * bound)
-        values -= np.float32(bound)
+        odd = first % 2
+        raw = self._bits(name, first // 2).random_raw((odd + count + 1) // 2)
+        # Each 64 bits are two values: 23 bits of a mantissa, which with this exponent lie in [1, 2).
+        bits = raw.astype("<u8", copy=False).view("<u4")[odd : odd + count]
+        bits >>= 9
+        bits |= _ONE
+        values: Array = bits.view("<f4")
+        values -= np.float32(1.5)
+        values *= np.float32(2 * gain * math.sqrt(6.0 / row))
         return values.reshape(stop - start, *tensor.shape[1:])
 
-    def _stream(self, name: str, offset: int) -> np.random.Generator:
+    def _bits(self, name: str, offset: int) -> np.random.PCG64:
         key = hashlib.sha256(f"{self._seed}/{name}".encode()).digest()
-        stream = np.random.PCG64(np.random.SeedSequence(int.from_bytes(key, "little")))
-        return np.random.Generator(stream.advance(offset))
+        return np.random.PCG64(np.random.SeedSequence(int.from_bytes(key, "little"))).advance(offset)
 
 
 def _branch_gains(graph: Graph) -> dict[str, float]:

@@ -13,13 +13,14 @@ from resnet_gen.ops import Shape
 from resnet_gen.witness import Layer, WitnessError, check_layers, compare
 
 
-def check_onnx(graph: Graph, model: ModelProto) -> None:
-    """Raise `WitnessError` unless the ONNX holds the graph's layers, parameters and MACs.
+def check_onnx(graph: Graph, serialized: bytes) -> None:
+    """Raise `WitnessError` unless a serialized model holds the graph's layers, parameters and MACs.
 
-    `model` may lack the data of its weights. Shapes come from ONNX's strict
-    shape inference, parameters from the initializers that layers read.
+    It may lack the data of its weights. Shapes come from ONNX's strict shape
+    inference, parameters from the initializers that layers read.
     """
-    shapes, types = _values(_inferred(model))
+    model = _inferred(serialized)
+    shapes, types = _values(model)
     check_layers(graph, [_layer(n, shapes, types) for n in _weighted(model)], "ONNX")
     compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
     tensors = {t.name: tuple(t.dims) for t in model.graph.initializer}
@@ -44,9 +45,9 @@ def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]
         raise WitnessError(f"ONNX: nothing reads {sorted(unread)}")
 
 
-def _inferred(model: ModelProto) -> ModelProto:
+def _inferred(serialized: bytes) -> ModelProto:
     try:
-        return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+        return onnx.shape_inference.infer_shapes(serialized, check_type=True, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise WitnessError(f"ONNX: {error}") from None
 
@@ -72,4 +73,6 @@ def _values(model: ModelProto) -> tuple[dict[str, Shape], dict[str, str]]:
 
 def _layer(node: NodeProto, shapes: dict[str, Shape], types: dict[str, str]) -> Layer:
     kind = "conv" if node.op_type == "Conv" else "linear"
+    if node.output[0] not in shapes:
+        raise WitnessError(f"ONNX: no shape follows for '{node.output[0]}'")
     return Layer(node.name, kind, shapes[node.output[0]], types[node.output[0]])

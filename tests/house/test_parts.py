@@ -57,8 +57,9 @@ def test_every_setting_is_described_and_bounded(part):
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
-def test_a_part_lives_in_a_file_of_its_family(part):
-    folder = part.__module__.split(".")[-2]
+def test_a_part_lives_in_a_file_of_its_own_in_the_folder_of_its_family(part):
+    folder, module = part.__module__.split(".")[-2:]
+    assert module == part.kind_name(), "a part is found by the name of its file"
     (family,) = (f for f in FAMILIES if issubclass(part, f))
     folders = {p.__module__.split(".")[-2] for p in members(family)}
     assert folders == {folder}

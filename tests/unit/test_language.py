@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.language import language_page
-from resnet_gen.parts.base import FAMILIES, members
+from resnet_gen.parts.base import FAMILIES, load_parts, members
 from resnet_gen.spec import Claim, Deviation, Input, Spec, Stages
 
 ROOT = Path(__file__).parents[2]
+
+load_parts()
 
 
 def test_the_committed_page_is_what_the_models_say():

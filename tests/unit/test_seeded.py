@@ -66,7 +66,7 @@ def test_other_seeds_and_other_names_give_other_values():
 
 def test_values_of_one_tensor_do_not_repeat():
     values = whole(Seeded(network("resnet18")), "layer4.0.conv2.weight", (512, 512, 3, 3))
-    assert len(np.unique(values)) > 0.9 * values.size  # 0.93 are expected of draws of 24 bits
+    assert len(np.unique(values)) > 0.86 * values.size  # 0.871 are expected of draws of 23 bits
 
 
 @pytest.mark.parametrize("name", ["conv1.weight", "layer1.0.conv1.weight", "layer3.0.downsample.0.weight", "fc.weight"])
@@ -121,17 +121,16 @@ def test_values_are_the_generators_raw_bits():
     name, shape = "stem.conv.weight", (5, 7, 3, 3)
     key = int.from_bytes(hashlib.sha256(f"9/{name}".encode()).digest(), "little")
     draws = [int(raw) for raw in np.random.PCG64(np.random.SeedSequence(key)).random_raw(158)]
-    bits = [half >> 8 for raw in draws for half in (raw & 0xFFFFFFFF, raw >> 32)]
-    bound = np.float32(math.sqrt(6 / 63))
-    wanted = np.array(bits[:315], np.float32) * np.float32(math.sqrt(6 / 63) / (1 << 23)) - bound
+    bits = [half >> 9 for raw in draws for half in (raw & 0xFFFFFFFF, raw >> 32)]
+    wanted = (np.array(bits[:315], np.float32) / (1 << 23) - np.float32(0.5)) * np.float32(2 * math.sqrt(6 / 63))
     assert graph.state()[name].shape == shape
     np.testing.assert_array_equal(whole(Seeded(graph, 9), name, shape), wanted.reshape(shape))
 
 
 PINNED = {
-    (0, "stem.conv.weight"): "c12b38fdc8a163b33eab8c9d0abe08fe3c58ea764faad3156ed117d946fb3db9",
-    (7, "stages.0.0.conv2.weight"): "0bdd302868b75c558371212d8af1c2e88636208a41e79f43b5e74d12169a3710",
-    (2**64, "head.fc.weight"): "9aaa2c23c6e59c44f4b37f60d70cf8d52b4bef5521f74dbdf562fb5ba794c017",
+    (0, "stem.conv.weight"): "ea3cbf20cafd61bac8aa5327c5dafac1bab0b3c1f9f86ff41f1b37cf6334e29f",
+    (7, "stages.0.0.conv2.weight"): "508e46cca9a88c59d338fb7bd5458543977ed300d7bb9dea8cdea030212f6815",
+    (2**64, "head.fc.weight"): "f01cb53a11e744ef2af4fcaae6cede4c54ea6b03c1271e7df147b8b54ad0c6a0",
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from resnet_gen.parts import base
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import Source, read_text
-from resnet_gen.spec import Spec, check
+from resnet_gen.spec import Spec, check, know_every_part
 
 MINIMAL = """\
 name: net
@@ -98,6 +98,9 @@ def test_normalization_is_imagenets_for_three_channels_else_none(text, mean, std
 )
 def test_a_short_form_is_the_long_form_with_its_defaults(short, long):
     assert check(read_text(Document("f", short))) == check(read_text(Document("f", long)))
+
+
+base.load_parts()
 
 
 @pytest.mark.parametrize("family", base.FAMILIES, ids=lambda family: family.__name__)
@@ -306,5 +309,6 @@ def test_names_that_would_leave_the_folder_are_refused(name):
 
 
 def test_the_schema_of_the_language_has_every_key_described():
+    know_every_part()
     schema = Spec.model_json_schema()
     assert [name for name, field in schema["properties"].items() if "description" not in field] == []

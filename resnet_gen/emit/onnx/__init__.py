@@ -1,31 +1,26 @@
-"""Graph to ONNX, directly: nodes as protobuf, weights as a stream behind them.
+"""Graph to ONNX, directly: a few kilobytes of nodes, then the weights as a stream.
 
-A model is never held as one message. Everything but the weights is a few
-kilobytes of protobuf; the weights are framed by hand (protobuf's encoding of an
-initializer is a length and its bytes) and drawn, folded or read a few megabytes
-at a time. What comes out is byte for byte what protobuf would have written.
+A model is never held as one message: its weights are drawn, folded or read a
+few megabytes at a time. What comes out is byte for byte what protobuf would
+have written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 
-import onnx
-from onnx import ModelProto
-
-from resnet_gen.emit.onnx.frames import data_frame, graph_parts, header, length, model_parts
-from resnet_gen.emit.onnx.rules import RULES, Initializer, emitted
+from resnet_gen.emit.onnx import messages
+from resnet_gen.emit.onnx.messages import IR_OF_OPSET, Initializer
+from resnet_gen.emit.onnx.rules import RULES, emitted
 from resnet_gen.graph import Graph
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
-from resnet_gen.weights.stream import WeightStream
+from resnet_gen.weights.stream import weight_bytes
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "Options"]
 
-OLDEST_OPSET = 13
-NEWEST_OPSET = onnx.defs.onnx_opset_version()
+OLDEST_OPSET, NEWEST_OPSET = min(IR_OF_OPSET), max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
 """Bytes that one protobuf message may have; larger models keep their weights beside them."""
 
@@ -44,30 +39,24 @@ class Options:
 
 
 class OnnxFile:
-    """One graph as an ONNX file: `chunks()` of the model, and of its external data if it needs any.
+    """One graph as an ONNX file: `chunks()` of the model, and of its external data if it needs any."""
 
-    The weights may come as a stream that has begun already.
-    """
-
-    def __init__(self, graph: Graph, weights: Weights | WeightStream, options: Options) -> None:
-        self._stream = weights if isinstance(weights, WeightStream) else WeightStream(graph, weights)
+    def __init__(self, graph: Graph, weights: Weights, options: Options) -> None:
+        self._graph, self._weights = graph, weights
         self._options = options
         self.opset = _opset(options)
         self.initializers, nodes = emitted(graph)
-        self._before, self._after = graph_parts(graph, nodes, options.batch)
-        self._head, self._tail = model_parts(self.opset, options.metadata, options.producer_version)
+        self._before, self._after = messages.graph_parts(graph.name, nodes, graph.input, graph.outputs, options.batch)
+        self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
 
-    def structure(self) -> ModelProto:
+    def structure(self) -> bytes:
         """The model without its weights' data: what a witness reads back."""
-        model = ModelProto()
-        model.ParseFromString(self._head + self._tail)
-        model.graph.MergeFromString(self._before)
+        tensors = []
         for tensor in self.initializers:
-            model.graph.initializer.add().MergeFromString(header(tensor))
-            if tensor.data is not None:
-                model.graph.initializer[-1].raw_data = tensor.data
-        model.graph.MergeFromString(self._after)
-        return model
+            data = messages.raw_data(tensor.data) if tensor.data is not None else b""
+            tensors.append(messages.tensor_header(tensor) + data)
+        graph = b"".join((self._before, *(messages.initializer(len(t)) + t for t in tensors), self._after))
+        return self._head + messages.graph(len(graph)) + graph + self._tail
 
     @property
     def nbytes(self) -> int:
@@ -77,7 +66,7 @@ class OnnxFile:
     @property
     def ir_version(self) -> int:
         """ONNX's IR version that goes with the opset."""
-        return int(ModelProto.FromString(self._head).ir_version)
+        return IR_OF_OPSET[self.opset]
 
     @property
     def needs_external_data(self) -> bool:
@@ -88,30 +77,32 @@ class OnnxFile:
     def chunks(self, external: str | None = None) -> Iterator[bytes | memoryview]:
         """The model's bytes in order; with `external`, data is left to the file of that name."""
         places = dict(self._places()) if external else {}
-        headers = [header(t) + data_frame(t, external, places.get(t.name)) for t in self.initializers]
         inside = [0 if t.name in places else t.nbytes for t in self.initializers]
-        frames = [length(5, len(h) + n) + h for h, n in zip(headers, inside, strict=True)]
+        frames = [
+            _frame(messages.tensor_header(t) + messages.data_frame(t, external, places.get(t.name)), size)
+            for t, size in zip(self.initializers, inside, strict=True)
+        ]
         total = len(self._before) + len(self._after) + sum(map(len, frames)) + sum(inside)
-        yield self._head + length(7, total) + self._before
-        with closing(iter(self._stream)) as stream:
-            for tensor, frame in zip(self.initializers, frames, strict=True):
-                yield frame
-                if tensor.data is not None:
-                    yield tensor.data
-                elif not external:
-                    yield from _next(stream, tensor)
+        yield self._head + messages.graph(total) + self._before
+        stream = weight_bytes(self._graph, self._weights)
+        for tensor, frame in zip(self.initializers, frames, strict=True):
+            yield frame
+            if tensor.data is not None:
+                yield tensor.data
+            elif not external:
+                yield from _next(stream, tensor)
         yield self._after + self._tail
 
     def external_chunks(self) -> Iterator[bytes | memoryview]:
         """The bytes of the external data file."""
         position = 0
         places = dict(self._places())
-        with closing(iter(self._stream)) as stream:
-            for tensor in self.initializers:
-                if tensor.name in places:
-                    yield bytes(places[tensor.name] - position)
-                    yield from _next(stream, tensor)
-                    position = places[tensor.name] + tensor.nbytes
+        stream = weight_bytes(self._graph, self._weights)
+        for tensor in self.initializers:
+            if tensor.name in places:
+                yield bytes(places[tensor.name] - position)
+                yield from _next(stream, tensor)
+                position = places[tensor.name] + tensor.nbytes
 
     def _places(self) -> Iterator[tuple[str, int]]:
         """Offset of each weight in the external data file, on page boundaries."""
@@ -121,6 +112,11 @@ class OnnxFile:
                 start = -(-end // _ALIGNMENT) * _ALIGNMENT
                 yield tensor.name, start
                 end = start + tensor.nbytes
+
+
+def _frame(header: bytes, data: int) -> bytes:
+    """An initializer but for its `data` bytes."""
+    return messages.initializer(len(header) + data) + header
 
 
 def _next(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryview]:

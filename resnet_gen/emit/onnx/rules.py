@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import AttributeProto, NodeProto, TensorProto
 
 from resnet_gen import ops
+from resnet_gen.emit.onnx import messages
+from resnet_gen.emit.onnx.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import DType, Op, Shape
+from resnet_gen.ops import Op
+from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import ELEMENTS
-
-ONNX_ELEMENTS: dict[DType, int] = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16}
-"""ONNX's number of each element type."""
-
-
-@dataclass(frozen=True)
-class Initializer:
-    """One tensor of the file: a weight to be read in rows, or `data` known already."""
-
-    name: str
-    shape: Shape
-    element: int
-    itemsize: int
-    data: bytes | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Size of its data."""
-        return math.prod(self.shape) * self.itemsize
 
 
 @dataclass
@@ -44,24 +25,30 @@ class _Call:
     inputs: list[str]
     constants: list[Initializer] = field(default_factory=list)
 
-    def constant(self, role: str, values: list[int] | list[float], dtype: str = "<i8") -> None:
-        """Add a constant input called after the node and `role`."""
-        array = np.asarray(values, dtype)
-        element = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    def integers(self, role: str, values: list[int]) -> None:
+        """Add an input of 64-bit integers, called after the node and `role`."""
+        self._constant(role, INT64, np.asarray(values, "<i8"))
+
+    def numbers(self, role: str, values: list[float]) -> None:
+        """Add an input of the node's own type, called after the node and `role`."""
+        dtype = self.node.output.dtype
+        self._constant(role, ELEMENT_OF[dtype], np.asarray(values, ELEMENTS[dtype]))
+
+    def _constant(self, role: str, element: int, array: Array) -> None:
         name = f"{self.node.name}.{role}"
-        shape = array.shape
-        self.constants.append(Initializer(name, shape, element, array.itemsize, array.tobytes()))
+        self.constants.append(Initializer(name, array.shape, element, array.itemsize, array.tobytes()))
         self.inputs.append(name)
 
 
-Rule = Callable[[Any, _Call], tuple[str, dict[str, object]]]
+Attributes = dict[str, Attribute]
+Rule = Callable[[Any, _Call], tuple[str, Attributes]]
 
 
 def _square(side: int, times: int = 2) -> list[int]:
     return [side] * times
 
 
-def _conv(op: ops.Conv, call: _Call) -> tuple[str, dict[str, object]]:
+def _conv(op: ops.Conv, call: _Call) -> tuple[str, Attributes]:
     return "Conv", {
         "dilations": _square(1),
         "group": op.groups,
@@ -71,57 +58,57 @@ def _conv(op: ops.Conv, call: _Call) -> tuple[str, dict[str, object]]:
     }
 
 
-def _activation(op: ops.Activation, call: _Call) -> tuple[str, dict[str, object]]:
+def _activation(op: ops.Activation, call: _Call) -> tuple[str, Attributes]:
     names = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "silu": "Sigmoid", "leaky_relu": "LeakyRelu"}
     return names[op.function], {"alpha": float(op.slope)} if op.function == "leaky_relu" else {}
 
 
-def _max_pool(op: ops.MaxPool, call: _Call) -> tuple[str, dict[str, object]]:
+def _max_pool(op: ops.MaxPool, call: _Call) -> tuple[str, Attributes]:
     window = {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
     return "MaxPool", {**window, "pads": _square(op.padding, 4)}
 
 
-def _avg_pool(op: ops.AvgPool, call: _Call) -> tuple[str, dict[str, object]]:
+def _avg_pool(op: ops.AvgPool, call: _Call) -> tuple[str, Attributes]:
     return "AveragePool", {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
 
 
-def _one_minus(op: ops.OneMinus, call: _Call) -> tuple[str, dict[str, object]]:
+def _one_minus(op: ops.OneMinus, call: _Call) -> tuple[str, Attributes]:
     signal = call.inputs.pop()
-    call.constant("one", [1.0], ELEMENTS[call.node.output.dtype])
+    call.numbers("one", [1.0])
     call.inputs.append(signal)
     return "Sub", {}
 
 
-def _pad_channels(op: ops.PadChannels, call: _Call) -> tuple[str, dict[str, object]]:
+def _pad_channels(op: ops.PadChannels, call: _Call) -> tuple[str, Attributes]:
     more = op.out - call.node.input_shapes[0][0]
-    call.constant("pads", [0, 0, 0, 0, 0, more, 0, 0])
+    call.integers("pads", [0, 0, 0, 0, 0, more, 0, 0])
     return "Pad", {"mode": "constant"}
 
 
-def _subsample(op: ops.Subsample, call: _Call) -> tuple[str, dict[str, object]]:
+def _subsample(op: ops.Subsample, call: _Call) -> tuple[str, Attributes]:
     _, h, w = call.node.input_shapes[0]
-    call.constant("starts", [0, 0])
-    call.constant("ends", [h, w])
-    call.constant("axes", [2, 3])
-    call.constant("steps", [op.stride, op.stride])
+    call.integers("starts", [0, 0])
+    call.integers("ends", [h, w])
+    call.integers("axes", [2, 3])
+    call.integers("steps", [op.stride, op.stride])
     return "Slice", {}
 
 
-def _named(op_type: str, **attributes: object) -> Rule:
+def _named(op_type: str, **attributes: Attribute) -> Rule:
     """A rule for an operation whose ONNX operator has these attributes whatever its settings."""
 
-    def rule(op: Op, call: _Call) -> tuple[str, dict[str, object]]:
+    def rule(op: Op, call: _Call) -> tuple[str, Attributes]:
         return op_type, attributes
 
     return rule
 
 
-def _batch_norm(op: ops.BatchNorm, call: _Call) -> tuple[str, dict[str, object]]:
+def _batch_norm(op: ops.BatchNorm, call: _Call) -> tuple[str, Attributes]:
     return "BatchNormalization", {"epsilon": op.eps}
 
 
-def _cast(op: ops.Cast, call: _Call) -> tuple[str, dict[str, object]]:
-    return "Cast", {"to": ONNX_ELEMENTS[op.to]}
+def _cast(op: ops.Cast, call: _Call) -> tuple[str, Attributes]:
+    return "Cast", {"to": ELEMENT_OF[op.to]}
 
 
 RULES: dict[type[Op], Rule] = {
@@ -144,35 +131,31 @@ RULES: dict[type[Op], Rule] = {
 """How each operation is spelled in ONNX: operator type and attributes."""
 
 
-def emitted(graph: Graph) -> tuple[list[Initializer], list[NodeProto]]:
+def emitted(graph: Graph) -> tuple[list[Initializer], list[bytes]]:
     """The initializers and the nodes of a graph, in order."""
     initializers: list[Initializer] = []
-    nodes: list[NodeProto] = []
+    nodes: list[bytes] = []
     for node in graph.nodes:
         weights = [_weight(node, tensor) for tensor in node.tensors]
         call = _Call(node, [v.name for v in node.inputs] + [w.name for w in weights])
         op_type, attributes = RULES[type(node.op)](node.op, call)
         initializers += weights + call.constants
-        nodes += _node_protos(node, op_type, call.inputs, attributes)
+        nodes += _nodes(node, op_type, call.inputs, attributes)
     return initializers, nodes
 
 
 def _weight(node: Node, tensor: ops.Tensor) -> Initializer:
     dtype = node.output.dtype
     name = node.weight_name(tensor.role)
-    return Initializer(name, tensor.shape, ONNX_ELEMENTS[dtype], np.dtype(ELEMENTS[dtype]).itemsize)
+    return Initializer(name, tensor.shape, ELEMENT_OF[dtype], np.dtype(ELEMENTS[dtype]).itemsize)
 
 
-def _node_protos(node: Node, op_type: str, inputs: list[str], attributes: dict[str, object]) -> list[NodeProto]:
+def _nodes(node: Node, op_type: str, inputs: list[str], attributes: Attributes) -> list[bytes]:
     output = node.output.name
-    proto = NodeProto(name=node.name, op_type=op_type, input=inputs, output=[output])
-    proto.attribute.extend(_attribute(name, value) for name, value in sorted(attributes.items()))
     if not (isinstance(node.op, ops.Activation) and node.op.function == "silu"):
-        return [proto]
+        return [messages.node(node.name, op_type, inputs, output, attributes)]
     gate = f"{node.name}.sigmoid"
-    proto.name, proto.output[0] = gate, gate
-    return [proto, NodeProto(name=node.name, op_type="Mul", input=[*inputs, gate], output=[output])]
-
-
-def _attribute(name: str, value: object) -> AttributeProto:
-    return onnx.helper.make_attribute(name, value)
+    return [
+        messages.node(gate, op_type, inputs, gate, attributes),
+        messages.node(node.name, "Mul", [*inputs, gate], output, {}),
+    ]

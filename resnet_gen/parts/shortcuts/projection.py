@@ -1,4 +1,4 @@
-"""Projection shortcuts: options B and C."""
+"""Projections where the shape changes."""
 
 from typing import Literal
 
@@ -17,12 +17,3 @@ class Projection(Shortcut):
         if using.bare_shortcut:
             return using.conv(net, "conv", x, branch.shape[0], kernel=1, stride=stride)
         return using.conv_norm(net, "", x, branch.shape[0], kernel=1, stride=stride)
-
-
-class ProjectionAll(Projection):
-    """A 1x1 convolution on every shortcut: option C (He et al. 2015, Sec. 4.1)."""
-
-    kind: Literal["projection_all"] = "projection_all"  # type: ignore[assignment]
-
-    def changes(self, x: Value, branch: Value) -> bool:
-        return True
