@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -160,7 +160,8 @@ def _kinds_at(root: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
 
 def _model_in(annotation: Any) -> Any:
     """The model inside an annotation such as `tuple[Claim, ...]` or `Deviation | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    # Python 3.10 takes `tuple[Claim, ...]` for a type.
+    if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     inner = (_model_in(a) for a in getattr(annotation, "__args__", ()))
     return next((model for model in inner if model is not None), None)

@@ -66,7 +66,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _bounds(schema: dict[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
-    return f", {low} to {high}" if low is not None and high is not None else ""
+    return f", {low:.15g} to {high:.15g}" if low is not None and high is not None else ""
 
 
 def _default(field: FieldInfo) -> str:

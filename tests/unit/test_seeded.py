@@ -122,7 +122,9 @@ def test_values_are_the_generators_raw_bits():
     key = int.from_bytes(hashlib.sha256(f"9/{name}".encode()).digest(), "little")
     draws = [int(raw) for raw in np.random.PCG64(np.random.SeedSequence(key)).random_raw(158)]
     bits = [half >> 9 for raw in draws for half in (raw & 0xFFFFFFFF, raw >> 32)]
-    wanted = (np.array(bits[:315], np.float32) / (1 << 23) - np.float32(0.5)) * np.float32(2 * math.sqrt(6 / 63))
+    wanted = (np.array(bits[:315], np.float32) / np.float32(1 << 23) - np.float32(0.5)) * np.float32(
+        2 * math.sqrt(6 / 63)
+    )
     assert graph.state()[name].shape == shape
     np.testing.assert_array_equal(whole(Seeded(graph, 9), name, shape), wanted.reshape(shape))
 
