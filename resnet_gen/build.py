@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from resnet_gen import __version__
+from resnet_gen import __version__, manifest
 from resnet_gen.count import Counts, count
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
@@ -24,12 +23,9 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
 from resnet_gen.witness import reading
-from resnet_gen.write import Transaction, digest_file
+from resnet_gen.write import Transaction
 
 PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
-REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
-_METADATA = 1 << 16
-"""Bytes at the end of a model within which its metadata stand."""
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
 
@@ -123,9 +119,10 @@ def build(
     """
     name = loaded.spec.name
     _check_request(request)
-    if not replace:
-        _check_existing(folder, loaded, request)
     network = prepare(loaded, request)
+    weights = manifest.weights_entry(request.weights, request.seed)
+    if not replace:
+        manifest.check_replaceable(folder, loaded, weights)
     file = onnx_file(loaded, network, request)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = request.backend is None
@@ -135,14 +132,17 @@ def build(
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
-        manifest = _manifest(loaded, network, request, file, files, engine)
-        out.text(manifest_name(name), json.dumps(manifest, indent=2) + "\n")
-    return [folder / f for f in (*files, manifest_name(name))]
-
-
-def manifest_name(name: str) -> str:
-    """The file that describes what was built of the network `name`."""
-    return f"{name}.manifest.json"
+        made = {
+            "weights": weights,
+            "precision": request.precision,
+            "folded_batch_norm": request.fold,
+            "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+            "engine": engine,
+            "files": files,
+        }
+        text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
+        out.text(manifest.file_name(name), text)
+    return [folder / f for f in (*files, manifest.file_name(name))]
 
 
 def _check_request(request: Request) -> None:
@@ -157,34 +157,6 @@ def _check_request(request: Request) -> None:
     for number in wanted:
         if number not in known:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
-
-
-def _check_existing(folder: Path, loaded: Loaded, request: Request) -> None:
-    """Refuse to replace what was built from another spec or another file's weights, or by something else."""
-    name = loaded.spec.name
-    manifest = folder / manifest_name(name)
-    model = folder / f"{name}.onnx"
-    if not manifest.exists():
-        if model.exists() and not _carries(model, loaded.digest()):
-            raise refuse("exists and has no manifest: not built here", str(model), REPLACE_HINT)
-        return
-    try:
-        data = json.loads(manifest.read_text(encoding="utf-8"))
-        found, weights = data["spec"]["sha256"], data["weights"]
-        from_file = weights["source"] == "file"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise refuse("exists and is not a manifest of this tool", str(manifest), REPLACE_HINT) from None
-    if found != loaded.digest():
-        raise refuse(f"holds another network called '{name}'", str(manifest), REPLACE_HINT)
-    if from_file and weights != _weights_entry(request):
-        raise refuse(f"holds the weights of '{weights['file']}'", str(manifest), REPLACE_HINT)
-
-
-def _carries(model: Path, digest: str) -> bool:
-    """Whether an ONNX file, left without its manifest by a build that was killed, is of this spec."""
-    with model.open("rb") as stream:
-        stream.seek(-min(model.stat().st_size, _METADATA), 2)
-        return digest.encode() in stream.read()
 
 
 def _write_onnx(out: Transaction, name: str, file: OnnxFile) -> dict[str, str]:
@@ -222,36 +194,3 @@ def _write_engine(
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
         "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
     }
-
-
-def _manifest(
-    loaded: Loaded,
-    network: Network,
-    request: Request,
-    file: OnnxFile,
-    files: dict[str, str],
-    engine: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """What was built, from what, by what. Nothing in it depends on the machine or the day."""
-    graph = network.graph
-    batch = request.batch.fixed if request.batch.fixed is not None else "N"
-    return {
-        "name": loaded.spec.name,
-        "tool": {"name": "resnet-gen", "version": __version__},
-        "spec": {"sha256": loaded.digest(), "resolved": loaded.resolved()},
-        "weights": _weights_entry(request),
-        "precision": request.precision,
-        "folded_batch_norm": request.fold,
-        "counts": network.counts.as_dict(),
-        "inputs": {graph.input.name: {"shape": [batch, *graph.input.shape], "type": graph.input.dtype}},
-        "outputs": {v.name: {"shape": [batch, *v.shape], "type": v.dtype} for v in graph.outputs},
-        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
-        "engine": engine,
-        "files": files,
-    }
-
-
-def _weights_entry(request: Request) -> dict[str, Any]:
-    if request.weights is None:
-        return {"source": "seed", "seed": request.seed}
-    return {"source": "file", "file": request.weights.name, "sha256": digest_file(request.weights)}

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import filecmp
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
-from resnet_gen.build import REPLACE_HINT, Batch, Request, Said, manifest_name
+from resnet_gen.build import Batch, Request, Said
 from resnet_gen.build import build as build_one
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.load import Loaded, load
+from resnet_gen.manifest import REPLACE_HINT, is_as_built
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
-from resnet_gen.write import Transaction, digest_file
+from resnet_gen.write import Transaction
 
 DEFAULT_TARGETS = (86, 89, 120)
 MAX_BATCH = 65_536
@@ -124,7 +122,7 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         wanted = {p.relative_to(fresh) for one in loaded for p in _build(one, request, fresh, force=True)}
-        differing = sorted(name for name in wanted if not _same(fresh / name, folder / name))
+        differing = sorted(name for name in wanted if not is_as_built(fresh / name, folder / name))
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
     stale = sorted(there - wanted)
     for name in differing:
@@ -133,38 +131,6 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
         click.echo(f"{folder / name}: no spec generates it")
     click.echo(f"{len(wanted)} files checked, {len(differing) + len(stale)} to change", err=True)
     return 1 if differing or stale else 0
-
-
-def _same(fresh: Path, existing: Path) -> bool:
-    """Whether a file is what would be written.
-
-    TensorRT numbers its internals anew in each build, so an engine is held
-    against the hash in its manifest, and manifests are compared without it.
-    """
-    if not existing.is_file():
-        return False
-    if fresh.suffix == ".engine":
-        name = fresh.name.partition(".")[0]
-        recorded = _manifest_of(existing.with_name(manifest_name(name))).get("files", {})
-        return bool(digest_file(existing) == recorded.get(existing.name))
-    if fresh.name.endswith(manifest_name("")):
-        return _without_engine_hash(fresh) == _without_engine_hash(existing)
-    return filecmp.cmp(fresh, existing, shallow=False)
-
-
-def _manifest_of(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _without_engine_hash(path: Path) -> str:
-    """A manifest's text with the engine's hash, which no two builds share, blotted out."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    engine = _manifest_of(path).get("engine")
-    return text.replace(str(engine["sha256"]), "") if isinstance(engine, dict) and "sha256" in engine else text
 
 
 @contextmanager

@@ -43,7 +43,9 @@ MAY_IMPORT = {
     "engine.onnxruntime": "problems weights",
     "engine.tensorrt": "engine.signals graph problems witness",
     "image": "problems spec weights",
-    "build": "count emit.onnx engine.tensorrt graph load lower ops passes problems weights witness.reading write",
+    "manifest": "count graph load problems write",
+    "build": "count emit.onnx engine.tensorrt graph load lower manifest ops passes problems weights "
+    "witness.reading write",
     "cli": "*",
     "__main__": "cli",
 }
