@@ -23,7 +23,18 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
-Words = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+def _printable(text: str) -> str:
+    """Text that a terminal shows and does not obey."""
+    for character in text:
+        if not (character.isprintable() or character == "\n"):
+            code = f"U+{ord(character):04X}"
+            raise PydanticCustomError("printable", "the character {code} cannot be printed", {"code": code})
+    return text
+
+
+Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_printable)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
@@ -169,8 +180,12 @@ class Spec(_Model):
         description="Another spec whose keys this one changes: a shipped one (`resnet50`), or a file (`base.yaml`) "
         "by its path from this one.",
     )
-    title: str = Field("", max_length=200, description="What people call the network.")
-    paper: str = Field("", max_length=400, description="The paper that describes it.")
+    title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = Field(
+        "", description="What people call the network."
+    )
+    paper: Annotated[str, Field(max_length=400), AfterValidator(_printable)] = Field(
+        "", description="The paper that describes it."
+    )
     reference: str | None = Field(
         None, max_length=100, description="The published network whose parameter names and shapes it must have."
     )
