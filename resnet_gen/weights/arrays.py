@@ -39,16 +39,17 @@ def float32(values: npt.NDArray[Any]) -> Array:
 
 @dataclass(frozen=True)
 class InFile:
-    """A contiguous tensor that lies in a memory-mapped file."""
+    """A tensor that lies in a memory-mapped file; strides count elements, as PyTorch's do."""
 
     data: np.memmap[Any, np.dtype[np.uint8]]
     offset: int
     dtype: np.dtype[Any]
     shape: Shape
+    strides: Shape
 
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop, as float32."""
-        size = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
-        raw = self.data[self.offset + start * size : self.offset + stop * size]
-        values = np.frombuffer(raw.tobytes(), self.dtype)
-        return float32(values).reshape(stop - start, *self.shape[1:])
+        steps = [stride * self.dtype.itemsize for stride in self.strides]
+        first = self.offset + start * (steps[0] if steps else 0)
+        shape = (stop - start, *self.shape[1:])
+        return float32(np.ndarray(shape, self.dtype, self.data, first, steps))

@@ -74,7 +74,7 @@ def _located(
     start = _payload(data, info.header_offset)
     if start + info.file_size > len(data):
         raise refuse(f"the storage of '{name}' reaches past the end of the file", where)
-    return InFile(data, start + tensor.offset * size, dtype, tensor.shape)
+    return InFile(data, start + tensor.offset * size, dtype, tensor.shape, tensor.strides)
 
 
 def _payload(data: np.memmap[tuple[int, ...], np.dtype[np.uint8]], header: int) -> int:

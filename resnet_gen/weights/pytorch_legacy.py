@@ -68,4 +68,4 @@ def _located(
     start, count = places.get(tensor.storage.key, (0, 0))
     check_layout(name, tensor, min(count, tensor.storage.size), where)
     dtype = DTYPES[tensor.storage.dtype]
-    return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape)
+    return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)

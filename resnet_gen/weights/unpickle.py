@@ -182,18 +182,15 @@ def state_dict(data: Any, where: str) -> dict[str, Strided]:
 
 
 def check_layout(name: str, tensor: Strided, available: int, where: str) -> None:
-    """Refuse what is not a contiguous floating-point tensor inside its storage."""
+    """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
-    contiguous, step = [], 1
-    for side in reversed(tensor.shape):
-        contiguous.append(step)
-        step *= side
     if tensor.storage.dtype not in DTYPES:
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
-    needed = [s for s, side in zip(reversed(tensor.strides), reversed(tensor.shape), strict=True) if side > 1]
-    wanted = [s for s, side in zip(contiguous, reversed(tensor.shape), strict=True) if side > 1]
-    if needed != wanted:
-        raise refuse(f"'{name}' is not contiguous", where, "call .contiguous() before saving")
+    step = 1
+    for stride, side in sorted(zip(tensor.strides, tensor.shape, strict=True)):
+        if side != 1 and stride != step:
+            raise refuse(f"'{name}' has gaps or overlaps itself", where, "call .contiguous() before saving")
+        step *= side
     if tensor.offset < 0 or min(tensor.shape, default=1) < 0 or (tensor.offset + step) > available:
         raise refuse(f"'{name}' reaches past the end of its storage", where)
