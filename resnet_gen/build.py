@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnet_gen import __version__, manifest
 from resnet_gen.count import Counts, count
@@ -30,12 +30,11 @@ SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """The batch of a build: one size, or a symbolic one with an engine's profile."""
 
     fixed: int | None = None
-    profile: Profile = field(default=Profile(1, 8, 32))
+    profile: Profile = Profile(1, 8, 32)
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Request:
     precision: str = "fp32"
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
-    batch: Batch = Batch()
+    batch: Batch = field(default=Batch())
     weights: Path | None = None
     seed: int = 0
     fold: bool = False
@@ -60,8 +59,7 @@ class Request:
         return BACKENDS.get(self.target)
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
     `counts` are those of the specification, before any pass.

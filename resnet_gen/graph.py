@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import Cast, DType, Op, Shape, ShapeError, Tensor
 from resnet_gen.problems import Span, refuse
@@ -24,8 +24,7 @@ MAX_ELEMENTS = 1 << 34
 MAX_PARAMS = 20_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """The activation that a node (or the input) makes: shape of one image, and type."""
 
     name: str
@@ -179,7 +178,7 @@ def renamed(graph: Graph, names: Sequence[str], output: str) -> Graph:
     new[graph.outputs[0].name] = output
 
     def value(old: Value) -> Value:
-        return replace(old, name=new.get(old.name, old.name))
+        return old._replace(name=new.get(old.name, old.name))
 
     nodes = tuple(
         replace(n, name=name, inputs=tuple(map(value, n.inputs)), output=value(n.output))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Net, Value, renamed
 from resnet_gen.load import Loaded
@@ -17,8 +17,7 @@ INPUT = "input"
 MAX_BLOCKS = 8_192
 
 
-@dataclass(frozen=True)
-class StagePlan:
+class StagePlan(NamedTuple):
     """One stage: how many blocks, their filters, and by how much the map shrinks."""
 
     depth: int

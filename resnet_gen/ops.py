@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -18,8 +18,7 @@ class ShapeError(ValueError):
     """An operation refuses the shapes it was given; the message says why."""
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One weight of an operation: its role, shape, and what it starts from.
 
     `fill` is the starting value of every element; None means He initialization.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 _FORM = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?:e([0-9]{1,2})|([KMG]))?\Z")
 _EXPONENT = {None: 0, "K": 3, "M": 6, "G": 9}
@@ -14,8 +14,7 @@ class PrintedError(ValueError):
     """A text that is not a figure; the message says what is."""
 
 
-@dataclass(frozen=True)
-class Printed:
+class Printed(NamedTuple):
     """A printed figure: its value, and the unit of its last digit, both exact."""
 
     text: str

@@ -7,11 +7,11 @@ exits with 2.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 
@@ -39,8 +39,7 @@ class Document:
         return Span(self, len(before) - 1, column, column + 1)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one line of a document; line and columns counted from 0."""
 
     document: Document
@@ -127,6 +126,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like `word`, if any is."""
+    import difflib
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 from yaml.reader import ReaderError
@@ -36,8 +36,7 @@ _WORDS: dict[str, object] = {
 }
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """Where a value stands and, inside a mapping, where its key stands."""
 
     value: Span
@@ -202,7 +201,7 @@ class _Reader:
         """Stretch the mark of a collection to its closing bracket, where that is on its line."""
         mark, end = self.marks[loc], event.end_mark
         if end.line == mark.value.line and end.column > mark.value.end:
-            self.marks[loc] = Mark(replace(mark.value, end=end.column), mark.key)
+            self.marks[loc] = Mark(mark.value._replace(end=end.column), mark.key)
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value

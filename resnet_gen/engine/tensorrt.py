@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnet_gen.engine.signals import Deferred
 from resnet_gen.graph import Graph
@@ -21,8 +20,7 @@ Progress = Callable[[str, int, int], bool]
 """Called with a phase, steps done and steps in all; returning False cancels the build."""
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """A TensorRT library: its name on the command line, its module and how it is installed."""
 
     name: str
@@ -37,8 +35,7 @@ BACKENDS = {
 }
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """Batch sizes that an engine accepts: smallest, the one it is tuned for, largest."""
 
     least: int
@@ -46,8 +43,7 @@ class Profile:
     most: int
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """A built engine: its bytes and the version of the library that built it."""
 
     data: memoryview

@@ -15,7 +15,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union, get_args
+from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -89,8 +89,7 @@ class Shortcut(Part):
         return net.add("add", Add(), branch, around)
 
 
-@dataclass(frozen=True)
-class Using:
+class Using(NamedTuple):
     """What blocks are built with: the norm, activation and shortcut that the spec chose.
 
     `bare_shortcut` is set by pre-activation blocks, whose projections carry no

@@ -44,7 +44,7 @@ def _over_map(node: Node, maps: dict[str, Value], recipes: dict[str, Recipe]) ->
     if isinstance(op, Linear):
         op = Conv(op.out, x.shape[1], bias=op.bias)
         recipes[node.weight_name("weight")] = _reshaped(node.weight_name("weight"), x.shape)
-    output = replace(node.output, name=f"{node.name}.map", shape=op.shape(x.shape))
+    output = node.output._replace(name=f"{node.name}.map", shape=op.shape(x.shape))
     maps[node.output.name] = output
     return replace(node, op=op, inputs=(x,), output=output)
 

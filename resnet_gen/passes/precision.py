@@ -15,14 +15,14 @@ def set_precision(graph: Graph, dtype: DType) -> Graph:
     """
     if dtype == "float32":
         return graph
-    inside = replace(graph.input, name=f"{graph.input.name}.cast", dtype=dtype)
+    inside = graph.input._replace(name=f"{graph.input.name}.cast", dtype=dtype)
     names = {value.name for value in graph.outputs}
 
     def typed(value: Value) -> Value:
         if value.name == graph.input.name:
             return inside
         name = f"{value.name}.{dtype}" if value.name in names else value.name
-        return replace(value, name=name, dtype=dtype)
+        return value._replace(name=name, dtype=dtype)
 
     first = _cast(inside.name, graph.input, inside, dtype)
     body = [replace(n, inputs=tuple(map(typed, n.inputs)), output=typed(n.output)) for n in graph.nodes]

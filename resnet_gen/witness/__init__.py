@@ -7,8 +7,8 @@ inference, or TensorRT's parsed network, and counts again from there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 from resnet_gen.count import weighted
 from resnet_gen.graph import Graph
@@ -19,8 +19,7 @@ class WitnessError(Exception):
     """An emitted file does not hold the graph that it was made from: a defect of this tool."""
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A convolution or linear layer as a file has it; the shape is that of one image."""
 
     name: str

@@ -7,8 +7,8 @@ a network to write. The tests hold every byte against what onnx itself writes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from resnet_gen.emit.onnx.protobuf import integer, integers, length, message, single, text
 from resnet_gen.graph import Value
@@ -36,8 +36,7 @@ _ATTRIBUTE_TYPES = {"f": 1, "i": 2, "s": 3, "ints": 7}
 Attribute = float | int | str | list[int]
 
 
-@dataclass(frozen=True)
-class Initializer:
+class Initializer(NamedTuple):
     """One tensor of the file: a weight to be read in rows, or `data` known already."""
 
     name: str
