@@ -84,12 +84,15 @@ def _environment() -> dict[str, str]:
 
 
 def measure(cases: Sequence[Case], rounds: int) -> None:
-    """Run every case once to warm the disk's cache, then `rounds` times, in turn."""
-    for case in cases:
-        case.run()
-        case.seconds.clear()
+    """Run every case `rounds` times, in turn, each time after a run that does not count.
+
+    What a command reads is then in memory, however long the others took.
+    """
     for _ in range(rounds):
         for case in cases:
+            if not case.error:
+                case.run()
+                case.seconds.pop()
             if not case.error:
                 case.run()
     for case in cases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 _VARINT, _BYTES, _FLOAT = 0, 2, 5
 _UNSIGNED = (1 << 64) - 1
@@ -38,6 +39,7 @@ def length(field: int, size: int) -> bytes:
     return _varint(field << 3 | _BYTES) + _varint(size)
 
 
+@lru_cache(maxsize=1024)
 def _varint(number: int) -> bytes:
     number &= _UNSIGNED
     out = bytearray()
