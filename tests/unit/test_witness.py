@@ -94,6 +94,11 @@ def test_a_missing_layer_is_noticed(graph, model):
     assert complaint(graph, model).startswith("ONNX: layer 2 is Layer(name='layer1.1.conv1'")
 
 
+def test_an_operator_that_does_not_exist_is_noticed(graph, model):
+    node(model, "relu").op_type = "Rely"
+    assert complaint(graph, model) == "ONNX: no shape follows for 'layer1.0.conv1'"
+
+
 def test_a_missing_last_layer_is_noticed(graph, model):
     bypass(model, "fc")
     assert "layer 20 is None" in complaint(graph, model)
