@@ -30,10 +30,12 @@ _PATIENCE = 60.0
 def begun(graph: Graph, serialized: bytes, *, aside: bool = True) -> Iterator[Finish]:
     """Begin to read a model, aside if it may be; it may lack the data of its weights."""
     # A fork copies one thread, with whatever locks the others hold.
-    if not (aside and sys.platform == "linux" and threading.active_count() == 1):
+    safe = aside and sys.platform == "linux" and threading.active_count() == 1
+    forked = _forked(graph, serialized) if safe else None
+    if not forked:
         yield lambda: _read(graph, serialized)
         return
-    child, answers = _forked(graph, serialized)
+    child, answers = forked
     try:
         yield lambda: _finish(graph, serialized, answers)
     finally:
@@ -48,16 +50,21 @@ def _read(graph: Graph, serialized: bytes) -> None:
     check_onnx(graph, serialized)
 
 
-def _forked(graph: Graph, serialized: bytes) -> tuple[int, int]:
-    """A process that reads the model, and where its answer will come."""
+def _forked(graph: Graph, serialized: bytes) -> tuple[int, int] | None:
+    """A process that reads the model, and where its answer will come; None where none can be had."""
     answers, ours = os.pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        _answer(graph, serialized, ours)
-    os.close(ours)
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            _answer(graph, serialized, ours)
+    except OSError:  # too many processes, or too little memory for one more
+        os.close(answers)
+        return None
+    finally:
+        os.close(ours)
     return child, answers
 
 

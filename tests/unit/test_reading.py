@@ -102,6 +102,17 @@ def test_a_fault_while_writing_leaves_no_process(given, forks):
     assert len(forks) == 1
 
 
+def test_where_no_process_can_be_had_the_model_is_read_here(given, forks, monkeypatch):
+    def refused():
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", refused)
+    read(given)
+    monkeypatch.setattr("resnet_gen.witness.onnx.check_onnx", lies)
+    with pytest.raises(WitnessError, match="not the graph"):
+        read(given)
+
+
 @pytest.mark.parametrize("where", ["asked", "threads", "system"])
 def test_the_model_is_read_here_where_forking_is_not_safe(given, forks, monkeypatch, where):
     if where == "threads":
