@@ -235,9 +235,9 @@ def know_every_part() -> None:
 
 
 def _know(kinds: set[str]) -> None:
-    """Let `Spec` hold parts of these kinds, and if that is not enough the second time, all."""
+    """Let `Spec` hold parts of these kinds; all, if it was made without them or a family would have none."""
     if base.load_parts(kinds):
-        if Spec.__pydantic_complete__:
+        if Spec.__pydantic_complete__ or not all(map(base.members, base.FAMILIES)):
             know_every_part()
         else:
             Spec.model_rebuild(force=True)

@@ -1,6 +1,8 @@
 """Each NAME.yaml here is refused with exactly the message in NAME.txt."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,15 @@ def refresh() -> None:
 def test_a_bad_spec_is_refused_with_its_whole_message(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert message(name) == (HERE / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_process_of_its_own_that_has_imported_no_part_says_the_same(name):
+    command = [sys.executable, "-m", "resnet_gen", "count", f"tests/bad_specs/{name}.yaml"]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.decode() == (HERE / f"{name}.txt").read_text(encoding="utf-8")
 
 
 def test_no_spec_here_is_accepted_and_every_message_has_its_spec():
