@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -16,8 +16,20 @@ from resnet_gen.printed import Printed, PrintedError
 from resnet_gen.problems import Refused, several
 from resnet_gen.source import Source
 
-_ALWAYS = {"list", "projection", "stride", "batch", "relu", "paths"}
-"""Kinds that a specification can mean without naming them."""
+_ALWAYS = {"list"}
+"""Kinds that a specification can mean without naming them: the short form of widths, and every default."""
+
+
+def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
+    """What makes the part of this kind, with its own defaults."""
+    _ALWAYS.add(kind)
+
+    def made() -> Any:
+        part = next(part for part in base.members(family) if part.kind_name() == kind)
+        return part.model_validate({"kind": kind})
+
+    return made
+
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -115,17 +127,11 @@ class Stages(_Model):
     widths: Annotated[base.WidthRule, OneOf()] = Field(description="Filters of each stage; a list for short.")
     block: Annotated[base.Block, OneOf()] = Field(description="The unit that each stage repeats.")
     shortcut: Annotated[base.Shortcut, OneOf()] = Field(
-        default_factory=lambda: _default(base.Shortcut, "projection"), description="The path around each block."
+        default_factory=_default(base.Shortcut, "projection"), description="The path around each block."
     )
     downsample: Annotated[base.Downsample, OneOf()] = Field(
-        default_factory=lambda: _default(base.Downsample, "stride"), description="How a stage shrinks the map."
+        default_factory=_default(base.Downsample, "stride"), description="How a stage shrinks the map."
     )
-
-
-def _default(family: type[base.Part], kind: str) -> Any:
-    """The part of this kind, with its own defaults."""
-    part = next(part for part in base.members(family) if part.kind_name() == kind)
-    return part.model_validate({"kind": kind})
 
 
 class Deviation(_Model):
@@ -193,14 +199,14 @@ class Spec(_Model):
     stem: Annotated[base.Stem, OneOf()] = Field(description="What stands before the first stage.")
     stages: Stages = Field(description="The stages.")
     norm: Annotated[base.Norm, OneOf()] = Field(
-        default_factory=lambda: _default(base.Norm, "batch"), description="Normalization."
+        default_factory=_default(base.Norm, "batch"), description="Normalization."
     )
     activation: Annotated[base.ActivationPart, OneOf()] = Field(
-        default_factory=lambda: _default(base.ActivationPart, "relu"), description="The nonlinearity."
+        default_factory=_default(base.ActivationPart, "relu"), description="The nonlinearity."
     )
     head: Annotated[base.Head, OneOf()] = Field(description="What turns the last map into scores.")
     naming: Annotated[base.Naming, OneOf()] = Field(
-        default_factory=lambda: _default(base.Naming, "paths"), description="How layers and parameters are called."
+        default_factory=_default(base.Naming, "paths"), description="How layers and parameters are called."
     )
     deviations: dict[Rule, Words] = Field(
         default_factory=dict, description="The paper's design rules that this network breaks on purpose, and why."

@@ -15,6 +15,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -210,15 +211,20 @@ FAMILIES: tuple[type[Part], ...] = (
 )
 
 
+@cache
+def _modules() -> list[str]:
+    """The modules of all parts."""
+    package = importlib.import_module("resnet_gen.parts")
+    return [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
+
+
 def load_parts(kinds: Container[str] | None = None) -> bool:
     """Import the parts of these kinds, or all; returns whether any is new.
 
     Each part takes a millisecond and lives in a module called after its kind, so
     that a command imports the few that its specification names.
     """
-    package = importlib.import_module("resnet_gen.parts")
-    found = [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
-    wanted = [name for name in found if kinds is None or name.rpartition(".")[2] in kinds]
+    wanted = [name for name in _modules() if kinds is None or name.rpartition(".")[2] in kinds]
     new = [name for name in wanted if name not in sys.modules]
     for name in new:
         importlib.import_module(name)

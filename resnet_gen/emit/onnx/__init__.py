@@ -54,8 +54,8 @@ class OnnxFile:
         tensors = []
         for tensor in self.initializers:
             data = messages.raw_data(tensor.data) if tensor.data is not None else b""
-            tensors.append(messages.tensor_header(tensor) + data)
-        graph = b"".join((self._before, *(messages.initializer(len(t)) + t for t in tensors), self._after))
+            tensors.append(_frame(messages.tensor_header(tensor) + data, 0))
+        graph = b"".join((self._before, *tensors, self._after))
         return self._head + messages.graph(len(graph)) + graph + self._tail
 
     @property
