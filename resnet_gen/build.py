@@ -19,6 +19,7 @@ from resnet_gen.ops import DType
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
+from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
@@ -81,6 +82,7 @@ def prepare(loaded: Loaded, request: Request) -> Network:
         from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
 
         weights = stored.fit(graph, stored.read(request.weights), request.weights)
+    graph, weights = standardize_weights(graph, weights)
     if request.fold:
         graph, weights = fold_batch_norm(graph, weights)
     if _needs_conv_for_linear(request):

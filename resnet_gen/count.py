@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from resnet_gen.graph import Graph, Node, longest_path
-from resnet_gen.ops import Conv, Linear
+from resnet_gen.ops import Linear, MaxPool
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,19 @@ class Counts:
     `layers` is the depth in the ResNet paper's sense: convolution and linear
     layers on the longest main path, projections and gates left out.
     `activations` is the number of elements that convolutions and linear layers
-    put out (Radosavovic et al. 2020, Sec. 3, there of convolutions alone).
+    put out (Radosavovic et al. 2020, Sec. 3, there of convolutions alone);
+    `activations_and_pools` has those of max pooling too, and `macs_and_biases`
+    one for each bias that is added: pycls' "acts" and "flops".
     """
 
     params: int
     buffers: int
     macs: int
     conv_macs: int
+    macs_and_biases: int
     layers: int
     activations: int
+    activations_and_pools: int
 
     @property
     def flops(self) -> int:
@@ -39,13 +43,26 @@ class Counts:
 
     def as_dict(self) -> dict[str, int]:
         """All counts by name, `flops` included."""
-        names = ("params", "buffers", "macs", "flops", "conv_macs", "layers", "activations")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in COUNTS}
+
+
+COUNTS = (
+    "params",
+    "buffers",
+    "macs",
+    "flops",
+    "conv_macs",
+    "macs_and_biases",
+    "layers",
+    "activations",
+    "activations_and_pools",
+)
+"""Every count by its name."""
 
 
 def weighted(node: Node) -> bool:
     """Whether the node is a layer in the papers' sense: a convolution or a linear layer."""
-    return isinstance(node.op, (Conv, Linear))
+    return node.op.is_layer
 
 
 def params(node: Node) -> int:
@@ -61,6 +78,12 @@ def buffers(node: Node) -> int:
 def macs(node: Node) -> int:
     """Multiply-accumulates of one node for one image."""
     return node.op.macs(*node.input_shapes)
+
+
+def biases(node: Node) -> int:
+    """Elements to which a convolution or linear layer adds a bias."""
+    biased = weighted(node) and any(t.role == "bias" for t in node.tensors)
+    return math.prod(node.shape) if biased else 0
 
 
 def activations(node: Node) -> int:
@@ -85,11 +108,14 @@ def count_nodes(nodes: Iterable[Node]) -> Counts:
 
 
 def _sum(nodes: tuple[Node, ...], layers: int) -> Counts:
+    all_macs, put_out = sum(map(macs, nodes)), sum(map(activations, nodes))
     return Counts(
         params=sum(map(params, nodes)),
         buffers=sum(map(buffers, nodes)),
-        macs=sum(map(macs, nodes)),
-        conv_macs=sum(macs(n) for n in nodes if isinstance(n.op, Conv)),
+        macs=all_macs,
+        conv_macs=sum(macs(n) for n in nodes if not isinstance(n.op, Linear)),
+        macs_and_biases=all_macs + sum(map(biases, nodes)),
         layers=layers,
-        activations=sum(map(activations, nodes)),
+        activations=put_out,
+        activations_and_pools=put_out + sum(math.prod(n.shape) for n in nodes if isinstance(n.op, MaxPool)),
     )

@@ -10,7 +10,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from resnet_gen.parts.base import members
+from resnet_gen.parts.registry import members
 from resnet_gen.problems import Problem, Span, closest, several, shortened, suggest
 from resnet_gen.source import Loc, Source, at
 

@@ -162,20 +162,21 @@ class Net:
         if len(self._shared.nodes) > MAX_NODES:
             raise self.refusal(f"more than {MAX_NODES:,} operations")
 
-    def graph(self, name: str, *outputs: Value) -> Graph:
+    def graph(self, name: str, outputs: Iterable[Value]) -> Graph:
         """The finished graph; names are still the paths."""
-        return Graph(name, self.input, tuple(self._shared.nodes), outputs)
+        return Graph(name, self.input, tuple(self._shared.nodes), tuple(outputs))
 
 
-def renamed(graph: Graph, names: Sequence[str], output: str) -> Graph:
+def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph:
     """The graph with its nodes called `names`, in order; values follow their nodes.
 
-    The value that the graph puts out is called `output`. Raises `ValueError` if two nodes would have one name.
+    The values that the graph puts out are called `outputs`. Raises `ValueError` if two would have one name.
     """
-    if len({*names, graph.input.name, output}) != len(graph.nodes) + 2:
-        raise ValueError("a naming scheme must give every node a name of its own")
+    if len({*names, graph.input.name, *outputs}) != len(graph.nodes) + 1 + len(graph.outputs):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"two layers would both be called '{(twice or outputs)[0]}'")
     new = {n.output.name: name for n, name in zip(graph.nodes, names, strict=True)}
-    new[graph.outputs[0].name] = output
+    new.update((value.name, output) for value, output in zip(graph.outputs, outputs, strict=True))
 
     def value(old: Value) -> Value:
         return old._replace(name=new.get(old.name, old.name))

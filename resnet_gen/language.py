@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from resnet_gen.parts.base import FAMILIES, Part, members
+from resnet_gen.parts.base import FAMILIES, Part
+from resnet_gen.parts.registry import members
 from resnet_gen.render import render
 from resnet_gen.spec import Claim, Deviation, Input, Spec, Stages, know_every_part
 

@@ -2,82 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Net, Value, renamed
 from resnet_gen.load import Loaded
-from resnet_gen.ops import Softmax
-from resnet_gen.parts.base import Place, Using
-from resnet_gen.problems import refuse, several
+from resnet_gen.parts.base import Block, Place, Using
+from resnet_gen.plan import StagePlan, plan
+from resnet_gen.problems import refuse
 from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
 INPUT = "input"
-MAX_BLOCKS = 8_192
 
 
-class StagePlan(NamedTuple):
-    """One stage: how many blocks, their filters, and by how much the map shrinks."""
+class _Unit(NamedTuple):
+    """A block with its surroundings, and the lines of the spec that chose them."""
 
-    depth: int
-    width: int
-    stride: int
+    block: Block
+    using: Using
+    at: Loc
+    shortcut_at: Loc
 
 
 def lower(loaded: Loaded) -> Graph:
     """The graph of a specification; raises `Refused` at the line that makes it impossible."""
     spec = loaded.spec
-    block = spec.stages.block
+    stages = plan(loaded)
     net = Net(Value(INPUT, spec.input.shape), loaded.source.span)
-    using = Using(spec.norm, spec.activation, spec.stages.shortcut, bare_shortcut=block.preactivated)
-    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, using, bare=block.preactivated)
-    for index, stage in enumerate(plan(loaded)):
-        x = _stage(net, x, index, stage, spec, using)
-    if block.preactivated:
-        x = using.norm_act(net.scope("head", at=("stages", "block")), "", x)
-    x = spec.head.build(net.scope("head", at=("head",)), x, using)
-    return _published(net.graph(spec.name, x), spec)
+    bare = spec.stages.block.preactivated
+    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, spec.stages.block), bare=bare)
+    outputs: dict[str, Value] = {}
+    for stage in stages:
+        x, before_pooling = _stage(net, x, stage, spec)
+        if f"stage{stage.index + 1}" in spec.outputs:
+            outputs[f"stage{stage.index + 1}"] = before_pooling
+    if not spec.outputs or spec.head.kind != "none":
+        outputs.update(_headed(net, x, spec))
+    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
+    return _published(net.graph(spec.name, ordered.values()), list(ordered), loaded)
 
 
-def _stage(net: Net, x: Value, index: int, stage: StagePlan, spec: Spec, using: Using) -> Value:
+def _using(spec: Spec, block: Block) -> Using:
     stages = spec.stages
-    here = net.scope(f"stages.{index}", at=("stages", "depths", index))
-    first = stages.downsample.block_stride(stage.stride)
-    for number in range(stage.depth):
-        place = Place(stage.width, 1 if number else first, number)
-        shaped = not number and "shortcut" in stages.model_fields_set
-        at: Loc = ("stages", "shortcut" if shaped else "block")
-        x = stages.block.build(here.scope(str(number), at=at), x, place, using)
-    return stages.downsample.after(here, x, stage.stride)
+    return Using(
+        spec.norm,
+        spec.activation,
+        stages.shortcut,
+        stages.attention,
+        spec.antialias,
+        bare_shortcut=block.preactivated,
+        standardize=spec.weight_standardization,
+    )
 
 
-def plan(loaded: Loaded) -> list[StagePlan]:
-    """The stages with their defaults filled in; raises `Refused` if lists differ in length."""
-    stages = loaded.spec.stages
-    n = len(stages.depths)
-    strides = stages.strides or stages.downsample.default_strides(n)
-    _same_length(loaded, strides, ("stages", "strides"))
-    widths = stages.widths.widths(stages.downsample.entering(strides))
-    _same_length(loaded, widths, ("stages", "widths"))
-    if sum(stages.depths) > MAX_BLOCKS:
-        where = loaded.source.span(("stages", "depths"))
-        raise refuse(f"stages.depths: more than {MAX_BLOCKS:,} blocks", where)
-    return [StagePlan(*stage) for stage in zip(stages.depths, widths, strides, strict=True)]
+def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
+    """What follows the last stage, and what it puts out."""
+    block = spec.stages.block
+    using = _using(spec, block)
+    x = block.finish(net.scope("head", at=("stages", "block")), x, using)
+    return spec.head.build(net.scope("head", at=("head",)), x, using)
 
 
-def _same_length(loaded: Loaded, values: Sequence[int], loc: Loc) -> None:
-    n = len(loaded.spec.stages.depths)
-    if len(values) != n:
-        name = ".".join(map(str, loc))
-        message = f"{name}: {several(len(values), 'value')} for {several(n, 'stage')}"
-        here, depths = loaded.source.span(loc), loaded.source.span(("stages", "depths"))
-        inherited = here and depths and here.document != depths.document
-        hint = f"write one for each stage; 'depths' is at {depths}" if inherited else "write one for each stage"
-        raise refuse(message, here, hint)
+def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
+    """A stage; returns what the next one gets, and what the last block put out."""
+    here = net.scope(f"stages.{stage.index}", at=("stages", "depths", stage.index))
+    downsample = spec.stages.downsample
+    first = downsample.block_stride(stage.stride)
+    entering = stage.entering_dilation
+    for index, width in enumerate(stage.widths):
+        unit = _unit(spec, stage, index)
+        place = Place(width, 1 if index else first, index, stage.first + index, stage.dilation, entering)
+        at = unit.at if index else unit.shortcut_at
+        x = unit.block.build(here.scope(str(index), at=at), x, place, unit.using)
+        entering = stage.dilation
+    return downsample.after(here, x, stage.stride), x
 
 
-def _published(graph: Graph, spec: Spec) -> Graph:
-    """The graph under the names that the naming scheme publishes; its output says what it holds."""
-    output = "probabilities" if isinstance(graph.nodes[-1].op, Softmax) else "logits"
-    return renamed(graph, spec.naming.names([node.path for node in graph.nodes]), output)
+def _unit(spec: Spec, stage: StagePlan, index: int) -> _Unit:
+    """The block at this place, with what the spec's overrides change there."""
+    stages = spec.stages
+    block, using = stages.block, _using(spec, stages.block)
+    at: Loc = ("stages", "block")
+    shortcut_at: Loc = ("stages", "shortcut") if "shortcut" in stages.model_fields_set else at
+    for key in stage.overrides(index):
+        override = stages.overrides[key]
+        if override.block:
+            block, at = override.block, ("stages", "overrides", key, "block")
+        if override.shortcut:
+            using, shortcut_at = using._replace(shortcut=override.shortcut), ("stages", "overrides", key, "shortcut")
+        if override.attention:
+            using = using._replace(attention=override.attention)
+    return _Unit(block, using._replace(bare_shortcut=block.preactivated), at, shortcut_at)
+
+
+def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
+    """The graph under the names that the naming scheme publishes."""
+    try:
+        return renamed(graph, loaded.spec.naming.names([node.path for node in graph.nodes]), outputs)
+    except ValueError as error:
+        message = f"naming: {error}"
+        raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.faults import problems
-from resnet_gen.parts import base
-from resnet_gen.parts.base import OneOf
+from resnet_gen.parts import base, registry
+from resnet_gen.parts.registry import OneOf
 from resnet_gen.printed import Printed, PrintedError
 from resnet_gen.problems import Refused, several
 from resnet_gen.source import Source
@@ -25,7 +25,7 @@ def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
     _ALWAYS.add(kind)
 
     def made() -> Any:
-        part = next(part for part in base.members(family) if part.kind_name() == kind)
+        part = next(part for part in registry.members(family) if part.kind_name() == kind)
         return part.model_validate({"kind": kind})
 
     return made
@@ -47,6 +47,8 @@ def _printable(text: str) -> str:
 
 
 Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_printable)]
+PLACES_PATTERN = r"^stage[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?(\.block[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?)?$"
+OUTPUT_PATTERN = r"^stage[1-9][0-9]{0,3}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
@@ -112,12 +114,25 @@ class Input(_Model):
         return mean, self.std or (IMAGENET_STD if three else (1.0,) * self.channels)
 
 
+Which = Annotated[str, Field(pattern=PLACES_PATTERN)]
+"""Which blocks an override is for: `stage2`, `stage3-4`, `stage1.block2`, `stage1.block2-5`; both count from 1."""
+
+
+class Override(_Model):
+    """What some blocks have instead of the choice for all."""
+
+    block: Annotated[base.Block, OneOf()] | None = Field(None, description="The unit.")
+    shortcut: Annotated[base.Shortcut, OneOf()] | None = Field(None, description="The path around it.")
+    attention: Annotated[base.Attention, OneOf()] | None = Field(None, description="What weighs its branch.")
+
+
 class Stages(_Model):
     """The stages: how many blocks, of what kind, how wide, and where the map shrinks."""
 
-    depths: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=4_096)], ...], Field(strict=False, min_length=1, max_length=64)
-    ] = Field(description="Blocks in each stage.")
+    depths: (
+        Annotated[tuple[Annotated[int, Field(ge=1, le=4_096)], ...], Field(strict=False, min_length=1, max_length=64)]
+        | None
+    ) = Field(None, description="Blocks in each stage; left out where the width rule decides them.")
     strides: (
         Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, min_length=1, max_length=64)]
         | None
@@ -129,8 +144,21 @@ class Stages(_Model):
     shortcut: Annotated[base.Shortcut, OneOf()] = Field(
         default_factory=_default(base.Shortcut, "projection"), description="The path around each block."
     )
+    attention: Annotated[base.Attention, OneOf()] = Field(
+        default_factory=_default(base.Attention, "none"), description="What weighs each block's branch."
+    )
     downsample: Annotated[base.Downsample, OneOf()] = Field(
         default_factory=_default(base.Downsample, "stride"), description="How a stage shrinks the map."
+    )
+    output_stride: Annotated[int, Field(ge=1, le=4_096)] | None = Field(
+        None,
+        description="By how much the whole network shrinks the image at most: later stages keep the map's size and "
+        "dilate their windows.",
+    )
+    overrides: dict[Which, Override] = Field(
+        default_factory=dict,
+        description="What single stages or blocks have instead, by their place: `stage2`, `stage3-4`, `stage1.block2`; "
+        "the last that fits counts.",
     )
 
 
@@ -152,14 +180,23 @@ def _figure(text: str) -> str:
 class Claim(_Model):
     """One figure that somebody published about this network."""
 
-    what: Literal["layers", "params", "buffers", "macs", "flops", "conv_macs", "activations"] = Field(
-        description="The count; FLOPs are 2 x MACs, `conv_macs` leaves linear layers out."
-    )
+    what: Literal[
+        "layers",
+        "params",
+        "buffers",
+        "macs",
+        "flops",
+        "conv_macs",
+        "macs_and_biases",
+        "activations",
+        "activations_and_pools",
+    ] = Field(description="The count (docs/counting.md says what each holds).")
     value: int | None = Field(None, ge=0, description="The exact figure.")
     printed: Annotated[str, Field(max_length=32), AfterValidator(_figure)] | None = Field(
         None, description="The figure as printed (`3.8e9`, `25.5M`): met within one unit of its last digit."
     )
     source: Words = Field(description="Who prints it, and where.")
+    size: Side | None = Field(None, description="The input's side that the figure is for, if not the spec's own.")
     exception: Deviation | None = Field(None, description="Stated where the printed figure cannot be met.")
 
     @model_validator(mode="after")
@@ -205,6 +242,16 @@ class Spec(_Model):
         default_factory=_default(base.ActivationPart, "relu"), description="The nonlinearity."
     )
     head: Annotated[base.Head, OneOf()] = Field(description="What turns the last map into scores.")
+    antialias: Annotated[base.AntiAlias, OneOf()] = Field(
+        default_factory=_default(base.AntiAlias, "none"), description="What smooths a map before it shrinks."
+    )
+    weight_standardization: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Use each filter with mean 0 and variance 1; the number is added to the variance (Qiao et al. 2019).",
+    )
+    outputs: Annotated[
+        tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
+    ] = Field((), description="Stages whose maps the network puts out too (`stage2`, counted from 1), before its head.")
     naming: Annotated[base.Naming, OneOf()] = Field(
         default_factory=_default(base.Naming, "paths"), description="How layers and parameters are called."
     )
@@ -236,14 +283,14 @@ def check(source: Source) -> Spec:
 @cache
 def know_every_part() -> None:
     """Let `Spec` hold every part there is; until then it knows those that were needed."""
-    base.load_parts()
+    registry.load_parts()
     Spec.model_rebuild(force=True)
 
 
 def _know(kinds: set[str]) -> None:
     """Let `Spec` hold parts of these kinds; all, if it was made without them or a family would have none."""
-    if base.load_parts(kinds):
-        if Spec.__pydantic_complete__ or not all(map(base.members, base.FAMILIES)):
+    if registry.load_parts(kinds):
+        if Spec.__pydantic_complete__ or not all(map(registry.members, base.FAMILIES)):
             know_every_part()
         else:
             Spec.model_rebuild(force=True)

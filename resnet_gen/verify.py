@@ -10,7 +10,7 @@ from resnet_gen import reference
 from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import StagePlan, plan
+from resnet_gen.plan import StagePlan, plan
 from resnet_gen.ops import Shape
 from resnet_gen.printed import Printed
 from resnet_gen.problems import Problem
@@ -66,7 +66,8 @@ def _reference(subject: Subject) -> Iterator[Problem]:
         return
     loc: Loc = ("reference",)
     published = reference.read(spec.reference, subject.loaded.source.span(loc))
-    state = {name: tensor.shape for name, tensor in subject.graph.state().items()}
+    tensors = subject.graph.state()
+    state = {name: tensors[name].shape for name in spec.naming.registered(list(tensors))}
     if fault := _state_fault(state, published.state):
         yield subject.finding("reference-state", loc, fault)
     same_input = spec.input.size == (published.input, published.input)

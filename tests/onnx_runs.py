@@ -63,11 +63,22 @@ def session(model: bytes | Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
+class Session:
+    """A model as it is written, run."""
+
+    def __init__(self, model: bytes | Path) -> None:
+        self._session = session(model)
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, x: Array) -> Array:
+        """Its one output for one input."""
+        (output,) = self._session.run(None, {self._input: x})
+        return output
+
+
 def run(model: bytes | Path, x: Array) -> Array:
     """The one output of a model for one input."""
-    running = session(model)
-    (output,) = running.run(None, {running.get_inputs()[0].name: x})
-    return output
+    return Session(model).run(x)
 
 
 def outputs(graph: Graph, weights: Weights, x: Array | None = None) -> Array:

@@ -3,23 +3,18 @@
 A part is one choice of a specification: a stem, a block, a shortcut, ... It is a
 frozen pydantic model (its settings) with a method that builds it out of
 operations. Each lives in a file of its own below this package and belongs to
-the family it derives from; `OneOf` turns a family into the tagged union that a
-specification offers, so nothing else has to learn of a new part.
+the family it derives from; nothing else has to learn of a new part.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import sys
 from abc import abstractmethod
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, Conv, Function
@@ -73,60 +68,116 @@ class ActivationPart(Part):
         """Add the activation of `x` under `name`."""
 
 
+class AntiAlias(Part):
+    """What smooths a map before it is made smaller."""
+
+    @abstractmethod
+    def stride(self, stride: int) -> int:
+        """Stride that is left to the convolution, where the map is to shrink by `stride`."""
+
+    @abstractmethod
+    def after(self, net: Net, x: Value, stride: int) -> Value:
+        """What follows that convolution's activation."""
+
+    @abstractmethod
+    def max_pool(self, net: Net, x: Value) -> Value:
+        """The stem's max pooling, which halves the map."""
+
+
+class Attention(Part):
+    """What weighs a branch's channels or positions before it joins the shortcut."""
+
+    @abstractmethod
+    def build(self, net: Net, x: Value, *, block_input: Value, using: Using) -> Value:
+        """`x`, weighed; `block_input` is what the block was given."""
+
+
 class Shortcut(Part):
     """The path around a block's branch, and how the two are joined."""
 
-    def changes(self, x: Value, branch: Value) -> bool:
+    def changes(self, x: Value, branch: Value, stride: int) -> bool:
         """Whether the shortcut transforms `x` rather than handing it on."""
-        return x.shape != branch.shape
+        return stride != 1 or x.shape != branch.shape
 
     @abstractmethod
-    def bridge(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
+    def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """`x` (or what stands for it) in the shape of `branch`."""
 
-    def join(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
+    def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """The branch and the shortcut of `x`, joined; by default their sum."""
-        around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, stride=stride, using=using)
+        around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, place=place, using=using)
         return net.add("add", Add(), branch, around)
 
 
 class Using(NamedTuple):
-    """What blocks are built with: the norm, activation and shortcut that the spec chose.
+    """What blocks are built with: the parts that the spec chose for the whole network.
 
     `bare_shortcut` is set by pre-activation blocks, whose projections carry no
-    norm of their own (He et al. 2016, Sec. 4).
+    norm of their own (He et al. 2016, Sec. 4). `standardize` is the number that
+    weight standardization adds to a filter's variance, None without it.
     """
 
     norm: Norm
     activation: ActivationPart
     shortcut: Shortcut
+    attention: Attention
+    antialias: AntiAlias
     bare_shortcut: bool = False
+    standardize: float | None = None
 
     def conv(
-        self, net: Net, name: str, x: Value, width: int, *, kernel: int, stride: int = 1, bias: bool | None = None
+        self,
+        net: Net,
+        name: str,
+        x: Value,
+        width: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
+        bias: bool | None = None,
     ) -> Value:
         """A convolution that keeps the map's size at stride 1; biased where no norm follows."""
         bias = not self.norm.replaces_bias if bias is None else bias
-        return net.add(name, Conv(width, kernel, stride, kernel // 2, bias=bias), x)
+        padding = dilation * (kernel // 2)
+        op = Conv(
+            width, kernel, stride, padding, groups, bias=bias, dilation=dilation, standardize=self.standardize
+        )
+        return net.add(name, op, x)
 
-    def conv_norm(self, net: Net, number: str, x: Value, width: int, *, kernel: int, stride: int = 1) -> Value:
-        """`conv<number>` and `norm<number>`."""
-        y = self.conv(net, f"conv{number}", x, width, kernel=kernel, stride=stride)
-        return self.norm.build(net, f"norm{number}", y)
+    def normed(self, net: Net, name: str, x: Value) -> Value:
+        """The norm of `x` under `name`; its refusals point at the spec's `norm`."""
+        return self.norm.build(net.scope(at=("norm",)), name, x)
 
-    def conv_norm_act(self, net: Net, number: str, x: Value, width: int, *, kernel: int, stride: int = 1) -> Value:
-        """`conv<number>`, `norm<number>` and `act<number>`."""
-        y = self.conv_norm(net, number, x, width, kernel=kernel, stride=stride)
+    def conv_norm(self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: int) -> Value:
+        """`conv<number>` and `norm<number>`; `window` may give stride, groups and dilation."""
+        y = self.conv(net, f"conv{number}", x, width, kernel=kernel, **window)
+        return self.normed(net, f"norm{number}", y)
+
+    def conv_norm_act(self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: int) -> Value:
+        """`conv<number>`, `norm<number>` and `act<number>`; `window` as in `conv_norm`."""
+        y = self.conv_norm(net, number, x, width, kernel=kernel, **window)
         return self.activation.build(net, f"act{number}", y)
 
     def norm_act(self, net: Net, number: str, x: Value) -> Value:
         """`norm<number>` and `act<number>`, as pre-activation blocks begin."""
-        y = self.norm.build(net, f"norm{number}", x)
+        y = self.normed(net, f"norm{number}", x)
         return self.activation.build(net, f"act{number}", y)
+
+    def attend(self, net: Net, x: Value, block_input: Value) -> Value:
+        """`x` weighed by the spec's attention, at whose line its refusals point."""
+        inside = net.scope("attention", at=("stages", "attention"), role="gate")
+        return self.attention.build(inside, x, block_input=block_input, using=self)
 
 
 class Stem(Part):
     """What stands before the first stage."""
+
+    @property
+    @abstractmethod
+    def shrinks(self) -> int:
+        """By how much the stem shrinks the map."""
 
     @abstractmethod
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
@@ -135,25 +186,51 @@ class Stem(Part):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands: its filters, its stride, and its index in the stage."""
+    """Where a block stands: its filters and stride, its index in the stage, and its number in the network.
+
+    `dilation` is the stage's, `entering_dilation` that of the block before.
+    """
 
     width: int
     stride: int
     index: int
+    number: int = 0
+    dilation: int = 1
+    entering_dilation: int = 1
+
+
+Trait: TypeAlias = Literal["attention", "antialias", "dilation"]
+"""A choice for the whole network that not every block has a place for."""
 
 
 class Block(Part):
     """The unit that a stage repeats."""
 
     preactivated: ClassVar[bool] = False
+    takes: ClassVar[frozenset[Trait]] = frozenset()
 
     @abstractmethod
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         """Add one block to the net."""
 
+    def fitted(self, width: int) -> int:
+        """The filters of a stage that the width rule gives `width`; a block may need them rounded."""
+        return width
+
+    def check(self, depths: Sequence[int]) -> str | None:
+        """What is wrong with the settings for stages of these depths; None if nothing is."""
+        return None
+
+    def finish(self, net: Net, x: Value, using: Using) -> Value:
+        """What follows the last block of the network."""
+        return using.norm_act(net, "", x) if self.preactivated else x
+
 
 class Downsample(Part):
     """How a stage makes the map smaller."""
+
+    dilates: ClassVar[bool] = False
+    """Whether a stage can keep the map's size and dilate its windows instead."""
 
     @abstractmethod
     def default_strides(self, stages: int) -> tuple[int, ...]:
@@ -175,19 +252,25 @@ class Downsample(Part):
 class WidthRule(Part):
     """How many filters each stage has."""
 
+    def depths(self) -> tuple[int, ...] | None:
+        """Blocks of each stage, where the rule decides them too."""
+        return None
+
     @abstractmethod
     def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
         """Filters of each stage; `entering` is how much the map shrinks before each."""
+
+    def by_block(self, depths: Sequence[int], widths: Sequence[int]) -> list[tuple[int, ...]]:
+        """Filters of each block of each stage; by default those of its stage."""
+        return [(width,) * depth for depth, width in zip(depths, widths, strict=True)]
 
 
 class Head(Part):
     """What turns the last feature map into scores."""
 
-    classes: int
-
     @abstractmethod
-    def build(self, net: Net, x: Value, using: Using) -> Value:
-        """Add the head and return the scores."""
+    def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
+        """Add the head; returns what the network puts out, by name."""
 
 
 class Naming(Part):
@@ -197,74 +280,21 @@ class Naming(Part):
     def names(self, paths: Sequence[str]) -> list[str]:
         """The published name of each path, in order."""
 
+    def registered(self, weights: Sequence[str]) -> list[str]:
+        """Names of weights, given in the order in which they are used, in that of the library's state dict."""
+        return list(weights)
+
 
 FAMILIES: tuple[type[Part], ...] = (
     Stem,
     Block,
     Shortcut,
+    Attention,
     Downsample,
     WidthRule,
     Norm,
     ActivationPart,
+    AntiAlias,
     Head,
     Naming,
 )
-
-
-@cache
-def _modules() -> list[str]:
-    """The modules of all parts."""
-    package = importlib.import_module("resnet_gen.parts")
-    return [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
-
-
-def load_parts(kinds: Container[str] | None = None) -> bool:
-    """Import the parts of these kinds, or all; returns whether any is new.
-
-    Each part takes a millisecond and lives in a module called after its kind, so
-    that a command imports the few that its specification names.
-    """
-    wanted = [name for name in _modules() if kinds is None or name.rpartition(".")[2] in kinds]
-    new = [name for name in wanted if name not in sys.modules]
-    for name in new:
-        importlib.import_module(name)
-    return bool(new)
-
-
-def members(family: type[Part]) -> tuple[type[Part], ...]:
-    """The parts of a family that were imported, in alphabetical order of their kind."""
-    found: set[type[Part]] = set()
-    queue = [family]
-    while queue:
-        part = queue.pop()
-        queue.extend(part.__subclasses__())
-        if get_args(part.model_fields["kind"].annotation):
-            found.add(part)
-    return tuple(sorted(found, key=lambda part: part.kind_name()))
-
-
-class OneOf:
-    """Annotation that lets a field of a family's type take any of its parts.
-
-    `block: basic` is short for `block: {kind: basic}`; a list is short for
-    `kind: list` in the one family that has it.
-    """
-
-    def __get_pydantic_core_schema__(self, family: type[Part], handler: GetCoreSchemaHandler) -> CoreSchema:
-        choices = members(family)
-        kinds = [part.kind_name() for part in choices]
-        union = handler.generate_schema(Annotated[Union[choices], Field(discriminator="kind")])  # noqa: UP007
-        shorts: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.literal_schema(kinds), union]
-        if "list" in kinds:
-            shorts.append(core_schema.list_schema(core_schema.int_schema()))
-        shown = core_schema.union_schema(shorts)
-        spelled_out = _list_spelled_out if "list" in kinds else _spelled_out
-        return core_schema.no_info_before_validator_function(spelled_out, union, json_schema_input_schema=shown)
-
-
-def _spelled_out(data: Any) -> Any:
-    return {"kind": data} if isinstance(data, str) else data
-
-
-def _list_spelled_out(data: Any) -> Any:
-    return {"kind": "list", "values": data} if isinstance(data, list) else _spelled_out(data)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.load import load
-from resnet_gen.parts.base import FAMILIES, Part, load_parts, members
+from resnet_gen.parts.base import FAMILIES, Part
+from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.resources import shipped_specs
 
 load_parts()

@@ -45,7 +45,7 @@ class OnnxFile:
         self._graph, self._weights = graph, weights
         self._options = options
         self.opset = _opset(options)
-        self.initializers, nodes = emitted(graph)
+        self.initializers, nodes = emitted(graph, self.opset)
         self._before, self._after = messages.graph_parts(graph.name, nodes, graph.input, graph.outputs, options.batch)
         self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,128 +20,248 @@ from resnet_gen.weights.stream import ELEMENTS
 
 @dataclass
 class _Call:
-    """A node being written: its inputs so far, and the constants that it needs."""
+    """A node being written: what it reads, and the ONNX nodes and constants that it takes so far."""
 
     node: Node
+    opset: int
     inputs: list[str]
     constants: list[Initializer] = field(default_factory=list)
+    nodes: list[bytes] = field(default_factory=list)
 
-    def integers(self, role: str, values: list[int]) -> None:
-        """Add an input of 64-bit integers, called after the node and `role`."""
-        self._constant(role, INT64, np.asarray(values, "<i8"))
+    def integers(self, role: str, values: list[int]) -> str:
+        """A constant of 64-bit integers, called after the node and `role`."""
+        return self._constant(role, INT64, np.asarray(values, "<i8"))
 
-    def numbers(self, role: str, values: list[float]) -> None:
-        """Add an input of the node's own type, called after the node and `role`."""
+    def numbers(self, role: str, values: Any) -> str:
+        """A constant of the node's own type, called after the node and `role`."""
         dtype = self.node.output.dtype
-        self._constant(role, ELEMENT_OF[dtype], np.asarray(values, ELEMENTS[dtype]))
+        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, ELEMENTS[dtype]))
 
-    def _constant(self, role: str, element: int, array: Array) -> None:
+    def _constant(self, role: str, element: int, array: Array) -> str:
         name = f"{self.node.name}.{role}"
         self.constants.append(Initializer(name, array.shape, element, array.itemsize, array.tobytes()))
-        self.inputs.append(name)
+        return name
+
+    def step(self, role: str, op_type: str, *inputs: str, **attributes: Attribute) -> str:
+        """A node on the way to the result, called after the node and `role`; returns its output."""
+        name = f"{self.node.name}.{role}"
+        self.nodes.append(messages.node(name, op_type, inputs, name, attributes))
+        return name
+
+    def end(self, op_type: str, *inputs: str, **attributes: Attribute) -> None:
+        """The node whose output is the result."""
+        self.nodes.append(messages.node(self.node.name, op_type, inputs, self.node.output.name, attributes))
 
 
-Attributes = dict[str, Attribute]
-Rule = Callable[[Any, _Call], tuple[str, Attributes]]
+Rule = Callable[[Any, _Call], None]
 
 
 def _square(side: int, times: int = 2) -> list[int]:
     return [side] * times
 
 
-def _conv(op: ops.Conv, call: _Call) -> tuple[str, Attributes]:
-    return "Conv", {
-        "dilations": _square(1),
-        "group": op.groups,
-        "kernel_shape": _square(op.kernel),
-        "pads": _square(op.padding, 4),
-        "strides": _square(op.stride),
-    }
+def _conv(op: ops.Conv, call: _Call) -> None:
+    assert op.standardize is None, "weights are standardized by a pass"
+    call.end(
+        "Conv",
+        *call.inputs,
+        dilations=_square(op.dilation),
+        group=op.groups,
+        kernel_shape=_square(op.kernel),
+        pads=_square(op.padding, 4),
+        strides=_square(op.stride),
+    )
 
 
-def _activation(op: ops.Activation, call: _Call) -> tuple[str, Attributes]:
-    names = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "silu": "Sigmoid", "leaky_relu": "LeakyRelu"}
-    return names[op.function], {"alpha": float(op.slope)} if op.function == "leaky_relu" else {}
+def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
+    x, weight = call.inputs
+    row = call.step("row", "Reshape", x, call.integers("row_shape", [0, 1, -1]))
+    around = op.kernel // 2
+    y = call.step("conv", "Conv", row, weight, kernel_shape=[op.kernel], pads=[around, around])
+    call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
 
 
-def _max_pool(op: ops.MaxPool, call: _Call) -> tuple[str, Attributes]:
-    window = {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
-    return "MaxPool", {**window, "pads": _square(op.padding, 4)}
+def _batch_norm(op: ops.BatchNorm, call: _Call) -> None:
+    call.end("BatchNormalization", *call.inputs, epsilon=op.eps)
 
 
-def _avg_pool(op: ops.AvgPool, call: _Call) -> tuple[str, Attributes]:
-    return "AveragePool", {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
+def _group_norm(op: ops.GroupNorm, call: _Call) -> None:
+    """As each group's own normalization, then each channel's scale and shift: all opsets and runtimes have these."""
+    x, weight, bias = call.inputs
+    c, h, w = call.node.shape
+    groups = call.step("groups", "Reshape", x, call.integers("groups_shape", [0, op.groups, -1]))
+    ones, zeros = (call.numbers(role, [value] * op.groups) for role, value in (("ones", 1.0), ("zeros", 0.0)))
+    normal = call.step("normal", "InstanceNormalization", groups, ones, zeros, epsilon=op.eps)
+    back = call.step("channels", "Reshape", normal, call.integers("channels_shape", [0, c, h, w]))
+    mean, variance = call.numbers("mean", [0.0] * c), call.numbers("variance", [1.0] * c)
+    call.end("BatchNormalization", back, weight, bias, mean, variance, epsilon=0.0)
 
 
-def _one_minus(op: ops.OneMinus, call: _Call) -> tuple[str, Attributes]:
-    signal = call.inputs.pop()
-    call.numbers("one", [1.0])
-    call.inputs.append(signal)
-    return "Sub", {}
+def _activation(op: ops.Activation, call: _Call) -> None:
+    (x,) = call.inputs
+    if op.function in _ONE_NODE:
+        op_type, attributes = _ONE_NODE[op.function]
+        call.end(op_type, x, **attributes, **({"alpha": float(op.slope)} if op.function in _SLOPED else {}))
+    elif op.function == "gelu":
+        scaled = call.step("scaled", "Mul", x, call.numbers("sqrt_half", [math.sqrt(0.5)]))
+        part = call.step("part", "Add", call.step("erf", "Erf", scaled), call.numbers("one", [1.0]))
+        call.end("Mul", call.step("half_x", "Mul", x, call.numbers("half", [0.5])), part)
+    else:
+        call.end("Mul", x, _GATES[op.function](x, call))
 
 
-def _pad_channels(op: ops.PadChannels, call: _Call) -> tuple[str, Attributes]:
+_SIXTH: dict[str, Attribute] = {"alpha": 1 / 6, "beta": 0.5}
+_SLOPED = {"leaky_relu", "elu"}
+_ONE_NODE: dict[str, tuple[str, dict[str, Attribute]]] = {
+    "relu": ("Relu", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "hard_sigmoid": ("HardSigmoid", _SIXTH),
+    "leaky_relu": ("LeakyRelu", {}),
+    "elu": ("Elu", {}),
+}
+_GATES: dict[str, Callable[[str, _Call], str]] = {
+    "silu": lambda x, call: call.step("sigmoid", "Sigmoid", x),
+    "hard_swish": lambda x, call: call.step("sigmoid", "HardSigmoid", x, **_SIXTH),
+    "mish": lambda x, call: call.step("tanh", "Tanh", call.step("softplus", "Softplus", x)),
+}
+"""Activations that are x times a gate of x."""
+
+
+def _max_pool(op: ops.MaxPool, call: _Call) -> None:
+    ceil = {"ceil_mode": 1} if op.ceil else {}
+    pads = _square(op.padding, 4)
+    call.end("MaxPool", *call.inputs, kernel_shape=_square(op.kernel), strides=_square(op.stride), pads=pads, **ceil)
+
+
+def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
+    more: dict[str, Attribute] = {"ceil_mode": 1} if op.ceil else {}
+    if op.padding:
+        more = {"pads": _square(op.padding, 4), "count_include_pad": 1}
+    call.end("AveragePool", *call.inputs, kernel_shape=_square(op.kernel), strides=_square(op.stride), **more)
+
+
+def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
+    channels = call.node.shape[0]
+    padded = call.step("pad", "Pad", *call.inputs, call.integers("pads", [0, 0, 1, 1] * 2), mode="reflect")
+    row = np.asarray([0.25, 0.5, 0.25])
+    window = call.numbers("filter", np.broadcast_to(np.outer(row, row), (channels, 1, 3, 3)))
+    call.end("Conv", padded, window, group=channels, kernel_shape=[3, 3], strides=_square(op.stride))
+
+
+def _sum_positions(op: ops.SumPositions, call: _Call) -> None:
+    call.end("ReduceSum", *call.inputs, call.integers("axes", [2, 3]), keepdims=1)
+
+
+def _over_channels(op_type: str) -> Rule:
+    def rule(op: Op, call: _Call) -> None:
+        if call.opset < _AXES_AS_INPUT:
+            call.end(op_type, *call.inputs, axes=[1], keepdims=1)
+        else:
+            call.end(op_type, *call.inputs, call.integers("axes", [1]), keepdims=1)
+
+    return rule
+
+
+_AXES_AS_INPUT = 18
+"""The opset from which ReduceMean and ReduceMax take their axes as an input."""
+
+
+def _one_minus(op: ops.OneMinus, call: _Call) -> None:
+    call.end("Sub", call.numbers("one", [1.0]), *call.inputs)
+
+
+def _pad_channels(op: ops.PadChannels, call: _Call) -> None:
     more = op.out - call.node.input_shapes[0][0]
-    call.integers("pads", [0, 0, 0, 0, 0, more, 0, 0])
-    return "Pad", {"mode": "constant"}
+    call.end("Pad", *call.inputs, call.integers("pads", [0, 0, 0, 0, 0, more, 0, 0]), mode="constant")
 
 
-def _subsample(op: ops.Subsample, call: _Call) -> tuple[str, Attributes]:
+def _pad_map(op: ops.PadMap, call: _Call) -> None:
+    pads = [0, 0, op.before, op.before, 0, 0, op.after, op.after]
+    call.end("Pad", *call.inputs, call.integers("pads", pads), mode="constant")
+
+
+def _slice(call: _Call, axes: list[int], starts: list[int], ends: list[int], steps: list[int]) -> None:
+    parts = {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
+    call.end("Slice", *call.inputs, *(call.integers(role, values) for role, values in parts.items()))
+
+
+def _subsample(op: ops.Subsample, call: _Call) -> None:
     _, h, w = call.node.input_shapes[0]
-    call.integers("starts", [0, 0])
-    call.integers("ends", [h, w])
-    call.integers("axes", [2, 3])
-    call.integers("steps", [op.stride, op.stride])
-    return "Slice", {}
+    _slice(call, [2, 3], [0, 0], [h, w], _square(op.stride))
+
+
+def _take_channels(op: ops.TakeChannels, call: _Call) -> None:
+    _slice(call, [1], [op.start], [op.stop], [1])
+
+
+def _concat(op: ops.Concat, call: _Call) -> None:
+    call.end("Concat", *call.inputs, axis=op.axis + 1)
+
+
+def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
+    shape = [0, op.splits, -1] if op.groups == 1 else [0, op.groups, op.splits, -1]
+    y = call.step("splits", "Reshape", *call.inputs, call.integers("splits_shape", shape))
+    if op.groups > 1:
+        y = call.step("turned", "Transpose", y, perm=[0, 2, 1, 3])
+    y = call.step("softmax", "Softmax", y, axis=1)
+    call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
+
+
+def _cast(op: ops.Cast, call: _Call) -> None:
+    call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to])
 
 
 def _named(op_type: str, **attributes: Attribute) -> Rule:
     """A rule for an operation whose ONNX operator has these attributes whatever its settings."""
 
-    def rule(op: Op, call: _Call) -> tuple[str, Attributes]:
-        return op_type, attributes
+    def rule(op: Op, call: _Call) -> None:
+        call.end(op_type, *call.inputs, **attributes)
 
     return rule
 
 
-def _batch_norm(op: ops.BatchNorm, call: _Call) -> tuple[str, Attributes]:
-    return "BatchNormalization", {"epsilon": op.eps}
-
-
-def _cast(op: ops.Cast, call: _Call) -> tuple[str, Attributes]:
-    return "Cast", {"to": ELEMENT_OF[op.to]}
-
-
 RULES: dict[type[Op], Rule] = {
     ops.Conv: _conv,
+    ops.ChannelConv: _channel_conv,
     ops.Linear: _named("Gemm", alpha=1.0, beta=1.0, transA=0, transB=1),
     ops.BatchNorm: _batch_norm,
+    ops.GroupNorm: _group_norm,
     ops.Activation: _activation,
     ops.MaxPool: _max_pool,
     ops.AvgPool: _avg_pool,
+    ops.BlurPool: _blur_pool,
     ops.GlobalAvgPool: _named("GlobalAveragePool"),
+    ops.GlobalMaxPool: _named("GlobalMaxPool"),
+    ops.SumPositions: _sum_positions,
+    ops.ChannelMean: _over_channels("ReduceMean"),
+    ops.ChannelMax: _over_channels("ReduceMax"),
     ops.Flatten: _named("Flatten", axis=1),
     ops.Add: _named("Add"),
     ops.Mul: _named("Mul"),
     ops.OneMinus: _one_minus,
     ops.PadChannels: _pad_channels,
+    ops.PadMap: _pad_map,
+    ops.TakeChannels: _take_channels,
+    ops.Concat: _concat,
+    ops.SplitSoftmax: _split_softmax,
     ops.Subsample: _subsample,
     ops.Softmax: _named("Softmax", axis=1),
     ops.Cast: _cast,
 }
-"""How each operation is spelled in ONNX: operator type and attributes."""
+"""How each operation is spelled in ONNX."""
 
 
-def emitted(graph: Graph) -> tuple[list[Initializer], list[bytes]]:
+def emitted(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
     """The initializers and the nodes of a graph, in order."""
     initializers: list[Initializer] = []
     nodes: list[bytes] = []
     for node in graph.nodes:
         weights = [_weight(node, tensor) for tensor in node.tensors]
-        call = _Call(node, [v.name for v in node.inputs] + [w.name for w in weights])
-        op_type, attributes = RULES[type(node.op)](node.op, call)
+        call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights])
+        RULES[type(node.op)](node.op, call)
         initializers += weights + call.constants
-        nodes += _nodes(node, op_type, call.inputs, attributes)
+        nodes += call.nodes
     return initializers, nodes
 
 
@@ -148,14 +269,3 @@ def _weight(node: Node, tensor: ops.Tensor) -> Initializer:
     dtype = node.output.dtype
     name = node.weight_name(tensor.role)
     return Initializer(name, tensor.shape, ELEMENT_OF[dtype], np.dtype(ELEMENTS[dtype]).itemsize)
-
-
-def _nodes(node: Node, op_type: str, inputs: list[str], attributes: Attributes) -> list[bytes]:
-    output = node.output.name
-    if not (isinstance(node.op, ops.Activation) and node.op.function == "silu"):
-        return [messages.node(node.name, op_type, inputs, output, attributes)]
-    gate = f"{node.name}.sigmoid"
-    return [
-        messages.node(gate, op_type, inputs, gate, attributes),
-        messages.node(node.name, "Mul", [*inputs, gate], output, {}),
-    ]

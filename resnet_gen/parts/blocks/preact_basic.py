@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Block, Place, Using
+from resnet_gen.parts.base import Block, Place, Trait, Using
 
 
 class PreactBasic(Block):
@@ -15,11 +15,14 @@ class PreactBasic(Block):
 
     kind: Literal["preact_basic"] = "preact_basic"
     preactivated: ClassVar[bool] = True
+    takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "dilation"})
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         active = using.norm_act(net, "1", x)
-        y = using.conv(net, "conv1", active, place.width, kernel=3, stride=place.stride)
+        first = {"stride": place.stride, "dilation": place.entering_dilation}
+        y = using.conv(net, "conv1", active, place.width, kernel=3, **first)
         y = using.norm_act(net, "2", y)
-        y = using.conv(net, "conv2", y, place.width, kernel=3)
-        around = active if using.shortcut.changes(x, y) else x
-        return using.shortcut.join(net, around, y, stride=place.stride, using=using)
+        y = using.conv(net, "conv2", y, place.width, kernel=3, dilation=place.dilation)
+        around = active if using.shortcut.changes(x, y, place.stride) else x
+        y = using.attend(net, y, x)
+        return using.shortcut.join(net, around, y, place=place, using=using)

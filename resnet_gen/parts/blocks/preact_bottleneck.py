@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Place, Using
+from resnet_gen.parts.base import Place, Trait, Using
 from resnet_gen.parts.blocks.bottleneck import Bottleneck
 
 
@@ -16,14 +16,17 @@ class PreactBottleneck(Bottleneck):
 
     kind: Literal["preact_bottleneck"] = "preact_bottleneck"  # type: ignore[assignment]
     preactivated: ClassVar[bool] = True
+    takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "dilation"})
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
-        first, second = self.strides(place)
+        (first, second), (width1, width2) = self.strides(place), self.inside(place)
         active = using.norm_act(net, "1", x)
-        y = using.conv(net, "conv1", active, place.width, kernel=1, stride=first)
+        y = using.conv(net, "conv1", active, width1, kernel=1, stride=first)
         y = using.norm_act(net, "2", y)
-        y = using.conv(net, "conv2", y, place.width, kernel=3, stride=second)
+        window = {"stride": second, "groups": self.groups, "dilation": place.entering_dilation}
+        y = using.conv(net, "conv2", y, width2, kernel=3, **window)
         y = using.norm_act(net, "3", y)
         y = using.conv(net, "conv3", y, place.width * self.expansion, kernel=1)
-        around = active if using.shortcut.changes(x, y) else x
-        return using.shortcut.join(net, around, y, stride=place.stride, using=using)
+        around = active if using.shortcut.changes(x, y, place.stride) else x
+        y = using.attend(net, y, x)
+        return using.shortcut.join(net, around, y, place=place, using=using)

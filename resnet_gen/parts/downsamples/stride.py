@@ -1,7 +1,7 @@
 """Downsampling by the stride of a stage's first block."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from resnet_gen.parts.base import Downsample
 
@@ -10,6 +10,7 @@ class Stride(Downsample):
     """The first block of the stage takes the stride (He et al. 2015, Table 1)."""
 
     kind: Literal["stride"] = "stride"
+    dilates: ClassVar[bool] = True
 
     def default_strides(self, stages: int) -> tuple[int, ...]:
         return (1, *(2 for _ in range(stages - 1)))

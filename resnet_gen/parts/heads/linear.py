@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops import Flatten, GlobalAvgPool, Linear, Softmax
-from resnet_gen.parts.base import Head, Using
+from resnet_gen.ops import Conv, Flatten, GlobalAvgPool, Linear
+from resnet_gen.parts.base import Channels, Head, Using
+from resnet_gen.parts.heads.scores import scores
 
 
 class LinearHead(Head):
@@ -15,9 +16,20 @@ class LinearHead(Head):
     kind: Literal["linear"] = "linear"
     classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
+    features: Channels | None = Field(
+        None, description="Filters of a 1x1 convolution, with norm and activation, before the pooling."
+    )
+    activation: bool = Field(False, description="Activate the last map before the pooling, for linear blocks.")
+    conv: bool = Field(False, description="Write the linear layer as a 1x1 convolution, as BiT does.")
 
-    def build(self, net: Net, x: Value, using: Using) -> Value:
+    def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
+        if self.activation:
+            x = using.activation.build(net, "first_act", x)
+        if self.features:
+            x = using.conv_norm_act(net.scope("features"), "", x, self.features, kernel=1)
         x = net.add("pool", GlobalAvgPool(), x)
+        if self.conv:
+            x = net.add("fc", Conv(self.classes, 1, bias=True), x)
+            return scores(net, net.add("flatten", Flatten(), x), self.softmax)
         x = net.add("flatten", Flatten(), x)
-        x = net.add("fc", Linear(self.classes), x)
-        return net.add("softmax", Softmax(), x) if self.softmax else x
+        return scores(net, net.add("fc", Linear(self.classes), x), self.softmax)

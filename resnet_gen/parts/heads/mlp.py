@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops import AvgPool, Flatten, Linear, Softmax
+from resnet_gen.ops import AvgPool, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.parts.base import Channels, Head, Using
+from resnet_gen.parts.heads.scores import scores
 
 
 class MlpHead(Head):
@@ -25,14 +26,27 @@ class MlpHead(Head):
     )
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
 
-    def build(self, net: Net, x: Value, using: Using) -> Value:
-        x = self._pooled(net, x)
-        x = net.add("flatten", Flatten(), x)
+    conv: bool = Field(
+        False, description="Write the hidden layers as convolutions over the map, whose results are averaged, as timm does."
+    )
+
+    def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
+        x = self._convolved(net, x, using) if self.conv else self._layered(net, x, using)
+        x = net.add(f"fc{len(self.hidden) + 1}", Linear(self.classes), x)
+        return scores(net, x, self.softmax)
+
+    def _layered(self, net: Net, x: Value, using: Using) -> Value:
+        x = net.add("flatten", Flatten(), self._pooled(net, x))
         for number, width in enumerate(self.hidden, 1):
             x = net.add(f"fc{number}", Linear(width), x)
             x = using.activation.build(net, f"act{number}", x)
-        x = net.add(f"fc{len(self.hidden) + 1}", Linear(self.classes), x)
-        return net.add("softmax", Softmax(), x) if self.softmax else x
+        return x
+
+    def _convolved(self, net: Net, x: Value, using: Using) -> Value:
+        for number, width in enumerate(self.hidden, 1):
+            x = net.add(f"fc{number}", Conv(width, self.pool if number == 1 else 1, bias=True), x)
+            x = using.activation.build(net, f"act{number}", x)
+        return net.add("flatten", Flatten(), net.add("pool", GlobalAvgPool(), x))
 
     def _pooled(self, net: Net, x: Value) -> Value:
         _, h, w = x.shape

@@ -1,34 +1,19 @@
 """torchvision's names for ResNets."""
 
-import re
-from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
-from resnet_gen.parts.base import Naming
-
-_FIXED = {"conv": "conv1", "norm": "bn1", "act": "relu", "pool": "maxpool"}
-_HEAD = {"pool": "avgpool"}
-_STAGE = re.compile(r"stages\.(\d+)\.(.+)")
-_SHORTCUT = {"shortcut.conv": "downsample.0", "shortcut.norm": "downsample.1"}
+from resnet_gen.parts.naming.tables import Table, Tabled
 
 
-def _published(path: str) -> str:
-    where, _, what = path.partition(".")
-    if where == "stem":
-        return _FIXED.get(what, what)
-    if where == "head":
-        return _HEAD.get(what, what)
-    stage = _STAGE.fullmatch(path)
-    assert stage, path
-    block, _, layer = stage[2].partition(".")
-    layer = _SHORTCUT.get(layer, layer.replace("norm", "bn").replace("act", "relu"))
-    return f"layer{int(stage[1]) + 1}.{block}.{layer}".rstrip(".")
-
-
-class Torchvision(Naming):
+class Torchvision(Tabled):
     """As torchvision's ResNet: `conv1`, `layer1.0.bn2`, `layer2.0.downsample.0` (torchvision/models/resnet.py)."""
 
     kind: Literal["torchvision"] = "torchvision"
-
-    def names(self, paths: Sequence[str]) -> list[str]:
-        return [_published(path) for path in paths]
+    stem: ClassVar[Table] = ((r"conv", "conv1"), (r"norm", "bn1"), (r"act", "relu"), (r"pool", "maxpool"))
+    layers: ClassVar[Table] = (
+        (r"shortcut\.conv", "downsample.0"),
+        (r"shortcut\.norm", "downsample.1"),
+        (r"norm(\d*)", r"bn\1"),
+        (r"act(\d*)", r"relu\1"),
+    )
+    head: ClassVar[Table] = ((r"pool", "avgpool"),)

@@ -9,6 +9,12 @@ from resnet_gen.parts.base import Naming
 _HIDDEN = re.compile(r"(fc|act)(\d+)")
 
 
+def numbered(paths: Sequence[str]) -> dict[str, str]:
+    """The layers before the head, by their number."""
+    features = (path for path in paths if not path.startswith("head."))
+    return {path: f"features.{n}" for n, path in enumerate(features)}
+
+
 def _classifier(what: str) -> str:
     """`fc2` is `classifier.3`: linear, activation and dropout take an index each."""
     found = _HIDDEN.fullmatch(what)
@@ -23,6 +29,5 @@ class TorchvisionVgg(Naming):
     kind: Literal["torchvision_vgg"] = "torchvision_vgg"
 
     def names(self, paths: Sequence[str]) -> list[str]:
-        features = (path for path in paths if not path.startswith("head."))
-        number = {path: f"features.{n}" for n, path in enumerate(features)}
-        return [number[p] if p in number else _classifier(p.removeprefix("head.")) for p in paths]
+        features = numbered(paths)
+        return [features.get(path) or _classifier(path.removeprefix("head.")) for path in paths]

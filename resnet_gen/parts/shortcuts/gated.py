@@ -6,7 +6,7 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Add, Conv, Mul, OneMinus
-from resnet_gen.parts.base import OddKernel, Using
+from resnet_gen.parts.base import OddKernel, Place, Using
 from resnet_gen.parts.shortcuts.projection import Projection
 
 
@@ -44,7 +44,7 @@ class Gated(Projection):
     kernel: OddKernel = Field(1, description="Side of the gates' windows.")
     bias: float = Field(-2.0, ge=-100, le=100, description="Where the transform gate's bias starts.")
 
-    def join(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
-        around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, stride=stride, using=using)
-        coupled = self.carry == "coupled"
-        return gated_sum(net, x, around, branch, kernel=self.kernel, stride=stride, bias=self.bias, coupled=coupled)
+    def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
+        around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, place=place, using=using)
+        gates = {"kernel": self.kernel, "stride": place.stride, "coupled": self.carry == "coupled"}
+        return gated_sum(net, x, around, branch, bias=self.bias, **gates)

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Shortcut, Using
+from resnet_gen.parts.base import Place, Shortcut, Using
 
 
 class Identity(Shortcut):
@@ -11,8 +11,11 @@ class Identity(Shortcut):
 
     kind: Literal["identity"] = "identity"
 
-    def bridge(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
-        if self.changes(x, branch):
+    def changes(self, x: Value, branch: Value, stride: int) -> bool:
+        return x.shape != branch.shape
+
+    def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
+        if self.changes(x, branch, place.stride):
             old, new = ("x".join(map(str, v.shape)) for v in (x, branch))
             hint = "use 'projection', 'projection_all' or 'zero_pad'"
             raise net.refusal(f"an identity shortcut cannot turn {old} into {new}", hint)

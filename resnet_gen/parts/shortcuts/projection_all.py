@@ -11,5 +11,5 @@ class ProjectionAll(Projection):
 
     kind: Literal["projection_all"] = "projection_all"  # type: ignore[assignment]
 
-    def changes(self, x: Value, branch: Value) -> bool:
+    def changes(self, x: Value, branch: Value, stride: int) -> bool:
         return True

@@ -4,7 +4,7 @@ from typing import Literal
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import PadChannels, Subsample
-from resnet_gen.parts.base import Shortcut, Using
+from resnet_gen.parts.base import Place, Shortcut, Using
 
 
 class ZeroPad(Shortcut):
@@ -12,9 +12,9 @@ class ZeroPad(Shortcut):
 
     kind: Literal["zero_pad"] = "zero_pad"
 
-    def bridge(self, net: Net, x: Value, branch: Value, *, stride: int, using: Using) -> Value:
-        if stride > 1:
-            x = net.add("subsample", Subsample(stride), x)
+    def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
+        if place.stride > 1:
+            x = net.add("subsample", Subsample(place.stride), x)
         if x.shape[0] != branch.shape[0]:
             x = net.add("pad", PadChannels(branch.shape[0]), x)
         return x

@@ -1,4 +1,4 @@
-"""The CIFAR stem."""
+"""The stem of one small convolution."""
 
 from typing import Literal
 
@@ -9,11 +9,17 @@ from resnet_gen.parts.base import Channels, Stem, Using
 
 
 class Conv3x3(Stem):
-    """A single 3x3 convolution at stride 1 (He et al. 2015, Sec. 4.2)."""
+    """A single 3x3 convolution: CIFAR's at stride 1 (He et al. 2015, Sec. 4.2), RegNet's at stride 2 (Radosavovic
+    et al. 2020, Fig. 3)."""
 
     kind: Literal["conv3x3"] = "conv3x3"
     width: Channels = Field(16, description="Filters of the convolution.")
+    stride: int = Field(1, ge=1, le=8, description="Stride of the convolution.")
+
+    @property
+    def shrinks(self) -> int:
+        return self.stride
 
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
-        x = using.conv(net, "conv", x, self.width, kernel=3)
+        x = using.conv(net, "conv", x, self.width, kernel=3, stride=self.stride)
         return x if bare else using.norm_act(net, "", x)

@@ -5,17 +5,21 @@ from typing import Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops import MaxPool
-from resnet_gen.parts.base import Channels, Stem, Using
+from resnet_gen.parts.base import Channels, Using
+from resnet_gen.parts.stems.pooled import PooledStem
 
 
-class Conv7x7(Stem):
+class Conv7x7(PooledStem):
     """A 7x7 convolution at stride 2, then 3x3 max pooling at stride 2 (He et al. 2015, Table 1)."""
 
     kind: Literal["conv7x7"] = "conv7x7"
     width: Channels = Field(64, description="Filters of the convolution.")
 
+    @property
+    def shrinks(self) -> int:
+        return 2 if self.pool == "none" else 4
+
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
         x = using.conv(net, "conv", x, self.width, kernel=7, stride=2)
         x = x if bare else using.norm_act(net, "", x)
-        return net.add("pool", MaxPool(kernel=3, stride=2, padding=1), x)
+        return self.pooled(net, x, using)

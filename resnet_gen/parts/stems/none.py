@@ -11,5 +11,9 @@ class NoStem(Stem):
 
     kind: Literal["none"] = "none"
 
+    @property
+    def shrinks(self) -> int:
+        return 1
+
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
         return x

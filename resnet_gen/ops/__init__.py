@@ -1,0 +1,29 @@
+"""The closed set of operations: each states its shape rule, weights and MACs once.
+
+A shape is that of one image's activation, without the batch: (C, H, W) for a
+feature map, (N,) for a vector. An operation knows nothing of names, files or
+networks. Adding one means one class here and one rule in each emitter.
+"""
+
+from resnet_gen.ops.arrangement import Concat, Flatten, PadChannels, PadMap, SplitSoftmax, TakeChannels
+from resnet_gen.ops.base import Op, Shape, ShapeError, Tensor
+from resnet_gen.ops.elementwise import Activation, Add, Cast, DType, Function, Mul, OneMinus, Softmax
+from resnet_gen.ops.layers import BatchNorm, ChannelConv, Conv, GroupNorm, Linear
+from resnet_gen.ops.pooling import (
+    AvgPool,
+    BlurPool,
+    ChannelMax,
+    ChannelMean,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    Subsample,
+    SumPositions,
+)
+
+__all__ = [
+    "Activation", "Add", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax", "ChannelMean",
+    "Concat", "Conv", "DType", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "Linear",
+    "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Shape", "ShapeError", "Softmax", "SplitSoftmax",
+    "Subsample", "SumPositions", "TakeChannels", "Tensor",
+]  # fmt: skip

@@ -1,0 +1,86 @@
+"""Arrangement: channels and positions taken, joined, padded, and weighed against each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map, sides
+
+
+class Flatten(Op):
+    """(C, H, W) to (C * H * W,), channels outermost."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+
+@dataclass(frozen=True)
+class PadChannels(Op):
+    """Zero channels appended after the existing ones, up to `out`."""
+
+    out: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = feature_map(inputs[0], "channel padding")
+        if c > self.out:
+            raise ShapeError(f"zero padding cannot narrow {c} channels to {self.out}")
+        return self.out, h, w
+
+
+@dataclass(frozen=True)
+class PadMap(Op):
+    """Zero rows and columns, `before` of them above and to the left, `after` below and to the right."""
+
+    before: int
+    after: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = feature_map(inputs[0], "padding")
+        return c, h + self.before + self.after, w + self.before + self.after
+
+
+@dataclass(frozen=True)
+class TakeChannels(Op):
+    """Channels `start` to `stop` (without it)."""
+
+    start: int
+    stop: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = feature_map(inputs[0], "taking channels")
+        if not 0 <= self.start < self.stop <= c:
+            raise ShapeError(f"channels {self.start} to {self.stop} are not among {c}")
+        return self.stop - self.start, h, w
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Maps joined along channels (`axis` 0) or side by side (`axis` 2)."""
+
+    axis: int = 0
+
+    def shape(self, *inputs: Shape) -> Shape:
+        first = feature_map(inputs[0], "joining")
+        for other in inputs[1:]:
+            if [n for i, n in enumerate(other) if i != self.axis] != [n for i, n in enumerate(first) if i != self.axis]:
+                raise ShapeError(f"{sides(first)} and {sides(other)} cannot be joined")
+        return tuple(sum(x[i] for x in inputs) if i == self.axis else n for i, n in enumerate(first))
+
+
+@dataclass(frozen=True)
+class SplitSoftmax(Op):
+    """Softmax over `splits` competing values of each channel of a (C, 1, 1) map.
+
+    Channels are read as (groups, splits, rest) and put out as (splits, groups,
+    rest) (Zhang et al. 2020, ResNeSt, Eq. 2).
+    """
+
+    splits: int
+    groups: int = 1
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = feature_map(inputs[0], "softmax over splits")
+        if (h, w) != (1, 1) or c % (self.splits * self.groups):
+            raise ShapeError(f"{sides(inputs[0])} is not {self.splits} splits of {self.groups} groups")
+        return inputs[0]

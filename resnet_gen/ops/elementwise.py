@@ -1,0 +1,65 @@
+"""Elementwise work: activations, sums, products, and changes of type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from resnet_gen.ops.base import Op, Shape, ShapeError, sides
+
+Function: TypeAlias = Literal[
+    "relu", "leaky_relu", "elu", "silu", "gelu", "mish", "hard_swish", "sigmoid", "hard_sigmoid", "tanh"
+]
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """An elementwise nonlinearity; `slope` is leaky ReLU's on the negative side, or ELU's alpha."""
+
+    function: Function
+    slope: float = 0.01
+
+
+class Add(Op):
+    """Elementwise sum; by convention inputs are (residual branch, shortcut)."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if inputs[0] != inputs[1]:
+            raise ShapeError(f"the branch is {sides(inputs[0])} and the shortcut {sides(inputs[1])}: {_APART}")
+        return inputs[0]
+
+
+_APART = "they cannot be joined"
+
+
+class Mul(Op):
+    """Elementwise product of a signal and its gate, which may be one value a channel or one a position."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        signal, gate = inputs
+        if len(signal) != len(gate) or any(g not in (1, s) for s, g in zip(signal, gate, strict=True)):
+            raise ShapeError(f"the signal is {sides(signal)} and its gate {sides(gate)}: {_APART}")
+        return signal
+
+
+class OneMinus(Op):
+    """1 - x: the carry gate that goes with a transform gate."""
+
+
+class Softmax(Op):
+    """Probabilities over a vector."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError("softmax needs a vector, not a feature map")
+        return inputs[0]
+
+
+DType: TypeAlias = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Cast(Op):
+    """A change of element type; the only operation whose result has another type."""
+
+    to: DType

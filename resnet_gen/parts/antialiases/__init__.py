@@ -1,0 +1,1 @@
+"""Anti-aliasing: what smooths a map before it is made smaller."""

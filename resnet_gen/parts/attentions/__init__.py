@@ -1,0 +1,1 @@
+"""Attention: what weighs a branch before it joins the shortcut."""

@@ -1,0 +1,16 @@
+"""No head."""
+
+from typing import Literal
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.parts.base import Head, Using
+
+
+class NoHead(Head):
+    """The last feature map comes out, or those that `outputs` names, as detectors take them (Lin et al. 2016, Feature
+    Pyramid Networks, Sec. 3)."""
+
+    kind: Literal["none"] = "none"
+
+    def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
+        return {"features": x}

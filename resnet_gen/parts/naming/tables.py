@@ -1,0 +1,58 @@
+"""What naming schemes share: published names by where a layer stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import ClassVar, TypeAlias
+
+from resnet_gen.parts.base import Naming
+
+Table: TypeAlias = tuple[tuple[str, str], ...]
+"""Patterns of paths within a stem, block or head, and what they are called; the first that fits counts."""
+
+
+@lru_cache(maxsize=16_384)
+def called(table: Table, path: str) -> str:
+    """What the table calls a path; the path itself where no pattern fits."""
+    for pattern, name in table:
+        if match := re.fullmatch(pattern, path):
+            return match.expand(name)
+    return path
+
+
+class Tabled(Naming):
+    """A scheme with a table each for the stem, the blocks and the head.
+
+    `block` puts a block's number of stage and number in it before its layers;
+    both count from 0.
+    """
+
+    stem: ClassVar[Table]
+    layers: ClassVar[Table]
+    head: ClassVar[Table]
+    pool: ClassVar[str] = "layer{stage}.pool"
+
+    @classmethod
+    def block(cls, stage: int, index: int) -> str:
+        """What stands before the names of a block's layers."""
+        return f"layer{stage + 1}.{index}."
+
+    def names(self, paths: Sequence[str]) -> list[str]:
+        return [self._name(path) for path in paths]
+
+    def _name(self, path: str) -> str:
+        where, _, rest = path.partition(".")
+        if where == "stages":
+            stage, index, layer = (*rest.split(".", 2), "")[:3]
+            if not index.isdecimal():  # pooling behind a stage
+                return self.pool.format(stage=int(stage) + 1)
+            return self.block(int(stage), int(index)) + called(self.layers, layer)
+        return called(self.stem if where == "stem" else self.head, rest)
+
+
+def first_in_block(weights: Sequence[str], block: Callable[[str], str], moved: Callable[[str], int]) -> list[str]:
+    """Names with those of each block sorted by `moved`, in order where it is equal."""
+    return [name for _, names in groupby(weights, key=block) for name in sorted(names, key=moved)]

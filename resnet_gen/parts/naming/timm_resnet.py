@@ -1,0 +1,61 @@
+"""timm's names for ResNets."""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
+
+DEEP_STEM: Table = tuple(
+    row
+    for number in (1, 2)
+    for row in (
+        (rf"conv{number}", f"conv1.{3 * number - 3}"),
+        (rf"norm{number}", f"conv1.{3 * number - 2}"),
+        (rf"act{number}", f"conv1.{3 * number - 1}"),
+    )
+)
+"""Three convolutions in one `Sequential`; what follows them stands outside."""
+
+
+class TimmResNet(Tabled):
+    """As timm's ResNet: `conv1.0`, `layer1.0.se.fc1`, `layer2.0.downsample.1` (timm/models/resnet.py, 2019 to 2025)."""
+
+    kind: Literal["timm_resnet"] = "timm_resnet"
+    stem: ClassVar[Table] = (
+        *DEEP_STEM,
+        (r"conv3", "conv1.6"),
+        (r"conv", "conv1"),
+        (r"norm3?", "bn1"),
+        (r"act3?", "act1"),
+        (r"pool\.conv", "maxpool.0"),
+        (r"pool\.norm", "maxpool.1"),
+        (r"pool\.act", "maxpool.2"),
+        (r"pool", "maxpool"),
+    )
+    layers: ClassVar[Table] = (
+        (r"shortcut\.conv", "downsample.0"),
+        (r"shortcut\.norm", "downsample.1"),
+        (r"shortcut\.avg\.pool", "downsample.0"),
+        (r"shortcut\.avg\.pad", "downsample.pad"),
+        (r"shortcut\.avg\.conv", "downsample.1"),
+        (r"shortcut\.avg\.norm", "downsample.2"),
+        (r"attention\.(.+)", r"se.\1"),
+        (r"conv2\.conv", "conv2.conv"),
+        (r"conv2\.norm", "conv2.bn0"),
+        (r"conv2\.norm1", "conv2.bn1"),
+        (r"conv2\.act", "conv2.act0"),
+        (r"norms\.(\d+)", r"bns.\1"),
+        (r"norm(\d+)", r"bn\1"),
+    )
+    head: ClassVar[Table] = ((r"pool", "global_pool"),)
+
+    def registered(self, weights: Sequence[str]) -> list[str]:
+        """Res2Net's convolutions stand in one list, their norms in another."""
+        return first_in_block(weights, _lists, lambda name: ".bns." in name)
+
+
+def _lists(name: str) -> str:
+    """The block of a weight if it stands in one of its lists, else the weight itself."""
+    found = re.match(r"(layer\d+\.\d+)\.(?:convs|bns)\.", name)
+    return found[1] if found else name

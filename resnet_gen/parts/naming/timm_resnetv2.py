@@ -1,0 +1,30 @@
+"""timm's names for pre-activation ResNets."""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
+
+
+class TimmResNetV2(Tabled):
+    """As timm's ResNetV2, BiT among them: `stages.0.blocks.1.norm2`, `head.fc` (timm/models/resnetv2.py, 2020 to 2025)."""
+
+    kind: Literal["timm_resnetv2"] = "timm_resnetv2"
+    stem: ClassVar[Table] = ((r"(.+)", r"stem.\1"),)
+    layers: ClassVar[Table] = ((r"shortcut\.(?:avg\.)?(.+)", r"downsample.\1"),)
+    head: ClassVar[Table] = ((r"(norm|act)", r"\1"), (r"(.+)", r"head.\1"))
+    pool: ClassVar[str] = "stages.{stage}.pool"
+
+    @classmethod
+    def block(cls, stage: int, index: int) -> str:
+        return f"stages.{stage}.blocks.{index}."
+
+    def registered(self, weights: Sequence[str]) -> list[str]:
+        """The projection stands first in its block."""
+        return first_in_block(weights, _block, lambda name: ".downsample." not in name)
+
+
+def _block(name: str) -> str:
+    found = re.match(r"stages\.\d+\.blocks\.\d+\.", name)
+    return found[0] if found else name

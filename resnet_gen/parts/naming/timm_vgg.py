@@ -1,0 +1,24 @@
+"""timm's names for VGG."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from resnet_gen.parts.base import Naming
+from resnet_gen.parts.naming.torchvision_vgg import numbered
+
+
+class TimmVgg(Naming):
+    """As timm's VGG: `features.<n>`, then `pre_logits.fc1` and `head.fc` (timm/models/vgg.py, 2020 to 2025)."""
+
+    kind: Literal["timm_vgg"] = "timm_vgg"
+
+    def names(self, paths: Sequence[str]) -> list[str]:
+        last = max((path for path in paths if path.startswith("head.fc")), default="")
+        features = numbered(paths)
+        return [features.get(path) or _head(path.removeprefix("head."), path == last) for path in paths]
+
+
+def _head(what: str, last: bool) -> str:
+    if last:
+        return "head.fc"
+    return f"pre_logits.{what}" if what.startswith(("fc", "act")) else f"head.{what}"

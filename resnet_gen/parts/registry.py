@@ -1,0 +1,74 @@
+"""Which parts there are: found by the name of their file, and offered as a family's tagged union."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Container
+from functools import cache
+from typing import Annotated, Any, Union, get_args
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from resnet_gen.parts.base import Part
+
+
+@cache
+def _modules() -> list[str]:
+    """The modules of all parts."""
+    package = importlib.import_module("resnet_gen.parts")
+    return [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
+
+
+def load_parts(kinds: Container[str] | None = None) -> bool:
+    """Import the parts of these kinds, or all; returns whether any is new.
+
+    Each part takes a millisecond and lives in a module called after its kind, so
+    that a command imports the few that its specification names.
+    """
+    wanted = [name for name in _modules() if kinds is None or name.rpartition(".")[2] in kinds]
+    new = [name for name in wanted if name not in sys.modules]
+    for name in new:
+        importlib.import_module(name)
+    return bool(new)
+
+
+def members(family: type[Part]) -> tuple[type[Part], ...]:
+    """The parts of a family that were imported, in alphabetical order of their kind."""
+    found: set[type[Part]] = set()
+    queue = [family]
+    while queue:
+        part = queue.pop()
+        queue.extend(part.__subclasses__())
+        if get_args(part.model_fields["kind"].annotation):
+            found.add(part)
+    return tuple(sorted(found, key=lambda part: part.kind_name()))
+
+
+class OneOf:
+    """Annotation that lets a field of a family's type take any of its parts.
+
+    `block: basic` is short for `block: {kind: basic}`; a list is short for
+    `kind: list` in the one family that has it.
+    """
+
+    def __get_pydantic_core_schema__(self, family: type[Part], handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = members(family)
+        kinds = [part.kind_name() for part in choices]
+        union = handler.generate_schema(Annotated[Union[choices], Field(discriminator="kind")])  # noqa: UP007
+        shorts: list[CoreSchema | tuple[CoreSchema, str]] = [core_schema.literal_schema(kinds), union]
+        if "list" in kinds:
+            shorts.append(core_schema.list_schema(core_schema.int_schema()))
+        shown = core_schema.union_schema(shorts)
+        spelled_out = _list_spelled_out if "list" in kinds else _spelled_out
+        return core_schema.no_info_before_validator_function(spelled_out, union, json_schema_input_schema=shown)
+
+
+def _spelled_out(data: Any) -> Any:
+    return {"kind": data} if isinstance(data, str) else data
+
+
+def _list_spelled_out(data: Any) -> Any:
+    return {"kind": "list", "values": data} if isinstance(data, list) else _spelled_out(data)

@@ -1,0 +1,193 @@
+"""The stages of a spec with every default and rule worked out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from resnet_gen.load import Loaded
+from resnet_gen.parts.base import Block, Trait
+from resnet_gen.problems import refuse, several
+from resnet_gen.source import Loc
+from resnet_gen.spec import Stages
+
+MAX_BLOCKS = 8_192
+
+
+class StagePlan(NamedTuple):
+    """One stage: the filters of its blocks, by how much the map shrinks, and how its windows are dilated.
+
+    `first` is the number of its first block in the network, `keys` are those of
+    the overrides.
+    """
+
+    index: int
+    widths: tuple[int, ...]
+    stride: int
+    first: int
+    dilation: int
+    entering_dilation: int
+    keys: tuple[str, ...]
+
+    @property
+    def depth(self) -> int:
+        """How many blocks."""
+        return len(self.widths)
+
+    @property
+    def width(self) -> int:
+        """Filters of its last block."""
+        return self.widths[-1]
+
+    def overrides(self, index: int) -> list[str]:
+        """The overrides for the block of this index, in order."""
+        return [key for key in self.keys if _fits(key, self.index + 1, index + 1)]
+
+
+_PLACES = re.compile(r"stage(\d+)(?:-(\d+))?(?:\.block(\d+)(?:-(\d+))?)?")
+
+
+@lru_cache(maxsize=4_096)
+def _fits(key: str, stage: int, block: int) -> bool:
+    """Whether an override's key means this block; both numbers count from 1."""
+    found = _PLACES.fullmatch(key)
+    assert found, key
+    first, last, from_block, to_block = (int(n) if n else None for n in found.groups())
+    assert first
+    if not first <= stage <= (last or first):
+        return False
+    return from_block is None or from_block <= block <= (to_block or from_block)
+
+
+def plan(loaded: Loaded) -> list[StagePlan]:
+    """The stages that are built; raises `Refused` where lists differ in length or choices do not go together."""
+    stages = loaded.spec.stages
+    depths = _depths(loaded)
+    strides = stages.strides or stages.downsample.default_strides(len(depths))
+    _same_length(loaded, strides, depths, ("stages", "strides"))
+    kept, dilations = _dilated(loaded, strides)
+    widths = stages.widths.widths(stages.downsample.entering(strides))
+    _same_length(loaded, widths, depths, ("stages", "widths"))
+    widths = tuple(stages.block.fitted(width) for width in widths)
+    _check_parts(loaded, depths)
+    found, first = [], 0
+    by_block = stages.widths.by_block(depths, widths)
+    for index, (inner, stride, dilation) in enumerate(zip(by_block, kept, dilations, strict=True)):
+        entering = dilations[index - 1] if index else 1
+        found.append(StagePlan(index, inner, stride, first, dilation, entering, tuple(stages.overrides)))
+        first += len(inner)
+    _check_overrides(loaded, found)
+    return found[: _last(loaded, len(found))]
+
+
+def _depths(loaded: Loaded) -> tuple[int, ...]:
+    stages = loaded.spec.stages
+    ruled = stages.widths.depths()
+    where = loaded.source.span(("stages", "depths"))
+    if ruled and stages.depths and ruled != stages.depths:
+        raise refuse(f"stages.depths: the width rule decides them: {list(ruled)}", where, "leave 'depths' out")
+    depths = ruled or stages.depths
+    if not depths:
+        raise refuse("stages.depths: missing", loaded.source.span(("stages",), key=True), "add 'depths:' here")
+    if sum(depths) > MAX_BLOCKS:
+        raise refuse(f"stages.depths: more than {MAX_BLOCKS:,} blocks", where)
+    return depths
+
+
+def _same_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], loc: Loc) -> None:
+    n = len(depths)
+    if len(values) != n:
+        name = ".".join(map(str, loc))
+        message = f"{name}: {several(len(values), 'value')} for {several(n, 'stage')}"
+        here, there = loaded.source.span(loc), loaded.source.span(("stages", "depths"))
+        inherited = here and there and here.document != there.document
+        hint = f"write one for each stage; 'depths' is at {there}" if inherited else "write one for each stage"
+        raise refuse(message, here, hint)
+
+
+def _dilated(loaded: Loaded, strides: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Strides and dilations of the stages, the map shrinking no further than `output_stride`."""
+    wanted = loaded.spec.stages.output_stride
+    shrunk, dilation = loaded.spec.stem.shrinks, 1
+    if wanted is None:
+        return list(strides), [1] * len(strides)
+    reached, kept, dilations = [shrunk], [], []
+    for stride in strides:
+        if shrunk >= wanted:
+            dilation, stride = dilation * stride, 1
+        shrunk *= stride
+        reached.append(shrunk)
+        kept.append(stride)
+        dilations.append(dilation)
+    if wanted not in reached or (dilation > 1 and not loaded.spec.stages.downsample.dilates):
+        _refuse_stride(loaded, strides)
+    return kept, dilations
+
+
+def _refuse_stride(loaded: Loaded, strides: Sequence[int]) -> None:
+    wanted, shrunk = loaded.spec.stages.output_stride, loaded.spec.stem.shrinks
+    where = loaded.source.span(("stages", "output_stride"))
+    if not loaded.spec.stages.downsample.dilates:
+        kind = loaded.spec.stages.downsample.kind
+        raise refuse(f"stages.output_stride: stages that end in '{kind}' cannot be dilated", where)
+    reached = [shrunk]
+    for stride in strides:
+        reached.append(reached[-1] * stride)
+    known = ", ".join(map(str, dict.fromkeys(reached)))
+    raise refuse(f"stages.output_stride: the map shrinks by {known}, never by {wanted}", where)
+
+
+_TRAITS: dict[Trait, Loc] = {
+    "attention": ("stages", "attention"),
+    "antialias": ("antialias",),
+    "dilation": ("stages", "output_stride"),
+}
+
+
+def _check_parts(loaded: Loaded, depths: Sequence[int]) -> None:
+    """Refuse what a block has no place for, and settings that do not fit the stages."""
+    spec, span = loaded.spec, loaded.source.span
+    chosen = {
+        "attention": spec.stages.attention.kind != "none",
+        "antialias": spec.antialias.kind != "none",
+        "dilation": spec.stages.output_stride is not None,
+    }
+    for trait, loc in _TRAITS.items():
+        for block in _blocks(spec.stages):
+            if chosen[trait] and trait not in block.takes:
+                raise refuse(f"{'.'.join(map(str, loc))}: the block '{block.kind}' has no place for it", span(loc))
+    if fault := spec.stages.block.check(depths):
+        raise refuse(f"stages.block: {fault}", span(("stages", "block")))
+    if chosen["antialias"] and chosen["dilation"]:
+        message = f"stages.output_stride: a dilated stage does not shrink its map, which '{spec.antialias.kind}' needs"
+        raise refuse(message, span(_TRAITS["dilation"]), "leave out 'antialias' or 'output_stride'")
+
+
+def _blocks(stages: Stages) -> list[Block]:
+    return [stages.block, *(o.block for o in stages.overrides.values() if o.block)]
+
+
+def _check_overrides(loaded: Loaded, found: Sequence[StagePlan]) -> None:
+    for key, override in loaded.spec.stages.overrides.items():
+        loc: Loc = ("stages", "overrides", key)
+        if not any(_fits(key, stage.index + 1, index + 1) for stage in found for index in range(stage.depth)):
+            raise refuse(f"stages.overrides: there is no '{key}'", loaded.source.span(loc, key=True))
+        if override.block and override.block.preactivated != loaded.spec.stages.block.preactivated:
+            message = "stages.overrides: blocks with and without pre-activation cannot follow each other"
+            raise refuse(message, loaded.source.span((*loc, "block")))
+
+
+def _last(loaded: Loaded, stages: int) -> int:
+    """How many stages are built: all, or without a head those up to the last that is put out."""
+    spec = loaded.spec
+    for index, name in enumerate(spec.outputs):
+        loc: Loc = ("outputs", index)
+        if int(name.removeprefix("stage")) > stages:
+            raise refuse(f"outputs: there is no '{name}'", loaded.source.span(loc), f"stages are stage1 to stage{stages}")
+        if name in spec.outputs[:index]:
+            raise refuse(f"outputs: '{name}' stands there twice", loaded.source.span(loc))
+    if spec.outputs and spec.head.kind == "none":
+        return max(int(name.removeprefix("stage")) for name in spec.outputs)
+    return stages
