@@ -81,7 +81,8 @@ def prepare(loaded: Loaded, request: Request) -> Network:
     else:
         from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
 
-        weights = stored.fit(graph, stored.read(request.weights), request.weights)
+        whole = loaded.spec.head.kind != "none"
+        weights = stored.fit(graph, stored.read(request.weights), request.weights, whole=whole)
     graph, weights = standardize_weights(graph, weights)
     if request.fold:
         graph, weights = fold_batch_norm(graph, weights)

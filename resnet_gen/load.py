@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resnet_gen.outside import run_file
 from resnet_gen.problems import Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
@@ -25,6 +26,8 @@ class Loaded:
     spec: Spec
     source: Source
     family: str
+    code: tuple[str, ...] = ()
+    """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole specification as plain data: every default and parent filled in."""
@@ -35,8 +38,8 @@ class Loaded:
         return json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     def digest(self) -> str:
-        """SHA-256 of `canonical()`."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+        """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
+        return hashlib.sha256("\n".join((self.canonical(), *self.code)).encode()).hexdigest()
 
 
 def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
@@ -45,17 +48,20 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     Raises `Refused` for whatever is wrong with any of it.
     """
     path = find(reference)
-    source = _with_parents(path, _shown(path, reference), ())
+    code: list[str] = []
+    source = _with_parents(path, _shown(path, reference), (), code)
     for text in settings:
         source = overlay(source, _setting(text))
     shipped = shipped_specs().get(path.stem)
-    return Loaded(check(source), source, family(shipped) if shipped and shipped.samefile(path) else "")
+    group = family(shipped) if shipped and shipped.samefile(path) else ""
+    return Loaded(check(source, more_parts=bool(code)), source, group, tuple(code))
 
 
 def _setting(text: str) -> Source:
     source = setting(text)
-    if "extends" in source.data:
-        raise refuse("extends: cannot be set, only written in a spec", source.span(("extends",), key=True))
+    for key in ("extends", "parts"):
+        if key in source.data:
+            raise refuse(f"{key}: cannot be set, only written in a spec", source.span((key,), key=True))
     return source
 
 
@@ -75,8 +81,10 @@ def _shown(path: Path, reference: str) -> str:
     return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
 
 
-def _with_parents(path: Path, shown: str, children: tuple[Path, ...]) -> Source:
+def _with_parents(path: Path, shown: str, children: tuple[Path, ...], code: list[str]) -> Source:
+    """The spec at a path over its parents; the hash of each file of parts is added to `code`."""
     source = read_file(path, shown)
+    _run_parts(source, path, code)
     parent = source.data.get("extends")
     if parent is None:
         return source
@@ -90,7 +98,18 @@ def _with_parents(path: Path, shown: str, children: tuple[Path, ...]) -> Source:
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent if parent in shipped_specs() else str(target))
-    return overlay(_inherited(_with_parents(target, shown, chain)), source)
+    return overlay(_inherited(_with_parents(target, shown, chain, code)), source)
+
+
+def _run_parts(source: Source, path: Path, code: list[str]) -> None:
+    """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
+    named = source.data.get("parts")
+    for index, name in enumerate(named if isinstance(named, list) else ()):
+        if isinstance(name, str):
+            where = source.span(("parts", index))
+            if Path(name).suffix != ".py" or "\0" in name:
+                raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
+            code.append(run_file(path.parent / name, where))
 
 
 def _parent_path(parent: str, child: Path, where: Span | None) -> Path:

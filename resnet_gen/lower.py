@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Net, Value, renamed
 from resnet_gen.load import Loaded
+from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Block, Place, Using
 from resnet_gen.plan import StagePlan, plan
 from resnet_gen.problems import refuse
@@ -26,6 +27,13 @@ class _Unit(NamedTuple):
 
 def lower(loaded: Loaded) -> Graph:
     """The graph of a specification; raises `Refused` at the line that makes it impossible."""
+    try:
+        return _lowered(loaded)
+    except Exception as error:  # in a part from outside, anything may rise
+        raise blamed(error) from None
+
+
+def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)
     net = Net(Value(INPUT, spec.input.shape), loaded.source.span)

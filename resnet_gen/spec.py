@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from resnet_gen import outside
 from resnet_gen.faults import problems
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.registry import OneOf
@@ -16,13 +17,13 @@ from resnet_gen.printed import Printed, PrintedError
 from resnet_gen.problems import Refused, several
 from resnet_gen.source import Source
 
-_ALWAYS = {"list"}
+_ALWAYS = {"widths.list"}
 """Kinds that a specification can mean without naming them: the short form of widths, and every default."""
 
 
 def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
     """What makes the part of this kind, with its own defaults."""
-    _ALWAYS.add(kind)
+    _ALWAYS.add(f"{family.folder}.{kind}")
 
     def made() -> Any:
         part = next(part for part in registry.members(family) if part.kind_name() == kind)
@@ -223,6 +224,9 @@ class Spec(_Model):
         description="Another spec whose keys this one changes: a shipped one (`resnet50`), or a file (`base.yaml`) "
         "by its path from this one.",
     )
+    parts: Annotated[tuple[Words, ...], Field(strict=False, max_length=64)] = Field(
+        (), description="Python files beside this spec that define parts; their code is run (docs/parts.md)."
+    )
     title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = Field(
         "", description="What people call the network."
     )
@@ -263,12 +267,18 @@ class Spec(_Model):
     )
 
 
-OWN_KEYS = ("name", "extends", "title", "paper", "reference", "deviations", "claims")
+OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims")
 """Keys that describe one network and are not inherited through `extends`."""
 
 
-def check(source: Source) -> Spec:
-    """The specification in `source`; raises `Refused` with every fault at its position."""
+def check(source: Source, *, more_parts: bool = False) -> Spec:
+    """The specification in `source`; raises `Refused` with every fault at its position.
+
+    With `more_parts`, parts from outside the package were run since the last spec was checked.
+    """
+    if more_parts:
+        know_every_part()
+        Spec.model_rebuild(force=True)
     _know(_ALWAYS.union(_words(source.data)))
     try:
         return Spec.model_validate(source.data)
@@ -282,8 +292,9 @@ def check(source: Source) -> Spec:
 
 @cache
 def know_every_part() -> None:
-    """Let `Spec` hold every part there is; until then it knows those that were needed."""
+    """Let `Spec` hold every part there is, installed ones too; until then it knows those that were needed."""
     registry.load_parts()
+    outside.run_installed()
     Spec.model_rebuild(force=True)
 
 

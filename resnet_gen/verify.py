@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 
 from resnet_gen import reference
 from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.plan import StagePlan, plan
+from resnet_gen.lower import lower
 from resnet_gen.ops import Shape
+from resnet_gen.plan import StagePlan, plan
 from resnet_gen.printed import Printed
 from resnet_gen.problems import Problem
 from resnet_gen.source import Loc
@@ -37,9 +38,18 @@ def verify(loaded: Loaded, graph: Graph) -> list[Problem]:
     return [finding for check in CHECKS for finding in check(subject)]
 
 
+def counts_at(loaded: Loaded, counts: Counts, size: int | None) -> Counts:
+    """The counts for an input of `size` pixels; those given for the spec's own, or for None."""
+    taken = loaded.spec.input
+    if size is None or (size, size) == taken.size:
+        return counts
+    resized = taken.model_copy(update={"size": (size, size)})
+    return count(lower(replace(loaded, spec=loaded.spec.model_copy(update={"input": resized}))))
+
+
 def _claims(subject: Subject) -> Iterator[Problem]:
     for index, claim in enumerate(subject.loaded.spec.claims):
-        exact = getattr(subject.counts, claim.what)
+        exact = getattr(counts_at(subject.loaded, subject.counts, claim.size), claim.what)
         message = _claim_fault(claim, exact)
         if message:
             loc: Loc = ("claims", index, "value" if claim.value is not None else "printed")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -84,7 +85,13 @@ def _say(text: str) -> None:
         click.echo(text, err=True)
 
 
+def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
+    """A warning of Python's as our own are written, which come worded."""
+    _say(str(message) if category.__name__ == "CodeWarning" else f"warning: {message}")
+
+
 def _exit_code(arguments: Sequence[str] | None) -> int:
+    warnings.showwarning = _show_warning
     try:
         result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
     except Refused as refused:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -18,7 +18,7 @@ from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.image import read_image
 from resnet_gen.load import load
 from resnet_gen.problems import refuse
-from resnet_gen.spec import Input, Spec, know_every_part
+from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
 
@@ -44,9 +44,9 @@ def run_model(
     batch = batch or session.shape[0] or 1
     _check_input(session, taken, batch)
     x = _input(image, taken, batch, seed)
-    output, times = session.timed(x, repeat)
-    _check_output(session, output)
-    _report(output, times, session, image, top, form)
+    outputs, times = session.timed(x, repeat)
+    _check_outputs(session, outputs)
+    _report(outputs, _Run(str(image) if image else "random", [batch, *session.shape[1:]], median(times)), top, form)
 
 
 def _opened(path: Path) -> tuple[Session, Input]:
@@ -66,10 +66,9 @@ def _opened(path: Path) -> tuple[Session, Input]:
 
 
 def _carried(text: str, path: Path) -> Input:
-    know_every_part()
     try:
-        return Spec.model_validate_json(text).input
-    except ValidationError:
+        return Input.model_validate_json(json.dumps(json.loads(text)["input"]))
+    except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         raise refuse("the spec in its metadata cannot be read", str(path), "build it again") from None
 
 
@@ -95,10 +94,11 @@ def _sides(shape: Sequence[int | None]) -> str:
     return "x".join(str(side or "?") for side in shape)
 
 
-def _check_output(session: Session, output: Array) -> None:
-    if output.ndim != 2 or output.dtype.kind != "f" or not output.size:
-        found = f"{output.dtype} {_sides(output.shape) or 'scalar'}"
-        raise refuse(f"puts out {found}, not one row of scores for each image", session.where)
+def _check_outputs(session: Session, outputs: dict[str, Array]) -> None:
+    for name, values in outputs.items():
+        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
+            found = f"{values.dtype} {_sides(values.shape) or 'scalar'}"
+            raise refuse(f"puts out {found} as '{name}', not scores or a map for each image", session.where)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
@@ -107,27 +107,51 @@ def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
     return np.random.default_rng(seed).standard_normal((batch, *taken.shape), np.float32)
 
 
-def _report(output: Array, times: list[float], session: Session, image: Path | None, top: int, form: str) -> None:
-    scores = output[0].astype(np.float64)
-    if not np.isfinite(scores).all():
+class _Run(NamedTuple):
+    """What was run: the input and its shape, and the median of the seconds that a batch took."""
+
+    input: str
+    shape: list[int | None]
+    seconds: float
+
+    def speed(self) -> dict[str, float]:
+        """Milliseconds a batch, images a second."""
+        images = self.shape[0] or 1
+        return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
+
+
+def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
+    found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
+    if not all(np.isfinite(values).all() for values in found.values()):
         click.echo("warning: the network puts out values that are not finite", err=True)
-    best = np.argsort(-scores, kind="stable")[:top]
-    seconds = median(times)
-    data: dict[str, Any] = {
-        "input": str(image) if image else "random",
-        "shape": [len(output), *session.shape[1:]],
-        "top": [{"class": int(i), "score": _finite(scores[i])} for i in best],
-        "milliseconds": round(1000 * seconds, 3),
-        "images_per_second": round(len(output) / seconds, 1),
-    }
+    scores = next((values for values in found.values() if values.ndim == 1), None)
+    best = _best(scores, top)
+    maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
     if form == "json":
-        click.echo(json.dumps(data, indent=2))
+        classes = [{"class": i, "score": _finite(score)} for i, score in best]
+        shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
+        click.echo(json.dumps({"input": run.input, "shape": run.shape, "top": classes, **shown, **run.speed()}, indent=2))
         return
-    for i in best:
-        click.echo(f"class {i:>5}  score {scores[i]:9.4f}")
-    click.echo(f"{data['milliseconds']} ms a batch of {len(output)}, {data['images_per_second']} images/s (median)")
+    for name, values in maps.items():
+        click.echo(f"{name:<14} {_sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
+    for i, score in best:
+        click.echo(f"class {i:>5}  score {score:9.4f}")
+    speed = run.speed()
+    click.echo(f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)")
+
+
+def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:
+    """The classes of the highest scores; none where no output is one row of scores."""
+    if scores is None:
+        return []
+    return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")[:top]]
+
+
+def _map_entry(name: str, values: Array) -> dict[str, Any]:
+    figures = {"mean": _finite(float(values.mean())), "std": _finite(float(values.std()))}
+    return {"name": name, "shape": list(values.shape), **figures}
 
 
 def _finite(score: float) -> float | None:
     """The score, or what JSON can say in its place."""
-    return float(score) if np.isfinite(score) else None
+    return score if np.isfinite(score) else None

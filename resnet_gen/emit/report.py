@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from resnet_gen.count import count
+from resnet_gen.count import Counts, count
 from resnet_gen.emit import text
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.render import render
 from resnet_gen.spec import Claim
-from resnet_gen.verify import verify
+from resnet_gen.verify import counts_at, verify
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:
@@ -31,21 +31,21 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 
 
 def _page(loaded: Loaded, graph: Graph) -> str:
-    counts = count(graph).as_dict()
+    counts = count(graph)
     return render(
         "report/README.md.jinja",
         spec=loaded.spec,
-        counts=counts,
+        counts=counts.as_dict(),
         rows=text.stage_rows(graph),
         sides=text.sides,
         input=graph.input.shape,
-        claims=[_claim_row(claim, counts) for claim in loaded.spec.claims],
+        claims=[_claim_row(claim, counts_at(loaded, counts, claim.size)) for claim in loaded.spec.claims],
         findings=verify(loaded, graph),
         tensors=len(graph.state()),
     )
 
 
-def _claim_row(claim: Claim, counts: dict[str, int]) -> dict[str, Any]:
+def _claim_row(claim: Claim, counts: Counts) -> dict[str, Any]:
     """One claim as the page shows it: what, the figure, the exact count, and how it is met."""
     if claim.value is not None:
         figure, met = f"{claim.value:,}", "exactly"
@@ -53,4 +53,5 @@ def _claim_row(claim: Claim, counts: dict[str, int]) -> dict[str, Any]:
         figure, met = str(claim.printed), "within its last digit"
     if claim.exception:
         met = f"not met: {claim.exception.reason}"
-    return {"what": claim.what, "figure": figure, "exact": counts[claim.what], "met": met, "source": claim.source}
+    what = claim.what if claim.size is None else f"{claim.what} at {claim.size} pixels"
+    return {"what": what, "figure": figure, "exact": getattr(counts, claim.what), "met": met, "source": claim.source}

@@ -15,30 +15,32 @@ from resnet_gen.weights.base import Array
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded model: its file, the name and shape of its one input (None where symbolic), and its metadata."""
+    """A loaded model: its file, the name and shape of its one input (None where symbolic), outputs, and metadata."""
 
     where: str
     session: Any
     input: str
     shape: tuple[int | None, ...]
+    outputs: tuple[str, ...]
     metadata: dict[str, str]
 
-    def run(self, x: Array) -> Array:
-        """The first output for the batch `x`; raises `Refused` with ONNX Runtime's words if it fails."""
+    def run(self, x: Array) -> dict[str, Array]:
+        """The outputs for the batch `x`, by name; raises `Refused` with ONNX Runtime's words if it fails."""
         try:
-            return np.asarray(self.session.run(None, {self.input: x})[0])
+            found = self.session.run(None, {self.input: x})
+            return {name: np.asarray(values) for name, values in zip(self.outputs, found, strict=True)}
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
 
-    def timed(self, x: Array, repeat: int) -> tuple[Array, list[float]]:
-        """The output, and the seconds that each of `repeat` runs took after one to warm up."""
-        output = self.run(x)
+    def timed(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
+        """The outputs, and the seconds that each of `repeat` runs took after one to warm up."""
+        outputs = self.run(x)
         times = []
         for _ in range(repeat):
             start = time.perf_counter()
-            output = self.run(x)
+            outputs = self.run(x)
             times.append(time.perf_counter() - start)
-        return output, times
+        return outputs, times
 
 
 def open_model(path: Path, shown: str | None = None) -> Session:
@@ -57,4 +59,5 @@ def open_model(path: Path, shown: str | None = None) -> Session:
         raise refuse("not a network with one float32 image as its input", where)
     shape = tuple(side if isinstance(side, int) else None for side in inputs[0].shape)
     metadata = dict(session.get_modelmeta().custom_metadata_map)
-    return Session(where, session, inputs[0].name, shape, metadata)
+    outputs = tuple(output.name for output in session.get_outputs())
+    return Session(where, session, inputs[0].name, shape, outputs, metadata)

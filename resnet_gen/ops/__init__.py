@@ -5,7 +5,7 @@ feature map, (N,) for a vector. An operation knows nothing of names, files or
 networks. Adding one means one class here and one rule in each emitter.
 """
 
-from resnet_gen.ops.arrangement import Concat, Flatten, PadChannels, PadMap, SplitSoftmax, TakeChannels
+from resnet_gen.ops.arrangement import AsMap, Concat, Flatten, PadChannels, PadMap, SplitSoftmax, TakeChannels
 from resnet_gen.ops.base import Op, Shape, ShapeError, Tensor
 from resnet_gen.ops.elementwise import Activation, Add, Cast, DType, Function, Mul, OneMinus, Softmax
 from resnet_gen.ops.layers import BatchNorm, ChannelConv, Conv, GroupNorm, Linear
@@ -22,7 +22,7 @@ from resnet_gen.ops.pooling import (
 )
 
 __all__ = [
-    "Activation", "Add", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax", "ChannelMean",
+    "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax", "ChannelMean",
     "Concat", "Conv", "DType", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "Linear",
     "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Shape", "ShapeError", "Softmax", "SplitSoftmax",
     "Subsample", "SumPositions", "TakeChannels", "Tensor",

@@ -15,6 +15,15 @@ class Flatten(Op):
         return (math.prod(inputs[0]),)
 
 
+class AsMap(Op):
+    """(N,) to (N, 1, 1): a vector as a map of one pixel."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError("only a vector becomes a map of one pixel")
+        return *inputs[0], 1, 1
+
+
 @dataclass(frozen=True)
 class PadChannels(Op):
     """Zero channels appended after the existing ones, up to `out`."""

@@ -41,6 +41,8 @@ class Part(BaseModel):
     # A part is validated inside the whole spec's schema, so none of its own is built.
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     kind: Any
+    folder: ClassVar[str]
+    """Where below this package the parts of a family live."""
 
     @classmethod
     def kind_name(cls) -> str:
@@ -51,6 +53,7 @@ class Part(BaseModel):
 class Norm(Part):
     """Normalization after (or before) each convolution."""
 
+    folder: ClassVar[str] = "norms"
     replaces_bias: ClassVar[bool] = True
 
     @abstractmethod
@@ -61,6 +64,7 @@ class Norm(Part):
 class ActivationPart(Part):
     """The nonlinearity of the network."""
 
+    folder: ClassVar[str] = "activations"
     function: ClassVar[Function]
 
     @abstractmethod
@@ -71,6 +75,7 @@ class ActivationPart(Part):
 class AntiAlias(Part):
     """What smooths a map before it is made smaller."""
 
+    folder: ClassVar[str] = "antialiases"
     @abstractmethod
     def stride(self, stride: int) -> int:
         """Stride that is left to the convolution, where the map is to shrink by `stride`."""
@@ -87,6 +92,7 @@ class AntiAlias(Part):
 class Attention(Part):
     """What weighs a branch's channels or positions before it joins the shortcut."""
 
+    folder: ClassVar[str] = "attentions"
     @abstractmethod
     def build(self, net: Net, x: Value, *, block_input: Value, using: Using) -> Value:
         """`x`, weighed; `block_input` is what the block was given."""
@@ -95,6 +101,7 @@ class Attention(Part):
 class Shortcut(Part):
     """The path around a block's branch, and how the two are joined."""
 
+    folder: ClassVar[str] = "shortcuts"
     def changes(self, x: Value, branch: Value, stride: int) -> bool:
         """Whether the shortcut transforms `x` rather than handing it on."""
         return stride != 1 or x.shape != branch.shape
@@ -174,6 +181,7 @@ class Using(NamedTuple):
 class Stem(Part):
     """What stands before the first stage."""
 
+    folder: ClassVar[str] = "stems"
     @property
     @abstractmethod
     def shrinks(self) -> int:
@@ -206,6 +214,7 @@ Trait: TypeAlias = Literal["attention", "antialias", "dilation"]
 class Block(Part):
     """The unit that a stage repeats."""
 
+    folder: ClassVar[str] = "blocks"
     preactivated: ClassVar[bool] = False
     takes: ClassVar[frozenset[Trait]] = frozenset()
 
@@ -229,6 +238,7 @@ class Block(Part):
 class Downsample(Part):
     """How a stage makes the map smaller."""
 
+    folder: ClassVar[str] = "downsamples"
     dilates: ClassVar[bool] = False
     """Whether a stage can keep the map's size and dilate its windows instead."""
 
@@ -252,6 +262,7 @@ class Downsample(Part):
 class WidthRule(Part):
     """How many filters each stage has."""
 
+    folder: ClassVar[str] = "widths"
     def depths(self) -> tuple[int, ...] | None:
         """Blocks of each stage, where the rule decides them too."""
         return None
@@ -268,6 +279,7 @@ class WidthRule(Part):
 class Head(Part):
     """What turns the last feature map into scores."""
 
+    folder: ClassVar[str] = "heads"
     @abstractmethod
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         """Add the head; returns what the network puts out, by name."""
@@ -276,6 +288,7 @@ class Head(Part):
 class Naming(Part):
     """How layers, and with them parameters, are called."""
 
+    folder: ClassVar[str] = "naming"
     @abstractmethod
     def names(self, paths: Sequence[str]) -> list[str]:
         """The published name of each path, in order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from functools import cache
 from typing import Annotated, Any, Union, get_args
 
@@ -25,14 +25,28 @@ def _modules() -> list[str]:
 def load_parts(kinds: Container[str] | None = None) -> bool:
     """Import the parts of these kinds, or all; returns whether any is new.
 
-    Each part takes a millisecond and lives in a module called after its kind, so
+    A kind may be said with its folder (`norms.none`) where several families have it. Each part takes a millisecond and lives in a module called after its kind, so
     that a command imports the few that its specification names.
     """
-    wanted = [name for name in _modules() if kinds is None or name.rpartition(".")[2] in kinds]
+    wanted = [name for name in _modules() if kinds is None or any(said in kinds for said in _said(name))]
     new = [name for name in wanted if name not in sys.modules]
     for name in new:
         importlib.import_module(name)
     return bool(new)
+
+
+def _said(module: str) -> tuple[str, str]:
+    """How a part's module may be called: by its kind, and with its folder."""
+    _, folder, kind = module.rsplit(".", 2)
+    return kind, f"{folder}.{kind}"
+
+
+_forgotten: set[type[Part]] = set()
+
+
+def forget(parts: Iterable[type[Part]]) -> None:
+    """Leave out parts that Python cannot forget: those that were defined together with a fault."""
+    _forgotten.update(parts)
 
 
 def members(family: type[Part]) -> tuple[type[Part], ...]:
@@ -42,7 +56,7 @@ def members(family: type[Part]) -> tuple[type[Part], ...]:
     while queue:
         part = queue.pop()
         queue.extend(part.__subclasses__())
-        if get_args(part.model_fields["kind"].annotation):
+        if get_args(part.model_fields["kind"].annotation) and part not in _forgotten:
             found.add(part)
     return tuple(sorted(found, key=lambda part: part.kind_name()))
 

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from resnet_gen.graph import Graph
-from resnet_gen.ops import Add, BatchNorm, Conv, Tensor
+from resnet_gen.graph import Graph, Node
+from resnet_gen.ops import Add, BatchNorm, Conv, GroupNorm, Mul, Tensor
 from resnet_gen.weights.base import Array
 
 _ONE = np.uint32(0x3F800000)
@@ -63,6 +63,14 @@ def _branch_gains(graph: Graph) -> dict[str, float]:
     """The weights that end a residual branch, each with 1 / sqrt(number of residual sums)."""
     makers = {n.output.name: n for n in graph.nodes}
     sums = [n for n in graph.nodes if isinstance(n.op, Add)]
-    ends = [makers[n.inputs[0].name] for n in sums if n.inputs[0].name in makers]
-    weighted = [n for n in ends if isinstance(n.op, (BatchNorm, Conv))]
-    return {n.weight_name("weight"): len(sums) ** -0.5 for n in weighted}
+    ends = [_behind_gates(n.inputs[0].name, makers) for n in sums]
+    scaled = [n for n in ends if n and isinstance(n.op, (BatchNorm, Conv, GroupNorm))]
+    return {n.weight_name("weight"): len(sums) ** -0.5 for n in scaled}
+
+
+def _behind_gates(value: str, makers: dict[str, Node]) -> Node | None:
+    """What makes a value, but for the gates that weigh it."""
+    node = makers.get(value)
+    while node and isinstance(node.op, Mul):
+        node = makers.get(node.inputs[0].name)
+    return node

@@ -83,16 +83,25 @@ def _holds_arrays(path: Path) -> bool:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
 
 
-def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path) -> FromFile:
-    """The file's tensors as the graph's weights; raises `Refused` naming each that does not fit."""
+def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path, *, whole: bool = True) -> FromFile:
+    """The file's tensors as the graph's weights; raises `Refused` naming each that does not fit.
+
+    For a network that is not `whole`, a backbone, the file may hold more: modules
+    of which the graph has nothing, such as the classifier.
+    """
     wanted = {name: tensor.shape for name, tensor in graph.state().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
+    found = {name: tensor.shape for name, tensor in tensors.items() if whole or _may_belong(name, wanted)}
     faults = [f"'{n}' is missing: {_x(s)} is needed" for n, s in wanted.items() if n not in found]
     faults += [f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s]
     faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
     if faults:
         raise Refused(_prefixed(wanted, found, str(path)) or _listed(faults, str(path)))
     return FromFile(tensors, path)
+
+
+def _may_belong(name: str, wanted: Mapping[str, Shape]) -> bool:
+    """Whether a network with these weights has the module that a tensor is of, by the first step of its name."""
+    return name.partition(".")[0] in {ours.partition(".")[0] for ours in wanted}
 
 
 def _prefixed(wanted: Mapping[str, Shape], found: Mapping[str, Shape], where: str) -> Problem | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import NamedTuple
 
-from resnet_gen.count import weighted
-from resnet_gen.graph import Graph
-from resnet_gen.ops import Conv, Shape
+from resnet_gen.count import macs
+from resnet_gen.graph import Graph, Node
+from resnet_gen.ops import ChannelConv, Linear, Shape
 
 
 class WitnessError(Exception):
@@ -28,18 +28,25 @@ class Layer(NamedTuple):
     dtype: str
 
 
-def layers(graph: Graph) -> list[Layer]:
-    """The convolution and linear layers of a graph, in order."""
-    return [
-        Layer(n.name, "conv" if isinstance(n.op, Conv) else "linear", n.shape, n.output.dtype)
-        for n in graph.nodes
-        if weighted(n)
-    ]
+def layers(graph: Graph, row: Shape = ()) -> list[Layer]:
+    """The convolution and linear layers of a graph as files have them, in order.
+
+    `row` ends the shape of what a convolution along channels puts out.
+    """
+    return [_layer(node, row) for node in graph.nodes if macs(node)]
 
 
-def check_layers(graph: Graph, found: list[Layer], where: str) -> None:
-    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order."""
-    compare(f"{where}: layer", layers(graph), found)
+def _layer(node: Node, row: Shape) -> Layer:
+    """A blur is a convolution in a file too; one along channels stands between two changes of shape."""
+    dtype = node.output.dtype
+    if isinstance(node.op, ChannelConv):
+        return Layer(f"{node.name}.conv", "conv", (1, node.shape[0], *row), dtype)
+    return Layer(node.name, "linear" if isinstance(node.op, Linear) else "conv", node.shape, dtype)
+
+
+def check_layers(graph: Graph, found: list[Layer], where: str, row: Shape = ()) -> None:
+    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order; `row` as for `layers`."""
+    compare(f"{where}: layer", layers(graph, row), found)
 
 
 def compare(what: str, wanted: Iterable[object], found: Iterable[object]) -> None:

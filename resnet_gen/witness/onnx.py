@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto
 
 from resnet_gen.count import count
 from resnet_gen.graph import Graph
-from resnet_gen.ops import Shape
+from resnet_gen.ops import BlurPool, GroupNorm, Op, Shape
 from resnet_gen.witness import Layer, WitnessError, check_layers, compare
 
 
@@ -33,8 +33,10 @@ def check_onnx(graph: Graph, serialized: bytes) -> None:
 
 def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]) -> None:
     """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
-    read = [name for n in model.graph.node for name in _state_inputs(n)]
-    wanted = ((name, tensor.shape) for name, tensor in graph.state().items())
+    ours = graph.state()
+    constants = {f"{n.name}.{role}" for n in graph.nodes for role in _CONSTANTS.get(type(n.op), ())}
+    read = [name for n in model.graph.node for name in _state_inputs(n) if name not in constants]
+    wanted = ((name, tensor.shape) for name, tensor in ours.items())
     compare("ONNX: parameter", wanted, ((name, tensors.get(name)) for name in read))
     counts = count(graph)
     state = sum(math.prod(tensors[name]) for name in read)
@@ -43,6 +45,10 @@ def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]
     unread = tensors.keys() - {name for n in model.graph.node for name in n.input}
     if unread:
         raise WitnessError(f"ONNX: nothing reads {sorted(unread)}")
+
+
+_CONSTANTS: dict[type[Op], tuple[str, ...]] = {BlurPool: ("filter",), GroupNorm: ("mean", "variance")}
+"""What a layer of the file reads without its being a weight."""
 
 
 def _inferred(serialized: bytes) -> ModelProto:

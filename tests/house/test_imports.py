@@ -19,16 +19,19 @@ MAY_IMPORT = {
     "ops": "",
     "graph": "ops problems",
     "parts.base": "graph ops",
+    "parts.registry": "parts.base",
     "parts": "parts.base graph ops",
-    "faults": "parts.base problems source",
-    "spec": "faults parts.base printed problems source",
+    "outside": "parts.base parts.registry problems",
+    "faults": "parts.base parts.registry problems source",
+    "spec": "faults outside parts.base parts.registry printed problems source",
     "schema": "spec",
-    "language": "parts.base render spec",
-    "load": "spec source problems resources",
-    "lower": "spec load parts.base graph ops problems source",
+    "language": "parts.base parts.registry render spec",
+    "load": "outside spec source problems resources",
+    "plan": "spec load parts.base problems source",
+    "lower": "spec load outside parts.base plan graph ops problems source",
     "count": "graph ops",
     "reference": "ops problems resources",
-    "verify": "count graph load lower ops printed problems reference source spec",
+    "verify": "count graph load lower ops plan printed problems reference source spec",
     "weights": "graph ops problems",
     "passes": "graph ops weights",
     "render": "resources",
@@ -59,8 +62,8 @@ THIRD_PARTY = {
     "numpy": "cli emit.onnx engine.onnxruntime image passes weights",
     "onnx": "witness.onnx",
     "onnxruntime": "engine.onnxruntime",
-    "pydantic": "cli faults parts parts.base schema spec language",
-    "pydantic_core": "faults parts.base spec",
+    "pydantic": "cli faults outside parts parts.base parts.registry schema spec language",
+    "pydantic_core": "faults parts.base parts.registry spec",
     "rich": "cli",
     "safetensors": "weights",
     "yaml": "source",
@@ -204,9 +207,12 @@ def test_looking_at_a_spec_imports_its_parts_and_no_others():
     spec = str(ROOT / "tests" / "bad_specs" / "unknown_kind_long.yaml")
     result = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True, check=True)
     used, *message, later = result.stdout.splitlines()
-    needed = "batch bottleneck conv7x7 double linear list paths projection relu stride torchvision"
+    needed = (
+        "batch bottleneck conv7x7 double linear list none none paths pooled projection relu scores stride tables "
+        "torchvision"
+    )
     assert used == needed
-    assert message[-1].endswith("known: linear, mlp"), "a message names every kind, used or not"
+    assert message[-1].endswith("known: linear, mlp, none, policy_value"), "a message names every kind, used or not"
     assert later.startswith("kind='highway'")
     assert later.endswith(" mlp")
 

@@ -13,7 +13,7 @@ from resnet_gen.resources import shipped_specs
 
 load_parts()
 PARTS = [part for family in FAMILIES for part in members(family)]
-CITATION = re.compile(r"\([^()]*\b(19|20)\d\d\b[^()]*\)|\(torchvision/[^()]+\)|\(see docs/language\.md\)")
+CITATION = re.compile(r"\([^()]*\b(19|20)\d\d\b[^()]*\)|\((torchvision|timm)/[^()]+\)|\(see docs/language\.md\)")
 """A paper with its year, a file of torchvision, or our own page for what is our own."""
 
 TESTS = Path(__file__).parents[1]
@@ -62,8 +62,7 @@ def test_a_part_lives_in_a_file_of_its_own_in_the_folder_of_its_family(part):
     folder, module = part.__module__.split(".")[-2:]
     assert module == part.kind_name(), "a part is found by the name of its file"
     (family,) = (f for f in FAMILIES if issubclass(part, f))
-    folders = {p.__module__.split(".")[-2] for p in members(family)}
-    assert folders == {folder}
+    assert folder == family.folder
 
 
 def used():
@@ -71,9 +70,9 @@ def used():
     found = set()
     for name in shipped_specs():
         spec = load(name).spec
-        parts = (spec.stem, spec.norm, spec.activation, spec.head, spec.naming)
+        parts = (spec.stem, spec.norm, spec.activation, spec.antialias, spec.head, spec.naming)
         stages = spec.stages
-        inner = (stages.widths, stages.block, stages.shortcut, stages.downsample)
+        inner = (stages.widths, stages.block, stages.shortcut, stages.attention, stages.downsample)
         found |= {type(part) for part in (*parts, *inner)}
     return found
 

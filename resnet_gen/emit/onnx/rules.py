@@ -208,6 +208,10 @@ def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
 
 
+def _as_map(op: ops.AsMap, call: _Call) -> None:
+    call.end("Reshape", *call.inputs, call.integers("shape", [0, -1, 1, 1]))
+
+
 def _cast(op: ops.Cast, call: _Call) -> None:
     call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to])
 
@@ -237,6 +241,7 @@ RULES: dict[type[Op], Rule] = {
     ops.ChannelMean: _over_channels("ReduceMean"),
     ops.ChannelMax: _over_channels("ReduceMax"),
     ops.Flatten: _named("Flatten", axis=1),
+    ops.AsMap: _as_map,
     ops.Add: _named("Add"),
     ops.Mul: _named("Mul"),
     ops.OneMinus: _one_minus,

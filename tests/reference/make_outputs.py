@@ -1,0 +1,115 @@
+"""Outputs of timm's and torchvision's networks at other sizes, dilations and depths: `more_outputs.npz`.
+
+Run by hand where torch, torchvision and timm are installed, from the project's root:
+`python -m tests.reference.make_outputs`. Weights and image are those of
+`weights_rule.py`; everything is computed in float64. Of a feature map every
+`STEP`-th value is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.reference import weights_rule
+
+STEP = 61
+LOGITS = {
+    "timm/resnet50d": 113,
+    "timm/resnet10t": 176,
+    "timm/resnetblur50": 131,
+    "timm/resnetaa50d": 160,
+    "timm/legacy_seresnet50": 127,
+    "timm/senet154": 101,
+    "timm/ecaresnet50d_pruned": 129,
+    "timm/resnetrs50": 111,
+    "timm/resnest50d": 118,
+    "timm/skresnet18": 125,
+    "timm/res2net50_14w_8s": 107,
+    "timm/regnetz_005": 130,
+    "timm/regnetv_040": 99,
+    "timm/resnetv2_50x1_bit": 133,
+    "timm/resnetv2_34d": 121,
+    "torchvision/regnet_y_400mf": 119,
+}
+"""Networks, and the side of the image that each gets: odd ones, whose halves are rounded."""
+FEATURES = [
+    ("timm/resnet50", 32, 3),
+    ("timm/resnet50", 8, 3),
+    ("timm/resnet50d", 16, 3),
+    ("timm/resnet50d", 8, 3),
+    ("timm/resnet18d", 8, 3),
+    ("timm/resnet18", 16, 1),
+    ("timm/seresnext50_32x4d", 16, 4),
+    ("timm/senet154", 16, 3),
+    ("timm/regnety_032", 16, 3),
+    ("timm/resnetv2_50d", 16, 3),
+    ("timm/resnetv2_50", 8, 3),
+    ("timm/resnest50d", 16, 3),
+    ("timm/skresnet50", 16, 3),
+    ("timm/res2net50_26w_4s", 8, 3),
+]
+"""Networks whose four stages' maps are kept, with their output stride and input channels, for an image of 96."""
+
+
+def key(name: str, stride: int, channels: int) -> str:
+    """What the maps of a network are stored under, before the stage."""
+    return f"{name}/stride{stride}/channels{channels}"
+
+
+def image(side: int, channels: int) -> np.ndarray:
+    """An image of any number of channels, by the rule."""
+    if channels == 3:
+        return weights_rule.image(side)
+    rng = weights_rule._rng(f"input-{channels}-{side}")
+    return rng.standard_normal((1, channels, side, side)).astype(np.float32)
+
+
+def filled(model):
+    """A module with the rule's weights, in float64."""
+    import torch
+
+    state = {
+        name: torch.from_numpy(np.asarray(weights_rule.tensor(name, tuple(value.shape))))
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    model.load_state_dict(state, strict=False)
+    return model.double().eval()
+
+
+def built(name: str, **settings):
+    """A network of either library."""
+    import timm
+    import torchvision
+
+    library, network = name.split("/")
+    if library == "timm":
+        return filled(timm.create_model(network, pretrained=False, **settings))
+    return filled(getattr(torchvision.models, network)(weights=None))
+
+
+def main() -> None:
+    """Compute and store them all."""
+    from benchmarks.torch_export import _declare_missing_operators
+
+    _declare_missing_operators()
+    import torch
+
+    found = {}
+    with torch.no_grad():
+        for name, side in LOGITS.items():
+            x = torch.from_numpy(image(side, 3)).double()
+            found[f"{name}/{side}"] = built(name)(x)[0].float().numpy()
+        for name, stride, channels in FEATURES:
+            model = built(name, output_stride=stride, in_chans=channels)
+            x = torch.from_numpy(image(96, channels)).double()
+            maps = model.forward_intermediates(x, indices=4, intermediates_only=True)
+            for stage, values in enumerate(maps, 1):
+                found[f"{key(name, stride, channels)}/stage{stage}"] = values[0].float().numpy().ravel()[::STEP]
+    np.savez_compressed(Path(__file__).parent / "more_outputs.npz", **found)
+
+
+if __name__ == "__main__":
+    main()
