@@ -108,13 +108,14 @@ def count_nodes(nodes: Iterable[Node]) -> Counts:
 
 
 def _sum(nodes: tuple[Node, ...], layers: int) -> Counts:
-    all_macs, put_out = sum(map(macs, nodes)), sum(map(activations, nodes))
+    each = [macs(node) for node in nodes]
+    put_out = sum(map(activations, nodes))
     return Counts(
         params=sum(map(params, nodes)),
         buffers=sum(map(buffers, nodes)),
-        macs=all_macs,
-        conv_macs=sum(macs(n) for n in nodes if not isinstance(n.op, Linear)),
-        macs_and_biases=all_macs + sum(map(biases, nodes)),
+        macs=sum(each),
+        conv_macs=sum(n for n, node in zip(each, nodes, strict=True) if not isinstance(node.op, Linear)),
+        macs_and_biases=sum(each) + sum(map(biases, nodes)),
         layers=layers,
         activations=put_out,
         activations_and_pools=put_out + sum(math.prod(n.shape) for n in nodes if isinstance(n.op, MaxPool)),

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import Cast, DType, Op, Shape, ShapeError, Tensor
 from resnet_gen.problems import Span, refuse
 
 Loc: TypeAlias = tuple[str | int, ...]
-Role: TypeAlias = Literal["main", "shortcut", "gate"]
-"""What a node is for: the main path, a shortcut around it, or a gate on either."""
+Role: TypeAlias = Literal["main", "shortcut", "gate", "attention"]
+"""What a node is for: the main path, a shortcut around it, a gate on either, or the weights of an attention."""
 
 MAX_NODES = 100_000
 MAX_ELEMENTS = 1 << 34
@@ -32,7 +33,7 @@ class Value(NamedTuple):
     dtype: DType = "float32"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
     """One operation in its place.
 
@@ -53,7 +54,7 @@ class Node:
         """Shape of the result for one image."""
         return self.output.shape
 
-    @property
+    @cached_property
     def input_shapes(self) -> tuple[Shape, ...]:
         """Shapes of the operands for one image."""
         return tuple(value.shape for value in self.inputs)
@@ -70,7 +71,7 @@ class Node:
         steps = self.path.split(".")
         return ".".join(steps[:3]) if steps[0] == "stages" else steps[0]
 
-    @property
+    @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """The weights that the operation has here."""
         return self.op.weights(*self.input_shapes)
@@ -179,10 +180,10 @@ def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph
     new.update((value.name, output) for value, output in zip(graph.outputs, outputs, strict=True))
 
     def value(old: Value) -> Value:
-        return old._replace(name=new.get(old.name, old.name))
+        return Value(new.get(old.name, old.name), old.shape, old.dtype)
 
     nodes = tuple(
-        replace(n, name=name, inputs=tuple(map(value, n.inputs)), output=value(n.output))
+        Node(name, n.path, n.op, tuple(map(value, n.inputs)), value(n.output), n.role)
         for n, name in zip(graph.nodes, names, strict=True)
     )
     return replace(graph, nodes=nodes, outputs=tuple(map(value, graph.outputs)))

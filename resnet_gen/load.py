@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def _shown(path: Path, reference: str) -> str:
 
 def _with_parents(path: Path, shown: str, children: tuple[Path, ...], code: list[str]) -> Source:
     """The spec at a path over its parents; the hash of each file of parts is added to `code`."""
-    source = read_file(path, shown)
+    source = _read(path, shown)
     _run_parts(source, path, code)
     parent = source.data.get("extends")
     if parent is None:
@@ -99,6 +100,14 @@ def _with_parents(path: Path, shown: str, children: tuple[Path, ...], code: list
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent if parent in shipped_specs() else str(target))
     return overlay(_inherited(_with_parents(target, shown, chain, code)), source)
+
+
+def _read(path: Path, shown: str) -> Source:
+    """The text of a spec; that of a shipped one, from which many others start, is read once."""
+    return _read_shipped(path, shown) if path in shipped_specs().values() else read_file(path, shown)
+
+
+_read_shipped = cache(read_file)
 
 
 def _run_parts(source: Source, path: Path, code: list[str]) -> None:

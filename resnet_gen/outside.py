@@ -13,12 +13,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 from pydantic import PydanticUserError
 
 from resnet_gen.parts.base import FAMILIES, Part
-from resnet_gen.parts.registry import forget, members
+from resnet_gen.parts.registry import forget, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several
 
 GROUP = "resnet_gen.parts"
@@ -79,6 +79,7 @@ def _load(name: str, path: Path, where: Span | None) -> None:
 @contextmanager
 def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     """What runs inside defines parts; none of them is kept if anything is wrong."""
+    load_parts()  # kinds that are there are known by then
     before = set(_parts())
     _run[name] = shown
     try:
@@ -87,7 +88,7 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     except Exception as error:  # whatever somebody's code raises
         fault = _told(error, shown)
     if fault:
-        _run.pop(name)
+        del _run[name]
         forget(_new(before))
         raise refuse(f"parts: {fault}", where)
 
@@ -117,27 +118,27 @@ def _fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
     return None
 
 
-def _told(error: BaseException, shown: str) -> str:
-    """An exception in a file from outside, with the line where it rose."""
-    import traceback
-
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == shown]
-    line = frames[-1].lineno if frames else getattr(error, "lineno", None)
-    place = f"{shown}:{line}" if line else shown
-    return f"{place}: {type(error).__name__}: {error}"
-
-
 def blamed(error: Exception) -> Exception:
     """A refusal that names the line of code from outside in which an exception rose; else the exception itself."""
-    shown = None if isinstance(error, Refused) else _culprit(error)
-    return error if shown is None else refuse(f"parts: {_told(error, shown)}")
+    frame = None if isinstance(error, Refused) else _frame(error)
+    return error if frame is None else refuse(f"parts: {_told(error, _run[_module(frame)])}")
 
 
-def _culprit(error: BaseException) -> str | None:
-    """The file from outside that an exception passed through, None if none."""
-    names: list[Any] = []
-    at = error.__traceback__
+def _told(error: BaseException, shown: str) -> str:
+    """An exception of a file from outside, with the line where it rose."""
+    frame = _frame(error)
+    line = frame.tb_lineno if frame else getattr(error, "lineno", None)
+    return f"{shown}:{line}: {type(error).__name__}: {error}" if line else f"{shown}: {type(error).__name__}: {error}"
+
+
+def _frame(error: BaseException) -> TracebackType | None:
+    """The innermost place in code from outside that an exception passed through, None if none."""
+    found, at = None, error.__traceback__
     while at:
-        names.append(at.tb_frame.f_globals.get("__name__"))
+        found = at if _module(at) in _run else found
         at = at.tb_next
-    return next((_run[name] for name in reversed(names) if name in _run), None)
+    return found
+
+
+def _module(at: TracebackType) -> str:
+    return str(at.tb_frame.f_globals.get("__name__"))

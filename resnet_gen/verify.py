@@ -38,19 +38,21 @@ def verify(loaded: Loaded, graph: Graph) -> list[Problem]:
     return [finding for check in CHECKS for finding in check(subject)]
 
 
-def counts_at(loaded: Loaded, counts: Counts, size: int | None) -> Counts:
-    """The counts for an input of `size` pixels; those given for the spec's own, or for None."""
+def counts_by_size(loaded: Loaded, counts: Counts) -> dict[int | None, Counts]:
+    """The counts at every input size that a claim is for; those given are for the spec's own, which is None."""
     taken = loaded.spec.input
-    if size is None or (size, size) == taken.size:
-        return counts
-    resized = taken.model_copy(update={"size": (size, size)})
-    return count(lower(replace(loaded, spec=loaded.spec.model_copy(update={"input": resized}))))
+    found: dict[int | None, Counts] = {None: counts}
+    for size in {claim.size for claim in loaded.spec.claims} - {None}:
+        resized = loaded.spec.model_copy(update={"input": taken.model_copy(update={"size": (size, size)})})
+        same = taken.size == (size, size)
+        found[size] = counts if same else count(lower(replace(loaded, spec=resized)))
+    return found
 
 
 def _claims(subject: Subject) -> Iterator[Problem]:
+    counts = counts_by_size(subject.loaded, subject.counts)
     for index, claim in enumerate(subject.loaded.spec.claims):
-        exact = getattr(counts_at(subject.loaded, subject.counts, claim.size), claim.what)
-        message = _claim_fault(claim, exact)
+        message = _claim_fault(claim, getattr(counts[claim.size], claim.what))
         if message:
             loc: Loc = ("claims", index, "value" if claim.value is not None else "printed")
             yield subject.finding("claim", loc, f"{claim.what}: {message} ({claim.source})")

@@ -16,7 +16,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.render import render
 from resnet_gen.spec import Claim
-from resnet_gen.verify import counts_at, verify
+from resnet_gen.verify import counts_by_size, verify
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:
@@ -32,6 +32,7 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 
 def _page(loaded: Loaded, graph: Graph) -> str:
     counts = count(graph)
+    by_size = counts_by_size(loaded, counts)
     return render(
         "report/README.md.jinja",
         spec=loaded.spec,
@@ -39,7 +40,7 @@ def _page(loaded: Loaded, graph: Graph) -> str:
         rows=text.stage_rows(graph),
         sides=text.sides,
         input=graph.input.shape,
-        claims=[_claim_row(claim, counts_at(loaded, counts, claim.size)) for claim in loaded.spec.claims],
+        claims=[_claim_row(claim, by_size[claim.size]) for claim in loaded.spec.claims],
         findings=verify(loaded, graph),
         tensors=len(graph.state()),
     )

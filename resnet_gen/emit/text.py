@@ -82,11 +82,14 @@ def _times(items: Sequence[str], start: int, length: int) -> int:
 
 def _layers(nodes: Sequence[Node]) -> str:
     """The main layers of a block, strides left out unless it is a stem."""
-    shown = (ops.Conv, ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.Linear, ops.Softmax)
+    shown = (ops.Conv, ops.MaxPool, ops.AvgPool, ops.BlurPool, ops.GlobalAvgPool, ops.Linear, ops.Softmax)
     main = [n for n in nodes if n.role == "main" and isinstance(n.op, shown)]
     texts = [describe(n, stride=not n.path.startswith("stages.")) for n in main]
-    gated = any(n.role == "gate" for n in nodes)
-    return "; ".join(texts) + (", gated" if gated else "")
+    marks = [word for role, word in _ROLES.items() if any(n.role == role for n in nodes)]
+    return ", ".join(["; ".join(texts), *marks])
+
+
+_ROLES = {"gate": "gated", "attention": "attention"}
 
 
 def describe(node: Node, stride: bool = True) -> str:
@@ -94,10 +97,16 @@ def describe(node: Node, stride: bool = True) -> str:
     op = node.op
     match op:
         case ops.Conv():
-            extra = (f", {op.groups} groups" if op.groups > 1 else "") + (
-                f", stride {op.stride}" if stride and op.stride > 1 else ""
-            )
-            return f"{op.kernel}x{op.kernel}, {op.out}{extra}"
+            groups = f", {op.groups} groups" if op.groups > 1 else ""
+            strided = f", stride {op.stride}" if stride and op.stride > 1 else ""
+            dilated = f", dilation {op.dilation}" if op.dilation > 1 else ""
+            return f"{op.kernel}x{op.kernel}, {op.out}{groups}{strided}{dilated}"
+        case ops.ChannelConv():
+            return f"{op.kernel} along channels"
+        case ops.BlurPool():
+            return f"3x3 blur, stride {op.stride}"
+        case ops.TakeChannels():
+            return f"channels {op.start} to {op.stop - 1}"
         case ops.Linear():
             return f"{op.out}-d fc"
         case ops.MaxPool() | ops.AvgPool():
@@ -110,9 +119,17 @@ def describe(node: Node, stride: bool = True) -> str:
 
 _PLAIN: dict[type[ops.Op], str] = {
     ops.BatchNorm: "batch norm",
+    ops.GroupNorm: "group norm",
     ops.GlobalAvgPool: "global average pool",
+    ops.GlobalMaxPool: "global max pool",
+    ops.SumPositions: "sum over positions",
+    ops.ChannelMean: "mean over channels",
+    ops.ChannelMax: "maximum over channels",
+    ops.SplitSoftmax: "softmax over splits",
     ops.OneMinus: "1 - x",
     ops.PadChannels: "zero channels",
+    ops.PadMap: "zero border",
+    ops.AsMap: "as map",
 }
 
 

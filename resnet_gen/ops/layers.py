@@ -30,6 +30,8 @@ class Conv(Window):
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = self.slide(inputs[0], self.kernel, self.stride, self.padding, dilation=self.dilation)
+        if self.out < 1:
+            raise ShapeError("no filter is left for the convolution")
         for what, channels in (("input", c), ("output", self.out)):
             if channels % self.groups:
                 raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels")

@@ -174,7 +174,7 @@ class Using(NamedTuple):
 
     def attend(self, net: Net, x: Value, block_input: Value) -> Value:
         """`x` weighed by the spec's attention, at whose line its refusals point."""
-        inside = net.scope("attention", at=("stages", "attention"), role="gate")
+        inside = net.scope("attention", at=("stages", "attention"), role="attention")
         return self.attention.build(inside, x, block_input=block_input, using=self)
 
 

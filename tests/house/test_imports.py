@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "witness.reading": "graph witness witness.onnx",
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops",
+    "emit.catalogue": "count load lower render resources spec verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
     "engine.signals": "",
     "engine.onnxruntime": "problems weights",

@@ -33,7 +33,7 @@ def residual():
     y = block.add("add", Add(), b, around)
     head = net.scope("head")
     y = head.add("flatten", Flatten(), head.add("pool", GlobalAvgPool(), y))
-    return net.graph("net", head.add("fc", Linear(10), y))
+    return net.graph("net", [head.add("fc", Linear(10), y)])
 
 
 def node(graph, path):
@@ -80,7 +80,7 @@ def test_scopes_nest_names_and_inherit_place_and_role():
     inner = net.scope("stem", at=("stem",), role="gate").scope("deep").scope()
     value = inner.add("relu", Activation("relu"), net.input)
     assert value.name == "stem.deep.relu"
-    assert net.graph("n", value).nodes[0].role == "gate"
+    assert net.graph("n", [value]).nodes[0].role == "gate"
     assert message(inner.add, "fc", Linear(3), value).startswith("net.yaml:2:1: ")
 
 
@@ -98,7 +98,7 @@ def test_a_refusal_names_the_node_and_points_at_its_line():
     assert message(head.add, "fc", Linear(3), net.input) == (
         "net.yaml:3:1: error: head.fc: a linear layer needs a vector, not a feature map"
     )
-    assert net.graph("n", net.input).nodes == ()
+    assert net.graph("n", [net.input]).nodes == ()
 
 
 def test_a_refusal_outside_any_scope_points_at_the_input():
@@ -145,7 +145,7 @@ def test_parameters_are_limited_over_all_scopes(monkeypatch, limit, refused):
 
 def test_renamed_calls_nodes_and_values_by_new_names_and_keeps_paths():
     old = residual()
-    new = renamed(old, [f"n{i}" for i in range(8)], "logits")
+    new = renamed(old, [f"n{i}" for i in range(8)], ["logits"])
     assert [n.name for n in new.nodes] == [f"n{i}" for i in range(8)]
     assert [n.path for n in new.nodes] == [n.path for n in old.nodes]
     assert [v.name for v in new.nodes[4].inputs] == ["n2", "n3"]
@@ -156,13 +156,39 @@ def test_renamed_calls_nodes_and_values_by_new_names_and_keeps_paths():
 @pytest.mark.parametrize("last", ["n0", "input", "logits"])
 def test_renamed_refuses_a_name_given_twice(last):
     names = [f"n{i}" for i in range(7)] + [last]
-    with pytest.raises(ValueError, match="a name of its own"):
-        renamed(residual(), names, "logits")
+    with pytest.raises(ValueError, match=f"two layers would both be called '{last}'"):
+        renamed(residual(), names, ["logits"])
 
 
-def test_renamed_refuses_a_wrong_number_of_names():
-    with pytest.raises(ValueError, match="a name of its own"):
-        renamed(residual(), ["a", "b"], "logits")
+@pytest.mark.parametrize("names", [["a", "b"], [f"n{i}" for i in range(9)]])
+def test_renamed_refuses_a_wrong_number_of_names(names):
+    with pytest.raises(ValueError):  # noqa: PT011 - a fault of the program, which nobody reads
+        renamed(residual(), names, ["logits"])
+
+
+def two_outputs():
+    """Of which the first is read further."""
+    net = Net(X)
+    first = net.add("a", Conv(4, 1), net.input)
+    return net.graph("n", [first, net.add("b", Conv(5, 1), first)])
+
+
+def test_renamed_calls_each_output_by_its_own_name_wherever_it_is_read():
+    new = renamed(two_outputs(), ["n0", "n1"], ["early", "late"])
+    assert [(n.name, n.output.name) for n in new.nodes] == [("n0", "early"), ("n1", "late")]
+    assert new.nodes[1].inputs == (Value("early", (4, 8, 8)),)
+    assert [(v.name, v.shape) for v in new.outputs] == [("early", (4, 8, 8)), ("late", (5, 8, 8))]
+
+
+def test_renamed_refuses_two_outputs_of_one_name():
+    with pytest.raises(ValueError, match="both be called 'out'"):
+        renamed(two_outputs(), ["n0", "n1"], ["out", "out"])
+
+
+def test_outputs_may_come_from_an_iterator_and_are_kept_in_order():
+    net = Net(X)
+    values = [net.add(name, Conv(4, 1), net.input) for name in "ab"]
+    assert net.graph("n", iter(reversed(values))).outputs == (values[1], values[0])
 
 
 def test_longest_path_takes_the_greater_branch():
@@ -176,9 +202,10 @@ def test_longest_path_ends_at_the_outputs():
     net = Net(X)
     y = net.add("a", Activation("relu"), net.input)
     net.add("b", Activation("relu"), y)
-    assert longest_path(net.graph("n", y), lambda n: 1) == 1
-    assert longest_path(net.graph("n", net.input), lambda n: 1) == 0
-    assert longest_path(net.graph("n"), lambda n: 1) == 0
+    assert longest_path(net.graph("n", [y]), lambda n: 1) == 1
+    assert longest_path(net.graph("n", [net.input]), lambda n: 1) == 0
+    assert longest_path(net.graph("n", []), lambda n: 1) == 0
+    assert longest_path(two_outputs(), lambda n: 1) == 2
 
 
 def test_stages_of_groups_nodes_by_stage_in_order():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnet_gen import lower as module
+from resnet_gen import plan as module
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.plan import plan

@@ -21,7 +21,7 @@ class SqueezeExcite(Attention):
     rd_of: Literal["branch", "block_input"] = Field(
         "branch", description="Whose channels are reduced; RegNets take those that enter the block."
     )
-    inner: Literal["relu", "network"] = Field(
+    activation: Literal["relu", "network"] = Field(
         "relu", description="Activation between the two layers: ReLU, or the network's own."
     )
 
@@ -43,4 +43,4 @@ class SqueezeExcite(Attention):
         return net.add("scale", Mul(), x, net.add("gate", Activation("sigmoid"), y))
 
     def _act(self, net: Net, y: Value, using: Using) -> Value:
-        return net.add("act", Activation("relu"), y) if self.inner == "relu" else using.activation.build(net, "act", y)
+        return net.add("act", Activation("relu"), y) if self.activation == "relu" else using.activation.build(net, "act", y)

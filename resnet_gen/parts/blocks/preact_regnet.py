@@ -4,10 +4,10 @@ from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.parts.base import Place, Using
-from resnet_gen.parts.blocks.regnet import RegNet
+from resnet_gen.parts.blocks.grouped import Grouped
 
 
-class PreactRegNet(RegNet):
+class PreactRegNet(Grouped):
     """Norm and activation before each convolution of RegNet's block: RegNet-V (timm/models/regnet.py, after
     Radosavovic et al. 2020).
 
@@ -15,7 +15,7 @@ class PreactRegNet(RegNet):
     follows the last block.
     """
 
-    kind: Literal["preact_regnet"] = "preact_regnet"  # type: ignore[assignment]
+    kind: Literal["preact_regnet"] = "preact_regnet"
     preactivated: ClassVar[bool] = True
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:

@@ -7,10 +7,10 @@ from pydantic import Field
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, AvgPool, Concat, TakeChannels
 from resnet_gen.parts.base import Place, Trait, Using
-from resnet_gen.parts.blocks.bottleneck import Bottleneck
+from resnet_gen.parts.blocks.narrowed import Narrowed
 
 
-class Res2Net(Bottleneck):
+class Res2Net(Narrowed):
     """A bottleneck whose 3x3 convolution is a chain of small ones, each adding the one before (Gao et al. 2019,
     Res2Net, Fig. 2b).
 
@@ -18,14 +18,14 @@ class Res2Net(Bottleneck):
     takes are averaged.
     """
 
-    kind: Literal["res2net"] = "res2net"  # type: ignore[assignment]
+    kind: Literal["res2net"] = "res2net"
     takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "dilation"})
     base_width: int = Field(26, ge=1, le=65_536, description="A link has floor(width * base_width / 64) * groups.")
     scales: int = Field(4, ge=2, le=64, description="Parts that the channels are split into.")
 
     def inside(self, place: Place) -> tuple[int, int]:
-        first, link = super().inside(place)
-        return (first, link) if self.inner else (first * self.scales, link)
+        _, link = super().inside(place)
+        return link * self.scales, link
 
     def spatial(self, net: Net, y: Value, x: Value, place: Place, using: Using, stride: int) -> Value:
         width = self.inside(place)[1]

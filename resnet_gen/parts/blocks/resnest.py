@@ -7,15 +7,15 @@ from pydantic import Field
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Mul, SplitSoftmax, TakeChannels
 from resnet_gen.parts.base import Place, Trait, Using
-from resnet_gen.parts.blocks.bottleneck import Bottleneck
+from resnet_gen.parts.blocks.narrowed import Narrowed
 from resnet_gen.parts.rounding import divisible
 
 
-class ResNeSt(Bottleneck):
+class ResNeSt(Narrowed):
     """A bottleneck whose 3x3 convolution has `radix` splits that compete for each channel (Zhang et al. 2020,
     ResNeSt, Fig. 2 right); average pooling shrinks the map."""
 
-    kind: Literal["resnest"] = "resnest"  # type: ignore[assignment]
+    kind: Literal["resnest"] = "resnest"
     takes: ClassVar[frozenset[Trait]] = frozenset({"dilation"})
     radix: int = Field(2, ge=1, le=16, description="Splits of each group.")
     pool_first: bool = Field(False, description="Shrink the map before the 3x3 convolution, not behind it.")
@@ -33,7 +33,7 @@ class ResNeSt(Bottleneck):
         window = {"groups": self.groups * self.radix, "dilation": place.entering_dilation}
         y = using.conv_norm_act(net, "", x, width * self.radix, kernel=3, **window)
         splits = self._splits(net, "split", y, width)
-        weights = self._weights(net.scope(role="gate"), _sum(net, "sum", splits), x.shape[0], using)
+        weights = self._weights(net.scope(role="attention"), _sum(net, "sum", splits), x.shape[0], using)
         weighed = [
             net.add(f"weighed.{i}", Mul(), split, weight)
             for i, (split, weight) in enumerate(zip(splits, self._splits(net, "weight", weights, width), strict=True))

@@ -27,7 +27,7 @@ class Selective(Block):
             self._path(net.scope(f"paths.{i}"), part, width, reach, place, using, groups)
             for i, (reach, part) in enumerate(zip(self.kernels, self._shares(net, x), strict=True))
         ]
-        weights = self._weights(net.scope("attention", role="gate"), paths, using)
+        weights = self._weights(net.scope("attention", role="attention"), paths, using)
         total: Value | None = None
         for i, path in enumerate(paths):
             weight = net.add(f"weight.{i}", TakeChannels(i * width, (i + 1) * width), weights)

@@ -1,0 +1,68 @@
+"""The long suite, `make long`: networks of the whole language in ONNX, checked, run, and counted from their files."""
+
+import math
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import numpy_helper
+
+from resnet_gen.build import Request, prepare
+from resnet_gen.count import count
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.problems import Refused
+from tests.onnx_runs import image, session
+from tests.properties.strategies import fitting, specs
+from tests.properties.test_specs import loaded
+
+pytestmark = pytest.mark.long
+EXAMPLES = settings(max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@EXAMPLES
+@given(fitting(simple=False), st.booleans(), st.sampled_from([13, 17, 18, 21, 26]), st.sampled_from(["fp32", "fp16"]))
+def test_what_fits_is_emitted_sound_runs_and_counts_what_its_file_holds(data, fold, opset, precision):
+    everything(loaded(data), Request(fold=fold, opset=opset, precision=precision))
+
+
+@EXAMPLES
+@given(specs())
+def test_what_is_not_refused_is_emitted_sound_runs_and_counts_what_its_file_holds(data):
+    try:
+        everything(loaded(data), Request())
+    except Refused as refused:
+        assert refused.problems
+
+
+def everything(spec, request):
+    graph, weights, counts = prepare(spec, request)
+    model = b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
+    assert model == b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
+    checked = onnx.ModelProto.FromString(model)
+    onnx.checker.check_model(checked, full_check=True)
+    running = session(model)
+    found = running.run(None, {"input": image(graph, batch=2)})
+    assert [values.shape for values in found] == [(2, *value.shape) for value in graph.outputs]
+    assert [value.name for value in running.get_outputs()] == [value.name for value in graph.outputs]
+    assert all(np.isfinite(values).all() for values in found)
+    held = onnx.shape_inference.infer_shapes(checked, strict_mode=True)
+    assert macs(held) == counts.macs
+    if not request.fold:
+        assert elements(checked, graph) == counts.params + counts.buffers == count(graph).params + count(graph).buffers
+
+
+def macs(model):
+    """Multiply-accumulates of a file's convolutions and matrix products, one image."""
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.value_info}
+    shapes |= {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.output}
+    weights = {t.name: t.dims for t in model.graph.initializer}
+    layers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
+    return sum(math.prod(shapes[n.output[0]][1:]) * math.prod(weights[n.input[1]][1:]) for n in layers)
+
+
+def elements(model, graph):
+    """Numbers in the tensors of a file that the graph's state names; what else it holds are constants of the rules."""
+    state = graph.state()
+    return sum(numpy_helper.to_array(t).size for t in model.graph.initializer if t.name in state)
