@@ -10,6 +10,7 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
 from resnet_gen.problems import Problem, Span, closest, several, shortened, suggest
 from resnet_gen.source import Loc, Source, at
@@ -67,7 +68,7 @@ def _problem(details: ErrorDetails, source: Source, model: type[BaseModel]) -> P
 
 
 def _other(fault: _Fault) -> Problem:
-    return fault.problem(_words(fault.details), _hint(fault.details))
+    return fault.problem(_words(fault.details), _hint(fault.details), key=fault.rest == ("[key]",))
 
 
 def _missing(fault: _Fault) -> Problem:
@@ -145,7 +146,7 @@ def _model_at(root: type[BaseModel], loc: tuple[str | int, ...]) -> Any:
         fields = getattr(model, "model_fields", {})
         if step in fields:
             model = _model_in(fields[step].annotation)
-        elif not isinstance(step, int):
+        elif not isinstance(step, int) and issubclass(model, Part):
             model = next((p for p in members(model) if p.kind_name() == step), model)
     return model
 
@@ -167,6 +168,14 @@ def _model_in(annotation: Any) -> Any:
     return next((model for model in inner if model is not None), None)
 
 
+PLACES_PATTERN = r"^stage[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?(\.block[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?)?$"
+OUTPUT_PATTERN = r"^stage[1-9][0-9]{0,3}$"
+_PATTERNS = {
+    PLACES_PATTERN: ("a place", "write stage2, stage3-4, stage1.block2 or stage1.block2-5; both count from 1"),
+    OUTPUT_PATTERN: ("a stage", "write stage1, stage2, ..."),
+}
+"""What a text should be that does not look like it, and how it is written."""
+
 _TYPES = {
     "int_type": "a whole number", "float_type": "a number", "finite_number": "a finite number",
     "string_type": "text", "bool_type": "true or false", "tuple_type": "a list",
@@ -185,7 +194,7 @@ def _words(details: ErrorDetails) -> str:
             limit = context[bound]
             return f"{_quoted(value)} is {words} {int(limit) if limit == int(limit) else limit}"
     if kind == "string_pattern_mismatch":
-        return _is_not(value, "a name")
+        return _is_not(value, _PATTERNS.get(context["pattern"], ("a name", ""))[0])
     return details["msg"]
 
 
@@ -218,6 +227,8 @@ def _quoted(value: Any) -> str:
 
 def _hint(details: ErrorDetails) -> str | None:
     kind, value = details["type"], details["input"]
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(details["ctx"]["pattern"], ("", NAME_HINT))[1]
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         return "put it in quotes to make it text"
     if kind in ("int_type", "float_type") and isinstance(value, str) and value.isdecimal():
@@ -228,7 +239,6 @@ def _hint(details: ErrorDetails) -> str | None:
 
 
 _HINTS = {
-    "string_pattern_mismatch": NAME_HINT,
     "size": "write one side, or [height, width]",
     "per_channel": "write one for each channel",
     "one_figure": "'value' is the exact count, 'printed' the figure as a paper rounds it",

@@ -130,6 +130,10 @@ class Net:
         inner._role = role or self._role
         return inner
 
+    def within(self, *steps: str) -> Net:
+        """The same net; faults point at what stands at `steps` below what they point at now."""
+        return self.scope(at=(*self._loc, *steps))
+
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
         """Append one operation; raises `Refused` where the shapes do not allow it."""
         shapes = tuple(v.shape for v in inputs)

@@ -7,12 +7,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
 from resnet_gen.outside import run_file
-from resnet_gen.problems import Span, refuse, shortened, suggest
+from resnet_gen.problems import Document, Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.spec import OWN_KEYS, Spec, check
@@ -29,6 +29,8 @@ class Loaded:
     family: str
     code: tuple[str, ...] = ()
     """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
+    own: tuple[Document, ...] = ()
+    """The spec's own text, and those of the `--set`s over it."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole specification as plain data: every default and parent filled in."""
@@ -37,6 +39,18 @@ class Loaded:
     def canonical(self) -> str:
         """The resolved specification as one line of JSON: equal for equal networks."""
         return json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def changes(self) -> list[str]:
+        """The values of the network that the spec itself states, or a `--set`, by key and position."""
+        marks = self.source.marks
+        inner = {loc[:n] for loc in marks for n in range(len(loc))}
+        lists = {loc[:-1] for loc in marks if loc and isinstance(loc[-1], int)}
+        return [
+            f"{'.'.join(map(str, loc))} at {mark.value}"
+            for loc, mark in marks.items()
+            if (loc in lists or loc not in inner) and mark.value.document in self.own
+            if loc[0] not in OWN_KEYS and not any(isinstance(step, int) for step in loc)
+        ]
 
     def digest(self) -> str:
         """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
@@ -51,11 +65,12 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     path = find(reference)
     code: list[str] = []
     source = _with_parents(path, _shown(path, reference), (), code)
-    for text in settings:
-        source = overlay(source, _setting(text))
+    changes = [_setting(text) for text in settings]
+    own = [s.marks[()].value.document for s in (source, *changes)]
+    source = reduce(overlay, changes, source)
     shipped = shipped_specs().get(path.stem)
     group = family(shipped) if shipped and shipped.samefile(path) else ""
-    return Loaded(check(source, more_parts=bool(code)), source, group, tuple(code))
+    return Loaded(check(source, more_parts=bool(code)), source, group, tuple(code), tuple(own))
 
 
 def _setting(text: str) -> Source:

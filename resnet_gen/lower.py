@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Net, Value, renamed
@@ -9,28 +10,38 @@ from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Block, Place, Using
 from resnet_gen.plan import StagePlan, plan
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Problem, Refused, Span, refuse
 from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
 INPUT = "input"
+MOST_CHANGES = 4
 
 
 class _Unit(NamedTuple):
-    """A block with its surroundings, and the lines of the spec that chose them."""
+    """A block with its surroundings, and the line of the spec that chose it."""
 
     block: Block
     using: Using
     at: Loc
-    shortcut_at: Loc
 
 
 def lower(loaded: Loaded) -> Graph:
     """The graph of a specification; raises `Refused` at the line that makes it impossible."""
     try:
         return _lowered(loaded)
+    except Refused as refused:
+        raise Refused(_with_changes(problem, loaded) for problem in refused.problems) from None
     except Exception as error:  # in a part from outside, anything may rise
         raise blamed(error) from None
+
+
+def _with_changes(problem: Problem, loaded: Loaded) -> Problem:
+    """A problem at a line that is inherited names the lines that changed what it stands among."""
+    inherited = isinstance(problem.where, Span) and problem.where.document not in loaded.own
+    changes = loaded.changes() if inherited and not problem.hint else []
+    hint = f"this line is inherited; changed: {', '.join(changes[:MOST_CHANGES])}"
+    return replace(problem, hint=hint) if changes else problem
 
 
 def _lowered(loaded: Loaded) -> Graph:
@@ -52,6 +63,7 @@ def _lowered(loaded: Loaded) -> Graph:
 
 def _using(spec: Spec, block: Block) -> Using:
     stages = spec.stages
+    shortcut_stated = "shortcut" in stages.model_fields_set
     return Using(
         spec.norm,
         spec.activation,
@@ -60,6 +72,8 @@ def _using(spec: Spec, block: Block) -> Using:
         spec.antialias,
         bare_shortcut=block.preactivated,
         standardize=spec.weight_standardization,
+        shortcut_at=("stages", "shortcut") if shortcut_stated else None,
+        attention_at=("stages", "attention"),
     )
 
 
@@ -80,8 +94,7 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
     for index, width in enumerate(stage.widths):
         unit = _unit(spec, stage, index)
         place = Place(width, 1 if index else first, index, stage.first + index, stage.dilation, entering)
-        at = unit.at if index else unit.shortcut_at
-        x = unit.block.build(here.scope(str(index), at=at), x, place, unit.using)
+        x = unit.block.build(here.scope(str(index), at=unit.at), x, place, unit.using)
         entering = stage.dilation
     return downsample.after(here, x, stage.stride), x
 
@@ -91,16 +104,16 @@ def _unit(spec: Spec, stage: StagePlan, index: int) -> _Unit:
     stages = spec.stages
     block, using = stages.block, _using(spec, stages.block)
     at: Loc = ("stages", "block")
-    shortcut_at: Loc = ("stages", "shortcut") if "shortcut" in stages.model_fields_set else at
     for key in stage.overrides(index):
         override = stages.overrides[key]
+        here: Loc = ("stages", "overrides", key)
         if override.block:
-            block, at = override.block, ("stages", "overrides", key, "block")
+            block, at = override.block, (*here, "block")
         if override.shortcut:
-            using, shortcut_at = using._replace(shortcut=override.shortcut), ("stages", "overrides", key, "shortcut")
+            using = using._replace(shortcut=override.shortcut, shortcut_at=(*here, "shortcut"))
         if override.attention:
-            using = using._replace(attention=override.attention)
-    return _Unit(block, using._replace(bare_shortcut=block.preactivated), at, shortcut_at)
+            using = using._replace(attention=override.attention, attention_at=(*here, "attention"))
+    return _Unit(block, using._replace(bare_shortcut=block.preactivated), at)
 
 
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from resnet_gen.load import Loaded
 from resnet_gen.parts.base import Block, Trait
+from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import refuse, several
 from resnet_gen.source import Loc
 from resnet_gen.spec import Stages
@@ -157,12 +158,18 @@ def _check_parts(loaded: Loaded, depths: Sequence[int]) -> None:
     for trait, loc in _TRAITS.items():
         for block in _blocks(spec.stages):
             if chosen[trait] and trait not in block.takes:
-                raise refuse(f"{'.'.join(map(str, loc))}: the block '{block.kind}' has no place for it", span(loc))
+                message = f"{'.'.join(map(str, loc))}: the block '{block.kind}' has no place for it"
+                raise refuse(message, span(loc), f"blocks that have: {', '.join(_taking(trait))}")
     if fault := spec.stages.block.check(depths):
         raise refuse(f"stages.block: {fault}", span(("stages", "block")))
     if chosen["antialias"] and chosen["dilation"]:
         message = f"stages.output_stride: a dilated stage does not shrink its map, which '{spec.antialias.kind}' needs"
         raise refuse(message, span(_TRAITS["dilation"]), "leave out 'antialias' or 'output_stride'")
+
+
+def _taking(trait: Trait) -> list[str]:
+    load_parts()
+    return [part.kind_name() for part in members(Block) if issubclass(part, Block) and trait in part.takes]
 
 
 def _blocks(stages: Stages) -> list[Block]:

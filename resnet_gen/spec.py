@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from resnet_gen import outside
-from resnet_gen.faults import problems
+from resnet_gen.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.registry import OneOf
 from resnet_gen.printed import Printed, PrintedError
@@ -48,8 +48,6 @@ def _printable(text: str) -> str:
 
 
 Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_printable)]
-PLACES_PATTERN = r"^stage[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?(\.block[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?)?$"
-OUTPUT_PATTERN = r"^stage[1-9][0-9]{0,3}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 

@@ -38,15 +38,19 @@ def verify(loaded: Loaded, graph: Graph) -> list[Problem]:
     return [finding for check in CHECKS for finding in check(subject)]
 
 
+def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
+    """The counts for an image of `size` pixels; those given are for the spec's own."""
+    taken = loaded.spec.input
+    if taken.size == (size, size):
+        return counts
+    resized = taken.model_copy(update={"size": (size, size)})
+    return count(lower(replace(loaded, spec=loaded.spec.model_copy(update={"input": resized}))))
+
+
 def counts_by_size(loaded: Loaded, counts: Counts) -> dict[int | None, Counts]:
     """The counts at every input size that a claim is for; those given are for the spec's own, which is None."""
-    taken = loaded.spec.input
-    found: dict[int | None, Counts] = {None: counts}
-    for size in {claim.size for claim in loaded.spec.claims} - {None}:
-        resized = loaded.spec.model_copy(update={"input": taken.model_copy(update={"size": (size, size)})})
-        same = taken.size == (size, size)
-        found[size] = counts if same else count(lower(replace(loaded, spec=resized)))
-    return found
+    sizes = {claim.size for claim in loaded.spec.claims if claim.size}
+    return {None: counts, **{size: counts_at(loaded, counts, size) for size in sizes}}
 
 
 def _claims(subject: Subject) -> Iterator[Problem]:
@@ -82,11 +86,11 @@ def _reference(subject: Subject) -> Iterator[Problem]:
     state = {name: tensors[name].shape for name in spec.naming.registered(list(tensors))}
     if fault := _state_fault(state, published.state):
         yield subject.finding("reference-state", loc, fault)
-    same_input = spec.input.size == (published.input, published.input)
-    for what in ("params", "macs") if same_input else ("params",):
-        theirs, ours = getattr(published, what), getattr(subject.counts, what)
+    counts = counts_at(subject.loaded, subject.counts, published.input)
+    for what in ("params", "macs"):
+        theirs, ours = getattr(published, what), getattr(counts, what)
         if theirs != ours:
-            message = f"{what}: {published.name} has {theirs:,}, the graph {ours:,}"
+            message = f"{what}: {published.name} has {theirs:,} at {published.input} pixels, the graph {ours:,}"
             yield subject.finding("reference-count", loc, message)
 
 

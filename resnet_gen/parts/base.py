@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from resnet_gen.graph import Net, Value
+from resnet_gen.graph import Loc, Net, Value
 from resnet_gen.ops import Add, Conv, Function
 
 Channels = Annotated[int, Field(ge=1, le=65_536)]
@@ -112,8 +112,9 @@ class Shortcut(Part):
 
     def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """The branch and the shortcut of `x`, joined; by default their sum."""
-        around = self.bridge(net.scope("shortcut", role="shortcut"), x, branch, place=place, using=using)
-        return net.add("add", Add(), branch, around)
+        at = using.shortcut_at
+        around = self.bridge(net.scope("shortcut", at=at, role="shortcut"), x, branch, place=place, using=using)
+        return net.scope(at=at).add("add", Add(), branch, around)
 
 
 class Using(NamedTuple):
@@ -121,7 +122,9 @@ class Using(NamedTuple):
 
     `bare_shortcut` is set by pre-activation blocks, whose projections carry no
     norm of their own (He et al. 2016, Sec. 4). `standardize` is the number that
-    weight standardization adds to a filter's variance, None without it.
+    weight standardization adds to a filter's variance, None without it. What is
+    wrong with the shortcut or the attention is reported at `shortcut_at` or
+    `attention_at`; at the block where that is None.
     """
 
     norm: Norm
@@ -131,6 +134,8 @@ class Using(NamedTuple):
     antialias: AntiAlias
     bare_shortcut: bool = False
     standardize: float | None = None
+    shortcut_at: Loc | None = None
+    attention_at: Loc | None = None
 
     def conv(
         self,
@@ -173,8 +178,8 @@ class Using(NamedTuple):
         return self.activation.build(net, f"act{number}", y)
 
     def attend(self, net: Net, x: Value, block_input: Value) -> Value:
-        """`x` weighed by the spec's attention, at whose line its refusals point."""
-        inside = net.scope("attention", at=("stages", "attention"), role="attention")
+        """`x` weighed by the spec's attention."""
+        inside = net.scope("attention", at=self.attention_at, role="attention")
         return self.attention.build(inside, x, block_input=block_input, using=self)
 
 

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "schema": "spec",
     "language": "parts.base parts.registry render spec",
     "load": "outside spec source problems resources",
-    "plan": "spec load parts.base problems source",
+    "plan": "spec load parts.base parts.registry problems source",
     "lower": "spec load outside parts.base plan graph ops problems source",
     "count": "graph ops",
     "reference": "ops problems resources",

@@ -35,7 +35,7 @@ class SqueezeExcite(Attention):
         width = self.reduced(of.shape[0])
         if width < 1:
             message = f"a ratio of {self.rd_ratio:g} leaves none of {of.shape[0]} channels"
-            raise net.scope(at=("stages", "attention", "rd_ratio")).refusal(message, "raise 'rd_ratio'")
+            raise net.within("rd_ratio").refusal(message, "raise 'rd_ratio'")
         y = net.add("pool", GlobalAvgPool(), x)
         y = net.add("fc1", Conv(width, 1, bias=True), y)
         y = self._act(net, y, using)

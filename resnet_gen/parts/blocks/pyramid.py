@@ -9,7 +9,8 @@ from resnet_gen.parts.base import Block, Place, Trait, Using
 class Pyramid(Block):
     """Norm, 3x3 convolution, norm, activation, 3x3 convolution, norm (Han et al. 2016, PyramidNet, Fig. 6d).
 
-    Norm and activation follow the last block; the stem has a norm and no activation of its own.
+    Norm and activation follow the last block. The stem has none; its norm,
+    without an activation, begins the first block.
     """
 
     kind: Literal["pyramid"] = "pyramid"
@@ -17,6 +18,8 @@ class Pyramid(Block):
     takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "dilation"})
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
+        if place.number == 0:
+            x = using.normed(net, "norm0", x)
         y = using.normed(net, "norm1", x)
         first = {"stride": place.stride, "dilation": place.entering_dilation}
         y = using.conv(net, "conv1", y, place.width, kernel=3, **first)

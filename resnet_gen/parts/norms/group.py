@@ -17,4 +17,4 @@ class Group(Norm):
     eps: float = Field(1e-5, gt=0, lt=1, description="Added to the variance.")
 
     def build(self, net: Net, name: str, x: Value) -> Value:
-        return net.add(name, GroupNorm(self.groups, self.eps), x)
+        return net.within("groups").add(name, GroupNorm(self.groups, self.eps), x)
