@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types check bench generated clean
+.PHONY: demo test parity long lint types check bench generated clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -17,6 +17,12 @@ demo: $(INSTALLED)  ## the main job on ResNet-50: verify, ONNX, TensorRT-RTX eng
 
 test: $(INSTALLED)  ## all tests that need no GPU and no torch
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
+	$(BIN)/python -m tests.parity
+
+long: $(INSTALLED)  ## 1000 networks of the whole language: emitted, checked, run, counted from their files
+	$(BIN)/python -m pytest -n 2 -m long tests/properties
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -11,16 +11,16 @@ from pydantic.fields import FieldInfo
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import members
 from resnet_gen.render import render
-from resnet_gen.spec import Claim, Deviation, Input, Spec, Stages, know_every_part
+from resnet_gen.spec import Claim, Deviation, Input, Override, Spec, Stages, know_every_part
 
 _KEYS = {"WidthRule": "widths", "ActivationPart": "activation"}
-_SECTIONS = {"block", "shortcut", "downsample", "widths"}
+_SECTIONS = {"block", "shortcut", "attention", "downsample", "widths"}
 
 
 def language_page() -> str:
     """`docs/language.md`: every key, its type, default and meaning; every part and its paper."""
     know_every_part()
-    models = [(_heading(m), _text(m), _rows(m)) for m in (Spec, Input, Stages, Claim, Deviation)]
+    models = [(_heading(m), _text(m), _rows(m)) for m in (Spec, Input, Stages, Override, Claim, Deviation)]
     families = [(_key(f), _text(f), [_part(p) for p in members(f)]) for f in FAMILIES]
     return render("docs/language.md.jinja", models=models, families=families)
 
@@ -30,9 +30,12 @@ def _text(model: type[BaseModel]) -> str:
 
 
 def _heading(model: type[BaseModel]) -> str:
-    return {"Spec": "The spec", "Claim": "claims", "Deviation": "claims: exception"}.get(
-        model.__name__, model.__name__.lower()
-    )
+    return {
+        "Spec": "The spec",
+        "Override": "stages: overrides",
+        "Claim": "claims",
+        "Deviation": "claims: exception",
+    }.get(model.__name__, model.__name__.lower())
 
 
 def _key(family: type[Part]) -> str:

@@ -53,8 +53,8 @@ def _lowered(loaded: Loaded) -> Graph:
     outputs: dict[str, Value] = {}
     for stage in stages:
         x, before_pooling = _stage(net, x, stage, spec)
-        if f"stage{stage.index + 1}" in spec.outputs:
-            outputs[f"stage{stage.index + 1}"] = before_pooling
+        if f"stage{stage.number + 1}" in spec.outputs:
+            outputs[f"stage{stage.number + 1}"] = before_pooling
     if not spec.outputs or spec.head.kind != "none":
         outputs.update(_headed(net, x, spec))
     ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
@@ -87,7 +87,7 @@ def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
 
 def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
     """A stage; returns what the next one gets, and what the last block put out."""
-    here = net.scope(f"stages.{stage.index}", at=("stages", "depths", stage.index))
+    here = net.scope(f"stages.{stage.number}", at=("stages", "depths", stage.number))
     downsample = spec.stages.downsample
     first = downsample.block_stride(stage.stride)
     entering = stage.entering_dilation

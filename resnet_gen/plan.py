@@ -20,11 +20,11 @@ MAX_BLOCKS = 8_192
 class StagePlan(NamedTuple):
     """One stage: the filters of its blocks, by how much the map shrinks, and how its windows are dilated.
 
-    `first` is the number of its first block in the network, `keys` are those of
+    `number` counts stages from 0; `first` is the number of its first block in the network, `keys` are those of
     the overrides.
     """
 
-    index: int
+    number: int
     widths: tuple[int, ...]
     stride: int
     first: int
@@ -44,7 +44,7 @@ class StagePlan(NamedTuple):
 
     def overrides(self, index: int) -> list[str]:
         """The overrides for the block of this index, in order."""
-        return [key for key in self.keys if _fits(key, self.index + 1, index + 1)]
+        return [key for key in self.keys if _fits(key, self.number + 1, index + 1)]
 
 
 _PLACES = re.compile(r"stage(\d+)(?:-(\d+))?(?:\.block(\d+)(?:-(\d+))?)?")
@@ -179,7 +179,7 @@ def _blocks(stages: Stages) -> list[Block]:
 def _check_overrides(loaded: Loaded, found: Sequence[StagePlan]) -> None:
     for key, override in loaded.spec.stages.overrides.items():
         loc: Loc = ("stages", "overrides", key)
-        if not any(_fits(key, stage.index + 1, index + 1) for stage in found for index in range(stage.depth)):
+        if not any(_fits(key, stage.number + 1, index + 1) for stage in found for index in range(stage.depth)):
             raise refuse(f"stages.overrides: there is no '{key}'", loaded.source.span(loc, key=True))
         if override.block and override.block.preactivated != loaded.spec.stages.block.preactivated:
             message = "stages.overrides: blocks with and without pre-activation cannot follow each other"
@@ -192,7 +192,9 @@ def _last(loaded: Loaded, stages: int) -> int:
     for index, name in enumerate(spec.outputs):
         loc: Loc = ("outputs", index)
         if int(name.removeprefix("stage")) > stages:
-            raise refuse(f"outputs: there is no '{name}'", loaded.source.span(loc), f"stages are stage1 to stage{stages}")
+            raise refuse(
+                f"outputs: there is no '{name}'", loaded.source.span(loc), f"stages are stage1 to stage{stages}"
+            )
         if name in spec.outputs[:index]:
             raise refuse(f"outputs: '{name}' stands there twice", loaded.source.span(loc))
     if spec.outputs and spec.head.kind == "none":

@@ -249,7 +249,7 @@ class Spec(_Model):
     )
     weight_standardization: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="Use each filter with mean 0 and variance 1; the number is added to the variance (Qiao et al. 2019).",
+        description="Use each filter with mean 0 and variance 1, the number added to the variance (Qiao et al. 2019).",
     )
     outputs: Annotated[
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)

@@ -98,7 +98,11 @@ def test_adding_a_part_touches_one_file_of_the_package(folder):
     project = copied(folder)
     shutil.move(folder / "inverted.py", project / "resnet_gen" / "parts" / "blocks" / "inverted.py")
     changed(folder, "small.yaml", "parts: [inverted.py]\n", "")
-    assert tool(folder, "verify", "small.yaml", package=project) == (0, "ok     small: 1 claim\n", "1 spec, 0 findings\n")
+    assert tool(folder, "verify", "small.yaml", package=project) == (
+        0,
+        "ok     small: 1 claim\n",
+        "1 spec, 0 findings\n",
+    )
     code, schema, _ = tool(folder, "schema", package=project)
     assert code == 0
     assert '"inverted"' in schema
@@ -120,12 +124,12 @@ def test_an_installed_package_offers_parts(folder):
     assert tool(folder, "verify", "resnet50", path=[site])[2] == "1 spec, 0 findings\n", "not asked for, not run"
 
 
-WITHOUT_BUILD = '''
+WITHOUT_BUILD = """
 from typing import Literal
 from resnet_gen.parts.base import Block
 class B(Block):
     kind: Literal["b"] = "b"
-'''
+"""
 SOUND = WITHOUT_BUILD + "    def build(self, net, x, place, using): return x\n"
 
 FAULTS = {
@@ -134,7 +138,7 @@ FAULTS = {
     "no part": ("x = 1\n", "no part is defined there"),
     "a kind that is there": (SOUND.replace('"b"', '"basic"'), "there is a 'basic' already"),
     "no method": (WITHOUT_BUILD, "'b' lacks 1 method: build"),
-    "a setting of an unknown type": (SOUND + "    x: object.__class__.__call__ = 1\n", "'b' has settings that cannot be read"),
+    "a setting of no type": (SOUND + "    x: object.__class__.__call__ = 1\n", "'b' has settings that cannot be read"),
     "two parts, one faulty": (SOUND + WITHOUT_BUILD.replace('"b"', '"c"'), "'c' lacks 1 method: build"),
 }  # fmt: skip
 

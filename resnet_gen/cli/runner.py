@@ -130,7 +130,9 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     if form == "json":
         classes = [{"class": i, "score": _finite(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
-        click.echo(json.dumps({"input": run.input, "shape": run.shape, "top": classes, **shown, **run.speed()}, indent=2))
+        click.echo(
+            json.dumps({"input": run.input, "shape": run.shape, "top": classes, **shown, **run.speed()}, indent=2)
+        )
         return
     for name, values in maps.items():
         click.echo(f"{name:<14} {_sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")

@@ -22,8 +22,8 @@ from resnet_gen.ops.pooling import (
 )
 
 __all__ = [
-    "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax", "ChannelMean",
-    "Concat", "Conv", "DType", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm", "Linear",
-    "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Shape", "ShapeError", "Softmax", "SplitSoftmax",
-    "Subsample", "SumPositions", "TakeChannels", "Tensor",
+    "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax",
+    "ChannelMean", "Concat", "Conv", "DType", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm",
+    "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Shape", "ShapeError", "Softmax",
+    "SplitSoftmax", "Subsample", "SumPositions", "TakeChannels", "Tensor",
 ]  # fmt: skip

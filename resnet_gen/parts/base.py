@@ -11,13 +11,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Loc, Net, Value
 from resnet_gen.ops import Add, Conv, Function
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Channels = Annotated[int, Field(ge=1, le=65_536)]
 """A number of channels."""
@@ -76,6 +79,7 @@ class AntiAlias(Part):
     """What smooths a map before it is made smaller."""
 
     folder: ClassVar[str] = "antialiases"
+
     @abstractmethod
     def stride(self, stride: int) -> int:
         """Stride that is left to the convolution, where the map is to shrink by `stride`."""
@@ -93,6 +97,7 @@ class Attention(Part):
     """What weighs a branch's channels or positions before it joins the shortcut."""
 
     folder: ClassVar[str] = "attentions"
+
     @abstractmethod
     def build(self, net: Net, x: Value, *, block_input: Value, using: Using) -> Value:
         """`x`, weighed; `block_input` is what the block was given."""
@@ -102,6 +107,7 @@ class Shortcut(Part):
     """The path around a block's branch, and how the two are joined."""
 
     folder: ClassVar[str] = "shortcuts"
+
     def changes(self, x: Value, branch: Value, stride: int) -> bool:
         """Whether the shortcut transforms `x` rather than handing it on."""
         return stride != 1 or x.shape != branch.shape
@@ -115,6 +121,14 @@ class Shortcut(Part):
         at = using.shortcut_at
         around = self.bridge(net.scope("shortcut", at=at, role="shortcut"), x, branch, place=place, using=using)
         return net.scope(at=at).add("add", Add(), branch, around)
+
+
+class Sliding(TypedDict, total=False):
+    """How a convolution's window slides, where not by one, over all channels and densely."""
+
+    stride: int
+    groups: int
+    dilation: int
 
 
 class Using(NamedTuple):
@@ -153,21 +167,23 @@ class Using(NamedTuple):
         """A convolution that keeps the map's size at stride 1; biased where no norm follows."""
         bias = not self.norm.replaces_bias if bias is None else bias
         padding = dilation * (kernel // 2)
-        op = Conv(
-            width, kernel, stride, padding, groups, bias=bias, dilation=dilation, standardize=self.standardize
-        )
+        op = Conv(width, kernel, stride, padding, groups, bias=bias, dilation=dilation, standardize=self.standardize)
         return net.add(name, op, x)
 
     def normed(self, net: Net, name: str, x: Value) -> Value:
         """The norm of `x` under `name`; its refusals point at the spec's `norm`."""
         return self.norm.build(net.scope(at=("norm",)), name, x)
 
-    def conv_norm(self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: int) -> Value:
+    def conv_norm(
+        self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: Unpack[Sliding]
+    ) -> Value:
         """`conv<number>` and `norm<number>`; `window` may give stride, groups and dilation."""
         y = self.conv(net, f"conv{number}", x, width, kernel=kernel, **window)
         return self.normed(net, f"norm{number}", y)
 
-    def conv_norm_act(self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: int) -> Value:
+    def conv_norm_act(
+        self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: Unpack[Sliding]
+    ) -> Value:
         """`conv<number>`, `norm<number>` and `act<number>`; `window` as in `conv_norm`."""
         y = self.conv_norm(net, number, x, width, kernel=kernel, **window)
         return self.activation.build(net, f"act{number}", y)
@@ -187,6 +203,7 @@ class Stem(Part):
     """What stands before the first stage."""
 
     folder: ClassVar[str] = "stems"
+
     @property
     @abstractmethod
     def shrinks(self) -> int:
@@ -268,6 +285,7 @@ class WidthRule(Part):
     """How many filters each stage has."""
 
     folder: ClassVar[str] = "widths"
+
     def depths(self) -> tuple[int, ...] | None:
         """Blocks of each stage, where the rule decides them too."""
         return None
@@ -285,6 +303,7 @@ class Head(Part):
     """What turns the last feature map into scores."""
 
     folder: ClassVar[str] = "heads"
+
     @abstractmethod
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         """Add the head; returns what the network puts out, by name."""
@@ -294,6 +313,7 @@ class Naming(Part):
     """How layers, and with them parameters, are called."""
 
     folder: ClassVar[str] = "naming"
+
     @abstractmethod
     def names(self, paths: Sequence[str]) -> list[str]:
         """The published name of each path, in order."""

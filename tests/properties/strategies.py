@@ -130,7 +130,8 @@ WIDTHS = {"width": st.just(8), "first": st.just(8), "widths": of([8, 16], [8, 8,
 """Widths that all that divides them divides."""
 FITTING = {
     **WIDTHS, "groups": of(1, 2), "base_width": of(64, 128), "inner": st.just([]), "group_width": of(4, 8),
-    "bottleneck_ratio": of(1.0, 2.0), "reduce_first": of(1, 2), "radix": of(1, 2, 4), "rd_ratio": of(0.25, 0.5), "scales": of(2, 4),
+    "bottleneck_ratio": of(1.0, 2.0), "reduce_first": of(1, 2), "radix": of(1, 2, 4), "rd_ratio": of(0.25, 0.5),
+    "scales": of(2, 4),
     "kernels": of([3], [3, 5]), "pool": of("max", "conv", "none"), "features": st.none(), "stride": of(1, 2),
 }  # fmt: skip
 """Settings with which any parts go together."""
@@ -166,7 +167,9 @@ def fitting(draw, simple=True):
         "norm": draw(any_part(base.Norm, groups=st.just(1))),
         "activation": draw(any_part(base.ActivationPart)),
         "antialias": draw(any_part(base.AntiAlias)) if _takes(block["kind"], "antialias") else "none",
-        "head": draw(any_part(base.Head, but=ALONE, **FITTING, **ONE_LAYER) if simple else any_part(base.Head, but=("mlp",))),
+        "head": draw(
+            any_part(base.Head, but=ALONE, **FITTING, **ONE_LAYER) if simple else any_part(base.Head, but=("mlp",))
+        ),
         "naming": "paths",
     }
 

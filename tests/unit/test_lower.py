@@ -5,8 +5,8 @@ import pytest
 from resnet_gen import plan as module
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
-from resnet_gen.plan import plan
 from resnet_gen.ops import Add, BatchNorm, Conv, MaxPool, Mul, OneMinus, PadChannels, Subsample
+from resnet_gen.plan import plan
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import overlay, read_text, setting
 from resnet_gen.spec import check

@@ -8,8 +8,10 @@ from resnet_gen.parts.base import AntiAlias
 
 
 class Average(AntiAlias):
-    """A dense window, then average pooling at the stride; in the stem instead of max pooling (Lee et al. 2020,
-    Compounding the Performance Improvements, Sec. 3.1)."""
+    """A dense window, then average pooling at the stride (Lee et al. 2020, Assembled CNN, Sec. 3.1).
+
+    In the stem it stands instead of max pooling.
+    """
 
     kind: Literal["average"] = "average"
 

@@ -8,8 +8,7 @@ from resnet_gen.parts.base import AntiAlias
 
 
 class Blur(AntiAlias):
-    """A dense window, then a 3x3 binomial blur at the stride (Zhang 2019, Making Convolutional Networks
-    Shift-Invariant Again, Fig. 4)."""
+    """A dense window, then a 3x3 binomial blur at the stride (Zhang 2019, Fig. 4)."""
 
     kind: Literal["blur"] = "blur"
 

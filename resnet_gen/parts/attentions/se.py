@@ -43,4 +43,8 @@ class SqueezeExcite(Attention):
         return net.add("scale", Mul(), x, net.add("gate", Activation("sigmoid"), y))
 
     def _act(self, net: Net, y: Value, using: Using) -> Value:
-        return net.add("act", Activation("relu"), y) if self.activation == "relu" else using.activation.build(net, "act", y)
+        return (
+            net.add("act", Activation("relu"), y)
+            if self.activation == "relu"
+            else using.activation.build(net, "act", y)
+        )

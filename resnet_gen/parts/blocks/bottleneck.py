@@ -6,15 +6,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Channels, Place, Trait, Using
+from resnet_gen.parts.base import Channels, Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.narrowed import Narrowed
 
 Pair = Annotated[tuple[Channels, Channels], Field(strict=False)]
 
 
 class Bottleneck(Narrowed):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al. 2015, Fig. 5 right); with groups, ResNeXt's
-    (Xie et al. 2016, Fig. 3c)."""
+    """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al. 2015, Fig. 5 right).
+
+    With groups it is ResNeXt's (Xie et al. 2016, Fig. 3c).
+    """
 
     kind: Literal["bottleneck"] = "bottleneck"
     takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "antialias", "dilation"})
@@ -41,6 +43,6 @@ class Bottleneck(Narrowed):
         return second // self.reduce_first, second
 
     def spatial(self, net: Net, y: Value, x: Value, place: Place, using: Using, stride: int) -> Value:
-        window = {"stride": using.antialias.stride(stride), "groups": self.groups, "dilation": place.entering_dilation}
+        window = Sliding(stride=using.antialias.stride(stride), groups=self.groups, dilation=place.entering_dilation)
         y = using.conv_norm_act(net, "2", y, self.inside(place)[1], kernel=3, **window)
         return using.antialias.after(net, y, stride)

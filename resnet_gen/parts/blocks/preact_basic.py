@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Block, Place, Trait, Using
+from resnet_gen.parts.base import Block, Place, Sliding, Trait, Using
 
 
 class PreactBasic(Block):
@@ -19,7 +19,7 @@ class PreactBasic(Block):
 
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         active = using.norm_act(net, "1", x)
-        first = {"stride": place.stride, "dilation": place.entering_dilation}
+        first = Sliding(stride=place.stride, dilation=place.entering_dilation)
         y = using.conv(net, "conv1", active, place.width, kernel=3, **first)
         y = using.norm_act(net, "2", y)
         y = using.conv(net, "conv2", y, place.width, kernel=3, dilation=place.dilation)

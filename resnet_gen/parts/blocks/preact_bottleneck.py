@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Place, Trait, Using
+from resnet_gen.parts.base import Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.bottleneck import Bottleneck
 
 
@@ -23,7 +23,7 @@ class PreactBottleneck(Bottleneck):
         active = using.norm_act(net, "1", x)
         y = using.conv(net, "conv1", active, width1, kernel=1, stride=first)
         y = using.norm_act(net, "2", y)
-        window = {"stride": second, "groups": self.groups, "dilation": place.entering_dilation}
+        window = Sliding(stride=second, groups=self.groups, dilation=place.entering_dilation)
         y = using.conv(net, "conv2", y, width2, kernel=3, **window)
         y = using.norm_act(net, "3", y)
         y = using.conv(net, "conv3", y, place.width * self.expansion, kernel=1)

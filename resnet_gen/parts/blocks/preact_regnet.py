@@ -3,13 +3,12 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Place, Using
+from resnet_gen.parts.base import Place, Sliding, Using
 from resnet_gen.parts.blocks.grouped import Grouped
 
 
 class PreactRegNet(Grouped):
-    """Norm and activation before each convolution of RegNet's block: RegNet-V (timm/models/regnet.py, after
-    Radosavovic et al. 2020).
+    """Norm and activation before each convolution of RegNet's block (timm/models/regnet.py, RegNet-V).
 
     The shortcut always starts from the activated input, and an activation
     follows the last block.
@@ -23,7 +22,7 @@ class PreactRegNet(Grouped):
         active = using.norm_act(net, "1", x)
         y = using.conv(net, "conv1", active, inside, kernel=1)
         y = using.norm_act(net, "2", y)
-        window = {"stride": place.stride, "groups": self.groups(inside)[0], "dilation": place.entering_dilation}
+        window = Sliding(stride=place.stride, groups=self.groups(inside)[0], dilation=place.entering_dilation)
         y = using.conv(net, "conv2", y, inside, kernel=3, **window)
         y = using.attend(net, y, x)
         y = using.norm_act(net, "3", y)

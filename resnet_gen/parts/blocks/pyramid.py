@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Block, Place, Trait, Using
+from resnet_gen.parts.base import Block, Place, Sliding, Trait, Using
 
 
 class Pyramid(Block):
@@ -21,7 +21,7 @@ class Pyramid(Block):
         if place.number == 0:
             x = using.normed(net, "norm0", x)
         y = using.normed(net, "norm1", x)
-        first = {"stride": place.stride, "dilation": place.entering_dilation}
+        first = Sliding(stride=place.stride, dilation=place.entering_dilation)
         y = using.conv(net, "conv1", y, place.width, kernel=3, **first)
         y = using.norm_act(net, "2", y)
         y = using.conv(net, "conv2", y, place.width, kernel=3, dilation=place.dilation)

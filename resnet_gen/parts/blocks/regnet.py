@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Place, Using
+from resnet_gen.parts.base import Place, Sliding, Using
 from resnet_gen.parts.blocks.grouped import Grouped
 
 
@@ -21,7 +21,7 @@ class RegNet(Grouped):
     def build(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         inside = self.inside(place)
         y = using.conv_norm_act(net, "1", x, inside, kernel=1)
-        window = {"stride": place.stride, "groups": self.groups(inside)[0], "dilation": place.entering_dilation}
+        window = Sliding(stride=place.stride, groups=self.groups(inside)[0], dilation=place.entering_dilation)
         y = using.conv_norm_act(net, "2", y, inside, kernel=3, **window)
         y = using.attend(net, y, x)
         y = using.conv_norm(net, "3", y, place.width, kernel=1)

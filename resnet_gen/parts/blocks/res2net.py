@@ -6,14 +6,14 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, AvgPool, Concat, TakeChannels
-from resnet_gen.parts.base import Place, Trait, Using
+from resnet_gen.parts.base import Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.narrowed import Narrowed
 
 
 class Res2Net(Narrowed):
-    """A bottleneck whose 3x3 convolution is a chain of small ones, each adding the one before (Gao et al. 2019,
-    Res2Net, Fig. 2b).
+    """A bottleneck whose 3x3 convolution is a chain of small ones (Gao et al. 2019, Res2Net, Fig. 2b).
 
+    Each adds what the one before puts out to its share of the channels.
     Where the shape changes the links stand alone, and the channels that none
     takes are averaged.
     """
@@ -39,7 +39,7 @@ class Res2Net(Narrowed):
         return net.add("concat", Concat(), *ends, last)
 
     def _link(self, net: Net, number: int, x: Value, place: Place, using: Using, stride: int) -> Value:
-        window = {"stride": stride, "groups": self.groups, "dilation": place.entering_dilation}
+        window = Sliding(stride=stride, groups=self.groups, dilation=place.entering_dilation)
         y = using.conv(net, f"convs.{number}", x, self.inside(place)[1], kernel=3, **window)
         y = using.normed(net, f"norms.{number}", y)
         return using.activation.build(net, f"acts.{number}", y)

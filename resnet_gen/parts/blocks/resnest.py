@@ -6,14 +6,17 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Mul, SplitSoftmax, TakeChannels
-from resnet_gen.parts.base import Place, Trait, Using
+from resnet_gen.parts.base import Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.narrowed import Narrowed
 from resnet_gen.parts.rounding import divisible
 
 
 class ResNeSt(Narrowed):
-    """A bottleneck whose 3x3 convolution has `radix` splits that compete for each channel (Zhang et al. 2020,
-    ResNeSt, Fig. 2 right); average pooling shrinks the map."""
+    """A bottleneck of split attention (Zhang et al. 2020, ResNeSt, Fig. 2 right).
+
+    Its 3x3 convolution has `radix` splits that compete for each channel, and
+    average pooling shrinks the map.
+    """
 
     kind: Literal["resnest"] = "resnest"
     takes: ClassVar[frozenset[Trait]] = frozenset({"dilation"})
@@ -30,7 +33,7 @@ class ResNeSt(Narrowed):
 
     def _split_attention(self, net: Net, x: Value, place: Place, using: Using) -> Value:
         width = self.inside(place)[1]
-        window = {"groups": self.groups * self.radix, "dilation": place.entering_dilation}
+        window = Sliding(groups=self.groups * self.radix, dilation=place.entering_dilation)
         y = using.conv_norm_act(net, "", x, width * self.radix, kernel=3, **window)
         splits = self._splits(net, "split", y, width)
         weights = self._weights(net.scope(role="attention"), _sum(net, "sum", splits), x.shape[0], using)

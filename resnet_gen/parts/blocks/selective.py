@@ -6,7 +6,7 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, Conv, GlobalAvgPool, Mul, SplitSoftmax, TakeChannels
-from resnet_gen.parts.base import Block, OddKernel, Place, Using
+from resnet_gen.parts.base import Block, OddKernel, Place, Sliding, Using
 from resnet_gen.parts.rounding import divisible
 
 
@@ -42,15 +42,11 @@ class Selective(Block):
         share, rest = divmod(x.shape[0], len(self.kernels))
         if rest:
             raise net.refusal(f"{x.shape[0]} channels cannot be shared by {len(self.kernels)} paths")
-        return [
-            net.add(f"split.{i}", TakeChannels(i * share, (i + 1) * share), x) for i in range(len(self.kernels))
-        ]
+        return [net.add(f"split.{i}", TakeChannels(i * share, (i + 1) * share), x) for i in range(len(self.kernels))]
 
-    def _path(
-        self, net: Net, x: Value, width: int, reach: int, place: Place, using: Using, groups: int
-    ) -> Value:
+    def _path(self, net: Net, x: Value, width: int, reach: int, place: Place, using: Using, groups: int) -> Value:
         dilation = place.entering_dilation * (reach - 1) // 2
-        window = {"stride": place.stride, "groups": min(groups, width), "dilation": max(1, dilation)}
+        window = Sliding(stride=place.stride, groups=min(groups, width), dilation=max(1, dilation))
         return using.conv_norm_act(net, "", x, width, kernel=3 if reach > 1 else 1, **window)
 
     def _weights(self, net: Net, paths: list[Value], using: Using) -> Value:

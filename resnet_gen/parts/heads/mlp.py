@@ -27,7 +27,8 @@ class MlpHead(Head):
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
 
     conv: bool = Field(
-        False, description="Write the hidden layers as convolutions over the map, whose results are averaged, as timm does."
+        False,
+        description="Write the hidden layers as convolutions over the map, whose results are averaged, as timm does.",
     )
 
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:

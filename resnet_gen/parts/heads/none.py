@@ -7,8 +7,7 @@ from resnet_gen.parts.base import Head, Using
 
 
 class NoHead(Head):
-    """The last feature map comes out, or those that `outputs` names, as detectors take them (Lin et al. 2016, Feature
-    Pyramid Networks, Sec. 3)."""
+    """The last feature map, or those that `outputs` names (Lin et al. 2016, Feature Pyramid Networks, Sec. 3)."""
 
     kind: Literal["none"] = "none"
 

@@ -10,8 +10,11 @@ from resnet_gen.parts.base import Channels, Head, Using
 
 
 class PolicyValue(Head):
-    """A 1x1 convolution and a linear layer give each move a logit; another, and two layers, the position's value in
-    -1..1 (Silver et al. 2017, Methods, Neural network architecture)."""
+    """A logit for each move, and the value of the position in -1..1 (Silver et al. 2017, Methods).
+
+    Each comes from a 1x1 convolution of its own; the policy from one linear
+    layer behind it, the value from two.
+    """
 
     kind: Literal["policy_value"] = "policy_value"
     moves: int = Field(362, ge=1, le=10_000_000, description="Moves that get a logit: each point, and passing.")
@@ -20,7 +23,10 @@ class PolicyValue(Head):
     hidden: Channels = Field(256, description="Width of the value's hidden layer.")
 
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
-        return {"policy": self._policy(net.scope("policy"), x, using), "value": self._value(net.scope("value"), x, using)}
+        return {
+            "policy": self._policy(net.scope("policy"), x, using),
+            "value": self._value(net.scope("value"), x, using),
+        }
 
     def _policy(self, net: Net, x: Value, using: Using) -> Value:
         x = using.conv_norm_act(net, "", x, self.policy_filters, kernel=1)

@@ -8,7 +8,7 @@ from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
 
 
 class TimmResNetV2(Tabled):
-    """As timm's ResNetV2, BiT among them: `stages.0.blocks.1.norm2`, `head.fc` (timm/models/resnetv2.py, 2020 to 2025)."""
+    """As timm's ResNetV2 and BiT: `stages.0.blocks.1.norm2`, `head.fc` (timm/models/resnetv2.py, 2020 to 2025)."""
 
     kind: Literal["timm_resnetv2"] = "timm_resnetv2"
     stem: ClassVar[Table] = ((r"(.+)", r"stem.\1"),)

@@ -10,8 +10,7 @@ from resnet_gen.parts.base import Norm
 
 
 class Layer(Norm):
-    """Normalization over all channels and positions, group norm with one group (Ba et al. 2016; Wu and He 2018,
-    Sec. 3.1)."""
+    """Normalization over all channels and positions: group norm with one group (Wu and He 2018, Sec. 3.1)."""
 
     kind: Literal["layer"] = "layer"
     eps: float = Field(1e-5, gt=0, lt=1, description="Added to the variance.")

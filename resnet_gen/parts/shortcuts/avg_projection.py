@@ -8,8 +8,7 @@ from resnet_gen.parts.base import Place, Shortcut, Using
 
 
 class AvgProjection(Shortcut):
-    """Identity, and 2x2 average pooling and a 1x1 convolution where the shape changes: ResNet-D (He et al. 2018,
-    Bag of Tricks, Fig. 2c).
+    """Identity; average pooling and a 1x1 convolution where the shape changes (He et al. 2018, ResNet-D, Fig. 2c).
 
     In a dilated stage the pooling keeps the map's size, with zeros below and to the right.
     """

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.parts.base import Place, Shortcut, Using
+from resnet_gen.parts.base import Place, Shortcut, Sliding, Using
 
 
 class Projection(Shortcut):
@@ -11,13 +11,14 @@ class Projection(Shortcut):
 
     kind: Literal["projection"] = "projection"
 
-    def window(self, place: Place) -> dict[str, int]:
-        """Kernel, stride and dilation of the projection."""
-        return {"kernel": 1, "stride": place.stride}
+    def window(self, place: Place) -> tuple[int, Sliding]:
+        """The projection's kernel, and how it slides."""
+        return 1, Sliding(stride=place.stride)
 
     def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         if not self.changes(x, branch, place.stride):
             return x
+        kernel, window = self.window(place)
         if using.bare_shortcut:
-            return using.conv(net, "conv", x, branch.shape[0], **self.window(place))
-        return using.conv_norm(net, "", x, branch.shape[0], **self.window(place))
+            return using.conv(net, "conv", x, branch.shape[0], kernel=kernel, **window)
+        return using.conv_norm(net, "", x, branch.shape[0], kernel=kernel, **window)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from resnet_gen.parts.base import OddKernel, Place
+from resnet_gen.parts.base import OddKernel, Place, Sliding
 from resnet_gen.parts.shortcuts.projection import Projection
 
 
@@ -14,7 +14,7 @@ class WideProjection(Projection):
     kind: Literal["wide_projection"] = "wide_projection"  # type: ignore[assignment]
     kernel: OddKernel = Field(3, description="Side of its window where the map shrinks; elsewhere 1.")
 
-    def window(self, place: Place) -> dict[str, int]:
+    def window(self, place: Place) -> tuple[int, Sliding]:
         if place.stride == 1 and place.dilation == 1:
-            return {"kernel": 1}
-        return {"kernel": self.kernel, "stride": place.stride, "dilation": place.entering_dilation}
+            return 1, Sliding()
+        return self.kernel, Sliding(stride=place.stride, dilation=place.entering_dilation)

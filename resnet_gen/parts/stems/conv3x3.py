@@ -9,8 +9,7 @@ from resnet_gen.parts.base import Channels, Stem, Using
 
 
 class Conv3x3(Stem):
-    """A single 3x3 convolution: CIFAR's at stride 1 (He et al. 2015, Sec. 4.2), RegNet's at stride 2 (Radosavovic
-    et al. 2020, Fig. 3)."""
+    """A single 3x3 convolution (He et al. 2015, Sec. 4.2); at stride 2 RegNet's (Radosavovic et al. 2020, Fig. 3)."""
 
     kind: Literal["conv3x3"] = "conv3x3"
     width: Channels = Field(16, description="Filters of the convolution.")

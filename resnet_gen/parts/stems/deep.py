@@ -10,8 +10,10 @@ from resnet_gen.parts.stems.pooled import PooledStem
 
 
 class Deep(PooledStem):
-    """Three 3x3 convolutions, the first at stride 2, then max pooling: ResNet-C (He et al. 2018, Bag of Tricks,
-    Fig. 2b); with widths that rise, timm's tiered stem."""
+    """3x3 convolutions, the first at stride 2, then max pooling (He et al. 2018, ResNet-C, Fig. 2b).
+
+    With widths that rise it is timm's tiered stem.
+    """
 
     kind: Literal["deep"] = "deep"
     widths: Annotated[tuple[Channels, ...], Field(strict=False, min_length=1, max_length=16)] = Field(

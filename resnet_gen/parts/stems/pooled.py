@@ -18,9 +18,9 @@ class PooledStem(Stem):
 
     pool: Pooling = Field(
         "max",
-        description="What halves the map at the end: 3x3 max pooling (`max`), the same without padding but with windows "
-        "that hang over the end (`max_ceil`), or with zeros as padding (`max_zero_pad`); a strided 3x3 convolution "
-        "with norm and activation (`conv`); or nothing (`none`).",
+        description="What halves the map at the end: 3x3 max pooling (`max`), the same without padding but with "
+        "windows that hang over the end (`max_ceil`), or with zeros as padding (`max_zero_pad`); a strided 3x3 "
+        "convolution with norm and activation (`conv`); or nothing (`none`).",
     )
 
     def pooled(self, net: Net, x: Value, using: Using) -> Value:

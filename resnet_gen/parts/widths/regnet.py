@@ -11,8 +11,11 @@ from resnet_gen.parts.base import WidthRule
 
 
 class RegNetWidths(WidthRule):
-    """Block j gets w_0 + w_a * j filters, moved to the nearest w_0 * w_m^k and to a multiple of 8; equal ones form a
-    stage (Radosavovic et al. 2020, Eqs. 2 to 4)."""
+    """A line of filters, quantized (Radosavovic et al. 2020, Eqs. 2 to 4).
+
+    Block j gets w_0 + w_a * j, moved to the nearest w_0 * w_m^k and to a
+    multiple of 8; equal ones form a stage.
+    """
 
     kind: Literal["regnet"] = "regnet"
     depth: int = Field(ge=1, le=1_024, description="Blocks of the whole network.")
