@@ -78,6 +78,11 @@ def _missing(fault: _Fault) -> Problem:
     return replace(fault, loc=(*fault.loc, key)).problem("missing", hint)
 
 
+def _no_depths(fault: _Fault) -> Problem:
+    where = fault.source.span(fault.loc, key=True)
+    return Problem(f"{_dotted((*fault.loc, 'depths'))}: missing", where, "add 'depths:' here")
+
+
 def _unknown_key(fault: _Fault) -> Problem:
     key = str(fault.loc[-1])
     home = next((words for words, loc in _SECTIONS.items() if key in _keys_at(fault.model, loc)), None)
@@ -111,6 +116,7 @@ def _no_choice(fault: _Fault) -> Problem:
 
 _SPECIAL: dict[str, Callable[[_Fault], Problem]] = {
     "missing": _missing,
+    "no_depths": _no_depths,
     "extra_forbidden": _unknown_key,
     "union_tag_invalid": _unknown_kind,
     "model_attributes_type": _unknown_kind,

@@ -178,8 +178,9 @@ def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph
     The values that the graph puts out are called `outputs`. Raises `ValueError` if two would have one name.
     """
     if len({*names, graph.input.name, *outputs}) != len(graph.nodes) + 1 + len(graph.outputs):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"two layers would both be called '{(twice or outputs)[0]}'")
+        every = [*names, graph.input.name, *outputs]
+        twice = next((name for name in every if every.count(name) > 1), None)
+        raise ValueError(f"two layers would both be called '{twice}'")
     new = {n.output.name: name for n, name in zip(graph.nodes, names, strict=True)}
     new.update((value.name, output) for value, output in zip(graph.outputs, outputs, strict=True))
 

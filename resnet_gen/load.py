@@ -11,7 +11,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
-from resnet_gen.outside import run_file
+from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
@@ -70,7 +70,11 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     source = reduce(overlay, changes, source)
     shipped = shipped_specs().get(path.stem)
     group = family(shipped) if shipped and shipped.samefile(path) else ""
-    return Loaded(check(source, more_parts=bool(code)), source, group, tuple(code), tuple(own))
+    try:
+        spec = check(source, more_parts=bool(code))
+    except Exception as error:  # in a part from outside, anything may rise
+        raise blamed(error) from None
+    return Loaded(spec, source, group, tuple(code), tuple(own))
 
 
 def _setting(text: str) -> Source:

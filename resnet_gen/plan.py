@@ -90,8 +90,7 @@ def _depths(loaded: Loaded) -> tuple[int, ...]:
     if ruled and stages.depths and ruled != stages.depths:
         raise refuse(f"stages.depths: the width rule decides them: {list(ruled)}", where, "leave 'depths' out")
     depths = ruled or stages.depths
-    if not depths:
-        raise refuse("stages.depths: missing", loaded.source.span(("stages",), key=True), "add 'depths:' here")
+    assert depths, "checked with the spec"
     if sum(depths) > MAX_BLOCKS:
         raise refuse(f"stages.depths: more than {MAX_BLOCKS:,} blocks", where)
     return depths

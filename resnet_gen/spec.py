@@ -160,6 +160,12 @@ class Stages(_Model):
         "the last that fits counts.",
     )
 
+    @model_validator(mode="after")
+    def _has_depths(self) -> Stages:
+        if self.depths is None and self.widths.depths() is None:
+            raise PydanticCustomError("no_depths", "missing")
+        return self
+
 
 class Deviation(_Model):
     """Why a printed figure and the exact count differ by more than its last digit."""

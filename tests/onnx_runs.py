@@ -71,13 +71,13 @@ class Session:
         self._input = self._session.get_inputs()[0].name
 
     def run(self, x: Array) -> Array:
-        """Its one output for one input."""
-        (output,) = self._session.run(None, {self._input: x})
-        return output
+        """Its outputs for one input; several as one row of numbers for each image."""
+        found = self._session.run(None, {self._input: x})
+        return found[0] if len(found) == 1 else np.concatenate([y.reshape(len(x), -1) for y in found], axis=1)
 
 
 def run(model: bytes | Path, x: Array) -> Array:
-    """The one output of a model for one input."""
+    """The outputs of a model for one input, as `Session.run` gives them."""
     return Session(model).run(x)
 
 

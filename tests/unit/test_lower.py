@@ -328,7 +328,7 @@ def test_a_pooling_stage_pools_after_its_blocks():
             ["input={size: 16384, channels: 4096}"],
             "an activation of 4096x16384x16384 is beyond any machine", "--set:1:7",
         ),
-        (["stages.widths=[65536, 65536, 1]"], "stages.0.0: more than 20,000,000,000 parameters", "net.yaml:8:13"),
+        (["stages.widths=[65536, 65536, 1]"], "stages.0.0: more than 20,000,000,000 parameters", "net.yaml:7:10"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_built_is_refused_where_it_was_asked_for(settings, message, place):

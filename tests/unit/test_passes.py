@@ -12,6 +12,7 @@ from resnet_gen.ops import BatchNorm, Cast, Conv, Linear
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
+from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
@@ -32,6 +33,7 @@ NETWORKS = {
     "vgg without": ("vgg11", *SMALL_VGG),
     "highway": ("highway-b", "stages.widths=[8, 12, 20, 32]"),
     "gated": ("resnet18", *SMALL, "stages.shortcut={kind: gated, carry: coupled}"),
+    "two heads": ("alphago-zero-20", "stages.depths=[2]", "stages.widths.width=8", "stem.width=8"),
     "probabilities": (TINY, "head={kind: linear, classes: 3, softmax: true}"),
 }
 HALF = 2e-2
@@ -141,10 +143,11 @@ def test_folding_twice_is_folding_once(graph, weights):
 def test_in_float16_every_value_is_typed_and_input_and_output_stay_float32(graph):
     typed = set_precision(graph, "float16")
     assert (typed.input, typed.outputs) == (graph.input, graph.outputs)
-    first, *body, last = typed.nodes
-    assert [first.op, last.op] == [Cast("float16"), Cast("float32")]
+    first, *body = typed.nodes
+    body, last = body[: -len(graph.outputs)], body[-len(graph.outputs) :]
+    assert [node.op for node in (first, *last)] == [Cast("float16"), *(Cast("float32") for _ in graph.outputs)]
     assert [node.op for node in body] == [node.op for node in graph.nodes]
-    assert {v.dtype for node in (*body, last) for v in node.inputs} == {"float16"}
+    assert {v.dtype for node in (*body, *last) for v in node.inputs} == {"float16"}
     assert {node.output.dtype for node in (first, *body)} == {"float16"}
 
 
@@ -190,19 +193,25 @@ def test_linear_layers_as_convolutions_keep_names_and_values(graph, weights):
         weight = f"{name}.weight"
         stop = before[weight].shape[0]
         found = same.rows(weight, 1, stop)
-        assert found.shape == (stop - 1, *after[weight].shape[1:])
+        assert found.shape == (stop - 1, *after[weight].shape[1:]) == (stop - 1, *before[weight].shape[1:], 1, 1)
         assert found.tobytes() == weights.rows(weight, 1, stop).tobytes()
-    assert sorted(n.name for n in turned.nodes) == sorted(n.name for n in graph.nodes)
+    added = {f"{name}.{change}" for name in linear for change in ("pixel", "flatten")}
+    assert sorted(n.name for n in turned.nodes) == sorted({n.name for n in graph.nodes} | added)
     assert turned.outputs == graph.outputs
 
 
-def test_the_first_linear_layer_of_vgg_sees_its_whole_map():
+def test_a_network_without_linear_layers_is_left_as_it_is():
+    graph = network("resnetv2_18", *SMALL)
+    assert linear_as_conv(graph, Seeded(graph))[0] == graph
+
+
+def test_linear_layers_of_vgg_become_convolutions_on_one_pixel():
     turned, _ = linear_as_conv(network("vgg11"), Seeded(network("vgg11")))
     convs = {n.name: n for n in turned.nodes if n.name.startswith("classifier") and isinstance(n.op, Conv)}
-    assert {name: (n.op.kernel, n.op.out, n.shape) for name, n in convs.items()} == {
-        "classifier.0": (7, 4096, (4096, 1, 1)),
-        "classifier.3": (1, 4096, (4096, 1, 1)),
-        "classifier.6": (1, 1000, (1000, 1, 1)),
+    assert {name: (n.op.kernel, n.input_shapes[0], n.shape) for name, n in convs.items()} == {
+        "classifier.0": (1, (25088, 1, 1), (4096, 1, 1)),
+        "classifier.3": (1, (4096, 1, 1), (4096, 1, 1)),
+        "classifier.6": (1, (4096, 1, 1), (1000, 1, 1)),
     }
 
 
@@ -252,3 +261,34 @@ def test_a_pass_changes_neither_graph_nor_weights_that_it_is_given(graph, weight
         OnnxFile(*step(graph, weights), Options())
         run(model_bytes(*step(graph, weights)), image(graph))
     assert model_bytes(graph, weights) == before
+
+
+# --- weight standardization --------------------------------------------------
+
+STANDARDIZED = ("resnet18", *SMALL, "weight_standardization=1.0e-4")
+
+
+def test_standardized_filters_have_mean_0_and_variance_1():
+    graph = network(*STANDARDIZED)
+    weights = Seeded(graph)
+    turned, made = standardize_weights(graph, weights)
+    name, tensor = next((n, t) for n, t in graph.state().items() if n == "layer2.0.conv1.weight")
+    filters = whole(weights, name, tensor.shape).reshape(tensor.shape[0], -1).astype(np.float64)
+    wanted = (filters - filters.mean(1, keepdims=True)) / np.sqrt(filters.var(1, keepdims=True) + 1e-4)
+    found = np.concatenate([made.rows(name, start, start + 4) for start in range(0, tensor.shape[0], 4)])
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-6, atol=1e-7)
+    assert {node.op.standardize for node in graph.nodes if isinstance(node.op, Conv)} == {1e-4}
+    assert {node.op.standardize for node in turned.nodes if isinstance(node.op, Conv)} == {None}
+    assert turned.state() == graph.state()
+
+
+def test_standardized_weights_are_folded_as_any_other():
+    graph = network(*STANDARDIZED)
+    made = standardize_weights(graph, Seeded(graph))
+    assert difference(outputs(*fold_batch_norm(*made)), outputs(*made)) < TOLERANCE
+
+
+def test_a_graph_without_standardized_weights_is_handed_on():
+    graph = network("resnet18", *SMALL)
+    weights = Seeded(graph)
+    assert standardize_weights(graph, weights) == (graph, weights)

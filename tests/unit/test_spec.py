@@ -3,6 +3,7 @@
 import pytest
 
 from resnet_gen.parts import base
+from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import Source, read_text
 from resnet_gen.spec import Spec, check, know_every_part
@@ -100,12 +101,12 @@ def test_a_short_form_is_the_long_form_with_its_defaults(short, long):
     assert check(read_text(Document("f", short))) == check(read_text(Document("f", long)))
 
 
-base.load_parts()
+load_parts()
 
 
 @pytest.mark.parametrize("family", base.FAMILIES, ids=lambda family: family.__name__)
 def test_kinds_of_a_family_are_different_words(family):
-    kinds = [part.kind_name() for part in base.members(family)]
+    kinds = [part.kind_name() for part in members(family)]
     assert kinds == sorted(set(kinds))
     assert kinds
 
@@ -136,7 +137,10 @@ def test_a_spec_is_frozen():
         (MINIMAL + "input: {depths: [1]}", "input.depths: unknown key", "depths", "it belongs under 'stages'"),
         (MINIMAL + "input: {norm: none}", "input.norm: unknown key", "norm", "it belongs at the top"),
         (with_stages(size="32"), "stages.size: unknown key", "size", "it belongs under 'input'"),
-        (with_stages(block="{kind: basic, basic: 1}"), "stages.block.basic: unknown key", "basic", "known: kind"),
+        (
+            with_stages(block="{kind: basic, basic: 1}"), "stages.block.basic: unknown key", "basic",
+            "known: active_branch, kind",
+        ),
         # union_tag_invalid, model_attributes_type, union_tag_not_found
         (with_stages(shortcut="zeropad"), "stages.shortcut: there is no 'zeropad' here", "zeropad", None),
         (with_stages(shortcut="{kind: ~}"), "stages.shortcut: empty, not a kind", "~", None),
@@ -233,7 +237,7 @@ def test_a_claim_has_one_figure_in_a_form_that_can_be_checked(claim, message, at
 def test_a_misspelt_key_is_one_fault_and_not_also_a_missing_one():
     problem = only(MINIMAL.replace("stem:", "stemm:"))
     assert problem.message == "stemm: unknown key"
-    assert problem.hint.startswith("did you mean 'stem'? known: activation, claims, ")
+    assert problem.hint.startswith("did you mean 'stem'? known: activation, antialias, claims, ")
 
 
 def test_a_misspelt_optional_key_does_not_hide_a_missing_one():
@@ -245,10 +249,16 @@ def test_a_misspelt_optional_key_does_not_hide_a_missing_one():
     ("text", "known"),
     [
         (MINIMAL + "input: {zzz: 1}", "known: channels, crop, mean, size, std"),
-        (with_stages(zzz="1"), "known: block, depths, downsample, shortcut, strides, widths"),
-        (with_stages(block="{kind: bottleneck, zzz: 1}"), "known: expansion, kind, stride_on"),
+        (
+            with_stages(zzz="1"),
+            "known: attention, block, depths, downsample, output_stride, overrides, shortcut, strides, widths",
+        ),
+        (
+            with_stages(block="{kind: bottleneck, zzz: 1}"),
+            "known: base_width, expansion, groups, inner, kind, reduce_first, stride_on",
+        ),
         (with_stages(widths="{kind: double, zzz: 1}"), "known: first, kind"),
-        (MINIMAL + CLAIM + "value: 1, zzz: 1}", "known: exception, printed, source, value, what"),
+        (MINIMAL + CLAIM + "value: 1, zzz: 1}", "known: exception, printed, size, source, value, what"),
         (MINIMAL + CLAIM + "printed: 1M, exception: {value: 1, reason: r, zzz: 1}}", "known: reason, value"),
     ],
 )
