@@ -1,0 +1,66 @@
+"""What README and docs show is what the tool prints."""
+
+import re
+import statistics
+from pathlib import Path
+
+from resnet_gen.cli import cli
+from resnet_gen.emit.catalogue import catalogue_page
+from resnet_gen.load import load
+from resnet_gen.resources import shipped_specs
+from resnet_gen.source import read_file
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def printed(capsys, command):
+    cli.main(command.split()[1:], standalone_mode=False)
+    out, err = capsys.readouterr()
+    return out, err
+
+
+def test_the_readme_shows_what_verify_and_show_print(capsys):
+    shown = re.search(
+        r"\$ (resnet-gen verify resnet50)\n(.*?)\n\n\$ (resnet-gen show resnet50)\n(.*?)\n\n\$", README, re.DOTALL
+    )
+    verify, verified, show, table = shown.groups()
+    out, err = printed(capsys, verify)
+    assert verified == (out + err).rstrip("\n")
+    out, err = printed(capsys, show)
+    assert table == (err + out).rstrip("\n")
+
+
+def test_the_readme_says_how_many_networks_are_shipped_and_referenced():
+    assert f"\n{len(shipped_specs())} networks are shipped" in README
+    assert sum(load(name).spec.reference is not None for name in shipped_specs()) == 141
+    assert "for 141 networks" in README
+
+
+def test_the_committed_catalogue_is_what_the_specs_say():
+    page = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    assert page == catalogue_page(), "run `make generated`"
+    assert "findings |" not in page
+
+
+def test_specs_are_short():
+    lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in shipped_specs().values()]
+    assert statistics.median(lines) <= 20
+
+
+def test_no_spec_repeats_the_layout_of_another():
+    """A spec that starts from none states a layout of its own; the others state what differs from their parent."""
+    sources = {name: read_file(path).data for name, path in shipped_specs().items()}
+    layouts = [load(name).spec.stages for name, data in sources.items() if "extends" not in data]
+    assert len(set(map(repr, layouts))) == len(layouts)
+    for name, data in sources.items():
+        if "extends" in data:
+            parent = load(data["extends"]).resolved()
+            repeated = [key for key in ("stages", "stem", "head", "norm", "activation", "input") if key in data]
+            assert all(data[key] != parent[key] for key in repeated), name
+
+
+def test_every_page_that_is_linked_is_there():
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
