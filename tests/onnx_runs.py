@@ -54,10 +54,11 @@ def image(graph: Graph, batch: int = 1) -> Array:
     return rng.standard_normal((batch, *graph.input.shape)).astype(np.float32)
 
 
-def session(model: bytes | Path) -> onnxruntime.InferenceSession:
-    """A session that runs the file as written: no rewriting by ONNX Runtime."""
+def session(model: bytes | Path, *, optimized: bool = False) -> onnxruntime.InferenceSession:
+    """A session that runs the file as written, or as ONNX Runtime rewrites it unless told not to."""
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 2
     source = str(model) if isinstance(model, Path) else model
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
@@ -66,8 +67,8 @@ def session(model: bytes | Path) -> onnxruntime.InferenceSession:
 class Session:
     """A model as it is written, run."""
 
-    def __init__(self, model: bytes | Path) -> None:
-        self._session = session(model)
+    def __init__(self, model: bytes | Path, *, optimized: bool = False) -> None:
+        self._session = session(model, optimized=optimized)
         self._input = self._session.get_inputs()[0].name
 
     def run(self, x: Array) -> Array:

@@ -444,7 +444,6 @@ def one_group_of_the_norm_for_all_channels(patch):
 @mutation("outputs", of="resnetv2_50x1_bit")
 def pooling_of_the_stem_padded_with_nothing_instead_of_zeros(patch):
     op_replaced(patch, lambda path, op: path == "stem.pool", lambda op: MaxPool(3, 2, 1))
-    build_dropped(patch, lambda path, op: path == "stem.pad")
 
 
 @mutation("outputs", of="skresnet18")

@@ -10,12 +10,16 @@ from resnet_gen.ops.base import Op, Shape, ShapeError, Window, feature_map
 
 @dataclass(frozen=True)
 class MaxPool(Window):
-    """Max pooling with a square window; with `ceil` the last window may hang over the map's end."""
+    """Max pooling with a square window; with `ceil` the last window may hang over the map's end.
+
+    Padding never wins, unless `zeros` makes zeros of it.
+    """
 
     kernel: int
     stride: int
     padding: int = 0
     ceil: bool = False
+    zeros: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         return self.slide(inputs[0], self.kernel, self.stride, self.padding, ceil=self.ceil)

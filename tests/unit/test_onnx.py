@@ -25,7 +25,7 @@ from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import Seeded
-from tests.onnx_runs import TINY, Ruled, difference, image, model_bytes, network, outputs, run, session
+from tests.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
 from tests.unit.test_ops import CONCRETE
 
 OPSETS = range(OLDEST_OPSET, NEWEST_OPSET + 1)
@@ -73,6 +73,7 @@ POOLS = {
     "max_pool": ops.MaxPool(3, 1, 1),
     "pad_map": ops.PadMap(1, 1),
     "max_ceil": ops.MaxPool(3, 2, ceil=True),
+    "max_zeros": ops.MaxPool(3, 1, 1, zeros=True),
     "padded": ops.AvgPool(3, 1, 1),
     "below": ops.PadMap(0, 1),
     "avg_ceil": ops.AvgPool(2, 2, ceil=True),
@@ -257,7 +258,8 @@ WITH_CONSTANTS = (
 
 
 def needs_constants(node):
-    return isinstance(node.op, WITH_CONSTANTS) or getattr(node.op, "function", "") == "gelu"
+    own = getattr(node.op, "function", "") == "gelu" or getattr(node.op, "zeros", False)
+    return isinstance(node.op, WITH_CONSTANTS) or own
 
 
 @pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
@@ -329,12 +331,13 @@ def test_several_outputs_are_put_out_in_their_order():
 # --- what each operation computes --------------------------------------------
 
 
-def one_op(op, *shapes, opset=None, dtype="float32"):
+def one_op(op, *shapes, opset=None, dtype="float32", optimized=False):
     """What an operation alone makes of inputs that are all one image, with the image and the weights."""
     net = Net(Value("input", shapes[0]))
     graph = set_precision(net.graph("one", [net.add("op", op, *(net.input for _ in shapes))]), dtype)
     x = 2 * image(graph, 2)
-    return run(model_bytes(graph, Ruled(graph), Options(opset=opset)), x), x, Ruled(graph)
+    model = model_bytes(graph, Ruled(graph), Options(opset=opset))
+    return Session(model, optimized=optimized).run(x), x, Ruled(graph)
 
 
 def windows(x, kernel, stride, dilation=1):
@@ -388,7 +391,8 @@ def _split_softmax(op, x, w):
 
 
 def _max_pool(op, x, w):
-    return windows(padded(x, op.padding, constant_values=-np.inf), op.kernel, op.stride).max((4, 5))
+    border = 0 if op.zeros else -np.inf
+    return windows(padded(x, op.padding, constant_values=border), op.kernel, op.stride).max((4, 5))
 
 
 def _avg_pool(op, x, w):
@@ -425,6 +429,12 @@ def _gelu(op, x, w):
 
 
 MAP, UNEVEN, CELL, VECTOR = (6, 9, 9), (6, 8, 11), (12, 1, 1), (6,)
+
+
+def _max_over_zeros(op, x, w):
+    return windows(padded(x, op.padding), op.kernel, op.stride).max((4, 5))
+
+
 MEANINGS = [
     (ops.Conv(4, 3, 2, 1, bias=True), MAP, _conv),
     (ops.Conv(4, 3, 1, 0, groups=2), MAP, _conv),
@@ -451,6 +461,11 @@ MEANINGS = [
     (ops.Activation("tanh"), MAP, lambda op, x, w: np.tanh(x)),
     (ops.MaxPool(3, 2, 1), MAP, _max_pool),
     (ops.MaxPool(2, 2), MAP, _max_pool),
+    (ops.MaxPool(3, 2, 1, zeros=True), MAP, _max_pool),
+    (ops.MaxPool(3, 2, 1, zeros=True), UNEVEN, _max_pool),
+    (ops.MaxPool(3, 2, zeros=True), UNEVEN, _max_pool),
+    (ops.MaxPool(3, 2, 1, zeros=True), UNEVEN, _max_over_zeros),
+    (ops.MaxPool(3, 1, 1, zeros=True), MAP, _max_over_zeros),
     (ops.MaxPool(3, 2, ceil=True), UNEVEN, _hanging),
     (ops.MaxPool(2, 2, ceil=True), MAP, _hanging),
     (ops.MaxPool(3, 2, 1, ceil=True), UNEVEN, _hanging),
@@ -507,6 +522,12 @@ def test_an_operation_computes_what_its_name_says(op, shape, meaning, opset):
     shapes = shapes_of(op, shape)
     found, x, weights = one_op(op, *shapes, opset=opset)
     assert found.shape[1:] == op.shape(*shapes)
+    np.testing.assert_allclose(found, meaning(op, x, weights), rtol=2e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize(("op", "shape", "meaning"), MEANINGS, ids=lambda v: str(v) if isinstance(v, Op) else "")
+def test_an_operation_computes_the_same_as_the_runtime_rewrites_it(op, shape, meaning):
+    found, x, weights = one_op(op, *shapes_of(op, shape), optimized=True)
     np.testing.assert_allclose(found, meaning(op, x, weights), rtol=2e-5, atol=4e-6)
 
 

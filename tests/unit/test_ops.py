@@ -68,6 +68,7 @@ def test_what_the_package_offers_is_every_operation_from_which_no_other_derives(
         (ChannelConv(5), [CELL], CELL),
         (MaxPool(kernel=3, stride=2, padding=1), [(64, 112, 112)], (64, 56, 56)),
         (MaxPool(kernel=2, stride=2), [(3, 7, 9)], (3, 3, 4)),
+        (MaxPool(kernel=3, stride=2, padding=1, zeros=True), [(64, 112, 112)], (64, 56, 56)),
         (MaxPool(kernel=3, stride=2, ceil=True), [(64, 112, 112)], (64, 56, 56)),
         (MaxPool(kernel=3, stride=2, ceil=True), [(64, 113, 113)], (64, 56, 56)),
         (MaxPool(kernel=3, stride=2, padding=1, ceil=True), [(3, 7, 8)], (3, 4, 5)),

@@ -177,7 +177,7 @@ STEMS = {
     "resnet50c": ["Conv", "BatchNorm", "Activation"] * 3 + ["MaxPool"],
     "resnetrs50": ["Conv", "BatchNorm", "Activation"] * 4,
     "resnetv2_50d": ["Conv", "BatchNorm", "Activation"] * 2 + ["Conv", "MaxPool"],
-    "resnetv2_50x1_bit": ["Conv", "PadMap", "MaxPool"],
+    "resnetv2_50x1_bit": ["Conv", "MaxPool"],
     "legacy_seresnet50": ["Conv", "BatchNorm", "Activation", "MaxPool"],
     "resnetblur50": ["Conv", "BatchNorm", "Activation", "MaxPool", "BlurPool"],
     "resnetaa50": ["Conv", "BatchNorm", "Activation", "AvgPool"],

@@ -129,9 +129,26 @@ _GATES: dict[str, Callable[[str, _Call], str]] = {
 
 
 def _max_pool(op: ops.MaxPool, call: _Call) -> None:
-    ceil = {"ceil_mode": 1} if op.ceil else {}
-    pads = _square(op.padding, 4)
-    call.end("MaxPool", *call.inputs, kernel_shape=_square(op.kernel), strides=_square(op.stride), pads=pads, **ceil)
+    ceil: dict[str, Attribute] = {"ceil_mode": 1} if op.ceil else {}
+    window: dict[str, Attribute] = {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
+    window |= {"pads": _square(op.padding, 4), **ceil}
+    if not op.zeros:
+        call.end("MaxPool", *call.inputs, **window)
+        return
+    # Not as a Pad before the pooling: ONNX Runtime 1.31 makes one node of the two, whose padding is not zero.
+    most = call.step("most", "MaxPool", *call.inputs, **window)
+    call.end("Max", most, call.numbers("border", _border(op, call)))
+
+
+def _border(op: ops.MaxPool, call: _Call) -> Array:
+    """Zero where a window reaches into the padding, elsewhere the least number there is."""
+    (_, *sides), (_, *places) = call.node.input_shapes[0], call.node.shape
+    least = np.finfo(ELEMENTS[call.node.output.dtype]).min
+    inside = []
+    for side, n in zip(sides, places, strict=True):
+        first = np.arange(n) * op.stride - op.padding
+        inside.append((first >= 0) & (first + op.kernel <= side))
+    return np.where(np.outer(*inside), least, 0.0)[None, None]
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops import MaxPool, PadMap
+from resnet_gen.ops import MaxPool
 from resnet_gen.parts.base import Stem, Using
 
 Pooling: TypeAlias = Literal["max", "max_ceil", "max_zero_pad", "conv", "none"]
@@ -31,7 +31,7 @@ class PooledStem(Stem):
             case "max_ceil":
                 return net.add("pool", MaxPool(kernel=3, stride=2, ceil=True), x)
             case "max_zero_pad":
-                return net.add("pool", MaxPool(kernel=3, stride=2), net.add("pad", PadMap(1, 1), x))
+                return net.add("pool", MaxPool(kernel=3, stride=2, padding=1, zeros=True), x)
             case "conv":
                 return self._convolved(net.scope("pool"), x, using)
         return x
