@@ -14,7 +14,7 @@ from resnet_gen.engine import tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
+from resnet_gen.lower import lower, without_outputs
 from resnet_gen.ops import DType
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
@@ -81,8 +81,8 @@ def prepare(loaded: Loaded, request: Request) -> Network:
     else:
         from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
 
-        whole = loaded.spec.head.kind != "none"
-        weights = stored.fit(graph, stored.read(request.weights), request.weights, whole=whole)
+        body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
+        weights = stored.fit(graph, stored.read(request.weights), request.weights, body=body)
     graph, weights = standardize_weights(graph, weights)
     if request.fold:
         graph, weights = fold_batch_norm(graph, weights)

@@ -44,6 +44,11 @@ def _with_changes(problem: Problem, loaded: Loaded) -> Problem:
     return replace(problem, hint=hint) if changes else problem
 
 
+def without_outputs(loaded: Loaded) -> Loaded:
+    """The same network up to its head, whichever maps it puts out."""
+    return replace(loaded, spec=loaded.spec.model_copy(update={"outputs": ()}))
+
+
 def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)

@@ -7,7 +7,7 @@ file holds is executed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -83,14 +83,15 @@ def _holds_arrays(path: Path) -> bool:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
 
 
-def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path, *, whole: bool = True) -> FromFile:
+def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path, *, body: Graph | None = None) -> FromFile:
     """The file's tensors as the graph's weights; raises `Refused` naming each that does not fit.
 
-    For a network that is not `whole`, a backbone, the file may hold more: modules
-    of which the graph has nothing, such as the classifier.
+    For a backbone, `body` is the network up to its head: the file may hold more
+    of that, and modules of which it has nothing, such as the classifier.
     """
     wanted = {name: tensor.shape for name, tensor in graph.state().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items() if whole or _may_belong(name, wanted)}
+    left = _left_out(body, wanted, tensors) if body else set()
+    found = {name: tensor.shape for name, tensor in tensors.items() if name not in left}
     faults = [f"'{n}' is missing: {_x(s)} is needed" for n, s in wanted.items() if n not in found]
     faults += [f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s]
     faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
@@ -99,9 +100,11 @@ def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path, *, whole: bool 
     return FromFile(tensors, path)
 
 
-def _may_belong(name: str, wanted: Mapping[str, Shape]) -> bool:
-    """Whether a network with these weights has the module that a tensor is of, by the first step of its name."""
-    return name.partition(".")[0] in {ours.partition(".")[0] for ours in wanted}
+def _left_out(body: Graph, wanted: Mapping[str, Shape], names: Iterable[str]) -> set[str]:
+    """Names that a backbone leaves out: of layers behind it, and of modules that the body has nothing of."""
+    behind = body.state().keys() - wanted.keys()
+    modules = {name.partition(".")[0] for name in body.state()}
+    return {name for name in names if name in behind or name.partition(".")[0] not in modules}
 
 
 def _prefixed(wanted: Mapping[str, Shape], found: Mapping[str, Shape], where: str) -> Problem | None:

@@ -431,10 +431,6 @@ def _gelu(op, x, w):
 MAP, UNEVEN, CELL, VECTOR = (6, 9, 9), (6, 8, 11), (12, 1, 1), (6,)
 
 
-def _max_over_zeros(op, x, w):
-    return windows(padded(x, op.padding), op.kernel, op.stride).max((4, 5))
-
-
 MEANINGS = [
     (ops.Conv(4, 3, 2, 1, bias=True), MAP, _conv),
     (ops.Conv(4, 3, 1, 0, groups=2), MAP, _conv),
@@ -464,8 +460,6 @@ MEANINGS = [
     (ops.MaxPool(3, 2, 1, zeros=True), MAP, _max_pool),
     (ops.MaxPool(3, 2, 1, zeros=True), UNEVEN, _max_pool),
     (ops.MaxPool(3, 2, zeros=True), UNEVEN, _max_pool),
-    (ops.MaxPool(3, 2, 1, zeros=True), UNEVEN, _max_over_zeros),
-    (ops.MaxPool(3, 1, 1, zeros=True), MAP, _max_over_zeros),
     (ops.MaxPool(3, 2, ceil=True), UNEVEN, _hanging),
     (ops.MaxPool(2, 2, ceil=True), MAP, _hanging),
     (ops.MaxPool(3, 2, 1, ceil=True), UNEVEN, _hanging),

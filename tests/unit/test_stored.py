@@ -20,8 +20,9 @@ import pytest
 import safetensors.numpy
 
 from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.lower import lower, without_outputs
 from resnet_gen.problems import Refused
+from resnet_gen.resources import references, shipped_specs
 from resnet_gen.weights import pytorch, stored
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
 from tests.onnx_runs import TINY, network
@@ -678,3 +679,43 @@ def test_names_that_all_carry_a_wrapper_s_prefix_are_one_fault(tmp_path):
     with pytest.raises(Refused) as caught:
         stored.fit(graph, stored.read(path), path)
     assert [p.message for p in caught.value.problems] == ["every name begins with 'module.'"]
+
+
+# --- published state dicts ---------------------------------------------------
+
+
+class Shaped:
+    """A tensor of which only the shape is known."""
+
+    def __init__(self, shape):
+        self.shape = tuple(shape)
+
+
+PUBLISHED = {load(name).spec.reference: name for name in shipped_specs() if load(name).spec.reference}
+
+
+@pytest.mark.parametrize("reference", PUBLISHED)
+def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone(reference):
+    state = json.loads((references() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
+    tensors = {name: Shaped(shape) for name, shape in state.items()}
+    stored.fit(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
+    cut = load(PUBLISHED[reference], ["head=none", "outputs=[stage2]"])
+    backbone = lower(cut)
+    assert 0 < len(backbone.state()) < len(state)
+    with pytest.raises(Refused):
+        stored.fit(backbone, tensors, Path("w.pth"))
+    stored.fit(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
+
+
+def test_a_tensor_too_many_inside_a_backbone_s_modules_is_refused():
+    cut = load("resnet18", ["head=none", "outputs=[stage2]"])
+    backbone, body = lower(cut), lower(without_outputs(cut))
+    tensors = {name: Shaped(tensor.shape) for name, tensor in backbone.state().items()}
+    stored.fit(
+        backbone,
+        {**tensors, "fc.weight": Shaped([10, 4]), "layer4.0.conv1.weight": Shaped([1])},
+        Path("w"),
+        body=body,
+    )
+    with pytest.raises(Refused, match=r"'layer2.7.conv1.weight' belongs to no layer"):
+        stored.fit(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
