@@ -19,7 +19,7 @@ from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.resources import references
 from resnet_gen.weights.base import CHUNK
 from tests import parity
-from tests.onnx_runs import TOLERANCE, difference, network, run, session
+from tests.onnx_runs import TOLERANCE, Session, difference, network, run, session
 from tests.parity import SIDES, Streamed, logits, of_variants, specs
 from tests.reference import make_outputs, weights_rule
 
@@ -112,8 +112,18 @@ def test_the_maps_of_backbones_agree_dilated_cut_off_and_with_other_channels(nam
         assert values.shape[-1] == math.ceil(96 / min(stride, 2 ** (int(stage[5:]) + 1)))
 
 
+@pytest.mark.parametrize("variant", make_outputs.VARIANTS)
+def test_variants_that_nobody_publishes_agree_with_timm_s_own(variant, more):
+    (_, _, shape), (name, *settings) = make_outputs.VARIANTS[variant]
+    graph = network(name, f"input.size=[{shape[1]}, {shape[2]}]", *settings)
+    model = b"".join(OnnxFile(graph, Streamed(graph), Options()).chunks())
+    found = Session(model, optimized=True).run(make_outputs.oblong(shape))
+    assert difference(found[0], more[variant]) < TOLERANCE
+
+
 def test_everything_stored_is_compared(more):
     compared = {f"{name}/{side}" for name, side in make_outputs.LOGITS.items()}
+    compared |= set(make_outputs.VARIANTS)
     compared |= {f"{make_outputs.key(*of)}/stage{n}" for of in make_outputs.FEATURES for n in range(1, 5)}
     assert set(more) == compared
 
