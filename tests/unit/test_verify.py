@@ -238,3 +238,14 @@ def test_a_pooled_stage_is_judged_by_the_map_of_its_blocks(tmp_path):
     found = findings(child)
     assert rules(found) == ["half-map-double-filters"]
     assert found[0].message == "stages 3 and 4: maps of 28 and 14 with 512 and 512 filters"
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16, 32])
+def test_a_dilated_stage_keeps_the_rules_as_if_its_map_had_shrunk(stride):
+    assert findings("resnet50", "claims=[]", "reference=null", f"stages.output_stride={stride}") == []
+
+
+def test_a_dilated_stage_that_breaks_a_rule_does_so_still():
+    widths = "stages.widths=[64, 128, 256, 256]"
+    (found,) = findings("resnet50", "claims=[]", "reference=null", widths, "stages.output_stride=16")
+    assert found.rule == "half-map-double-filters"
