@@ -143,7 +143,8 @@ def stage_table(graph: Graph) -> str:
     rows = [(r.stage, sides(r.output), r.blocks, f"{r.params:,}", f"{r.macs:,}") for r in stage_rows(graph)]
     total = count(graph)
     last = ("total", "", f"{total.layers} layers", f"{total.params:,}", f"{total.macs:,}")
-    return columns([("stage", "output", "blocks", "params", "MACs"), *rows, last], right=(3, 4))
+    several = [("puts out", sides(v.shape), v.name, "", "") for v in graph.outputs if len(graph.outputs) > 1]
+    return columns([("stage", "output", "blocks", "params", "MACs"), *rows, last, *several], right=(3, 4))
 
 
 def layer_table(graph: Graph) -> str:
