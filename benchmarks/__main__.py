@@ -63,7 +63,7 @@ def _ratios(cases: dict[str, Case]) -> None:
     _line("peak memory, MiB", peak, "under 200", peak < 200)
     growth = cases["ResNet-152 to ONNX"].mebibytes / fifty.mebibytes
     _line("ResNet-152's peak over ResNet-50's", growth, "1.0, within 5 %", growth <= 1.05)
-    _line("verify all specs, s", cases["verify all specs"].time, "under 2", cases["verify all specs"].time < 2)
+    _line("verify all specs, s", cases["verify all specs"].time, "under 5", cases["verify all specs"].time < 5)
     extra = cases["resnet-gen --help"].time - cases["bare python"].time
     _line("--help over a bare Python start, s", extra, "under 0.1", extra < 0.1)
 
