@@ -103,5 +103,41 @@ def test_a_scheme_for_other_networks_gives_every_layer_a_name_or_is_refused(name
 
 
 def test_two_layers_of_one_name_are_refused_at_the_scheme():
-    with pytest.raises(Refused, match="naming: two layers would both be called 'final_conv'"):
+    with pytest.raises(Refused) as caught:
         network("regnetv_040", "naming=timm_regnet", "head.activation=true")
+    (problem,) = caught.value.problems
+    assert problem.message == "naming: two layers would both be called 'final_conv'"
+    assert (str(problem.where), problem.hint) == ("--set:1:8", "the scheme is for other networks")
+
+
+EVERY_LAYER = {
+    "torchvision": (
+        ("resnet50", *TINY, "stages.depths=[1]", "stages.widths=[64]"),
+        "conv1 bn1 relu maxpool layer1.0.conv1 layer1.0.bn1 layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 layer1.0.relu2 "
+        "layer1.0.conv3 layer1.0.bn3 layer1.0.downsample.0 layer1.0.downsample.1 layer1.0.add layer1.0.relu3 avgpool "
+        "flatten fc",
+    ),
+    "timm_resnet": (
+        ("resnet10t", *TINY, "stages.depths=[1]", "stages.widths=[8]", "stages.strides=[2]"),
+        "conv1.0 conv1.1 conv1.2 conv1.3 conv1.4 conv1.5 conv1.6 bn1 act1 maxpool layer1.0.conv1 layer1.0.bn1 "
+        "layer1.0.act1 layer1.0.conv2 layer1.0.bn2 layer1.0.downsample.0 layer1.0.downsample.1 layer1.0.downsample.2 "
+        "layer1.0.add layer1.0.act2 global_pool flatten fc",
+    ),
+    "timm_regnet": (
+        ("regnetx_002", *ONE, "stages.shortcut=identity", "stages.strides=[1]", "stem.width=16"),
+        "stem.conv stem.bn stem.act s1.b1.conv1.conv s1.b1.conv1.bn s1.b1.act1 s1.b1.conv2.conv s1.b1.conv2.bn "
+        "s1.b1.act2 s1.b1.conv3.conv s1.b1.conv3.bn s1.b1.add s1.b1.act3 head.pool head.flatten head.fc",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "names"), EVERY_LAYER.values(), ids=EVERY_LAYER)
+def test_layers_without_weights_have_names_of_the_library_too(settings, names):
+    assert [node.name for node in network(*settings, "reference=null").nodes] == names.split()
+
+
+def test_the_last_of_many_layers_of_vggs_head_gives_the_scores():
+    head = f"head={{kind: mlp, pool: 1, hidden: {[4] * 11}}}"
+    names = [node.name for node in network("timm-vgg11_bn", "input.size=32", head, "reference=null").nodes]
+    assert names[-1] == "head.fc"
+    assert [name for name in names if name.startswith("pre_logits.fc")] == [f"pre_logits.fc{n}" for n in range(1, 12)]

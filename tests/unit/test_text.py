@@ -68,6 +68,20 @@ def test_a_projection_is_no_part_of_the_block_s_text_but_counts():
     assert with_all.params > first.params
 
 
+def test_attention_and_what_smooths_a_map_stand_in_the_block():
+    assert blocks("seresnet18")[1] == "[3x3, 64; 3x3, 64, attention] x 2"
+    assert blocks("regnety_002")[3] == "[1x1, 152; 3x3, 152, 19 groups; 1x1, 152, attention] x 4"
+    assert blocks("resnetblur18")[2] == "[3x3, 128; 3x3 blur, stride 2; 3x3, 128] x 1, [3x3, 128; 3x3, 128] x 1"
+
+
+@pytest.mark.xfail(strict=True, reason="a block that pools inside loses its brackets, as if a stage's pooling")
+def test_a_block_that_pools_inside_is_a_block_in_brackets():
+    rows = blocks("res2net50_26w_4s")
+    links = "3x3, 52; 3x3, 52; 3x3, 52"
+    first = f"[1x1, 208; {links}; 3x3 average pool, stride 2; 1x1, 512] x 1"
+    assert rows[2] == f"{first}, [1x1, 208; {links}; 1x1, 512] x 3"
+
+
 def test_a_softmax_stands_in_the_head():
     assert blocks("resnet18", "head.softmax=true")[-1] == "global average pool; 1000-d fc; softmax"
 

@@ -13,9 +13,9 @@ class TimmVgg(Naming):
     kind: Literal["timm_vgg"] = "timm_vgg"
 
     def names(self, paths: Sequence[str]) -> list[str]:
-        last = max((path for path in paths if path.startswith("head.fc")), default="")
+        last = [path for path in paths if path.startswith("head.fc")][-1:]
         features = numbered(paths)
-        return [features.get(path) or _head(path.removeprefix("head."), path == last) for path in paths]
+        return [features.get(path) or _head(path.removeprefix("head."), path in last) for path in paths]
 
 
 def _head(what: str, last: bool) -> str:
