@@ -338,6 +338,17 @@ def attention_behind_the_sum(patch):
     patch.setattr(Basic, "build", build)
 
 
+@mutation("names", "outputs", of="seresnet18")
+def attention_before_the_norm(patch):
+    def build(self, net, x, place, using):
+        y = using.conv_norm_act(net, "1", x, place.width, kernel=3, stride=place.stride)
+        y = using.attend(net, using.conv(net, "conv2", y, place.width, kernel=3), x)
+        y = using.shortcut.join(net, x, using.normed(net, "norm2", y), place=place, using=using)
+        return using.activation.build(net, "act2", y)
+
+    patch.setattr(Basic, "build", build)
+
+
 @mutation("counts", "names", "outputs", of="regnety_002")
 def attention_reduced_from_the_branch(patch):
     reduced = SqueezeExcite.build
@@ -460,6 +471,18 @@ def second_path_not_dilated(patch):
 @mutation("outputs", of="resnest14d")
 def splits_that_do_not_compete(patch):
     op_replaced(patch, lambda path, op: isinstance(op, SplitSoftmax), lambda op: Activation("sigmoid"))
+
+
+@mutation("outputs", of="resnest14d")
+def softmax_of_the_splits_over_the_channels(patch):
+    rule = RULES[SplitSoftmax]
+
+    def over_channels(op, call):
+        step = call.step
+        call.step = lambda role, *given, **more: step(role, *given, **(more | ({"axis": 2} if "axis" in more else {})))
+        rule(op, call)
+
+    patch.setitem(RULES, SplitSoftmax, over_channels)
 
 
 @mutation("outputs", of="resnest14d")

@@ -55,11 +55,13 @@ def _title(stage: str) -> str:
 
 def _blocks(nodes: Sequence[Node]) -> str:
     """What a stage repeats, as the paper writes it: `[3x3, 64; 3x3, 64] x 2`."""
-    blocks = [text for _, group in groupby(nodes, key=lambda n: n.block) if (text := _layers(list(group)))]
+    groups = [(block, _layers(list(group))) for block, group in groupby(nodes, key=lambda n: n.block)]
+    blocks = [text for _, text in groups if text]
     if not nodes[0].path.startswith("stages."):
         return ", ".join(blocks)
     parts = [f"[{'] ['.join(run)}] x {times}" for run, times in _runs(blocks)]
-    return ", ".join(p[1:].removesuffix("] x 1") if "pool" in p else p for p in parts)
+    behind = {f"[{text}] x 1" for block, text in groups if not block.rpartition(".")[2].isdecimal()}
+    return ", ".join(p[1:].removesuffix("] x 1") if p in behind else p for p in parts)
 
 
 def _runs(items: Sequence[str]) -> list[tuple[list[str], int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.graph import Graph, Node
+from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.passes.rewire import rewired
 from resnet_gen.weights.base import Array, Derived, Recipe, Weights
@@ -17,18 +18,21 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """Fold each batch norm whose input is a convolution that nothing else reads.
 
     A convolution gains a bias where it had none. Pre-activation norms, which
-    follow a sum, stay. The sums are formed in float64.
+    follow a sum, stay, and so do those of a convolution that the network puts
+    out. The sums are formed in float64.
     """
-    makers = {node.output.name: node for node in graph.nodes}
+    outputs = {value.name for value in graph.outputs}
+    makers = {node.output.name: node for node in graph.nodes if node.output.name not in outputs}
     readers = graph.consumers()
     pairs = {
         norm.name: makers[norm.inputs[0].name]
         for norm in graph.nodes
         if isinstance(norm.op, BatchNorm) and _foldable(makers.get(norm.inputs[0].name), readers)
     }
-    convs = {conv.name for conv in pairs.values()}
-    nodes = [_biased(n) if n.name in convs else n for n in graph.nodes if n.name not in pairs]
-    same = {n.output.name: pairs[n.name].output for n in graph.nodes if n.name in pairs}
+    results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
+    put_out = {conv: value for conv, value in results.items() if value.name in outputs}
+    nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
+    same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
     recipes: dict[str, Recipe] = {}
     for norm in graph.nodes:
         if norm.name in pairs:
@@ -40,9 +44,10 @@ def _foldable(conv: Node | None, readers: dict[str, list[Node]]) -> bool:
     return conv is not None and isinstance(conv.op, Conv) and len(readers[conv.output.name]) == 1
 
 
-def _biased(conv: Node) -> Node:
+def _biased(conv: Node, put_out: Mapping[str, Value]) -> Node:
+    """The convolution with a bias; what it makes has the norm's name where the network puts that out."""
     assert isinstance(conv.op, Conv)
-    return replace(conv, op=replace(conv.op, bias=True))
+    return replace(conv, op=replace(conv.op, bias=True), output=put_out.get(conv.name, conv.output))
 
 
 def _recipes(conv: Node, norm: Node) -> dict[str, Recipe]:

@@ -14,6 +14,7 @@ from resnet_gen.parts.blocks.regnet import RegNet
 from resnet_gen.parts.rounding import divisible
 from resnet_gen.parts.widths.additive import Additive
 from resnet_gen.parts.widths.regnet import RegNetWidths
+from resnet_gen.problems import Refused
 from tests.onnx_runs import network
 
 
@@ -46,9 +47,46 @@ def test_se_reduces_the_branch_or_what_enters_the_block():
     assert [w for _, _, w, *_ in layers("regnety_002", "stages.0.0.attention.")] == [8, 24]
 
 
-@pytest.mark.parametrize(("channels", "kernel"), [(16, 3), (64, 3), (128, 5), (256, 5), (512, 5), (1024, 5), (2048, 7)])
+@pytest.mark.parametrize(
+    ("channels", "kernel"), [(16, 3), (32, 3), (64, 3), (128, 5), (256, 5), (512, 5), (1024, 5), (2048, 7)]
+)
 def test_eca_reaches_further_over_more_channels(channels, kernel):
     assert EfficientChannelAttention(kind="eca").reach(channels) == kernel
+
+
+def inputs(name, path, *settings):
+    """Paths of what the node at `path` reads."""
+    nodes = network(name, *settings).nodes
+    made = {node.output.name: node.path for node in nodes}
+    return [made[value.name] for node in nodes if node.path == path for value in node.inputs]
+
+
+def test_cbam_weighs_channels_and_then_positions_by_the_maximum_and_the_mean():
+    at = "stages.0.1.attention"
+    assert inputs("resnet50", f"{at}.channel.scale", CBAM) == ["stages.0.1.norm3", f"{at}.channel.gate"]
+    assert inputs("resnet50", f"{at}.spatial.scale", CBAM) == [f"{at}.channel.scale", f"{at}.spatial.gate"]
+    assert inputs("resnet50", f"{at}.spatial.both", CBAM) == [f"{at}.spatial.max", f"{at}.spatial.mean"]
+    assert layers("resnet50", f"{at}.", CBAM) == [
+        ("channel.fc1", 1, 16, 1, 1, 1), ("channel.fc2", 1, 256, 1, 1, 1), ("spatial.conv", 7, 1, 1, 1, 1),
+    ]  # fmt: skip
+
+
+CBAM = "stages.attention=cbam"
+SE = ["GlobalAvgPool", "Conv", "Activation", "Conv", "Activation", "Mul"]
+UNIT = ["Conv", "BatchNorm", "Activation"]
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("seresnet18", [*UNIT, "Conv", "BatchNorm", *SE, "Add", "Activation"]),
+        ("seresnet50", [*UNIT, *UNIT, "Conv", "BatchNorm", *SE, "Add", "Activation"]),
+        ("regnety_004", [*UNIT, *UNIT, *SE, "Conv", "BatchNorm", "Add", "Activation"]),
+        ("preact110", ["BatchNorm", "Activation", "Conv"] * 2 + [*SE, "Add"]),
+    ],
+)
+def test_attention_stands_behind_the_last_norm_but_inside_the_block_of_a_regnet(name, block):
+    assert kinds(name, "stages.1.1.", "stages.attention.kind=se") == block
 
 
 def test_cbam_shares_its_two_layers_between_means_and_maxima():
@@ -69,6 +107,8 @@ def test_cbam_shares_its_two_layers_between_means_and_maxima():
 def test_regnet_widths_are_the_paper_s():
     rule = RegNetWidths(kind="regnet", depth=13, w_0=24, w_a=36.44, w_m=2.49)  # Table of RegNetX-200MF
     assert (rule.depths(), rule.widths([2] * 4)) == ((1, 1, 4, 7), (24, 56, 152, 368))
+    rule = RegNetWidths(kind="regnet", depth=16, w_0=48, w_a=27.89, w_m=2.09)  # RegNetY-400MF
+    assert (rule.depths(), rule.widths([2] * 4)) == ((1, 3, 6, 6), (48, 104, 208, 440))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +185,14 @@ def test_paths_of_a_selective_kernel_reach_further_by_dilation():
     assert inputs["stages.1.0.conv2.paths.0.conv"] == 64, "each path gets its share of the channels"
 
 
+def test_paths_of_a_selective_kernel_each_get_all_channels_in_the_paper():
+    whole = ("stages.block.split_input=false", "reference=null")
+    assert inputs("skresnet50", "stages.1.1.conv2.paths.1.conv", *whole) == ["stages.1.1.act1"]
+    assert inputs("skresnet50", "stages.1.1.conv2.paths.1.conv") == ["stages.1.1.conv2.split.1"]
+    with pytest.raises(Refused, match=r"stages\.0\.0\.conv2: 64 channels cannot be shared by 3 paths"):
+        network("skresnet50", "stages.block.kernels=[3, 5, 7]", "reference=null")
+
+
 def test_a_linear_block_has_no_activation_and_no_shortcut_where_the_shape_changes():
     changed, same = (kinds("regnetz_005", f"stages.1.{i}.") for i in (0, 1))
     assert "Add" not in changed
@@ -190,6 +238,13 @@ def test_a_stem_has_these_operations(name, wanted):
     assert kinds(name, "stem.") == wanted
 
 
+def test_a_deep_stem_strides_once_and_may_widen():
+    assert layers("resnet50c", "stem.") == [
+        ("conv1", 3, 32, 2, 1, 1), ("conv2", 3, 32, 1, 1, 1), ("conv3", 3, 64, 1, 1, 1),
+    ]  # fmt: skip
+    assert [width for _, _, width, *_ in layers("resnet10t", "stem.")] == [24, 32, 64]
+
+
 def test_a_blurred_block_is_dense_and_shrinks_behind_its_activation():
     assert layers("resnetblur18", "stages.1.0.conv") == [("1", 3, 128, 1, 1, 1), ("2", 3, 128, 1, 1, 1)]
     assert kinds("resnetblur18", "stages.1.0.")[:5] == ["Conv", "BatchNorm", "Activation", "BlurPool", "Conv"]
@@ -217,10 +272,53 @@ def test_average_pooling_stands_before_the_projection_where_the_map_shrinks():
     assert dilated == ["PadMap", "AvgPool", "Conv", "BatchNorm"]
 
 
+def test_average_pooling_of_a_projection_takes_in_the_end_of_an_odd_map():
+    pools = [n for n in network("resnet50d", "input.size=100").nodes if n.path.endswith("avg.pool")]
+    assert {n.op for n in pools} == {ops.AvgPool(2, 2, ceil=True)}
+    assert [(n.input_shapes[0][1], n.shape[1]) for n in pools] == [(25, 13), (13, 7), (7, 4)]
+    dilated = {n.path: n for n in network("resnet50d", "stages.output_stride=16").nodes}
+    assert dilated["stages.3.0.shortcut.avg.pad"].op == ops.PadMap(0, 1)
+    assert dilated["stages.3.0.shortcut.avg.pool"].op == ops.AvgPool(2, 1)
+    assert dilated["stages.3.0.shortcut.avg.pool"].shape == (1024, 14, 14)
+
+
+def test_a_wide_projection_of_a_dilated_stage_stays_wide():
+    third, last = (layers("senet154", f"stages.{s}.0.shortcut", "stages.output_stride=8") for s in (2, 3))
+    assert (third, last) == ([(".conv", 3, 1024, 1, 1, 1)], [(".conv", 3, 2048, 1, 2, 1)])
+
+
 def test_the_first_block_of_a_dilated_stage_has_the_dilation_of_the_one_before():
     dilated = [layers("resnet50", f"stages.{s}.{b}.conv2", "stages.output_stride=8")[0][3:5] for s, b in
                ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1))]  # fmt: skip
     assert dilated == [(2, 1), (1, 1), (1, 2), (1, 2), (1, 4)]
+
+
+# --- norms and heads ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("norm", "op"), [("layer", ops.GroupNorm(1)), ("{kind: group, groups: 4}", ops.GroupNorm(4))])
+def test_norms_without_running_statistics(norm, op):
+    norms = [n.op for n in network("resnet50", f"norm={norm}").nodes if ".norm" in n.path]
+    assert set(norms) == {op}
+    assert count(network("resnet50", f"norm={norm}")).buffers == 0
+
+
+HEADS = {
+    "alphago-zero-20": [*UNIT, "Flatten", "Linear", *UNIT, "Flatten", "Linear", "Activation", "Linear", "Activation"],
+    "timm-vgg16": ["Conv", "Activation", "Conv", "Activation", "GlobalAvgPool", "Flatten", "Linear"],
+    "resnetv2_50x1_bit": ["GroupNorm", "Activation", "GlobalAvgPool", "Conv", "Flatten"],
+    "regnetv_040": ["Activation", "GlobalAvgPool", "Flatten", "Linear"],
+}
+
+
+@pytest.mark.parametrize(("name", "wanted"), HEADS.items())
+def test_a_head_has_these_operations(name, wanted):
+    assert kinds(name, "head.") == wanted
+
+
+def test_hidden_layers_of_vgg_as_convolutions_see_a_map_of_7():
+    assert layers("timm-vgg16", "head.") == [("fc1", 7, 4096, 1, 1, 1), ("fc2", 1, 4096, 1, 1, 1)]
+    assert [(v.name, v.shape) for v in network("alphago-zero-20").outputs] == [("policy", (362,)), ("value", (1,))]
 
 
 # --- overrides ---------------------------------------------------------------

@@ -137,9 +137,8 @@ def test_folding_twice_is_folding_once(graph, weights):
     assert model_bytes(*twice) == model_bytes(*once)
 
 
-@pytest.mark.xfail(strict=True, reason="a convolution that the network puts out is folded all the same")
 def test_a_convolution_that_is_put_out_is_not_folded():
-    """Of a pre-activated block without a sum: the next block's norm alone reads it, and so does who runs the network."""
+    """It ends a pre-activated block without a sum, so that inside the network only the next block's norm reads it."""
     stages = "{depths: [1, 1], widths: [8, 16], strides: [2, 2], block: preact_basic, shortcut: same_shape}"
     graph = network(TINY, f"stages={stages}", "outputs=[stage1]")
     weights = Ruled(graph)
@@ -301,3 +300,15 @@ def test_a_graph_without_standardized_weights_is_handed_on():
     graph = network("resnet18", *SMALL)
     weights = Seeded(graph)
     assert standardize_weights(graph, weights) == (graph, weights)
+
+
+def test_a_folded_norm_that_is_put_out_keeps_its_name_and_values():
+    graph = network(
+        "resnet18", *SMALL, "stages.depths=[1, 1]", "stages.widths=[8, 16]", "stages.block=regnet",
+        "stages.block.linear=true", "stages.shortcut=same_shape", "outputs=[stage2]", "naming=paths",
+    )  # fmt: skip
+    weights = Seeded(graph)
+    folded = fold_batch_norm(graph, weights)
+    assert [value.name for value in folded[0].outputs] == ["stage2", "logits"]
+    assert not any(isinstance(node.op, BatchNorm) for node in folded[0].nodes)
+    assert difference(outputs(*folded), outputs(graph, weights)) < TOLERANCE

@@ -100,6 +100,13 @@ def test_the_norm_that_ends_a_branch_is_scaled_by_the_number_of_sums(name, last)
         np.testing.assert_array_equal(_all_norm_weights(graph)[n], np.float32(sums**-0.5))
 
 
+@pytest.mark.parametrize(("name", "last"), [("seresnet18", "bn2"), ("resnet50_gn", "bn3"), ("resnetblur18", "bn2")])
+def test_a_norm_that_ends_a_branch_is_scaled_behind_attention_and_whatever_its_kind(name, last):
+    graph = network(name)
+    scaled = {n for n, v in _all_norm_weights(graph).items() if (v != 1).any()}
+    assert scaled == {n.weight_name("weight") for n in graph.nodes if n.name.endswith(f".{last}")}
+
+
 def _all_norm_weights(graph):
     weights = Seeded(graph)
     names = [n for n, t in graph.state().items() if t.fill == 1.0 and t.trainable]

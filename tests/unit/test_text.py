@@ -74,7 +74,6 @@ def test_attention_and_what_smooths_a_map_stand_in_the_block():
     assert blocks("resnetblur18")[2] == "[3x3, 128; 3x3 blur, stride 2; 3x3, 128] x 1, [3x3, 128; 3x3, 128] x 1"
 
 
-@pytest.mark.xfail(strict=True, reason="a block that pools inside loses its brackets, as if a stage's pooling")
 def test_a_block_that_pools_inside_is_a_block_in_brackets():
     rows = blocks("res2net50_26w_4s")
     links = "3x3, 52; 3x3, 52; 3x3, 52"
