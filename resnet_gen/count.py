@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from resnet_gen.graph import Graph, Node, longest_path
 from resnet_gen.ops import Linear, MaxPool
@@ -46,7 +47,7 @@ class Counts:
         return {name: getattr(self, name) for name in COUNTS}
 
 
-COUNTS = (
+CountName: TypeAlias = Literal[
     "params",
     "buffers",
     "macs",
@@ -56,7 +57,8 @@ COUNTS = (
     "layers",
     "activations",
     "activations_and_pools",
-)
+]
+COUNTS: tuple[CountName, ...] = get_args(CountName)
 """Every count by its name."""
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from resnet_gen import outside
+from resnet_gen.count import CountName
 from resnet_gen.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.registry import OneOf
@@ -185,17 +186,7 @@ def _figure(text: str) -> str:
 class Claim(_Model):
     """One figure that somebody published about this network."""
 
-    what: Literal[
-        "layers",
-        "params",
-        "buffers",
-        "macs",
-        "flops",
-        "conv_macs",
-        "macs_and_biases",
-        "activations",
-        "activations_and_pools",
-    ] = Field(description="The count (docs/counting.md says what each holds).")
+    what: CountName = Field(description="The count (docs/counting.md says what each holds).")
     value: int | None = Field(None, ge=0, description="The exact figure.")
     printed: Annotated[str, Field(max_length=32), AfterValidator(_figure)] | None = Field(
         None, description="The figure as printed (`3.8e9`, `25.5M`): met within one unit of its last digit."

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "parts": "parts.base graph ops",
     "outside": "parts.base parts.registry problems",
     "faults": "parts.base parts.registry problems source",
-    "spec": "faults outside parts.base parts.registry printed problems source",
+    "spec": "count faults outside parts.base parts.registry printed problems source",
     "schema": "spec",
     "language": "parts.base parts.registry render spec",
     "load": "outside spec source problems resources",
