@@ -79,7 +79,8 @@ def calibration(count: int = 256) -> Array:
 
 def write_calibration(path: Path, count: int = 256) -> Path:
     """Write `calibration(count)` as `images` of an .npz, the same bytes each time."""
-    np.savez(path, images=calibration(count))
+    with path.open("wb") as stream:
+        np.savez(stream, images=calibration(count))
     return path
 
 
