@@ -1,9 +1,9 @@
 """Trains resnet8-digits: `resnet8-digits.safetensors`, and what PyTorch says of it, `resnet8-digits.json`.
 
 Run by hand where torch is installed beside the `dev` extra, from the project's root:
-`python -m tests.accuracy.train`, two minutes on one core. With `--choose` it
+`python -m tests.accuracy.train`, half a minute on one core. With `--choose` it
 trains five times on four fifths of the training part, and prints what each
-gets right of the fifth that it has not seen; the settings below were chosen by
+gets right of the fifth that it has not seen; the settings below were judged by
 that. The test part is looked at once, at the end.
 
 The network is written here in PyTorch's words, not made from the spec, and so is a witness of it.
