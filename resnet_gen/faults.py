@@ -176,9 +176,13 @@ def _model_in(annotation: Any) -> Any:
 
 PLACES_PATTERN = r"^stage[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?(\.block[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?)?$"
 OUTPUT_PATTERN = r"^stage[1-9][0-9]{0,3}$"
+CAPABILITY_PATTERN = r"^[1-9][0-9]?\.[0-9]$"
+VERSION_PATTERN = r"^[1-9][0-9]?(\.[0-9]{1,3}){0,2}$"
 _PATTERNS = {
     PLACES_PATTERN: ("a place", "write stage2, stage3-4, stage1.block2 or stage1.block2-5; both count from 1"),
     OUTPUT_PATTERN: ("a stage", "write stage1, stage2, ..."),
+    CAPABILITY_PATTERN: ("a compute capability", 'write it as NVIDIA does: "8.6"'),
+    VERSION_PATTERN: ("a version", 'write its numbers: "10.3"'),
 }
 """What a text should be that does not look like it, and how it is written."""
 
@@ -249,4 +253,6 @@ _HINTS = {
     "per_channel": "write one for each channel",
     "one_figure": "'value' is the exact count, 'printed' the figure as a paper rounds it",
     "printed": "write it as printed: 25.5M, 3.8e9, 1.8G",
+    "no_reason": "add it to 'precisions', or to 'refuses' with the reason",
+    "both": "a precision is in one of the two",
 }

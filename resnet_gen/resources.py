@@ -26,10 +26,16 @@ def references() -> Path:
     return _folder("specs") / "references"
 
 
+def targets_folder() -> Path:
+    """The folder of devices that networks are built for."""
+    return _folder("specs") / "targets"
+
+
 @cache
 def shipped_specs() -> dict[str, Path]:
     """The shipped specifications: name to file, sorted by family and then by size."""
-    found = sorted(_folder("specs").glob("*/*.yaml"), key=lambda p: (p.parent.name, _natural(p.stem)))
+    networks = (path for path in _folder("specs").glob("*/*.yaml") if path.parent != targets_folder())
+    found = sorted(networks, key=lambda p: (p.parent.name, _natural(p.stem)))
     return {path.stem: path for path in found}
 
 

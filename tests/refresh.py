@@ -11,6 +11,7 @@ from resnet_gen.emit.catalogue import catalogue_page
 from resnet_gen.language import language_page
 from resnet_gen.schema import json_schema
 from tests.bad_specs import test_bad_specs
+from tests.unit import test_targets
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +23,7 @@ def main() -> int:
     (ROOT / "docs" / "language.md").write_text(language_page(), encoding="utf-8")
     (ROOT / "docs" / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
     test_bad_specs.refresh()
+    test_targets.refresh()
     cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0
 

@@ -96,7 +96,8 @@ class Npz:
             raise EOFError("it ends early")
         values = np.frombuffer(data, self.dtype).reshape(self.stored[1:])
         if self.dtype == np.uint8:
-            return normalized(values, self.to)[0]
+            pixels: Array = normalized(values, self.to)[0]
+            return pixels
         image: Array = values.astype(np.float32)
         return image
 

@@ -1,0 +1,154 @@
+"""Devices that networks are built for: YAML files as specs are, one a device, checked as specs are."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from resnet_gen.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
+from resnet_gen.problems import Refused, refuse, shortened, suggest
+from resnet_gen.resources import targets_folder
+from resnet_gen.source import read_file
+from resnet_gen.spec import NAME_PATTERN, Words
+
+Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+"""Every precision that a target says something of."""
+
+Engine: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
+
+_SINCE: dict[Precision, tuple[int, int]] = {"fp16": (5, 3), "int8": (6, 1), "bf16": (8, 0), "fp8": (8, 9)}
+"""The compute capability with which products of this precision came (CUDA C++ Programming Guide, arithmetic)."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Measured(_Model):
+    """A throughput that somebody measured on the device, on an image of the network's own size."""
+
+    network: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="The shipped network.")
+    precision: Precision = Field(description="The precision that its layers computed in.")
+    batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
+    images_per_second: Annotated[float, Field(gt=0)] = Field(description="The throughput.")
+    source: Words = Field(description="Who measured it, and where it is published.")
+
+
+class Target(_Model):
+    """A device: what it computes in, what its engines are built by, how fast and how large it is."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="Letters, digits, '-' and '_'.")
+    title: Words = Field(description="What people call the device.")
+    architecture: Words = Field(description="The family of its processor: Maxwell, Turing, Hopper, ...")
+    compute_capability: Annotated[str, Field(pattern=CAPABILITY_PATTERN)] | None = Field(
+        None, description='CUDA\'s number for what its GPU can do ("8.6"); left out where there is none.'
+    )
+    tensorrt: Annotated[str, Field(pattern=VERSION_PATTERN)] | None = Field(
+        None, description="The last version of TensorRT that serves it."
+    )
+    engine: Engine = Field(
+        description="`tensorrt-rtx`: engines are built anywhere, by TensorRT-RTX; `in-place`: on the device itself, "
+        "by its TensorRT; `onnx`: there are none, an ONNX runtime reads the model."
+    )
+    opset: Annotated[int, Field(ge=13, le=26)] = Field(description="The newest ONNX opset that it reads.")
+    precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1)] = Field(description="What it runs.")
+    refuses: dict[Precision, Words] = Field(
+        default_factory=dict, description="The reason for each precision that it does not run."
+    )
+    memory_gb: Annotated[float, Field(gt=0)] | None = Field(None, description="Memory, in 10^9 bytes.")
+    bandwidth_gb_s: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Peak bandwidth of that memory, in 10^9 bytes a second."
+    )
+    peak_tflops: dict[Precision, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="Peak of dense arithmetic, in 10^12 operations a second, a multiply-add being two.",
+    )
+    tensor_cores: bool = Field(description="Whether it has units for products of matrices.")
+    measured: Measured | None = Field(
+        None, description="What the device's efficiency is solved from (docs/predict.md)."
+    )
+    note: Words | None = Field(None, description="What else one should know.")
+    source: Words = Field(description="Where the figures come from.")
+
+    @model_validator(mode="after")
+    def _speaks_of_every_precision(self) -> Target:
+        for precision in PRECISIONS:
+            allowed, refused = precision in self.precisions, precision in self.refuses
+            if not (allowed or refused):
+                raise _fault("no_reason", "nothing is said of {precision}", "precisions", precision=precision)
+            if allowed and refused:
+                raise _fault("both", "{precision} stands under 'refuses' too", "precisions", precision=precision)
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_its_gpu_has(self) -> Target:
+        if self.engine != "onnx" and not (self.compute_capability and self.tensorrt):
+            words = "'{engine}' needs 'compute_capability' and 'tensorrt'"
+            raise _fault("engine", words, "engine", engine=self.engine)
+        if self.compute_capability:
+            capability = self.capability
+            for precision in self.precisions:
+                if precision in _SINCE and capability < _SINCE[precision]:
+                    since = "{}.{}".format(*_SINCE[precision])
+                    words = "{precision} came with compute capability {since}, and this is {own}"
+                    own = self.compute_capability
+                    raise _fault("too_old", words, "precisions", precision=precision, since=since, own=own)
+        return self
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        """The compute capability as (major, minor); (0, 0) where there is none."""
+        major, minor = (self.compute_capability or "0.0").split(".")
+        return int(major), int(minor)
+
+    def refusal(self, precision: str) -> str | None:
+        """Why the device does not run this precision; None if it does."""
+        if precision in self.precisions:
+            return None
+        reasons = (reason for refused, reason in self.refuses.items() if refused == precision)
+        return next(reasons, f"there is no precision '{precision}'")
+
+
+def _fault(kind: str, words: str, at: str, **context: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, words, {"at": at, **context})
+
+
+@cache
+def shipped_targets() -> dict[str, Path]:
+    """The shipped devices: name to file, in alphabetical order, numbers by their size."""
+    return {path.stem: path for path in sorted(targets_folder().glob("*.yaml"), key=lambda p: _natural(p.stem))}
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    return [("", int(word)) if word.isdigit() else (word, 0) for word in re.split(r"(\d+)", name)]
+
+
+def load_target(reference: str) -> Target:
+    """The shipped device of that name, or the one in the YAML file at that path.
+
+    Raises `Refused` for whatever is wrong with it, as for a spec.
+    """
+    path = _find(reference)
+    shown = f"specs/targets/{path.name}" if reference in shipped_targets() else reference
+    source = read_file(path, shown)
+    try:
+        return Target.model_validate(source.data)
+    except ValidationError as error:
+        raise Refused(problems(error.errors(include_url=False), source, Target)) from None
+
+
+def _find(reference: str) -> Path:
+    if reference in shipped_targets():
+        return shipped_targets()[reference]
+    if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
+        return Path(reference)
+    if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
+        return Path(reference)
+    raise refuse(f"there is no target '{shortened(reference)}'", hint=suggest(reference, shipped_targets()))
