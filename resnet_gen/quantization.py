@@ -4,50 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple
 
-from resnet_gen.calibrate import Choice, calibrate
+from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import RANDOM, Images, images
 from resnet_gen.calibrate.noise import Noise, measure
 from resnet_gen.graph import Graph
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
-from resnet_gen.ops import Dequantize, DType
+from resnet_gen.ops import Dequantize
 from resnet_gen.passes import quantize as eight
 from resnet_gen.passes.quantize import Range, Style, place, quantize
+from resnet_gen.precision import Quantizing
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 
-Placement: TypeAlias = Literal["tensorrt", "cpu"]
-PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 Said = Callable[[str, int, int], bool]
 
 
-class Calibration(NamedTuple):
-    """What to calibrate with: a folder, an .npz or `random`, how many images at most, and how ranges are chosen."""
-
-    source: str
-    most: int = 512
-    choice: Choice = Choice()
-
-
-class Quantizing(NamedTuple):
-    """How to quantize: INT8 or FP8, for which kind of runtime, and the float type of all that is left."""
-
-    kind: Literal["int8", "fp8"]
-    placement: Placement
-    compute: DType
-    calibration: Calibration
-    in_graph: bool = False
-    reduce_range: bool = False
-
-    @property
-    def style(self) -> Style:
-        """Where Q/DQ stand, and in which types."""
-        if self.kind == "fp8":
-            return eight.TENSORRT_FP8
-        style = eight.CPU_INT8 if self.placement == "cpu" else eight.TENSORRT_INT8
-        return style._replace(in_graph=self.in_graph, weight_bits=7 if self.reduce_range else 8)
+def style(how: Quantizing) -> Style:
+    """Where Q/DQ stand, and in which types."""
+    if how.kind == "fp8":
+        return eight.TENSORRT_FP8
+    found = eight.CPU_INT8 if how.placement == "cpu" else eight.TENSORRT_INT8
+    return found._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
 
 
 class Quantized(NamedTuple):
@@ -62,7 +42,8 @@ class Quantized(NamedTuple):
 
 def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, said: Said | None = None) -> Quantized:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
-    placement = place(graph, how.style, kept(graph, loaded))
+    wanted = style(how)
+    placement = place(graph, wanted, kept(graph, loaded))
     if not placement.layers:
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint="see quantization.keep in the spec")
     given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
@@ -71,22 +52,22 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
         if said:
             said("calibration", done, every)
 
-    ranges = calibrate(graph, weights, placement.values, given, how.calibration.choice, seen)
-    new, stored = quantize(graph, weights, placement, ranges, how.style, how.compute)
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, seen)
+    new, stored = quantize(graph, weights, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given)
     entry = _entry(how, given, noise)
     return Quantized(new, stored, entry, _account(entry, new, ranges, noise), noise)
 
 
 def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
-    choice = how.calibration.choice
+    choice = how.calibration
     rule: dict[str, Any] = {"method": choice.method}
     if choice.method == "percentile":
         rule["percentile"] = choice.percentile
     return {
         "kind": how.kind,
         "placement": how.placement,
-        "weight_bits": how.style.weight_bits,
+        "weight_bits": style(how).weight_bits,
         "layers": len(noise.layers),
         "calibration": {**given.entry(), **rule},
         "accuracy_is_meaningless": how.calibration.source == RANDOM,

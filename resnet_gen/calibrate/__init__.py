@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from resnet_gen.calibrate.data import Images
-from resnet_gen.calibrate.observers import Method, observer
+from resnet_gen.calibrate.observers import observer
 from resnet_gen.calibrate.running import batches, running
 from resnet_gen.graph import Graph, Value
 from resnet_gen.passes.quantize import Range
+from resnet_gen.precision import Calibration
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 
@@ -19,26 +19,19 @@ Seen = Callable[[int, int], None]
 """Called with the images seen and their number in all."""
 
 
-class Choice(NamedTuple):
-    """How ranges are chosen; `percentile` is for the method of that name."""
-
-    method: Method = "percentile"
-    percentile: float = 99.99
-
-
 def calibrate(
     graph: Graph,
     weights: Weights,
     values: Sequence[Value],
     images: Images,
-    choice: Choice,
+    how: Calibration,
     seen: Seen | None = None,
 ) -> dict[str, Range]:
     """The range of each of `values` while the graph, in float32, looks at `images`.
 
     Raises `Refused` for images that cannot be read, and where a value is not finite.
     """
-    observers = {value.name: observer(choice.method, choice.percentile) for value in values}
+    observers = {value.name: observer(how.method, how.percentile) for value in values}
     with running(graph, weights, values) as session:
         done = 0
         for batch in batches(images, values):

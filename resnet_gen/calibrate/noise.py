@@ -102,11 +102,12 @@ def measure(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], imag
     outputs = {value.name: _Sum() for value in graph.outputs}
     values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
     copies = _copies(graph, eight, layers)
+    both = _Both(exact[1], quantized[1])
     seen = _First(images)
     same = 0
     with (
-        running(copies, _Both(exact[1], quantized[1]), (*values, *(_copied(n.output) for n in layers))) as true,
-        running(eight, quantized[1], values) as rounded,
+        running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
+        running(eight, quantized[1], values, as_written=True) as rounded,
     ):
         for batch in batches(seen, (*values, *values, *values)):
             wanted, found = true.run(batch), rounded.run(batch)

@@ -7,16 +7,15 @@ the range whose quantized distribution loses least against the one seen
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.passes.quantize import Range
+from resnet_gen.precision import Method
 from resnet_gen.weights.base import Array
 
-Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
-METHODS: tuple[Method, ...] = get_args(Method)
 _BINS = 2048
 _LEVELS = 128
 """Magnitudes that eight bits with a sign can hold."""

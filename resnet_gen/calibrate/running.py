@@ -24,7 +24,7 @@ _MOST_AT_ONCE = 32
 
 
 @contextmanager
-def running(graph: Graph, weights: Weights, values: Sequence[Value]) -> Iterator[Session]:
+def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_written: bool = False) -> Iterator[Session]:
     """The graph, loaded, with `values` (and nothing else, if there are any) as its outputs."""
     wanted = tuple(value for value in values if value.name != graph.input.name) or graph.outputs
     file = OnnxFile(replace(graph, outputs=wanted), weights, Options())
@@ -34,7 +34,7 @@ def running(graph: Graph, weights: Weights, values: Sequence[Value]) -> Iterator
         if external:
             _write(path.with_name(external), file.external_chunks())
         _write(path, file.chunks(external))
-        yield open_model(path, graph.name)
+        yield open_model(path, graph.name, as_written=as_written)
 
 
 def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> None:
