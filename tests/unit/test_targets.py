@@ -19,7 +19,7 @@ PEAKS = {"fp32_tflops": "fp32", "fp16_tflops": "fp16", "int8_tops": "int8", "fp8
 
 
 def test_every_device_of_the_reference_is_shipped_and_the_cpu():
-    assert sorted(shipped_targets()) == sorted([*(d["id"] for d in DEVICES), "cpu"])
+    assert sorted(shipped_targets()) == sorted([*(d["id"] for d in DEVICES), "cpu", "cpu-avx2"])
     assert list(shipped_targets())[:3] == ["a100", "agx-orin", "agx-xavier"]
 
 
@@ -57,7 +57,7 @@ def test_precisions_are_those_that_the_hardware_and_its_tensorrt_have():
     assert allowed == {
         **dict.fromkeys(("jetson-nano", "jetson-tx2"), plain),
         **dict.fromkeys(xavier_orin_turing, int8),
-        **dict.fromkeys(("a100", "rtx-3090", "cpu"), ampere),
+        **dict.fromkeys(("a100", "rtx-3090", "cpu", "cpu-avx2"), ampere),
         **dict.fromkeys(("rtx-4090", "l4", "l40s", "rtx-5090", "h100", "h200", "b200"), every),
     }
 
