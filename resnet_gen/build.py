@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen import __version__, manifest
 from resnet_gen.count import Counts, count
@@ -20,15 +20,23 @@ from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
 from resnet_gen.passes.standardize import standardize_weights
+from resnet_gen.precision import COMPUTE, Precision, Quantizing
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
 from resnet_gen.witness import reading
 from resnet_gen.write import Transaction
 
-PRECISIONS: dict[str, DType] = {"fp32": "float32", "fp16": "float16"}
+if TYPE_CHECKING:
+    from resnet_gen.quantization import Quantized
+    from resnet_gen.targets import Target
+
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
+
+
+Said = Callable[[str, int, int], bool]
+"""Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
 
 
 class Batch(NamedTuple):
@@ -43,16 +51,26 @@ class Request:
     """What to build: target, precision, where the weights come from, and how it is written.
 
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
+    `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
+    outputs the type that is computed in, instead of float32.
     """
 
     target: str = "onnx"
-    precision: str = "fp32"
+    precision: Precision = "fp32"
+    quantizing: Quantizing | None = None
+    typed_io: bool = False
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
     batch: Batch = field(default=Batch())
     weights: Path | None = None
     seed: int = 0
     fold: bool = False
+    device: Target | None = None
+
+    @property
+    def compute(self) -> DType:
+        """The float type that the network computes in, but for what is in eight bits."""
+        return self.quantizing.compute if self.quantizing else COMPUTE[self.precision]
 
     @property
     def backend(self) -> Backend | None:
@@ -69,31 +87,40 @@ class Network(NamedTuple):
     graph: Graph
     weights: Weights
     counts: Counts
+    quantized: Quantized | None = None
 
 
-def prepare(loaded: Loaded, request: Request) -> Network:
+def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Network:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     graph = lower(loaded)
     counts = count(graph)
-    weights: Weights
-    if request.weights is None:
-        weights = Seeded(graph, request.seed)
-    else:
-        from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
-
-        body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-        weights = stored.fit(graph, stored.read(request.weights), request.weights, body=body)
-    graph, weights = standardize_weights(graph, weights)
-    if request.fold:
+    graph, weights = standardize_weights(graph, _weights(loaded, graph, request))
+    if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
         graph, weights = fold_batch_norm(graph, weights)
+    eight = None
+    if request.quantizing:
+        from resnet_gen.quantization import quantized  # ONNX Runtime and pictures, which others do without
+
+        eight = quantized(graph, weights, loaded, request.quantizing, said)
+        graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
-    return Network(set_precision(graph, PRECISIONS[request.precision]), weights, counts)
+    graph = set_precision(graph, request.compute, typed_io=request.typed_io)
+    return Network(graph, weights, counts, eight)
+
+
+def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
+    if request.weights is None:
+        return Seeded(graph, request.seed)
+    from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
+
+    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
+    return stored.fit(graph, stored.read(request.weights), request.weights, body=body)
 
 
 def _needs_conv_for_linear(request: Request) -> bool:
     """TensorRT-RTX has no float32 matrix product for compute capability 7.5."""
-    return 75 in request.compute_capabilities and request.precision == "fp32"
+    return 75 in request.compute_capabilities and request.compute == "float32"
 
 
 def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
@@ -104,10 +131,11 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
         "resnet_gen.version": __version__,
     }
     options = Options(request.opset, request.batch.fixed, metadata, __version__)
-    return OnnxFile(network.graph, network.weights, options)
-
-
-Said = Callable[[str, int, int], bool]
+    file = OnnxFile(network.graph, network.weights, options)
+    if request.device and file.opset > request.device.opset:
+        message = f"--for {request.device.name}: reads ONNX opsets up to {request.device.opset}"
+        raise refuse(message, hint=f"--precision {request.precision} needs {file.opset}")
+    return file
 
 
 def build(
@@ -120,7 +148,7 @@ def build(
     """
     name = loaded.spec.name
     _check_request(request)
-    network = prepare(loaded, request)
+    network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights)
@@ -129,14 +157,20 @@ def build(
     aside = request.backend is None
     with reading.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
         files = _write_onnx(out, name, file)
+        if network.quantized:
+            account = f"{name}.quantization.json"
+            files[account] = out.text(account, network.quantized.account)
         read_back()
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
         made = {
             "weights": weights,
+            "device": request.device.name if request.device else None,
             "precision": request.precision,
-            "folded_batch_norm": request.fold,
+            "compute": request.compute,
+            "quantization": network.quantized.entry if network.quantized else None,
+            "folded_batch_norm": request.fold or network.quantized is not None,
             "onnx": {"opset": file.opset, "ir_version": file.ir_version},
             "engine": engine,
             "files": files,

@@ -69,7 +69,7 @@ def weighted(node: Node) -> bool:
 
 def params(node: Node) -> int:
     """Trainable elements of one node."""
-    return sum(math.prod(t.shape) for t in node.tensors if t.trainable)
+    return sum(math.prod(t.shape) for t in node.tensors if t.trainable and not t.scale)
 
 
 def buffers(node: Node) -> int:

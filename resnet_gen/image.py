@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from resnet_gen.problems import refuse
@@ -54,7 +55,7 @@ def _cropped(picture: Image.Image, to: Input) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
-def normalized(picture: Image.Image, to: Input) -> Array:
+def normalized(picture: Image.Image | npt.NDArray[np.uint8], to: Input) -> Array:
     """Pixels of 0..255 as (value - mean) / std of values in 0..1, channels first."""
     pixels = np.asarray(picture, np.float32).reshape(*to.size, to.channels) / 255
     mean, std = (np.asarray(v, np.float32) for v in to.normalization)

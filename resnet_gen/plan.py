@@ -44,17 +44,18 @@ class StagePlan(NamedTuple):
 
     def overrides(self, index: int) -> list[str]:
         """The overrides for the block of this index, in order."""
-        return [key for key in self.keys if _fits(key, self.number + 1, index + 1)]
+        return [key for key in self.keys if fits(key, self.number + 1, index + 1)]
 
 
 _PLACES = re.compile(r"stage(\d+)(?:-(\d+))?(?:\.block(\d+)(?:-(\d+))?)?")
 
 
 @lru_cache(maxsize=4_096)
-def _fits(key: str, stage: int, block: int) -> bool:
-    """Whether an override's key means this block; both numbers count from 1."""
+def fits(key: str, stage: int, block: int) -> bool:
+    """Whether a key such as `stage1-2.block3` means this block; both numbers count from 1."""
     found = _PLACES.fullmatch(key)
-    assert found, key
+    if not found:
+        return False
     first, last, from_block, to_block = (int(n) if n else None for n in found.groups())
     assert first
     if not first <= stage <= (last or first):
@@ -178,7 +179,7 @@ def _blocks(stages: Stages) -> list[Block]:
 def _check_overrides(loaded: Loaded, found: Sequence[StagePlan]) -> None:
     for key, override in loaded.spec.stages.overrides.items():
         loc: Loc = ("stages", "overrides", key)
-        if not any(_fits(key, stage.number + 1, index + 1) for stage in found for index in range(stage.depth)):
+        if not any(fits(key, stage.number + 1, index + 1) for stage in found for index in range(stage.depth)):
             raise refuse(f"stages.overrides: there is no '{key}'", loaded.source.span(loc, key=True))
         if override.block and override.block.preactivated != loaded.spec.stages.block.preactivated:
             message = "stages.overrides: blocks with and without pre-activation cannot follow each other"

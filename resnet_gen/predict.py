@@ -17,8 +17,9 @@ from resnet_gen.graph import Graph
 from resnet_gen.kernels import Kernel, kernels, most_activations
 from resnet_gen.load import load
 from resnet_gen.lower import lower
+from resnet_gen.precision import Precision
 from resnet_gen.problems import refuse
-from resnet_gen.targets import Measured, Precision, Target, load_target, shipped_targets
+from resnet_gen.targets import Measured, Target, load_target, shipped_targets
 
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "fp8": 1}
 """Bytes of one element, weight or activation."""

@@ -206,6 +206,15 @@ class Claim(_Model):
         return self
 
 
+class Quantization(_Model):
+    """What stays in float when the network is built in INT8 or FP8."""
+
+    keep: Annotated[tuple[Words, ...], Field(strict=False, min_length=1, max_length=1_000)] = Field(
+        description="Layers and residual sums that are not quantized: by place (`stem`, `stage1`, `stage2.block1-3`, "
+        "`head`) or by name (`layer4.*.conv3`)."
+    )
+
+
 class Spec(_Model):
     """A network: what `resnet-gen` reads, checks and builds."""
 
@@ -251,6 +260,7 @@ class Spec(_Model):
     outputs: Annotated[
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
     ] = Field((), description="Stages whose maps the network puts out too (`stage2`, counted from 1), before its head.")
+    quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
     naming: Annotated[base.Naming, OneOf()] = Field(
         default_factory=_default(base.Naming, "paths"), description="How layers and parameters are called."
     )

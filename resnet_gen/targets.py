@@ -6,25 +6,19 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
+from resnet_gen.precision import PRECISIONS, Precision, too_old
 from resnet_gen.problems import Refused, refuse, shortened, suggest
 from resnet_gen.resources import targets_folder
 from resnet_gen.source import read_file
 from resnet_gen.spec import NAME_PATTERN, Words
 
-Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-"""Every precision that a target says something of."""
-
 Engine: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
-
-_SINCE: dict[Precision, tuple[int, int]] = {"fp16": (5, 3), "int8": (6, 1), "bf16": (8, 0), "fp8": (8, 9)}
-"""The compute capability with which products of this precision came (CUDA C++ Programming Guide, arithmetic)."""
 
 
 class _Model(BaseModel):
@@ -96,13 +90,9 @@ class Target(_Model):
             words = "'{engine}' needs 'compute_capability' and 'tensorrt'"
             raise _fault("engine", words, "engine", engine=self.engine)
         if self.compute_capability:
-            capability = self.capability
             for precision in self.precisions:
-                if precision in _SINCE and capability < _SINCE[precision]:
-                    since = "{}.{}".format(*_SINCE[precision])
-                    words = "{precision} came with compute capability {since}, and this is {own}"
-                    own = self.compute_capability
-                    raise _fault("too_old", words, "precisions", precision=precision, since=since, own=own)
+                if reason := too_old(precision, self.capability):
+                    raise _fault("too_old", "{reason}", "precisions", reason=reason)
         return self
 
     @property

@@ -176,6 +176,11 @@ def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def digest_files(paths: Iterable[Path]) -> str:
+    """SHA-256, in hex, of several files' SHA-256."""
+    return hashlib.sha256("".join(map(digest_file, paths)).encode()).hexdigest()
+
+
 def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

@@ -8,21 +8,44 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from resnet_gen.build import Batch, Request, Said
 from resnet_gen.build import build as build_one
+from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.options import natural_numbers
-from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.load import Loaded, load
 from resnet_gen.manifest import REPLACE_HINT, is_as_built
+from resnet_gen.precision import Calibration, Float, Method, Placement
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
 
-DEFAULT_TARGETS = (86, 89, 120)
+if TYPE_CHECKING:
+    from resnet_gen.targets import Target
+
 MAX_BATCH = 65_536
+
+
+class Quantization(NamedTuple):
+    """The options that say how to quantize, as they come."""
+
+    calibration: str | None
+    images: int
+    method: Method
+    percentile: float
+    qdq: Placement | None
+    rest: Float | None
+    reduce_range: bool
+
+    def wished(self) -> Calibration | None:
+        """What to calibrate with, if that is said."""
+        if self.calibration is None:
+            return None
+        return Calibration(self.calibration, self.images, self.method, self.percentile)
 
 
 def build_all(
@@ -32,21 +55,30 @@ def build_all(
     *,
     check: bool,
     force: bool,
-    target: str,
+    target: str | None,
+    device: str | None,
     sm: str | None,
     batch: str | None,
-    precision: str,
-    opset: int | None,
-    weights: Path | None,
-    seed: int,
-    fold: bool,
+    io: str,
+    quantization: Quantization,
+    **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code."""
-    capabilities = natural_numbers(sm, "--sm") if sm is not None else ()
-    if not capabilities and target in BACKENDS and BACKENDS[target].names_targets:
-        capabilities = DEFAULT_TARGETS
-    request = Request(target, precision, capabilities, opset, parse_batch(batch), weights, seed, fold)
-    if target == "report":
+    request = choose(
+        Wish(
+            _device(device),
+            target,
+            capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
+            batch=parse_batch(batch),
+            typed_io=io == "typed",
+            calibration=quantization.wished(),
+            placement=quantization.qdq,
+            rest=quantization.rest,
+            reduce_range=quantization.reduce_range,
+            **choices,
+        )
+    )
+    if request.target == "report":
         _check_report(request)
     loaded = [load(spec, settings) for spec in specs or shipped_specs()]
     _distinct(loaded)
@@ -56,6 +88,14 @@ def build_all(
         for path in _build(one, request, folder, force):
             click.echo(path)
     return 0
+
+
+def _device(name: str | None) -> Target | None:
+    if name is None:
+        return None
+    from resnet_gen.targets import load_target  # models that a build without a device does without
+
+    return load_target(name)
 
 
 def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
@@ -73,7 +113,13 @@ def _check_report(request: Request) -> None:
             raise refuse(f"{option} means nothing for target 'report'")
 
 
-_OPTIONS = {"compute_capabilities": "--sm", "fold": "--fold-bn"}
+_OPTIONS = {
+    "compute_capabilities": "--sm",
+    "fold": "--fold-bn",
+    "device": "--for",
+    "typed_io": "--io",
+    "quantizing": "--precision",
+}
 
 
 def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
@@ -136,7 +182,7 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
 @contextmanager
 def _progress(name: str, request: Request) -> Iterator[Said | None]:
     """A progress bar on a terminal while an engine is built; nothing elsewhere."""
-    if request.backend is None or not sys.stderr.isatty():
+    if not (request.backend or request.quantizing) or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

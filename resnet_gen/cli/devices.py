@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from resnet_gen.predict import Prediction, Row
-    from resnet_gen.targets import Precision
 
 
 @click.command()
@@ -57,9 +57,8 @@ def _figure(number: float | None) -> str:
 @click.argument("spec")
 @click.option("--for", "device", required=True, metavar="DEVICE", help="A device, as `targets` lists them, or a file.")
 @click.option(
-    "--precision", type=click.Choice(["fp32", "fp16", "bf16", "int8", "fp8"]), default="fp16", show_default=True,
-    help="What layers compute in.",
-)  # fmt: skip
+    "--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What layers compute in."
+)
 @click.option("--batch", type=click.IntRange(1, 65_536), default=1, show_default=True, help="Images at once.")
 @click.option("--layers", is_flag=True, help="One line a kernel instead of one a stage.")
 @options.settings

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.precision import PRECISIONS
 
 TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
 
@@ -18,15 +19,22 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
 )
-@click.option("--target", type=click.Choice(TARGETS), default="onnx", show_default=True, help="What to build.")
+@click.option("--for", "device", metavar="DEVICE", help="Device, as `targets` lists them: picks all that follows.")
+@click.option("--target", type=click.Choice(TARGETS), help="What to build.  [default: onnx, or what the device takes]")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16"]),
+    type=click.Choice(PRECISIONS),
+    help="Type that layers compute in.  [default: fp32, or the device's best]",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["fp32", "typed"]),
     default="fp32",
     show_default=True,
-    help="Type that layers compute in; input and outputs stay float32.",
+    help="Type of input and outputs: float32, or what layers compute in.",
 )
 @click.option("--sm", metavar="75,86,...", help="Compute capabilities that the engine is for.  [default: 86,89,120]")
+@options.quantization
 @click.option("--opset", type=int, help="ONNX opset.  [default: the lowest that the graph needs]")
 @click.option(
     "--batch",
@@ -45,6 +53,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
     \b
     Example: resnet-gen build resnet50 -o build --precision fp16
+             resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
              resnet-gen build --target report -o generated --check
     """
@@ -52,8 +61,9 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
     import numpy.random  # noqa: F401
 
-    from resnet_gen.cli.builder import build_all
+    from resnet_gen.cli.builder import Quantization, build_all
 
+    choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from resnet_gen.precision import COMPUTE, METHODS, PLACEMENTS
 from resnet_gen.problems import refuse
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +42,41 @@ def weights(function: F) -> F:
         "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
         help="Seed of the He initialization that is used without --weights.",
     )(function)  # fmt: skip
+
+
+def quantization(function: F) -> F:
+    """How INT8 and FP8 are calibrated and placed."""
+    for option in reversed(_QUANTIZATION):
+        function = option(function)
+    return function
+
+
+_QUANTIZATION = (
+    click.option(
+        "--calibration", metavar="FOLDER|FILE.npz|random",
+        help="Images that INT8 and FP8 take their scales from; random ones make accuracy meaningless.",
+    ),
+    click.option(
+        "--calibration-images", "images", type=click.IntRange(1, 1_000_000), default=512, show_default=True,
+        help="Images to use at most.",
+    ),
+    click.option(
+        "--calibration-method", "method", type=click.Choice(METHODS),
+        default="percentile", show_default=True, help="How ranges follow from what is seen.",
+    ),
+    click.option(
+        "--percentile", type=click.FloatRange(50, 100), default=99.99, show_default=True,
+        help="Part of the magnitudes to cover, for the method of that name.",
+    ),
+    click.option("--qdq", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
+    click.option(
+        "--rest", type=click.Choice(tuple(COMPUTE)),
+        help="Type of what INT8 and FP8 leave.  [default: fp16 on GPUs, else fp32]",
+    ),
+    click.option(
+        "--reduce-range", is_flag=True, help="Seven bits for weights: for x86 CPUs without VNNI, whose sums saturate."
+    ),
+)  # fmt: skip
 
 
 def side(function: F) -> F:

@@ -43,13 +43,18 @@ class Session:
         return outputs, times
 
 
-def open_model(path: Path, shown: str | None = None) -> Session:
-    """Load an ONNX file; raises `Refused` if ONNX Runtime declines it or it is no image network."""
+def open_model(path: Path, shown: str | None = None, *, as_written: bool = False) -> Session:
+    """Load an ONNX file, to be run `as_written` or as ONNX Runtime rewrites it by default.
+
+    Raises `Refused` if ONNX Runtime declines it or it is no image network.
+    """
     import onnxruntime
 
     where = shown or str(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own

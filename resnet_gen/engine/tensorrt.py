@@ -139,7 +139,7 @@ def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
 def parsed_layers(trt: Any, network: Any) -> list[Layer]:
     """The convolution and linear layers of a parsed network, in order, as TensorRT sees them."""
     kinds = {trt.LayerType.CONVOLUTION: "conv", trt.LayerType.MATRIX_MULTIPLY: "linear"}
-    types = {trt.DataType.FLOAT: "float32", trt.DataType.HALF: "float16"}
+    types = {trt.DataType.FLOAT: "float32", trt.DataType.HALF: "float16", trt.DataType.BF16: "bfloat16"}
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)

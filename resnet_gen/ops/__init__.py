@@ -6,8 +6,8 @@ networks. Adding one means one class here and one rule in each emitter.
 """
 
 from resnet_gen.ops.arrangement import AsMap, Concat, Flatten, PadChannels, PadMap, SplitSoftmax, TakeChannels
-from resnet_gen.ops.base import Op, Shape, ShapeError, Tensor
-from resnet_gen.ops.elementwise import Activation, Add, Cast, DType, Function, Mul, OneMinus, Softmax
+from resnet_gen.ops.base import DType, Op, Shape, ShapeError, Stored, Tensor
+from resnet_gen.ops.elementwise import Activation, Add, Function, Mul, OneMinus, Softmax
 from resnet_gen.ops.layers import BatchNorm, ChannelConv, Conv, GroupNorm, Linear
 from resnet_gen.ops.pooling import (
     AvgPool,
@@ -20,10 +20,12 @@ from resnet_gen.ops.pooling import (
     Subsample,
     SumPositions,
 )
+from resnet_gen.ops.types import Cast, Dequantize, Quantize, Retyped
 
 __all__ = [
     "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax",
-    "ChannelMean", "Concat", "Conv", "DType", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool", "GroupNorm",
-    "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Shape", "ShapeError", "Softmax",
-    "SplitSoftmax", "Subsample", "SumPositions", "TakeChannels", "Tensor",
+    "ChannelMean", "Concat", "Conv", "DType", "Dequantize", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool",
+    "GroupNorm", "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Quantize", "Retyped",
+    "Shape", "ShapeError", "Softmax", "SplitSoftmax", "Stored", "Subsample", "SumPositions", "TakeChannels",
+    "Tensor",
 ]  # fmt: skip

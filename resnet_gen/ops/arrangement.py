@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map, sides
 
@@ -11,12 +12,16 @@ from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map, sides
 class Flatten(Op):
     """(C, H, W) to (C * H * W,), channels outermost."""
 
+    keeps_sign: ClassVar[bool] = True
+
     def shape(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
 
 
 class AsMap(Op):
     """(N,) to (N, 1, 1): a vector as a map of one pixel."""
+
+    keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
@@ -27,6 +32,8 @@ class AsMap(Op):
 @dataclass(frozen=True)
 class PadChannels(Op):
     """Zero channels appended after the existing ones, up to `out`."""
+
+    keeps_sign: ClassVar[bool] = True
 
     out: int
 
@@ -41,6 +48,8 @@ class PadChannels(Op):
 class PadMap(Op):
     """Zero rows and columns, `before` of them above and to the left, `after` below and to the right."""
 
+    keeps_sign: ClassVar[bool] = True
+
     before: int
     after: int
 
@@ -52,6 +61,8 @@ class PadMap(Op):
 @dataclass(frozen=True)
 class TakeChannels(Op):
     """Channels `start` to `stop` (without it)."""
+
+    keeps_sign: ClassVar[bool] = True
 
     start: int
     stop: int
@@ -66,6 +77,8 @@ class TakeChannels(Op):
 @dataclass(frozen=True)
 class Concat(Op):
     """Maps joined along channels (`axis` 0) or side by side (`axis` 2)."""
+
+    keeps_sign: ClassVar[bool] = True
 
     axis: int = 0
 
@@ -87,6 +100,9 @@ class SplitSoftmax(Op):
 
     splits: int
     groups: int = 1
+
+    def nonnegative(self, *inputs: bool) -> bool:
+        return True
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = feature_map(inputs[0], "softmax over splits")

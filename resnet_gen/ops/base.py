@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
+DType: TypeAlias = Literal["float32", "float16", "bfloat16", "float8_e4m3fn", "int8", "uint8", "int32"]
+"""An element type, by NumPy's name (the third and fourth are ml_dtypes')."""
 
 
 class ShapeError(ValueError):
@@ -16,13 +18,37 @@ class Tensor(NamedTuple):
     """One weight of an operation: its role, shape, and what it starts from.
 
     `fill` is the starting value of every element; None means He initialization.
-    `trainable` is false for buffers (a batch norm's running statistics).
+    `trainable` is false for buffers (a batch norm's running statistics). `dtype`
+    is what it is stored in, None being the type that the operation computes in;
+    `scale` tells a number that is there only because of how another is stored.
     """
 
     role: str
     shape: Shape
     fill: float | None = None
     trainable: bool = True
+    dtype: DType | None = None
+    scale: bool = False
+
+
+class Stored(NamedTuple):
+    """How a layer's weight is stored: as `dtype`, each output channel with a scale of its own.
+
+    With `bias` its bias is stored as int32 with the scale of the products; `in_graph`
+    leaves the weight in float and has the file quantize it.
+    """
+
+    dtype: DType
+    bias: bool = False
+    in_graph: bool = False
+
+    def tensors(self, weight: Tensor, bias: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """A layer's weight and bias as they are stored, each followed by its scales."""
+        scales = Tensor("weight_scale", weight.shape[:1], scale=True)
+        stored = (weight if self.in_graph else weight._replace(dtype=self.dtype), scales)
+        if not (self.bias and bias):
+            return (*stored, *bias)
+        return (*stored, bias[0]._replace(dtype="int32"), scales._replace(role="bias_scale"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +57,8 @@ class Op:
 
     is_layer: ClassVar[bool] = False
     """Whether it is a layer in the papers' sense: a convolution or a linear layer."""
+    keeps_sign: ClassVar[bool] = False
+    """Whether the result is never negative where no operand is."""
 
     def shape(self, *inputs: Shape) -> Shape:
         """Shape of the result for inputs of these shapes; raises `ShapeError`."""
@@ -43,6 +71,10 @@ class Op:
     def macs(self, *inputs: Shape) -> int:
         """Multiply-accumulates for one image; only convolution and linear layers have any."""
         return 0
+
+    def nonnegative(self, *inputs: bool) -> bool:
+        """Whether the result is never negative; `inputs` tell it of the operands."""
+        return self.keeps_sign and all(inputs)
 
 
 def feature_map(shape: Shape, what: str) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from resnet_gen.ops.base import Op, Shape, ShapeError, sides
 
@@ -19,9 +19,14 @@ class Activation(Op):
     function: Function
     slope: float = 0.01
 
+    def nonnegative(self, *inputs: bool) -> bool:
+        return self.function in ("relu", "sigmoid", "hard_sigmoid") or all(inputs)
+
 
 class Add(Op):
     """Elementwise sum; by convention inputs are (residual branch, shortcut)."""
+
+    keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         if inputs[0] != inputs[1]:
@@ -34,6 +39,8 @@ _APART = "they cannot be joined"
 
 class Mul(Op):
     """Elementwise product of a signal and its gate, which may be one value a channel or one a position."""
+
+    keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         signal, gate = inputs
@@ -49,17 +56,10 @@ class OneMinus(Op):
 class Softmax(Op):
     """Probabilities over a vector."""
 
+    def nonnegative(self, *inputs: bool) -> bool:
+        return True
+
     def shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
             raise ShapeError("softmax needs a vector, not a feature map")
         return inputs[0]
-
-
-DType: TypeAlias = Literal["float32", "float16"]
-
-
-@dataclass(frozen=True)
-class Cast(Op):
-    """A change of element type; the only operation whose result has another type."""
-
-    to: DType

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from resnet_gen.ops.base import Op, Shape, ShapeError, Tensor, Window, feature_map
+from resnet_gen.ops.base import Op, Shape, ShapeError, Stored, Tensor, Window, feature_map
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Conv(Window):
     bias_fill: float = 0.0
     dilation: int = 1
     standardize: float | None = None
+    stored: Stored | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = self.slide(inputs[0], self.kernel, self.stride, self.padding, dilation=self.dilation)
@@ -40,7 +41,8 @@ class Conv(Window):
     def weights(self, *inputs: Shape) -> tuple[Tensor, ...]:
         shape = (self.out, inputs[0][0] // self.groups, self.kernel, self.kernel)
         bias = (Tensor("bias", (self.out,), self.bias_fill),) if self.bias else ()
-        return (Tensor("weight", shape), *bias)
+        weight = Tensor("weight", shape)
+        return self.stored.tensors(weight, bias) if self.stored else (weight, *bias)
 
     def macs(self, *inputs: Shape) -> int:
         weight = self.weights(*inputs)[0].shape
@@ -74,6 +76,7 @@ class Linear(Op):
     is_layer: ClassVar[bool] = True
     out: int
     bias: bool = True
+    stored: Stored | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
@@ -82,7 +85,8 @@ class Linear(Op):
 
     def weights(self, *inputs: Shape) -> tuple[Tensor, ...]:
         bias = (Tensor("bias", (self.out,), 0.0),) if self.bias else ()
-        return (Tensor("weight", (self.out, inputs[0][0])), *bias)
+        weight = Tensor("weight", (self.out, inputs[0][0]))
+        return self.stored.tensors(weight, bias) if self.stored else (weight, *bias)
 
     def macs(self, *inputs: Shape) -> int:
         return inputs[0][0] * self.out

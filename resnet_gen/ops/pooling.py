@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from resnet_gen.ops.base import Op, Shape, ShapeError, Window, feature_map
 
@@ -14,6 +15,8 @@ class MaxPool(Window):
 
     Padding never wins, unless `zeros` makes zeros of it.
     """
+
+    keeps_sign: ClassVar[bool] = True
 
     kernel: int
     stride: int
@@ -33,6 +36,8 @@ class AvgPool(Window):
     end, and is then the average of what it covers.
     """
 
+    keeps_sign: ClassVar[bool] = True
+
     kernel: int
     stride: int
     padding: int = 0
@@ -47,6 +52,8 @@ class AvgPool(Window):
 @dataclass(frozen=True)
 class BlurPool(Window):
     """A 3x3 binomial blur at a stride, the border mirrored (Zhang 2019, Sec. 3.1): a fixed depthwise convolution."""
+
+    keeps_sign: ClassVar[bool] = True
 
     stride: int
 
@@ -63,12 +70,16 @@ class BlurPool(Window):
 class GlobalAvgPool(Op):
     """The mean of each channel's map: (C, H, W) to (C, 1, 1)."""
 
+    keeps_sign: ClassVar[bool] = True
+
     def shape(self, *inputs: Shape) -> Shape:
         return feature_map(inputs[0], "global average pooling")[0], 1, 1
 
 
 class GlobalMaxPool(Op):
     """The maximum of each channel's map: (C, H, W) to (C, 1, 1)."""
+
+    keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         return feature_map(inputs[0], "global max pooling")[0], 1, 1
@@ -77,12 +88,16 @@ class GlobalMaxPool(Op):
 class SumPositions(Op):
     """The sum of each channel's map: (C, H, W) to (C, 1, 1)."""
 
+    keeps_sign: ClassVar[bool] = True
+
     def shape(self, *inputs: Shape) -> Shape:
         return feature_map(inputs[0], "a sum over positions")[0], 1, 1
 
 
 class ChannelMean(Op):
     """The mean over channels at each position: (C, H, W) to (1, H, W)."""
+
+    keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
         return 1, *feature_map(inputs[0], "a mean over channels")[1:]
@@ -91,6 +106,8 @@ class ChannelMean(Op):
 class ChannelMax(Op):
     """The maximum over channels at each position: (C, H, W) to (1, H, W)."""
 
+    keeps_sign: ClassVar[bool] = True
+
     def shape(self, *inputs: Shape) -> Shape:
         return 1, *feature_map(inputs[0], "a maximum over channels")[1:]
 
@@ -98,6 +115,8 @@ class ChannelMax(Op):
 @dataclass(frozen=True)
 class Subsample(Window):
     """Every `stride`-th row and column, from the first: identity at a stride."""
+
+    keeps_sign: ClassVar[bool] = True
 
     stride: int
 

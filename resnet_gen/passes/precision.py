@@ -1,20 +1,26 @@
-"""Element types: the whole network in float16, its input and outputs kept in float32."""
+"""Element types: the whole network in another float type, what goes in and comes out kept in float32 or not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import Cast, DType
+from resnet_gen.ops import Cast, DType, Retyped
 
 
-def set_precision(graph: Graph, dtype: DType) -> Graph:
-    """Compute everything in `dtype`; casts stand behind the input and before each output.
+def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Graph:
+    """Compute in `dtype` what is computed in float32; what is in eight bits stays so.
 
-    TensorRT 11 takes precision from the graph alone (strongly typed networks).
+    Casts stand behind the input and before each output, unless these have the
+    type too (`typed_io`). TensorRT 11 takes precision from the graph alone.
     """
     if dtype == "float32":
         return graph
+    if typed_io:
+        nodes = tuple(_node(node, lambda value: _typed(value, dtype), dtype) for node in graph.nodes)
+        outputs = tuple(_typed(value, dtype) for value in graph.outputs)
+        return replace(graph, input=_typed(graph.input, dtype), nodes=nodes, outputs=outputs)
     inside = graph.input._replace(name=f"{graph.input.name}.cast", dtype=dtype)
     names = {value.name for value in graph.outputs}
 
@@ -22,12 +28,23 @@ def set_precision(graph: Graph, dtype: DType) -> Graph:
         if value.name == graph.input.name:
             return inside
         name = f"{value.name}.{dtype}" if value.name in names else value.name
-        return value._replace(name=name, dtype=dtype)
+        return _typed(value._replace(name=name), dtype)
 
     first = _cast(inside.name, graph.input, inside, dtype)
-    body = [replace(n, inputs=tuple(map(typed, n.inputs)), output=typed(n.output)) for n in graph.nodes]
+    body = [_node(node, typed, dtype) for node in graph.nodes]
     last = [_cast(f"{v.name}.cast", typed(v), v, "float32") for v in graph.outputs]
     return replace(graph, nodes=(first, *body, *last))
+
+
+def _typed(value: Value, dtype: DType) -> Value:
+    return value._replace(dtype=dtype) if value.dtype == "float32" else value
+
+
+def _node(node: Node, typed: Callable[[Value], Value], dtype: DType) -> Node:
+    op = node.op
+    if isinstance(op, Retyped) and op.to == "float32":
+        op = replace(op, to=dtype)
+    return replace(node, op=op, inputs=tuple(map(typed, node.inputs)), output=typed(node.output))
 
 
 def _cast(name: str, source: Value, result: Value, to: DType) -> Node:

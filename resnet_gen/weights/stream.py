@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,25 +12,33 @@ from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights, runs
 
-ELEMENTS: dict[DType, str] = {"float32": "<f4", "float16": "<f2"}
-"""NumPy's name of each element type as files have it."""
+
+def element(dtype: DType) -> np.dtype[Any]:
+    """NumPy's type of an element as files have it."""
+    if dtype in ("bfloat16", "float8_e4m3fn"):
+        import ml_dtypes  # which the other types do without
+
+        kind: np.dtype[Any] = np.dtype(getattr(ml_dtypes, dtype))
+        return kind
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def weight_bytes(graph: Graph, weights: Weights) -> Iterator[memoryview]:
     """The bytes of each run of rows, tensor by tensor as `graph.state()` has them."""
     for node in graph.nodes:
         for tensor in node.tensors:
+            dtype = tensor.dtype or node.output.dtype
             for start, stop in runs(tensor.shape):
-                yield _bytes(weights, node.weight_name(tensor.role), node.output.dtype, start, stop)
+                yield _bytes(weights, node.weight_name(tensor.role), dtype, start, stop)
 
 
 def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> memoryview:
     """One run of rows as bytes; raises `Refused` for finite values that `dtype` cannot hold."""
     values = weights.rows(name, start, stop)
     if dtype == "float32":
-        return np.ascontiguousarray(values, ELEMENTS[dtype]).data.cast("B")
+        return np.ascontiguousarray(values, element(dtype)).data.cast("B")
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(values, ELEMENTS[dtype])
-    if not np.isfinite(cast).all() and np.isfinite(values).all():
+        cast = np.ascontiguousarray(values, element(dtype))
+    if dtype in ("float16", "bfloat16") and not np.isfinite(cast).all() and np.isfinite(values).all():
         raise refuse(f"'{name}' has values beyond {dtype}", hint="build it in float32, or try --fold-bn")
-    return cast.data.cast("B")
+    return cast.view(np.uint8).data.cast("B")

@@ -21,28 +21,76 @@ def check_onnx(graph: Graph, serialized: bytes) -> None:
     """
     model = _inferred(serialized)
     shapes, types = _values(model)
+    file = _Weights(model)
     check_layers(graph, [_layer(n, shapes, types) for n in _weighted(model)], "ONNX")
     compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
-    tensors = {t.name: tuple(t.dims) for t in model.graph.initializer}
-    _check_parameters(graph, model, tensors)
+    _check_parameters(graph, model, file)
+    compare("ONNX: layer in eight bits", _stored(graph), file.stored(_weighted(model)))
     counts = count(graph)
-    total = sum(math.prod(shapes[n.output[0]]) * math.prod(tensors[n.input[1]][1:]) for n in _weighted(model))
+    total = sum(math.prod(shapes[n.output[0]]) * math.prod(file.shape(n.input[1])[1:]) for n in _weighted(model))
     if total != counts.macs:
         raise WitnessError(f"ONNX: {total} MACs, the graph has {counts.macs}")
 
 
-def _check_parameters(graph: Graph, model: ModelProto, tensors: dict[str, Shape]) -> None:
+def _stored(graph: Graph) -> list[tuple[str, str]]:
+    """The layers that the graph stores in eight bits, and the type."""
+    pairs = ((node.name, getattr(node.op, "stored", None)) for node in graph.nodes)
+    return [(name, stored.dtype) for name, stored in pairs if stored]
+
+
+class _Weights:
+    """The initializers of a file, and what stands between them and the layers: Q and DQ."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.tensors = {t.name: t for t in model.graph.initializer}
+        self.makers = {name: node for node in model.graph.node for name in node.output}
+
+    def shape(self, name: str) -> Shape:
+        """Shape of a layer's weight, whether it is stored in eight bits or not."""
+        found = self.tensors.get(self.behind(name)[0])
+        return tuple(found.dims) if found else ()
+
+    def behind(self, name: str) -> list[str]:
+        """The initializer that a layer reads as `name`, and that of its scales if it is dequantized."""
+        maker = self.makers.get(name)
+        if not maker or maker.op_type != "DequantizeLinear":
+            return [name]
+        data, scale = maker.input[:2]
+        while data in self.makers and self.makers[data].op_type == "QuantizeLinear":
+            data = self.makers[data].input[0]
+        return [data, scale]
+
+    def stored(self, layers: list[NodeProto]) -> list[tuple[str, str]]:
+        """The layers whose weight comes through DQ, and its type; raises `WitnessError` where the input does not."""
+        found = []
+        for node in layers:
+            weight = self.makers.get(node.input[1])
+            if weight is None or weight.op_type != "DequantizeLinear":
+                continue
+            before = self.makers.get(node.input[0])
+            if before is None or before.op_type != "DequantizeLinear":
+                raise WitnessError(f"ONNX: '{node.name}' has weights in eight bits, and its input has not")
+            dims = tuple(self.tensors[weight.input[1]].dims)
+            if dims != self.shape(node.input[1])[:1]:
+                raise WitnessError(f"ONNX: '{node.name}' has {dims} scales of its weight, not one an output channel")
+            kind = self.tensors[weight.input[2]].data_type
+            found.append((node.name, onnx.helper.tensor_dtype_to_np_dtype(kind).name))
+        return found
+
+
+def _check_parameters(graph: Graph, model: ModelProto, file: _Weights) -> None:
     """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
     ours = graph.state()
     constants = {f"{n.name}.{role}" for n in graph.nodes for role in _CONSTANTS.get(type(n.op), ())}
-    read = [name for n in model.graph.node for name in _state_inputs(n) if name not in constants]
+    inputs = [name for n in model.graph.node for name in _state_inputs(n) if name not in constants]
+    read = [name for wire in inputs for name in file.behind(wire)]
     wanted = ((name, tensor.shape) for name, tensor in ours.items())
-    compare("ONNX: parameter", wanted, ((name, tensors.get(name)) for name in read))
+    compare("ONNX: parameter", wanted, ((name, file.shape(name)) for name in read))
     counts = count(graph)
-    state = sum(math.prod(tensors[name]) for name in read)
+    state = sum(math.prod(file.shape(name)) for name in inputs)
     if state != counts.params + counts.buffers:
         raise WitnessError(f"ONNX: {state} parameters and buffers, the graph has {counts.params + counts.buffers}")
-    unread = tensors.keys() - {name for n in model.graph.node for name in n.input}
+    unread = file.tensors.keys() - {name for n in model.graph.node for name in n.input}
     if unread:
         raise WitnessError(f"ONNX: nothing reads {sorted(unread)}")
 

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "count": "graph ops",
     "reference": "ops problems resources",
     "kernels": "graph ops",
-    "predict": "graph kernels load lower ops problems targets",
+    "predict": "graph kernels load lower ops precision problems targets",
     "verify": "count graph load lower ops plan printed problems reference source spec",
     "weights": "graph ops problems",
     "passes": "graph ops weights",

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.cli import cli
+from resnet_gen.cli import cli, main
 from resnet_gen.graph import Net, Value
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -245,3 +245,31 @@ def test_json_has_the_same_rows_and_what_it_rests_on(capsys):
         assert entry["images_per_second"] == pytest.approx(8e3 / entry["milliseconds"])
         assert "no measurement of h200" in entry["basis"]
     assert set(whole["stages"][0]) == {"name", "kernels", "macs", "bytes", "milliseconds", "bound"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["resnet51", "--for", "t4"], "error: there is no spec 'resnet51'\nhint: did you mean 'resnet"),
+        (["resnet50", "--for", "t5"], "error: there is no target 't5'\nhint: "),
+        (["resnet50", "--for", "nowhere/t4.yaml"], "nowhere/t4.yaml: error: there is no such file"),
+        (
+            ["resnet50", "--for", "tests/bad_targets/engine_unknown.yaml"],
+            "engine_unknown.yaml:6:9: error: engine: 'inpl",
+        ),
+        (
+            ["resnet50", "--for", "t4", "--set", "stages.depths=[0]"],
+            "--set:1:16: error: stages.depths.0: 0 is too small",
+        ),
+        (["resnet50", "--for", "t4", "--precision", "fp8"], "error: t4 does not run fp8: FP8 came with compute"),
+        (["resnet50", "--for", "t4", "--batch", "0"], "0 is not in the range"),
+        (["resnet50"], "Missing option '--for'"),
+    ],
+)
+def test_what_cannot_be_predicted_exits_with_2_and_says_why(capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(published.ROOT)
+    with pytest.raises(SystemExit) as left:
+        main(["predict", *arguments])
+    out, err = capsys.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert words in err

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from resnet_gen.emit.onnx import messages
 from resnet_gen.emit.onnx.messages import IR_OF_OPSET, Initializer
-from resnet_gen.emit.onnx.rules import RULES, emitted
+from resnet_gen.emit.onnx.rules import OLDEST_OPSET, RULES, emitted, lowest_opset
 from resnet_gen.graph import Graph
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
@@ -20,7 +20,7 @@ from resnet_gen.weights.stream import weight_bytes
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "Options"]
 
-OLDEST_OPSET, NEWEST_OPSET = min(IR_OF_OPSET), max(IR_OF_OPSET)
+NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
 """Bytes that one protobuf message may have; larger models keep their weights beside them."""
 
@@ -44,7 +44,7 @@ class OnnxFile:
     def __init__(self, graph: Graph, weights: Weights, options: Options) -> None:
         self._graph, self._weights = graph, weights
         self._options = options
-        self.opset = _opset(options)
+        self.opset = _opset(options, lowest_opset(graph))
         self.initializers, nodes = emitted(graph, self.opset)
         self._before, self._after = messages.graph_parts(graph.name, nodes, graph.input, graph.outputs, options.batch)
         self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
@@ -128,11 +128,13 @@ def _next(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryv
         yield chunk
 
 
-def _opset(options: Options) -> int:
+def _opset(options: Options, lowest: int) -> int:
     """The requested opset, or the lowest that the graph's operations have in these types."""
-    lowest = OLDEST_OPSET
     if options.opset is None:
         return lowest
-    if not lowest <= options.opset <= NEWEST_OPSET:
+    if not OLDEST_OPSET <= options.opset <= NEWEST_OPSET:
         raise refuse(f"opset {options.opset} cannot be written", hint=f"choose {lowest} to {NEWEST_OPSET}")
+    if options.opset < lowest:
+        hint = f"the lowest that can is {lowest}"
+        raise refuse(f"opset {options.opset} cannot carry a network of these element types", hint=hint)
     return options.opset

@@ -14,10 +14,17 @@ from resnet_gen.emit.onnx.protobuf import integer, integers, length, message, si
 from resnet_gen.graph import Value
 from resnet_gen.ops import DType, Shape
 
-FLOAT, INT64, FLOAT16 = 1, 7, 10
+INT64 = 7
+ELEMENT_OF: dict[DType, int] = {
+    "float32": 1,
+    "uint8": 2,
+    "int8": 3,
+    "int32": 6,
+    "float16": 10,
+    "bfloat16": 16,
+    "float8_e4m3fn": 17,
+}
 """TensorProto.DataType."""
-
-ELEMENT_OF: dict[DType, int] = {"float32": FLOAT, "float16": FLOAT16}
 
 IR_OF_OPSET = {
     **dict.fromkeys((13, 14), 7),

@@ -13,9 +13,9 @@ from resnet_gen import ops
 from resnet_gen.emit.onnx import messages
 from resnet_gen.emit.onnx.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Op
+from resnet_gen.ops import DType, Op
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.stream import ELEMENTS
+from resnet_gen.weights.stream import element
 
 
 @dataclass
@@ -32,10 +32,10 @@ class _Call:
         """A constant of 64-bit integers, called after the node and `role`."""
         return self._constant(role, INT64, np.asarray(values, "<i8"))
 
-    def numbers(self, role: str, values: Any) -> str:
-        """A constant of the node's own type, called after the node and `role`."""
-        dtype = self.node.output.dtype
-        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, ELEMENTS[dtype]))
+    def numbers(self, role: str, values: Any, dtype: DType | None = None) -> str:
+        """A constant of the node's own type, or of `dtype`, called after the node and `role`."""
+        dtype = dtype or self.node.output.dtype
+        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, element(dtype)))
 
     def _constant(self, role: str, element: int, array: Array) -> str:
         name = f"{self.node.name}.{role}"
@@ -64,13 +64,32 @@ def _conv(op: ops.Conv, call: _Call) -> None:
     assert op.standardize is None, "weights are standardized by a pass"
     call.end(
         "Conv",
-        *call.inputs,
+        *_layer_inputs(op, call),
         dilations=_square(op.dilation),
         group=op.groups,
         kernel_shape=_square(op.kernel),
         pads=_square(op.padding, 4),
         strides=_square(op.stride),
     )
+
+
+def _linear(op: ops.Linear, call: _Call) -> None:
+    call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1)
+
+
+def _layer_inputs(op: ops.Conv | ops.Linear, call: _Call) -> list[str]:
+    """Operand, weight and bias; what is stored in eight bits goes through Q/DQ, one scale an output channel."""
+    stored = op.stored
+    if not stored:
+        return call.inputs
+    x, weight, scale, *bias = call.inputs
+    zero = call.numbers("weight_zero_point", np.zeros(op.out), stored.dtype)
+    if stored.in_graph:
+        weight = call.step("weight_quantize", "QuantizeLinear", weight, scale, zero, axis=0)
+    inputs = [x, call.step("weight_dequantize", "DequantizeLinear", weight, scale, zero, axis=0)]
+    if stored.bias and bias:
+        return [*inputs, call.step("bias_dequantize", "DequantizeLinear", *bias, axis=0)]
+    return inputs + bias
 
 
 def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
@@ -143,12 +162,20 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
 def _border(op: ops.MaxPool, call: _Call) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
     (_, *sides), (_, *places) = call.node.input_shapes[0], call.node.shape
-    least = np.finfo(ELEMENTS[call.node.output.dtype]).min
+    least = _least(call.node.output.dtype)
     inside = []
     for side, n in zip(sides, places, strict=True):
         first = np.arange(n) * op.stride - op.padding
         inside.append((first >= 0) & (first + op.kernel <= side))
     return np.where(np.outer(*inside), least, 0.0)[None, None]
+
+
+def _least(dtype: DType) -> float:
+    """The least finite number of a type."""
+    bits = element(dtype)
+    if dtype != "bfloat16":
+        return float(np.finfo(bits).min)
+    return float(np.asarray(0xFF7F, np.uint16).view(bits))
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
@@ -233,6 +260,16 @@ def _cast(op: ops.Cast, call: _Call) -> None:
     call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to])
 
 
+def _quantize(op: ops.Quantize, call: _Call) -> None:
+    scale = call.numbers("scale", op.scale, call.node.inputs[0].dtype)
+    call.end("QuantizeLinear", *call.inputs, scale, call.numbers("zero_point", op.zero_point))
+
+
+def _dequantize(op: ops.Dequantize, call: _Call) -> None:
+    zero = call.numbers("zero_point", op.zero_point, call.node.inputs[0].dtype)
+    call.end("DequantizeLinear", *call.inputs, call.numbers("scale", op.scale), zero)
+
+
 def _named(op_type: str, **attributes: Attribute) -> Rule:
     """A rule for an operation whose ONNX operator has these attributes whatever its settings."""
 
@@ -245,7 +282,7 @@ def _named(op_type: str, **attributes: Attribute) -> Rule:
 RULES: dict[type[Op], Rule] = {
     ops.Conv: _conv,
     ops.ChannelConv: _channel_conv,
-    ops.Linear: _named("Gemm", alpha=1.0, beta=1.0, transA=0, transB=1),
+    ops.Linear: _linear,
     ops.BatchNorm: _batch_norm,
     ops.GroupNorm: _group_norm,
     ops.Activation: _activation,
@@ -270,6 +307,8 @@ RULES: dict[type[Op], Rule] = {
     ops.Subsample: _subsample,
     ops.Softmax: _named("Softmax", axis=1),
     ops.Cast: _cast,
+    ops.Quantize: _quantize,
+    ops.Dequantize: _dequantize,
 }
 """How each operation is spelled in ONNX."""
 
@@ -288,6 +327,25 @@ def emitted(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
 
 
 def _weight(node: Node, tensor: ops.Tensor) -> Initializer:
-    dtype = node.output.dtype
-    name = node.weight_name(tensor.role)
-    return Initializer(name, tensor.shape, ELEMENT_OF[dtype], np.dtype(ELEMENTS[dtype]).itemsize)
+    dtype = tensor.dtype or node.output.dtype
+    return Initializer(node.weight_name(tensor.role), tensor.shape, ELEMENT_OF[dtype], element(dtype).itemsize)
+
+
+def lowest_opset(graph: Graph) -> int:
+    """The lowest opset whose operators take the graph's element types."""
+    return max((_opset(node) for node in graph.nodes), default=OLDEST_OPSET)
+
+
+OLDEST_OPSET = min(messages.IR_OF_OPSET)
+_BFLOAT16_LAYERS = 22
+"""The opset from which convolutions and pooling take bfloat16."""
+_SCALES_OF_ANY_TYPE = 19
+"""The opset from which Q/DQ take 8-bit floats, and scales in what they quantize."""
+
+
+def _opset(node: Node) -> int:
+    types = {node.output.dtype, *(value.dtype for value in node.inputs)}
+    if "bfloat16" in types:
+        return _BFLOAT16_LAYERS
+    retyped = isinstance(node.op, ops.Quantize | ops.Dequantize) or getattr(node.op, "stored", None)
+    return _SCALES_OF_ANY_TYPE if retyped and types & {"float16", "float8_e4m3fn"} else OLDEST_OPSET

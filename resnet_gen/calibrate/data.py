@@ -1,0 +1,181 @@
+"""Images to calibrate with: a folder of pictures, an .npz, or random ones, read one at a time."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+import numpy.lib.format as npy
+
+from resnet_gen.image import normalized, read_image
+from resnet_gen.problems import Problem, Refused, refuse, several
+from resnet_gen.spec import Input
+from resnet_gen.weights.arrays import ZIP_ERRORS
+from resnet_gen.weights.base import Array
+from resnet_gen.write import digest_file, digest_files
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+RANDOM = "random"
+_RANDOM_IMAGES = 8
+_MOST_NAMED = 10
+
+
+class Images(Protocol):
+    """Images that calibrate a network: each as the network takes it, float32 (C, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Array]: ...
+
+    def entry(self) -> dict[str, Any]:
+        """What a manifest says of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Pictures in the order of their paths; resized, cropped and normalized as the spec says."""
+
+    paths: tuple[Path, ...]
+    to: Input
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Array]:
+        broken: list[Problem] = []
+        for path in self.paths:
+            try:
+                image = read_image(path, self.to)[0]
+            except Refused as refused:
+                broken += refused.problems
+                continue
+            if not broken:  # else the rest is read only to name what is broken in it
+                yield image
+        if broken:
+            more = len(broken) - _MOST_NAMED
+            raise Refused([*broken[:_MOST_NAMED], *([Problem(f"and {more} more")] if more > 0 else [])])
+
+    def entry(self) -> dict[str, Any]:
+        """How many, and the hash of their hashes."""
+        return {"source": "folder", "images": len(self), "sha256": digest_files(self.paths)}
+
+
+@dataclass(frozen=True)
+class Npz:
+    """Images of one array: float (N, C, H, W) as the network takes them, or uint8 (N, H, W, C) to be normalized."""
+
+    path: Path
+    name: str
+    count: int
+    stored: tuple[int, ...]
+    dtype: np.dtype[Any]
+    to: Input
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Array]:
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as stream:
+                _header(stream)
+                for _ in range(self.count):
+                    yield self._image(stream)
+        except ZIP_ERRORS as error:
+            raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
+
+    def _image(self, stream: IO[bytes]) -> Array:
+        size = int(np.prod(self.stored[1:])) * self.dtype.itemsize
+        data = stream.read(size)
+        if len(data) < size:
+            raise EOFError("it ends early")
+        values = np.frombuffer(data, self.dtype).reshape(self.stored[1:])
+        if self.dtype == np.uint8:
+            pixels: Array = normalized(values, self.to)[0]
+            return pixels
+        image: Array = values.astype(np.float32)
+        return image
+
+    def entry(self) -> dict[str, Any]:
+        """The file by its name and hash."""
+        return {"source": "npz", "file": self.path.name, "images": self.count, "sha256": digest_file(self.path)}
+
+
+@dataclass(frozen=True)
+class Random:
+    """Normal noise: it shows that a build works, and says nothing of accuracy."""
+
+    to: Input
+    seed: int = 0
+    count: int = _RANDOM_IMAGES
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Array]:
+        generator = np.random.default_rng(self.seed)
+        for _ in range(self.count):
+            yield generator.standard_normal(self.to.shape, np.float32)
+
+    def entry(self) -> dict[str, Any]:
+        """That they are random, which a manifest has to say."""
+        return {"source": "random", "images": self.count, "seed": self.seed}
+
+
+def images(source: str, to: Input, most: int) -> Images:
+    """At most `most` images of a folder, an .npz or `random`; raises `Refused` if there are none."""
+    if source == RANDOM:
+        return Random(to, count=min(most, _RANDOM_IMAGES))
+    path = Path(source)
+    if path.is_dir():
+        return _folder(path, to, most)
+    if path.is_file():
+        return _npz(path, to, most)
+    raise refuse("there is no such file or folder", source, "--calibration takes a folder, an .npz file or 'random'")
+
+
+def _folder(path: Path, to: Input, most: int) -> Folder:
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise refuse("no pictures in this folder", str(path), f"it looks for {', '.join(sorted(SUFFIXES))}")
+    # Folders of data sets are sorted by class: evenly spaced pictures show all classes.
+    step = max(1.0, len(found) / most)
+    chosen = [found[int(i * step)] for i in range(min(most, len(found)))]
+    return Folder(tuple(chosen), to)
+
+
+def _npz(path: Path, to: Input, most: int) -> Npz:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            name = "images.npy" if "images.npy" in names else "".join(islice(names, 1))
+            if not name or (len(names) > 1 and name != "images.npy"):
+                raise refuse(f"holds {several(len(names), 'array')}", str(path), "call the one to use 'images'")
+            with archive.open(name) as stream:
+                shape, fortran, dtype = _header(stream)
+    except ZIP_ERRORS as error:
+        raise refuse(f"not an .npz file of images: {error}", str(path)) from None
+    wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
+    if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
+        found = f"{dtype} {'x'.join(map(str, shape))}"
+        h, w = to.size
+        hint = f"write float32 Nx{to.channels}x{h}x{w}, normalized, or uint8 Nx{h}x{w}x{to.channels}, C order"
+        raise refuse(f"its array is {found}, not images for this network", str(path), hint)
+    if not shape[0]:
+        raise refuse("its array has no images", str(path))
+    return Npz(path, name, min(shape[0], most), shape, dtype, to)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first index runs fastest, and type of a .npy, whose data come next."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which would execute code")
+    return tuple(shape), fortran, dtype

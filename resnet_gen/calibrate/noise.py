@@ -1,0 +1,146 @@
+"""What eight bits cost: each layer's signal-to-noise ratio against the same network in float32.
+
+Two figures a layer, in decibels over all elements of its output. *Own*: only
+this layer's input and weights are quantized, what comes before it is exact.
+*Total*: the whole network is, as it will run. A layer of a low own ratio is one
+to keep in float.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.calibrate.data import Images
+from resnet_gen.calibrate.running import batches, running
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.weights.base import Array, Weights
+
+MOST_IMAGES = 8
+"""Images that the figures are taken from."""
+CEILING = 200.0
+"""Decibels that stand for no noise at all."""
+_COPY = ".own"
+
+
+class Ratio(NamedTuple):
+    """A layer and its two signal-to-noise ratios, in dB."""
+
+    layer: str
+    own: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same."""
+
+    layers: tuple[Ratio, ...]
+    outputs: dict[str, float]
+    agreement: float
+    images: int
+
+
+class _Sum:
+    """Powers of a signal and of the noise on it."""
+
+    def __init__(self) -> None:
+        self.signal = self.noise = 0.0
+
+    def add(self, exact: Array, found: Array) -> None:
+        wanted = exact.astype(np.float64).ravel()
+        self.signal += float(wanted @ wanted)
+        wanted -= found.ravel()
+        self.noise += float(wanted @ wanted)
+
+    @property
+    def decibels(self) -> float:
+        if not self.signal or not self.noise:
+            return CEILING if not self.noise else -CEILING
+        return min(CEILING, 10 * math.log10(self.signal / self.noise))
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first few of some images."""
+
+    images: Images
+    most: int = MOST_IMAGES
+
+    def __len__(self) -> int:
+        return min(self.most, len(self.images))
+
+    def __iter__(self) -> Iterator[Array]:
+        return islice(iter(self.images), self.most)
+
+    def entry(self) -> dict[str, object]:
+        return self.images.entry()
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Weights of a float network, and those of its quantized layers under names of their own."""
+
+    exact: Weights
+    quantized: Weights
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        layer, copy, role = name.rpartition(f"{_COPY}.")
+        return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
+
+
+def measure(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images) -> Noise:
+    """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
+    graph, eight = exact[0], quantized[0]
+    layers = [node for node in eight.nodes if getattr(node.op, "stored", None)]
+    own, total = ({node.name: _Sum() for node in layers} for _ in range(2))
+    outputs = {value.name: _Sum() for value in graph.outputs}
+    values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
+    copies = _copies(graph, eight, layers)
+    both = _Both(exact[1], quantized[1])
+    seen = _First(images)
+    same = 0
+    with (
+        running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
+        running(eight, quantized[1], values, as_written=True) as rounded,
+    ):
+        for batch in batches(seen, (*values, *values, *values)):
+            wanted, found = true.run(batch), rounded.run(batch)
+            for node in layers:
+                name = node.output.name
+                own[node.name].add(wanted[name], wanted[name + _COPY])
+                total[node.name].add(wanted[name], found[name])
+            for name, power in outputs.items():
+                power.add(wanted[name], found[name])
+            same += _agreeing(wanted, found, graph.outputs)
+    ratios = tuple(Ratio(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
+    return Noise(ratios, {k: v.decibels for k, v in outputs.items()}, same / len(seen), len(seen))
+
+
+def _agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
+    """For how many images the greatest value of every output stands at the same place."""
+    best = [np.equal(*(a[v.name].reshape(len(a[v.name]), -1).argmax(axis=1) for a in (wanted, found))) for v in outputs]
+    return int(np.logical_and.reduce(best).sum())
+
+
+def _copied(value: Value) -> Value:
+    return value._replace(name=value.name + _COPY)
+
+
+def _copies(graph: Graph, eight: Graph, layers: Sequence[Node]) -> Graph:
+    """The float graph, beside each quantized layer a copy of it that alone works in eight bits."""
+    makers = {node.output.name: node for node in eight.nodes}
+    nodes = list(graph.nodes)
+    paired: set[str] = set()
+    for layer in layers:
+        back = makers[layer.inputs[0].name]
+        if back.name not in paired:
+            paired.add(back.name)
+            nodes += [makers[back.inputs[0].name], back]
+        nodes.append(replace(layer, name=layer.name + _COPY, output=_copied(layer.output)))
+    return replace(graph, nodes=tuple(nodes))

@@ -1,0 +1,51 @@
+"""A graph on ONNX Runtime with whichever of its activations one wants to see."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from resnet_gen.calibrate.data import Images
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.engine.onnxruntime import Session, open_model
+from resnet_gen.graph import Graph, Value
+from resnet_gen.weights.base import Array, Weights
+
+_AT_ONCE = 1 << 24
+"""Elements of activations that are looked at together."""
+_MOST_AT_ONCE = 32
+
+
+@contextmanager
+def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_written: bool = False) -> Iterator[Session]:
+    """The graph, loaded, with `values` (and nothing else, if there are any) as its outputs."""
+    wanted = tuple(value for value in values if value.name != graph.input.name) or graph.outputs
+    file = OnnxFile(replace(graph, outputs=wanted), weights, Options())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        external = f"{path.name}.data" if file.needs_external_data else None
+        if external:
+            _write(path.with_name(external), file.external_chunks())
+        _write(path, file.chunks(external))
+        yield open_model(path, graph.name, as_written=as_written)
+
+
+def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> None:
+    with path.open("wb") as stream:
+        stream.writelines(chunks)
+
+
+def batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
+    """The images, as many at once as activations of all `values` may be held for."""
+    each = sum(math.prod(value.shape) for value in values)
+    size = min(max(1, _AT_ONCE // max(1, each)), _MOST_AT_ONCE)
+    rest = iter(images)
+    while batch := list(islice(rest, size)):
+        yield np.stack(batch)

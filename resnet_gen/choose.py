@@ -1,0 +1,152 @@
+"""From what the command line says to what is built: a device's choices, and refusals before anything is begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_gen.build import Batch, Request
+from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.ops import DType
+from resnet_gen.precision import COMPUTE, Calibration, Float, Placement, Precision, Quantizing, too_old
+from resnet_gen.problems import refuse
+
+if TYPE_CHECKING:
+    from resnet_gen.targets import Target
+
+DEFAULT_CAPABILITIES = (86, 89, 120)
+_TYPED_SCALES = 19
+"""The ONNX opset from which scales may be float16, so that what is not quantized may be."""
+_KINDS = {"tensorrt-rtx": "tensorrt-rtx", "in-place": "bundle", "onnx": "onnx"}
+"""What is built for a device whose engines are had in this way."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for; None where nothing is said and the device, or a default, decides."""
+
+    device: Target | None = None
+    target: str | None = None
+    precision: Precision | None = None
+    capabilities: tuple[int, ...] = ()
+    opset: int | None = None
+    batch: Batch = field(default=Batch())
+    weights: Path | None = None
+    seed: int = 0
+    fold: bool = False
+    typed_io: bool = False
+    calibration: Calibration | None = None
+    placement: Placement | None = None
+    rest: Float | None = None
+    reduce_range: bool = False
+
+
+def choose(wish: Wish) -> Request:
+    """The request that a wish comes to; raises `Refused` with the reason for what the device cannot do."""
+    target = wish.target or (_KINDS[wish.device.engine] if wish.device else "onnx")
+    precision = wish.precision or _best(wish)
+    if wish.device:
+        _check_device(wish.device, target, precision, wish)
+    capabilities = _capabilities(wish, target)
+    for number in capabilities:
+        if reason := too_old(precision, divmod(number, 10)):
+            raise refuse(f"--precision {precision}: not for SM {number}: {reason}", hint="leave it out of --sm")
+    return Request(
+        target,
+        precision,
+        _quantizing(wish, target, precision),
+        wish.typed_io,
+        capabilities,
+        wish.opset,
+        wish.batch,
+        wish.weights,
+        wish.seed,
+        wish.fold,
+        wish.device,
+    )
+
+
+def _best(wish: Wish) -> Precision:
+    """INT8 where there are images for it, FP16 on a GPU, else FP32."""
+    if not wish.device:
+        return "fp32"
+    if wish.calibration and "int8" in wish.device.precisions:
+        return "int8"
+    return "fp16" if "fp16" in wish.device.precisions and wish.device.engine != "onnx" else "fp32"
+
+
+def _check_device(device: Target, target: str, precision: Precision, wish: Wish) -> None:
+    if reason := device.refusal(precision):
+        hint = f"it has {', '.join(device.precisions)}"
+        raise refuse(f"--for {device.name}: not in {precision.upper()}: {reason}", hint=hint)
+    if target in BACKENDS and device.engine != target and not (target == "tensorrt" and device.engine != "onnx"):
+        wanted = _KINDS[device.engine]
+        raise refuse(f"--for {device.name}: {target} builds no engines for it", hint=f"use --target {wanted}")
+    if wish.capabilities:
+        raise refuse(f"--for {device.name}: says the compute capability already", hint="leave out --sm")
+    if wish.opset and wish.opset > device.opset:
+        reader = f"TensorRT {device.tensorrt}" if device.tensorrt else device.title
+        raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
+
+
+def _capabilities(wish: Wish, target: str) -> tuple[int, ...]:
+    backend = BACKENDS.get(target)
+    if not (backend and backend.names_targets):
+        return wish.capabilities
+    if wish.device:
+        major, minor = wish.device.capability
+        return (10 * major + minor,)
+    return wish.capabilities or DEFAULT_CAPABILITIES
+
+
+def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | None:
+    if precision not in ("int8", "fp8"):
+        _check_plain(wish, precision)
+        return None
+    if wish.calibration is None:
+        hint = "--calibration FOLDER or FILE.npz; --calibration random shows that it builds, and nothing of accuracy"
+        raise refuse(f"--precision {precision}: needs images to calibrate with", hint=hint)
+    placement = _placement(wish, target, precision)
+    old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
+    compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)
+    return Quantizing(precision, placement, compute, wish.calibration, old, wish.reduce_range)
+
+
+def _check_plain(wish: Wish, precision: Precision) -> None:
+    """Refuse what would be ignored where nothing is quantized."""
+    said = {
+        "--calibration": wish.calibration,
+        "--qdq": wish.placement,
+        "--rest": wish.rest,
+        "--reduce-range": wish.reduce_range,
+    }
+    for option, value in said.items():
+        if value:
+            raise refuse(f"{option} means nothing for --precision {precision}", hint="it is for int8 and fp8")
+
+
+def _placement(wish: Wish, target: str, precision: Precision) -> Placement:
+    fitting: Placement | None = None
+    if target in BACKENDS or target == "bundle" or precision == "fp8":
+        fitting = "tensorrt"
+    elif wish.device:
+        fitting = "cpu" if wish.device.engine == "onnx" else "tensorrt"
+    if fitting and wish.placement not in (None, fitting):
+        what = f"--for {wish.device.name}" if wish.device else f"--precision {precision} --target {target}"
+        raise refuse(f"--qdq {wish.placement}: {what} wants Q/DQ placed for {fitting}", hint="leave out --qdq")
+    placement = fitting or wish.placement
+    if placement is None:
+        hint = (
+            "--for DEVICE (`resnet-gen targets`), --qdq cpu or --qdq tensorrt: the wrong placement is slower than FP32"
+        )
+        raise refuse(f"--precision {precision}: for which kind of runtime?", hint=hint)
+    return placement
+
+
+def _rest(wish: Wish, target: str, precision: Precision, placement: Placement) -> DType:
+    """float16 beside eight bits on GPUs, where the file may have scales of that type."""
+    if placement == "cpu" or (wish.device and wish.device.opset < _TYPED_SCALES):
+        return "float32"
+    gpu = wish.device is not None or target in BACKENDS or precision == "fp8"
+    return "float16" if gpu else "float32"

@@ -1,0 +1,192 @@
+"""Eight bits: where a network is quantized, and the same network with Q/DQ there.
+
+Weights are symmetric, one scale an output channel; activations have one scale
+each. A Q/DQ pair stands behind a value that is read in eight bits, and serves
+all who read it so. Attention is left as it is: its maps have one pixel or one
+channel, and its sigmoids ask for more than eight bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.ops import Add, Conv, Dequantize, DType, Linear, Quantize, Stored
+from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.stream import element
+
+LIMITS: dict[DType, float] = {"int8": 127.0, "uint8": 255.0, "float8_e4m3fn": 448.0}
+"""The greatest magnitude that is used of each type; symmetric, so that int8's -128 is not."""
+_MIDDLE = 128
+"""uint8's zero point for values of either sign."""
+
+
+class Style(NamedTuple):
+    """What a kind of runtime wants in eight bits.
+
+    `branches` quantizes also what the branch brings to a residual sum, between
+    the convolution and the sum: CPU runtimes end the convolution in integers
+    there, TensorRT fuses the sum into it and must find nothing between.
+    """
+
+    activations: DType
+    weights: DType
+    branches: bool = False
+    linear: bool = False
+    first: bool = True
+    grouped: bool = True
+    int32_bias: bool = False
+    in_graph: bool = False
+    weight_bits: int = 8
+
+
+TENSORRT_INT8 = Style("int8", "int8")
+TENSORRT_FP8 = Style("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
+CPU_INT8 = Style("uint8", "int8", branches=True, linear=True, int32_bias=True)
+
+
+class Range(NamedTuple):
+    """The least and the greatest number that an activation is to hold."""
+
+    least: float
+    most: float
+
+
+class Placement(NamedTuple):
+    """What is quantized of a graph: layers by name, and operands by node and position."""
+
+    layers: frozenset[str]
+    operands: frozenset[tuple[str, int]]
+    values: tuple[Value, ...]
+
+
+def place(graph: Graph, style: Style, keep: Collection[str] = ()) -> Placement:
+    """Where `style` quantizes a graph whose batch norms are folded; the nodes named in `keep` stay as they are."""
+    nodes = [node for node in graph.nodes if node.role != "attention" and node.name not in keep]
+    first = next((node.name for node in graph.nodes if node.op.is_layer), "")
+    layers = frozenset(n.name for n in nodes if _wanted(n, style) and (style.first or n.name != first))
+    operands = frozenset((n.name, index) for n in nodes for index in _operands(n, layers, style))
+    read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
+    return Placement(layers, operands, tuple(v for v in _values(graph) if v.name in read))
+
+
+def _wanted(node: Node, style: Style) -> bool:
+    if isinstance(node.op, Conv):
+        return style.grouped or node.op.groups == 1
+    return style.linear and isinstance(node.op, Linear)
+
+
+def _operands(node: Node, layers: Collection[str], style: Style) -> Iterable[int]:
+    if node.name in layers:
+        return (0,)
+    if isinstance(node.op, Add):
+        return (0, 1) if style.branches else (1,)
+    return ()
+
+
+def _values(graph: Graph) -> Iterator[Value]:
+    yield graph.input
+    yield from (node.output for node in graph.nodes)
+
+
+def quantize(
+    graph: Graph, weights: Weights, placement: Placement, ranges: Mapping[str, Range], style: Style, compute: DType
+) -> tuple[Graph, Weights]:
+    """The float32 graph in eight bits where `placement` says; the rest is to be computed in the type `compute`.
+
+    `ranges` are those of the placement's values, by name. Scales are rounded to
+    what `compute` can hold before anything is divided by them.
+    """
+    positive = _nonnegative(graph)
+    pairs = {v.name: _pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
+    nodes: list[Node] = [*pairs.get(graph.input.name, ())]
+    recipes: dict[str, Recipe] = {}
+    for node in graph.nodes:
+        if node.name in placement.layers:
+            recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
+            stored = Stored(style.weights, style.int32_bias, style.in_graph)
+            node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
+        nodes.append(_reading(node, placement, pairs))
+        nodes += pairs.get(node.output.name, ())
+    return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
+
+
+def _nonnegative(graph: Graph) -> set[str]:
+    """The values that no input can make negative."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if node.op.nonnegative(*(v.name in found for v in node.inputs)):
+            found.add(node.output.name)
+    return found
+
+
+def _reading(node: Node, placement: Placement, pairs: Mapping[str, tuple[Node, Node]]) -> Node:
+    """The node with its quantized operands read from behind their Q/DQ."""
+    inputs = tuple(
+        pairs[v.name][1].output if (node.name, i) in placement.operands else v for i, v in enumerate(node.inputs)
+    )
+    return replace(node, inputs=inputs)
+
+
+def _pair(value: Value, seen: Range, positive: bool, style: Style, compute: DType) -> tuple[Node, Node]:
+    """Q and DQ of a value."""
+    kind = style.activations
+    reach = max(abs(seen.least), abs(seen.most))
+    zero = 0
+    if kind == "uint8" and not positive:
+        zero, limit = _MIDDLE, LIMITS["int8"]
+    else:
+        limit = LIMITS[kind]
+    scale = float(_scales(np.asarray([reach / limit]), compute)[0])
+    small = value._replace(name=f"{value.name}.quantize", dtype=kind)
+    back = value._replace(name=f"{value.name}.dequantize")
+    first = Node(small.name, small.name, Quantize(kind, scale, zero), (value,), small)
+    return first, Node(back.name, back.name, Dequantize(value.dtype, scale, zero), (small,), back)
+
+
+def _scales(exact: Array, compute: DType) -> Array:
+    """Scales as `compute` holds them; what never differs from zero gets a scale of one."""
+    least = 2.0**-14 if compute == "float16" else 2.0**-126
+    scales = np.where(exact > 0, np.maximum(exact, least), 1.0)
+    return scales.astype(element(compute)).astype(np.float32)
+
+
+def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) -> dict[str, Recipe]:
+    """How a layer's stored weight, scales and bias come from its float ones."""
+    quantizer = pair[0].op
+    assert isinstance(quantizer, Quantize)
+    weight, bias = node.weight_name("weight"), node.weight_name("bias")
+    limit = LIMITS[style.weights] if style.weight_bits == 8 else float((1 << (style.weight_bits - 1)) - 1)
+    whole = style.weights == "int8"
+
+    def scales(base: Weights, start: int, stop: int) -> Array:
+        rows = base.rows(weight, start, stop)
+        return _scales(np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit, compute)
+
+    def quantized(base: Weights, start: int, stop: int) -> Array:
+        rows = base.rows(weight, start, stop)
+        steps = scales(base, start, stop).reshape(-1, *[1] * (rows.ndim - 1))
+        near = np.rint(rows / steps) if whole else rows / steps
+        clipped: Array = np.clip(near, -limit, limit)
+        return clipped
+
+    def products(base: Weights, start: int, stop: int) -> Array:
+        return scales(base, start, stop) * np.float32(quantizer.scale)
+
+    def whole_bias(base: Weights, start: int, stop: int) -> Array:
+        near = np.rint(base.rows(bias, start, stop).astype(np.float64) / products(base, start, stop))
+        most = math.ldexp(1, 31) - 1
+        clipped: Array = np.clip(near, -most, most)
+        return clipped
+
+    recipes: dict[str, Recipe] = {node.weight_name("weight_scale"): scales}
+    if not style.in_graph:
+        recipes[weight] = quantized
+    if style.int32_bias:
+        recipes |= {bias: whole_bias, node.weight_name("bias_scale"): products}
+    return recipes

@@ -1,0 +1,88 @@
+"""A network into eight bits: placement, calibration, scales, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from resnet_gen.calibrate import calibrate
+from resnet_gen.calibrate.data import RANDOM, Images, images
+from resnet_gen.calibrate.noise import Noise, measure
+from resnet_gen.graph import Graph
+from resnet_gen.keep import kept
+from resnet_gen.load import Loaded
+from resnet_gen.ops import Dequantize
+from resnet_gen.passes import quantize as eight
+from resnet_gen.passes.quantize import Range, Style, place, quantize
+from resnet_gen.precision import Quantizing
+from resnet_gen.problems import refuse
+from resnet_gen.weights.base import Weights
+
+Said = Callable[[str, int, int], bool]
+
+
+def style(how: Quantizing) -> Style:
+    """Where Q/DQ stand, and in which types."""
+    if how.kind == "fp8":
+        return eight.TENSORRT_FP8
+    found = eight.CPU_INT8 if how.placement == "cpu" else eight.TENSORRT_INT8
+    return found._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
+
+
+class Quantized(NamedTuple):
+    """The network in eight bits, float32 elsewhere; what a manifest says of it, and the whole account."""
+
+    graph: Graph
+    weights: Weights
+    entry: dict[str, Any]
+    account: str
+    noise: Noise
+
+
+def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, said: Said | None = None) -> Quantized:
+    """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
+    wanted = style(how)
+    placement = place(graph, wanted, kept(graph, loaded))
+    if not placement.layers:
+        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint="see quantization.keep in the spec")
+    given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
+
+    def seen(done: int, every: int) -> None:
+        if said:
+            said("calibration", done, every)
+
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, seen)
+    new, stored = quantize(graph, weights, placement, ranges, wanted, how.compute)
+    noise = measure((graph, weights), (new, stored), given)
+    entry = _entry(how, given, noise)
+    return Quantized(new, stored, entry, _account(entry, new, ranges, noise), noise)
+
+
+def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
+    choice = how.calibration
+    rule: dict[str, Any] = {"method": choice.method}
+    if choice.method == "percentile":
+        rule["percentile"] = choice.percentile
+    return {
+        "kind": how.kind,
+        "placement": how.placement,
+        "weight_bits": style(how).weight_bits,
+        "layers": len(noise.layers),
+        "calibration": {**given.entry(), **rule},
+        "accuracy_is_meaningless": how.calibration.source == RANDOM,
+        "signal_to_noise_db": {name: round(value, 1) for name, value in noise.outputs.items()},
+        "top1_agreement": round(noise.agreement, 4),
+    }
+
+
+def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: Noise) -> str:
+    """The whole account as JSON: every range and scale, and every layer's ratios in dB."""
+    scales = {n.name.removesuffix(".dequantize"): n.op for n in graph.nodes if isinstance(n.op, Dequantize)}
+    activations = {
+        name: {"least": ranges[name].least, "most": ranges[name].most, "scale": op.scale, "zero_point": op.zero_point}
+        for name, op in scales.items()
+    }
+    layers = {ratio.layer: {"own_db": round(ratio.own, 2), "total_db": round(ratio.total, 2)} for ratio in noise.layers}
+    whole = {**entry, "noise_images": noise.images, "activations": activations, "noise": layers}
+    return json.dumps(whole, indent=1) + "\n"
