@@ -26,6 +26,7 @@ COMMANDS = {
     "build": ("make", "build"),
     "run": ("make", "run"),
     "targets": ("devices", "targets"),
+    "predict": ("devices", "predict"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

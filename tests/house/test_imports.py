@@ -32,6 +32,8 @@ MAY_IMPORT = {
     "lower": "spec load outside parts.base plan graph ops problems source",
     "count": "graph ops",
     "reference": "ops problems resources",
+    "kernels": "graph ops",
+    "predict": "graph kernels load lower ops precision problems targets",
     "verify": "count graph load lower ops plan printed problems reference source spec",
     "weights": "graph ops problems",
     "passes": "graph ops weights",
