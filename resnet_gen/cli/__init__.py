@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("check", "verify"),
     "build": ("make", "build"),
     "run": ("make", "run"),
+    "bench": ("measure", "bench"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

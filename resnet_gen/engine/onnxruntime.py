@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, Runner, Tuning, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -54,7 +54,7 @@ def _array(value: Any) -> Array:
     return readable(np.frombuffer(data, BFLOAT16).reshape(shape))
 
 
-def open_model(path: Path, shown: str | None = None, tuning: Tuning = Tuning()) -> Session:
+def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Session:
     """Load an ONNX file; raises `Refused` if ONNX Runtime declines it or it is no image network."""
     import onnxruntime
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, Runner, Tuning, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -38,7 +38,7 @@ def _array(tensor: Any) -> Array:
     return np.array(tensor.data)
 
 
-def open_model(path: Path, shown: str | None = None, tuning: Tuning = Tuning()) -> Compiled:
+def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Compiled:
     """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
 
     `precision_hint` is f32, bf16 or f16. The processor decides whether it is
@@ -100,7 +100,7 @@ def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
 def _metadata(model: Any) -> dict[str, str]:
     """The ONNX file's metadata, where OpenVINO keeps them."""
     kept = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
-    return {key: str(value.value) for key, value in kept.items()}
+    return {str(key): str(value) for key, value in kept.items()}
 
 
 def _type(port: Any) -> str:

@@ -44,8 +44,15 @@ MAY_IMPORT = {
     "emit.catalogue": "count load lower render resources spec verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
     "engine.signals": "",
-    "engine.onnxruntime": "problems weights",
+    "engine.base": "problems weights",
+    "engine.onnxruntime": "engine.base problems weights",
+    "engine.openvino": "engine.base problems weights",
+    "engine.runtimes": "engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run problems",
     "engine.tensorrt": "engine.signals graph problems witness",
+    "engine.tensorrt_run": "engine.base engine.tensorrt problems weights",
+    "shapes": "problems",
+    "bench": "engine.base problems weights",
+    "plot": "bench problems",
     "image": "problems spec weights",
     "manifest": "count graph load problems write",
     "build": "count emit.onnx engine.tensorrt graph load lower manifest ops passes problems weights "
@@ -58,11 +65,14 @@ MAY_IMPORT = {
 THIRD_PARTY = {
     "PIL": "image",
     "click": "cli",
+    "cuda": "engine.tensorrt_run",
     "jinja2": "render",
-    "ml_dtypes": "weights",
-    "numpy": "cli emit.onnx engine.onnxruntime image passes weights",
+    "matplotlib": "plot",
+    "ml_dtypes": "engine.base weights",
+    "numpy": "bench cli emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run image passes weights",
     "onnx": "witness.onnx",
     "onnxruntime": "engine.onnxruntime",
+    "openvino": "engine.openvino",
     "pydantic": "cli faults outside parts parts.base parts.registry schema spec language",
     "pydantic_core": "faults parts.base parts.registry spec",
     "rich": "cli",
@@ -157,11 +167,20 @@ def test_third_party_libraries_stay_in_their_rooms():
     assert {library: rooms for library, rooms in wrong.items() if rooms} == {}
 
 
-def test_the_four_runtimes_are_never_imported_at_a_module_s_top():
+def test_runtimes_and_plotting_are_never_imported_at_a_module_s_top():
     for path in files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         top = {n.split(".")[0] for node in tree.body for n in imports_of(node)}
-        assert not top & {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "torch", "rich"}, path
+        assert not top & {
+            "tensorrt",
+            "tensorrt_rtx",
+            "onnxruntime",
+            "openvino",
+            "cuda",
+            "matplotlib",
+            "torch",
+            "rich",
+        }, path
 
 
 def imports_of(node):
