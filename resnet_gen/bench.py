@@ -63,7 +63,7 @@ class Timing:
 
 
 class Ratio(NamedTuple):
-    """How many times as fast the first of two is: the ratio of the medians, and its quartiles over the blocks."""
+    """How many times as fast the first of two is: median and quartiles over pairs of blocks."""
 
     median: float
     low: float
@@ -74,13 +74,13 @@ class Ratio(NamedTuple):
 def ratio(first: Timing, second: Timing) -> Ratio:
     """Median seconds of `second` over those of `first`; above 1 the first is the faster one.
 
-    The quartiles are of the same ratio taken in each pair of blocks, which
-    stood beside one another in time.
+    It is taken in each pair of blocks, which stood beside one another in time,
+    so that a busy minute of the machine is in both of its sides or in none.
     """
     pairs = zip(first.blocks, second.blocks, strict=True)
     each = [float(np.median(b) / np.median(a)) for a, b in pairs]
-    low, high = np.percentile(each, [25, 75])
-    return Ratio(second.percentile(50) / first.percentile(50), float(low), float(high), len(each))
+    low, median, high = map(float, np.percentile(each, [25, 50, 75]))
+    return Ratio(median, low, high, len(each))
 
 
 class Difference(NamedTuple):

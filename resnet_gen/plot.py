@@ -111,7 +111,7 @@ def _dress(left: Any, right: Any, results: Sequence[Result]) -> None:
     left.set_ylabel("latency of a batch, ms")
     right.set_ylabel("throughput, images/s")
     right.margins(y=0.12)
-    image = "×".join(map(str, results[0].shape[1:]))
+    image = "x".join(map(str, results[0].shape[1:]))
     for axes, title in ((left, "Latency"), (right, "Throughput")):
         axes.set_title(title, loc="left", fontweight="bold")
         axes.set_xlabel(f"batch size (images of {image})")

@@ -179,7 +179,7 @@ def _write(path: Path, data: bytes) -> None:
 def _progress(shapes: int) -> Iterator[_Begun]:
     """A progress bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda batch: None
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

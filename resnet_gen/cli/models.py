@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
 from resnet_gen.build import Batch, Request, build
-from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.load import load
@@ -19,7 +17,7 @@ from resnet_gen.spec import Input
 
 
 class Made(NamedTuple):
-    """How a spec becomes a model: changes to the spec, weights or the seed of random ones, batch norms folded or not."""
+    """How a spec becomes a model: changed keys, weights or the seed of random ones, batch norms folded or not."""
 
     settings: tuple[str, ...] = ()
     weights: Path | None = None
@@ -45,7 +43,7 @@ def is_file(model: str) -> bool:
 
 
 def opened(
-    model: str, made: Made, runtime: str | None, tuning: Tuning = Tuning(), batches: Sequence[int] = (1,)
+    model: str, made: Made, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
 ) -> Opened:
     """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
     runtime = runtime or suited(model)
@@ -54,8 +52,6 @@ def opened(
     check_tuning(runtime, tuning)
     loaded = load(model, made.settings)
     require_gpu(runtime)
-    if made.weights is None:
-        click.echo(f"weights are drawn from seed {made.seed}: the classes mean nothing", err=True)
     engine = runtime in BACKENDS
     profile = Profile(min(batches), max(batches), max(batches))
     request = Request(

@@ -37,6 +37,8 @@ def run_model(
     made = Made(settings, weights, seed)
     refuse_ignored(model, made)
     session, taken = opened(model, made, runtime, batches=(batch or 1,))
+    if taken and weights is None:
+        click.echo(f"weights are drawn from seed {seed}: the classes mean nothing", err=True)
     taken = taken or _taken(session)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     _check_input(session, taken, batch)

@@ -34,6 +34,10 @@ class Tuning(NamedTuple):
     takes_turns: bool = False
 
 
+OWN_CHOICE = Tuning()
+"""Nothing is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runner(ABC):
     """A loaded model: where from, by what it is run, its one input, its outputs, and metadata.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.problems import refuse
 
@@ -36,7 +36,7 @@ def require_gpu(runtime: str) -> None:
         Cuda()
 
 
-def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning = Tuning()) -> Runner:
+def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Runner:
     """Load an ONNX file or an engine; raises `Refused` if it is not there, or not for this runtime."""
     where = shown or str(path)
     if not path.is_file():

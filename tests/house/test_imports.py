@@ -69,7 +69,8 @@ THIRD_PARTY = {
     "jinja2": "render",
     "matplotlib": "plot",
     "ml_dtypes": "engine.base weights",
-    "numpy": "bench cli emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run image passes weights",
+    "numpy": "bench cli emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run image passes "
+    "weights",
     "onnx": "witness.onnx",
     "onnxruntime": "engine.onnxruntime",
     "openvino": "engine.openvino",
