@@ -164,24 +164,23 @@ def _outputs(runner: Runner, x: Array) -> dict[str, Array]:
 
 
 def _warm_up(runner: Runner, x: Array, effort: Effort, clock: Callable[[], float]) -> float:
-    """Seconds of the last of a few runs."""
-    start = clock()
-    runs = 0
-    while True:
-        began = clock()
+    """Seconds of a run, the median of those that warmed it up."""
+    times: list[float] = []
+    while len(times) < WARM_UP_RUNS or sum(times) < WARM_UP_SHARE * (effort.seconds or 0):
+        start = clock()
         runner.run(x)
-        now = clock()
-        runs += 1
-        if runs >= WARM_UP_RUNS and now - start >= WARM_UP_SHARE * (effort.seconds or 0):
-            return now - began
+        times.append(clock() - start)
+    return float(np.median(times))
 
 
 def _block_sizes(once: Sequence[float], effort: Effort) -> list[int]:
     """Runs in a block of each model: blocks of one length in time, but of equal runs where those are counted."""
-    if effort.repeat is not None:
-        return [math.ceil(effort.repeat / BLOCKS)] * len(once)
-    assert effort.seconds is not None
-    return [max(1, round(effort.seconds / BLOCKS / max(seconds, 1e-9))) for seconds in once]
+    counts = []
+    if effort.seconds is not None:
+        counts = [max(1, round(effort.seconds / BLOCKS / max(seconds, 1e-9))) for seconds in once]
+    if effort.repeat is None:
+        return counts
+    return [min([math.ceil(effort.repeat / BLOCKS), *counts])] * len(once)
 
 
 def _left(size: int, blocks: Sequence[Sequence[float]], effort: Effort) -> int:

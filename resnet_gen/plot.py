@@ -47,15 +47,17 @@ def draw(models: Sequence[str], results: Sequence[Result], form: str) -> bytes:
     """The picture of one or two models' latency and throughput over the batches, as the bytes of `form`."""
     matplotlib = library()
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04)
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(max(8.2, 4.2 + 1.5 * len(results)), 4.6), layout="constrained")
+        figure = Figure(figsize=(max(8.2, 4.2 + 1.5 * len(results)), 4.6), layout=layout)
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         for which, model in enumerate(models):
             timings = [result.timings[which] for result in results]
             places = [at + _offset(which, len(models)) for at in range(len(results))]
             _latency(left, places, timings, _COLOURS[which])
-            _throughput(right, places, timings, _COLOURS[which], model, 0.7 / len(models))
+            _throughput(right, places, timings, _COLOURS[which], model, (0.36 if len(models) > 1 else 0.45))
         _dress(left, right, results)
         _legends(figure, left, right)
         picture = io.BytesIO()
@@ -90,7 +92,7 @@ def _throughput(
     axes: Any, places: Sequence[float], timings: Sequence[Timing], colour: str, model: str, width: float
 ) -> None:
     bars = axes.bar(places, [t.images_per_second for t in timings], width * 0.92, color=colour, label=model)
-    axes.bar_label(bars, [_figure(t.images_per_second) for t in timings], padding=3, fontsize=8.5)
+    axes.bar_label(bars, [_figure(t.images_per_second) for t in timings], padding=3, fontsize=8)
 
 
 def _figure(value: float) -> str:
@@ -100,11 +102,15 @@ def _figure(value: float) -> str:
 
 def _dress(left: Any, right: Any, results: Sequence[Result]) -> None:
     """Titles, units and ticks."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     medians = [timing.percentile(50) for result in results for timing in result.timings]
     slowest = max(timing.percentile(99) for result in results for timing in result.timings)
     if slowest > 12 * min(medians):
         left.set_yscale("log")
+        left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         left.yaxis.set_major_formatter(lambda value, _: _figure(value))
+        left.yaxis.set_minor_locator(NullLocator())
         left.set_ylim(1000 * min(medians) / 1.6, 1000 * slowest * 1.3)
     else:
         left.set_ylim(0, 1000 * slowest * 1.15)

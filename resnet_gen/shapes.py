@@ -8,7 +8,7 @@ from resnet_gen.problems import refuse, shortened
 
 HINT = "write input:1x3x224x224, or input:[1,3,224,224]; several with a comma between them"
 _SHAPE = re.compile(
-    r"(?:(?P<name>[^\s,\[\]]+):)?"
+    r"(?:(?P<name>[^\s,;\x22'\[\]]+):)?"
     r"(?P<sides>[1-9]\d{0,8}(?:x[1-9]\d{0,8})*|\[\s*[1-9]\d{0,8}(?:\s*,\s*[1-9]\d{0,8})*\s*\])"
     r"\s*(?:,\s*|$)",
     re.ASCII,

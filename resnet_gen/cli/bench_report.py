@@ -9,14 +9,18 @@ from typing import Any
 
 from resnet_gen.bench import Difference, Result, Timing, ratio
 from resnet_gen.engine.base import Runner, sides
+from resnet_gen.problems import several
 
 PERCENTILES = (50, 90, 99)
 
 
 def title(runner: Runner) -> str:
     """A model and what runs it: `resnet50 on onnxruntime 1.31.1`."""
-    rest = [f"{value}{' threads' if key == 'threads' else ''}" for key, value in runner.runtime.items()][2:]
-    return ", ".join([f"{runner.where} on {runner.runtime['library']} {runner.runtime['version']}", *rest])
+    runtime = runner.runtime
+    words = [f"{runner.where} on {runtime['library']} {runtime['version']}"]
+    words += [runtime["precision"]] if "precision" in runtime else []
+    words += [several(int(runtime["threads"]), "thread")] if "threads" in runtime else []
+    return ", ".join(words)
 
 
 def as_json(runners: Sequence[Runner], results: Sequence[Result]) -> str:
@@ -67,7 +71,7 @@ def as_text(runners: Sequence[Runner], results: Sequence[Result]) -> str:
     """A table with a row for each model and batch; for two models, how they compare below."""
     letters = ["A", "B"] if len(runners) > 1 else [""]
     lines = [f"{letter}  {title(r)}".lstrip() for letter, r in zip(letters, runners, strict=True)]
-    lines += [f"input {sides((None, *results[0].shape[1:]))}", ""]
+    lines += [f"images of {sides(results[0].shape[1:])}", ""]
     lines.append(
         f"{'batch':>5} {'':1} {'runs':>7} {'p50 ms':>10} {'p90 ms':>10} {'p99 ms':>10} {'mean ms':>10} {'images/s':>10}"
     )

@@ -89,7 +89,10 @@ def _opened(models: Sequence[_Model], made: Made, tuning: Tuning, batches: Seque
     runners = []
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
-        runners.append(opened(model.name, made, model.runtime, own, batches or (1,)).runner)
+        runner = opened(model.name, made, model.runtime, own, batches or (1,)).runner
+        if own.precision_hint and (used := runner.runtime["precision"]) != own.precision_hint:
+            click.echo(f"{model.name}: {model.runtime} computes in {used} on this processor", err=True)
+        runners.append(runner)
     return runners
 
 

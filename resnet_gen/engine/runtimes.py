@@ -44,9 +44,7 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
     check_tuning(runtime, tuning)
     engine = path.suffix == ENGINE
     if engine != (runtime in BACKENDS):
-        hint = (
-            "it runs on tensorrt-rtx or tensorrt" if engine else f"resnet-gen build SPEC --target {runtime} makes one"
-        )
+        hint = f"it runs on {' or '.join(BACKENDS)}" if engine else f"resnet-gen build SPEC --target {runtime}"
         raise refuse(f"{runtime} runs {'no engines' if engine else 'engines alone'}", where, hint)
     if engine:
         from resnet_gen.engine.tensorrt_run import open_engine

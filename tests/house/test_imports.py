@@ -168,20 +168,14 @@ def test_third_party_libraries_stay_in_their_rooms():
     assert {library: rooms for library, rooms in wrong.items() if rooms} == {}
 
 
+LAZY = {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "cuda", "matplotlib", "torch", "rich"}
+
+
 def test_runtimes_and_plotting_are_never_imported_at_a_module_s_top():
     for path in files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         top = {n.split(".")[0] for node in tree.body for n in imports_of(node)}
-        assert not top & {
-            "tensorrt",
-            "tensorrt_rtx",
-            "onnxruntime",
-            "openvino",
-            "cuda",
-            "matplotlib",
-            "torch",
-            "rich",
-        }, path
+        assert not top & LAZY, path
 
 
 def imports_of(node):
