@@ -60,7 +60,8 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         input=inputs[0].get_any_name(),
         shape=tuple(d.get_length() if d.is_static else None for d in inputs[0].get_partial_shape()),
         dtype=DTYPES[_TYPES[_type(inputs[0])]],
-        outputs=tuple(output.get_any_name() for output in compiled.outputs),
+        # Compiled, an output may have the names of values inside the network beside its own.
+        outputs=tuple(output.get_any_name() for output in model.outputs),
         metadata=_metadata(model),
         request=compiled.create_infer_request(),
         tensor=_tensor(openvino),
