@@ -28,7 +28,7 @@ BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNB
 """Where stdout is buffered, what could not be written is written again when Python ends."""
 UNMEASURED = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
 """A process that is killed would leave half a file of coverage behind."""
-TAKES_A_SPEC = ["show", "count", "verify", "build", "run"]
+TAKES_A_SPEC = ["show", "count", "verify", "build", "run", "bench"]
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 
 
-@click.command(short_help="Run a spec, an ONNX file or an engine: the top classes, and the time.")
+@click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
 @click.argument("model", metavar="SPEC|FILE")
 @options.settings
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
