@@ -27,6 +27,7 @@ COMMANDS = {
     "run": ("make", "run"),
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
+    "bench": ("measure", "bench"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

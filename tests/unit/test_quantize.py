@@ -27,6 +27,7 @@ from tests.onnx_runs import TINY, Ruled, image, model_bytes, network, run
 
 STYLES = {"tensorrt": TENSORRT_INT8, "in graph": TENSORRT_INT8._replace(in_graph=True), "cpu": CPU_INT8}
 SMALL = ("input.size=64", "head.classes=10")
+MLP = "head={kind: mlp, pool: 2, hidden: [24], classes: 5}"
 NETWORKS = {
     "basic": ("resnet18", *SMALL),
     "bottleneck": ("resnet50", *SMALL, "stages.depths=[1, 2, 1, 1]"),
@@ -34,7 +35,7 @@ NETWORKS = {
     "attention": ("seresnet50", *SMALL, "stages.depths=[1, 1, 1, 1]"),
     "pre-activated": ("preact110", "stages.depths=[2, 2, 2]"),
     "zero padding": ("cifar-resnet20",),
-    "dense head": ("vgg11_bn", *SMALL, "stages.widths=[8, 16, 32, 64, 64]", "head={kind: mlp, pool: 2, hidden: [24], classes: 5}"),
+    "dense head": ("vgg11_bn", *SMALL, "stages.widths=[8, 16, 32, 64, 64]", MLP),
     "gates": ("highway-b", "stages.widths=[8, 12, 20, 32]"),
     "splits": ("res2net50_26w_4s", *SMALL, "stages.depths=[1, 1, 1, 1]"),
     "two heads": ("alphago-zero-20", "stages.depths=[2]", "stages.widths.width=8", "stem.width=8"),

@@ -90,9 +90,7 @@ def test_targets_are_no_networks():
 def test_an_unknown_device_is_refused_with_what_may_be_meant():
     with pytest.raises(Refused) as refused:
         load_target("jetson-nanno")
-    assert str(refused.value).startswith(
-        "error: there is no target 'jetson-nanno'\nhint: did you mean 'jetson-nano'? known: a100, "
-    )
+    assert str(refused.value) == "error: there is no target 'jetson-nanno'\nhint: did you mean 'jetson-nano'?"
 
 
 def test_a_file_of_one_s_own_is_read_and_the_page_shows_one_that_is_valid(tmp_path):
@@ -147,7 +145,7 @@ def test_the_list_as_json_is_what_the_files_say(capsys):
         data = read_file(shipped_targets()[name]).data
         if "measured" in data:
             data["measured"] = {"batch": 1, **data["measured"]}
-        assert entry == {**data, "refuses": data.get("refuses", {}), "peak_tflops": data.get("peak_tflops", {})}
+        assert entry == {"refuses": {}, "peak_tflops": {}, "reduce_range": False, **data}
 
 
 def test_the_list_as_text_has_a_line_a_device(capsys):
