@@ -57,14 +57,14 @@ class Request:
 
     target: str = "onnx"
     precision: Precision = "fp32"
-    quantizing: Quantizing | None = None
-    typed_io: bool = False
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
     batch: Batch = field(default=Batch())
     weights: Path | None = None
     seed: int = 0
     fold: bool = False
+    quantizing: Quantizing | None = None
+    typed_io: bool = False
     device: Target | None = None
 
     @property

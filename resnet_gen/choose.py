@@ -55,14 +55,14 @@ def choose(wish: Wish) -> Request:
     return Request(
         target,
         precision,
-        _quantizing(wish, target, precision),
-        wish.typed_io,
         capabilities,
         wish.opset,
         wish.batch,
         wish.weights,
         wish.seed,
         wish.fold,
+        _quantizing(wish, target, precision),
+        wish.typed_io,
         wish.device,
     )
 

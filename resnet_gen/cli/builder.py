@@ -41,11 +41,11 @@ class Quantization(NamedTuple):
     rest: Float | None
     reduce_range: bool
 
-    def wished(self) -> Calibration | None:
-        """What to calibrate with, if that is said."""
-        if self.calibration is None:
-            return None
-        return Calibration(self.calibration, self.images, self.method, self.percentile)
+    def wished(self) -> dict[str, Any]:
+        """What is wished, in a wish's words."""
+        given = Calibration(self.calibration, self.images, self.method, self.percentile) if self.calibration else None
+        more = {"rest": self.rest, "reduce_range": self.reduce_range}
+        return {"calibration": given, "placement": self.qdq, **more}
 
 
 def build_all(
@@ -55,26 +55,21 @@ def build_all(
     *,
     check: bool,
     force: bool,
-    target: str | None,
-    device: str | None,
     sm: str | None,
     batch: str | None,
-    io: str,
-    quantization: Quantization,
+    device: str | None = None,
+    io: str = "fp32",
+    quantization: Quantization | None = None,
     **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code."""
     request = choose(
         Wish(
             _device(device),
-            target,
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
             batch=parse_batch(batch),
             typed_io=io == "typed",
-            calibration=quantization.wished(),
-            placement=quantization.qdq,
-            rest=quantization.rest,
-            reduce_range=quantization.reduce_range,
+            **(quantization.wished() if quantization else {}),
             **choices,
         )
     )
