@@ -128,7 +128,8 @@ def test_shape(op, inputs, shape):
 WEIGHTLESS = [
     Activation("relu"), Add(), AsMap(), AvgPool(2, 2), BlurPool(2), Cast("float16"), ChannelMax(), ChannelMean(),
     Concat(), Dequantize("float32", 0.5), Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2, 2), Mul(), OneMinus(),
-    PadChannels(4), PadMap(1, 1), Quantize("int8", 0.5), Softmax(), SplitSoftmax(1), Subsample(2), SumPositions(), TakeChannels(0, 1),
+    PadChannels(4), PadMap(1, 1), Quantize("int8", 0.5), Softmax(), SplitSoftmax(1), Subsample(2), SumPositions(),
+    TakeChannels(0, 1),
 ]  # fmt: skip
 
 
