@@ -40,10 +40,14 @@ Said = Callable[[str, int, int], bool]
 
 
 class Batch(NamedTuple):
-    """The batch of a build: one size, or a symbolic one with an engine's profile."""
+    """The batch of a build: one size, or a symbolic one with an engine's profile.
+
+    `image` is the (C, H, W) that was named beside it, which has to be the network's.
+    """
 
     fixed: int | None = None
     profile: Profile = Profile(1, 8, 32)
+    image: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ def build(
     """
     name = loaded.spec.name
     _check_request(request)
+    _check_image(loaded, request.batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     if not replace:
@@ -192,6 +197,14 @@ def _check_request(request: Request) -> None:
     for number in wanted:
         if number not in known:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
+
+
+def _check_image(loaded: Loaded, batch: Batch) -> None:
+    taken = loaded.spec.input.shape
+    if batch.image not in (None, taken):
+        asked, own = ("x".join(map(str, shape)) for shape in (batch.image or (), taken))
+        hint = "--input SIDE, or --set input.channels=N, changes what it takes"
+        raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
 
 
 def _write_onnx(out: Transaction, name: str, file: OnnxFile) -> dict[str, str]:

@@ -41,6 +41,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
     metavar="N|MIN:OPT:MAX",
     help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
 )
+@options.shapes
 @options.side
 @options.weights
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
@@ -61,9 +62,11 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
     import numpy.random  # noqa: F401
 
+    from resnet_gen.cli.batches import Shapes
     from resnet_gen.cli.builder import Quantization, build_all
 
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
+    choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 
 

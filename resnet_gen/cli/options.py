@@ -53,6 +53,21 @@ def quantization(function: F) -> F:
     return function
 
 
+def shapes(function: F) -> F:
+    """`--shapes`, or a range of them, in place of `--batch`."""
+    for name, which in reversed(_SHAPES.items()):
+        text = f"{which} in place of --batch, as trtexec and Polygraphy write it."
+        function = click.option(f"--{name}", metavar="input:NxCxHxW", help=text)(function)
+    return function
+
+
+_SHAPES = {
+    "shapes": "Shape of a fixed batch",
+    "min-shapes": "Smallest shape of the range",
+    "opt-shapes": "Shape that an engine is tuned for",
+    "max-shapes": "Largest shape of the range",
+}
+
 _QUANTIZATION = (
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",

@@ -14,7 +14,8 @@ import pytest
 import resnet_gen.build as module
 from resnet_gen import __version__
 from resnet_gen.build import SPEC_KEY, Batch, Request, build, onnx_file, prepare
-from resnet_gen.cli.builder import build_all, parse_batch
+from resnet_gen.cli.batches import parse_batch
+from resnet_gen.cli.builder import build_all
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.ops import BatchNorm, Cast, Linear
