@@ -48,7 +48,7 @@ def choose(wish: Wish) -> Request:
     precision = wish.precision or _best(wish)
     if wish.device:
         _check_device(wish.device, target, precision, wish)
-    capabilities = _capabilities(wish, target)
+    capabilities = _capabilities(wish, target, precision)
     for number in capabilities:
         if reason := too_old(precision, divmod(number, 10)):
             raise refuse(f"--precision {precision}: not for SM {number}: {reason}", hint="leave it out of --sm")
@@ -90,14 +90,15 @@ def _check_device(device: Target, target: str, precision: Precision, wish: Wish)
         raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
 
 
-def _capabilities(wish: Wish, target: str) -> tuple[int, ...]:
+def _capabilities(wish: Wish, target: str, precision: Precision) -> tuple[int, ...]:
     backend = BACKENDS.get(target)
     if not (backend and backend.names_targets):
         return wish.capabilities
     if wish.device:
         major, minor = wish.device.capability
         return (10 * major + minor,)
-    return wish.capabilities or DEFAULT_CAPABILITIES
+    having = (n for n in DEFAULT_CAPABILITIES if not too_old(precision, divmod(n, 10)))
+    return wish.capabilities or tuple(having)
 
 
 def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | None:

@@ -33,7 +33,11 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
     show_default=True,
     help="Type of input and outputs: float32, or what layers compute in.",
 )
-@click.option("--sm", metavar="75,86,...", help="Compute capabilities that the engine is for.  [default: 86,89,120]")
+@click.option(
+    "--sm",
+    metavar="75,86,...",
+    help="Compute capabilities that the engine is for.  [default: those of 86,89,120 that have the precision]",
+)
 @options.quantization
 @click.option("--opset", type=int, help="ONNX opset.  [default: the lowest that the graph needs]")
 @click.option(
