@@ -139,9 +139,7 @@ def _placement(wish: Wish, target: str, precision: Precision) -> Placement:
         raise refuse(f"--qdq {wish.placement}: {what} wants Q/DQ placed for {fitting}", hint="leave out --qdq")
     placement = fitting or wish.placement
     if placement is None:
-        hint = (
-            "--for DEVICE (`resnet-gen targets`), --qdq cpu or --qdq tensorrt: the wrong placement is slower than FP32"
-        )
+        hint = "say --for DEVICE, --qdq cpu or --qdq tensorrt: in the wrong places Q/DQ are slower than FP32"
         raise refuse(f"--precision {precision}: for which kind of runtime?", hint=hint)
     return placement
 

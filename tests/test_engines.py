@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 import threading
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -13,6 +15,7 @@ import pytest
 
 from resnet_gen import build as module
 from resnet_gen.build import Batch, Request, build, onnx_file, prepare
+from resnet_gen.choose import Wish, choose
 from resnet_gen.cli import main
 from resnet_gen.count import count
 from resnet_gen.engine import tensorrt
@@ -20,6 +23,8 @@ from resnet_gen.engine.signals import Deferred
 from resnet_gen.engine.tensorrt import BACKENDS, Profile, known_targets, parsed_layers
 from resnet_gen.load import load
 from resnet_gen.lower import lower
+from resnet_gen.ops import Quantize
+from resnet_gen.precision import PRECISIONS, Calibration, too_old
 from resnet_gen.problems import Refused
 from resnet_gen.witness import Layer, WitnessError, layers
 from tests.fixtures import fake_tensorrt
@@ -29,6 +34,8 @@ RTX = BACKENDS["tensorrt-rtx"]
 TARGETS = (75, 86, 89, 120)
 DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 BYTES = {"fp32": 4, "fp16": 2}
+SIZES = {"fp32": (3.9, 4.6), "fp16": (1.9, 2.3), "bf16": (1.9, 2.3), "int8": (1.0, 2.3), "fp8": (1.0, 2.3)}
+"""Bytes of engine for each parameter; TensorRT stores some layers of an engine in eight bits, others wider."""
 
 
 @pytest.fixture
@@ -70,33 +77,100 @@ def parsed(trt, path):
 # --- real builds ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", BYTES)
+def typed(precision, targets, images=1):
+    """A request for an engine in any precision, calibrated with noise."""
+    calibration = Calibration("random", images) if precision in ("int8", "fp8") else None
+    return choose(Wish(None, "tensorrt-rtx", precision, targets, calibration=calibration))
+
+
+def allowed(precision):
+    return tuple(n for n in TARGETS if not too_old(precision, divmod(n, 10)))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", DEPTHS)
-def test_every_depth_builds_for_four_generations_in_one_engine(rtx, tmp_path, name, precision):
-    loaded = small(name)
-    data, manifest = engine(loaded, tmp_path, TARGETS, precision)
+def test_every_depth_builds_in_every_precision_for_all_generations_that_have_it(rtx, tmp_path, name, precision):
+    loaded, targets = load(name), allowed(precision)
+    *_, path, written_manifest = build(loaded, typed(precision, targets), tmp_path)
+    data, manifest = path.read_bytes(), json.loads(written_manifest.read_text())
     params = count(lower(loaded)).params
-    assert 0.95 < len(data) / (BYTES[precision] * params) < 1.2
-    file = f"{name}.{precision}.sm75.sm86.sm89.sm120.engine"
+    assert SIZES[precision][0] < len(data) / params < SIZES[precision][1]
+    file = f"{name}.{precision}{''.join(f'.sm{n}' for n in targets)}.engine"
     assert manifest["engine"] == {
         "file": file,
         "sha256": hashlib.sha256(data).hexdigest(),
         "library": "tensorrt-rtx",
         "version": rtx.__version__,
-        "compute_capabilities": ["7.5", "8.6", "8.9", "12.0"],
+        "compute_capabilities": [f"{n // 10}.{n % 10}" for n in targets],
         "batch": [1, 8, 32],
     }
     assert manifest["files"][file] == manifest["engine"]["sha256"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*manifest["files"], f"{name}.manifest.json"])
 
 
-@pytest.mark.parametrize("precision", BYTES)
-@pytest.mark.parametrize("target", TARGETS)
+def test_the_pairs_that_are_built_and_those_that_are_refused():
+    assert {precision: allowed(precision) for precision in PRECISIONS} == {
+        "fp32": (75, 86, 89, 120),
+        "fp16": (75, 86, 89, 120),
+        "bf16": (86, 89, 120),
+        "int8": (75, 86, 89, 120),
+        "fp8": (89, 120),
+    }
+
+
+@pytest.mark.parametrize(
+    ("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if too_old(p, divmod(n, 10))]
+)
+def test_tensorrt_itself_declines_the_pairs_that_we_refuse(rtx, tmp_path, precision, target):
+    """Forced past our own refusal, which is therefore not too strict."""
+    with pytest.raises(Refused, match=f"--precision {precision}: not for SM {target}: "):
+        typed(precision, (target,))
+    request = replace(typed(precision, ()), compute_capabilities=(target,))
+    assert f"Cannot compile for target(s) sm{target}" in refusal(small("resnet18"), request, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if n in allowed(p)])
+def test_each_generation_builds_alone(rtx, tmp_path, target, precision):
+    *_, manifest = build(small("resnet18"), typed(precision, (target,)), tmp_path)
+    engine = json.loads(manifest.read_text())["engine"]
+    assert engine["file"] == f"resnet18.{precision}.sm{target}.engine"
+    assert engine["compute_capabilities"] == [f"{target // 10}.{target % 10}"]
+
+
+KINDS = {
+    "resnext50_32x4d": ("input.size=64",),
+    "seresnet50": ("input.size=64",),
+    "preact110": ("stages.depths=[2, 2, 2]",),
+    "highway-b": (),
+    "res2net50_26w_4s": ("input.size=64",),
+    "vgg11_bn": ("input.size=64", "head={kind: mlp, pool: 2, hidden: [24], classes: 5}"),
+}
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
+@pytest.mark.parametrize("name", KINDS)
+def test_networks_of_every_kind_build_in_eight_bits(rtx, tmp_path, name, precision):
+    *_, path, _ = build(load(name, KINDS[name]), typed(precision, allowed(precision)), tmp_path)
+    assert path.stat().st_size
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bfloat16"), ("int8", "float16"), ("fp8", "float16")])
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_each_generation_builds_alone(rtx, tmp_path, name, target, precision):
-    _, manifest = engine(small(name), tmp_path, (target,), precision)
-    assert manifest["engine"]["file"] == f"{name}.{precision}.sm{target}.engine"
-    assert manifest["engine"]["compute_capabilities"] == [f"{target // 10}.{target % 10}"]
+def test_the_parsed_network_is_the_graph_in_every_type(rtx, tmp_path, name, precision, dtype):
+    """Q/DQ too: as many as the graph has, and TensorRT's convolutions read what comes out of DQ."""
+    graph = written(small(name), typed(precision, (120,)), tmp_path / "net.onnx")
+    assert parsed(rtx, tmp_path / "net.onnx") == layers(graph)
+    assert {layer.dtype for layer in layers(graph)} == {dtype}
+    log = rtx.Logger(rtx.Logger.ERROR)
+    network = rtx.Builder(log).create_network(0)
+    rtx.OnnxParser(network, log).parse_from_file(str(tmp_path / "net.onnx"))
+    kinds = Counter(network.get_layer(i).type for i in range(network.num_layers))
+    stored = sum(bool(getattr(n.op, "stored", None)) for n in graph.nodes)
+    activations = sum(isinstance(n.op, Quantize) for n in graph.nodes)
+    assert kinds[rtx.LayerType.QUANTIZE] == activations
+    assert kinds[rtx.LayerType.DEQUANTIZE] == activations + stored
+    assert (precision == "bf16") == (stored == 0)
 
 
 def test_engines_for_other_generations_and_precisions_are_others(rtx, tmp_path):
