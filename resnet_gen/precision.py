@@ -44,7 +44,7 @@ class Calibration(NamedTuple):
     source: str
     most: int = 512
     method: Method = "percentile"
-    percentile: float = 99.99
+    percentile: float = 99.999
 
 
 class Quantizing(NamedTuple):

@@ -82,7 +82,7 @@ _QUANTIZATION = (
         default="percentile", show_default=True, help="How ranges follow from what is seen.",
     ),
     click.option(
-        "--percentile", type=click.FloatRange(50, 100), default=99.99, show_default=True,
+        "--percentile", type=click.FloatRange(50, 100), default=99.999, show_default=True,
         help="Part of the magnitudes to cover, for the method of that name.",
     ),
     click.option("--qdq", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
