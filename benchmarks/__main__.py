@@ -1,4 +1,4 @@
-"""`make bench`: spec to ONNX against torch.onnx.export, and how quick the command line is."""
+"""`make bench`: spec to ONNX against torch.onnx.export, how quick the command line is, and INT8 and BF16 on the CPU."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ def main() -> int:
         print(f"{case.name:28}{result}")
     print()
     _ratios({case.name: case for case in (*ours, *theirs) if not case.error})
+    if theirs:
+        from benchmarks import inference
+
+        inference.main()
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import torch
 
 
@@ -19,18 +20,22 @@ def _declare_missing_operators() -> None:
     globals()["_kept"] = library
 
 
-def main(exporter: str, path: str) -> None:
-    """Export ResNet-50 with random weights to `path`."""
+def main(exporter: str, path: str, weights: str = "") -> None:
+    """Export ResNet-50 to `path`, with random weights or those of an .npz."""
     _declare_missing_operators()
     import torchvision
 
     model = torchvision.models.resnet50().eval()
+    if weights:
+        state = {name: torch.from_numpy(array) for name, array in np.load(weights).items()}
+        model.load_state_dict(state, strict=False)
     image = torch.zeros(1, 3, 224, 224)
     if exporter == "dynamo":
         torch.onnx.export(model, (image,), path, dynamo=True, external_data=False, verbose=False)
     else:
-        torch.onnx.export(model, (image,), path, dynamo=False)
+        batch = {"input": {0: "N"}} if weights else None
+        torch.onnx.export(model, (image,), path, dynamo=False, input_names=["input"], dynamic_axes=batch)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
