@@ -1,5 +1,6 @@
 """The long suite, `make long`: networks of the whole language in ONNX, checked, run, and counted from their files."""
 
+import json
 import math
 from contextlib import suppress
 
@@ -13,7 +14,9 @@ from onnx import numpy_helper
 from resnet_gen.build import Request, prepare
 from resnet_gen.count import count
 from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.precision import METHODS, Calibration, Quantizing
 from resnet_gen.problems import Refused
+from resnet_gen.witness.onnx import check_onnx
 from tests.onnx_runs import image, session
 from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded
@@ -37,8 +40,33 @@ def test_what_is_not_refused_is_emitted_sound_runs_and_counts_what_its_file_hold
         everything(loaded(data), Request())
 
 
+@EXAMPLES
+@given(
+    fitting(simple=False),
+    st.sampled_from([("int8", "cpu"), ("int8", "tensorrt"), ("fp8", "tensorrt")]),
+    st.sampled_from(METHODS),
+    st.booleans(),
+)
+def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kind, method, in_graph):
+    spec = loaded(data)
+    how = Quantizing(*kind, "float32", Calibration("random", 1, method), in_graph=in_graph and kind[0] == "int8")
+    with suppress(Refused):  # a network of which nothing can be quantized
+        graph, weights, counts, eight = prepare(spec, Request(precision=kind[0], quantizing=how))
+        file = OnnxFile(graph, weights, Options())
+        model = b"".join(file.chunks())
+        assert model == b"".join(OnnxFile(graph, weights, Options()).chunks())
+        onnx.checker.check_model(onnx.ModelProto.FromString(model), full_check=True)
+        check_onnx(graph, file.structure())
+        assert count(graph).macs == counts.macs
+        assert count(graph) == count(prepare(spec, Request(fold=True)).graph)
+        found = session(model).run(None, {"input": image(graph, batch=2)})
+        assert all(np.isfinite(values).all() for values in found)
+        assert eight.entry["layers"] == len(json.loads(eight.account)["noise"])
+        assert min(r["own_db"] for r in json.loads(eight.account)["noise"].values()) > 5
+
+
 def everything(spec, request):
-    graph, weights, counts = prepare(spec, request)
+    graph, weights, counts, _ = prepare(spec, request)
     model = b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
     assert model == b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
     checked = onnx.ModelProto.FromString(model)
