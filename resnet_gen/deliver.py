@@ -33,7 +33,9 @@ class Delivery(NamedTuple):
 Files = dict[str, bytes]
 
 
-def bundle(delivery: Delivery, exact: Graph, weights: Weights, files: Mapping[str, str]) -> tuple[Files, dict[str, Any]]:
+def bundle(
+    delivery: Delivery, exact: Graph, weights: Weights, files: Mapping[str, str]
+) -> tuple[Files, dict[str, Any]]:
     """The files that build an engine on the device, and what the manifest says of them.
 
     `exact` is the network in float32 but for what is in eight bits; `files` are
@@ -54,6 +56,7 @@ def bundle(delivery: Delivery, exact: Graph, weights: Weights, files: Mapping[st
         batches=profile if fixed is None else (fixed,),
         model=f"{delivery.loaded.spec.name}.onnx",
         engine=delivery.engine,
+        served=delivery.served,
     )
     seen = sample(exact, weights, delivery.loaded.spec.input, delivery.graph.input.dtype)
     entry = {

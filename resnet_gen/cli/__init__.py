@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("check", "verify"),
     "build": ("make", "build"),
     "run": ("make", "run"),
+    "check-engine": ("fitting", "check_engine"),
     "targets": ("devices", "targets"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),

@@ -40,6 +40,7 @@ class Order:
     batches: tuple[int, ...]
     model: str
     engine: str
+    served: bool = False
 
     def building(self) -> list[str]:
         """The options of trtexec that build the engine, quoted for a shell, but for the names of files."""
@@ -58,7 +59,9 @@ class Order:
         return min(_LARGEST_WORKSPACE, 1 << (max(1, quarter).bit_length() - 1))
 
 
-def bundle_files(order: Order, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]) -> dict[str, bytes]:
+def bundle_files(
+    order: Order, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]
+) -> dict[str, bytes]:
     """The files of a bundle by name; `files` are those that are there already, with their SHA-256."""
     given: dict[str, Any] = {
         "order": order,
@@ -68,6 +71,7 @@ def bundle_files(order: Order, image: bytes, outputs: Mapping[str, Array], files
         "workspace": order.workspace(),
         "files": {name: digest for name, digest in files.items() if ".onnx" in name},
         "tolerance": TOLERANCE[order.precision],
+        "served": order.served,
     }
     texts = {
         f"{order.name}.build.sh": render("bundle/build.sh.jinja", **given),
