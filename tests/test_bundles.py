@@ -44,9 +44,9 @@ def bundle(folder, device="jetson-nano", precision="fp32", *, settings=(), **mor
 
 
 @pytest.fixture
-def device(tmp_path):
+def device(tmp_path_factory):
     """A device: `set` says how its trtexec behaves, `calls` what it was called with."""
-    return Device(tmp_path / "device")
+    return Device(tmp_path_factory.mktemp("device"))
 
 
 class Device:
