@@ -187,9 +187,10 @@ def _weights(told: Told, asked: Asked) -> Check:
         well = weights.source == "seed" and weights.seed == asked.seed
         return Check("weights", "ok" if well else "no", f"of {made}")
     try:
-        well = weights.source == "file" and digest_file(asked.weights) == weights.sha256
+        digest = digest_file(asked.weights)
     except OSError as error:
         raise refuse(f"cannot be read: {error.strerror}", str(asked.weights)) from None
+    well = weights.source == "file" and digest == weights.sha256
     return Check("weights", "ok" if well else "no", f"of {made}" + ("" if well else ", whose SHA-256 is another"))
 
 

@@ -104,11 +104,10 @@ def place(path: Path) -> Place:
 
 def told(path: Path) -> Told | None:
     """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
-    data = _read(path)
-    if data is None:
+    if not path.is_file():
         return None
     try:
-        return Told.model_validate(data)
+        return Told.model_validate(_read(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"
@@ -117,8 +116,6 @@ def told(path: Path) -> Told | None:
 
 def _read(path: Path) -> Any:
     try:
-        if not path.is_file():
-            return None
         if path.stat().st_size > _LARGEST:
             raise refuse("too large to be a manifest", str(path))
         return json.loads(path.read_text(encoding="utf-8"))

@@ -434,7 +434,10 @@ def test_check_compares_within_the_tolerance_and_not_beyond(tmp_path):
     assert check(tmp_path, written(tmp_path, [1e200] * 3)).returncode == 1
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{}", '[{"name": "logits"}]', '[{"name": [], "values": [1]}]', "[" * 9999])
+NOT_OUTPUTS = ["", "[1]", "{}", '[{"name": "logits"}]', '[{"name": [], "values": [1]}]', "[" * 9999]
+
+
+@pytest.mark.parametrize("text", NOT_OUTPUTS)
 def test_check_says_what_cannot_be_read(text, tmp_path):
     bundle(tmp_path)
     (tmp_path / "outputs.json").write_text(text)
