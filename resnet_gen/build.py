@@ -40,10 +40,14 @@ Said = Callable[[str, int, int], bool]
 
 
 class Batch(NamedTuple):
-    """The batch of a build: one size, or a symbolic one with an engine's profile."""
+    """The batch of a build: one size, or a symbolic one with an engine's profile.
+
+    `image` is the (C, H, W) that was named beside it, which has to be the network's.
+    """
 
     fixed: int | None = None
     profile: Profile = Profile(1, 8, 32)
+    image: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,14 @@ class Request:
 
     target: str = "onnx"
     precision: Precision = "fp32"
-    quantizing: Quantizing | None = None
-    typed_io: bool = False
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
     batch: Batch = field(default=Batch())
     weights: Path | None = None
     seed: int = 0
     fold: bool = False
+    quantizing: Quantizing | None = None
+    typed_io: bool = False
     device: Target | None = None
 
     @property
@@ -157,6 +161,7 @@ def build(
     """
     name = loaded.spec.name
     _check_request(request)
+    _check_image(loaded, request.batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     folder, model = _layout(folder, name, request)
@@ -210,6 +215,14 @@ def _layout(folder: Path, name: str, request: Request) -> tuple[Path, str]:
     if request.target != "triton":
         return folder, f"{name}.onnx"
     return folder / name, f"{name}.onnx" if request.in_place else "1/model.onnx"
+
+
+def _check_image(loaded: Loaded, batch: Batch) -> None:
+    taken = loaded.spec.input.shape
+    if batch.image not in (None, taken):
+        asked, own = ("x".join(map(str, shape)) for shape in (batch.image or (), taken))
+        hint = "--input SIDE, or --set input.channels=N, changes what it takes"
+        raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
 
 
 def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:

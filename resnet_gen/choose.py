@@ -56,14 +56,14 @@ def choose(wish: Wish) -> Request:
     return Request(
         target,
         precision,
-        _quantizing(wish, target, precision),
-        wish.typed_io,
         capabilities,
         wish.opset,
         wish.batch,
         wish.weights,
         wish.seed,
         wish.fold,
+        _quantizing(wish, target, precision),
+        wish.typed_io,
         wish.device,
     )
 
@@ -126,7 +126,8 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
     placement = _placement(wish, target, precision)
     old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
     compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)
-    return Quantizing(precision, placement, compute, wish.calibration, old, wish.reduce_range)
+    seven = wish.reduce_range or (wish.device is not None and wish.device.reduce_range)
+    return Quantizing(precision, placement, compute, wish.calibration, old, seven and precision == "int8")
 
 
 def _check_plain(wish: Wish, precision: Precision) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
-from resnet_gen.ops import DType, Op, Retyped, Shape, ShapeError, Tensor
+from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
+from resnet_gen.ops.types import Retyped
 from resnet_gen.problems import Span, refuse
 
 Loc: TypeAlias = tuple[str | int, ...]

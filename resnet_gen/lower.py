@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Net, Value, renamed
+from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Block, Place, Using
@@ -124,7 +125,9 @@ def _unit(spec: Spec, stage: StagePlan, index: int) -> _Unit:
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
     try:
-        return renamed(graph, loaded.spec.naming.names([node.path for node in graph.nodes]), outputs)
+        named = renamed(graph, loaded.spec.naming.names([node.path for node in graph.nodes]), outputs)
     except ValueError as error:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
+    kept(named, loaded)  # whose refusals belong to the spec, whatever it is built in
+    return named

@@ -20,6 +20,8 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 
 Said = Callable[[str, int, int], bool]
+_COSTLIEST = 5
+"""Layers that the manifest names, because the most is lost in them."""
 
 
 def style(how: Quantizing) -> Style:
@@ -37,7 +39,6 @@ class Quantized(NamedTuple):
     weights: Weights
     entry: dict[str, Any]
     account: str
-    noise: Noise
 
 
 def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, said: Said | None = None) -> Quantized:
@@ -56,11 +57,12 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
     new, stored = quantize(graph, weights, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given)
     entry = _entry(how, given, noise)
-    return Quantized(new, stored, entry, _account(entry, new, ranges, noise), noise)
+    return Quantized(new, stored, entry, _account(entry, new, ranges, noise))
 
 
 def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
     choice = how.calibration
+    costliest = sorted(noise.layers, key=lambda ratio: ratio.own)[:_COSTLIEST]
     rule: dict[str, Any] = {"method": choice.method}
     if choice.method == "percentile":
         rule["percentile"] = choice.percentile
@@ -73,16 +75,22 @@ def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
         "accuracy_is_meaningless": how.calibration.source == RANDOM,
         "signal_to_noise_db": {name: round(value, 1) for name, value in noise.outputs.items()},
         "top1_agreement": round(noise.agreement, 4),
+        "costliest_db": {ratio.layer: round(ratio.own, 1) for ratio in costliest},
     }
 
 
 def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: Noise) -> str:
-    """The whole account as JSON: every range and scale, and every layer's ratios in dB."""
+    """The whole account as JSON, a line for each range and scale and for each layer's ratios in dB."""
     scales = {n.name.removesuffix(".dequantize"): n.op for n in graph.nodes if isinstance(n.op, Dequantize)}
     activations = {
         name: {"least": ranges[name].least, "most": ranges[name].most, "scale": op.scale, "zero_point": op.zero_point}
         for name, op in scales.items()
     }
     layers = {ratio.layer: {"own_db": round(ratio.own, 2), "total_db": round(ratio.total, 2)} for ratio in noise.layers}
-    whole = {**entry, "noise_images": noise.images, "activations": activations, "noise": layers}
-    return json.dumps(whole, indent=1) + "\n"
+    head = json.dumps({**entry, "noise_images": noise.images}, indent=1)[:-2]
+    return f'{head},\n "activations": {_lines(activations)},\n "noise": {_lines(layers)}\n}}\n'
+
+
+def _lines(entries: dict[str, dict[str, Any]]) -> str:
+    """A JSON object with a line for each entry."""
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()) + "\n }"

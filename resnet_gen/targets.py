@@ -64,7 +64,13 @@ class Target(_Model):
         default_factory=dict,
         description="Peak of dense arithmetic, in 10^12 operations a second, a multiply-add being two.",
     )
+    reduce_range: bool = Field(
+        False, description="Whether INT8 weights get seven bits: for CPUs whose sums of two products saturate 16 bits."
+    )
     tensor_cores: bool = Field(description="Whether it has units for products of matrices.")
+    multiprocessors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="Streaming multiprocessors of its GPU, each of which computes a tile of a layer at a time."
+    )
     measured: Measured | None = Field(
         None, description="What the device's efficiency is solved from (docs/predict.md)."
     )

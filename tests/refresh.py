@@ -10,6 +10,7 @@ from resnet_gen.cli import cli
 from resnet_gen.emit.catalogue import catalogue_page
 from resnet_gen.language import language_page
 from resnet_gen.schema import json_schema
+from tests import published
 from tests.bad_specs import test_bad_specs
 from tests.unit import test_targets
 
@@ -17,13 +18,14 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> int:
-    """Refresh the schema, the language page, the catalogue, the reports and the expected messages."""
+    """Refresh the schema, the pages, the reports and the expected messages."""
     schema = json.dumps(json_schema(), indent=2) + "\n"
     (ROOT / "specs" / "schema.json").write_text(schema, encoding="utf-8")
     (ROOT / "docs" / "language.md").write_text(language_page(), encoding="utf-8")
     (ROOT / "docs" / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
     test_bad_specs.refresh()
     test_targets.refresh()
+    published.refresh()
     cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0
 

@@ -28,7 +28,7 @@ BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNB
 """Where stdout is buffered, what could not be written is written again when Python ends."""
 UNMEASURED = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
 """A process that is killed would leave half a file of coverage behind."""
-TAKES_A_SPEC = ["show", "count", "verify", "build", "run"]
+TAKES_A_SPEC = ["show", "count", "verify", "build", "run", "bench"]
 
 
 @pytest.fixture
@@ -530,8 +530,8 @@ def foreign(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"steps": [("Add", ["x", "z"], "y")], "inputs": 2}, "not a network with one float32 image as its input"),
-        ({"shape": ("N", 3)}, "not a network with one float32 image as its input"),
+        ({"steps": [("Add", ["x", "z"], "y")], "inputs": 2}, "not a network with one image as its input"),
+        ({"shape": ("N", 3)}, "not a network with one image as its input"),
         ({"shape": ("N", 3, "H", "W")}, "its input is no image of a fixed size"),
         ({"steps": [("ReduceMax", ["x"], "y")], "keepdims": 0}, "puts out float32 scalar as 'y', not scores or a map"),
         (

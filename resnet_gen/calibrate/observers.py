@@ -7,6 +7,7 @@ the range whose quantized distribution loses least against the one seen
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -60,7 +61,7 @@ class MinMax:
         return Range(self._least, self._most)
 
 
-class _Counting(MinMax):
+class _Counting(MinMax, ABC):
     """Counts magnitudes in bins of one width, which doubles when a greater one comes."""
 
     def __init__(self) -> None:
@@ -94,9 +95,9 @@ class _Counting(MinMax):
         reach = self._reach(self._bins) * self._width
         return Range(max(self._least, -reach), min(self._most, reach))
 
-    def _reach(self, bins: npt.NDArray[np.int64]) -> int:
+    @abstractmethod
+    def _reach(self, bins: Any) -> int:
         """The number of bins to cover, from zero."""
-        raise NotImplementedError
 
 
 class Percentile(_Counting):

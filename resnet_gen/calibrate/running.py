@@ -14,6 +14,7 @@ import numpy as np
 
 from resnet_gen.calibrate.data import Images
 from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.graph import Graph, Value
 from resnet_gen.weights.base import Array, Weights
@@ -34,7 +35,7 @@ def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_writt
         if external:
             _write(path.with_name(external), file.external_chunks())
         _write(path, file.chunks(external))
-        yield open_model(path, graph.name, as_written=as_written)
+        yield open_model(path, graph.name, Tuning(as_written=as_written))
 
 
 def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> None:

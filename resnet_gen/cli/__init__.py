@@ -27,6 +27,8 @@ COMMANDS = {
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),
     "targets": ("devices", "targets"),
+    "predict": ("devices", "predict"),
+    "bench": ("measure", "bench"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

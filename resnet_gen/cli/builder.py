@@ -12,22 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from resnet_gen.build import Batch, Request, Said
+from resnet_gen.build import Request, Said
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
+from resnet_gen.cli.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.cli.options import natural_numbers
-from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.load import Loaded, load
-from resnet_gen.manifest import REPLACE_HINT, is_as_built
-from resnet_gen.precision import Calibration, Float, Method, Placement
+from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
+from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
 
 if TYPE_CHECKING:
     from resnet_gen.targets import Target
-
-MAX_BATCH = 65_536
 
 
 class Quantization(NamedTuple):
@@ -41,11 +39,11 @@ class Quantization(NamedTuple):
     rest: Float | None
     reduce_range: bool
 
-    def wished(self) -> Calibration | None:
-        """What to calibrate with, if that is said."""
-        if self.calibration is None:
-            return None
-        return Calibration(self.calibration, self.images, self.method, self.percentile)
+    def wished(self) -> dict[str, Any]:
+        """What is wished, in a wish's words."""
+        given = Calibration(self.calibration, self.images, self.method, self.percentile) if self.calibration else None
+        more = {"rest": self.rest, "reduce_range": self.reduce_range}
+        return {"calibration": given, "placement": self.qdq, **more}
 
 
 def build_all(
@@ -55,26 +53,22 @@ def build_all(
     *,
     check: bool,
     force: bool,
-    target: str | None,
-    device: str | None,
     sm: str | None,
     batch: str | None,
-    io: str,
-    quantization: Quantization,
+    shapes: Shapes = NO_SHAPES,
+    device: str | None = None,
+    io: str = "fp32",
+    quantization: Quantization | None = None,
     **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code."""
     request = choose(
         Wish(
             _device(device),
-            target,
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
-            batch=parse_batch(batch),
+            batch=asked_batch(batch, shapes),
             typed_io=io == "typed",
-            calibration=quantization.wished(),
-            placement=quantization.qdq,
-            rest=quantization.rest,
-            reduce_range=quantization.reduce_range,
+            **(quantization.wished() if quantization else {}),
             **choices,
         )
     )
@@ -102,7 +96,33 @@ def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[
     if request.target == "report":
         return _write_report(loaded, folder / loaded.spec.name, force)
     with _progress(loaded.spec.name, request) as said:
-        return build_one(loaded, request, folder, replace=force, progress=said)
+        paths = build_one(loaded, request, folder, replace=force, progress=said)
+    if request.quantizing:
+        _tell_cost(loaded.spec.name, paths[-1], request.quantizing)
+    return paths
+
+
+def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
+    """What eight bits cost, and whether this machine can show it."""
+    made = (read(path) or {})["quantization"]
+    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
+    click.echo(f"{name}: signal to noise of {ratios}; same best class for {made['top1_agreement']:.0%}", err=True)
+    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in made["costliest_db"].items())
+    click.echo(f"{name}: costliest layers: {costliest}", err=True)
+    if made["accuracy_is_meaningless"]:
+        click.echo(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
+    if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and _sums_saturate():
+        click.echo("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
+        click.echo("hint: for such CPUs, --for cpu-avx2", err=True)
+
+
+def _sums_saturate() -> bool:
+    """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].partition("\n")[0].split()
+    except OSError:
+        return False
+    return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"}.intersection(flags)
 
 
 def _check_report(request: Request) -> None:
@@ -142,25 +162,6 @@ def _distinct(loaded: list[Loaded]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise refuse(f"two specs are called '{min(twice)}'", hint="give one of them another name")
-
-
-def parse_batch(text: str | None) -> Batch:
-    """`8`, or `1:8:32` for smallest, tuned-for and largest; raises `Refused` for anything else."""
-    if text is None:
-        return Batch()
-    parts = text.split(":")
-    if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
-        raise refuse(f"--batch: '{text}' is not a batch", hint="write --batch 8, or --batch 1:8:32 for a range")
-    numbers = [int(part) for part in parts]
-    if len(numbers) == 1:
-        return Batch(fixed=numbers[0])
-    if numbers != sorted(numbers):
-        raise refuse(f"--batch: '{text}' does not rise", hint="smallest, tuned-for, largest")
-    return Batch(profile=Profile(*numbers))
-
-
-def _is_batch(text: str) -> bool:
-    return text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_BATCH
 
 
 def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:

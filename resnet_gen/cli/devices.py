@@ -1,12 +1,18 @@
-"""`targets`: the devices that networks are built for."""
+"""`targets` and `predict`: the devices that networks are built for, and how fast they are there."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.precision import PRECISIONS, Precision
+
+if TYPE_CHECKING:
+    from resnet_gen.predict import Prediction, Row
 
 
 @click.command()
@@ -45,3 +51,80 @@ def targets(form: str) -> None:
 
 def _figure(number: float | None) -> str:
     return "-" if number is None else f"{number:,g}"
+
+
+@click.command()
+@click.argument("spec")
+@click.option("--for", "device", required=True, metavar="DEVICE", help="A device, as `targets` lists them, or a file.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What layers compute in."
+)
+@click.option("--batch", type=click.IntRange(1, 65_536), default=1, show_default=True, help="Images at once.")
+@click.option("--layers", is_flag=True, help="One line a kernel instead of one a stage.")
+@options.settings
+@options.output_format("text", "json")
+def predict(
+    spec: str, device: str, precision: Precision, batch: int, layers: bool, settings: tuple[str, ...], form: str
+) -> None:
+    """Predict how fast a network runs on a device.
+
+    A roofline of the kernels that an engine runs; docs/predict.md says how it is
+    made, and how far it was from what others measured.
+
+    \b
+    Example: resnet-gen predict resnet50 --for jetson-nano
+             resnet-gen predict resnet101 --for t4 --precision int8 --batch 32 --layers
+    """
+    from resnet_gen.load import load
+    from resnet_gen.lower import lower
+    from resnet_gen.predict import predict as predicted
+    from resnet_gen.targets import load_target
+
+    loaded, target = load(spec, settings), load_target(device)
+    found = predicted(lower(loaded), target, precision, batch)
+    title = f"{loaded.spec.title or loaded.spec.name} on {target.title}, {precision}, batch {batch:,}"
+    if form == "json":
+        click.echo(json.dumps(_as_dict(loaded.spec.name, found, layers), indent=2))
+        return
+    click.echo(f"{title}\n", err=True)
+    click.echo(_table(found, layers), nl=False)
+    click.echo(f"\nefficiency of arithmetic {found.efficiency.value:.3f}: {found.efficiency.basis}", err=True)
+
+
+def _table(found: Prediction, layers: bool) -> str:
+    from resnet_gen.emit.text import columns
+
+    cells = [
+        (row.name, str(row.kernels), f"{row.macs:,}", f"{row.bytes:,}", f"{1e3 * row.seconds:,.3f}", row.bound)
+        for row in [*_rows(found, layers), found.total()]
+    ]
+    header = ("layer" if layers else "stage", "kernels", "MACs", "bytes", "ms", "bound by")
+    table = [row[:1] + row[2:] if layers else row for row in (header, *cells)]
+    return columns(table, right=range(1, len(table[0]) - 1)) + f"\n{found.images_per_second:,.1f} images/s\n"
+
+
+def _rows(found: Prediction, layers: bool) -> list[Row]:
+    from resnet_gen.emit.text import stage_title
+
+    return found.layers() if layers else [replace(row, name=stage_title(row.name)) for row in found.stages()]
+
+
+def _as_dict(network: str, found: Prediction, layers: bool) -> dict[str, Any]:
+    return {
+        "network": network,
+        "target": found.target.name,
+        "precision": found.precision,
+        "batch": found.batch,
+        "milliseconds": 1e3 * found.seconds,
+        "images_per_second": found.images_per_second,
+        "efficiency": found.efficiency.value,
+        "basis": found.efficiency.basis,
+        "layers" if layers else "stages": [_entry(row) for row in _rows(found, layers)],
+    }
+
+
+def _entry(row: Row) -> dict[str, Any]:
+    values = asdict(row)
+    return {
+        "milliseconds" if key == "seconds" else key: 1e3 * v if key == "seconds" else v for key, v in values.items()
+    }

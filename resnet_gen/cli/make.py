@@ -41,6 +41,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
     metavar="N|MIN:OPT:MAX",
     help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
 )
+@options.shapes
 @options.side
 @options.weights
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
@@ -65,14 +66,16 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
     import numpy.random  # noqa: F401
 
+    from resnet_gen.cli.batches import Shapes
     from resnet_gen.cli.builder import Quantization, build_all
 
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
+    choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 
 
-@click.command(short_help="Run a spec or an ONNX file: the top classes, and the time.")
-@click.argument("model", metavar="SPEC|FILE.onnx")
+@click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
+@click.argument("model", metavar="SPEC|FILE")
 @options.settings
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
@@ -82,16 +85,17 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
 )
 @options.weights
+@options.runtime()
 @options.output_format("text", "json")
 def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any) -> None:
-    """Run a spec or an ONNX file on ONNX Runtime: the top classes, and the time.
+    """Run a spec, FILE.onnx or FILE.engine: the top classes, and the time.
 
     Resizing, crop and normalization of a picture come from the spec, which our
     ONNX files carry with them.
 
     \b
     Example: resnet-gen run resnet50 --weights resnet50.pth --image cat.jpg
-             resnet-gen run build/resnet50.onnx
+             resnet-gen run build/resnet50.onnx --backend openvino
     """
     from resnet_gen.cli.runner import run_model
 

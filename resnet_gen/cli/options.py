@@ -15,6 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FOLDER = click.Path(file_okay=True, path_type=Path)
 FILE = click.Path(path_type=Path)
+RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
+"""As in `engine.runtimes`, which loads too much to be imported for a help page."""
 
 
 def settings(function: F) -> F:
@@ -51,6 +53,21 @@ def quantization(function: F) -> F:
     return function
 
 
+def shapes(function: F) -> F:
+    """`--shapes`, or a range of them, in place of `--batch`."""
+    for name, which in reversed(_SHAPES.items()):
+        text = f"{which} in place of --batch, as trtexec and Polygraphy write it."
+        function = click.option(f"--{name}", metavar="input:NxCxHxW", help=text)(function)
+    return function
+
+
+_SHAPES = {
+    "shapes": "Shape of a fixed batch",
+    "min-shapes": "Smallest shape of the range",
+    "opt-shapes": "Shape that an engine is tuned for",
+    "max-shapes": "Largest shape of the range",
+}
+
 _QUANTIZATION = (
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",
@@ -77,6 +94,14 @@ _QUANTIZATION = (
         "--reduce-range", is_flag=True, help="Seven bits for weights: for x86 CPUs without VNNI, whose sums saturate."
     ),
 )  # fmt: skip
+
+
+def runtime(option: str = "--backend", name: str = "runtime", of: str = "") -> Callable[[F], F]:
+    """`--backend`: what runs a model; `of` says which model, where there are two."""
+    return click.option(
+        option, name, type=click.Choice(RUNTIMES), metavar="NAME",
+        help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  [default: onnxruntime, tensorrt-rtx for an engine]",
+    )  # fmt: skip
 
 
 def side(function: F) -> F:

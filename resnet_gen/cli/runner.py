@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -13,10 +11,10 @@ import click
 import numpy as np
 from pydantic import ValidationError
 
-from resnet_gen.build import SPEC_KEY, Request, build
-from resnet_gen.engine.onnxruntime import Session, open_model
+from resnet_gen.build import SPEC_KEY
+from resnet_gen.cli.models import Made, opened, refuse_ignored
+from resnet_gen.engine.base import Runner, sides
 from resnet_gen.image import read_image
-from resnet_gen.load import load
 from resnet_gen.problems import refuse
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
@@ -32,16 +30,17 @@ def run_model(
     repeat: int,
     weights: Path | None,
     seed: int,
+    runtime: str | None,
     form: str,
 ) -> None:
-    """Run a spec or an ONNX file and print what comes out."""
-    if model.endswith(".onnx"):
-        if settings or weights:
-            raise refuse("an ONNX file has its own shape and weights", model, "run the spec instead")
-        session, taken = _opened(Path(model))
-    else:
-        session, taken = _emitted(model, settings, Request(weights=weights, seed=seed))
-    batch = batch or session.shape[0] or 1
+    """Run a spec, an ONNX file or an engine and print what comes out."""
+    made = Made(settings, weights, seed)
+    refuse_ignored(model, made)
+    session, taken = opened(model, made, runtime, batches=(batch or 1,))
+    if taken and weights is None:
+        click.echo(f"weights are drawn from seed {seed}: the classes mean nothing", err=True)
+    taken = taken or _taken(session)
+    batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     _check_input(session, taken, batch)
     x = _input(image, taken, batch, seed)
     outputs, times = session.timed(x, repeat)
@@ -49,55 +48,38 @@ def run_model(
     _report(outputs, _Run(str(image) if image else "random", [batch, *session.shape[1:]], median(times)), top, form)
 
 
-def _opened(path: Path) -> tuple[Session, Input]:
-    """A model from a file, and what input it takes: from its own spec, else from its shape."""
-    if not path.is_file():
-        raise refuse("there is no such file", str(path))
-    session = open_model(path)
+def _taken(session: Runner) -> Input:
+    """What input a file takes: by its own spec, else by its shape."""
     if SPEC_KEY in session.metadata:
-        return session, _carried(session.metadata[SPEC_KEY], path)
+        return _carried(session.metadata[SPEC_KEY], session.where)
     channels, height, width = (side or 0 for side in session.shape[1:])
     try:
         taken = Input(channels=channels, size=(height, width))
     except ValidationError:
-        raise refuse("its input is no image of a fixed size", str(path)) from None
-    click.echo(f"{path}: carries no spec; ImageNet's preprocessing is assumed", err=True)
-    return session, taken
+        raise refuse("its input is no image of a fixed size", session.where) from None
+    click.echo(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+    return taken
 
 
-def _carried(text: str, path: Path) -> Input:
+def _carried(text: str, where: str) -> Input:
     try:
         return Input.model_validate_json(json.dumps(json.loads(text)["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
-        raise refuse("the spec in its metadata cannot be read", str(path), "build it again") from None
+        raise refuse("the spec in its metadata cannot be read", where, "build it again") from None
 
 
-def _emitted(model: str, settings: tuple[str, ...], request: Request) -> tuple[Session, Input]:
-    loaded = load(model, settings)
-    if request.weights is None:
-        click.echo(f"weights are drawn from seed {request.seed}: the classes mean nothing", err=True)
-    with tempfile.TemporaryDirectory() as folder:
-        build(loaded, request, Path(folder))
-        session = open_model(Path(folder) / f"{loaded.spec.name}.onnx", shown=model)
-    return session, loaded.spec.input
-
-
-def _check_input(session: Session, taken: Input, batch: int) -> None:
+def _check_input(session: Runner, taken: Input, batch: int) -> None:
     fixed, *image = session.shape
     if fixed is not None and fixed != batch:
         raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
     if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
-        raise refuse(f"takes {_sides(image)}, the spec in its metadata {_sides(taken.shape)}", session.where)
+        raise refuse(f"takes {sides(image)}, the spec in its metadata {sides(taken.shape)}", session.where)
 
 
-def _sides(shape: Sequence[int | None]) -> str:
-    return "x".join(str(side or "?") for side in shape)
-
-
-def _check_outputs(session: Session, outputs: dict[str, Array]) -> None:
+def _check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     for name, values in outputs.items():
         if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
-            found = f"{values.dtype} {_sides(values.shape) or 'scalar'}"
+            found = f"{values.dtype} {sides(values.shape) or 'scalar'}"
             raise refuse(f"puts out {found} as '{name}', not scores or a map for each image", session.where)
 
 
@@ -135,7 +117,7 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
         )
         return
     for name, values in maps.items():
-        click.echo(f"{name:<14} {_sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
+        click.echo(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
         click.echo(f"class {i:>5}  score {score:9.4f}")
     speed = run.speed()

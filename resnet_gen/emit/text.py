@@ -39,7 +39,7 @@ def stage_rows(graph: Graph) -> list[StageRow]:
     rows = []
     for stage, nodes in stages_of(graph.nodes).items():
         total = count_nodes(nodes)
-        rows.append(StageRow(_title(stage), nodes[-1].shape, _blocks(nodes), total.params, total.macs))
+        rows.append(StageRow(stage_title(stage), nodes[-1].shape, _blocks(nodes), total.params, total.macs))
     return rows
 
 
@@ -48,8 +48,8 @@ def layer_rows(graph: Graph) -> list[LayerRow]:
     return [LayerRow(n.name, describe(n), n.shape, params(n), macs(n)) for n in graph.nodes]
 
 
-def _title(stage: str) -> str:
-    """`stages.0` is `conv2_x` in the paper, and stage 1 to everyone else."""
+def stage_title(stage: str) -> str:
+    """A stage as tables call it: `stages.0` is `conv2_x` in the paper, and stage 1 to everyone else."""
     return f"stage {int(stage.split('.')[1]) + 1}" if stage.startswith("stages.") else stage
 
 

@@ -2,67 +2,93 @@
 
 from __future__ import annotations
 
-import time
+import ctypes
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
+_BFLOAT16 = 16
+"""Of ONNX's TensorProto.DataType."""
 
-@dataclass(frozen=True)
-class Session:
-    """A loaded model: its file, the name and shape of its one input (None where symbolic), outputs, and metadata."""
 
-    where: str
+@dataclass(frozen=True, kw_only=True)
+class Session(Runner):
+    """A model in ONNX Runtime; `plain` where NumPy has all its types."""
+
     session: Any
-    input: str
-    shape: tuple[int | None, ...]
-    outputs: tuple[str, ...]
-    metadata: dict[str, str]
+    plain: bool
 
     def run(self, x: Array) -> dict[str, Array]:
-        """The outputs for the batch `x`, by name; raises `Refused` with ONNX Runtime's words if it fails."""
+        x = self.fed(x)
         try:
-            found = self.session.run(None, {self.input: x})
-            return {name: np.asarray(values) for name, values in zip(self.outputs, found, strict=True)}
+            if self.plain:
+                found = [np.asarray(values) for values in self.session.run(None, {self.input: x})]
+            else:
+                found = [_array(v) for v in self.session.run_with_ort_values(None, {self.input: _value(x)})]
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
-
-    def timed(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
-        """The outputs, and the seconds that each of `repeat` runs took after one to warm up."""
-        outputs = self.run(x)
-        times = []
-        for _ in range(repeat):
-            start = time.perf_counter()
-            outputs = self.run(x)
-            times.append(time.perf_counter() - start)
-        return outputs, times
+        return dict(zip(self.outputs, found, strict=True))
 
 
-def open_model(path: Path, shown: str | None = None, *, as_written: bool = False) -> Session:
-    """Load an ONNX file, to be run `as_written` or as ONNX Runtime rewrites it by default.
+def _value(x: Array) -> Any:
+    from onnxruntime import OrtValue
 
-    Raises `Refused` if ONNX Runtime declines it or it is no image network.
-    """
+    if x.dtype == BFLOAT16:
+        return OrtValue.ortvalue_from_numpy_with_onnx_type(x.view(np.uint16), _BFLOAT16)
+    return OrtValue.ortvalue_from_numpy(x)
+
+
+def _array(value: Any) -> Array:
+    if value.data_type() != "tensor(bfloat16)":
+        return np.asarray(value.numpy())
+    shape = tuple(value.shape())  # `numpy()` refuses this type, so its bytes are read where they lie
+    data = ctypes.string_at(value.data_ptr(), math.prod(shape) * BFLOAT16.itemsize)
+    return readable(np.frombuffer(data, BFLOAT16).reshape(shape))
+
+
+def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Session:
+    """Load an ONNX file; raises `Refused` if ONNX Runtime declines it or it is no image network."""
     import onnxruntime
 
     where = shown or str(path)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
-    if as_written:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), _options(tuning), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type != "tensor(float)":
-        raise refuse("not a network with one float32 image as its input", where)
-    shape = tuple(side if isinstance(side, int) else None for side in inputs[0].shape)
-    metadata = dict(session.get_modelmeta().custom_metadata_map)
-    outputs = tuple(output.name for output in session.get_outputs())
-    return Session(where, session, inputs[0].name, shape, outputs, metadata)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+        raise no_image(where)
+    runtime = {"library": "onnxruntime", "version": onnxruntime.__version__}
+    return Session(
+        where=where,
+        runtime=runtime | ({"threads": str(tuning.threads)} if tuning.threads else {}),
+        input=inputs[0].name,
+        shape=tuple(side if isinstance(side, int) else None for side in inputs[0].shape),
+        dtype=DTYPES[_TYPES[inputs[0].type]],
+        outputs=tuple(output.name for output in outputs),
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+        session=session,
+        plain=all(value.type != "tensor(bfloat16)" for value in (*inputs, *outputs)),
+    )
+
+
+def _options(tuning: Tuning) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
+    if tuning.as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if tuning.threads:
+        options.intra_op_num_threads = tuning.threads
+    if tuning.takes_turns:  # else its threads go on spinning while the other model runs
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options

@@ -77,7 +77,7 @@ def build(
     """
     with Deferred() as signals:
         trt = load_backend(backend)
-        log = _logger(trt)
+        log = logger(trt)
         builder = _builder(trt, backend, log)
         network = builder.create_network(_strongly_typed(trt))
         _parse(trt, backend, network, model, log)
@@ -150,7 +150,7 @@ def parsed_layers(trt: Any, network: Any) -> list[Layer]:
     return found
 
 
-def _logger(trt: Any) -> Any:
+def logger(trt: Any) -> Any:
     """A logger that keeps errors, whose texts are the only reasons that TensorRT gives."""
 
     class Log(trt.ILogger):  # type: ignore[misc]

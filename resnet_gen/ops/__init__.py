@@ -20,12 +20,12 @@ from resnet_gen.ops.pooling import (
     Subsample,
     SumPositions,
 )
-from resnet_gen.ops.types import Cast, Dequantize, Quantize, Retyped
+from resnet_gen.ops.types import Cast, Dequantize, Quantize
 
 __all__ = [
     "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax",
     "ChannelMean", "Concat", "Conv", "DType", "Dequantize", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool",
-    "GroupNorm", "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Quantize", "Retyped",
+    "GroupNorm", "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Quantize",
     "Shape", "ShapeError", "Softmax", "SplitSoftmax", "Stored", "Subsample", "SumPositions", "TakeChannels",
     "Tensor",
 ]  # fmt: skip

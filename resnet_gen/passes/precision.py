@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import Cast, DType, Retyped
+from resnet_gen.ops import Cast, DType
+from resnet_gen.ops.types import Retyped
 
 
 def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Graph:

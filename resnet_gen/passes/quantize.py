@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import Add, Conv, Dequantize, DType, Linear, Quantize, Stored
+from resnet_gen.ops import Add, Conv, Dequantize, DType, Flatten, GlobalAvgPool, Linear, Quantize, Stored
 from resnet_gen.weights.base import Array, Derived, Recipe, Weights
 from resnet_gen.weights.stream import element
 
@@ -31,13 +31,15 @@ class Style(NamedTuple):
 
     `branches` quantizes also what the branch brings to a residual sum, between
     the convolution and the sum: CPU runtimes end the convolution in integers
-    there, TensorRT fuses the sum into it and must find nothing between.
+    there, TensorRT fuses the sum into it and must find nothing between. `pools`
+    has the head's pooling work in integers too.
     """
 
     activations: DType
     weights: DType
     branches: bool = False
     linear: bool = False
+    pools: bool = False
     first: bool = True
     grouped: bool = True
     int32_bias: bool = False
@@ -47,7 +49,7 @@ class Style(NamedTuple):
 
 TENSORRT_INT8 = Style("int8", "int8")
 TENSORRT_FP8 = Style("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
-CPU_INT8 = Style("uint8", "int8", branches=True, linear=True, int32_bias=True)
+CPU_INT8 = Style("uint8", "int8", branches=True, linear=True, pools=True, int32_bias=True)
 
 
 class Range(NamedTuple):
@@ -86,7 +88,7 @@ def _operands(node: Node, layers: Collection[str], style: Style) -> Iterable[int
         return (0,)
     if isinstance(node.op, Add):
         return (0, 1) if style.branches else (1,)
-    return ()
+    return (0,) if style.pools and isinstance(node.op, (Flatten, GlobalAvgPool)) else ()
 
 
 def _values(graph: Graph) -> Iterator[Value]:

@@ -14,7 +14,8 @@ import pytest
 import resnet_gen.build as module
 from resnet_gen import __version__
 from resnet_gen.build import SPEC_KEY, Batch, Request, build, onnx_file, prepare
-from resnet_gen.cli.builder import build_all, parse_batch
+from resnet_gen.cli.batches import parse_batch
+from resnet_gen.cli.builder import build_all
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.ops import BatchNorm, Cast, Linear
@@ -60,7 +61,10 @@ def test_the_manifest_tells_what_was_built(tmp_path):
         "tool": {"name": "resnet-gen", "version": __version__},
         "spec": {"sha256": loaded.digest(), "resolved": loaded.resolved()},
         "weights": {"source": "seed", "seed": 0},
+        "device": None,
         "precision": "fp32",
+        "compute": "float32",
+        "quantization": None,
         "folded_batch_norm": False,
         "counts": count(network(TINY)).as_dict(),
         "inputs": {"input": {"shape": ["N", 1, 8, 8], "type": "float32"}},

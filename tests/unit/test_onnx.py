@@ -20,11 +20,13 @@ from resnet_gen.ops import Op
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
+from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, Range, place, quantize
 from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.stream import element
 from tests.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
 from tests.unit.test_ops import CONCRETE
 
@@ -89,6 +91,9 @@ def scores(net, x):
     return net.add("softmax", ops.Softmax(), net.add("fc2", ops.Linear(5, bias=False), x))
 
 
+TO_EIGHT = ops.Quantize("int8", 0.1)
+
+
 def every_op(casts=True):
     """A graph with every operation, and with every variant of it that is written differently."""
     net = Net(Value("input", (4, 12, 12)))
@@ -98,6 +103,7 @@ def every_op(casts=True):
     x = net.add("cast", ops.Cast("float16"), x) if casts else x
     x = net.add("half", ops.Conv(6, 1, bias=True), x)
     x = net.add("back", ops.Cast("float32"), x) if casts else x
+    x = net.add("from_eight", ops.Dequantize("float32", 0.1), net.add("to_eight", TO_EIGHT, x)) if casts else x
     return net.graph("every_op", [scores(net.scope("head"), x)])
 
 
@@ -105,6 +111,14 @@ def standardized(name, *settings):
     """A network whose weights are as its convolutions take them."""
     graph = network(name, *settings)
     return standardize_weights(graph, Seeded(graph))[0]
+
+
+def in_eight_bits(style):
+    """A network whose weights, and a bias or two, are stored in integers."""
+    graph = fold_batch_norm(network(TINY), Seeded(network(TINY)))[0]
+    placement = place(graph, style)
+    ranges = dict.fromkeys((value.name for value in placement.values), Range(-1.0, 2.0))
+    return quantize(graph, Seeded(graph), placement, ranges, style, "float32")[0]
 
 
 EVERY_OP = every_op()
@@ -116,6 +130,8 @@ GRAPHS = {
     "zero pad": network("cifar-resnet20"),
     "highway": network("highway-b"),
     "standardized": standardized(TINY, "weight_standardization=1e-6", "norm={kind: group, groups: 2}"),
+    "eight bits": in_eight_bits(TENSORRT_INT8),
+    "eight bits, int32 biases": in_eight_bits(CPU_INT8),
     "outputs": network(TINY, "outputs=[stage1]", "head={kind: policy_value, moves: 3}"),
 }
 OPTIONS = {
@@ -252,14 +268,14 @@ def test_onnx_infers_the_shapes_and_types_that_we_state(name, batch):
 
 
 WITH_CONSTANTS = (
-    ops.AsMap, ops.BlurPool, ops.ChannelConv, ops.GroupNorm, ops.OneMinus, ops.PadChannels, ops.PadMap,
-    ops.SplitSoftmax, ops.Subsample, ops.SumPositions, ops.TakeChannels,
+    ops.AsMap, ops.BlurPool, ops.ChannelConv, ops.Dequantize, ops.GroupNorm, ops.OneMinus, ops.PadChannels,
+    ops.PadMap, ops.Quantize, ops.SplitSoftmax, ops.Subsample, ops.SumPositions, ops.TakeChannels,
 )  # fmt: skip
 
 
 def needs_constants(node):
     own = getattr(node.op, "function", "") == "gelu" or getattr(node.op, "zeros", False)
-    return isinstance(node.op, WITH_CONSTANTS) or own
+    return isinstance(node.op, WITH_CONSTANTS) or own or getattr(node.op, "stored", None)
 
 
 @pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
@@ -497,11 +513,13 @@ MEANINGS = [
     (ops.Softmax(), VECTOR, lambda op, x, w: softmax(x, 1)),
     (ops.Cast("float16"), MAP, lambda op, x, w: x.astype(np.float16)),
 ]
+PAIRED = {ops.Quantize, ops.Dequantize}
+"""What goes by two, and is tested by two."""
 HALVED = [row for row in MEANINGS if not isinstance(row[0], ops.Cast)]
 
 
 def test_the_meaning_of_every_operation_and_function_is_tested():
-    assert {type(op) for op, *_ in MEANINGS} == set(CONCRETE)
+    assert {type(op) for op, *_ in MEANINGS} | PAIRED == set(CONCRETE)
     functions = {op.function for op, *_ in MEANINGS if isinstance(op, ops.Activation)}
     assert functions == set(ops.Function.__args__)
 
@@ -736,8 +754,19 @@ def test_attributes_are_what_onnx_writes(value):
 
 
 def test_element_types_are_those_of_onnx():
-    assert (messages.FLOAT, messages.INT64, messages.FLOAT16) == (
-        TensorProto.FLOAT,
-        TensorProto.INT64,
-        TensorProto.FLOAT16,
-    )
+    assert messages.INT64 == TensorProto.INT64
+    for name, number in messages.ELEMENT_OF.items():
+        assert onnx.helper.tensor_dtype_to_np_dtype(number) == element(name)
+    assert set(messages.ELEMENT_OF) == set(ops.DType.__args__)
+
+
+@pytest.mark.parametrize(
+    ("to", "zero", "least", "most"), [("int8", 0, -128, 127), ("uint8", 0, 0, 255), ("uint8", 128, 0, 255)]
+)
+def test_eight_bits_round_to_the_nearest_even_and_saturate(to, zero, least, most):
+    net = Net(Value("input", (1, 1, 6)))
+    small = net.add("quantize", ops.Quantize(to, 0.5, zero), net.input)
+    graph = net.graph("pair", [net.add("dequantize", ops.Dequantize("float32", 0.5, zero), small)])
+    x = np.asarray([[[[0.25, 0.75, -0.25, 1.1, 1e4, -1e4]]]], np.float32)
+    wanted = (np.clip(np.rint(x / 0.5) + zero, least, most) - zero) * 0.5
+    np.testing.assert_array_equal(run(model_bytes(graph, Seeded(graph)), x), wanted)

@@ -16,6 +16,7 @@ from resnet_gen.ops import (
     ChannelMean,
     Concat,
     Conv,
+    Dequantize,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -27,6 +28,7 @@ from resnet_gen.ops import (
     Op,
     PadChannels,
     PadMap,
+    Quantize,
     ShapeError,
     Softmax,
     SplitSoftmax,
@@ -115,6 +117,8 @@ def test_what_the_package_offers_is_every_operation_from_which_no_other_derives(
         (Subsample(3), [(3, 7, 8)], (3, 3, 3)),
         (Softmax(), [VECTOR], VECTOR),
         (Cast("float16"), [MAP], MAP),
+        (Quantize("int8", 0.5), [MAP], MAP),
+        (Dequantize("float32", 0.5), [MAP], MAP),
     ],
 )
 def test_shape(op, inputs, shape):
@@ -123,8 +127,9 @@ def test_shape(op, inputs, shape):
 
 WEIGHTLESS = [
     Activation("relu"), Add(), AsMap(), AvgPool(2, 2), BlurPool(2), Cast("float16"), ChannelMax(), ChannelMean(),
-    Concat(), Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2, 2), Mul(), OneMinus(), PadChannels(4),
-    PadMap(1, 1), Softmax(), SplitSoftmax(1), Subsample(2), SumPositions(), TakeChannels(0, 1),
+    Concat(), Dequantize("float32", 0.5), Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(2, 2), Mul(), OneMinus(),
+    PadChannels(4), PadMap(1, 1), Quantize("int8", 0.5), Softmax(), SplitSoftmax(1), Subsample(2), SumPositions(),
+    TakeChannels(0, 1),
 ]  # fmt: skip
 
 

@@ -1,0 +1,104 @@
+"""The figures of `bench`, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from resnet_gen.bench import Difference, Result, Timing, ratio
+from resnet_gen.engine.base import Runner, sides
+from resnet_gen.problems import several
+
+PERCENTILES = (50, 90, 99)
+
+
+def title(runner: Runner) -> str:
+    """A model and what runs it: `resnet50 on onnxruntime 1.31.1`."""
+    runtime = runner.runtime
+    words = [f"{runner.where} on {runtime['library']} {runtime['version']}"]
+    words += [runtime["precision"]] if "precision" in runtime else []
+    words += [several(int(runtime["threads"]), "thread")] if "threads" in runtime else []
+    return ", ".join(words)
+
+
+def as_json(runners: Sequence[Runner], results: Sequence[Result]) -> str:
+    """One object: `models` and, for each shape, `results` in the models' order; milliseconds and images a second."""
+    models = [
+        {"model": r.where, "runtime": r.runtime, "input": {"name": r.input, "type": r.dtype.name}} for r in runners
+    ]
+    return json.dumps({"models": models, "results": [_entry(result) for result in results]}, indent=2)
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    entry: dict[str, Any] = {"shape": list(result.shape), "timings": [_timing(t) for t in result.timings]}
+    if len(result.timings) == 2:
+        found = ratio(*result.timings)
+        quartiles = [round(found.low, 4), round(found.high, 4)]
+        entry["ratio"] = {"median": round(found.median, 4), "quartiles": quartiles, "blocks": found.blocks}
+        entry["outputs"] = _outputs(result.difference)
+    return entry
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    percentiles = {f"p{p}_ms": _milliseconds(timing.percentile(p)) for p in PERCENTILES}
+    speed = {"mean_ms": _milliseconds(timing.mean), "images_per_second": round(timing.images_per_second, 2)}
+    return {"runs": timing.runs, **percentiles, **speed}
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, 4)
+
+
+def _outputs(found: Difference | None) -> dict[str, Any] | None:
+    """None where the outputs could not be compared; null figures where they are not finite."""
+    if found is None:
+        return None
+    return {
+        "largest_difference": _finite(found.largest),
+        "largest_value": _finite(found.scale),
+        "top1_agreeing": found.agreeing,
+        "images": found.images,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def as_text(runners: Sequence[Runner], results: Sequence[Result]) -> str:
+    """A table with a row for each model and batch; for two models, how they compare below."""
+    letters = ["A", "B"] if len(runners) > 1 else [""]
+    lines = [f"{letter}  {title(r)}".lstrip() for letter, r in zip(letters, runners, strict=True)]
+    lines += [f"images of {sides(results[0].shape[1:])}", ""]
+    lines.append(
+        f"{'batch':>5} {'':1} {'runs':>7} {'p50 ms':>10} {'p90 ms':>10} {'p99 ms':>10} {'mean ms':>10} {'images/s':>10}"
+    )
+    for result in results:
+        lines += [_row(letter, timing) for letter, timing in zip(letters, result.timings, strict=True)]
+    if len(runners) > 1:
+        lines += ["", *(line for result in results for line in _comparison(result))]
+    return "\n".join(lines)
+
+
+def _row(letter: str, timing: Timing) -> str:
+    times = (*(timing.percentile(p) for p in PERCENTILES), timing.mean)
+    shown = " ".join(f"{1000 * t:>10.3f}" for t in times)
+    return f"{timing.batch:>5} {letter:1} {timing.runs:>7,} {shown} {timing.images_per_second:>10,.1f}"
+
+
+def _comparison(result: Result) -> list[str]:
+    found = ratio(*result.timings)
+    spread = f"quartiles of {found.blocks} blocks {found.low:.3f} to {found.high:.3f}"
+    speed = f"batch {result.shape[0]}: A is {found.median:.3f} times as fast as B ({spread})"
+    return [speed, f"  outputs: {_words(result.difference)}"]
+
+
+def _words(found: Difference | None) -> str:
+    if found is None:
+        return "of different number or shape, so not compared"
+    text = f"largest difference {found.largest:.3g}, largest value {found.scale:.3g}"
+    if found.agreeing is None:
+        return text
+    return f"{text}; same top class for {found.agreeing} of {found.images}"

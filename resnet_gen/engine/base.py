@@ -1,0 +1,109 @@
+"""What runs a model: one interface over the runtimes, and the number types that pass through it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import ml_dtypes
+import numpy as np
+
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.weights.base import Array
+
+Shape: TypeAlias = tuple[int | None, ...]
+"""Sides of a tensor, batch first; None where symbolic."""
+
+DTYPES: dict[str, Any] = {
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
+"""The types that an image may have, as NumPy knows them."""
+BFLOAT16 = DTYPES["bfloat16"]
+
+
+class Tuning(NamedTuple):
+    """What one may ask of a runtime: threads, the type it computes in, and rest between the turns of two models.
+
+    `as_written` has ONNX Runtime run the file without rewriting it.
+    """
+
+    threads: int | None = None
+    precision_hint: str | None = None
+    takes_turns: bool = False
+    as_written: bool = False
+
+
+OWN_CHOICE = Tuning()
+"""Nothing is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner(ABC):
+    """A loaded model: where from, by what it is run, its one input, its outputs, and metadata.
+
+    `runtime` has at least the keys `library` and `version`. `bounds` are the
+    smallest and the largest shape where a model takes a range of them.
+    """
+
+    where: str
+    runtime: dict[str, str]
+    input: str
+    shape: Shape
+    dtype: Any
+    outputs: tuple[str, ...]
+    metadata: dict[str, str]
+    bounds: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+
+    @abstractmethod
+    def run(self, x: Array) -> dict[str, Array]:
+        """The outputs for the batch `x` (N, C, H, W), by name, complete when this returns.
+
+        `x` is converted to `dtype` if it has another type; bfloat16 outputs
+        come as float32. Raises `Refused` with the runtime's words if it fails.
+        """
+
+    def fed(self, x: Array) -> Array:
+        """`x` as `run` hands it to the runtime: contiguous, of type `dtype`; `x` itself if it is that already."""
+        return np.ascontiguousarray(x, self.dtype)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raises `Refused` if the model does not take a batch of this shape."""
+        own = self.shape
+        if len(own) != len(shape) or any(side not in (None, n) for side, n in zip(own, shape, strict=True)):
+            raise refuse(f"takes {sides(own)}, not {sides(shape)}", self.where)
+        if self.bounds and not all(a <= n <= b for a, n, b in zip(self.bounds[0], shape, self.bounds[1], strict=True)):
+            least, most = map(sides, self.bounds)
+            message = f"its profile goes from {least} to {most}, and {sides(shape)} lies outside"
+            raise refuse(message, self.where, "build it with another --batch MIN:OPT:MAX")
+
+    def timed(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
+        """The outputs, and the seconds that each of `repeat` runs took after one to warm up."""
+        x = self.fed(x)
+        outputs = self.run(x)
+        times = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            outputs = self.run(x)
+            times.append(time.perf_counter() - start)
+        return outputs, times
+
+
+def sides(shape: Sequence[int | None]) -> str:
+    """`8x3x224x224`, with `?` for what is symbolic."""
+    return "x".join(str(side or "?") for side in shape)
+
+
+def readable(values: Array) -> Array:
+    """Outputs in a type that NumPy computes with: bfloat16, which it does not know, becomes float32."""
+    return values.astype(np.float32) if values.dtype == BFLOAT16 else values
+
+
+def no_image(where: str) -> Refused:
+    """The refusal of a model whose input is something else."""
+    known = ", ".join(DTYPES)
+    return refuse("not a network with one image as its input", where, f"one input of 4 dimensions, of {known}")

@@ -1,0 +1,123 @@
+"""Running a model on OpenVINO, on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
+from resnet_gen.problems import refuse
+from resnet_gen.weights.base import Array
+
+_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled(Runner):
+    """A model that OpenVINO compiled: its one infer request, and how a batch becomes a tensor."""
+
+    request: Any
+    tensor: Any
+
+    def run(self, x: Array) -> dict[str, Array]:
+        try:
+            self.request.infer([self.tensor(self.fed(x))], share_inputs=True)
+            found = [_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
+        except Exception as error:  # RuntimeError and classes of its own
+            raise refuse(f"OpenVINO cannot run it: {_words(error)}", self.where) from None
+        return dict(zip(self.outputs, found, strict=True))
+
+
+def _array(tensor: Any) -> Array:
+    """A copy, since the next run writes to the same place."""
+    if tensor.element_type.get_type_name() == "bf16":  # whose bytes OpenVINO shows as float16
+        return readable(tensor.data.view(np.uint16).view(BFLOAT16))
+    return np.array(tensor.data)
+
+
+def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Compiled:
+    """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
+
+    `precision_hint` is f32, bf16 or f16. The processor decides whether it is
+    followed; `runtime["precision"]` says what the compiled model computes in.
+    """
+    where = shown or str(path)
+    openvino = _library()
+    try:
+        model = _read(path)
+        compiled = openvino.Core().compile_model(model, "CPU", _properties(tuning))
+    except Exception as error:  # RuntimeError and classes of its own
+        raise refuse(f"OpenVINO declines it: {_words(error)}", where) from None
+    inputs = compiled.inputs
+    if len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4 or _type(inputs[0]) not in _TYPES:
+        raise no_image(where)
+    return Compiled(
+        where=where,
+        runtime=_runtime(openvino, compiled),
+        input=inputs[0].get_any_name(),
+        shape=tuple(d.get_length() if d.is_static else None for d in inputs[0].get_partial_shape()),
+        dtype=DTYPES[_TYPES[_type(inputs[0])]],
+        # Compiled, an output may have the names of values inside the network beside its own.
+        outputs=tuple(output.get_any_name() for output in model.outputs),
+        metadata=_metadata(model),
+        request=compiled.create_infer_request(),
+        tensor=_tensor(openvino),
+    )
+
+
+def _library() -> Any:
+    try:
+        import openvino
+    except (ImportError, OSError) as error:  # OSError: the module is there, a shared library of it is not
+        raise refuse(f"openvino cannot be loaded: {error}", hint="pip install 'resnet-gen[openvino]'") from None
+    return openvino
+
+
+def _read(path: Path) -> Any:
+    """By the reader of ONNX alone: asked for any, OpenVINO's others print what they cannot make of a damaged file."""
+    from openvino.frontend import FrontEndManager
+
+    reader = FrontEndManager().load_by_framework("onnx")
+    return reader.convert(reader.load(str(path)))
+
+
+def _properties(tuning: Tuning) -> dict[str, Any]:
+    wanted = {"INFERENCE_NUM_THREADS": tuning.threads, "INFERENCE_PRECISION_HINT": tuning.precision_hint}
+    return {"PERFORMANCE_HINT": "LATENCY"} | {key: value for key, value in wanted.items() if value is not None}
+
+
+def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
+    return {
+        "library": "openvino",
+        "version": openvino.__version__.split("-")[0],
+        "precision": compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
+        "threads": str(compiled.get_property("INFERENCE_NUM_THREADS")),
+    }
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """The ONNX file's metadata, where OpenVINO keeps them."""
+    kept = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
+    return {str(key): str(value) for key, value in kept.items()}
+
+
+def _type(port: Any) -> str:
+    return str(port.get_element_type().get_type_name())
+
+
+def _tensor(openvino: Any) -> Any:
+    def tensor(x: Array) -> Any:
+        if x.dtype == BFLOAT16:
+            return openvino.Tensor(x.view(np.uint16), openvino.Shape(list(x.shape)), openvino.Type.bf16)
+        return openvino.Tensor(x, shared_memory=True)
+
+    return tensor
+
+
+def _words(error: Exception) -> str:
+    """The last line of OpenVINO's message; those before it are files of its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

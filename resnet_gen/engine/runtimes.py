@@ -1,0 +1,59 @@
+"""The runtimes by name: which one runs a file, and loading the file there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
+from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.problems import refuse
+
+RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
+HINTS = ("f32", "bf16", "f16")
+ONNX, ENGINE = ".onnx", ".engine"
+
+
+def suited(path: str) -> str:
+    """The runtime for a file, or for the name of a spec, where none is asked for."""
+    return "tensorrt-rtx" if path.endswith(ENGINE) else "onnxruntime"
+
+
+def check_tuning(runtime: str, tuning: Tuning) -> None:
+    """Refuse what the runtime would ignore."""
+    if tuning.precision_hint and runtime != "openvino":
+        raise refuse(f"--precision-hint means nothing for {runtime}", hint="use --backend openvino")
+    if tuning.threads and runtime in BACKENDS:
+        raise refuse(f"--threads means nothing for {runtime}, which runs on the GPU")
+
+
+def require_gpu(runtime: str) -> None:
+    """Refuse a runtime that needs a GPU where it, or none, is there; for a build that would be in vain."""
+    if runtime in BACKENDS:
+        from resnet_gen.engine.tensorrt import load_backend
+        from resnet_gen.engine.tensorrt_run import Cuda
+
+        load_backend(BACKENDS[runtime])
+        Cuda()
+
+
+def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Runner:
+    """Load an ONNX file or an engine; raises `Refused` if it is not there, or not for this runtime."""
+    where = shown or str(path)
+    if not path.is_file():
+        raise refuse("there is no such file", where)
+    check_tuning(runtime, tuning)
+    engine = path.suffix == ENGINE
+    if engine != (runtime in BACKENDS):
+        hint = f"it runs on {' or '.join(BACKENDS)}" if engine else f"resnet-gen build SPEC --target {runtime}"
+        raise refuse(f"{runtime} runs {'no engines' if engine else 'engines alone'}", where, hint)
+    if engine:
+        from resnet_gen.engine.tensorrt_run import open_engine
+
+        return open_engine(BACKENDS[runtime], path, where)
+    if runtime == "openvino":
+        from resnet_gen.engine import openvino
+
+        return openvino.open_model(path, where, tuning)
+    from resnet_gen.engine import onnxruntime
+
+    return onnxruntime.open_model(path, where, tuning)

@@ -1,0 +1,198 @@
+"""Running a serialized engine on the GPU at hand, by TensorRT-RTX or by TensorRT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.engine.base import DTYPES, Runner, no_image, readable
+from resnet_gen.engine.tensorrt import Backend, load_backend, logger
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.weights.base import Array
+
+_DAMAGED = 32
+"""The diagnostic bit of TensorRT-RTX for data that is no engine."""
+_TYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}
+
+
+class Cuda:
+    """The CUDA runtime, whose error codes become refusals, with memory on the GPU by name.
+
+    Raises `Refused` where the bindings are not installed or no GPU can be used.
+    """
+
+    def __init__(self) -> None:
+        self.runtime = _bindings()
+        code, count = self.runtime.cudaGetDeviceCount()
+        if int(code) or not count:
+            reason = self._text(code) if int(code) else "there is none"
+            hint = "an engine runs on an NVIDIA GPU with its driver; nvidia-smi shows whether there is one"
+            raise refuse(f"no GPU can be used: {reason}", hint=hint)
+        self.stream = self.call("cudaStreamCreate")
+        self._memory: dict[str, tuple[int, int]] = {}
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """Call a function of the runtime; what it returns beside the code."""
+        code, *values = getattr(self.runtime, function)(*arguments)
+        if int(code):
+            raise refuse(f"{function}: {self._text(code)}")
+        return values[0] if values else None
+
+    def memory(self, name: str, nbytes: int) -> int:
+        """The address of at least `nbytes` on the GPU, kept under `name` for the next time."""
+        address, size = self._memory.get(name, (0, 0))
+        if size < nbytes:
+            if address:
+                self.call("cudaFree", address)
+            self._memory.pop(name, None)
+            address = int(self.call("cudaMalloc", nbytes))
+            self._memory[name] = (address, nbytes)
+        return address
+
+    def to_gpu(self, address: int, values: Array) -> None:
+        """Begin to copy an array to the GPU."""
+        kind = self.runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        self.call("cudaMemcpyAsync", address, values.ctypes.data, values.nbytes, kind, self.stream)
+
+    def from_gpu(self, values: Array, address: int) -> None:
+        """Begin to fill an array from the GPU."""
+        kind = self.runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        self.call("cudaMemcpyAsync", values.ctypes.data, address, values.nbytes, kind, self.stream)
+
+    def wait(self) -> None:
+        """Wait for everything that was begun."""
+        self.call("cudaStreamSynchronize", self.stream)
+
+    def _text(self, code: Any) -> str:
+        return str(self.runtime.cudaGetErrorString(code)[1].decode())
+
+
+def _bindings() -> Any:
+    try:
+        from cuda.bindings import runtime
+    except (ImportError, OSError, RuntimeError) as error:  # of the three, RuntimeError: a library of it is not there
+        raise refuse(f"CUDA's bindings cannot be loaded: {error}", hint="pip install 'resnet-gen[cuda]'") from None
+    return runtime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRunner(Runner):
+    """An engine with its execution context on the GPU; `types` are those of its outputs.
+
+    A run copies the batch to the GPU and the outputs back, and waits for them.
+    """
+
+    cuda: Cuda
+    context: Any
+    log: Any
+    types: dict[str, Any]
+    engine: Any = field(repr=False)  # TensorRT's context does not keep it alive
+
+    def run(self, x: Array) -> dict[str, Array]:
+        x = self.fed(x)
+        self.check(x.shape)
+        try:
+            return self._run(x)
+        except Refused as refused:
+            raise refuse(f"cannot be run: {refused.problems[0].message}", self.where) from None
+
+    def _run(self, x: Array) -> dict[str, Array]:
+        place = self.cuda.memory(self.input, x.nbytes)
+        self.cuda.to_gpu(place, x)
+        self._require(self.context.set_input_shape(self.input, x.shape))
+        self._require(self.context.set_tensor_address(self.input, place))
+        found = {name: np.empty(tuple(self.context.get_tensor_shape(name)), t) for name, t in self.types.items()}
+        places = {name: self.cuda.memory(name, values.nbytes) for name, values in found.items()}
+        for name, address in places.items():
+            self._require(self.context.set_tensor_address(name, address))
+        self._require(self.context.execute_async_v3(int(self.cuda.stream)))
+        for name, values in found.items():
+            self.cuda.from_gpu(values, places[name])
+        self.cuda.wait()
+        return {name: readable(values) for name, values in found.items()}
+
+    def _require(self, done: bool) -> None:
+        if not done:
+            raise refuse(_reason(self.log))
+
+
+def open_engine(backend: Backend, path: Path, shown: str | None = None) -> EngineRunner:
+    """Load a serialized engine; raises `Refused` if it is none, if no GPU can run it, or if it is no image network."""
+    where = shown or str(path)
+    trt = load_backend(backend)
+    data = _bytes(path, where)
+    log = logger(trt)
+    runtime = trt.Runtime(log)
+    _check_engine(runtime, backend, data, where)
+    cuda = Cuda()
+    engine = runtime.deserialize_cuda_engine(data)
+    if engine is None:
+        hint = "an engine runs on the GPUs and the library version that it was built for"
+        raise refuse(f"{backend.name} declines it: {_reason(log)}", where, hint)
+    context = engine.create_execution_context()
+    if context is None:
+        raise refuse(f"{backend.name} cannot prepare it: {_reason(log)}", where)
+    inputs, outputs = _tensors(trt, engine)
+    if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _type(engine, inputs[0]) not in _TYPES:
+        raise no_image(where)
+    shape, bounds = _shapes(engine, inputs[0])
+    return EngineRunner(
+        where=where,
+        runtime={"library": backend.name, "version": trt.__version__},
+        input=inputs[0],
+        shape=shape,
+        dtype=DTYPES[_TYPES[_type(engine, inputs[0])]],
+        outputs=tuple(outputs),
+        metadata={},
+        bounds=bounds,
+        cuda=cuda,
+        context=context,
+        log=log,
+        types=_output_types(trt, engine, outputs),
+        engine=engine,
+    )
+
+
+def _bytes(path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}", where) from None
+
+
+def _check_engine(runtime: Any, backend: Backend, data: bytes, where: str) -> None:
+    """TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not."""
+    if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & _DAMAGED:
+        raise refuse(f"not an engine of {backend.name}, or damaged", where)
+
+
+def _tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
+    """The names of the inputs, and of the outputs."""
+    names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+    inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+    return inputs, [name for name in names if name not in inputs]
+
+
+def _type(engine: Any, name: str) -> str:
+    return str(engine.get_tensor_dtype(name).name)
+
+
+def _shapes(engine: Any, name: str) -> tuple[Any, Any]:
+    """The shape of the input, None where it may vary, and in that case the smallest and the largest."""
+    shape = tuple(side if side >= 0 else None for side in engine.get_tensor_shape(name))
+    if None not in shape:
+        return shape, None
+    least, _, most = engine.get_tensor_profile_shape(name, 0)
+    return shape, (tuple(least), tuple(most))
+
+
+def _output_types(trt: Any, engine: Any, names: list[str]) -> dict[str, Any]:
+    """NumPy's types of the outputs; those that no image has, TensorRT itself translates."""
+    return {n: DTYPES.get(_TYPES.get(_type(engine, n), "")) or trt.nptype(engine.get_tensor_dtype(n)) for n in names}
+
+
+def _reason(log: Any) -> str:
+    return "; ".join(log.errors) or "it gave no reason"
