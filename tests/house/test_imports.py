@@ -70,8 +70,8 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "engine.machine engine.onnxruntime load problems targets told write",
-    "build": "count deliver emit.onnx engine.tensorrt graph load lower manifest ops passes precision problems quantization "
-    "targets weights witness.reading write",
+    "build": "count deliver emit.onnx engine.tensorrt graph load lower manifest ops passes precision problems "
+    "quantization targets weights witness.reading write",
     "choose": "build engine.tensorrt ops precision problems targets",
     "cli": "*",
     "__main__": "cli",
@@ -85,8 +85,8 @@ THIRD_PARTY = {
     "jinja2": "render",
     "matplotlib": "plot",
     "ml_dtypes": "engine.base weights",
-    "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run image "
-    "passes sample weights",
+    "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run "
+    "image passes sample weights",
     "onnx": "witness.onnx",
     "onnxruntime": "engine.onnxruntime",
     "pydantic": "cli faults outside parts parts.base parts.registry schema spec language targets told",
