@@ -85,8 +85,8 @@ THIRD_PARTY = {
     "jinja2": "render",
     "matplotlib": "plot",
     "ml_dtypes": "engine.base weights",
-    "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino engine.tensorrt_run "
-    "image passes sample weights",
+    "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
+    "engine.tensorrt_run image passes sample weights",
     "onnx": "witness.onnx",
     "onnxruntime": "engine.onnxruntime",
     "pydantic": "cli faults outside parts parts.base parts.registry schema spec language targets told",
