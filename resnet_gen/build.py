@@ -77,6 +77,12 @@ class Request:
         return self.quantizing.compute if self.quantizing else COMPUTE[self.precision]
 
     @property
+    def in_place(self) -> bool:
+        """Whether an engine is to be built on the device, with the files of a bundle."""
+        on_gpu = self.device is not None and self.device.engine != "onnx"
+        return self.target == "bundle" or (self.target == "triton" and on_gpu)
+
+    @property
     def backend(self) -> Backend | None:
         """The TensorRT library to build an engine with; None for ONNX alone."""
         return BACKENDS.get(self.target)
@@ -85,12 +91,14 @@ class Request:
 class Network(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
-    `counts` are those of the specification, before any pass.
+    `counts` are those of the specification, before any pass; `exact` is the graph
+    in float32 but for what is in eight bits.
     """
 
     graph: Graph
     weights: Weights
     counts: Counts
+    exact: Graph
     quantized: Quantized | None = None
 
 
@@ -109,8 +117,9 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Netwo
         graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
-    graph = set_precision(graph, request.compute, typed_io=request.typed_io)
-    return Network(graph, weights, counts, eight)
+    exact = graph
+    graph = set_precision(exact, request.compute, typed_io=request.typed_io)
+    return Network(graph, weights, counts, exact, eight)
 
 
 def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
@@ -155,13 +164,14 @@ def build(
     _check_image(loaded, request.batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
+    folder, model = _layout(folder, name, request)
     if not replace:
-        manifest.check_replaceable(folder, loaded, weights)
+        manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = request.backend is None
     with reading.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
-        files = _write_onnx(out, name, file)
+        files = _write_onnx(out, model, file)
         if network.quantized:
             account = f"{name}.quantization.json"
             files[account] = out.text(account, network.quantized.account)
@@ -178,6 +188,7 @@ def build(
             "folded_batch_norm": request.fold or network.quantized is not None,
             "onnx": {"opset": file.opset, "ir_version": file.ir_version},
             "engine": engine,
+            **_delivered(out, loaded, network, request, files),
             "files": files,
         }
         text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
@@ -199,6 +210,13 @@ def _check_request(request: Request) -> None:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
 
 
+def _layout(folder: Path, name: str, request: Request) -> tuple[Path, str]:
+    """The folder that is written to, and the model's name in it: Triton wants a folder a model, and one a version."""
+    if request.target != "triton":
+        return folder, f"{name}.onnx"
+    return folder / name, f"{name}.onnx" if request.in_place else "1/model.onnx"
+
+
 def _check_image(loaded: Loaded, batch: Batch) -> None:
     taken = loaded.spec.input.shape
     if batch.image not in (None, taken):
@@ -207,15 +225,35 @@ def _check_image(loaded: Loaded, batch: Batch) -> None:
         raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
 
 
-def _write_onnx(out: Transaction, name: str, file: OnnxFile) -> dict[str, str]:
+def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:
     """Write the model, and its weights beside it where it needs that; file names and SHA-256."""
     out.require_space(file.nbytes)
-    external = f"{name}.onnx.data" if file.needs_external_data else None
     files = {}
-    if external:
-        files[external] = out.write(external, file.external_chunks())
-    files[f"{name}.onnx"] = out.write(f"{name}.onnx", file.chunks(external))
+    external = None
+    if file.needs_external_data:
+        files[f"{model}.data"] = out.write(f"{model}.data", file.external_chunks())
+        external = f"{model}.data".rpartition("/")[2]
+    files[model] = out.write(model, file.chunks(external))
     return files
+
+
+def _delivered(
+    out: Transaction, loaded: Loaded, network: Network, request: Request, files: dict[str, str]
+) -> dict[str, Any]:
+    """Write what goes to a device or a server beside the model, into `files` too; what the manifest says of it."""
+    if request.target not in ("bundle", "triton"):
+        return {}
+    from resnet_gen.deliver import Delivery, bundle, triton  # ONNX Runtime and templates, which others do without
+
+    batch = request.batch.fixed, tuple(request.batch.profile)
+    delivery = Delivery(loaded, network.graph, request.precision, batch, request.device, request.target == "triton")
+    texts, entries = triton(delivery) if request.target == "triton" else ({}, {})
+    if request.in_place:
+        more, entries["bundle"] = bundle(delivery, network.exact, network.weights, files)
+        texts = {**texts, **more}
+    for file, data in texts.items():
+        files[file] = out.write(file, [data])
+    return entries
 
 
 def _write_engine(

@@ -48,6 +48,7 @@ def choose(wish: Wish) -> Request:
     precision = wish.precision or _best(wish)
     if wish.device:
         _check_device(wish.device, target, precision, wish)
+    _check_delivery(wish, target, precision)
     capabilities = _capabilities(wish, target, precision)
     for number in capabilities:
         if reason := too_old(precision, divmod(number, 10)):
@@ -88,6 +89,21 @@ def _check_device(device: Target, target: str, precision: Precision, wish: Wish)
     if wish.opset and wish.opset > device.opset:
         reader = f"TensorRT {device.tensorrt}" if device.tensorrt else device.title
         raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
+
+
+def _check_delivery(wish: Wish, target: str, precision: Precision) -> None:
+    """What goes to a device or a server as scripts and settings must be right for it without ever being tried here."""
+    device = wish.device
+    gpu = device is not None and device.engine != "onnx"
+    if target == "bundle" and device is None:
+        raise refuse("--target bundle: for which device?", hint="add --for DEVICE; `resnet-gen targets` lists them")
+    if target == "bundle" and device and not gpu:
+        raise refuse(f"--for {device.name}: no engine is built there", hint="use --target onnx, or triton")
+    if target == "triton" and device and not gpu and precision == "bf16":
+        raise refuse("--target triton: ONNX Runtime has no bfloat16 convolution on CPUs", hint="--precision fp32")
+    if target == "triton" and gpu and wish.batch.fixed is None and wish.batch.profile.least > 1:
+        hint = "begin the range with 1, or fix the batch: --batch 8"
+        raise refuse(f"--batch: Triton sends batches of 1, and the engine takes {wish.batch.profile.least}", hint=hint)
 
 
 def _capabilities(wish: Wish, target: str, precision: Precision) -> tuple[int, ...]:

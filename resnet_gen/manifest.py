@@ -63,10 +63,10 @@ def read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any]) -> None:
+def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any], model_name: str) -> None:
     """Refuse to replace what was built of another spec or with another file's weights, or by something else."""
     name = loaded.spec.name
-    path, model = folder / file_name(name), folder / f"{name}.onnx"
+    path, model = folder / file_name(name), folder / model_name
     if not path.exists():
         if model.exists() and not _carries(model, loaded.digest()):
             raise refuse("exists and has no manifest: not built here", str(model), REPLACE_HINT)

@@ -82,11 +82,11 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         rule = f" [{self.rule}]" if self.rule else ""
-        lines = [_visible(f"{place}{self.severity}: {self.message}{rule}")]
+        lines = [visible(f"{place}{self.severity}: {self.message}{rule}")]
         if isinstance(self.where, Span):
             lines.append(self.where.excerpt())
         if self.hint:
-            lines.append(_visible(f"hint: {self.hint}"))
+            lines.append(visible(f"hint: {self.hint}"))
         return "\n".join(lines)
 
 
@@ -95,7 +95,7 @@ def shortened(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """`text` with escapes for control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

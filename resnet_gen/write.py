@@ -33,7 +33,8 @@ class Transaction:
 
     Use as a context manager; leaving it normally renames what was written in
     the order in which it was written, leaving it by an exception removes it.
-    Until then the files lie in a hidden folder inside, under their own names.
+    Until then the files lie in a hidden folder inside, under their own names,
+    which may begin with sub-folders: `1/model.onnx`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,6 +71,8 @@ class Transaction:
         """Write `name` from chunks; returns the SHA-256 of its bytes. Raises `Refused` on a full disk."""
         digest = hashlib.sha256()
         try:
+            if "/" in name:
+                self.readable(name).parent.mkdir(parents=True, exist_ok=True)
             with self.readable(name).open("xb", buffering=0) as stream, _hashing(digest) as hash_too:
                 for batch in _batches(chunks):
                     hash_too(batch)
@@ -103,11 +106,20 @@ class Transaction:
         try:
             for name in self._written:
                 moved.append(name)
+                self._make_parents(name)
                 self._put(name)
         except OSError as error:
             for name in moved:
                 self._take_back(name)
+            self._remove_made()
             raise refuse(f"cannot be written: {error.strerror}", str(self.folder / moved[-1])) from None
+
+    def _make_parents(self, name: str) -> None:
+        """Make the sub-folders of a name, and remember those that were not there."""
+        for parent in reversed((self.folder / name).relative_to(self.folder).parents[:-1]):
+            if not (self.folder / parent).is_dir():
+                (self.folder / parent).mkdir()
+                self._made.insert(0, self.folder / parent)
 
     def _put(self, name: str) -> None:
         """Rename one file into place; what was there is kept aside until all are."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("check", "verify"),
     "build": ("make", "build"),
     "run": ("make", "run"),
+    "check-engine": ("fitting", "check_engine"),
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
     "bench": ("measure", "bench"),

@@ -10,7 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.precision import PRECISIONS
 
-TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
+TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 
 
 @click.command()
@@ -54,11 +54,15 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "report")
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
     """Build ONNX and engines, each with a manifest; or text reports.
 
+    A bundle holds what builds the engine on the device; triton makes a
+    folder for Triton Inference Server.
+
     Without a SPEC, all shipped specs are built. The paths of the files are printed.
 
     \b
     Example: resnet-gen build resnet50 -o build --precision fp16
              resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
+             resnet-gen build resnet50 --for jetson-nano --target bundle
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
              resnet-gen build --target report -o generated --check
     """

@@ -312,3 +312,28 @@ def test_a_link_is_replaced_and_not_what_it_points_to(tmp_path):
     write(tmp_path, a=[b"new"])
     assert not (tmp_path / "a").is_symlink()
     assert files(tmp_path) == {"a": b"new", "target": b"kept"}
+
+
+# --- sub-folders -------------------------------------------------------------
+
+
+def test_names_may_begin_with_sub_folders(tmp_path):
+    write(tmp_path / "out", **{"1/b": [b"in"], "a": [b"out"], "1/2/c": [b"deep"]})
+    assert files(tmp_path) == {
+        "out": None, "out/1": None, "out/1/b": b"in", "out/a": b"out", "out/1/2": None, "out/1/2/c": b"deep",
+    }  # fmt: skip
+
+
+def test_files_in_sub_folders_are_replaced_or_stay_as_they_were(tmp_path):
+    write(tmp_path, **{"1/b": [b"old"]})
+    with pytest.raises(ValueError, match="broken"):
+        write(tmp_path, **{"1/b": [b"new"], "2/c": [b"new"], "a": broken(b"half")})
+    assert files(tmp_path) == {"1": None, "1/b": b"old"}
+    write(tmp_path, **{"1/b": [b"new"]})
+    assert files(tmp_path) == {"1": None, "1/b": b"new"}
+
+
+def test_a_file_in_the_place_of_a_sub_folder_is_refused_and_nothing_is_replaced(before, tmp_path):
+    with pytest.raises(Refused, match="cannot be written"):
+        write(tmp_path, **{"a": [b"new"], "1/b": [b"new"], "c/d": [b"new"]})
+    assert files(tmp_path) == before

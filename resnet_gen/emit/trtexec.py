@@ -1,0 +1,45 @@
+"""The options of NVIDIA's trtexec, which are others in each version of TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resnet_gen.graph import Value
+
+_WEAKLY_TYPED = {"fp32": (), "fp16": ("--fp16",), "bf16": ("--bf16",), "int8": ("--int8", "--fp16"),
+                 "fp8": ("--fp8", "--fp16")}  # fmt: skip
+"""What a network must be allowed to compute in before types were taken from the graph: layers that Q/DQ leave, in
+float16 too."""
+_NO_LIMIT = 99
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers, such as (8, 5, 2); the newest of its kind where the last ones are not said."""
+    found = tuple(map(int, version.split(".")))
+    return found + (_NO_LIMIT,) * (3 - len(found))
+
+
+def building(version: str, precision: str) -> list[str]:
+    """How types are chosen, and that nothing is timed once the engine is there."""
+    number = numbers(version)
+    if number >= (11,):
+        types: Sequence[str] = ()  # every network is strongly typed, and the flags of precisions are gone
+    else:
+        types = ("--stronglyTyped",) if number >= (10,) else _WEAKLY_TYPED[precision]
+    return [*types, "--skipInference" if number >= (8, 6) else "--buildOnly"]
+
+
+def workspace(version: str, megabytes: str) -> str:
+    """How much memory tactics may take, in MiB; trtexec 8.2 gives them 16 by itself."""
+    return f"--memPoolSize=workspace:{megabytes}" if numbers(version) >= (8, 4) else f"--workspace={megabytes}"
+
+
+def profile(value: Value, least: int, best: int, most: int) -> list[str]:
+    """The batches that an engine of a symbolic batch accepts."""
+    sizes = {"min": least, "opt": best, "max": most}
+    return [f"--{which}Shapes={shape(value, size)}" for which, size in sizes.items()]
+
+
+def shape(value: Value, batch: int) -> str:
+    """An input's name and shape, such as `input:1x3x224x224`."""
+    return f"{value.name}:{'x'.join(map(str, (batch, *value.shape)))}"

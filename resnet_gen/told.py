@@ -1,0 +1,125 @@
+"""What a manifest tells of a file, read as something that anybody may have written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resnet_gen.manifest import file_name
+from resnet_gen.problems import refuse, shortened
+
+_LARGEST = 1 << 26
+_HINT = "build it again, or check the manifest out anew"
+_FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,250}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,250})?$"
+"""A file in the manifest's folder or one below: a manifest must not have other files read."""
+_CAPABILITY = r"^[0-9]{1,2}\.[0-9]$"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+Text = Annotated[str, Field(max_length=1000)]
+Digest = Annotated[str, Field(pattern=_SHA256)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class Tool(_Part):
+    """What wrote the manifest."""
+
+    name: Text
+    version: Text
+
+
+class SpecPart(_Part):
+    """The specification, by its hash."""
+
+    sha256: Digest
+
+
+class WeightsPart(_Part):
+    """Where the weights came from."""
+
+    source: Literal["seed", "file"]
+    seed: int | None = None
+    file: Text | None = None
+    sha256: Digest | None = None
+
+
+class EnginePart(_Part):
+    """An engine that was built with the manifest."""
+
+    file: Text
+    library: Text
+    version: Text
+    compute_capabilities: list[Annotated[str, Field(pattern=_CAPABILITY)]]
+
+
+class BundlePart(_Part):
+    """An engine that a script builds on the device."""
+
+    device: Text
+    tensorrt: Text
+    compute_capability: Annotated[str, Field(pattern=_CAPABILITY)]
+    engine: Text
+
+
+class QuantizationPart(_Part):
+    """Whether accuracy means anything."""
+
+    accuracy_is_meaningless: bool
+
+
+class Told(_Part):
+    """The parts of a manifest that a file can be held against."""
+
+    name: Text
+    tool: Tool
+    spec: SpecPart
+    weights: WeightsPart
+    precision: Text
+    files: dict[Annotated[str, Field(pattern=_FILE)], Digest]
+    engine: EnginePart | None
+    bundle: BundlePart | None = None
+    quantization: QuantizationPart | None = None
+
+
+class Place(NamedTuple):
+    """Where the manifest of a file would be, and what it calls the file."""
+
+    manifest: Path
+    file: str
+
+
+def place(path: Path) -> Place:
+    """Beside the file; above it for the `1/model.onnx` of a Triton repository."""
+    where = path.absolute()
+    if where.stem == "model" and where.parent.name.isdecimal():
+        folder = where.parent.parent
+        return Place(folder / file_name(folder.name), f"{where.parent.name}/{where.name}")
+    return Place(where.with_name(file_name(where.name.partition(".")[0])), where.name)
+
+
+def told(path: Path) -> Told | None:
+    """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        return Told.model_validate(_read(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"
+        raise refuse(f"not a manifest of this tool: {key}: {first['msg'].lower()}", str(path), _HINT) from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise refuse("too large to be a manifest", str(path))
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
+    except (ValueError, RecursionError):
+        raise refuse("not a whole manifest", str(path), _HINT) from None
