@@ -530,7 +530,7 @@ def test_what_only_looks_like_a_type_is_refused_too(pretended, capsys):
 
 
 def test_what_a_manifest_says_never_reaches_the_terminal_as_it_is(pretended, capsys):
-    change(pretended.with_name("tiny.manifest.json"), tool__version="\x1b[31m\ud800", name="two\nlines")
+    change(pretended.with_name("tiny.manifest.json"), tool__version="\x1b[31m", name="two\nlines")
     for arguments in ([], ["--format", "json"]):
         code, out, _ = run(capsys, pretended, *arguments)
         assert code == 0
