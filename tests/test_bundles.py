@@ -465,3 +465,10 @@ def test_the_expected_outputs_are_the_float32_network_s(tmp_path):
         bundle(tmp_path / precision, precision=precision)
         found[precision] = json.loads((tmp_path / precision / "tiny.expected.json").read_text())["outputs"]
     assert found["fp32"] == found["fp16"]
+
+
+def test_outputs_that_are_right_do_not_excuse_a_file_that_has_changed(tmp_path):
+    bundle(tmp_path)
+    values = json.loads((tmp_path / "tiny.expected.json").read_text())["outputs"]["logits"]["values"]
+    (tmp_path / "tiny.bundle.md").write_text("another")
+    assert check(tmp_path, written(tmp_path, values)).returncode == 1

@@ -520,3 +520,19 @@ def test_any_field_of_a_wrong_type_is_refused_with_its_name(pretended, capsys):
         code, _, err = run(capsys, pretended)
         assert code == 2
         assert f"not a manifest of this tool: {'.'.join(way)[:20]}" in err
+
+
+def test_what_only_looks_like_a_type_is_refused_too(pretended, capsys):
+    change(pretended.with_name("tiny.manifest.json"), quantization={"accuracy_is_meaningless": "false"})
+    code, _, err = run(capsys, pretended)
+    assert code == 2
+    assert "quantization.accuracy_is_meaningless" in err
+
+
+def test_what_a_manifest_says_never_reaches_the_terminal_as_it_is(pretended, capsys):
+    change(pretended.with_name("tiny.manifest.json"), tool__version="\x1b[31m", name="two\nlines")
+    for arguments in ([], ["--format", "json"]):
+        code, out, _ = run(capsys, pretended, *arguments)
+        assert code == 0
+        assert "\x1b" not in out
+        assert "two\nlines" not in out
