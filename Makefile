@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test parity long lint types check bench generated clean
+.PHONY: demo test coverage parity long lint types check bench generated clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -16,6 +16,9 @@ demo: $(INSTALLED)  ## the main job on ResNet-50: verify, ONNX, TensorRT-RTX eng
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(INSTALLED)  ## all tests that need no GPU and no torch
+	$(BIN)/python -m pytest -n 2
+
+coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes

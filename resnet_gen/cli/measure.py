@@ -9,7 +9,7 @@ import click
 from resnet_gen.cli import options
 
 
-@click.command(short_help="Measure a model's latency and throughput, alone or against another.")
+@click.command(short_help="Measure a model's speed, alone or beside another.")
 @click.argument("model", metavar="SPEC|FILE")
 @options.settings
 @options.side
