@@ -2,138 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from resnet_gen import __version__, manifest
-from resnet_gen.count import Counts, count
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
-from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
-from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower, without_outputs
-from resnet_gen.ops import DType
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.linear_as_conv import linear_as_conv
-from resnet_gen.passes.precision import set_precision
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.precision import COMPUTE, Precision, Quantizing
+from resnet_gen.prepare import Network, prepare
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Weights
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.request import Batch, Request, Said
 from resnet_gen.witness import reading
 from resnet_gen.write import Transaction
 
-if TYPE_CHECKING:
-    from resnet_gen.quantization import Quantized
-    from resnet_gen.targets import Target
-
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
-
-
-Said = Callable[[str, int, int], bool]
-"""Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
-
-
-class Batch(NamedTuple):
-    """The batch of a build: one size, or a symbolic one with an engine's profile.
-
-    `image` is the (C, H, W) that was named beside it, which has to be the network's.
-    """
-
-    fixed: int | None = None
-    profile: Profile = Profile(1, 8, 32)
-    image: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to build: target, precision, where the weights come from, and how it is written.
-
-    `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
-    `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
-    outputs the type that is computed in, instead of float32.
-    """
-
-    target: str = "onnx"
-    precision: Precision = "fp32"
-    compute_capabilities: tuple[int, ...] = ()
-    opset: int | None = None
-    batch: Batch = field(default=Batch())
-    weights: Path | None = None
-    seed: int = 0
-    fold: bool = False
-    quantizing: Quantizing | None = None
-    typed_io: bool = False
-    device: Target | None = None
-
-    @property
-    def compute(self) -> DType:
-        """The float type that the network computes in, but for what is in eight bits."""
-        return self.quantizing.compute if self.quantizing else COMPUTE[self.precision]
-
-    @property
-    def in_place(self) -> bool:
-        """Whether an engine is to be built on the device, with the files of a bundle."""
-        on_gpu = self.device is not None and self.device.engine != "onnx"
-        return self.target == "bundle" or (self.target == "triton" and on_gpu)
-
-    @property
-    def backend(self) -> Backend | None:
-        """The TensorRT library to build an engine with; None for ONNX alone."""
-        return BACKENDS.get(self.target)
-
-
-class Network(NamedTuple):
-    """A lowered specification with its weights, passes applied: what emitters take.
-
-    `counts` are those of the specification, before any pass; `exact` is the graph
-    in float32 but for what is in eight bits.
-    """
-
-    graph: Graph
-    weights: Weights
-    counts: Counts
-    exact: Graph
-    quantized: Quantized | None = None
-
-
-def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Network:
-    """Lower a specification, find its weights, and apply the passes that `request` asks for."""
-    graph = lower(loaded)
-    counts = count(graph)
-    graph, weights = standardize_weights(graph, _weights(loaded, graph, request))
-    if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
-        graph, weights = fold_batch_norm(graph, weights)
-    eight = None
-    if request.quantizing:
-        from resnet_gen.quantization import quantized  # ONNX Runtime and pictures, which others do without
-
-        eight = quantized(graph, weights, loaded, request.quantizing, said)
-        graph, weights = eight.graph, eight.weights
-    if _needs_conv_for_linear(request):
-        graph, weights = linear_as_conv(graph, weights)
-    exact = graph
-    graph = set_precision(exact, request.compute, typed_io=request.typed_io)
-    return Network(graph, weights, counts, exact, eight)
-
-
-def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
-    if request.weights is None:
-        return Seeded(graph, request.seed)
-    from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
-
-    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    return stored.fit(graph, stored.read(request.weights), request.weights, body=body)
-
-
-def _needs_conv_for_linear(request: Request) -> bool:
-    """TensorRT-RTX has no float32 matrix product for compute capability 7.5."""
-    return 75 in request.compute_capabilities and request.compute == "float32"
 
 
 def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.build import Batch, Request
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
 from resnet_gen.precision import COMPUTE, Calibration, Float, Placement, Precision, Quantizing, too_old
 from resnet_gen.problems import refuse
+from resnet_gen.request import Batch, Request
 
 if TYPE_CHECKING:
     from resnet_gen.targets import Target

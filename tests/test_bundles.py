@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnet_gen.build import Batch, Request
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.emit import trtexec
@@ -22,6 +21,7 @@ from resnet_gen.graph import Value
 from resnet_gen.load import load
 from resnet_gen.precision import Calibration
 from resnet_gen.problems import Refused
+from resnet_gen.request import Batch, Request
 from resnet_gen.targets import load_target, shipped_targets
 from tests.onnx_runs import TINY
 

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet_gen import __version__, fit
-from resnet_gen.build import Request
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli import main
@@ -22,6 +21,7 @@ from resnet_gen.fit import Asked, check, fits
 from resnet_gen.load import load
 from resnet_gen.precision import Calibration
 from resnet_gen.problems import Refused
+from resnet_gen.request import Request
 from resnet_gen.targets import load_target
 from tests.onnx_runs import TINY
 

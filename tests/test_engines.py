@@ -13,8 +13,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from resnet_gen import build as module
-from resnet_gen.build import Batch, Request, build, onnx_file, prepare
+from resnet_gen import prepare as module
+from resnet_gen.build import build, onnx_file
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli import main
 from resnet_gen.count import count
@@ -25,7 +25,9 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Quantize
 from resnet_gen.precision import PRECISIONS, Calibration, too_old
+from resnet_gen.prepare import prepare
 from resnet_gen.problems import Refused
+from resnet_gen.request import Batch, Request
 from resnet_gen.witness import Layer, WitnessError, layers
 from tests.fixtures import fake_tensorrt
 from tests.onnx_runs import TINY

@@ -9,7 +9,6 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from resnet_gen.build import Batch, Request
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli import main
@@ -18,6 +17,7 @@ from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.load import load
 from resnet_gen.precision import Calibration
 from resnet_gen.problems import Refused
+from resnet_gen.request import Batch, Request
 from resnet_gen.targets import load_target
 from tests.onnx_runs import TINY
 from tests.test_bundles import Device, built, names

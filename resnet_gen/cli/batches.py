@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resnet_gen.build import Batch
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.lower import INPUT
 from resnet_gen.problems import refuse
+from resnet_gen.request import Batch
 from resnet_gen.shapes import parse_shapes
 
 MAX_BATCH = 65_536

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from resnet_gen.build import Request, Said
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.batches import NO_SHAPES, Shapes, asked_batch
@@ -21,6 +20,7 @@ from resnet_gen.load import Loaded, load
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
 from resnet_gen.problems import refuse
+from resnet_gen.request import Request, Said
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from resnet_gen.build import Batch, Request, build
+from resnet_gen.build import build
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.load import load
 from resnet_gen.problems import refuse
+from resnet_gen.request import Batch, Request
 from resnet_gen.spec import Input
 
 

@@ -70,9 +70,10 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "engine.machine engine.onnxruntime load problems targets told write",
-    "build": "count deliver emit.onnx engine.tensorrt graph load lower manifest ops passes precision problems "
-    "quantization targets weights witness.reading write",
-    "choose": "build engine.tensorrt ops precision problems targets",
+    "request": "engine.tensorrt ops precision targets",
+    "prepare": "count graph load lower passes quantization request weights",
+    "build": "deliver emit.onnx engine.tensorrt load manifest prepare problems request witness.reading write",
+    "choose": "engine.tensorrt ops precision problems request targets",
     "cli": "*",
     "__main__": "cli",
 }

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from resnet_gen.build import Request, prepare
 from resnet_gen.count import count
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.precision import METHODS, Calibration, Quantizing
+from resnet_gen.prepare import prepare
 from resnet_gen.problems import Refused
+from resnet_gen.request import Request
 from resnet_gen.witness.onnx import check_onnx
 from tests.onnx_runs import image, session
 from tests.properties.strategies import fitting, specs

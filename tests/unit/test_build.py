@@ -11,15 +11,17 @@ import numpy as np
 import onnx
 import pytest
 
-import resnet_gen.build as module
 from resnet_gen import __version__
-from resnet_gen.build import SPEC_KEY, Batch, Request, build, onnx_file, prepare
+from resnet_gen.build import SPEC_KEY, build, onnx_file
 from resnet_gen.cli.batches import parse_batch
 from resnet_gen.cli.builder import build_all
 from resnet_gen.count import count
+from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.load import load
 from resnet_gen.ops import BatchNorm, Cast, Linear
+from resnet_gen.prepare import prepare
 from resnet_gen.problems import Refused
+from resnet_gen.request import Batch, Request
 from resnet_gen.witness import WitnessError
 from tests.onnx_runs import TINY, image, network, run
 
@@ -292,7 +294,7 @@ def test_seeds_are_other_weights_and_the_same_ones_again():
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [(None, Batch()), ("8", Batch(8)), ("1:8:32", Batch(None, module.Profile(1, 8, 32)))],
+    [(None, Batch()), ("8", Batch(8)), ("1:8:32", Batch(None, Profile(1, 8, 32)))],
 )
 def test_batches_are_one_size_or_a_range(text, wanted):
     assert parse_batch(text) == wanted

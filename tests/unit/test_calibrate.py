@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_gen.build import Request, build
+from resnet_gen.build import build
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
 from resnet_gen.calibrate.noise import CEILING, measure
@@ -22,6 +22,7 @@ from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.precision import METHODS, Calibration, Quantizing
 from resnet_gen.problems import Refused
 from resnet_gen.quantization import quantized
+from resnet_gen.request import Request
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Derived
 from resnet_gen.weights.seeded import Seeded

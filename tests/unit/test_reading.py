@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.build import Request, onnx_file, prepare
+from resnet_gen.build import onnx_file
 from resnet_gen.load import load
+from resnet_gen.prepare import prepare
+from resnet_gen.request import Request
 from resnet_gen.witness import WitnessError, reading
 from tests.onnx_runs import TINY
 

@@ -6,8 +6,10 @@ import pytest
 from onnx import TensorProto
 
 from resnet_gen import ops
-from resnet_gen.build import Request, onnx_file, prepare
+from resnet_gen.build import onnx_file
 from resnet_gen.load import load
+from resnet_gen.prepare import prepare
+from resnet_gen.request import Request
 from resnet_gen.resources import shipped_specs
 from resnet_gen.witness import Layer, WitnessError, check_layers, layers
 from resnet_gen.witness.onnx import check_onnx
