@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import RANDOM, Images, images
-from resnet_gen.calibrate.noise import Noise, measure
+from resnet_gen.calibrate.noise import Noise, measure, shifts
 from resnet_gen.graph import Graph
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
@@ -17,7 +17,7 @@ from resnet_gen.passes import quantize as eight
 from resnet_gen.passes.quantize import Range, Style, place, quantize
 from resnet_gen.precision import Quantizing
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Weights
+from resnet_gen.weights.base import Array, Derived, Recipe, Weights
 
 Said = Callable[[str, int, int], bool]
 _COSTLIEST = 5
@@ -54,10 +54,21 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
             said("calibration", done, every)
 
     ranges = calibrate(graph, weights, placement.values, given, how.calibration, seen)
-    new, stored = quantize(graph, weights, placement, ranges, wanted, how.compute)
+    first = quantize(graph, weights, placement, ranges, wanted, how.compute)
+    corrected = _shifted(weights, shifts((graph, weights), first, given))
+    new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given)
     entry = _entry(how, given, noise)
     return Quantized(new, stored, entry, _account(entry, new, ranges, noise))
+
+
+def _shifted(weights: Weights, by: dict[str, Array]) -> Weights:
+    """The weights with these numbers added to the layers' biases."""
+
+    def recipe(name: str, shift: Array) -> Recipe:
+        return lambda base, start, stop: base.rows(name, start, stop) + shift[start:stop]
+
+    return Derived(weights, {f"{layer}.bias": recipe(f"{layer}.bias", shift) for layer, shift in by.items()})
 
 
 def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:

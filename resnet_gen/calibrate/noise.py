@@ -19,6 +19,7 @@ import numpy as np
 from resnet_gen.calibrate.data import Images
 from resnet_gen.calibrate.running import batches, running
 from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.ops import Conv
 from resnet_gen.weights.base import Array, Weights
 
 MOST_IMAGES = 8
@@ -92,6 +93,28 @@ class _Both:
     def rows(self, name: str, start: int, stop: int) -> Array:
         layer, copy, role = name.rpartition(f"{_COPY}.")
         return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
+
+
+def shifts(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images) -> dict[str, Array]:
+    """By how much each convolution's channels are too low on average, when it alone works in eight bits.
+
+    Added to its bias, this takes the mean out of the noise (Nagel et al. 2019, Data-Free Quantization, Sec. 4.2).
+    """
+    graph, eight = exact[0], quantized[0]
+    layers = [n for n in eight.nodes if isinstance(n.op, Conv) and n.op.stored and n.op.bias]
+    if not layers:
+        return {}
+    values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
+    found = {node.name: np.zeros(node.shape[0]) for node in layers}
+    both, seen = _Both(exact[1], quantized[1]), _First(images)
+    with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
+        for batch in batches(seen, values):
+            outputs = session.run(batch)
+            for node in layers:
+                name = node.output.name
+                noise = outputs[name].astype(np.float64) - outputs[name + _COPY]
+                found[node.name] += noise.mean(axis=(2, 3)).sum(axis=0)
+    return {name: (sums / len(seen)).astype(np.float32) for name, sums in found.items()}
 
 
 def measure(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images) -> Noise:

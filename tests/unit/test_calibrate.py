@@ -11,17 +11,18 @@ from PIL import Image
 from resnet_gen.build import build
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
-from resnet_gen.calibrate.noise import CEILING, measure
+from resnet_gen.calibrate.noise import CEILING, measure, shifts
 from resnet_gen.calibrate.observers import observer
 from resnet_gen.graph import Net, Value
 from resnet_gen.image import read_image
 from resnet_gen.load import load
+from resnet_gen.lower import lower
 from resnet_gen.ops import Activation, Conv, MaxPool, Quantize
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.precision import METHODS, Calibration, Quantizing
 from resnet_gen.problems import Refused
-from resnet_gen.quantization import quantized
+from resnet_gen.quantization import _shifted, quantized
 from resnet_gen.request import Request
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Derived
@@ -300,6 +301,36 @@ def test_nothing_quantized_would_be_no_noise():
     same = measure(exact, (exact[0], exact[1]), given)
     assert same.outputs == {"logits": CEILING}
     assert same.agreement == 1
+
+
+@pytest.mark.parametrize("style", [TENSORRT_INT8, CPU_INT8], ids=["tensorrt", "cpu"])
+def test_a_shift_of_the_biases_takes_the_mean_out_of_the_noise(style):
+    exact, first, given = small(style=style)
+    by = shifts(exact, first, given)
+    convs = {n.name for n in first[0].nodes if isinstance(n.op, Conv)}
+    assert set(by) == convs
+    assert all(np.abs(shift).max() > 0 for shift in by.values())
+    ranges = calibrate(*exact, place(exact[0], style).values, given, Calibration("", 4, "minmax"))
+    placement = place(exact[0], style)
+    again = quantize(exact[0], _shifted(exact[1], by), placement, ranges, style, "float32")
+    left = shifts(exact, again, given)
+    for name, shift in by.items():
+        assert np.abs(left[name]).max() < 0.05 * np.abs(shift).max() + 1e-4, name
+    before, after = (measure(exact, network_, given).outputs["logits"] for network_ in (first, again))
+    assert after > before + 0.5
+
+
+def test_what_has_no_bias_is_not_shifted():
+    loaded = load("preact110", ("stages.depths=[1, 1, 1]",))
+    graph = lower(loaded)
+    exact = fold_batch_norm(graph, Ruled(graph))
+    placement = place(exact[0], TENSORRT_INT8)
+    given = Random(loaded.spec.input, count=1)
+    ranges = calibrate(*exact, placement.values, given, Calibration("", 4, "minmax"))
+    quantized_ = quantize(*exact, placement, ranges, TENSORRT_INT8, "float32")
+    convs = {n.name: n.op.bias for n in exact[0].nodes if isinstance(n.op, Conv)}
+    assert set(shifts(exact, quantized_, given)) == {name for name, bias in convs.items() if bias}
+    assert not all(convs.values())
 
 
 # --- the account --------------------------------------------------------------------
