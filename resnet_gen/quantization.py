@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import RANDOM, Images, images
 from resnet_gen.calibrate.noise import Noise, measure, shifts
+from resnet_gen.calibrate.running import Seen
 from resnet_gen.graph import Graph
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
@@ -49,15 +51,14 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint="see quantization.keep in the spec")
     given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
 
-    def seen(done: int, every: int) -> None:
-        if said:
-            said("calibration", done, every)
+    def phase(name: str) -> Seen | None:
+        return partial(said, name) if said else None
 
-    ranges = calibrate(graph, weights, placement.values, given, how.calibration, seen)
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"))
     first = quantize(graph, weights, placement, ranges, wanted, how.compute)
-    corrected = _shifted(weights, shifts((graph, weights), first, given))
+    corrected = _shifted(weights, shifts((graph, weights), first, given, phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
-    noise = measure((graph, weights), (new, stored), given)
+    noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
     entry = _entry(how, given, noise)
     return Quantized(new, stored, entry, _account(entry, new, ranges, noise))
 

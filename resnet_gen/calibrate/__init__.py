@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from resnet_gen.calibrate.data import Images
 from resnet_gen.calibrate.observers import observer
-from resnet_gen.calibrate.running import batches, running
+from resnet_gen.calibrate.running import Seen, batches, running, watched
 from resnet_gen.graph import Graph, Value
 from resnet_gen.passes.quantize import Range
 from resnet_gen.precision import Calibration
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
-
-Seen = Callable[[int, int], None]
-"""Called with the images seen and their number in all."""
 
 
 def calibrate(
@@ -33,14 +30,10 @@ def calibrate(
     """
     observers = {value.name: observer(how.method, how.percentile) for value in values}
     with running(graph, weights, values) as session:
-        done = 0
-        for batch in batches(images, values):
+        for batch in watched(batches(images, values), images, seen):
             found = {**session.run(batch), graph.input.name: batch}
             for name, watching in observers.items():
                 if not np.isfinite(found[name]).all():
                     raise refuse(f"'{name}' is not finite for some of the images", hint="look at the weights")
                 watching.see(found[name])
-            done += len(batch)
-            if seen:
-                seen(done, len(images))
     return {name: watching.range() for name, watching in observers.items()}

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.calibrate.data import Images
-from resnet_gen.calibrate.running import batches, running
+from resnet_gen.calibrate.running import Seen, batches, running, watched
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Conv
 from resnet_gen.weights.base import Array, Weights
@@ -95,7 +95,9 @@ class _Both:
         return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
 
 
-def shifts(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images) -> dict[str, Array]:
+def shifts(
+    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+) -> dict[str, Array]:
     """By how much each convolution's channels are too low on average, when it alone works in eight bits.
 
     Added to its bias, this takes the mean out of the noise (Nagel et al. 2019, Data-Free Quantization, Sec. 4.2).
@@ -108,7 +110,7 @@ def shifts(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], image
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
     both, seen = _Both(exact[1], quantized[1]), _First(images)
     with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
-        for batch in batches(seen, values):
+        for batch in watched(batches(seen, values), seen, told):
             outputs = session.run(batch)
             for node in layers:
                 name = node.output.name
@@ -117,7 +119,9 @@ def shifts(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], image
     return {name: (sums / len(seen)).astype(np.float32) for name, sums in found.items()}
 
 
-def measure(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images) -> Noise:
+def measure(
+    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+) -> Noise:
     """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
     graph, eight = exact[0], quantized[0]
     layers = [node for node in eight.nodes if getattr(node.op, "stored", None)]
@@ -132,7 +136,7 @@ def measure(exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], imag
         running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
         running(eight, quantized[1], values, as_written=True) as rounded,
     ):
-        for batch in batches(seen, (*values, *values, *values)):
+        for batch in watched(batches(seen, (*values, *values, *values)), seen, told):
             wanted, found = true.run(batch), rounded.run(batch)
             for node in layers:
                 name = node.output.name

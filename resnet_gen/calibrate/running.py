@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -18,6 +18,9 @@ from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.graph import Graph, Value
 from resnet_gen.weights.base import Array, Weights
+
+Seen = Callable[[int, int], object]
+"""Called with the images seen and their number in all."""
 
 _AT_ONCE = 1 << 24
 """Elements of activations that are looked at together."""
@@ -50,3 +53,13 @@ def batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
     rest = iter(images)
     while batch := list(islice(rest, size)):
         yield np.stack(batch)
+
+
+def watched(found: Iterator[Array], images: Images, told: Seen | None) -> Iterator[Array]:
+    """The batches; `told` hears how many images have been dealt with when the next is asked for."""
+    done = 0
+    for batch in found:
+        yield batch
+        done += len(batch)
+        if told:
+            told(done, len(images))
