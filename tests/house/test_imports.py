@@ -62,7 +62,8 @@ MAY_IMPORT = {
     "bench": "engine.base problems weights",
     "plot": "bench problems",
     "image": "problems spec weights",
-    "calibrate": "emit.onnx engine.base engine.onnxruntime graph image passes precision problems spec weights write",
+    "calibrate": "emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec weights "
+    "write",
     "quantization": "calibrate graph keep load ops passes precision problems weights",
     "sample": "calibrate graph image ops problems spec weights",
     "deliver": "emit.bundle emit.triton graph load sample targets weights",
