@@ -1,0 +1,164 @@
+"""Precision and devices as somebody at the command line meets them."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from resnet_gen.cli import builder, main
+from tests.onnx_runs import TINY
+
+
+@pytest.fixture
+def cli(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(rng.integers(0, 256, (10, 12), np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def types(path):
+    """Element types of a file's input, outputs and weights."""
+    graph = onnx.load(path).graph
+    name = onnx.helper.tensor_dtype_to_np_dtype
+    values = [name(v.type.tensor_type.elem_type).name for v in (*graph.input, *graph.output)]
+    return values, {name(t.data_type).name for t in graph.initializer if t.name.endswith(".weight")}
+
+
+def test_int8_for_cpus_from_a_folder_of_pictures(cli, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "_sums_saturate", lambda: True)
+    out = tmp_path / "out"
+    code, printed, said = cli("build", TINY, "--for", "cpu", "--calibration", photos, "-o", out)
+    assert code == 0
+    assert printed.split() == [f"{out}/tiny.{end}" for end in ("onnx", "quantization.json", "manifest.json")]
+    assert "tiny: signal to noise of logits " in said
+    assert "tiny: costliest layers: " in said
+    assert "this CPU has no VNNI" in said
+    assert "hint: for such CPUs, --for cpu-avx2" in said
+    assert "accuracy means nothing" not in said
+    manifest = json.loads((out / "tiny.manifest.json").read_text())
+    assert (manifest["device"], manifest["precision"], manifest["compute"]) == ("cpu", "int8", "float32")
+    assert manifest["quantization"]["calibration"]["images"] == 3
+    assert types(out / "tiny.onnx") == (["float32", "float32"], {"int8"})
+    again = cli("build", TINY, "--for", "cpu", "--calibration", photos, "-o", out, "--check")
+    assert (again[0], again[1]) == (0, "")
+
+
+def test_seven_bits_are_not_warned_of_and_random_images_are(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(builder, "_sums_saturate", lambda: True)
+    _, _, said = cli("build", TINY, "--for", "cpu-avx2", "--calibration", "random", "-o", tmp_path)
+    assert "VNNI" not in said
+    assert "calibrated with random images: its accuracy means nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "weights"),
+    [
+        ((), ["float32", "float32"], {"float32"}),
+        (("--precision", "fp16"), ["float32", "float32"], {"float16"}),
+        (("--precision", "fp16", "--io", "typed"), ["float16", "float16"], {"float16"}),
+        (("--precision", "bf16", "--io", "typed"), ["bfloat16", "bfloat16"], {"bfloat16"}),
+        (("--precision", "int8", "--qdq", "tensorrt", "--rest", "fp16"), ["float32", "float32"], {"int8", "float16"}),
+        (("--precision", "fp8", "--io", "typed"), ["float16", "float16"], {"float8_e4m3fn", "float16"}),
+        (("--for", "xavier-nx", "--precision", "int8", "--target", "onnx"), ["float32", "float32"], {"float32"}),
+    ],
+)
+def test_types_stand_in_the_file(cli, tmp_path, options, values, weights):
+    if {"int8", "fp8"} & set(options):
+        options = (*options, "--calibration", "random")
+    assert cli("build", TINY, *options, "-o", tmp_path)[0] == 0
+    assert types(tmp_path / "tiny.onnx") == (values, weights)
+
+
+def test_a_device_of_one_s_own(cli, tmp_path):
+    (tmp_path / "board.yaml").write_text(
+        "name: board\ntitle: A board\narchitecture: Ampere\ncompute_capability: '8.7'\ntensorrt: '10.3'\n"
+        "engine: in-place\nopset: 20\nprecisions: [fp32, fp16, int8, bf16]\nrefuses: {fp8: too old}\n"
+        "tensor_cores: true\nsource: me\n"
+    )
+    board = tmp_path / "board.yaml"
+    code, _, said = cli("build", TINY, "--for", board, "--precision", "bf16", "-o", tmp_path / "out")
+    assert (code, said) == (2, "error: --for board: reads ONNX opsets up to 20\nhint: --precision bf16 needs 22\n")
+    assert not (tmp_path / "out").exists()
+    assert cli("build", TINY, "--for", board, "-o", tmp_path / "out")[0] == 0
+    assert json.loads((tmp_path / "out" / "tiny.manifest.json").read_text())["precision"] == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--for", "jetson-nanno"), "error: there is no target 'jetson-nanno'\nhint: did you mean 'jetson-nano'?\n"),
+        (
+            ("--for", "t4", "--precision", "fp8", "--calibration", "random"),
+            "error: --for t4: not in FP8: FP8 came with compute capability 8.9, and this is 7.5\n"
+            "hint: it has fp32, fp16, int8\n",
+        ),
+        (
+            ("--for", "cpu", "--precision", "int8", "--calibration", "nowhere"),
+            "nowhere: error: there is no such file or folder\n"
+            "hint: --calibration takes a folder, an .npz file or 'random'\n",
+        ),
+        (
+            ("--precision", "bf16", "--opset", "17"),
+            "error: opset 17 cannot carry a network of these element types\nhint: the lowest that can is 22\n",
+        ),
+        (
+            ("--shapes", "input:1x3x224x224"),
+            "error: shapes of Nx3x224x224 were asked for, and tiny takes Nx1x8x8\n"
+            "hint: --input SIDE, or --set input.channels=N, changes what it takes\n",
+        ),
+        (
+            ("--min-shapes", "1x1x8x8", "--opt-shapes", "2x1x8x8", "--max-shapes", "2x1x9x9"),
+            "error: shapes of a range differ in more than the batch\nhint: only the batch may be symbolic\n",
+        ),
+        (
+            ("--shapes", "1x1x8x8", "--batch", "1"),
+            "error: --batch and shapes both say how large a batch is\nhint: leave one of them away\n",
+        ),
+        (
+            ("--target", "report", "--precision", "fp16"),
+            "error: --precision means nothing for target 'report'\n",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_words_and_nothing_is_written(cli, tmp_path, options, message):
+    assert cli("build", TINY, *options, "-o", tmp_path / "out") == (2, "", message)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_picture_is_named_and_nothing_is_written(cli, photos, tmp_path):
+    (photos / "1.png").write_bytes((photos / "1.png").read_bytes()[:50])
+    code, out, said = cli("build", TINY, "--for", "cpu", "--calibration", photos, "-o", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert said.startswith(f"{photos}/1.png: error: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--shapes", "input:2x1x8x8"),
+        ("--shapes", "input:[2,1,8,8]"),
+        ("--shapes", "2x1x8x8"),
+        ("--batch", "2"),
+    ],
+)
+def test_trtexec_s_shapes_and_polygraphy_s_are_a_batch(cli, tmp_path, options):
+    assert cli("build", TINY, *options, "-o", tmp_path)[0] == 0
+    dims = onnx.load(tmp_path / "tiny.onnx").graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in dims] == [2, 1, 8, 8]
