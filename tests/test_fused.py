@@ -1,0 +1,66 @@
+"""Eight bits are fast only where a runtime fuses them: what ONNX Runtime and OpenVINO make of our files."""
+
+from collections import Counter
+
+import onnx
+import onnxruntime
+import pytest
+
+from resnet_gen.build import build
+from resnet_gen.load import load
+from resnet_gen.precision import Calibration, Quantizing
+from resnet_gen.request import Batch, Request
+
+SMALL = ("input.size=64",)
+NETWORKS = {"resnet18": (20, 8), "resnet50": (53, 16), "wide_resnet50_2": (53, 16), "resnext50_32x4d": (53, 16)}
+"""Convolutions and residual sums of each."""
+
+
+def emitted(folder, name, placement="cpu"):
+    how = Quantizing("int8", placement, "float32", Calibration("random", 1))
+    build(load(name, SMALL), Request(precision="int8", batch=Batch(1), quantizing=how), folder)
+    return folder / f"{name}.onnx"
+
+
+def rewritten(model, folder):
+    """The operators of the graph that ONNX Runtime runs."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "rewritten.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(folder / "rewritten.onnx").graph.node)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_runtime_runs_everything_in_integers(name, tmp_path):
+    convs, sums = NETWORKS[name]
+    found = rewritten(emitted(tmp_path, name), tmp_path)
+    assert found["QLinearConv"] == convs
+    assert found["QLinearAdd"] == sums
+    assert found["QLinearGlobalAveragePool"] == found["QGemm"] == 1
+    assert not {"Conv", "Add", "Relu", "Gemm", "GlobalAveragePool"} & set(found)
+    assert (found["QuantizeLinear"], found["DequantizeLinear"]) == (1, 0)  # the image; logits leave QGemm as floats
+
+
+def test_onnx_runtime_would_compute_tensorrt_s_placement_in_float(tmp_path):
+    """Which is why there are two."""
+    found = rewritten(emitted(tmp_path, "resnet18", "tensorrt"), tmp_path)
+    assert not found["QLinearConv"]
+    assert found["Conv"] + found["FusedConv"] == 20
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_openvino_runs_every_convolution_in_integers(name, tmp_path):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+    model = emitted(tmp_path, name)
+    compiled = openvino.Core().compile_model(str(model), "CPU")
+    convs = [op for op in compiled.get_runtime_model().get_ops() if _info(op, "layerType") == "Convolution"]
+    assert len(convs) == NETWORKS[name][0]
+    assert {_info(op, "runtimePrecision") for op in convs} <= {"u8", "i8"}
+    sums = [op for op in compiled.get_runtime_model().get_ops() if _info(op, "layerType") == "Eltwise"]
+    assert not sums  # each is fused into the convolution before it
+
+
+def _info(op, key):
+    info = op.get_rt_info()
+    return str(info[key].astype(str)) if key in info else ""
