@@ -16,7 +16,23 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import Add, Conv, Dequantize, DType, Flatten, GlobalAvgPool, Linear, Quantize, Stored
+from resnet_gen.ops import (
+    Activation,
+    Add,
+    AvgPool,
+    ChannelMax,
+    ChannelMean,
+    Conv,
+    Dequantize,
+    DType,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Linear,
+    Mul,
+    Quantize,
+    Stored,
+)
 from resnet_gen.weights.base import Array, Derived, Recipe, Weights
 from resnet_gen.weights.stream import element
 
@@ -69,26 +85,57 @@ class Placement(NamedTuple):
 
 def place(graph: Graph, style: Style, keep: Collection[str] = ()) -> Placement:
     """Where `style` quantizes a graph whose batch norms are folded; the nodes named in `keep` stay as they are."""
-    nodes = [node for node in graph.nodes if node.role != "attention" and node.name not in keep]
+    makers = {node.output.name: node for node in graph.nodes}
+    nodes = [node for node in graph.nodes if node.name not in keep]
     first = next((node.name for node in graph.nodes if node.op.is_layer), "")
     layers = frozenset(n.name for n in nodes if _wanted(n, style) and (style.first or n.name != first))
-    operands = frozenset((n.name, index) for n in nodes for index in _operands(n, layers, style))
+    operands = {(n.name, index) for n in nodes for index in _operands(n, layers, style, makers)}
+    if style.branches:
+        operands |= {(n.name, index) for n in nodes for index in _ends(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
-    return Placement(layers, operands, tuple(v for v in _values(graph) if v.name in read))
+    return Placement(layers, frozenset(operands), tuple(v for v in _values(graph) if v.name in read))
 
 
 def _wanted(node: Node, style: Style) -> bool:
+    if node.role == "attention":
+        return False
     if isinstance(node.op, Conv):
         return style.grouped or node.op.groups == 1
     return style.linear and isinstance(node.op, Linear)
 
 
-def _operands(node: Node, layers: Collection[str], style: Style) -> Iterable[int]:
+def _operands(node: Node, layers: Collection[str], style: Style, makers: Mapping[str, Node]) -> Iterable[int]:
     if node.name in layers:
         return (0,)
-    if isinstance(node.op, Add):
+    if _residual(node, makers):
         return (0, 1) if style.branches else (1,)
-    return (0,) if style.pools and isinstance(node.op, (Flatten, GlobalAvgPool)) else ()
+    pooling = isinstance(node.op, (Flatten, GlobalAvgPool)) and node.role != "attention"
+    return (0,) if style.pools and pooling else ()
+
+
+def _residual(node: Node, makers: Mapping[str, Node]) -> bool:
+    """Whether a sum joins a branch and its shortcut: what came into the block, or a projection of that."""
+    if not isinstance(node.op, Add):
+        return False
+    around = makers.get(node.inputs[1].name)
+    return around is None or around.role == "shortcut" or around.block != node.block
+
+
+_COMPUTING = (AvgPool, ChannelMax, ChannelMean, GlobalAvgPool, GlobalMaxPool, Mul)
+
+
+def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
+    """The operands that come from a convolution in eight bits, which is to end in integers whoever reads it.
+
+    OpenVINO 2026.4 computes wrong numbers where attention reads such a convolution as floats, twice.
+    """
+    if isinstance(node.op, _COMPUTING):
+        for index, value in enumerate(node.inputs):
+            maker = makers.get(value.name)
+            if maker and isinstance(maker.op, Activation) and maker.op.function == "relu":
+                maker = makers.get(maker.inputs[0].name)
+            if maker and maker.name in layers:
+                yield index
 
 
 def _values(graph: Graph) -> Iterator[Value]:
