@@ -74,6 +74,8 @@ def build(
             **_delivered(out, loaded, network, request, files),
             "files": files,
         }
+        if not replace:
+            manifest.check_strangers(folder, name, model, files)
         text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
         out.text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]

@@ -85,7 +85,8 @@ def _check_device(device: Target, target: str, precision: Precision, wish: Wish)
         wanted = _KINDS[device.engine]
         raise refuse(f"--for {device.name}: {target} builds no engines for it", hint=f"use --target {wanted}")
     if wish.capabilities:
-        raise refuse(f"--for {device.name}: says the compute capability already", hint="leave out --sm")
+        said = "says the compute capability already" if device.compute_capability else "no engine is built there"
+        raise refuse(f"--for {device.name}: {said}", hint="leave out --sm")
     if wish.opset and wish.opset > device.opset:
         reader = f"TensorRT {device.tensorrt}" if device.tensorrt else device.title
         raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
@@ -124,6 +125,8 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
     if wish.calibration is None:
         hint = "--calibration FOLDER or FILE.npz; --calibration random shows that it builds, and nothing of accuracy"
         raise refuse(f"--precision {precision}: needs images to calibrate with", hint=hint)
+    if wish.reduce_range and precision == "fp8":
+        raise refuse("--reduce-range means nothing for --precision fp8", hint="it is for the integers of int8")
     placement = _placement(wish, target, precision)
     old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
     compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)

@@ -47,7 +47,7 @@ def fits(checks: list[Check]) -> bool:
 def check(path: Path, asked: Asked) -> list[Check]:
     """Everything that can be said of a file. Raises `Refused` for what is neither an engine nor a model."""
     if not path.is_file():
-        raise refuse("there is no such file", str(path))
+        raise refuse("not a file" if path.exists() else "there is no such file", str(path))
     model = path.suffix == ".onnx"
     at = place(path)
     manifest = told(at.manifest)
@@ -61,6 +61,8 @@ def check(path: Path, asked: Asked) -> list[Check]:
             _library(manifest, at.file),
             _gpu(manifest, at.file, asked.device),
         ]
+    elif asked.device:
+        checks.append(_readable(manifest, asked.device))
     return [*checks, _spec(manifest, asked.spec), _weights(manifest, asked), *_rest(manifest)]
 
 
@@ -164,6 +166,17 @@ def _gpu(told: Told, file: str, device: Target | None) -> Check:
     if fitting:
         return Check("gpu", "ok", f"for {_list(wanted)}: {', '.join(fitting)}")
     return Check("gpu", "no", f"it is for {_list(wanted)}, and not for {shown}")
+
+
+def _readable(told: Told, device: Target) -> Check:
+    """Whether the device runs the model's precision, and reads its opset."""
+    if told.onnx is None:
+        return Check("device", "unknown", "the manifest tells no opset")
+    if reason := device.refusal(told.precision):
+        return Check("device", "no", f"{device.name} is not for {told.precision.upper()}: {reason}")
+    if told.onnx.opset > device.opset:
+        return Check("device", "no", f"opset {told.onnx.opset}, and {device.name} reads up to {device.opset}")
+    return Check("device", "ok", f"{told.precision} in opset {told.onnx.opset}, which {device.name} runs and reads")
 
 
 def _list(capabilities: list[str]) -> str:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.load import Loaded
+from resnet_gen.ops import Add, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.plan import fits
 from resnet_gen.problems import refuse, suggest
 
@@ -15,7 +16,7 @@ def kept(graph: Graph, loaded: Loaded) -> frozenset[str]:
     exceptions = loaded.spec.quantization
     found: set[str] = set()
     for index, key in enumerate(exceptions.keep if exceptions else ()):
-        names = {node.name for node in graph.nodes if _means(key, node)}
+        names = {node.name for node in graph.nodes if isinstance(node.op, _QUANTIZED) and _means(key, node)}
         if not names:
             where = loaded.source.span(("quantization", "keep", index))
             raise refuse(f"quantization.keep: nothing here is called '{key}'", where, suggest(key, _known(graph)))
@@ -30,5 +31,12 @@ def _means(key: str, node: Node) -> bool:
     return key == steps[0] or fnmatchcase(node.name, key)
 
 
+_QUANTIZED = (Add, Conv, Flatten, GlobalAvgPool, Linear)
+"""What reads an operand in eight bits."""
+
+
 def _known(graph: Graph) -> list[str]:
-    return ["stem", "head", *(node.name for node in graph.nodes if node.op.is_layer)]
+    nodes = [node for node in graph.nodes if isinstance(node.op, _QUANTIZED)]
+    stages = (f"stage{int(steps[1]) + 1}" for n in nodes if (steps := n.path.split("."))[0] == "stages")
+    ends = (steps[0] for n in nodes if (steps := n.path.split("."))[0] != "stages")
+    return list(dict.fromkeys((*ends, *stages, *(node.name for node in nodes))))

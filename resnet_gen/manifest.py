@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any], mod
     """Refuse to replace what was built of another spec or with another file's weights, or by something else."""
     name = loaded.spec.name
     path, model = folder / file_name(name), folder / model_name
+    for file in (path, model):
+        if file.exists() and not file.is_file():
+            raise refuse("is in the way: not a file", str(file), "remove it, or choose another folder with -o")
     if not path.exists():
         if model.exists() and not _carries(model, loaded.digest()):
             raise refuse("exists and has no manifest: not built here", str(model), REPLACE_HINT)
@@ -78,6 +82,15 @@ def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any], mod
         raise refuse(f"holds another network called '{name}'", str(path), REPLACE_HINT)
     if there["weights"]["source"] == "file" and there["weights"] != weights:
         raise refuse(f"holds the weights of '{there['weights'].get('file')}'", str(path), REPLACE_HINT)
+
+
+def check_strangers(folder: Path, name: str, model_name: str, files: Iterable[str]) -> None:
+    """Refuse to replace files beside a model where no manifest tells that they were built here."""
+    if (folder / file_name(name)).exists():
+        return
+    for file in files:
+        if file != model_name and (folder / file).exists():
+            raise refuse("exists and has no manifest: not built here", str(folder / file), REPLACE_HINT)
 
 
 def _carries(model: Path, digest: str) -> bool:

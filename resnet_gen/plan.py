@@ -47,7 +47,7 @@ class StagePlan(NamedTuple):
         return [key for key in self.keys if fits(key, self.number + 1, index + 1)]
 
 
-_PLACES = re.compile(r"stage(\d+)(?:-(\d+))?(?:\.block(\d+)(?:-(\d+))?)?")
+_PLACES = re.compile(r"stage([1-9]\d*)(?:-(\d+))?(?:\.block([1-9]\d*)(?:-(\d+))?)?", re.ASCII)
 
 
 @lru_cache(maxsize=4_096)

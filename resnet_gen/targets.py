@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
@@ -25,6 +25,18 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+def _one_line(text: str) -> str:
+    if "\n" in text:
+        raise PydanticCustomError("one_line", "a text of more than one line")
+    return text
+
+
+_OPSETS: dict[Precision, int] = {"bf16": 22, "fp8": 19}
+"""The ONNX opset from which convolutions, or Q/DQ, take the precision."""
+_SCRIPTED = (8, 2), (12, 0)
+"""The versions of TensorRT whose trtexec bundles are written for, the last one not among them."""
+
+
 class Measured(_Model):
     """A throughput that somebody measured on the device, on an image of the network's own size."""
 
@@ -39,8 +51,10 @@ class Target(_Model):
     """A device: what it computes in, what its engines are built by, how fast and how large it is."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="Letters, digits, '-' and '_'.")
-    title: Words = Field(description="What people call the device.")
-    architecture: Words = Field(description="The family of its processor: Maxwell, Turing, Hopper, ...")
+    title: Annotated[Words, AfterValidator(_one_line)] = Field(description="What people call the device.")
+    architecture: Annotated[Words, AfterValidator(_one_line)] = Field(
+        description="The family of its processor: Maxwell, Turing, Hopper, ..."
+    )
     compute_capability: Annotated[str, Field(pattern=CAPABILITY_PATTERN)] | None = Field(
         None, description='CUDA\'s number for what its GPU can do ("8.6"); left out where there is none.'
     )
@@ -96,6 +110,18 @@ class Target(_Model):
             for precision in self.precisions:
                 if reason := too_old(precision, self.capability):
                     raise _fault("too_old", "{reason}", "precisions", reason=reason)
+        return self
+
+    @model_validator(mode="after")
+    def _reads_what_it_runs(self) -> Target:
+        for precision, opset in _OPSETS.items():
+            if precision in self.precisions and self.opset < opset:
+                words = "{precision} needs ONNX opset {needed}, and this reads up to {own}"
+                own = str(self.opset)
+                raise _fault("opset", words, "precisions", precision=precision, needed=str(opset), own=own)
+        version = tuple(int(n) for n in (self.tensorrt or "10").split(".")[:2])
+        if self.engine == "in-place" and not _SCRIPTED[0] <= version < _SCRIPTED[1]:
+            raise _fault("tensorrt", "bundles are for TensorRT 8.2 to 11", "tensorrt")
         return self
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from resnet_gen.manifest import file_name
 from resnet_gen.problems import refuse, shortened
@@ -66,6 +67,12 @@ class BundlePart(_Part):
     engine: Text
 
 
+class OnnxPart(_Part):
+    """How the model is written."""
+
+    opset: int
+
+
 class QuantizationPart(_Part):
     """Whether accuracy means anything."""
 
@@ -81,6 +88,7 @@ class Told(_Part):
     weights: WeightsPart
     precision: Text
     files: dict[Annotated[str, Field(pattern=_FILE)], Digest]
+    onnx: OnnxPart | None = None
     engine: EnginePart | None
     bundle: BundlePart | None = None
     quantization: QuantizationPart | None = None
@@ -104,14 +112,20 @@ def place(path: Path) -> Place:
 
 def told(path: Path) -> Told | None:
     """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
-    if not path.is_file():
+    if not path.exists():
         return None
+    if not path.is_file():
+        raise refuse("not a file", str(path))
     try:
         return Told.model_validate(_read(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"
-        raise refuse(f"not a manifest of this tool: {key}: {first['msg'].lower()}", str(path), _HINT) from None
+        raise refuse(f"not a manifest of this tool: {key}: {_words(first)}", str(path), _HINT) from None
+
+
+def _words(fault: ErrorDetails) -> str:
+    return "not as a manifest has it" if fault["type"] == "string_pattern_mismatch" else fault["msg"].lower()
 
 
 def _read(path: Path) -> Any:

@@ -276,8 +276,8 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"no model")
     with pytest.raises(Refused, match="ONNX Runtime declines it"):
         check(tmp_path / "x.onnx", Asked())
-    for path in (tmp_path / "none.engine", tmp_path):
-        with pytest.raises(Refused, match="there is no such file"):
+    for path, words in ((tmp_path / "none.engine", "there is no such file"), (tmp_path, "not a file")):
+        with pytest.raises(Refused, match=words):
             check(path, Asked())
 
 

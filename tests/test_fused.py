@@ -2,11 +2,13 @@
 
 from collections import Counter
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
 from resnet_gen.build import build
+from resnet_gen.engine.runtimes import open_file
 from resnet_gen.load import load
 from resnet_gen.precision import Calibration, Quantizing
 from resnet_gen.request import Batch, Request
@@ -64,3 +66,18 @@ def test_openvino_runs_every_convolution_in_integers(name, tmp_path):
 def _info(op, key):
     info = op.get_rt_info()
     return str(info[key].astype(str)) if key in info else ""
+
+
+@pytest.mark.parametrize("name", ["seresnet18", "cbam-resnet50", "ecaresnet50d", "skresnet18", "resnest14d"])
+def test_openvino_computes_what_onnx_runtime_does_with_attention(name, tmp_path):
+    """Weights have seven bits, so that no CPU's sums saturate."""
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    loaded = load(name, ("input.size=64", "head.classes=10"))
+    how = Quantizing("int8", "cpu", "float32", Calibration("random", 4), reduce_range=True)
+    build(loaded, Request(precision="int8", batch=Batch(2), quantizing=how), tmp_path / "eight")
+    build(loaded, Request(fold=True, batch=Batch(2)), tmp_path / "float")
+    x = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    wanted = open_file("onnxruntime", tmp_path / "float" / f"{name}.onnx").run(x)["logits"]
+    for runtime in ("onnxruntime", "openvino"):
+        found = open_file(runtime, tmp_path / "eight" / f"{name}.onnx").run(x)["logits"]
+        assert 10 * np.log10((wanted**2).sum() / ((found - wanted) ** 2).sum()) > 25, runtime

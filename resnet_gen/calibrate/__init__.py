@@ -31,9 +31,14 @@ def calibrate(
     observers = {value.name: observer(how.method, how.percentile) for value in values}
     with running(graph, weights, values) as session:
         for batch in watched(batches(images, values), images, seen):
+            if not np.isfinite(batch).all():
+                raise refuse("the images to calibrate with hold numbers that are not finite")
             found = {**session.run(batch), graph.input.name: batch}
             for name, watching in observers.items():
                 if not np.isfinite(found[name]).all():
                     raise refuse(f"'{name}' is not finite for some of the images", hint="look at the weights")
                 watching.see(found[name])
-    return {name: watching.range() for name, watching in observers.items()}
+    ranges = {name: watching.range() for name, watching in observers.items()}
+    if ranges.get(graph.input.name, (0, 1)) == (0, 0):
+        raise refuse("the images to calibrate with are all zero", hint="scales for real ones cannot follow from them")
+    return ranges

@@ -18,6 +18,8 @@ from resnet_gen.precision import Method
 from resnet_gen.weights.base import Array
 
 _BINS = 2048
+_LEAST = 1e-30
+"""Magnitudes below count as zero: float32 has no reciprocal of their bins' width."""
 _LEVELS = 128
 """Magnitudes that eight bits with a sign can hold."""
 _STEP = 16
@@ -73,7 +75,7 @@ class _Counting(MinMax, ABC):
         """Take in the values of some images."""
         super().see(values)
         top = max(-self._least, self._most)
-        if top <= 0:
+        if top < _LEAST:
             self._bins[0] += values.size
             return
         self._widen(top)

@@ -76,4 +76,4 @@ def _batch(numbers: list[int], option: str) -> Batch:
 
 
 def _is_batch(text: str) -> bool:
-    return text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_BATCH
+    return text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_BATCH

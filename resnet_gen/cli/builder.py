@@ -32,18 +32,36 @@ class Quantization(NamedTuple):
     """The options that say how to quantize, as they come."""
 
     calibration: str | None
-    images: int
-    method: Method
-    percentile: float
+    images: int | None
+    method: Method | None
+    percentile: float | None
     qdq: Placement | None
     rest: Float | None
     reduce_range: bool
 
     def wished(self) -> dict[str, Any]:
         """What is wished, in a wish's words."""
-        given = Calibration(self.calibration, self.images, self.method, self.percentile) if self.calibration else None
-        more = {"rest": self.rest, "reduce_range": self.reduce_range}
-        return {"calibration": given, "placement": self.qdq, **more}
+        return {
+            "calibration": self._calibration(),
+            "placement": self.qdq,
+            "rest": self.rest,
+            "reduce_range": self.reduce_range,
+        }
+
+    def _calibration(self) -> Calibration | None:
+        """What to calibrate with; raises `Refused` for options that would be ignored."""
+        more = {"most": self.images, "method": self.method, "percentile": self.percentile}
+        said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+        if self.calibration is None:
+            if said:
+                raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
+            return None
+        if self.percentile is not None and self.method not in (None, "percentile"):
+            raise refuse(f"--percentile means nothing for --calibration-method {self.method}")
+        return Calibration(self.calibration, **said)
+
+
+_CALIBRATION = {"most": "--calibration-images", "method": "--calibration-method", "percentile": "--percentile"}
 
 
 def build_all(
@@ -127,10 +145,12 @@ def _sums_saturate() -> bool:
 
 def _check_report(request: Request) -> None:
     """A report has neither weights nor precision: refuse options that would be ignored."""
-    for field in dataclasses.fields(Request):
-        if field.name != "target" and getattr(request, field.name) != field.default:
-            option = _OPTIONS.get(field.name, f"--{field.name}")
-            raise refuse(f"{option} means nothing for target 'report'")
+    names = [field.name for field in dataclasses.fields(Request)]
+    defaults = Request("report")
+    for name in sorted(names, key=lambda name: name != "device"):  # which decides some of the others
+        if name != "target" and getattr(request, name) != getattr(defaults, name):
+            option = _OPTIONS.get(name, f"--{name}")
+            raise refuse(f"{option} means nothing for target 'report'", hint="it has neither weights nor types")
 
 
 _OPTIONS = {

@@ -28,7 +28,7 @@ from resnet_gen.cli import options
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a CPU runtime.  [default: its own choice]")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.001, 86_400),
+    type=options.Finite(0.001, 86_400),
     help="Seconds for each model at each batch, after warming up.  [default: 3]",
 )
 @click.option("--repeat", type=click.IntRange(1, 1_000_000), help="Timed runs of each model at each batch.")

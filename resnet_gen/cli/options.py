@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,17 @@ from resnet_gen.precision import COMPUTE, METHODS, PLACEMENTS
 from resnet_gen.problems import refuse
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Finite(click.FloatRange):
+    """A range of numbers, among which what is no number is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return found
+
 
 FOLDER = click.Path(file_okay=True, path_type=Path)
 FILE = click.Path(path_type=Path)
@@ -74,16 +86,16 @@ _QUANTIZATION = (
         help="Images that INT8 and FP8 take their scales from; random ones make accuracy meaningless.",
     ),
     click.option(
-        "--calibration-images", "images", type=click.IntRange(1, 1_000_000), default=512, show_default=True,
-        help="Images to use at most.",
+        "--calibration-images", "images", type=click.IntRange(1, 1_000_000),
+        help="Images to use at most.  [default: 512]",
     ),
     click.option(
         "--calibration-method", "method", type=click.Choice(METHODS),
-        default="percentile", show_default=True, help="How ranges follow from what is seen.",
+        help="How ranges follow from what is seen.  [default: percentile]",
     ),
     click.option(
-        "--percentile", type=click.FloatRange(50, 100), default=99.999, show_default=True,
-        help="Part of the magnitudes to cover, for the method of that name.",
+        "--percentile", type=Finite(50, 100),
+        help="Part of the magnitudes to cover, for the method of that name.  [default: 99.999]",
     ),
     click.option("--qdq", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
     click.option(

@@ -169,7 +169,7 @@ def test_a_damaged_manifest_is_refused_and_stays(tmp_path, text):
 
 def test_a_folder_in_the_manifest_s_place_is_refused(tmp_path):
     (tmp_path / "tiny.manifest.json").mkdir()
-    assert "is not a manifest" in refusal(tiny(), Request(), tmp_path)
+    assert "is in the way: not a file" in refusal(tiny(), Request(), tmp_path)
 
 
 def test_a_model_of_somebody_else_is_refused_and_stays(tmp_path):

@@ -14,7 +14,7 @@ from resnet_gen.calibrate.data import Random
 from resnet_gen.count import count
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.load import load
-from resnet_gen.ops import Add, Conv, Linear, Quantize
+from resnet_gen.ops import Activation, Add, Conv, Linear, Quantize
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.precision import set_precision
 from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_FP8, TENSORRT_INT8, Range, place, quantize
@@ -120,11 +120,41 @@ def test_the_rules_hold_for_every_kind_of_network(spec, style):
             assert file.before(node.input[1]) == "DequantizeLinear", node.name
             assert not style.int32_bias or file.before((*node.input, "")[2]) in ("DequantizeLinear", None)
     for node in file.nodes("Add"):
-        if node.name not in attention:
+        if node.name not in attention and "Mul" not in [file.before(name) for name in node.input]:
             assert file.before(node.input[1]) == "DequantizeLinear", node.name
             assert (file.before(node.input[0]) == "DequantizeLinear") == style.branches, node.name
     for node in file.nodes("Gemm"):
         assert (file.before(node.input[1]) == "DequantizeLinear") == style.linear
+
+
+@pytest.mark.parametrize("name", ["resnest14d", "skresnet18", "res2net50_26w_4s", "highway-b"])
+def test_a_sum_that_joins_no_shortcut_is_no_residual_one(name):
+    settings = () if name == "highway-b" else SMALL
+    graph, _ = folded(name, *settings)
+    sums = [n for n in graph.nodes if isinstance(n.op, Add)]
+    placed = place(graph, TENSORRT_INT8).operands
+    residual = [n for n in sums if (n.name, 1) in placed]
+    assert len(residual) == {"resnest14d": 4, "skresnet18": 8, "res2net50_26w_4s": 16, "highway-b": 0}[name]
+    assert len(sums) > len(residual)
+    assert not any((n.name, 0) in placed for n in sums)
+
+
+@pytest.mark.parametrize("name", ["seresnet18", "cbam-resnet50", "ecaresnet50d"])
+def test_for_cpus_attention_reads_integers_of_the_convolution_before_it(name):
+    """Of which OpenVINO 2026.4 would else make wrong numbers."""
+    graph, _ = folded(name, *SMALL)
+    placed = place(graph, CPU_INT8).operands
+    makers = {n.output.name: n for n in graph.nodes}
+    readers = [
+        (n.name, i)
+        for n in graph.nodes
+        for i, v in enumerate(n.inputs)
+        if not isinstance(n.op, Activation)
+        and isinstance(getattr(makers.get(v.name), "op", None), Conv)
+        and makers[v.name].role != "attention"
+    ]
+    assert len(readers) > 16
+    assert set(readers) <= placed
 
 
 def test_attention_stays_in_float():
