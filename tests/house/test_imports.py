@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "keep": "graph load ops plan problems",
     "lower": "spec keep load outside parts.base plan graph ops problems source",
     "count": "graph ops",
+    "matching": "graph ops",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",

@@ -1,0 +1,122 @@
+"""Whether two graphs compute the same, whatever their layers are called and in which order they stand.
+
+What a file of another tool cannot show (what a bias starts from, how a weight is
+stored, names, roles) is left out; folding and types are the callers' to settle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+from resnet_gen.graph import Graph, Node
+from resnet_gen.ops import Add, Conv, Linear, Mul, Op
+
+
+class Match(NamedTuple):
+    """What of one graph is what of the other.
+
+    `pairs` are nodes of the first with the node of the second that computes the
+    same from the same inputs, in the second's order. `missing` are the first's
+    nodes without one, `unexplained` the second's.
+    """
+
+    pairs: tuple[tuple[Node, Node], ...]
+    missing: tuple[Node, ...]
+    unexplained: tuple[Node, ...]
+    same: bool
+    """Whether both put out the same, in the same order."""
+
+
+def match(first: Graph, second: Graph) -> Match:
+    """Pair the nodes of two graphs that compute the same from the network's input on."""
+    makes, made = keys(first), keys(second)
+    same = _outputs(first, makes) == _outputs(second, made)
+    pairs = _paired(first, second, _refined(first, makes, same), _refined(second, made, same))
+    left, right = ({id(pair[i]) for pair in pairs} for i in (0, 1))
+    return Match(
+        tuple(pairs),
+        tuple(n for n in first.nodes if id(n) not in left),
+        tuple(n for n in second.nodes if id(n) not in right),
+        same and len(pairs) == len(first.nodes) == len(second.nodes),
+    )
+
+
+def visible(op: Op) -> Op:
+    """The operation without what no file shows of it."""
+    if isinstance(op, Conv):
+        return replace(op, bias_fill=0.0, standardize=None, stored=None)
+    return replace(op, stored=None) if isinstance(op, Linear) else op
+
+
+def keys(graph: Graph) -> dict[str, str]:
+    """A hash of how each value comes from the network's input, by the value's name."""
+    found = {graph.input.name: _hash("input", graph.input.shape)}
+    for node in graph.nodes:
+        inputs = [found[value.name] for value in node.inputs]
+        if _commutes(node):
+            inputs.sort()
+        found[node.output.name] = _hash(signature(node.op), inputs)
+    return found
+
+
+def signature(op: Op) -> str:
+    """An operation and its settings as text, as far as files show them."""
+    shown = visible(op)
+    settings = (
+        [f"{f.name}={getattr(shown, f.name)!r}" for f in fields(shown)] if hasattr(shown, "__match_args__") else []
+    )
+    return f"{type(op).__name__}({', '.join(settings)})"
+
+
+def _commutes(node: Node) -> bool:
+    """Whether the operands may be exchanged: those of a product may where none is spread over the other."""
+    return isinstance(node.op, Add) or (isinstance(node.op, Mul) and len(set(node.input_shapes)) == 1)
+
+
+def _outputs(graph: Graph, found: dict[str, str]) -> list[str]:
+    return [found[value.name] for value in graph.outputs]
+
+
+def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
+    """Each value's hash, and where the graphs are alike also how it is used: what tells equal branches apart."""
+    if not same:
+        return found
+    used: dict[str, list[str]] = defaultdict(list)
+    for place, value in enumerate(graph.outputs):
+        used[value.name].append(f"output {place}")
+    for node in reversed(graph.nodes):
+        whole = _hash(found[node.output.name], sorted(used[node.output.name]))
+        for place, value in enumerate(node.inputs):
+            used[value.name].append(_hash(whole, "" if _commutes(node) else place))
+    return {name: _hash(key, sorted(used[name])) for name, key in found.items()}
+
+
+def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str, str]) -> list[tuple[Node, Node]]:
+    """Nodes of equal hashes whose operands are paired too; equal branches in the order in which they stand."""
+    free: dict[str, list[Node]] = defaultdict(list)
+    for node in first.nodes:
+        free[ours[node.output.name]].append(node)
+    known = {second.input.name: first.input.name}
+    pairs = []
+    for node in second.nodes:
+        wanted = _operands(node, (known.get(value.name) for value in node.inputs))
+        candidates = free[theirs[node.output.name]]
+        found = next((n for n in candidates if _operands(n, (v.name for v in n.inputs)) == wanted), None)
+        if found:
+            candidates.remove(found)
+            known[node.output.name] = found.output.name
+            pairs.append((found, node))
+    return pairs
+
+
+def _operands(node: Node, names: Iterable[str | None]) -> list[str]:
+    found = [name or "" for name in names]
+    return sorted(found) if _commutes(node) else found
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
