@@ -1,4 +1,7 @@
-"""The contract of a spec, checked: what each rule finds about a specification and its graph."""
+"""The contract of a spec, checked: what each rule finds about a specification and its graph.
+
+`verify` has a graph already; `outcome.examine` starts from a name, and heeds comments that suppress findings.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from resnet_gen.verify.rules.base import Explained, Rule
 from resnet_gen.verify.rules.claim import ClaimMet
 from resnet_gen.verify.rules.design import DeviationUnneeded, HalfMapDoubleFilters, SameMapSameFilters
+from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 from resnet_gen.verify.rules.reference import ReferenceCount, ReferenceState
+from resnet_gen.verify.rules.suppression import Suppression
 
 STANDARD: tuple[Rule, ...] = (
     ClaimMet(),
@@ -20,5 +22,7 @@ STANDARD: tuple[Rule, ...] = (
 A rule that needs more than a spec and its graph takes it when it is made; it stands in `RULES` alone.
 """
 
-RULES: dict[str, type[Explained]] = {rule.id: type(rule) for rule in STANDARD}
+_KINDS: tuple[type[Explained], ...] = (InvalidSpec, *(type(rule) for rule in STANDARD), Suppression)
+
+RULES: dict[str, type[Explained]] = {kind.id: kind for kind in _KINDS}
 """Every rule by its id."""

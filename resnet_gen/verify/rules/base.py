@@ -36,6 +36,10 @@ class Explained:
 class Rule(Explained, ABC):
     """A rule that specs are held to."""
 
+    def covers(self, subject: Subject) -> str:
+        """What it holds this subject against, in a few words; empty where that goes without saying."""
+        return ""
+
     @abstractmethod
     def check(self, subject: Subject) -> Iterator[Problem]:
         """Every place where the subject breaks the rule; raises `Refused` where that cannot be told."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.printed import Printed
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Problem, several
 from resnet_gen.source import Loc
 from resnet_gen.spec import Claim
 from resnet_gen.verify.rules.base import Rule
@@ -35,6 +35,9 @@ class ClaimMet(Rule):
     """
 
     id = "claim"
+
+    def covers(self, subject: Subject) -> str:
+        return several(len(subject.loaded.spec.claims), "claim")
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         counts = counts_by_size(subject.loaded, subject.counts)

@@ -31,6 +31,10 @@ class ReferenceState(Rule):
 
     id = "reference-state"
 
+    def covers(self, subject: Subject) -> str:
+        name = subject.loaded.spec.reference
+        return f"names and shapes of {name}" if name else ""
+
     def check(self, subject: Subject) -> Iterator[Problem]:
         if subject.published is None:
             return
