@@ -131,6 +131,6 @@ def _wanted_width(width: int, size: int, smaller: int) -> tuple[str | None, int]
 def _stages(subject: Subject) -> Iterator[tuple[int, StagePlan, int]]:
     """Each stage's index, plan, and the side of the map that its blocks put out, were it not dilated."""
     for index, stage in enumerate(plan(subject.loaded)):
-        last = f"stages.{index}.{stage.depth - 1}"
-        side = next(n.shape[-1] for n in reversed(subject.graph.nodes) if n.block == last)
+        last = f"stages.{index}.{stage.depth - 1}."
+        side = next(n.shape[-1] for n in reversed(subject.graph.nodes) if n.path.startswith(last))
         yield index, stage, -(-side // stage.dilation)
