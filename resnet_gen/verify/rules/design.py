@@ -25,7 +25,7 @@ class SameMapSameFilters(Rule):
 
         name: mine
         extends: resnet18
-        stages: {strides: [1, 1, 2, 2]}
+        stages: {strides: [1, 1, 2, 2], widths: [64, 128, 256, 512]}
 
     To mend it, give both stages the same `widths`, or let the later one shrink the map. A network that breaks the
     rule on purpose says why, and is then held to breaking it (rule `deviation-unneeded`):
