@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +52,7 @@ def destinations(forms: Sequence[str], outputs: Sequence[Path], references: Sequ
     if len(forms) != max(1, len(outputs)):
         counts = f"{several(len(forms), 'format')} and {several(len(outputs), 'output')}"
         raise refuse(f"--format and --output: {counts}", hint="give each --format its --output; '-' is stdout")
-    resolved, read = [output.resolve() for output in outputs], _read_from(references)
+    resolved, read = [os.path.realpath(output) for output in outputs], _read_from(references)
     for output, path in zip(outputs, resolved, strict=True):
         if resolved.count(path) > 1:
             raise refuse("--output: named twice", str(output))
@@ -63,11 +64,11 @@ def destinations(forms: Sequence[str], outputs: Sequence[Path], references: Sequ
     return [Destination(*pair) for pair in zip(forms, files or [None], strict=True)]
 
 
-def _read_from(references: Sequence[str]) -> set[Path]:
+def _read_from(references: Sequence[str]) -> set[str]:
     found = set()
     for reference in references:
         with suppress(Refused):
-            found.add(find(reference).resolve())
+            found.add(os.path.realpath(find(reference)))
     return found
 
 
