@@ -49,6 +49,18 @@ def test_the_committed_pages_of_rules_are_what_their_docstrings_say():
     assert pages == rule_pages(), "run `make generated`, and delete the pages of rules that are gone"
 
 
+def test_the_page_of_verify_shows_what_it_prints(capsys, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
+    (spec,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("my-network.yaml").write_text(spec, encoding="utf-8")
+    shown = re.findall(r"```console\n\$ ([^\n]*)\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 8
+    for command, text in shown:
+        out, err = printed(capsys, command)
+        assert re.fullmatch(".*".join(map(re.escape, text.split("...\n"))), out + err, re.DOTALL), command
+
+
 def test_specs_are_short():
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in shipped_specs().values()]
     assert statistics.median(lines) <= 20
