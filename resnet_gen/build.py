@@ -9,6 +9,7 @@ from resnet_gen import __version__, manifest
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
 from resnet_gen.load import Loaded
+from resnet_gen.precision import Float
 from resnet_gen.prepare import Network, prepare
 from resnet_gen.problems import refuse
 from resnet_gen.request import Batch, Request, Said
@@ -32,6 +33,13 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
         message = f"--for {request.device.name}: reads ONNX opsets up to {request.device.opset}"
         raise refuse(message, hint=f"--precision {request.precision} needs {file.opset}")
     return file
+
+
+def onnx_size(loaded: Loaded, precision: Float) -> int:
+    """Bytes of the ONNX model, and of its external data if it has any, as `build` writes it in this precision."""
+    request = Request(precision=precision)
+    file = onnx_file(loaded, prepare(loaded, request), request)
+    return file.size(f"{loaded.spec.name}.onnx.data")
 
 
 def build(

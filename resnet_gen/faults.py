@@ -74,7 +74,7 @@ def _other(fault: _Fault) -> Problem:
 def _missing(fault: _Fault) -> Problem:
     key, parent = fault.rest[-1], at(fault.source.data, fault.loc)
     short = isinstance(parent, str)
-    hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}:' here"
+    hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}{fault.source.joint}' here"
     return replace(fault, loc=(*fault.loc, key)).problem("missing", hint)
 
 
@@ -189,7 +189,7 @@ _PATTERNS = {
 _TYPES = {
     "int_type": "a whole number", "float_type": "a number", "finite_number": "a finite number",
     "string_type": "text", "bool_type": "true or false", "tuple_type": "a list",
-    "dict_type": "a mapping", "model_type": "a mapping",
+    "dict_type": "a mapping", "model_type": "a mapping", "figure": "a whole number", "size_in_bytes": "a size",
 }  # fmt: skip
 
 
@@ -252,6 +252,9 @@ _HINTS = {
     "size": "write one side, or [height, width]",
     "per_channel": "write one for each channel",
     "one_figure": "'value' is the exact count, 'printed' the figure as a paper rounds it",
+    "figure": "write 25557032, 25.6M or 4.1e9",
+    "size_in_bytes": "write it in bytes, or as 97.5 MB or 100 MiB",
+    "one_bound": "write {max: ...}, {min: ...} or both",
     "printed": "write it as printed: 25.5M, 3.8e9, 1.8G",
     "no_reason": "add it to 'precisions', or to 'refuses' with the reason",
     "both": "a precision is in one of the two",

@@ -8,11 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from resnet_gen.budgets import Budgets, CountBudget, LatencyBudget, SizeBudget
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import members
 from resnet_gen.render import render
 from resnet_gen.spec import Claim, Deviation, Input, Override, Spec, Stages, know_every_part
 
+_MODELS = (Spec, Input, Stages, Override, Claim, Deviation, Budgets, CountBudget, LatencyBudget, SizeBudget)
 _KEYS = {"WidthRule": "widths", "ActivationPart": "activation"}
 _SECTIONS = {"block", "shortcut", "attention", "downsample", "widths"}
 
@@ -20,7 +22,7 @@ _SECTIONS = {"block", "shortcut", "attention", "downsample", "widths"}
 def language_page() -> str:
     """`docs/language.md`: every key, its type, default and meaning; every part and its paper."""
     know_every_part()
-    models = [(_heading(m), _text(m), _rows(m)) for m in (Spec, Input, Stages, Override, Claim, Deviation)]
+    models = [(_heading(m), _text(m), _rows(m)) for m in _MODELS]
     families = [(_key(f), _text(f), [_part(p) for p in members(f)]) for f in FAMILIES]
     return render("docs/language.md.jinja", models=models, families=families)
 
@@ -35,6 +37,9 @@ def _heading(model: type[BaseModel]) -> str:
         "Override": "stages: overrides",
         "Claim": "claims",
         "Deviation": "claims: exception",
+        "CountBudget": "budgets: of a count",
+        "LatencyBudget": "budgets: latency",
+        "SizeBudget": "budgets: onnx_size",
     }.get(model.__name__, model.__name__.lower())
 
 

@@ -31,14 +31,23 @@ class Loaded:
     """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
     own: tuple[Document, ...] = ()
     """The spec's own text, and those of the `--set`s over it."""
+    path: Path | None = None
+    """The file that it was loaded from."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole specification as plain data: every default and parent filled in."""
         return self.spec.model_dump(mode="json", exclude={"extends"}, exclude_none=True)
 
+    def built(self) -> dict[str, Any]:
+        """What manifests and models tell of the specification: all but its budgets.
+
+        Those are somebody's wishes, which come and go, and nothing that was built is another for them.
+        """
+        return {key: value for key, value in self.resolved().items() if key != "budgets"}
+
     def canonical(self) -> str:
-        """The resolved specification as one line of JSON: equal for equal networks."""
-        return json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """`built()` as one line of JSON: equal for equal networks."""
+        return json.dumps(self.built(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     def changes(self) -> list[str]:
         """The values of the network that the spec itself states, or a `--set`, by key and position."""
@@ -74,7 +83,7 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
         spec = check(source, more_parts=bool(code))
     except Exception as error:  # in a part from outside, anything may rise
         raise blamed(error) from None
-    return Loaded(spec, source, group, tuple(code), tuple(own))
+    return Loaded(spec, source, group, tuple(code), tuple(own), path)
 
 
 def _setting(text: str) -> Source:

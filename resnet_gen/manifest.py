@@ -45,7 +45,7 @@ def written(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, mad
     manifest = {
         "name": loaded.spec.name,
         "tool": {"name": "resnet-gen", "version": __version__},
-        "spec": {"sha256": loaded.digest(), "resolved": loaded.resolved()},
+        "spec": {"sha256": loaded.digest(), "resolved": loaded.built()},
         "counts": counts.as_dict(),
         "inputs": {graph.input.name: {"shape": [first, *graph.input.shape], "type": graph.input.dtype}},
         "outputs": {v.name: {"shape": [first, *v.shape], "type": v.dtype} for v in graph.outputs},

@@ -8,6 +8,7 @@ exits with 2.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,11 +33,15 @@ class Document:
         """Line `number`, counted from 0; empty past the last one."""
         return self.lines[number] if number < len(self.lines) else ""
 
-    def span_at(self, index: int) -> Span:
-        """The character at `index` of the text."""
-        before = _BREAK.split(self.text[:index])
-        column = len(before[-1])
-        return Span(self, len(before) - 1, column, column + 1)
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in _BREAK.finditer(self.text))]
+
+    def span_at(self, index: int, end: int = 0) -> Span:
+        """The text from `index` to `end`, or to its line's; the one character at `index` without an `end`."""
+        line = bisect_right(self._starts, index) - 1
+        column = index - self._starts[line]
+        return Span(self, line, column, max(column + 1, min(column + end - index, len(self.line(line)))))
 
 
 class Span(NamedTuple):

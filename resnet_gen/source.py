@@ -51,6 +51,8 @@ class Source:
 
     data: Any
     marks: dict[Loc, Mark] = field(default_factory=dict)
+    joint: str = ":"
+    """What stands between a key and its value, as messages write it behind a key."""
 
     def span(self, loc: Loc, key: bool = False) -> Span | None:
         """Position of the value (or key) at `loc`, else of its nearest parent."""
@@ -68,20 +70,27 @@ def read_file(path: Path, shown: str | None = None) -> Source:
     Raises `Refused` if it cannot be read, is not UTF-8 text of at most 1 MiB,
     or is not one YAML mapping within the limits above.
     """
-    name = shown or str(path)
+    return read_text(read_document(path, shown or str(path)))
+
+
+def read_document(path: Path, name: str, language: str = "YAML", what: str = "spec", most: int = MAX_BYTES) -> Document:
+    """The text of the file at `path`, of at most `most` bytes of UTF-8; raises `Refused` for anything else.
+
+    Messages call the file `name`, and say what it should be: a `what` in a `language`.
+    """
     try:
         if not path.is_file():
             raise refuse("not a file" if path.exists() else "there is no such file", name)
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except (OSError, ValueError) as error:
         raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
-    return read_text(Document(name, _decode(raw, name)))
+    if len(raw) > most:
+        raise refuse(f"larger than {most >> 20} MiB, which no {what} is", name)
+    return Document(name, _decode(raw, name, language))
 
 
-def _decode(raw: bytes, name: str) -> str:
-    if len(raw) > MAX_BYTES:
-        raise refuse("larger than 1 MiB, which no spec is", name)
+def _decode(raw: bytes, name: str, language: str) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise refuse("encoded as UTF-16", name, "save it as UTF-8")
     try:
@@ -90,7 +99,7 @@ def _decode(raw: bytes, name: str) -> str:
         reason = f"not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}"
         raise refuse(reason, name, "save it as UTF-8") from None
     if "\0" in text:
-        raise refuse("a binary file, not YAML", name)
+        raise refuse(f"a binary file, not {language}", name)
     return text
 
 

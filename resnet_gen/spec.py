@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from resnet_gen import outside
+from resnet_gen.budgets import Budgets
 from resnet_gen.count import CountName
 from resnet_gen.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
 from resnet_gen.parts import base, registry
@@ -270,9 +271,10 @@ class Spec(_Model):
     claims: Annotated[tuple[Claim, ...], Field(strict=False, max_length=200)] = Field(
         (), description="Published figures, checked by `resnet-gen verify`."
     )
+    budgets: Budgets | None = Field(None, description="What it may cost, checked by `resnet-gen verify`.")
 
 
-OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims")
+OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets")
 """Keys that describe one network and are not inherited through `extends`."""
 
 

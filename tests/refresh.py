@@ -13,7 +13,7 @@ from resnet_gen.language import language_page
 from resnet_gen.schema import json_schema
 from tests import published
 from tests.bad_specs import test_bad_specs
-from tests.unit import test_targets
+from tests.unit import test_project, test_targets
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +28,7 @@ def main() -> int:
         (ROOT / "docs" / "rules" / name).write_text(page, encoding="utf-8")
     test_bad_specs.refresh()
     test_targets.refresh()
+    test_project.refresh()
     published.refresh()
     cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0

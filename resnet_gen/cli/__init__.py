@@ -24,6 +24,7 @@ COMMANDS = {
     "count": ("inspect", "count_specs"),
     "verify": ("check", "verify"),
     "rule": ("check", "rule"),
+    "lock": ("locking", "lock"),
     "build": ("make", "build"),
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),

@@ -35,6 +35,7 @@ from resnet_gen.problems import refuse, shortened, suggest
 )
 @click.option("--select", multiple=True, metavar="ID[,ID]", help="Hold specs to these rules alone.")
 @click.option("--ignore", multiple=True, metavar="ID[,ID]", help="Hold specs to all rules but these.")
+@options.project
 def verify(
     specs: tuple[str, ...],
     settings: tuple[str, ...],
@@ -42,11 +43,14 @@ def verify(
     outputs: tuple[Path, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    config: Path | None,
+    no_config: bool,
 ) -> int:
     """Verify claims, reference names and shapes, and the paper's design rules.
 
-    Without a SPEC, all shipped specs are verified. Exit code 1 if anything was found. `resnet-gen rule ID`
-    explains a rule; in a spec, `# resnet-gen: ignore[ID] reason` suppresses what it finds on that line.
+    Without a SPEC, those of the project file are verified (docs/contracts.md), or else all shipped ones. Exit code 1
+    if anything was found. `resnet-gen rule ID` explains a rule; in a spec, `# resnet-gen: ignore[ID] reason`
+    suppresses what it finds on that line.
 
     \b
     Example: resnet-gen verify
@@ -54,11 +58,13 @@ def verify(
              resnet-gen verify --format junit -o junit.xml --format sarif -o findings.sarif
     """
     from resnet_gen.cli import verifier
-    from resnet_gen.resources import shipped_specs
+    from resnet_gen.cli.projects import held_to
 
-    references = specs or tuple(shipped_specs())
-    chosen = verifier.chosen_rules(select, ignore)
-    return verifier.verify(references, settings, chosen, verifier.destinations(forms, outputs, references))
+    held = held_to(specs, config, no_config)
+    chosen = verifier.chosen_rules(*held.rules(select, ignore))
+    told = verifier.destinations(forms, outputs, held.references)
+    held.check_outputs(outputs)
+    return verifier.verify(held, settings, chosen, told)
 
 
 @click.command(short_help="Explain a rule of verify.")

@@ -39,6 +39,15 @@ def settings(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def project(function: F) -> F:
+    """`--config FILE` and `--no-config`."""
+    function = click.option("--no-config", is_flag=True, help="Look for no project file.")(function)
+    return click.option(
+        "--config", type=FILE,
+        help="The project file, in place of the resnet-gen.toml or pyproject.toml that is found.",
+    )(function)  # fmt: skip
+
+
 def output_format(*choices: str) -> Callable[[F], F]:
     """`--format`, the first choice being the default."""
     return click.option(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
+from resnet_gen.cli.projects import Held
 from resnet_gen.emit.findings import FORMATS
 from resnet_gen.load import find
 from resnet_gen.problems import Refused, refuse, several, shortened, suggest
@@ -72,14 +73,11 @@ def _read_from(references: Sequence[str]) -> set[str]:
     return found
 
 
-def verify(
-    references: Sequence[str], settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]
-) -> int:
+def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
     outcomes = []
-    for reference in references:
-        outcome = examine(reference, settings, chosen)
+    for outcome in _outcomes(held, settings, chosen):
         outcomes.append(outcome)
         if live:
             click.echo(_render("text", [outcome]), nl=False)
@@ -91,9 +89,20 @@ def verify(
             click.echo(_render(destination.form, outcomes), nl=False)
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
-        raise Refused(invalid)
-    click.echo(_summary(outcomes), err=True)
+        raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
+    click.echo(_summary(outcomes, len(held.references)), err=True)
     return int(any(outcome.findings for outcome in outcomes))
+
+
+def _outcomes(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+    """One a spec and, where all of a project are verified and could be read, one of the project."""
+    names = []
+    for reference in held.references:
+        outcome = examine(reference, settings, chosen, held.contract.rules if held.contract else ())
+        names += [] if outcome.invalid else [outcome.name]
+        yield outcome
+    if held.contract and held.whole and len(names) == len(held.references):
+        yield held.contract.outcome(names, chosen)
 
 
 def _render(form: str, outcomes: Sequence[Outcome]) -> str:
@@ -101,8 +110,8 @@ def _render(form: str, outcomes: Sequence[Outcome]) -> str:
     return text
 
 
-def _summary(outcomes: Sequence[Outcome]) -> str:
+def _summary(outcomes: Sequence[Outcome], specs: int) -> str:
     findings = sum(len(outcome.findings) for outcome in outcomes)
     suppressed = sum(len(outcome.suppressed) for outcome in outcomes)
     more = f", {suppressed:,} suppressed" if suppressed else ""
-    return f"{several(len(outcomes), 'spec')}, {several(findings, 'finding')}{more}"
+    return f"{several(specs, 'spec')}, {several(findings, 'finding')}{more}"

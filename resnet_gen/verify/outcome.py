@@ -104,11 +104,17 @@ def examine(
     return Outcome(
         loaded.spec.name,
         file,
-        (InvalidSpec.id, *(rule.id for rule in rules), *comments),
+        (InvalidSpec.id, *dict.fromkeys(rule.id for rule in rules), *comments),
         tuple(words for rule in rules if (words := rule.covers(subject))),
         tuple(_finding(problem, file) for problem in (*found, *(faults if comments else ()))),
         tuple(_finding(problem, file, reason) for problem, reason in suppressed),
     )
+
+
+def of_project(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:
+    """What a project, of which `file` tells, came to beside its specs."""
+    findings = tuple(_finding(problem, file) for problem in problems)
+    return Outcome(file, file, tuple(rules), tuple(covered), findings)
 
 
 def _unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:

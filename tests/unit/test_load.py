@@ -97,7 +97,8 @@ def test_what_describes_one_network_is_not_inherited(write):
     spec = load("child.yaml").spec
     assert (spec.title, spec.paper, spec.reference, spec.deviations, spec.claims) == ("", "", None, {}, ())
     assert problem("nameless.yaml").message == "name: missing"
-    assert set(OWN_KEYS) == {"name", "extends", "parts", "title", "paper", "reference", "deviations", "claims"}
+    described = {"name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets"}
+    assert set(OWN_KEYS) == described
 
 
 def test_another_kind_starts_from_its_own_defaults_and_the_same_kind_keeps_settings(write):

@@ -64,6 +64,8 @@ def test_every_rule_that_is_described_has_a_test_here_or_in_test_suppression():
         "deviation-unneeded",
         "invalid-spec",
         "suppression",
+        "budget",
+        "lock",
     }
 
 

@@ -76,13 +76,7 @@ class OnnxFile:
 
     def chunks(self, external: str | None = None) -> Iterator[bytes | memoryview]:
         """The model's bytes in order; with `external`, data is left to the file of that name."""
-        places = dict(self._places()) if external else {}
-        inside = [0 if t.name in places else t.nbytes for t in self.initializers]
-        frames = [
-            _frame(messages.tensor_header(t) + messages.data_frame(t, external, places.get(t.name)), size)
-            for t, size in zip(self.initializers, inside, strict=True)
-        ]
-        total = len(self._before) + len(self._after) + sum(map(len, frames)) + sum(inside)
+        frames, total = self._frames(external)
         yield self._head + messages.graph(total) + self._before
         stream = weight_bytes(self._graph, self._weights)
         for tensor, frame in zip(self.initializers, frames, strict=True):
@@ -92,6 +86,23 @@ class OnnxFile:
             elif not external:
                 yield from _next(stream, tensor)
         yield self._after + self._tail
+
+    def size(self, external: str) -> int:
+        """Bytes of the model that is written, and of its external data file of that name where it needs one."""
+        places = dict(self._places()) if self.needs_external_data else {}
+        _, total = self._frames(external if places else None)
+        model = len(self._head + messages.graph(total)) + total + len(self._tail)
+        return model + max((places[t.name] + t.nbytes for t in self.initializers if t.name in places), default=0)
+
+    def _frames(self, external: str | None) -> tuple[list[bytes], int]:
+        """Each initializer but for its data, and the size of the graph that they all stand in."""
+        places = dict(self._places()) if external else {}
+        inside = [0 if t.name in places else t.nbytes for t in self.initializers]
+        frames = [
+            _frame(messages.tensor_header(t) + messages.data_frame(t, external, places.get(t.name)), size)
+            for t, size in zip(self.initializers, inside, strict=True)
+        ]
+        return frames, len(self._before) + len(self._after) + sum(map(len, frames)) + sum(inside)
 
     def external_chunks(self) -> Iterator[bytes | memoryview]:
         """The bytes of the external data file."""

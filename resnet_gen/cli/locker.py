@@ -1,0 +1,127 @@
+"""What `lock` does with its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from resnet_gen.count import count
+from resnet_gen.load import load
+from resnet_gen.lock import Lock, LockedNetwork, differences, lock_text, locked, read_lock
+from resnet_gen.lower import lower
+from resnet_gen.problems import Problem, Refused, refuse, several
+from resnet_gen.project import LOCK, Project, shown
+from resnet_gen.resources import shipped_specs
+from resnet_gen.write import check_writable, write_file
+
+
+class _Change(NamedTuple):
+    """How a network is not as locked, in one word, and what differs."""
+
+    network: str
+    kind: str
+    words: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join((f"{self.network}: {_KINDS[self.kind]}", *(f"  {line}" for line in self.words)))
+
+
+_KINDS = {"changed": "not as locked", "new": "not in the lock", "gone": "locked, and no longer there"}
+
+
+def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None, *, check: bool) -> int:
+    """Lock networks, or compare them with what is locked; returns the exit code."""
+    path = file or (Path(shown(project.lock_path)) if project else Path(LOCK))
+    name = str(path)
+    before = read_lock(path, name)
+    if before is None and check:
+        raise refuse("there is no such lock", name, "`resnet-gen lock` writes it")
+    if not check:
+        check_writable(path)
+    now = _networks(_references(specs, project, before), path.parent)
+    there = before.networks if before else {}
+    compared = {key: there[key] for key in there if key in now} if specs else there
+    changes = _changes(compared, now)
+    told = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
+    if check:
+        for change in changes:
+            click.echo(str(change))
+        click.echo(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
+        return 1 if changes else 0
+    _write(path, lock_text({**there, **now} if specs else now))
+    for change in changes:
+        if before:
+            click.echo(str(change), err=True)
+    click.echo(name)
+    click.echo(f"{several(len(now), 'network')} locked: {told}", err=True)
+    return 0
+
+
+def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:
+    """The specs to lock: those named, else the project's, else those that are locked and still there."""
+    if specs:
+        return tuple(_meant(spec, project, lock) for spec in specs)
+    if project and project.settings.specs:
+        return project.references
+    if lock is None:
+        hint = "name specs, or list them under 'specs' in resnet-gen.toml (docs/contracts.md)"
+        raise refuse("there is nothing to lock", hint=hint)
+    recorded = (_recorded(network, lock) for network in lock.networks.values())
+    return tuple(r for r in recorded if r in shipped_specs() or Path(r).exists())
+
+
+def _meant(word: str, project: Project | None, lock: Lock | None) -> str:
+    """A spec as it is named on the command line: networks of the lock and the project by their name alone, too."""
+    if lock and word in lock.networks:
+        return _recorded(lock.networks[word], lock)
+    of_project = project.references if project else ()
+    return next((reference for reference in of_project if Path(reference).stem == word), word)
+
+
+def _recorded(network: LockedNetwork, lock: Lock) -> str:
+    return network.spec if network.spec in shipped_specs() else shown(lock.path.parent / network.spec)
+
+
+def _networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetwork]:
+    """What there is to lock of each spec, by its name; raises `Refused` with every fault of any."""
+    found: dict[str, LockedNetwork] = {}
+    faults: list[Problem] = []
+    for reference in dict.fromkeys(references):
+        try:
+            loaded = load(reference)
+            graph = lower(loaded)
+            network = locked(loaded, graph, count(graph), folder)
+        except Refused as error:
+            faults += error.problems
+            continue
+        name = loaded.spec.name
+        if name in found and found[name].spec != network.spec:
+            words = f"two specs are called '{name}': '{found[name].spec}' and '{network.spec}'"
+            faults.append(Problem(words, loaded.source.span(("name",)), "give one of them another name"))
+        found[name] = network
+    if faults:
+        raise Refused(faults)
+    return found
+
+
+def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwork]) -> list[_Change]:
+    """What is not as it was, in the order of names."""
+    found = []
+    for name in sorted({**before, **now}):
+        if name not in before:
+            found.append(_Change(name, "new", []))
+        elif name not in now:
+            found.append(_Change(name, "gone", [f"spec: '{before[name].spec}'"]))
+        elif words := differences(before[name], now[name]):
+            found.append(_Change(name, "changed", words))
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the lock, unless it says just that already."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    write_file(path, text.encode())

@@ -1,0 +1,64 @@
+"""The project that a command works in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from resnet_gen.problems import refuse
+from resnet_gen.project_files import candidates
+
+if TYPE_CHECKING:
+    from resnet_gen.project import Project
+    from resnet_gen.verify.contract import Contract
+
+
+class Held(NamedTuple):
+    """The specs to verify, and the contract of their project; `whole` tells that these are all that it has."""
+
+    references: tuple[str, ...]
+    contract: Contract | None = None
+    whole: bool = False
+
+    def rules(self, select: Sequence[str], ignore: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """What `--select` and `--ignore` say, or else the project."""
+        if self.contract is None or select or ignore:
+            return select, ignore
+        settings = self.contract.project.settings
+        return settings.select or (), settings.ignore
+
+    def check_outputs(self, outputs: Sequence[Path]) -> None:
+        """Refuse to write over the project file or its lock."""
+        if self.contract:
+            project = self.contract.project
+            own = {os.path.realpath(path) for path in (project.path, project.lock_path)}
+            for output in outputs:
+                if os.path.realpath(output) in own:  # which takes a circle of links, too
+                    raise refuse("--output: a file of the project", str(output))
+
+
+def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Held:
+    """The specs that are named, else the project's, else all shipped ones, and what they are held to."""
+    from resnet_gen.resources import shipped_specs
+
+    project = opened_project(config, no_config)
+    if project is None:
+        return Held(specs or tuple(shipped_specs()))
+    from resnet_gen.verify.contract import contract
+
+    held = contract(project)
+    references = specs or (project.references if project.settings.specs else tuple(shipped_specs()))
+    return Held(references, held, not specs)
+
+
+def opened_project(config: Path | None, no_config: bool) -> Project | None:
+    """The project of `--config`, else the one that the working folder belongs to; None where there is none."""
+    if config and no_config:
+        raise refuse("--config and --no-config exclude each other")
+    if no_config or not (config or any(candidates())):
+        return None
+    from resnet_gen.project import find_project, read_project
+
+    return read_project(config) if config else find_project()

@@ -1,0 +1,249 @@
+"""The lock: every network's counts and hashes as a text that a change shows in, line by line.
+
+It is TOML, a table a network in the order of their names and a line a stage, and
+depends on nothing but the networks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from resnet_gen.count import Counts, count_nodes
+from resnet_gen.faults import problems
+from resnet_gen.fingerprint import Fingerprint, fingerprint
+from resnet_gen.graph import Graph, Node, stages_of
+from resnet_gen.load import Loaded
+from resnet_gen.problems import Problem, Refused, Span, refuse
+from resnet_gen.source import Source, read_document
+from resnet_gen.spec import NAME_PATTERN
+from resnet_gen.toml_source import read_toml
+
+HEADER = (
+    "# What these networks were when `resnet-gen lock` last wrote this; `resnet-gen lock --check` tells what differs."
+)
+MAX_BYTES = 1 << 26
+HINT = "put back the lock that was committed, or delete it and run `resnet-gen lock`"
+_MERGED = "take either side whole, then run `resnet-gen lock`"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+_BLOCK_DIGITS, _STAGE_DIGITS = 4, 16
+
+Whole = Annotated[int, Field(ge=0)]
+Shape = Annotated[tuple[Whole, ...], Field(strict=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+
+
+class LockedStage(_Model):
+    """A stage: its counts, a hash of its operations, and the first digits of each block's if it has several."""
+
+    params: Whole
+    macs: Whole
+    activations: Whole
+    hash: Annotated[str, Field(min_length=_STAGE_DIGITS, max_length=_STAGE_DIGITS)]
+    blocks: str = ""
+
+
+class LockedNetwork(_Model):
+    """A network: where its spec lies from the lock, what it takes and puts out, its counts, hash and stages."""
+
+    spec: str
+    input: Shape
+    outputs: dict[str, Shape]
+    params: Whole
+    buffers: Whole
+    macs: Whole
+    conv_macs: Whole
+    macs_and_biases: Whole
+    layers: Whole
+    activations: Whole
+    activations_and_pools: Whole
+    hash: Annotated[str, Field(min_length=64, max_length=64)]
+    stages: dict[str, LockedStage]
+
+
+COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers", "activations", "activations_and_pools")
+"""The counts that are locked: all but FLOPs, which are 2 x MACs."""
+
+
+class _File(_Model):
+    version: Literal[1]
+    networks: dict[Annotated[str, Field(pattern=NAME_PATTERN)], LockedNetwork]
+
+
+@dataclass(frozen=True, eq=False)
+class Lock:
+    """A lock file, read; networks by name."""
+
+    path: Path
+    networks: Mapping[str, LockedNetwork]
+    source: Source
+
+    def span(self, network: str) -> Span | None:
+        """Where a network stands."""
+        return self.source.span(("networks", network), key=True)
+
+
+def read_lock(path: Path, shown: str) -> Lock | None:
+    """The lock at a path, which messages call `shown`; None where there is none.
+
+    Raises `Refused` for whatever is no lock, or is damaged.
+    """
+    if not path.exists() and not path.is_symlink():
+        return None
+    source = read_toml(read_document(path, shown, "TOML", "lock", MAX_BYTES), _MERGED)
+    version = source.data.get("version")
+    if version != 1:
+        words = "not a lock of resnet-gen: it has no version" if version is None else "not a lock that this can read"
+        hint = HINT if version is None else "another tool wrote it, or a newer resnet-gen"
+        raise refuse(words, source.span(("version",)), hint)
+    try:
+        return Lock(path, _File.model_validate(source.data).networks, source)
+    except ValidationError as error:
+        found = problems(error.errors(include_url=False), source, _File)
+        raise Refused([*found, Problem("damaged", shown, HINT)]) from None
+
+
+def locked(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> LockedNetwork:
+    """What the lock in a folder says of a network."""
+    hashes = fingerprint(graph)
+    return LockedNetwork(
+        spec=spec_path(loaded, folder),
+        input=graph.input.shape,
+        outputs={value.name: value.shape for value in graph.outputs},
+        **{name: getattr(counts, name) for name in COUNTS},
+        hash=hashes.graph,
+        stages={_title(stage): _stage(stage, nodes, hashes) for stage, nodes in stages_of(graph.nodes).items()},
+    )
+
+
+def _title(stage: str) -> str:
+    """A stage as specs call it: `stages.0` is `stage1`."""
+    return f"stage{int(stage.partition('.')[2]) + 1}" if stage.startswith("stages.") else stage
+
+
+def _stage(stage: str, nodes: list[Node], hashes: Fingerprint) -> LockedStage:
+    total = count_nodes(nodes)
+    blocks = list(dict.fromkeys(node.block for node in nodes))
+    return LockedStage(
+        params=total.params,
+        macs=total.macs,
+        activations=total.activations,
+        hash=hashes.stages[stage][:_STAGE_DIGITS],
+        blocks=" ".join(hashes.blocks[block][:_BLOCK_DIGITS] for block in blocks) if len(blocks) > 1 else "",
+    )
+
+
+def spec_path(loaded: Loaded, folder: Path) -> str:
+    """How the lock in a folder names a spec: a shipped one by its name, a file by its path from there."""
+    assert loaded.path is not None
+    if loaded.family:
+        return loaded.path.stem
+    try:
+        path = Path(os.path.relpath(loaded.path.resolve(), folder.resolve())).as_posix()
+        path.encode()
+    except ValueError:  # another drive, or a name that is no text
+        raise refuse(
+            "cannot be named in a lock", str(loaded.path), "keep it beside the lock, under a plain name"
+        ) from None
+    return path
+
+
+def lock_text(networks: Mapping[str, LockedNetwork]) -> str:
+    """The lock of these networks, as it is written."""
+    tables = (_table(name, networks[name]) for name in sorted(networks))
+    return "\n".join((HEADER, "version = 1", *tables)) + "\n"
+
+
+def _table(name: str, network: LockedNetwork) -> str:
+    data = network.model_dump(exclude={"stages"})
+    lines = [f"\n[networks.{name}]", *(f"{key} = {_toml(value)}" for key, value in data.items())]
+    stages = network.model_dump(include={"stages"}, exclude_defaults=True)["stages"]
+    lines += [f"stages.{key} = {_toml(stage)}" for key, stage in stages.items()]
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{_key(key)} = {_toml(inner)}" for key, inner in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value) if isinstance(value, int) else _text(value)
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.match(key) else _text(key)
+
+
+def _text(value: str) -> str:
+    """A TOML string: JSON's escapes are TOML's, but that TOML escapes one character more."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def differences(before: LockedNetwork, after: LockedNetwork) -> list[str]:
+    """What differs between a network as it is locked and as it is, a line each; none if nothing does."""
+    found = []
+    if before.spec != after.spec:
+        found.append(f"spec '{before.spec}' -> '{after.spec}'")
+    if before.input != after.input:
+        found.append(f"input {_sides(before.input)} -> {_sides(after.input)}")
+    if list(before.outputs.items()) != list(after.outputs.items()):
+        found.append(f"outputs {_outputs(before)} -> {_outputs(after)}")
+    found += _counts(before, after, COUNTS)
+    for stage in {**before.stages, **after.stages}:
+        if words := _stage_words(before.stages.get(stage), after.stages.get(stage)):
+            found.append(f"{stage}: {words}")
+    if before.hash != after.hash and not found:
+        found.append("the order of its operations, every stage being as it was")
+    return found
+
+
+def _counts(before: Any, after: Any, names: Iterable[str]) -> list[str]:
+    """The counts that differ, but those that differ because another does."""
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
+    other = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return [f"{name} {a:,} -> {b:,} ({b - a:+,})" for name, (a, b) in other.items() if _FOLLOWS.get(name) not in other]
+
+
+_FOLLOWS = {"conv_macs": "macs", "macs_and_biases": "macs", "activations_and_pools": "activations"}
+
+
+def _stage_words(before: LockedStage | None, after: LockedStage | None) -> str:
+    """What differs in a stage; empty if nothing does."""
+    if before is None or after is None:
+        there = after or before
+        assert there is not None
+        return f"{'new' if before is None else 'gone'}, params {there.params:,}, macs {there.macs:,}"
+    if before == after:
+        return ""
+    where = _blocks(before.blocks.split(), after.blocks.split())
+    counts = ", ".join(_counts(before, after, ("params", "macs", "activations"))) or "other operations, the same counts"
+    return f"{where}: {counts}" if where else counts
+
+
+def _blocks(before: list[str], after: list[str]) -> str:
+    """Which blocks differ; empty if that cannot be said."""
+    if len(before) != len(after):
+        return f"{len(before) or 1} blocks -> {len(after) or 1}"
+    other = [str(n) for n, (a, b) in enumerate(zip(before, after, strict=True), 1) if a != b]
+    if not other:
+        return ""
+    return f"block {', '.join(other)} of {len(after)}" if len(other) < len(after) else "every block"
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _outputs(network: LockedNetwork) -> str:
+    return ", ".join(f"{name} {_sides(shape)}" for name, shape in network.outputs.items())

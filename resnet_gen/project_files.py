@@ -1,0 +1,34 @@
+"""Where a project file may lie: looked for with little work, as most folders have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+FILE = "resnet-gen.toml"
+PYPROJECT = "pyproject.toml"
+
+
+def candidates(folder: Path | None = None) -> Iterator[Path]:
+    """Files that may hold a folder's project, the nearest first, up to the folder that holds `.git`.
+
+    The folder is the working one by default. A `pyproject.toml` is one if it so much as names resnet-gen.
+    """
+    try:
+        start = (folder or Path.cwd()).resolve()
+    except OSError:  # the working folder is gone
+        return
+    for here in (start, *start.parents):
+        if (here / FILE).is_file():
+            yield here / FILE
+        elif _speaks_of_it(here / PYPROJECT):
+            yield here / PYPROJECT
+        if (here / ".git").exists():
+            return
+
+
+def _speaks_of_it(path: Path) -> bool:
+    try:
+        return b"resnet-gen" in path.read_bytes()
+    except OSError:
+        return False

@@ -1,0 +1,153 @@
+"""What a network may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_gen.budgets import Budgets, LatencyBudget, SizeBudget
+from resnet_gen.problems import Problem, Refused, Span, several
+from resnet_gen.source import Loc, Source, at
+from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.subject import Subject
+
+if TYPE_CHECKING:
+    from resnet_gen.project import Project
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """Budgets, the text that states them, where in it, and what stands before a message about them."""
+
+    budgets: Budgets
+    source: Source
+    loc: Loc
+    prefix: str = ""
+
+    def place(self, name: str, index: int | None = None) -> Loc:
+        """Where a budget stands: those that come in lists may stand alone too."""
+        loc = (*self.loc, name)
+        return (*loc, index) if index is not None and isinstance(at(self.source.data, loc), list) else loc
+
+
+class BudgetKept(Rule):
+    """A count, a predicted latency or a file size is within its budget.
+
+    `budgets`, in a spec or for its name in a project file, says what a network may cost: the least and the most of
+    any count of docs/counting.md, of the time that a device is predicted to take (docs/predict.md), and of the bytes
+    of the ONNX model. Counts and bytes are exact; the bytes are those that this version of `resnet-gen build` would
+    write. A finding says by how much a bound is broken. `budgets` is not inherited through `extends`.
+
+    Source: whoever wrote the budget. This spec breaks it:
+
+        name: mine
+        extends: resnet50
+        budgets:
+          params: {max: 25M}
+
+    To mend it, make the network smaller, or the budget larger.
+    """
+
+    id = "budget"
+    _whose = ""
+
+    def covers(self, subject: Subject) -> str:
+        number = sum(stated.budgets.number for stated in self._stated(subject))
+        return f"{several(number, 'budget')}{self._whose}" if number else ""
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        for stated in self._stated(subject):
+            yield from self._held(subject, stated)
+
+    def _stated(self, subject: Subject) -> Iterator[_Stated]:
+        if subject.loaded.spec.budgets:
+            yield _Stated(subject.loaded.spec.budgets, subject.loaded.source, ("budgets",))
+
+    def _held(self, subject: Subject, stated: _Stated) -> Iterator[Problem]:
+        for name, budget in stated.budgets.counts():
+            yield from self._broken(stated, stated.place(name), budget.bounds, name, getattr(subject.counts, name), "")
+        for index, latency in enumerate(stated.budgets.latency):
+            loc = stated.place("latency", index)
+            what = f"latency on {latency.target} ({latency.precision}, batch {latency.batch:,})"
+            taken = _milliseconds(subject, latency, stated.source.span((*loc, "target")))
+            yield from self._broken(stated, loc, latency.bounds, what, taken, " ms")
+        for index, size in enumerate(stated.budgets.onnx_size):
+            loc = stated.place("onnx_size", index)
+            what = f"onnx_size ({size.precision})"
+            yield from self._broken(stated, loc, size.bounds, what, _bytes(subject, size), " bytes")
+
+    def _broken(
+        self, stated: _Stated, loc: Loc, bounds: tuple[float | None, float | None], what: str, figure: float, unit: str
+    ) -> Iterator[Problem]:
+        """The bounds that a figure is beyond."""
+        low, high = bounds
+        for key, bound, word, beyond in (
+            ("min", low, "under", low is not None and figure < low),
+            ("max", high, "over", high is not None and figure > high),
+        ):
+            if bound is not None and beyond:
+                by = f"{_shown(abs(figure - bound))}{unit}{_percent(abs(figure - bound), bound)}"
+                words = f"{_shown(figure)}{unit}, {word} the budget of {_shown(bound)}{unit} by {by}"
+                message = f"{stated.prefix}{what}: {words}"
+                yield Problem(message, stated.source.span((*loc, key)), None, self.id)
+
+
+class ProjectBudgetKept(BudgetKept):
+    """What a project says that networks of some names may cost."""
+
+    _whose = " of the project"
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def _stated(self, subject: Subject) -> Iterator[_Stated]:
+        name = subject.loaded.spec.name
+        for pattern, budgets in self._project.budgets(name):
+            yield _Stated(budgets, self._project.source, ("budgets", pattern), f"{name}: ")
+
+
+def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
+    """The predicted time; what makes it impossible is refused at the target's line."""
+    from resnet_gen.predict import predict  # which, with targets, few specs need
+    from resnet_gen.targets import load_target, shipped_targets
+
+    name = budget.target
+    if name not in shipped_targets() and Path(name).suffix in (".yaml", ".yml") and where:
+        name = str(Path(where.document.name).parent / name)
+    try:
+        return 1e3 * predict(subject.graph, load_target(name), budget.precision, budget.batch).seconds
+    except Refused as error:
+        raise Refused(_placed(problem, where) for problem in error.problems) from None
+
+
+def _placed(problem: Problem, where: Span | None) -> Problem:
+    """What is wrong with a device, at the line that asks for it unless it has a line of its own."""
+    if isinstance(problem.where, Span):
+        return problem
+    file = f"{problem.where}: " if problem.where else ""
+    return replace(problem, message=file + problem.message, where=where)
+
+
+def _bytes(subject: Subject, budget: SizeBudget) -> int:
+    from resnet_gen.build import onnx_size  # which needs NumPy, for weights that it need not draw
+
+    return onnx_size(subject.loaded, budget.precision)
+
+
+def _shown(figure: float) -> str:
+    """A whole number as it is, a time in microseconds or in two digits."""
+    if isinstance(figure, int):
+        return f"{figure:,}"
+    return f"{figure:,.3f}".rstrip("0").rstrip(".") if figure >= 1e-3 else f"{figure:.2g}"
+
+
+def _percent(part: float, whole: float) -> str:
+    """How much `part` is of `whole`, if that can be said."""
+    if not whole:
+        return ""
+    percent = 100 * part / whole
+    if percent < 0.001:
+        return " (less than 0.001%)"
+    return f" ({percent:,.0f}%)" if percent >= 100 else f" ({percent:.3g}%)"
