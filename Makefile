@@ -36,6 +36,7 @@ types: $(INSTALLED)
 
 check: $(INSTALLED)  ## committed output is what the specs generate
 	$(BIN)/resnet-gen build --target report -o generated --check
+	$(BIN)/resnet-gen lock --check --no-config --lock specs/resnet-gen.lock
 
 generated: $(INSTALLED)  ## refresh everything committed that is generated
 	$(BIN)/python -m tests.refresh

@@ -10,6 +10,7 @@ from resnet_gen.cli import cli
 from resnet_gen.emit.catalogue import catalogue_page
 from resnet_gen.emit.rules import rule_pages
 from resnet_gen.language import language_page
+from resnet_gen.resources import shipped_specs
 from resnet_gen.schema import json_schema
 from tests import published
 from tests.bad_specs import test_bad_specs
@@ -30,6 +31,9 @@ def main() -> int:
     test_targets.refresh()
     test_project.refresh()
     published.refresh()
+    lock = ROOT / "specs" / "resnet-gen.lock"
+    lock.unlink(missing_ok=True)
+    cli.main(["lock", *shipped_specs(), "--no-config", "--lock", str(lock)], standalone_mode=False)
     cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0
 

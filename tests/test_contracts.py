@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.cli import main
+from resnet_gen.budgets import Budgets, LatencyBudget
+from resnet_gen.cli import locker, main
+from resnet_gen.lock import lock_text
+from resnet_gen.project import Settings
+from resnet_gen.resources import shipped_specs
+
+ROOT = Path(__file__).parents[1]
 
 NET = """\
 name: net
@@ -244,8 +250,11 @@ def test_a_change_is_told_in_the_same_words_by_check_verify_and_lock(project, cl
     assert verified.splitlines()[1].startswith(
         "networks/net.yaml:1:7: error: net: not as locked: params 6,450 -> 5,266"
     )
-    assert verified.splitlines()[1].endswith("; and 1 more [lock]")
-    assert verified.endswith("   1 | name: net\n             ^^^\nhint: if that is meant, `resnet-gen lock net`\n")
+    assert verified.splitlines()[1].endswith("; and 3 more [lock]")
+    assert verified.endswith(
+        "   1 | name: net\n             ^^^\nhint: `resnet-gen lock --check net` tells all, "
+        "`resnet-gen lock net` takes it as meant\n"
+    )
     assert everything(project) == before
     code, path, told = cli("lock")
     assert (code, path) == (0, "resnet-gen.lock\n")
@@ -259,7 +268,7 @@ def test_a_setting_makes_another_network_on_purpose(project, cli):
 
 
 def test_a_part_of_one_s_own_is_locked_by_what_it_builds(project, cli):
-    page = (Path(__file__).parents[1] / "docs" / "parts.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
     part, spec = (re.search(rf"```{kind}\n# \S+\n(.*?)```", page, re.DOTALL)[1] for kind in ("python", "yaml"))
     write("networks/inverted.py", part)
     write("networks/net.yaml", spec.replace("{kind: inverted, expand: 4}", "inverted"))
@@ -411,3 +420,36 @@ def test_there_has_to_be_a_lock_to_check_and_one_that_the_project_names(project,
 def test_what_is_in_the_way_of_a_lock_is_refused(project, cli):
     Path("resnet-gen.lock").mkdir()
     assert cli("lock") == (2, "", "resnet-gen.lock: error: not a file\n")
+
+
+# --- the page and our own lock ----------------------------------------------
+
+
+def test_the_page_of_contracts_shows_what_is_printed(tmp_path, monkeypatch, cli):
+    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    project, lock = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    write("resnet-gen.toml", project)
+    for spec in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        write(f"networks/{re.match('name: (.*)', spec)[1]}.yaml", spec)
+    shown = iter(re.findall(r"```console\n\$ resnet-gen ([^\n]*)\n(.*?)```", page, re.DOTALL))
+    for command, text in [next(shown), next(shown)]:
+        assert "".join(cli(*command.split())[1:]) == text
+    assert lock in Path("resnet-gen.lock").read_text()
+    change("output_stride: 16", "output_stride: 16, block: {stride_on: conv1}", "networks/detector.yaml")
+    change("name: classifier", "name: classifier\nnorm: {kind: batch, eps: 0.001}", "networks/classifier.yaml")
+    for command, text in shown:
+        assert "".join(cli(*command.split())[1:]) == text
+
+
+def test_the_page_of_contracts_names_every_key():
+    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+    keys = {*Settings.model_fields, *Budgets.model_fields, *LatencyBudget.model_fields}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
+
+
+def test_the_committed_lock_is_of_every_shipped_network(monkeypatch):
+    """Beyond what generated/ shows it holds epsilons, operands and what weights start from."""
+    monkeypatch.chdir(ROOT)
+    networks = locker._networks(tuple(shipped_specs()), Path("specs"))
+    assert lock_text(networks) == (ROOT / "specs" / "resnet-gen.lock").read_text(encoding="utf-8"), "`make generated`"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from resnet_gen.lock import Lock, LockedNetwork
     from resnet_gen.project import Project
 
-_MOST = 6
+_MOST = 4
 """Differences that one message tells."""
 
 
@@ -55,7 +55,7 @@ class AsLocked(Rule):
             if found:
                 more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
                 words = "; ".join([*found[:_MOST], *more])
-                hint = f"if that is meant, `resnet-gen lock {name}`"
+                hint = f"`resnet-gen lock --check {name}` tells all, `resnet-gen lock {name}` takes it as meant"
                 yield self.finding(subject, ("name",), f"{name}: not as locked: {words}", hint)
         elif self._is_own(subject) and name not in self._lock.networks:
             yield self.finding(subject, ("name",), f"{name}: not in the lock", f"`resnet-gen lock {name}` adds it")
