@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Add, Conv, Linear, Mul, Op
+from resnet_gen.ops import Add, Conv, Linear, Mul, Op, Shape
 
 
 class Match(NamedTuple):
@@ -72,9 +72,13 @@ def signature(op: Op) -> str:
     return f"{type(op).__name__}({', '.join(settings)})"
 
 
+def commutes(op: Op, *shapes: Shape) -> bool:
+    """Whether operands of these shapes may be exchanged: those of a product where none is spread over the other."""
+    return isinstance(op, Add) or (isinstance(op, Mul) and len(set(shapes)) == 1)
+
+
 def _commutes(node: Node) -> bool:
-    """Whether the operands may be exchanged: those of a product may where none is spread over the other."""
-    return isinstance(node.op, Add) or (isinstance(node.op, Mul) and len(set(node.input_shapes)) == 1)
+    return commutes(node.op, *node.input_shapes)
 
 
 def _outputs(graph: Graph, found: dict[str, str]) -> list[str]:
