@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from resnet_gen.infer import heads, stems
+from resnet_gen.graph import Value
 from resnet_gen.infer.attentions import Observing, Weighed
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.choices import Choice
@@ -24,7 +25,10 @@ _LOOKS = 64
 
 
 class Unit(NamedTuple):
-    """One block as it was found: what it puts out, the shortcuts that fit, and the pooling behind it."""
+    """One block as it was found: what it puts out, the shortcuts that fit, and the pooling behind it.
+
+    `bare` tells that the norm of what it puts out is folded, and the next block's.
+    """
 
     kind: str
     block: Block
@@ -33,6 +37,7 @@ class Unit(NamedTuple):
     attention: Weighed | None
     dilation: int
     end: int
+    bare: bool = False
     pool: MaxPool | None = None
 
 
@@ -57,8 +62,8 @@ def chains(flow: Flow, choice: Choice) -> Iterator[Chain]:
         end = net.trial(lambda: stem.build(net, net.input, _using(choice, _identity(), bare), bare=bare))  # noqa: B023
         if end is None:
             yield Chain(choice, None, (), None, frozenset(net.farthest))
-        elif not is_bare(end) and _closed(flow, INPUT, net.seen, number_of(end)):
-            yield from _Reader(flow, choice, stem, number_of(end), frozenset(net.seen)).chains()
+        elif (bare or not is_bare(end)) and _closed(flow, INPUT, net.seen, number_of(end)):
+            yield from _Reader(flow, choice, stem, end, frozenset(net.seen)).chains()
 
 
 def _identity() -> Shortcut:
@@ -87,8 +92,9 @@ def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
 class _Reader:
     """Reads the blocks and the head behind a stem."""
 
-    def __init__(self, flow: Flow, choice: Choice, stem: Stem, start: int, seen: frozenset[int]) -> None:
-        self.flow, self.choice, self.stem, self.start, self.seen = flow, choice, stem, start, seen
+    def __init__(self, flow: Flow, choice: Choice, stem: Stem, start: Value, seen: frozenset[int]) -> None:
+        self.flow, self.choice, self.stem, self.seen = flow, choice, stem, seen
+        self.start, self.bare = number_of(start), is_bare(start)
 
     def chains(self) -> Iterator[Chain]:
         """The network as blocks of one kind each, and then as blocks of several."""
@@ -140,7 +146,7 @@ class _Reader:
         every = list(shortcut_options(self.flow, start))
         usual = [shortcut for shortcut in every if not units or shortcut in units[-1].shortcuts]
         for some in (usual, [shortcut for shortcut in every if shortcut not in usual]):
-            found = [self._built(start, unit, place, shortcut, farthest) for shortcut in some]
+            found = [self._built(start, unit, place, shortcut, units, farthest) for shortcut in some]
             fitting = [one for one in found if one is not None]
             if fitting:
                 same = [one for one in fitting if one.end == fitting[0].end]
@@ -148,19 +154,23 @@ class _Reader:
         return None
 
     def _built(
-        self, start: int, unit: Unit, place: Place, shortcut: Shortcut, farthest: list[int]
+        self, start: int, unit: Unit, place: Place, shortcut: Shortcut, units: Sequence[Unit], farthest: list[int]
     ) -> Unit | None:
         net = Following(self.flow, self.choice.folds)
         using = _using(self.choice, shortcut, unit.block.preactivated)
-        end = net.trial(lambda: unit.block.build(net, net.value(start), place, using))
+        bare = units[-1].bare if units else self.bare
+        end = net.trial(lambda: unit.block.build(net, net.value(start, bare=bare), place, using))
         if len(net.farthest) > len(farthest):
             farthest[:] = net.farthest
-        if end is None or is_bare(end) or not _closed(self.flow, start, net.seen, number_of(end)):
+        if end is None or (is_bare(end) and not self.choice.preactivated):
+            return None
+        if not _closed(self.flow, start, net.seen, number_of(end)):
             return None
         farthest[:] = net.seen
         attention = next(iter(net.met), None)
         number = number_of(end)
-        return unit._replace(shortcuts=(shortcut,), attention=attention, end=number, pool=self._pool(number))
+        found = unit._replace(shortcuts=(shortcut,), attention=attention, end=number, bare=is_bare(end))
+        return found._replace(pool=self._pool(number))
 
     def _pool(self, number: int) -> MaxPool | None:
         """The pooling that ends a stage after this value."""
@@ -175,7 +185,7 @@ class _Reader:
             net = Following(self.flow, self.choice.folds)
             using = _using(self.choice, _identity(), self.choice.preactivated)
             made = net.trial(
-                lambda: head.build(net, units[-1].block.finish(net, net.value(here), using), using)  # noqa: B023
+                lambda: head.build(net, units[-1].block.finish(net, net.value(here, bare=units[-1].bare), using), using)  # noqa: B023
             )
             if made is not None and self._put_out([number_of(value) for value in made.values()], units):
                 return head, net.seen
