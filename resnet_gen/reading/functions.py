@@ -31,21 +31,21 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _sigmoid(x: Points) -> Points:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def _softplus(x: Points) -> Points:
-    return np.logaddexp(0, x)
+    return np.asarray(np.logaddexp(0, x))
 
 
 def _hard_sigmoid(x: Points, alpha: float = 1 / 6, beta: float = 0.5) -> Points:
-    return np.clip(alpha * x + beta, 0, 1)
+    return np.asarray(np.clip(alpha * x + beta, 0, 1))
 
 
 def _gelu(x: Points, approximate: str = "none") -> Points:
     if approximate == "tanh":
-        return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
-    return x * (1 + _erf(x * math.sqrt(0.5))) / 2
+        return np.asarray(x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2)
+    return np.asarray(x * (1 + _erf(x * math.sqrt(0.5))) / 2)
 
 
 def _elu(x: Points, alpha: float = 1.0) -> Points:

@@ -58,10 +58,12 @@ def outline(path: Path) -> Outline:
 
 
 def _parsed(message: bytes) -> ModelProto:
+    model = ModelProto()
     try:
-        return ModelProto.FromString(message)
+        model.ParseFromString(message)
     except Exception as error:  # protobuf's, which is nobody's to import
         raise ValueError(str(error)) from None
+    return model
 
 
 class _Field(NamedTuple):

@@ -17,6 +17,7 @@ from resnet_gen.reading.header import Header
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
+from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
 from resnet_gen.reading.signals import Made, Signal, Stack, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
@@ -155,7 +156,7 @@ class Reader:
         if len({*values, self._walk.net.input}) != len(values) + 1:
             raise self._header.refused("its outputs are one activation twice, or the input itself")
         name = shortened(self._file.model.graph.name or self._path.stem)
-        return _called(_reaching(self._walk.net.graph(name, values)), outputs)
+        return with_roles(_called(_reaching(self._walk.net.graph(name, values)), outputs))
 
 
 def _reaching(graph: Graph) -> Graph:

@@ -84,7 +84,7 @@ def ranges(call: Call) -> Wire:
     (start,), (end,), (step,) = (call.integers(place) for place in (0, 1, 2))
     if not step or len(range(start, end, step)) > _SMALL:
         raise Unexplained(f"a range from {start} to {end} at steps of {step}")
-    return known(np.arange(start, end, step, np.int64))
+    return known(np.asarray(range(start, end, step), np.int64))
 
 
 def redimensioned(call: Call) -> Wire:
@@ -287,6 +287,6 @@ def batch_norm(call: Call) -> Wire:
         center = values.mean(axis=others) if own else mean.array().astype(np.float64)
         spread = values.var(axis=others) if own else variance.array().astype(np.float64)
         values = (values - center.reshape(column)) / np.sqrt(spread.reshape(column) + eps)
-        return (values * scale.array().reshape(column) + shift.array().reshape(column)).astype(np.float32)
+        return np.asarray(values * scale.array().reshape(column) + shift.array().reshape(column), np.float32)
 
     return computed(found, found.dims, load)

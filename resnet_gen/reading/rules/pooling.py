@@ -18,7 +18,7 @@ from resnet_gen.ops import (
     Shape,
     SumPositions,
 )
-from resnet_gen.reading.call import Call, numbers, small
+from resnet_gen.reading.call import Call, numbers
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.rules.arrangement import stacked
 from resnet_gen.reading.rules.layers import all_around, dilations, pads, square
