@@ -29,6 +29,7 @@ COMMANDS = {
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
     "bench": ("measure", "bench"),
+    "import": ("importer", "import_"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from resnet_gen.infer.attentions import ATTENTIONS, Weighed
@@ -33,7 +33,7 @@ class _Place(NamedTuple):
 
 def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
     """The specification of a chain that has a head, as plain data; None if no settings explain all blocks."""
-    for by_width in (True, False):
+    for by_width in (False, True):
         stages = staged(flow, chain.units, by_width=by_width)
         inner = _stages(flow, chain, stages) if len(stages) <= MAX_STAGES else None
         if inner is not None:
@@ -173,21 +173,49 @@ def _overrides(places: Sequence[_Place], others: Mapping[str, Mapping[int, Part]
     for what, by_number in others.items():
         for number, made in by_number.items():
             changed.setdefault(number, {})[what] = stated(made)
-    found: dict[str, Any] = {}
+    found: list[tuple[_Range, dict[str, Any]]] = []
     for run in _runs(places):
-        first = 0
-        while first < len(run):
-            last = first
-            while last + 1 < len(run) and changed.get(run[last + 1]) == changed.get(run[first]):
-                last += 1
+        for first, last in _alike([changed.get(number) for number in run]):
             if run[first] in changed:
-                found[_key(places[run[first]].stage, first, last, len(run))] = changed[run[first]]
-            first = last + 1
-    return found
+                here = _Range(places[run[0]].stage, places[run[0]].stage, first, last, last - first + 1 == len(run))
+                found = _joined(found, here, changed[run[first]])
+    return {here.key(): change for here, change in found}
 
 
-def _key(stage: int, first: int, last: int, depth: int) -> str:
-    if (first, last) == (0, depth - 1):
-        return f"stage{stage + 1}"
-    until = f"-{last + 1}" if last > first else ""
-    return f"stage{stage + 1}.block{first + 1}{until}"
+class _Range(NamedTuple):
+    """Blocks `first` to `last` of each of some stages, or all of these stages' blocks."""
+
+    stage: int
+    to_stage: int
+    first: int
+    last: int
+    whole: bool
+
+    def key(self) -> str:
+        """The range as specifications name it."""
+        stages = f"stage{_span(self.stage, self.to_stage)}"
+        return stages if self.whole else f"{stages}.block{_span(self.first, self.last)}"
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first + 1}-{last + 1}" if last > first else f"{first + 1}"
+
+
+def _alike(row: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """The first and last index of each run of equal values."""
+    first = 0
+    for index in range(1, len(row) + 1):
+        if index == len(row) or row[index] != row[first]:
+            yield first, index - 1
+            first = index
+
+
+def _joined(
+    found: list[tuple[_Range, dict[str, Any]]], here: _Range, change: dict[str, Any]
+) -> list[tuple[_Range, dict[str, Any]]]:
+    """One more change, written with that of the stage before where it is the same at the same blocks."""
+    for index, (before, other) in enumerate(found):
+        same = before[2:] == here[2:] or (before.whole and here.whole)
+        if same and other == change and before.to_stage == here.stage - 1:
+            return [*found[:index], (before._replace(to_stage=here.stage), change), *found[index + 1 :]]
+    return [*found, (here, change)]

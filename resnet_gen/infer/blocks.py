@@ -70,11 +70,11 @@ def _read_three(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
             for third in convs(flow, second.number, 1):
                 inner = second.pooled * second.op.stride * third.pooled
                 place = None if inner == first.op.stride else "conv1" if first.op.stride > inner else "conv2"
-                raw = _Three(third.op.out, first.op.out, second.op.out, second.op.groups, place)
+                raw = Three(third.op.out, first.op.out, second.op.out, second.op.groups, place)
                 yield Look(max(inner, first.op.stride), second.op.dilation, None, raw)
 
 
-class _Three(NamedTuple):
+class Three(NamedTuple):
     """Filters of the three convolutions, the third's first; groups of the second; which has the stride, if any."""
 
     out: int
@@ -84,7 +84,7 @@ class _Three(NamedTuple):
     stride_on: str | None
 
 
-def _settle_bottleneck(raws: Sequence[_Three], places: Sequence[int]) -> Settled | None:
+def _settle_bottleneck(raws: Sequence[Three], places: Sequence[int]) -> Settled | None:
     outs, first, second, groups, stride_on = zip(*raws, strict=True)
     if not agree(groups, stride_on):
         return None

@@ -37,10 +37,16 @@ class Choice:
     preactivated: bool
     kinds: tuple[str, ...]
 
+    @property
+    def chained(self) -> bool:
+        """Whether only blocks are looked for that are one convolution each."""
+        return set(self.kinds) <= set(_CHAINED)
 
-def choices(flow: Flow) -> Iterator[Choice]:
-    """What a network may have been built with, the likeliest first."""
-    for (norm, folds, kinds), antialias, activation in product(_norms(flow), _antialiases(flow), _activations(flow)):
+
+def choices(flow: Flow, norms: bool) -> Iterator[Choice]:
+    """What a network may have been built with, the likeliest first; without `norms` none that was folded."""
+    tried = [row for row in _norms(flow) if norms or not row[1] or flow.of(BatchNorm)]
+    for (norm, folds, kinds), antialias, activation in product(tried, _antialiases(flow), _activations(flow)):
         for preactivated in (False, True):
             fitting = tuple(kind for kind in kinds if _preactivated(kind) == preactivated)
             if fitting:

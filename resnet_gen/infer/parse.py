@@ -56,7 +56,7 @@ class Chain(NamedTuple):
 
 def chains(flow: Flow, choice: Choice) -> Iterator[Chain]:
     """Every way found to read the flow with these choices; those that lead nowhere too."""
-    for stem in stems.options(flow):
+    for stem in stems.options(flow, chained=choice.chained):
         net = Following(flow, choice.folds)
         bare = choice.preactivated
         end = net.trial(lambda: stem.build(net, net.input, _using(choice, _identity(), bare), bare=bare))  # noqa: B023

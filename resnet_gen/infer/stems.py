@@ -20,8 +20,11 @@ _POOLS = sorted(get_args(Pooling), key=lambda pool: pool == "none")
 _DEEPEST = 16
 
 
-def options(flow: Flow) -> Iterator[Stem]:
-    """Every stem that might stand at the network's input: those that take most of it first."""
+def options(flow: Flow, *, chained: bool) -> Iterator[Stem]:
+    """Every stem that might stand at the network's input: those that take most of it first.
+
+    Before `chained` blocks, each of which is one convolution, first none: the first convolution is a block too.
+    """
     settings: list[tuple[str, dict[str, object]]] = []
     for _, op in flow.reading(INPUT, Conv):
         settings += [("conv7x7", {"width": op.out, "pool": pool}) for pool in _POOLS if op.kernel == 7]
@@ -30,7 +33,8 @@ def options(flow: Flow) -> Iterator[Stem]:
         settings += [("deep", {"widths": widths[:last], "pool": pool}) for pool in _POOLS[: -1 if last == 1 else None]]
     for _, op in flow.reading(INPUT, Conv):
         settings += [("conv3x3", {"width": op.out, "stride": op.stride}) for _ in range(op.kernel == 3)]
-    for kind, chosen in (*settings, ("none", {})):
+    none: list[tuple[str, dict[str, object]]] = [("none", {})]
+    for kind, chosen in [*none, *settings] if chained else [*settings, *none]:
         stem = part(Stem, kind, chosen)
         if stem is not None:
             yield stem

@@ -41,12 +41,12 @@ def _additive(widths: Sequence[Sequence[int]]) -> Iterator[Any]:
     """PyramidNet's rule: from the filters that the first block adds, and the last has."""
     every = [width for stage in widths for width in stage]
     total = len(every)
-    if total < 3:
+    if len(set(every)) <= len(widths):
         return
     slope = (every[-1] - every[0]) / (total - 1)
     for first in range(round(every[0] - slope) - 1, round(every[0] - slope) + 2):
-        low = max(((w - first) * total / (i + 1) for i, w in enumerate(every)), default=0.0)
+        low = max((w - first) * total / (i + 1) for i, w in enumerate(every))
         high = min((w + 1 - first) * total / (i + 1) for i, w in enumerate(every))
         for alpha in (float(every[-1] - first), low, (low + high) / 2):
             if alpha > 0:
-                yield {"kind": "additive", "first": first, "alpha": alpha}
+                yield {"kind": "additive", "first": first, "alpha": int(alpha) if alpha.is_integer() else alpha}
