@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the network.  [default: the file's]")
 @click.option("--extends", "parent", metavar="SPEC", help="Write the spec as changes to this shipped one.")
 @click.option(
-    "--weights", "weights", type=options.FILE, metavar="FILE.safetensors",
+    "--weights",
+    "weights",
+    type=options.FILE,
+    metavar="FILE.safetensors",
     help="Write the weights too, under the spec's names.",
 )
 @click.option("--plain-biases", is_flag=True, help="Take biases for biases, never for batch norms that were folded.")

@@ -64,32 +64,23 @@ def _left(found: Inferred, given: Graph, weights: bool) -> Iterator[str]:
 
 
 def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Problem:
-    """The finding of a network that no specification makes."""
-    total = len(given.nodes)
-    if found.node is None:
-        return Problem("no spec puts these operations together as the file does", file, _explained(found, total))
+    """The finding of a network that no specification makes; `why` is what the reader says of its first strange node."""
     node = found.node
+    many = several(len(given.nodes), "operation")
+    hint = f"{found.explained:,} of {many} are explained, up to {found.place}"
+    if found.given_up:
+        hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
+    if node is None:
+        out = f"'{shortened(found.output.name, 80)}' there" if found.output else "these maps in this order"
+        return Problem(f"no spec puts out {out}", file, hint)
     reads = ", ".join(f"'{shortened(name, 60)}'" for name in found.operands)
-    what = f"{_what(node)} of {_x(node)}, which reads {reads}"
-    return Problem(
-        f"no part makes '{shortened(node.name, 80)}', {what}", file, f"{_explained(found, total)}{_why(why)}"
-    )
-
-
-def _explained(found: Unexplained, total: int) -> str:
-    return f"{found.explained:,} of {several(total, 'operation')} are explained, up to {found.place}"
-
-
-def _why(why: str | None) -> str:
-    return f"; {why}" if why else ""
+    opaque = isinstance(node.op, Opaque) and why
+    what = f"{_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
+    return Problem(f"no part makes '{shortened(node.name, 80)}', {what}", file, f"{why}; {hint}" if opaque else hint)
 
 
 def _what(node: Node) -> str:
     return f"ONNX's {node.op.op_type}" if isinstance(node.op, Opaque) else signature(node.op)
-
-
-def _x(node: Node) -> str:
-    return "x".join(map(str, node.shape))
 
 
 def as_json(found: Inferred, given: Graph, same: Sequence[str]) -> dict[str, Any]:

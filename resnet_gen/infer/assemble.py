@@ -24,11 +24,11 @@ MAX_STAGES = 64
 
 
 class _Place(NamedTuple):
-    """A block, its stage and its index in it."""
+    """A block, its stage and its number in it."""
 
     unit: Unit
     stage: int
-    index: int
+    number: int
 
 
 def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
@@ -41,12 +41,11 @@ def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _written(
-    flow: Flow, chain: Chain, stages: Sequence[Stage], inner: Mapping[str, Any], name: str
-) -> dict[str, Any]:
+def _written(flow: Flow, chain: Chain, stages: Sequence[Stage], inner: Mapping[str, Any], name: str) -> dict[str, Any]:
     channels, *size = flow.shapes[0]
     choice = chain.choice
-    assert chain.stem and chain.head, "the chain is a whole network"
+    assert chain.stem
+    assert chain.head, "the chain is a whole network"
     data: dict[str, Any] = {
         "name": name,
         "input": {"channels": channels, "size": size[0] if size[0] == size[1] else size},
@@ -127,7 +126,7 @@ def _blocks(places: Sequence[_Place]) -> list[tuple[Block, int]] | None:
 
         def settle(group: Sequence[int], kind: str = kind, own: list[int] = own) -> Settled | None:
             chosen = [places[own[i]] for i in group]
-            return BLOCKS[kind].settle([place.unit.look.raw for place in chosen], [place.index for place in chosen])
+            return BLOCKS[kind].settle([place.unit.look.raw for place in chosen], [place.number for place in chosen])
 
         settled = _together(own, [places[i].stage for i in own], settle)
         for group, (settings, widths) in settled or []:

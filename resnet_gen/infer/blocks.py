@@ -24,15 +24,15 @@ from resnet_gen.infer.look import Look, Settled, agree, narrowed, shared
 from resnet_gen.infer.walk import convs
 from resnet_gen.ops import Conv
 
-Read: TypeAlias = Callable[[Flow, int, Sequence[Look]], Iterator[Look]]
+Read: TypeAlias = Callable[[Flow, int, Look | None], Iterator[Look]]
 Settle: TypeAlias = Callable[[Sequence[Any], Sequence[int]], Settled | None]
 
 
 class Kind(NamedTuple):
     """How blocks of one kind are recognized.
 
-    `read` proposes looks at the block that begins at a value, given those at the
-    blocks before; `settle` finds settings for the raw numbers of several blocks,
+    `read` proposes looks at the block that begins at a value, given that at the
+    network's first block of the kind; `settle` finds settings for the raw numbers of several blocks,
     given the index of each in its stage.
     """
 
@@ -40,7 +40,7 @@ class Kind(NamedTuple):
     settle: Settle
 
 
-def _read_two(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def _read_two(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """Two 3x3 convolutions, the first with the stride."""
     for first in convs(flow, x, 3):
         for second in convs(flow, first.number, 3):
@@ -52,8 +52,8 @@ def _settle_two(raws: Sequence[int], places: Sequence[int]) -> Settled:
     return Settled({}, list(raws))
 
 
-def _read_basic(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
-    for look in _read_two(flow, x, before):
+def _read_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    for look in _read_two(flow, x, first_look):
         for active_branch in (False, True):
             yield look._replace(raw=(look.raw, active_branch))
 
@@ -63,7 +63,7 @@ def _settle_basic(raws: Sequence[tuple[int, bool]], places: Sequence[int]) -> Se
     return Settled({"active_branch": True} if active[0] else {}, list(outs)) if agree(active) else None
 
 
-def _read_three(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def _read_three(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """1x1, 3x3 and 1x1 convolutions, the stride on one of the first two."""
     for first in convs(flow, x, 1):
         for second in convs(flow, first.number, 3):
@@ -105,8 +105,8 @@ def _reduced(first: Sequence[int], second: Sequence[int]) -> int | None:
     return by if by <= 64 and all(b // by == a for a, b in zip(first, second, strict=True)) else None
 
 
-def _read_regnet(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
-    for look in _read_three(flow, x, before):
+def _read_regnet(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    for look in _read_three(flow, x, first_look):
         if look.raw.first == look.raw.second and look.raw.stride_on != "conv1":
             for linear in (False, True):
                 yield look._replace(raw=(look.raw.out, look.raw.second, look.raw.groups, linear))
@@ -119,8 +119,8 @@ def _settle_regnet(raws: Sequence[tuple[int, int, int, bool]], places: Sequence[
     return Settled({**settled.settings, "linear": True}, settled.widths) if raws[0][3] else settled
 
 
-def _read_preact_regnet(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
-    for look in _read_regnet(flow, x, before):
+def _read_preact_regnet(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    for look in _read_regnet(flow, x, first_look):
         if not look.raw[3]:
             yield look._replace(raw=look.raw[:3])
 
@@ -136,12 +136,12 @@ def _settle_preact_regnet(raws: Sequence[tuple[int, int, int]], places: Sequence
     return None
 
 
-def _read_plain(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
-    for look in _read_two(flow, x, before):
+def _read_plain(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    for look in _read_two(flow, x, first_look):
         yield look._replace(dilation=1)
 
 
-def _read_conv(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def _read_conv(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """One convolution with a bias."""
     for _, op in flow.reading(x, Conv):
         if op.bias:

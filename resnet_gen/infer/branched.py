@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.flow import FAR, Flow
 from resnet_gen.infer.look import Look, Settled, agree, narrowed, shared
-from resnet_gen.infer.walk import FAR, Layer, active, convs
-from resnet_gen.ops import Add, AvgPool, Concat, Conv, GlobalAvgPool, Mul, Op, SplitSoftmax, TakeChannels
+from resnet_gen.infer.walk import Layer, active, convs
+from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
 from resnet_gen.parts.rounding import divisible
 
 _JOINS: tuple[type[Op], ...] = (TakeChannels, Add, Concat)
@@ -29,7 +29,7 @@ def _last(flow: Flow, number: int) -> Iterator[Layer]:
     yield from convs(flow, number, 1, _JOINS)
 
 
-def read_res2net(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def read_res2net(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """A 1x1 convolution, 3x3 convolutions on equal shares of it, and a 1x1 convolution on all that they make."""
     for first in convs(flow, x, 1):
         for link in convs(flow, first.number, 3, (TakeChannels,)):
@@ -50,7 +50,7 @@ def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> Settled | N
     return Settled(settings, [out // found[0] for out in outs])
 
 
-def read_resnest(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def read_resnest(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """A 1x1 convolution, a 3x3 one whose parts are weighed against each other, and a 1x1 one on their sum."""
     for first in convs(flow, x, 1):
         for wide in convs(flow, first.number, 3):
@@ -76,7 +76,7 @@ def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> Settled | N
 
 
 class _Paths(NamedTuple):
-    """A selective kernel: filters of each path, its groups, reaches, what each sees, and the filters that weigh them."""
+    """A selective kernel: filters and groups of each path, reaches, what each sees, and the filters that weigh them."""
 
     width: int
     groups: int
@@ -85,17 +85,17 @@ class _Paths(NamedTuple):
     reduced: int
 
 
-def read_selective_basic(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def read_selective_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """A selective kernel and a 3x3 convolution."""
-    for look in _read_paths(flow, x, [old.raw.kernels for old in before]):
-        yield look
+    yield from _read_paths(flow, x, first_look.raw.kernels if first_look else ())
 
 
-def read_selective_bottleneck(flow: Flow, x: int, before: Sequence[Look]) -> Iterator[Look]:
+def read_selective_bottleneck(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     """A 1x1 convolution, a selective kernel, and a 1x1 convolution."""
     for first in convs(flow, x, 1):
-        for look in _read_paths(flow, active(flow, first.number), [old.raw[1].kernels for old in before]):
-            for number in _joined(flow, active(flow, first.number)):
+        start, kernels = active(flow, first.number), first_look.raw[1].kernels if first_look else ()
+        for look in _read_paths(flow, start, kernels):
+            for number in _joined(flow, start):
                 for last in convs(flow, number, 1):
                     yield look._replace(dilation=None, raw=(last.op.out, look.raw))
 
@@ -111,7 +111,7 @@ def _paths(flow: Flow, start: int) -> list[Layer]:
     return [layer for layer in convs(flow, start, None, (TakeChannels,)) if layer.pooled == 1][:8]
 
 
-def _read_paths(flow: Flow, start: int, before: Sequence[tuple[int, ...]]) -> Iterator[Look]:
+def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[Look]:
     """The paths in the order in which they are weighed, and the layer that weighs them."""
     found: dict[int, Conv] = {}
     reduced = 0
@@ -126,18 +126,15 @@ def _read_paths(flow: Flow, start: int, before: Sequence[tuple[int, ...]]) -> It
     if len(row) < 2 or not reduced:
         return
     split = any(isinstance(flow.ops[reader], TakeChannels) for reader in flow.readers[start][:FAR])
-    for entering in _entering(row, before):
-        kernels = tuple(2 * op.dilation // entering + 1 if op.kernel > 1 else 1 for op in row)
-        raw = _Paths(row[0].out, row[0].groups, kernels, split, reduced)
-        yield Look(row[0].stride, entering, None, raw)
+    entering = _entering(row, usual)
+    kernels = tuple(2 * op.dilation // entering + 1 if op.kernel > 1 else 1 for op in row)
+    yield Look(row[0].stride, entering, None, _Paths(row[0].out, row[0].groups, kernels, split, reduced))
 
 
-def _entering(row: Sequence[Conv], before: Sequence[tuple[int, ...]]) -> list[int]:
-    """The stage's dilation: what makes the reaches of these windows those of the first block's."""
-    if not before:
-        return [1]
-    pairs = [(op.dilation, (reach - 1) // 2) for op, reach in zip(row, before[0], strict=False) if reach > 1]
-    return [pairs[0][0] // pairs[0][1]] if pairs and pairs[0][0] >= pairs[0][1] else [1]
+def _entering(row: Sequence[Conv], usual: tuple[int, ...]) -> int:
+    """The stage's dilation: what makes the reaches of these windows the usual ones, the first block's."""
+    shown = [op.dilation // (reach // 2) for op, reach in zip(row, usual, strict=False) if reach > 1]
+    return max(1, *shown[:1]) if shown else 1
 
 
 def _weighing(flow: Flow, number: int) -> int:
@@ -155,7 +152,7 @@ def _weighing(flow: Flow, number: int) -> int:
 
 def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
     """Settings of the selective kernels of several blocks."""
-    widths, groups, kernels, split, reduced = zip(*raws, strict=True)
+    widths, _, kernels, split, reduced = zip(*raws, strict=True)
     if not agree(kernels, split):
         return None
     pairs = list(zip(widths, reduced, strict=True))
@@ -171,7 +168,7 @@ def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
 def settle_selective_basic(raws: Sequence[_Paths], places: Sequence[int]) -> Settled | None:
     """Settings of two-layer blocks with a selective kernel."""
     settings = _weighed(raws) if all(raw.groups == 1 for raw in raws) else None
-    return settings and Settled(settings, [raw.width for raw in raws])
+    return None if settings is None else Settled(settings, [raw.width for raw in raws])
 
 
 def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequence[int]) -> Settled | None:

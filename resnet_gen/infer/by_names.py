@@ -54,7 +54,7 @@ class Names:
 
 class _Block(NamedTuple):
     stage: int
-    index: int
+    number: int
 
 
 def schemes(shapes: Mapping[str, Shape]) -> list[Names]:
@@ -71,10 +71,14 @@ def candidates(names: Names, called: str) -> Iterator[dict[str, Any]]:
         return
     channels, stem_data = stem
     for kind in _kinds(names, blocks):
-        stages = _stages(names, blocks, kind)
-        if stages:
-            data = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
-            yield {**data, "stages": stages, **norm, "head": head, "naming": names.kind}
+        for shortcut in _shortcuts(names, blocks):
+            stages = _stages(names, blocks, kind)
+            if stages and shortcut != "projection":
+                stages["shortcut"] = shortcut
+            if stages:
+                data = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
+                naming = {} if names.kind == "paths" else {"naming": names.kind}
+                yield {**data, "stages": stages, **norm, "head": head, **naming}
 
 
 def _size(stem: dict[str, Any]) -> int:
@@ -87,7 +91,7 @@ def _stem(names: Names) -> tuple[int, dict[str, Any]] | None:
     if one and len(one) == 4 and one[2] in (3, 7):
         return one[1], {"kind": "conv7x7" if one[2] == 7 else "conv3x3", "width": one[0], **_pool(names, one[2] == 7)}
     first = names.shape("stem.conv1")
-    widths = []
+    widths: list[int] = []
     while (shape := names.shape(f"stem.conv{len(widths) + 1}")) and len(widths) < 16:
         widths.append(shape[0])
     return (first[1], {"kind": "deep", "widths": widths, **_pool(names, True)}) if first and len(first) == 4 else None
@@ -122,13 +126,13 @@ def _stages(names: Names, blocks: list[_Block], kind: str) -> dict[str, Any] | N
     raws = [_raw(names, block, kind) for block in blocks]
     if None in raws:
         return None
-    settled = BLOCKS[kind].settle(raws, [block.index for block in blocks])
+    settled = BLOCKS[kind].settle(raws, [block.number for block in blocks])
     made = settled and part(base.Block, kind, settled.settings)
     rule = settled and made and _widths(settled, names.depths)
     if not rule or not made:
         return None
     attention = _attention(names, blocks)
-    data = {"depths": names.depths, "widths": rule, "block": stated(made), "shortcut": _shortcut(names, blocks)}
+    data = {"depths": names.depths, "widths": rule, "block": stated(made)}
     return {**data, "attention": attention} if attention else data
 
 
@@ -140,7 +144,7 @@ def _widths(settled: Settled, depths: list[int]) -> Any:
 
 def _raw(names: Names, block: _Block, kind: str) -> Any:
     """What a block's kind is read from, out of the shapes of its layers; None where they are not of that kind."""
-    convs = [names.shape(f"stages.{block.stage}.{block.index}.conv{n}") for n in (1, 2, 3)]
+    convs = [names.shape(f"stages.{block.stage}.{block.number}.conv{n}") for n in (1, 2, 3)]
     first, second, third = (shape if shape and len(shape) == 4 else None for shape in convs)
     if not first or not second:
         return None
@@ -154,22 +158,25 @@ def _raw(names: Names, block: _Block, kind: str) -> Any:
     return (third[0], second[0], groups, False)[: 4 if kind == "regnet" else 3]
 
 
-def _shortcut(names: Names, blocks: list[_Block]) -> Any:
-    paths = [f"stages.{block.stage}.{block.index}.shortcut" for block in blocks]
+def _shortcuts(names: Names, blocks: list[_Block]) -> list[Any]:
+    """The shortcuts that have such weights."""
+    paths = [f"stages.{block.stage}.{block.number}.shortcut" for block in blocks]
     plain = [shape for path in paths if (shape := names.shape(f"{path}.conv"))]
-    if any(names.shape(f"{path}.avg.conv") for path in paths) and not plain:
-        return "avg_projection"
-    if len(plain) == len(blocks) > len(names.depths):
-        return "projection_all"
-    wide = max((shape[-1] for shape in plain), default=1)
-    return {"kind": "wide_projection", "kernel": wide} if wide > 1 else "projection" if plain else "zero_pad"
+    if not plain:
+        return (
+            ["avg_projection"] if any(names.shape(f"{path}.avg.conv") for path in paths) else ["projection", "zero_pad"]
+        )
+    wide = max(shape[-1] for shape in plain)
+    if wide > 1:
+        return [{"kind": "wide_projection", "kernel": wide}]
+    return ["projection", "avg_projection", "projection_all"]
 
 
 def _attention(names: Names, blocks: list[_Block]) -> Any:
     """Squeeze and excitation or ECA on every block, by the shapes of its layers."""
     raws: dict[str, list[Any]] = {"se": [], "eca": []}
     for block in blocks:
-        path = f"stages.{block.stage}.{block.index}"
+        path = f"stages.{block.stage}.{block.number}"
         squeeze, window, out = (names.shape(f"{path}.{n}") for n in ("attention.fc1", "attention.conv", "conv1"))
         if squeeze and out:
             raws["se"].append((squeeze[1], out[1], squeeze[0], "relu"))

@@ -16,6 +16,18 @@ T = TypeVar("T")
 
 INPUT = 0
 """The flow's number of the network's input."""
+FAR = 512
+"""Readers of a value, and values behind one, that are looked at; no part has as many."""
+_PATIENCE, _PATIENCE_EACH, _MOST_PATIENCE = 100_000, 60, 1_000_000
+"""Operations that are tried: so many, and so many more for each of the graph's, and at most so many.
+
+A network of the family takes about twenty for each of its own, so that the last
+is enough for 50,000.
+"""
+
+
+class OutOfPatience(Exception):
+    """More was tried than a network of the family takes."""
 
 
 class Astray(Exception):
@@ -40,6 +52,8 @@ class Flow:
         for node in graph.nodes:
             self.numbers[node.output.name] = self._number(node)
         self.outputs = tuple(self.numbers[value.name] for value in graph.outputs)
+        self.put_out = frozenset(self.outputs)
+        self._left = min(_MOST_PATIENCE, _PATIENCE + _PATIENCE_EACH * len(graph.nodes))
         self.counts = Counter(self.ops[1:])
 
     def _number(self, node: Node) -> int:
@@ -60,12 +74,19 @@ class Flow:
         return op, tuple(sorted(inputs)) if turned else inputs
 
     def find(self, op: Op, inputs: tuple[int, ...]) -> int | None:
-        """The value that this operation makes of these values, if any node does that."""
+        """The value that this operation makes of these values, if any node does that; raises `OutOfPatience`."""
+        self.spend(1)
         return self._index.get(self._key(visible(op), inputs))
+
+    def spend(self, tries: int) -> None:
+        """Count operations that are tried; raises `OutOfPatience` once they are too many."""
+        self._left -= tries
+        if self._left < 0:
+            raise OutOfPatience
 
     def reading(self, number: int, kind: type[T]) -> Iterator[tuple[int, T]]:
         """The values that operations of this kind make of a value, with those operations."""
-        for reader in self.readers[number]:
+        for reader in self.readers[number][:FAR]:
             op = self.ops[reader]
             if isinstance(op, kind):
                 yield reader, op

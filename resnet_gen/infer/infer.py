@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from resnet_gen.graph import Graph, Node
+from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.infer.assemble import assembled
 from resnet_gen.infer.choices import Choice, choices
-from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.flow import Flow, OutOfPatience
 from resnet_gen.infer.names import Naming, best_naming
 from resnet_gen.infer.parse import Chain, chains
 from resnet_gen.infer.stages import staged
@@ -21,6 +22,9 @@ from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import read_text
 from resnet_gen.weights.seeded import Seeded
+
+_PROOF = 8
+"""What one proof takes, for each of a graph's operations, beside finding one of them."""
 
 
 class Inferred(NamedTuple):
@@ -41,13 +45,16 @@ class Inferred(NamedTuple):
 class Unexplained(NamedTuple):
     """The first node that no specification was found to make, and how far the best one came.
 
-    `node` is None where each node is explained and the whole is still another network.
+    Where each node is explained, `node` is None and `output` is what no specification puts out there, if
+    it is one value. `given_up` tells that more was still to be tried.
     """
 
     node: Node | None
+    output: Value | None
     explained: int
     place: str
     operands: tuple[str, ...]
+    given_up: bool
 
 
 def infer(graph: Graph, name: str, *, norms: bool = True) -> Inferred | Unexplained:
@@ -58,36 +65,56 @@ def infer(graph: Graph, name: str, *, norms: bool = True) -> Inferred | Unexplai
     are always plain.
     """
     load_parts()
-    flow = Flow(graph)
-    best: Chain | None = None
-    plain: Inferred | None = None
-    for choice in choices(flow, norms):
-        found, farthest = _first(flow, choice, name)
-        if found and not (choice.chained and found.naming.renamed):
-            return found if plain is None else min(plain, found, key=lambda one: len(one.naming.renamed))
-        plain = plain or found
-        best = max(best, farthest, key=lambda chain: len(chain.seen)) if best else farthest
-    return plain or _unexplained(flow, best)
+    search = _Search(Flow(graph), name)
+    given_up = False
+    try:
+        search.through(choices(search.flow, norms))
+    except OutOfPatience:
+        given_up = True
+    return search.found or _unexplained(search.flow, search.best, given_up)
 
 
-def _first(flow: Flow, choice: Choice, name: str) -> tuple[Inferred | None, Chain]:
-    """The first specification with these choices that makes the graph, and the chain that came farthest."""
-    best = Chain(choice, None, (), None, frozenset())
-    for chain in chains(flow, choice):
-        found = proved(flow, chain, name) if chain.head else None
-        if found:
-            return found, chain
-        best = max(best, chain, key=lambda one: len(one.seen))
-    return None, best
+class _Search:
+    """The choices tried so far: `found` is the best specification that makes the graph, `best` the farthest chain."""
+
+    def __init__(self, flow: Flow, name: str) -> None:
+        self.flow, self.name = flow, name
+        self.found: Inferred | None = None
+        self.best: Chain | None = None
+
+    def through(self, tried: Iterable[Choice]) -> None:
+        """Try choices until one makes the graph and, if biases could be norms, another reading of them too."""
+        for choice in tried:
+            found = self._first(choice)
+            if found is None:
+                continue
+            known, self.found = self.found, found
+            if known:
+                self.found = min(known, found, key=lambda one: len(one.naming.renamed))
+            if known or not (choice.chained and found.naming.renamed):
+                return
+
+    def _first(self, choice: Choice) -> Inferred | None:
+        for chain in chains(self.flow, choice):
+            if chain.head:
+                self.flow.spend(_PROOF * len(self.flow.graph.nodes))
+            found = proved(self.flow, chain, self.name) if chain.head else None
+            if found:
+                return found
+            if self.best is None or len(chain.seen) > len(self.best.seen):
+                self.best = chain
+        return None
 
 
-def _unexplained(flow: Flow, best: Chain | None) -> Unexplained:
+def _unexplained(flow: Flow, best: Chain | None, given_up: bool) -> Unexplained:
     nodes, seen = flow.graph.nodes, best.seen if best else frozenset()
     missing = [node for node in nodes if flow.numbers[node.output.name] not in seen]
     makers = {node.output.name: node.name for node in nodes}
     node = next(iter(missing), None)
     operands = tuple(makers.get(value.name, value.name) for value in node.inputs) if node else ()
-    return Unexplained(node, len(nodes) - len(missing), _place(flow, best), operands)
+    ends = {unit.end for unit in best.units} if best else set()
+    output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
+    return Unexplained(node, output, len(nodes) - len(missing), _place(flow, best), operands, given_up)
 
 
 def _place(flow: Flow, best: Chain | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -15,9 +15,9 @@ from resnet_gen.parts.registry import members
 P = TypeVar("P", bound=Part)
 
 
-def part(family: type[P], kind: str, settings: Mapping[str, Any]) -> P | None:
-    """The part with these settings; None where the language does not allow them."""
-    return cast("P | None", _made(family, kind, json.dumps(settings)))
+def part(family: Callable[..., P], kind: str, settings: Mapping[str, Any]) -> P | None:
+    """The part of a family with these settings; None where the language does not allow them."""
+    return cast("P | None", _made(cast("type[Part]", family), kind, json.dumps(settings)))
 
 
 @lru_cache(maxsize=4_096)

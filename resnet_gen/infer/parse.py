@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from resnet_gen.infer import heads, stems
 from resnet_gen.graph import Value
+from resnet_gen.infer import heads, stems
 from resnet_gen.infer.attentions import Observing, Weighed
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.choices import Choice
@@ -19,6 +19,7 @@ from resnet_gen.ops import MaxPool
 from resnet_gen.parts.attentions.none import NoAttention
 from resnet_gen.parts.base import Block, Head, Place, Shortcut, Stem
 from resnet_gen.parts.heads.none import NoHead
+from resnet_gen.plan import MAX_BLOCKS
 
 _LOOKS = 64
 """Proposals for one block that are tried, at most."""
@@ -82,7 +83,7 @@ def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
     if end != start and end not in inside:
         return False
     for number in inside - {end}:
-        if number in flow.outputs and number != start:
+        if number in flow.put_out and number != start:
             return False
         if any(reader not in inside for reader in flow.readers[number]):
             return False
@@ -95,6 +96,7 @@ class _Reader:
     def __init__(self, flow: Flow, choice: Choice, stem: Stem, start: Value, seen: frozenset[int]) -> None:
         self.flow, self.choice, self.stem, self.seen = flow, choice, stem, seen
         self.start, self.bare = number_of(start), is_bare(start)
+        self._looks: dict[str, Look] = {}
 
     def chains(self) -> Iterator[Chain]:
         """The network as blocks of one kind each, and then as blocks of several."""
@@ -106,13 +108,15 @@ class _Reader:
     def _chain(self, kinds: Sequence[str]) -> Chain:
         here, units, farthest = self.start, list[Unit](), list[int]()
         seen = set(self.seen)
-        while True:
+        self._looks = {}
+        while len(units) < MAX_BLOCKS:
             farthest = []
             unit = next(filter(None, (self._unit(here, kind, units, farthest) for kind in kinds)), None)
             if unit is None:
                 break
             seen.update(farthest)
             units.append(unit)
+            self._looks.setdefault(unit.kind, unit.look)
             here = self._behind(unit, seen)
         head, attempt = self._head(here, units)
         best = max(farthest, attempt, key=len)
@@ -126,8 +130,8 @@ class _Reader:
 
     def _unit(self, start: int, kind: str, units: Sequence[Unit], farthest: list[int]) -> Unit | None:
         """The block of this kind that begins at a value; `farthest` becomes what the best attempt has met."""
-        how, earlier = BLOCKS[kind], [unit.look for unit in units if unit.kind == kind]
-        for look in islice(how.read(self.flow, start, earlier), _LOOKS):
+        how, first = BLOCKS[kind], self._looks.get(kind)
+        for look in islice(how.read(self.flow, start, first), _LOOKS):
             settled = how.settle([look.raw, look.raw], [0, 0])
             block = settled and part(Block, kind, settled.settings)
             if not settled or not block or block.preactivated != self.choice.preactivated:
@@ -139,9 +143,7 @@ class _Reader:
                     return unit
         return None
 
-    def _tried(
-        self, start: int, unit: Unit, place: Place, units: Sequence[Unit], farthest: list[int]
-    ) -> Unit | None:
+    def _tried(self, start: int, unit: Unit, place: Place, units: Sequence[Unit], farthest: list[int]) -> Unit | None:
         """The block with every shortcut that fits; of those that the one before might have if one of them does."""
         every = list(shortcut_options(self.flow, start))
         usual = [shortcut for shortcut in every if not units or shortcut in units[-1].shortcuts]

@@ -20,7 +20,7 @@ class Stage(NamedTuple):
 
 
 def staged(flow: Flow, units: Sequence[Unit], *, by_width: bool = True) -> list[Stage]:
-    """The stages: a new one where the map shrinks, the dilation changes, a map is put out or, `by_width`, filters do."""
+    """The stages: a new one where the map shrinks or is put out, or dilation or, with `by_width`, filters change."""
     dilations = _dilations(units)
     runs: list[list[int]] = []
     for index, unit in enumerate(units):
@@ -30,7 +30,7 @@ def staged(flow: Flow, units: Sequence[Unit], *, by_width: bool = True) -> list[
             or unit.look.stride > 1
             or before.pool is not None
             or dilations[index] != dilations[index - 1]
-            or before.end in flow.outputs
+            or before.end in flow.put_out
             or (by_width and flow.shapes[unit.end][0] != flow.shapes[before.end][0])
         )
         if new:

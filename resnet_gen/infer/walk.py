@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.flow import FAR, Flow
 from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, Conv, GroupNorm, Mul, Op
-
-FAR = 512
-"""Values that are looked at behind one, at most: no branch has more between two of its layers."""
 
 NORMS = (BatchNorm, GroupNorm)
 _TRUNK = (*NORMS, Activation, AvgPool, BlurPool, Mul)
@@ -35,6 +32,7 @@ def convs(flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op
         for number in flow.readers[here][:left]:
             op = flow.ops[number]
             left -= 1
+            flow.spend(1)
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
                     yield Layer(number, op, pooled)
