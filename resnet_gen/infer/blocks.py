@@ -54,7 +54,7 @@ def _settle_two(raws: Sequence[int], places: Sequence[int]) -> Settled:
 
 def _read_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
     for look in _read_two(flow, x, first_look):
-        for active_branch in (False, True):
+        for active_branch in (True, False):  # without one, the other is what this begins with
             yield look._replace(raw=(look.raw, active_branch))
 
 

@@ -125,26 +125,32 @@ class Following(Net):
             op.shape(*(value.shape for value in inputs))
         except ShapeError as error:
             raise Astray(str(error)) from None
-        numbers = tuple(number_of(value) for value in inputs)
         if isinstance(op, BatchNorm) and self.folds:
             return self._normed(op, inputs[0])
         if any(is_bare(value) for value in inputs):
             raise Astray(f"{name}: no norm")
-        found = self.flow.find(op, numbers)
-        if found is None and self.folds and isinstance(op, Conv) and not op.bias:
-            found = self.flow.find(replace(op, bias=True), numbers)
-            return self._met(name, found, bare=True)
-        return self._met(name, found)
+        numbers = tuple(number_of(value) for value in inputs)
+        if isinstance(op, Conv) and self.folds and not op.bias:
+            return self._either(name, op, numbers)
+        return self._met(name, self.flow.find(op, numbers))
+
+    def _either(self, name: str, op: Conv, inputs: tuple[int, ...]) -> Value:
+        """A convolution as it is or with a bias; where both stand there, what follows tells which is meant."""
+        plain, biased = self.flow.find(op, inputs), self.flow.find(replace(op, bias=True), inputs)
+        if plain is None or biased is None:
+            return self._met(name, biased if plain is None else plain, bare=plain is None)
+        self.seen += [plain, biased]
+        return Value(f"{plain}|{biased}", self.flow.shapes[plain])
 
     def _normed(self, op: Op, x: Value) -> Value:
-        number = number_of(x)
         if is_bare(x):
-            return self.value(number)
-        found = self.flow.find(op, (number,))
-        before = self.flow.ops[number]
-        if found is None and isinstance(before, Conv) and before.bias:
-            return self.value(number)
-        return self._met("norm", found)
+            return self.value(number_of(x))
+        found = self.flow.find(op, (number_of(x),))
+        if found is not None:
+            return self._met("norm", found)
+        other = int(x.name.partition("|")[2] or number_of(x))
+        before = self.flow.ops[other]
+        return self._met("norm", other if isinstance(before, Conv) and before.bias else None)
 
     def _met(self, name: str, number: int | None, *, bare: bool = False) -> Value:
         if number is None:
@@ -165,8 +171,8 @@ class Following(Net):
 
 
 def number_of(value: Value) -> int:
-    """The flow's number of a value."""
-    return int(value.name.rstrip("?"))
+    """The flow's number of a value; of two that it may be, the convolution's without a bias."""
+    return int(value.name.rstrip("?").partition("|")[0])
 
 
 def is_bare(value: Value) -> bool:
