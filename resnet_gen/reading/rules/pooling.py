@@ -66,7 +66,7 @@ def bordered(call: Call, signal: Signal, border: Constant) -> Signal:
 
 
 def avg_pool(call: Call) -> Signal:
-    """AveragePool, padding counted; over a whole map it is the map's mean."""
+    """AveragePool, padding counted; of single pixels it is nothing, of a whole map the map's mean."""
     term = call.term()
     kernel, stride, padding, ceil = _slide(call, term.shape)
     counted = bool(call.attribute("count_include_pad", 0))
@@ -78,6 +78,8 @@ def avg_pool(call: Call) -> Signal:
         raise Unexplained("average pooling that leaves its padding out of the count")
     if (kernel, stride, padding) == (1, 1, 0):
         return call.seen(term)
+    if not padding and term.shape[1:] == (kernel, kernel):
+        return call.made(GlobalAvgPool(), call.walk.value(term))
     return call.made(AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
