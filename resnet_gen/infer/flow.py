@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from resnet_gen.graph import Graph, Loc, Net, Node, Value
-from resnet_gen.matching import commutes, visible
+from resnet_gen.matching import commutes, plain
 from resnet_gen.ops import BatchNorm, Conv, Op, Shape, ShapeError
 from resnet_gen.problems import Refused
 
@@ -57,7 +57,7 @@ class Flow:
         self.counts = Counter(self.ops[1:])
 
     def _number(self, node: Node) -> int:
-        op, inputs = visible(node.op), tuple(self.numbers[value.name] for value in node.inputs)
+        op, inputs = plain(node.op, *node.input_shapes), tuple(self.numbers[value.name] for value in node.inputs)
         key = self._key(op, inputs)
         if key not in self._index:
             number = self._index[key] = len(self.ops)
@@ -76,7 +76,7 @@ class Flow:
     def find(self, op: Op, inputs: tuple[int, ...]) -> int | None:
         """The value that this operation makes of these values, if any node does that; raises `OutOfPatience`."""
         self.spend(1)
-        return self._index.get(self._key(visible(op), inputs))
+        return self._index.get(self._key(plain(op, *(self.shapes[i] for i in inputs)), inputs))
 
     def spend(self, tries: int) -> None:
         """Count operations that are tried; raises `OutOfPatience` once they are too many."""

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from resnet_gen.infer.flow import FAR, Flow
-from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, Conv, GroupNorm, Mul, Op
+from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, Conv, GlobalAvgPool, GroupNorm, Mul, Op
 
 NORMS = (BatchNorm, GroupNorm)
-_TRUNK = (*NORMS, Activation, AvgPool, BlurPool, Mul)
+_TRUNK = (*NORMS, Activation, AvgPool, BlurPool, GlobalAvgPool, Mul)
+_WINDOWS = tuple((side, side) for side in range(1, 9))
+"""Maps that are one window of average pooling at a stride that stages can have."""
 
 
 class Layer(NamedTuple):
@@ -36,14 +38,22 @@ def convs(flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
                     yield Layer(number, op, pooled)
-            elif isinstance(op, passed) and number not in met and _carries(flow, number, here):
+            elif number not in met and isinstance(op, passed) and _carries(flow, number, here):
                 met.add(number)
-                queue.append((number, pooled * getattr(op, "stride", 1)))
+                queue.append((number, pooled * _stride(flow, op, here)))
+
+
+def _stride(flow: Flow, op: Op, here: int) -> int:
+    """By how much an operation shrinks the map that it reads; the mean of a small one may be that of one window."""
+    return flow.shapes[here][1] if isinstance(op, GlobalAvgPool) else int(getattr(op, "stride", 1))
 
 
 def _carries(flow: Flow, number: int, here: int) -> bool:
-    """Whether `here` is what a product weighs rather than its weight; other operations make no such difference."""
-    return not isinstance(flow.ops[number], Mul) or flow.inputs[number][0] == here
+    """Whether what is made of `here` is still the branch: not where it weighs another value, or a map becomes its mean."""
+    op = flow.ops[number]
+    if isinstance(op, GlobalAvgPool):
+        return flow.shapes[here][1:] in _WINDOWS
+    return not isinstance(op, Mul) or flow.inputs[number][0] == here
 
 
 def only(flow: Flow, number: int, *kinds: type[Op]) -> int | None:

@@ -63,7 +63,24 @@ def _parsed(message: bytes) -> ModelProto:
         model.ParseFromString(message)
     except Exception as error:  # protobuf's, which is nobody's to import
         raise ValueError(str(error)) from None
+    if not all(isinstance(text, str) for text in _texts(model)):  # bytes, where it is no UTF-8
+        raise ValueError("names that are no text")
     return model
+
+
+def _texts(model: ModelProto) -> Iterator[object]:
+    """Every name of a model."""
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version, graph.name)
+    yield from (entry.domain for entry in model.opset_import)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
+    for tensor in graph.initializer:
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
+    yield from (value.name for value in (*graph.input, *graph.output))
 
 
 class _Field(NamedTuple):

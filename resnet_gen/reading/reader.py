@@ -134,7 +134,7 @@ class Reader:
             wires = [self._wire(index, name) for name in node.input]
             inputs = [self._settled(w).term for w in wires if isinstance(w, (Signal, Stack))]
             values = [term.value for term in inputs if isinstance(term, Made)]
-            constants = [wire for wire in wires if isinstance(wire, Constant)]
+            constants = {place: wire for place, wire in enumerate(wires) if isinstance(wire, Constant)}
             try:
                 if not values:
                     raise Unexplained("it is none of our operations, and reads no activation")

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
-    "verify": "count graph load lower ops plan printed problems reference source spec",
+    "comments": "problems source",
+    "verify": "comments count graph load lower ops plan printed problems reference source spec",
     "weights": "graph ops problems",
     "reading": "graph ops problems weights",
     "passes": "graph ops weights",
@@ -49,6 +50,8 @@ MAY_IMPORT = {
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops",
     "emit.catalogue": "count load lower render resources spec verify",
+    "emit.findings": "problems verify",
+    "emit.rules": "verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
     "emit.trtexec": "graph",
     "emit.bundle": "emit.trtexec graph render weights",
@@ -99,7 +102,7 @@ THIRD_PARTY = {
     "rich": "cli",
     "safetensors": "weights",
     "typing_extensions": "parts.base",
-    "yaml": "source",
+    "yaml": "comments source",
 }
 """Which rooms may import each library."""
 

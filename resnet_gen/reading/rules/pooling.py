@@ -32,7 +32,7 @@ def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
     kernel = square("kernel_shape", call.attribute("kernel_shape"))
     stride = square("strides", call.attribute("strides", [1, 1]))
     if list(dilations(call)) != [1, 1]:
-        raise Unexplained(f"dilations {dilations(call)}")
+        raise Unexplained(f"dilations {list(dilations(call))}: pooling with gaps")
     return kernel, stride, pads(call, shape[1:], kernel, stride), bool(call.attribute("ceil_mode", 0))
 
 
@@ -66,7 +66,7 @@ def bordered(call: Call, signal: Signal, border: Constant) -> Signal:
 
 
 def avg_pool(call: Call) -> Signal:
-    """AveragePool, padding counted; over a whole map it is the map's mean."""
+    """AveragePool, padding counted; of single pixels it is nothing, of a whole map the map's mean."""
     term = call.term()
     kernel, stride, padding, ceil = _slide(call, term.shape)
     counted = bool(call.attribute("count_include_pad", 0))
@@ -78,6 +78,8 @@ def avg_pool(call: Call) -> Signal:
         raise Unexplained("average pooling that leaves its padding out of the count")
     if (kernel, stride, padding) == (1, 1, 0):
         return call.seen(term)
+    if not padding and term.shape[1:] == (kernel, kernel):
+        return call.made(GlobalAvgPool(), call.walk.value(term))
     return call.made(AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
@@ -99,7 +101,7 @@ def reduce(call: Call) -> Signal:
     kind, wire = call.node.op_type, call.wire(0)
     axes, keep = call.axes(), bool(call.attribute("keepdims"))
     if not isinstance(wire, (Signal, Stack)) or axes is None:
-        raise Unexplained("it takes everything together")
+        raise Unexplained("it reduces all axes, the batch among them")
     rank = len(wire.dims) + 1
     over = tuple(sorted(axis % rank for axis in axes if -rank <= axis < rank))
     if kind == "ReduceSum" and rank == 5 and over == (1,) and not keep:
