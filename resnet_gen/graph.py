@@ -124,7 +124,7 @@ class Net:
 
     def scope(self, name: str = "", at: Loc | None = None, role: Role | None = None) -> Net:
         """The same net, seen from inside `name`; faults point at `at`."""
-        inner = Net.__new__(Net)
+        inner = object.__new__(type(self))
         inner.__dict__.update(self.__dict__)
         inner._prefix = f"{self._prefix}{name}." if name else self._prefix
         inner._loc = self._loc if at is None else at

@@ -86,6 +86,16 @@ def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
     return Loaded(spec, source, group, tuple(code), tuple(own), path)
 
 
+def load_text(source: Source) -> Loaded:
+    """Load a spec that was read from no file; what it extends must be shipped. Raises `Refused`."""
+    own = source.marks[()].value.document
+    parent = source.data.get("extends")
+    if parent in shipped_specs():
+        path = shipped_specs()[parent]
+        source = overlay(_inherited(_with_parents(path, _shown(path, parent), (), [])), source)
+    return Loaded(check(source), source, "", own=(own,))
+
+
 def _setting(text: str) -> Source:
     source = setting(text)
     for key in ("extends", "parts"):

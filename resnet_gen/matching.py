@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Add, Conv, Linear, Mul, Op
+from resnet_gen.ops import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op, Shape
 
 
 class Match(NamedTuple):
@@ -59,8 +59,22 @@ def keys(graph: Graph) -> dict[str, str]:
         inputs = [found[value.name] for value in node.inputs]
         if _commutes(node):
             inputs.sort()
-        found[node.output.name] = _hash(signature(node.op), inputs)
+        found[node.output.name] = _hash(signature(plain(node.op, *node.input_shapes)), inputs)
     return found
+
+
+def plain(op: Op, *inputs: Shape) -> Op:
+    """What a file shows of an operation on these shapes, without what makes no difference there.
+
+    Averages of a whole map are its mean; windows that could hang over a map's end may not.
+    """
+    if isinstance(op, (AvgPool, MaxPool)):
+        shape = op.shape(*inputs)
+        if isinstance(op, AvgPool) and inputs[0][1:] == (op.kernel, op.kernel) and shape[1:] == (1, 1):
+            return op if op.padding else GlobalAvgPool()
+        if op.ceil and replace(op, ceil=False).shape(*inputs) == shape:
+            return replace(op, ceil=False)
+    return visible(op)
 
 
 def signature(op: Op) -> str:
@@ -72,9 +86,13 @@ def signature(op: Op) -> str:
     return f"{type(op).__name__}({', '.join(settings)})"
 
 
+def commutes(op: Op, *shapes: Shape) -> bool:
+    """Whether operands of these shapes may be exchanged: those of a product where none is spread over the other."""
+    return isinstance(op, Add) or (isinstance(op, Mul) and len(set(shapes)) == 1)
+
+
 def _commutes(node: Node) -> bool:
-    """Whether the operands may be exchanged: those of a product may where none is spread over the other."""
-    return isinstance(node.op, Add) or (isinstance(node.op, Mul) and len(set(node.input_shapes)) == 1)
+    return commutes(node.op, *node.input_shapes)
 
 
 def _outputs(graph: Graph, found: dict[str, str]) -> list[str]:

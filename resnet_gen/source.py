@@ -329,6 +329,12 @@ def dump(data: Any) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100)
 
 
+def dump_inline(data: Any) -> str:
+    """Plain data as YAML in braces and brackets, on as few lines as they need, without the line's end."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=True, allow_unicode=True, width=100)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that YAML 1.2 would read as something else."""
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
     "bench": ("measure", "bench"),
+    "import": ("importer", "import_"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

@@ -51,13 +51,22 @@ class FromFile:
 
 def read(path: Path) -> dict[str, Stored]:
     """The tensors of a file by name; raises `Refused` if it is none of the formats."""
+    tensors: dict[str, Stored] = importlib.import_module(_format(path, _magic(path))).read(path)
+    return tensors
+
+
+def is_stored(path: Path) -> bool:
+    """Whether a file begins as one of the formats does; raises `Refused` if it cannot be read."""
+    magic = _magic(path)
+    return magic[8:9] == b"{" or magic[:2] == b"PK" or magic[:1] == b"\x80"
+
+
+def _magic(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            magic = stream.read(16)
+            return stream.read(16)
     except OSError as error:
         raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
-    tensors: dict[str, Stored] = importlib.import_module(_format(path, magic)).read(path)
-    return tensors
 
 
 def _format(path: Path, magic: bytes) -> str:

@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "verify": "budgets build comments count graph load lock lower ops plan predict printed problems project reference "
     "source spec targets",
     "weights": "graph ops problems",
+    "reading": "graph ops problems weights",
     "passes": "graph ops weights",
     "render": "resources",
     "write": "problems",
@@ -97,10 +98,10 @@ THIRD_PARTY = {
     "cuda": "engine.tensorrt_run",
     "jinja2": "render",
     "matplotlib": "plot",
-    "ml_dtypes": "engine.base weights",
+    "ml_dtypes": "engine.base reading weights",
     "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
-    "engine.tensorrt_run image passes sample weights",
-    "onnx": "witness.onnx",
+    "engine.tensorrt_run image passes reading sample weights",
+    "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",
     "pydantic": "budgets cli faults lock outside parts parts.base parts.registry project schema spec language targets "
     "told",

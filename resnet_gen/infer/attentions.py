@@ -1,0 +1,150 @@
+"""What each kind of attention is known by, at the place where a block asks for it.
+
+A new attention needs one entry in `ATTENTIONS`, or in `UNKNOWN` a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple, TypeAlias
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.infer.flow import FAR, Flow, Following, number_of
+from resnet_gen.infer.look import agree
+from resnet_gen.infer.made import part
+from resnet_gen.infer.walk import convs
+from resnet_gen.ops import ChannelConv, ChannelMax, Concat, Conv, GlobalAvgPool, GlobalMaxPool, Mul
+from resnet_gen.parts.attentions.eca import EfficientChannelAttention
+from resnet_gen.parts.attentions.se import SqueezeExcite
+from resnet_gen.parts.base import Attention, Using
+from resnet_gen.parts.rounding import divisible
+
+
+class Weighed(NamedTuple):
+    """An attention that was met: its kind, and the raw numbers that its settings come from."""
+
+    kind: str
+    raw: Any
+
+
+Read: TypeAlias = Callable[[Flow, int, int], Iterator[Any]]
+Settle: TypeAlias = Callable[[Sequence[Any]], dict[str, Any] | None]
+
+
+class Kind(NamedTuple):
+    """How attentions of one kind are recognized.
+
+    `read` proposes raw numbers for a branch's value and a block's input;
+    `settle` finds settings that explain several.
+    """
+
+    read: Read
+    settle: Settle
+
+
+def _means(flow: Flow, x: int) -> Iterator[int]:
+    return (number for number, _ in flow.reading(x, GlobalAvgPool))
+
+
+class _Squeezed(NamedTuple):
+    branch: int
+    entering: int
+    reduced: int
+    activation: str
+
+
+def _read_se(flow: Flow, x: int, block_input: int) -> Iterator[_Squeezed]:
+    for mean in _means(flow, x):
+        for _, op in flow.reading(mean, Conv):
+            for activation in ("relu", "network"):
+                yield _Squeezed(flow.shapes[x][0], flow.shapes[block_input][0], op.out, activation)
+
+
+_RATIOS = (1 / 16, 1 / 4, 1 / 8, 1 / 2, 1 / 32, 1.0)
+
+
+def _settle_se(raws: Sequence[_Squeezed]) -> dict[str, Any] | None:
+    branches, entering, reduced, activations = zip(*raws, strict=True)
+    if not agree(activations):
+        return None
+    for rd_of, channels in (("branch", branches), ("block_input", entering)):
+        own = [n / c for n, c in zip(reduced, channels, strict=True)][:2]
+        for ratio, divisor in product(dict.fromkeys((*_RATIOS, *own)), (8, 1, 16, 4, 2, 32)):
+            settings = {"rd_ratio": ratio, "rd_divisor": divisor, "rd_of": rd_of, "activation": activations[0]}
+            se = part(Attention, "se", settings)
+            if isinstance(se, SqueezeExcite) and list(map(se.reduced, channels)) == list(reduced):
+                return settings
+    return None
+
+
+def _read_eca(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int]]:
+    for mean in _means(flow, x):
+        for _, op in flow.reading(mean, ChannelConv):
+            yield flow.shapes[x][0], op.kernel
+
+
+def _settle_eca(raws: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
+    if all(EfficientChannelAttention().reach(channels) == kernel for channels, kernel in raws):
+        return {}
+    return {"kernel": raws[0][1]} if agree(kernel for _, kernel in raws) else None
+
+
+def _read_cbam(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int, int]]:
+    """Channels, how many are left between the two layers, and the window over positions."""
+    for mean in _means(flow, x):
+        if not any(flow.reading(x, GlobalMaxPool)):
+            return
+        reduced = [op.out for both, _ in flow.reading(mean, Concat) for _, op in flow.reading(both, Conv)]
+        windows = [
+            layer.op.kernel
+            for scaled, _ in flow.reading(x, Mul)
+            for most, _ in flow.reading(scaled, ChannelMax)
+            for both, _ in flow.reading(most, Concat)
+            for layer in convs(flow, both)
+        ]
+        yield from ((flow.shapes[x][0], n, window) for n, window in product(reduced[:2], windows[:2]))
+
+
+def _settle_cbam(raws: Sequence[tuple[int, int, int]]) -> dict[str, Any] | None:
+    channels, reduced, windows = zip(*raws, strict=True)
+    pairs = list(zip(channels, reduced, strict=True))
+    for ratio in (*_RATIOS, reduced[0] / channels[0]):
+        if agree(windows) and all(divisible(c * ratio, 1, floor=0.0) == n for c, n in pairs):
+            return {"rd_ratio": ratio, "kernel": windows[0]}
+    return None
+
+
+ATTENTIONS: dict[str, Kind] = {
+    "se": Kind(_read_se, _settle_se),
+    "eca": Kind(_read_eca, _settle_eca),
+    "cbam": Kind(_read_cbam, _settle_cbam),
+}
+"""Every attention that can be recognized."""
+
+
+class Observing(Using):
+    """What blocks are built with while the attention is still to be found: it is looked for where they ask for it."""
+
+    def attend(self, net: Net, x: Value, block_input: Value) -> Value:
+        """`x` weighed by whichever attention stands there; the net is told which."""
+        assert isinstance(net, Following)
+        flow = net.flow
+        if not any(_means(flow, number_of(x))) or len(flow.readers[number_of(x)]) > FAR:
+            return x
+        for kind, how in ATTENTIONS.items():
+            for raw in how.read(flow, number_of(x), number_of(block_input)):
+                found = self._weighed(net, x, block_input, kind, how.settle([raw]))
+                if found is not None:
+                    net.met.append(Weighed(kind, raw))
+                    return found
+        return x
+
+    def _weighed(
+        self, net: Following, x: Value, block_input: Value, kind: str, settings: dict[str, Any] | None
+    ) -> Value | None:
+        attention = None if settings is None else part(Attention, kind, settings)
+        if not isinstance(attention, Attention):
+            return None
+        using = Using(*self)._replace(attention=attention)
+        return net.trial(lambda: attention.build(net, x, block_input=block_input, using=using))

@@ -1,0 +1,175 @@
+"""The specification of a checkpoint, as far as names and shapes of weights show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_gen.infer.by_names import Names, candidates, schemes
+from resnet_gen.infer.infer import loaded_from
+from resnet_gen.infer.written import written
+from resnet_gen.load import Loaded, load
+from resnet_gen.lower import lower
+from resnet_gen.ops import Shape
+from resnet_gen.parts.registry import load_parts
+from resnet_gen.plan import plan
+from resnet_gen.problems import Problem, Refused, several, shortened
+from resnet_gen.reference import read as read_reference
+from resnet_gen.resources import references, shipped_specs
+from resnet_gen.weights import stored
+
+_VGG = ("torchvision_vgg", "timm_vgg")
+_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "naming", "extends", "parts")
+_NAMED = 12
+
+
+class Recognized(NamedTuple):
+    """A specification with a checkpoint's names and shapes; others that have the same, and what differs in them.
+
+    `prefix` stands before each of the file's names and none of the specification's.
+    """
+
+    data: dict[str, Any]
+    loaded: Loaded
+    others: dict[str, list[str]]
+    prefix: str
+
+
+def holds_weights(path: Path) -> bool:
+    """Whether a file's first bytes are those of weights without a graph."""
+    return stored.is_stored(path)
+
+
+def recognize(path: Path, called: str) -> Recognized | Problem:
+    """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
+    load_parts()
+    whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
+    prefix = _prefix(whole)
+    shapes = {name.removeprefix(prefix): shape for name, shape in whole.items()}
+    found = schemes(shapes)
+    fitting = {name: loaded for name, loaded in _shipped(shapes, found) if _state(loaded) == shapes}
+    if fitting:
+        return _one_of(fitting, called, prefix)
+    for data in (data for names in found for data in candidates(names, called)):
+        loaded = _loaded(data)
+        if loaded and _state(loaded) == shapes:
+            return Recognized(data, loaded, {}, prefix)
+    return _closest(shapes, path)
+
+
+def _prefix(names: Mapping[str, Shape]) -> str:
+    """What all names begin with, as a wrapper leaves it: `module.`."""
+    prefix = next(iter(names), "").partition(".")[0] + "."
+    return prefix if len(names) > 1 and all(name.startswith(prefix) for name in names) else ""
+
+
+def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[str, Loaded]]:
+    """The shipped networks of this depth and scheme, with this checkpoint's classes and channels."""
+    depths = {names.kind: names.depths for names in found}
+    for name in shipped_specs():
+        loaded = load(name)
+        kind = loaded.spec.naming.kind
+        if kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind):
+            yield name, _resized(name, loaded, shapes)
+
+
+def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
+    """The network with as many classes and channels as the checkpoint has."""
+    state = lower(loaded).state()
+    named = [weight for weight in state if weight.endswith(".weight")]
+    texts = []
+    if hasattr(loaded.spec.head, "classes"):
+        classes = shapes.get(named[-1], state[named[-1]].shape)[0]
+        texts += [f"head.classes={classes}"] * (classes != loaded.spec.head.classes)
+    first = shapes.get(named[0], ())
+    if len(first) == 4 and first[1] != loaded.spec.input.channels:
+        texts += [f"input.channels={first[1]}", "input.mean=null", "input.std=null"]
+    try:
+        return load(name, texts) if texts else loaded
+    except Refused:
+        return loaded
+
+
+def _loaded(data: Mapping[str, Any]) -> Loaded | None:
+    try:
+        return loaded_from(written(data))
+    except Refused:
+        return None
+
+
+def _state(loaded: Loaded) -> dict[str, Shape]:
+    """Names and shapes; none where the network cannot be built."""
+    try:
+        return {name: tensor.shape for name, tensor in lower(loaded).state().items()}
+    except Refused:
+        return {}
+
+
+def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
+    """The first network that a library publishes, and how the others differ from it."""
+    chosen = next((name for name, loaded in fitting.items() if loaded.spec.reference), next(iter(fitting)))
+    spec, shipped = fitting[chosen].spec, load(chosen).spec
+    data: dict[str, Any] = {"name": called, "extends": chosen}
+    if spec.input.channels != shipped.input.channels:
+        data["input"] = {"channels": spec.input.channels, "mean": None, "std": None}
+    classes = getattr(spec.head, "classes", None)
+    if classes != getattr(shipped.head, "classes", None):
+        data["head"] = {"classes": classes}
+    own = fitting[chosen].resolved()
+    others = {n: sorted(_differing(own, other.resolved(), "")) for n, other in fitting.items() if n != chosen}
+    return Recognized(data, loaded_from(written(data)), others, prefix)
+
+
+def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
+    """The keys in which two specifications differ."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.get("kind") == two.get("kind"):
+        for inner in {**one, **two}:
+            if key or inner not in _HIDDEN:
+                yield from _differing(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
+    elif one != two:
+        yield key
+
+
+def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
+    """The first tensor that the published network with most of these names and shapes has not."""
+    best, state = "", dict[str, Shape]()
+    for file in sorted(references().glob("*/*.json")):
+        name = f"{file.parent.name}/{file.stem}"
+        other = read_reference(name, None).state
+        if sum(other.get(n) == s for n, s in shapes.items()) > sum(state.get(n) == s for n, s in shapes.items()):
+            best, state = name, other
+    shared = sum(state.get(name) == shape for name, shape in shapes.items())
+    if not best:
+        return Problem("none of its names and shapes are those of a known network", str(path))
+    first = next((name for name, shape in shapes.items() if state.get(name) != shape), None)
+    if first is None:
+        lost = next(name for name in state if name not in shapes)
+        what = f"'{lost}' is missing: {_x(state[lost])} in '{best}', the closest network"
+    elif first in state:
+        what = f"'{shortened(first)}' is {_x(shapes[first])}, and {_x(state[first])} in '{best}', the closest network"
+    else:
+        what = f"'{shortened(first)}' ({_x(shapes[first])}) is not in '{best}', the closest network"
+    return Problem(what, str(path), f"{shared:,} of {several(len(shapes), 'tensor')} fit it")
+
+
+def _x(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def account(found: Recognized) -> list[str]:
+    """Lines about what was recognized, each of a word, a colon and a sentence."""
+    lines = ["proof: all names and shapes of weights are the spec's, and no more"]
+    if found.prefix:
+        lines.append(f"names: each has '{found.prefix}' before it, which the spec's have not")
+    for name, keys in list(found.others.items())[:_NAMED]:
+        lines.append(f"same: '{name}' has the same names and shapes; it differs in {', '.join(keys) or 'nothing'}")
+    if len(found.others) > _NAMED:
+        lines.append(f"same: and {len(found.others) - _NAMED} more")
+    hidden = "strides, padding, dilation, pooling, activations, eps, the image's size and how a picture becomes it"
+    return [*lines, f"not shown by names and shapes: {hidden}; they are those of {_origin(found)}"]
+
+
+def _origin(found: Recognized) -> str:
+    parent = found.data.get("extends")
+    return f"'{parent}'" if parent else "the usual network of this kind"

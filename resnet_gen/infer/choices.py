@@ -1,0 +1,94 @@
+"""What a whole network is built with, as its operations suggest it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from resnet_gen.infer.blocks import BLOCKS
+from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.made import part
+from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, GroupNorm
+from resnet_gen.parts.base import ActivationPart, AntiAlias, Block, Norm
+from resnet_gen.parts.registry import members
+
+NORMS = ("batch", "group", "layer", "none")
+ANTIALIASES = ("none", "average", "blur")
+ACTIVATIONS = {"leaky_relu": "slope", "elu": "alpha"}
+"""Activations with a setting, and what it is called."""
+_CHAINED = ("conv", "highway")
+"""Blocks whose convolutions have biases of their own."""
+_MOST_ACTIVATIONS = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Norm, activation and anti-aliasing of a whole network, and the kinds of blocks to look for.
+
+    With `folds`, batch norms may have been folded into the convolutions before them.
+    """
+
+    norm: Norm
+    activation: ActivationPart
+    antialias: AntiAlias
+    folds: bool
+    preactivated: bool
+    kinds: tuple[str, ...]
+
+    @property
+    def chained(self) -> bool:
+        """Whether only blocks are looked for that are one convolution each."""
+        return set(self.kinds) <= set(_CHAINED)
+
+
+def choices(flow: Flow, norms: bool) -> Iterator[Choice]:
+    """What a network may have been built with, the likeliest first; without `norms` none that was folded."""
+    tried = [row for row in _norms(flow) if norms or not row[1] or flow.of(BatchNorm)]
+    for (norm, folds, kinds), antialias, activation in product(tried, _antialiases(flow), _activations(flow)):
+        for preactivated in (False, True):
+            fitting = tuple(kind for kind in kinds if _preactivated(kind) == preactivated)
+            if fitting:
+                yield Choice(norm, activation, antialias, folds, preactivated, fitting)
+
+
+def _preactivated(kind: str) -> bool:
+    return next(m for m in members(Block) if m.kind_name() == kind).preactivated  # type: ignore[attr-defined, no-any-return]
+
+
+def _norms(flow: Flow) -> list[tuple[Norm, bool, tuple[str, ...]]]:
+    """Norms, whether they may be folded, and the blocks to look for.
+
+    Where there is none to be seen, biases are taken for folded norms, but in blocks that have biases anyway.
+    """
+    every = tuple(BLOCKS)
+    batch, group = flow.of(BatchNorm), flow.of(GroupNorm)
+    if batch:
+        return [(_part(Norm, "batch", eps=batch.most_common(1)[0][0].eps), True, every)]
+    if group:
+        op = group.most_common(1)[0][0]
+        more = {} if op.groups == 1 else {"groups": op.groups}
+        return [(_part(Norm, "group" if more else "layer", eps=op.eps, **more), False, every)]
+    none, folded = _part(Norm, "none"), _part(Norm, "batch")
+    return [(none, False, _CHAINED), (folded, True, every), (none, False, every)]
+
+
+def _activations(flow: Flow) -> list[ActivationPart]:
+    kinds = {m.kind_name() for m in members(ActivationPart)}
+    common = [op for op, _ in flow.of(Activation).most_common() if op.function in kinds]
+    found = []
+    for op in common[:_MOST_ACTIVATIONS]:
+        setting = ACTIVATIONS.get(op.function)
+        found.append(part(ActivationPart, op.function, {setting: op.slope} if setting else {}))
+    return [activation for activation in found if activation] or [_part(ActivationPart, "relu")]
+
+
+def _antialiases(flow: Flow) -> list[AntiAlias]:
+    there = {"none": True, "average": bool(flow.of(AvgPool)), "blur": bool(flow.of(BlurPool))}
+    return [_part(AntiAlias, kind) for kind in ANTIALIASES if there[kind]]
+
+
+def _part(family: type[Any], kind: str, **settings: Any) -> Any:
+    made = part(family, kind, settings)
+    return made if made is not None else part(family, kind, {})

@@ -1,0 +1,75 @@
+"""The heads that a network might end in, read off what follows its last block.
+
+A new head needs a place in `options`, or in `UNKNOWN` a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, TypeAlias
+
+from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.made import part
+from resnet_gen.ops import Conv, Flatten, Linear, Op, Shape, Softmax
+from resnet_gen.parts.base import Head
+
+HEADS = ("linear", "mlp", "policy_value", "none")
+MOST = 64
+"""Operations that a head has at most; the longest, of seventeen hidden layers, has fewer."""
+
+_Choice: TypeAlias = tuple[str, dict[str, Any]]
+
+
+def options(flow: Flow, x: int) -> Iterator[Head]:
+    """Every head that might follow a value."""
+    ops = [flow.ops[number] for number in _behind(flow, x)]
+    maps = [flow.shapes[flow.inputs[n][0]] for n in _behind(flow, x) if isinstance(flow.ops[n], Flatten)]
+    softmax = any(isinstance(op, Softmax) for op in ops)
+    for kind, chosen in (*_linear(ops), *_mlp(ops, maps), *_policy_value(ops), ("none", {})):
+        head = part(Head, kind, {**chosen, "softmax": True} if softmax and kind in ("linear", "mlp") else chosen)
+        if head is not None:
+            yield head
+
+
+def _behind(flow: Flow, x: int) -> list[int]:
+    """What follows a value, if it is little enough for a head."""
+    found, queue = [x], [x]
+    while queue and len(found) < MOST:
+        new = [number for number in flow.readers[queue.pop(0)][:MOST] if number not in found]
+        found += new
+        queue += new
+    return found[1:] if len(found) < MOST else []
+
+
+def _linear(ops: Sequence[Op]) -> Iterator[_Choice]:
+    """Classes from the last layer, features from a convolution before the pooling."""
+    layers = [op for op in ops if isinstance(op, (Conv, Linear))]
+    if not 1 <= len(layers) <= 2:
+        return
+    chosen: dict[str, Any] = {"classes": layers[-1].out, "conv": isinstance(layers[-1], Conv)}
+    if len(layers) == 2:
+        chosen["features"] = layers[0].out
+    yield from (("linear", {**chosen, "activation": activation}) for activation in (False, True))
+
+
+def _mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[_Choice]:
+    """Classes from the last layer, the others hidden; the map that the first sees from its window or its shape."""
+    layers = [op for op in ops if isinstance(op, (Conv, Linear))]
+    if not layers or not maps or len(layers) > 17:
+        return
+    first, chosen = layers[0], {"classes": layers[-1].out, "hidden": [layer.out for layer in layers[:-1]]}
+    if isinstance(first, Conv):
+        yield "mlp", {**chosen, "pool": first.kernel, "conv": True}
+    else:
+        yield "mlp", {**chosen, "pool": maps[0][-1]}
+
+
+def _policy_value(ops: Sequence[Op]) -> Iterator[_Choice]:
+    filters = list(dict.fromkeys(op.out for op in ops if isinstance(op, Conv)))
+    sizes = list(dict.fromkeys(op.out for op in ops if isinstance(op, Linear)))
+    if not 1 <= len(filters) <= 2 or not 2 <= len(sizes) <= 3:
+        return
+    for policy, value, moves, hidden in product(filters, filters, sizes, sizes):
+        settings = {"policy_filters": policy, "value_filters": value, "moves": moves, "hidden": hidden}
+        yield "policy_value", settings

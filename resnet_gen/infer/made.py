@@ -1,0 +1,38 @@
+"""Parts by their kind and plain settings, as a specification would name them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+
+from resnet_gen.parts.base import Part
+from resnet_gen.parts.registry import members
+
+P = TypeVar("P", bound=Part)
+
+
+def part(family: Callable[..., P], kind: str, settings: Mapping[str, Any]) -> P | None:
+    """The part of a family with these settings; None where the language does not allow them."""
+    return cast("P | None", _made(cast("type[Part]", family), kind, json.dumps(settings)))
+
+
+@lru_cache(maxsize=4_096)
+def _made(family: type[Part], kind: str, settings: str) -> Part | None:
+    found = next((member for member in members(family) if member.kind_name() == kind), None)
+    try:
+        return found.model_validate({"kind": kind, **json.loads(settings)}) if found else None
+    except ValidationError:
+        return None
+
+
+def stated(part: Part, *always: str) -> str | dict[str, Any]:
+    """A part as a specification writes it: its kind, with the settings that are not its defaults and those `always`."""
+    data = part.model_dump(mode="json")
+    usual = {name: field.default for name, field in type(part).model_fields.items()}
+    shown = {key: value for key, value in data.items() if key in always or getattr(part, key) != usual[key]}
+    shown.pop("kind", None)
+    return {"kind": part.kind_name(), **shown} if shown else part.kind_name()

@@ -1,0 +1,92 @@
+"""Which shipped specifications compute what a graph computes, and a specification as changes to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resnet_gen.graph import Graph
+from resnet_gen.infer.infer import Inferred, live, loaded_from
+from resnet_gen.infer.written import written
+from resnet_gen.load import Loaded, load
+from resnet_gen.lower import lower
+from resnet_gen.matching import match
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.plan import plan
+from resnet_gen.problems import refuse
+from resnet_gen.resources import shipped_specs
+from resnet_gen.spec import OWN_KEYS
+from resnet_gen.weights.seeded import Seeded
+
+
+def same_as(found: Inferred, given: Graph) -> list[str]:
+    """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
+    same = []
+    for name in shipped_specs():
+        loaded = load(name)
+        if _alike(loaded, found.loaded):
+            graph = live(lower(loaded))
+            if match(fold_batch_norm(graph, Seeded(graph, 0))[0] if _folds(graph, given) else graph, given).same:
+                same.append(name)
+    return same
+
+
+def _folds(graph: Graph, given: Graph) -> bool:
+    return len(graph.nodes) > len(given.nodes)
+
+
+def _alike(first: Loaded, second: Loaded) -> bool:
+    """Whether two networks may compute the same: as far as is seen without building them."""
+    return _outline(first) == _outline(second)
+
+
+def _outline(loaded: Loaded) -> tuple[Any, ...]:
+    """Image, outputs, scores, blocks; of blocks that are chains of convolutions nobody can tell how many there are."""
+    spec = loaded.spec
+    chained = spec.stages.block.kind in _CHAINS
+    depth = 0 if chained else sum(stage.depth for stage in plan(loaded))
+    return spec.input.shape, len(spec.outputs), getattr(spec.head, "classes", None), depth
+
+
+_CHAINS = ("conv", "highway", "plain")
+
+
+def extending(found: Inferred, parent: str) -> dict[str, Any]:
+    """The recovered specification as what it changes of a shipped one.
+
+    Raises `Refused` if `parent` is none, or if keys of it that cannot be taken back make another network.
+    """
+    if parent not in shipped_specs():
+        load(parent)
+        raise refuse(f"--extends: '{parent}' is not a shipped spec")
+    old, new = load(parent).resolved(), found.loaded.resolved()
+    data = {"name": found.data["name"], "extends": parent, **_changes(old, new, found.data)}
+    graph = live(lower(loaded_from(written(data))))
+    if not match(graph, found.graph).same:
+        raise refuse(f"--extends: what '{parent}' has beside it cannot be taken back", hint="leave out --extends")
+    return data
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
+    """What changes between two mappings of resolved specifications; `short` is the second as it was recovered."""
+    keys = [key for key in (*new, *(key for key in old if key not in new)) if key not in _KEPT]
+    found = {key: _changed(old.get(key), new.get(key), short.get(key)) for key in keys}
+    if old.get("channels") != new.get("channels"):
+        found.update(mean=None, std=None)
+    return {key: change for key, change in found.items() if change is not _SAME}
+
+
+_SAME: dict[str, Any] = {}
+"""Where nothing changes; compared by identity."""
+_KEPT = (*OWN_KEYS, "version", "quantization", "crop", "mean", "std")
+"""Keys that no graph shows, or that are not inherited."""
+
+
+def _changed(old: Any, new: Any, short: Any) -> Any:
+    """One value of the second specification: `_SAME`, what changes in a mapping, or all of it."""
+    if old == new:
+        return _SAME
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    if old.get("kind") != new.get("kind"):
+        return short if short is not None else new["kind"]
+    return _changes(old, new, short if isinstance(short, dict) else {}) or _SAME

@@ -1,0 +1,40 @@
+"""The shortcuts that a block might have; which it has is seen by building it with each.
+
+A new shortcut needs a place in `options`, or in `UNKNOWN` a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.made import part
+from resnet_gen.infer.walk import convs
+from resnet_gen.ops import Activation, Conv
+from resnet_gen.parts.base import Shortcut
+
+PLAIN = ("projection", "identity", "zero_pad", "avg_projection", "projection_all", "same_shape")
+"""Shortcuts without settings, those that the fewest words ask for first."""
+SET = ("wide_projection", "gated")
+"""Shortcuts whose settings are read off the flow."""
+
+
+def options(flow: Flow, x: int) -> Iterator[Shortcut]:
+    """Every shortcut that a block beginning at `x` might have, in order of preference."""
+    settings: list[tuple[str, dict[str, object]]] = [(kind, {}) for kind in PLAIN]
+    layers = list(convs(flow, x))
+    settings += [("wide_projection", {"kernel": k}) for k in sorted({layer.op.kernel for layer in layers} - {1})]
+    settings += [
+        ("gated", {"kernel": kernel, "carry": carry})
+        for kernel in sorted({layer.op.kernel for layer in layers if _is_gate(flow, layer.number)})
+        for carry in ("coupled", "independent")
+    ]
+    for kind, chosen in settings:
+        shortcut = part(Shortcut, kind, chosen)
+        if shortcut is not None:
+            yield shortcut
+
+
+def _is_gate(flow: Flow, number: int) -> bool:
+    op = flow.ops[number]
+    return isinstance(op, Conv) and any(op.function == "sigmoid" for _, op in flow.reading(number, Activation))

@@ -1,0 +1,79 @@
+"""Blocks as stages: where one begins, by how much it shrinks the map, and how it is dilated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.made import part
+from resnet_gen.infer.parse import Chain, Unit
+from resnet_gen.parts.base import Downsample
+
+
+class Stage(NamedTuple):
+    """A run of blocks, by how much it shrinks the map, and its dilation."""
+
+    units: tuple[Unit, ...]
+    stride: int
+    dilation: int
+
+
+def staged(flow: Flow, units: Sequence[Unit], *, by_width: bool = True) -> list[Stage]:
+    """The stages: a new one where the map shrinks or is put out, or dilation or, with `by_width`, filters change."""
+    dilations = _dilations(units)
+    runs: list[list[int]] = []
+    for index, unit in enumerate(units):
+        before = units[index - 1]
+        new = (
+            index == 0
+            or unit.look.stride > 1
+            or before.pool is not None
+            or dilations[index] != dilations[index - 1]
+            or before.end in flow.put_out
+            or (by_width and flow.shapes[unit.end][0] != flow.shapes[before.end][0])
+        )
+        if new:
+            runs.append([])
+        runs[-1].append(index)
+    return [_stage([units[i] for i in run], dilations[run[0]]) for run in runs]
+
+
+def _stage(units: Sequence[Unit], dilation: int) -> Stage:
+    pool = units[-1].pool
+    return Stage(tuple(units), pool.stride if pool else units[0].look.stride, dilation)
+
+
+def _dilations(units: Sequence[Unit]) -> list[int]:
+    """The dilation of each block's stage: shown by its second window, or by the first of the block behind it."""
+    entering = [*(unit.look.entering for unit in units[1:]), None]
+    return [unit.look.dilation or after or unit.dilation for unit, after in zip(units, entering, strict=True)]
+
+
+def strides(stages: Sequence[Stage]) -> list[int]:
+    """By how much each stage would shrink the map if none were dilated."""
+    found, before = [], 1
+    for stage in stages:
+        found.append(stage.stride * max(1, stage.dilation // before))
+        before = stage.dilation
+    return found
+
+
+def shrinking(chain: Chain, stages: Sequence[Stage]) -> dict[str, Any]:
+    """The keys of `stages` that say where the map shrinks."""
+    found: dict[str, Any] = {}
+    pools = [unit.pool for unit in chain.units if unit.pool]
+    kind, settings = ("max_pool", {"kernel": pools[0].kernel}) if pools else ("stride", {})
+    downsample = part(Downsample, kind, settings)
+    assert downsample is not None
+    nominal = strides(stages)
+    if tuple(nominal) != downsample.default_strides(len(stages)):
+        found["strides"] = nominal
+    if pools:
+        found["downsample"] = downsample
+    if any(stage.dilation > 1 for stage in stages) and chain.stem:
+        reached = chain.stem.shrinks
+        for stage in stages:
+            reached *= stage.stride
+        found["output_stride"] = reached
+    return found
