@@ -77,7 +77,7 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
     outcomes = []
-    for outcome in _outcomes(held, settings, chosen):
+    for outcome in examined(held, settings, chosen):
         outcomes.append(outcome)
         if live:
             click.echo(_render("text", [outcome]), nl=False)
@@ -94,7 +94,7 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     return int(any(outcome.findings for outcome in outcomes))
 
 
-def _outcomes(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
     for reference in held.references:

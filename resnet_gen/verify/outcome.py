@@ -83,7 +83,7 @@ def examine(
     reference: str,
     settings: Sequence[str] = (),
     chosen: Collection[str] = frozenset(RULES),
-    more: Iterable[Rule] = (),
+    more: Sequence[Rule] = (),
 ) -> Outcome:
     """Hold one spec to the rules for all specs and to `more`, as far as they are `chosen`.
 
@@ -99,16 +99,21 @@ def examine(
         return _unreadable(reference, error.problems)
     judged = [] if settings else [rule.id for rule in rules]  # what a comment is for, a setting may have replaced
     found, suppressed, faults = suppress(problems, loaded, judged)
-    comments = [Suppression.id] if Suppression.id in chosen else []
     file = _relative(loaded.own[0].name)
     return Outcome(
         loaded.spec.name,
         file,
-        (InvalidSpec.id, *dict.fromkeys(rule.id for rule in rules), *comments),
+        held_to(chosen, more),
         tuple(words for rule in rules if (words := rule.covers(subject))),
-        tuple(_finding(problem, file) for problem in (*found, *(faults if comments else ()))),
+        tuple(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
         tuple(_finding(problem, file, reason) for problem, reason in suppressed),
     )
+
+
+def held_to(chosen: Collection[str], more: Iterable[Rule] = ()) -> tuple[str, ...]:
+    """The ids of the rules that a spec is held to, as far as they are `chosen`."""
+    rules = dict.fromkeys(rule.id for rule in (*STANDARD, *more) if rule.id in chosen)
+    return (InvalidSpec.id, *rules, *([Suppression.id] if Suppression.id in chosen else []))
 
 
 def of_project(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:

@@ -87,6 +87,7 @@ MAY_IMPORT = {
     "prepare": "count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest precision prepare problems request witness.reading write",
     "choose": "engine.tensorrt ops precision problems request targets",
+    "pytest_plugin": "cli problems verify",
     "cli": "*",
     "__main__": "cli",
 }
@@ -108,6 +109,7 @@ THIRD_PARTY = {
     "pydantic_core": "budgets faults parts.base parts.registry project spec targets told",
     "openvino": "engine.openvino",
     "rich": "cli",
+    "pytest": "pytest_plugin",
     "safetensors": "weights",
     "tomli": "toml_source",
     "typing_extensions": "parts.base",
