@@ -35,6 +35,10 @@ from resnet_gen.problems import refuse, shortened, suggest
 )
 @click.option("--select", multiple=True, metavar="ID[,ID]", help="Hold specs to these rules alone.")
 @click.option("--ignore", multiple=True, metavar="ID[,ID]", help="Hold specs to all rules but these.")
+@click.option(
+    "--against", type=options.FILE, metavar="FILE", help="ONNX file or engine that must hold the spec's network."
+)
+@click.option("--weights", type=options.FILE, metavar="FILE", help="Checkpoint whose weights that file must have.")
 @options.project
 def verify(
     specs: tuple[str, ...],
@@ -43,6 +47,8 @@ def verify(
     outputs: tuple[Path, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    against: Path | None,
+    weights: Path | None,
     config: Path | None,
     no_config: bool,
 ) -> int:
@@ -56,11 +62,12 @@ def verify(
     Example: resnet-gen verify
              resnet-gen verify my-network.yaml --format github
              resnet-gen verify --format junit -o junit.xml --format sarif -o findings.sarif
+             resnet-gen verify resnet50 --against exported.onnx --weights resnet50.pth
     """
     from resnet_gen.cli import verifier
     from resnet_gen.cli.projects import held_to
 
-    held = held_to(specs, config, no_config)
+    held = held_to(specs, config, no_config)._replace(against=verifier.against(specs, against, weights))
     chosen = verifier.chosen_rules(*held.rules(select, ignore))
     told = verifier.destinations(forms, outputs, held.references)
     held.check_outputs(outputs)

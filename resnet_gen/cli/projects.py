@@ -13,14 +13,19 @@ from resnet_gen.project_files import candidates
 if TYPE_CHECKING:
     from resnet_gen.project import Project
     from resnet_gen.verify.contract import Contract
+    from resnet_gen.verify.rules.base import Rule
 
 
 class Held(NamedTuple):
-    """The specs to verify, and the contract of their project; `whole` tells that these are all that it has."""
+    """The specs to verify, and the contract of their project; `whole` tells that these are all that it has.
+
+    `against` are rules that hold them against a file.
+    """
 
     references: tuple[str, ...]
     contract: Contract | None = None
     whole: bool = False
+    against: tuple[Rule, ...] = ()
 
     def rules(self, select: Sequence[str], ignore: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """What `--select` and `--ignore` say, or else the project."""
