@@ -57,7 +57,7 @@ def keys(graph: Graph) -> dict[str, str]:
     found = {graph.input.name: _hash("input", graph.input.shape)}
     for node in graph.nodes:
         inputs = [found[value.name] for value in node.inputs]
-        if _commutes(node):
+        if commutes(node):
             inputs.sort()
         found[node.output.name] = _hash(signature(node.op), inputs)
     return found
@@ -72,7 +72,7 @@ def signature(op: Op) -> str:
     return f"{type(op).__name__}({', '.join(settings)})"
 
 
-def _commutes(node: Node) -> bool:
+def commutes(node: Node) -> bool:
     """Whether the operands may be exchanged: those of a product may where none is spread over the other."""
     return isinstance(node.op, Add) or (isinstance(node.op, Mul) and len(set(node.input_shapes)) == 1)
 
@@ -91,7 +91,7 @@ def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
     for node in reversed(graph.nodes):
         whole = _hash(found[node.output.name], sorted(used[node.output.name]))
         for place, value in enumerate(node.inputs):
-            used[value.name].append(_hash(whole, "" if _commutes(node) else place))
+            used[value.name].append(_hash(whole, "" if commutes(node) else place))
     return {name: _hash(key, sorted(used[name])) for name, key in found.items()}
 
 
@@ -115,7 +115,7 @@ def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str,
 
 def _operands(node: Node, names: Iterable[str | None]) -> list[str]:
     found = [name or "" for name in names]
-    return sorted(found) if _commutes(node) else found
+    return sorted(found) if commutes(node) else found
 
 
 def _hash(*parts: object) -> str:

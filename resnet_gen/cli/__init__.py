@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("inspect", "show"),
     "count": ("inspect", "count_specs"),
     "verify": ("check", "verify"),
+    "diff": ("differ", "diff"),
     "build": ("make", "build"),
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),
