@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Add, Conv, Linear, Mul, Op
+from resnet_gen.ops import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op
 
 
 class Match(NamedTuple):
@@ -59,8 +59,22 @@ def keys(graph: Graph) -> dict[str, str]:
         inputs = [found[value.name] for value in node.inputs]
         if commutes(node):
             inputs.sort()
-        found[node.output.name] = _hash(signature(node.op), inputs)
+        found[node.output.name] = _hash(signature(_plain(node)), inputs)
     return found
+
+
+def _plain(node: Node) -> Op:
+    """The operation, pooling without what makes no difference here: averages of a whole map are its mean."""
+    op = node.op
+    if isinstance(op, AvgPool) and node.input_shapes[0][1:] == (op.kernel, op.kernel) and node.shape[1:] == (1, 1):
+        return op if op.padding else GlobalAvgPool()
+    if (
+        isinstance(op, (AvgPool, MaxPool))
+        and op.ceil
+        and replace(op, ceil=False).shape(*node.input_shapes) == node.shape
+    ):
+        return replace(op, ceil=False)
+    return op
 
 
 def signature(op: Op) -> str:

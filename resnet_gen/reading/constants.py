@@ -1,0 +1,197 @@
+"""Constants of a file: named arrays whose dimensions are known and whose numbers are read when asked for."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto, numpy_helper
+
+from resnet_gen.ops import Shape
+from resnet_gen.problems import refuse, shortened
+from resnet_gen.reading.outline import Outline, Place
+from resnet_gen.weights.arrays import float32
+from resnet_gen.weights.base import Array
+
+Numbers = npt.NDArray[Any]
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    TensorProto.FLOAT: np.dtype("<f4"),
+    TensorProto.DOUBLE: np.dtype("<f8"),
+    TensorProto.FLOAT16: np.dtype("<f2"),
+    TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
+    TensorProto.FLOAT8E4M3FN: np.dtype(ml_dtypes.float8_e4m3fn),
+    TensorProto.FLOAT8E5M2: np.dtype(ml_dtypes.float8_e5m2),
+    TensorProto.INT8: np.dtype("i1"),
+    TensorProto.UINT8: np.dtype("u1"),
+    TensorProto.INT16: np.dtype("<i2"),
+    TensorProto.UINT16: np.dtype("<u2"),
+    TensorProto.INT32: np.dtype("<i4"),
+    TensorProto.INT64: np.dtype("<i8"),
+    TensorProto.BOOL: np.dtype("?"),
+}
+"""NumPy's type of each element type of TensorProto that is read."""
+
+_MAX_ELEMENTS = 1 << 34
+
+
+class MissingNumbersError(Exception):
+    """The numbers of a constant are not in the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array of a file: what it is called, outermost name first, its dimensions, and how its numbers are read.
+
+    `part` reads rows start..stop alone, where that is possible; `zero` tells an
+    array that is filled with zero by the file's structure.
+    """
+
+    names: tuple[str, ...]
+    dims: Shape
+    dtype: np.dtype[Any]
+    load: Callable[[], Numbers]
+    part: Callable[[int, int], Numbers] | None = None
+    zero: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.dims)
+
+    def called(self, name: str) -> Constant:
+        """The same under one more name."""
+        return replace(self, names=(name, *self.names))
+
+    def array(self) -> Numbers:
+        """All numbers, in their own type; raises `MissingNumbersError`."""
+        with np.errstate(all="ignore"):
+            return self.load()
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Rows start..stop as float32; raises `MissingNumbersError`."""
+        with np.errstate(all="ignore"):
+            return float32(self.part(start, stop) if self.part else self.load()[start:stop])
+
+
+def known(values: Any, name: str = "") -> Constant:
+    """A constant of numbers that are at hand."""
+    array = np.asarray(values)
+    return Constant((name,), array.shape, array.dtype, lambda: array)
+
+
+def computed(of: Constant, dims: Shape, load: Callable[[], Numbers], dtype: np.dtype[Any] | None = None) -> Constant:
+    """A constant that is computed from another, whose names it has."""
+    return Constant(of.names, dims, dtype or of.dtype, load)
+
+
+def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, path: Path) -> Constant:
+    """An initializer, or the tensor of an attribute; raises `Refused` where its size is not what it says."""
+    dims, dtype = tuple(tensor.dims), DTYPES.get(tensor.data_type)
+    where, name = str(path), shortened(tensor.name)
+    if dtype is None:
+        raise refuse(f"initializer '{name}': element type {tensor.data_type} is not read", where)
+    if any(n < 0 for n in dims) or math.prod(dims) > _MAX_ELEMENTS:
+        raise refuse(f"initializer '{name}': no tensor has the shape {shortened(str(list(dims)))}", where)
+    size = math.prod(dims) * dtype.itemsize
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return _external(tensor, dims, dtype, path)
+    if place is not None:
+        _check_size(name, place.length, size, where)
+        return _mapped((tensor.name,), dims, dtype, lambda: file.data, place.offset)
+    return _inside(tensor, dims, dtype, size, where)
+
+
+def _check_size(name: str, found: int, wanted: int, where: str) -> None:
+    if found != wanted:
+        raise refuse(f"initializer '{name}': {found:,} bytes, and its shape and type take {wanted:,}", where)
+
+
+def _mapped(
+    names: tuple[str, ...], dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int
+) -> Constant:
+    """An array that lies in a file."""
+    row = math.prod(dims[1:])
+
+    def part(start: int, stop: int) -> Numbers:
+        array = np.frombuffer(data(), dtype, (stop - start) * row, offset + start * row * dtype.itemsize)
+        return array.reshape(stop - start, *dims[1:])
+
+    def load() -> Numbers:
+        return np.frombuffer(data(), dtype, math.prod(dims), offset).reshape(dims)
+
+    return Constant(names, dims, dtype, load, part if dims else None)
+
+
+def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> Constant:
+    """Numbers in the tensor's own fields; none at all are numbers that were left out."""
+    names = (tensor.name,)
+    if tensor.HasField("raw_data") and (tensor.raw_data or not size):
+        _check_size(shortened(tensor.name), len(tensor.raw_data), size, where)
+        array = np.frombuffer(tensor.raw_data, dtype).reshape(dims)
+        return Constant(names, dims, dtype, lambda: array)
+    fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
+    found = max(map(len, fields))
+    if not found and size:
+        return Constant(names, dims, dtype, lambda: _missing(tensor.name))
+    try:
+        array = numpy_helper.to_array(tensor)
+    except Exception:  # whatever onnx makes of fields that do not go together
+        array = np.empty(0)
+    if array.shape != dims:
+        raise refuse(f"initializer '{shortened(tensor.name)}': its numbers are not those of its shape and type", where)
+    return Constant(names, dims, dtype, lambda: array)
+
+
+def _missing(name: str) -> Numbers:
+    raise MissingNumbersError(f"the numbers of '{shortened(name)}' are not in the file")
+
+
+def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> Constant:
+    """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    size, name = math.prod(dims) * dtype.itemsize, shortened(tensor.name)
+    location = entries.get("location", "")
+    offset = _natural(entries.get("offset", "0"))
+    length = _natural(entries.get("length", str(size)))
+    pure = PurePosixPath(location)
+    if not location or pure.is_absolute() or ".." in pure.parts or "\0" in location or "\\" in location:
+        message = f"initializer '{name}': its data are to lie at '{shortened(location)}', outside the model's folder"
+        raise refuse(message, str(path))
+    if offset is None or length is None:
+        raise refuse(f"initializer '{name}': its place in '{shortened(location)}' is no number", str(path))
+    _check_size(name, length, size, str(path))
+
+    def data() -> mmap.mmap:
+        return _beside(path, location, name, offset, size)
+
+    return _mapped((tensor.name,), dims, dtype, data, offset)
+
+
+def _natural(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mmap.mmap:
+    """The file of external data; raises `Refused` if it is elsewhere, too short, or not there."""
+    target = path.parent / location
+    try:
+        if not target.resolve().is_relative_to(path.parent.resolve()):
+            message = f"initializer '{name}': '{shortened(location)}' leads outside the model's folder"
+            raise refuse(message, str(path))
+        with target.open("rb") as stream:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:
+        data = None
+    except OSError as error:
+        raise MissingNumbersError(f"the numbers of '{name}' are in '{location}': {error.strerror}") from None
+    if data is None or offset + size > len(data):
+        raise refuse(f"initializer '{name}': its data lie beyond the end of '{shortened(location)}'", str(path))
+    return data

@@ -1,0 +1,182 @@
+"""A whole file, node by node: each by its rule, or kept as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from onnx import NodeProto, TensorProto
+
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.problems import Refused, shortened
+from resnet_gen.reading.call import Call
+from resnet_gen.reading.constants import Constant, tensor_constant
+from resnet_gen.reading.file import FileWeights, Read
+from resnet_gen.reading.header import Header
+from resnet_gen.reading.naming import Names
+from resnet_gen.reading.opaque import Shapes, opaque
+from resnet_gen.reading.outline import outline
+from resnet_gen.reading.roles import with_roles
+from resnet_gen.reading.rules import rule_for
+from resnet_gen.reading.signals import Made, Signal, Stack, Unexplained, Wire
+from resnet_gen.reading.walk import Walk
+
+
+class Reader:
+    """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand."""
+
+    def __init__(self, path: Path, *, partial: bool) -> None:
+        self._path, self._partial = path, partial
+        self._file = outline(path)
+        self._nodes = list(self._file.model.graph.node)
+        self._header = Header(self._file, path)
+        self._opset = self._header.opset()
+        self._wires: dict[str, Wire] = dict(self._header.initializers())
+        given, self._batch, dtype = self._header.input(self._wires)
+        self._types = {dtype}
+        self._wires[given.name] = Signal(Made(given.shape, -1, given), given.shape, -1)
+        self._names = Names(self._nodes, {given.name})
+        self._walk = Walk(given, self._names, self._batch)
+        self._shapes = Shapes(self._file.model)
+        self._kept: dict[int, list[Signal]] = {}
+
+    def read(self) -> Read:
+        """The file as a graph; raises `Refused`."""
+        outputs = self._header.outputs(self._walk.net.input.name)
+        wanted = self._header.wanted(outputs, self._wires.keys())
+        for index in wanted:
+            self._node(index)
+        graph = self._finished(outputs)
+        state = graph.state()
+        weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
+        types = self._types | {constant.dtype.name for constant in weights.values()}
+        return Read(
+            self._path, graph, FileWeights(weights, self._path), self._opset, self._header.producer(), self._batch,
+            frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
+        )  # fmt: skip
+
+    def _node(self, index: int) -> None:
+        node = self._nodes[index]
+        wires = [self._wire(index, name) for name in node.input]
+        try:
+            results = self._explained(index, wires)
+        except Unexplained as unexplained:
+            results = self._unexplained(index, wires, unexplained)
+        except Refused as refused:  # of our own graph: it is too large
+            raise self._header.at(index, refused.problems[0].message) from None
+        for name, wire in zip(node.output, results, strict=False):
+            if name:
+                self._wires[name] = wire.called(name) if isinstance(wire, Constant) else wire
+
+    def _wire(self, index: int, name: str) -> Wire | None:
+        if not name:
+            return None
+        found = self._wires.get(name)
+        if found is None:
+            raise self._header.at(index, f"it reads '{shortened(name)}', which nothing makes")
+        return found
+
+    def _explained(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
+        """What a node's results are by its rule; raises `Unexplained`."""
+        node = self._nodes[index]
+        call = Call(self._walk, node, index, self._opset, wires, self._tensor)
+        rule = rule_for(call)
+        if rule is None:
+            raise Unexplained("it is none of our operations")
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            self._notice(node, wires)
+        found = rule(call)
+        return found if isinstance(found, list) else [found]
+
+    def _tensor(self, tensor: TensorProto) -> Constant:
+        return tensor_constant(tensor, None, self._file, self._path)
+
+    def _notice(self, node: NodeProto, wires: Sequence[Wire | None]) -> None:
+        """Remember the types that Q/DQ round to."""
+        zero = wires[2] if len(wires) > 2 else None
+        rounded = zero if isinstance(zero, Constant) else wires[0]
+        if isinstance(rounded, Constant):
+            self._types.add(rounded.dtype.name)
+        elif node.op_type == "QuantizeLinear":
+            self._types.add("uint8")
+
+    def _unexplained(self, index: int, wires: list[Wire | None], unexplained: Unexplained) -> Sequence[Wire]:
+        """A node's results where it, or one before that waits for it, is kept as it stands; else a refusal."""
+        at = index if unexplained.at is None else unexplained.at
+        if not self._partial:
+            raise self._header.at(at, str(unexplained)) from None
+        if at != index:
+            settled: list[Wire | None] = [self._settled(w) if isinstance(w, (Signal, Stack)) else w for w in wires]
+            try:
+                return self._explained(index, settled)
+            except Unexplained:
+                pass
+        return self._as_it_stands(index)
+
+    def _settled(self, wire: Signal | Stack) -> Signal:
+        """An activation that is a value of our graph; where it is none yet, what makes it is kept as it stands."""
+        at = wire.origin
+        if isinstance(wire, Signal):
+            try:
+                value = self._walk.value(self._walk.natural(wire))
+                return Signal(Made(value.shape, wire.origin, value), value.shape, wire.origin)
+            except Unexplained as unexplained:
+                if not self._partial:
+                    at = at if unexplained.at is None else unexplained.at
+                    raise self._header.at(at, str(unexplained)) from None
+        made, names = self._as_it_stands(at), list(filter(None, self._nodes[at].output))
+        return next((s for s, name in zip(made, names, strict=True) if self._wires.get(name) is wire), made[0])
+
+    def _as_it_stands(self, index: int) -> list[Signal]:
+        if index not in self._kept:
+            node = self._nodes[index]
+            wires = [self._wire(index, name) for name in node.input]
+            inputs = [self._settled(w).term for w in wires if isinstance(w, (Signal, Stack))]
+            values = [term.value for term in inputs if isinstance(term, Made)]
+            constants = [wire for wire in wires if isinstance(wire, Constant)]
+            try:
+                if not values:
+                    raise Unexplained("it is none of our operations, and reads no activation")
+                self._kept[index] = opaque(self._walk, node, index, values, constants, self._shapes)
+            except Unexplained as unexplained:
+                raise self._header.at(index, str(unexplained)) from None
+        return self._kept[index]
+
+    def _finished(self, outputs: Sequence[str]) -> Graph:
+        """The graph of all that the outputs depend on."""
+        values = []
+        for name in outputs:
+            wire = self._wires.get(name)
+            if not isinstance(wire, (Signal, Stack)):
+                raise self._header.refused(f"output '{shortened(name)}' is no activation")
+            term = self._settled(wire).term
+            assert isinstance(term, Made)
+            values.append(term.value)
+        if len({*values, self._walk.net.input}) != len(values) + 1:
+            raise self._header.refused("its outputs are one activation twice, or the input itself")
+        name = shortened(self._file.model.graph.name or self._path.stem)
+        return with_roles(_called(_reaching(self._walk.net.graph(name, values)), outputs))
+
+
+def _reaching(graph: Graph) -> Graph:
+    """The graph without nodes that no output depends on."""
+    read = {value.name for value in graph.outputs}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.output.name in read:
+            kept.append(node)
+            read |= {value.name for value in node.inputs}
+    return replace(graph, nodes=tuple(reversed(kept)))
+
+
+def _called(graph: Graph, outputs: Sequence[str]) -> Graph:
+    """The graph with its outputs called as in the file, where no other value has the name."""
+    values = {node.output.name for node in graph.nodes} | {graph.input.name}
+    new = {v.name: name for v, name in zip(graph.outputs, outputs, strict=True) if name not in values}
+
+    def value(old: Value) -> Value:
+        return old._replace(name=new.get(old.name, old.name))
+
+    nodes = (replace(n, inputs=tuple(map(value, n.inputs)), output=value(n.output)) for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes), outputs=tuple(map(value, graph.outputs)))

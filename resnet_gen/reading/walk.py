@@ -1,0 +1,206 @@
+"""From the nodes of an ONNX file to ours, in the file's order, one rule an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from resnet_gen.graph import Net, Value
+from resnet_gen.ops import (
+    Activation,
+    Add,
+    AsMap,
+    Flatten,
+    Mul,
+    OneMinus,
+    Op,
+    PadChannels,
+    PadMap,
+    Shape,
+    ShapeError,
+    Subsample,
+    Tensor,
+)
+from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.functions import SLOPED, Tree, identified, shortest
+from resnet_gen.reading.naming import Names
+from resnet_gen.reading.signals import (
+    Elementwise,
+    Later,
+    Made,
+    Padded,
+    Signal,
+    Stack,
+    Stepped,
+    Term,
+    Unexplained,
+)
+
+_LARGEST_FUNCTION = 40
+"""Operators that one elementwise function may take."""
+
+
+class Walk:
+    """Our graph as far as it has been read: nodes, and the constants that are their weights."""
+
+    def __init__(self, input: Value, names: Names, batch: int | None) -> None:
+        self.net = Net(input)
+        self.batch = batch
+        self.weights: dict[str, Constant] = {}
+        self.stacks: dict[tuple[int, Shape], Stack] = {}
+        self._names = names
+        self._made: dict[int, tuple[Term, Value]] = {}
+        self._views: dict[tuple[int, Shape], Term] = {}
+
+    def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, Constant], origin: int) -> Value:
+        """One more node of ours; raises `Unexplained` where shapes or weights do not fit."""
+        shapes = [value.shape for value in inputs]
+        tensors = self.fitting(op, shapes, constants, origin)
+        weight = constants.get("weight")
+        name = self._names.name(origin, weight.names if weight else ("",) if constants else ())
+        value = self.net.add(name, op, *inputs)
+        for tensor in tensors:
+            self.weights[f"{name}.{tensor.role}"] = constants[tensor.role]
+        return value
+
+    def fitting(
+        self, op: Op, shapes: Sequence[Shape], constants: Mapping[str, Constant], origin: int | None
+    ) -> tuple[Tensor, ...]:
+        """The weights of an operation, which the constants are; raises `Unexplained` where they are not."""
+        try:
+            op.shape(*shapes)
+            tensors = op.weights(*shapes)
+        except ShapeError as error:
+            raise Unexplained(str(error), origin) from None
+        if {tensor.role for tensor in tensors} != constants.keys():
+            raise Unexplained("it lacks a weight", origin)
+        for tensor in tensors:
+            found = constants[tensor.role].dims
+            if found != tensor.shape:
+                raise Unexplained(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
+        return tensors
+
+    def value(self, term: Term) -> Value:
+        """A term as a value of our graph; nodes are added for what waited. Raises `Unexplained`."""
+        if isinstance(term, Made):
+            return term.value
+        if id(term) not in self._made:
+            self._made[id(term)] = term, self._added(term)
+        return self._made[id(term)][1]
+
+    def _added(self, term: Term) -> Value:
+        if isinstance(term, Later):
+            return self.add(term.op, [self.value(t) for t in term.inputs], term.constants, term.origin)
+        if isinstance(term, Elementwise):
+            return self._function(term)
+        if isinstance(term, Padded):
+            return self._padded(term)
+        if isinstance(term, Stepped) and term.steps[0] == term.steps[1]:
+            return self.add(Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
+        raise Unexplained(_ALONE.get(type(term).__name__, "it is none of our operations"), term.origin)
+
+    def _padded(self, term: Padded) -> Value:
+        (more, *before), (out, *after) = term.before, term.after
+        if term.mode == "constant" and not any((more, *before, *after)):
+            return self.add(PadChannels(term.shape[0]), [self.value(term.inner)], {}, term.origin)
+        if term.mode == "constant" and not more + out and before[0] == before[1] and after[0] == after[1]:
+            return self.add(PadMap(before[0], after[0]), [self.value(term.inner)], {}, term.origin)
+        raise Unexplained(f"a padding of {list(term.before)} before and {list(term.after)} behind", term.origin)
+
+    def _function(self, term: Elementwise) -> Value:
+        """The last operator as an activation, or all of them as one, or the last as a sum or a product."""
+        failure: Unexplained | None = None
+        last, operands = _last(term), [t for t in term.operands if isinstance(t, Term)]
+        if last:
+            try:
+                return self.add(last, [self.value(operands[0])], {}, term.origin)
+            except Unexplained as inner:
+                failure = inner
+        whole = identified(term.tree)
+        if whole:
+            return self.add(whole, [self.value(term.leaf)], {}, term.origin)
+        if failure:
+            raise failure
+        return self._apart(term)
+
+    def _apart(self, term: Elementwise) -> Value:
+        """The last operator of a function as a node of its own."""
+        operands = term.operands
+        values = [self.value(t) for t in operands if isinstance(t, Term)]
+        if term.op_type in ("Add", "Mul") and len(values) == 2:
+            return self.add(Add() if term.op_type == "Add" else Mul(), values, {}, term.origin)
+        if term.op_type == "Sub" and operands[0] == 1.0 and len(values) == 1:
+            return self.add(OneMinus(), values, {}, term.origin)
+        numbers = ", ".join(f"{n:g}" for n in operands if isinstance(n, float))
+        raise Unexplained(
+            "an elementwise function that is none of ours" + (f", with {numbers}" if numbers else ""), term.origin
+        )
+
+    def natural(self, signal: Signal) -> Term:
+        """What computes a signal as it stands: changes of dimensions become operations of ours."""
+        term, dims = signal.term, signal.dims
+        if dims == term.shape:
+            return term
+        key = id(term), dims
+        if key not in self._views:
+            op: Op
+            if len(dims) == 1 and len(term.shape) == 3:
+                op = Flatten()
+            elif len(term.shape) == 1 and dims == (*term.shape, 1, 1):
+                op = AsMap()
+            else:
+                raise Unexplained(f"{_x(term.shape)} is read as {_x(dims)}", signal.origin)
+            self._views[key] = Later(dims, signal.origin, op, (term,))
+        return self._views[key]
+
+
+_ALONE = {
+    "Normal": "a normalization without a scale and a shift of each channel",
+    "Spread": "values repeated",
+    "Stepped": "rows and columns at unequal steps",
+    "Turned": "channels in another order",
+}
+
+
+def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term | float], origin: int) -> Elementwise:
+    """A function of one activation; raises `Unexplained` where it is of two."""
+    terms = [t for t in operands if isinstance(t, Term)]
+    leaves = {id(_leaf(t)): _leaf(t) for t in terms}
+    size = 1 + sum(t.size for t in terms if isinstance(t, Elementwise))
+    if len(leaves) != 1:
+        raise Unexplained("a function of more than one activation", origin)
+    if size > _LARGEST_FUNCTION:
+        raise Unexplained("an elementwise function that is none of ours", origin)
+    (leaf,) = leaves.values()
+    flat = tuple(sorted(settings.items()))
+    trees: list[Tree] = [_tree(t) for t in operands]
+    return Elementwise(leaf.shape, origin, op_type, flat, tuple(operands), leaf, (op_type, flat, *trees), size)
+
+
+def _last(term: Elementwise) -> Activation | None:
+    """The activation that the last operator of a function is by itself."""
+    settings = dict(term.settings)
+    if term.op_type in SLOPED:
+        return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
+    if sum(isinstance(t, Term) for t in term.operands) != 1:
+        return None
+    return identified((term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands)))
+
+
+def _leaf(term: Term) -> Term:
+    return term.leaf if isinstance(term, Elementwise) else term
+
+
+def _tree(operand: Term | float) -> Tree:
+    if isinstance(operand, float):
+        return operand
+    return operand.tree if isinstance(operand, Elementwise) else None
+
+
+def same_leaf(first: Term, second: Term) -> bool:
+    """Whether two terms are functions of one activation."""
+    return _leaf(first) is _leaf(second)
+
+
+def _x(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
