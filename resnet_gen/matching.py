@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op
+from resnet_gen.ops import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op, Shape
 
 
 class Match(NamedTuple):
@@ -57,13 +57,13 @@ def keys(graph: Graph) -> dict[str, str]:
     found = {graph.input.name: _hash("input", graph.input.shape)}
     for node in graph.nodes:
         inputs = [found[value.name] for value in node.inputs]
-        if commutes(node):
+        if _commutes(node):
             inputs.sort()
-        found[node.output.name] = _hash(signature(_plain(node)), inputs)
+        found[node.output.name] = _hash(signature(plain(node)), inputs)
     return found
 
 
-def _plain(node: Node) -> Op:
+def plain(node: Node) -> Op:
     """The operation, pooling without what makes no difference here: averages of a whole map are its mean."""
     op = node.op
     if isinstance(op, AvgPool) and node.input_shapes[0][1:] == (op.kernel, op.kernel) and node.shape[1:] == (1, 1):
@@ -86,9 +86,13 @@ def signature(op: Op) -> str:
     return f"{type(op).__name__}({', '.join(settings)})"
 
 
-def commutes(node: Node) -> bool:
-    """Whether the operands may be exchanged: those of a product may where none is spread over the other."""
-    return isinstance(node.op, Add) or (isinstance(node.op, Mul) and len(set(node.input_shapes)) == 1)
+def commutes(op: Op, *shapes: Shape) -> bool:
+    """Whether operands of these shapes may be exchanged: those of a product where none is spread over the other."""
+    return isinstance(op, Add) or (isinstance(op, Mul) and len(set(shapes)) == 1)
+
+
+def _commutes(node: Node) -> bool:
+    return commutes(node.op, *node.input_shapes)
 
 
 def _outputs(graph: Graph, found: dict[str, str]) -> list[str]:
@@ -105,7 +109,7 @@ def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
     for node in reversed(graph.nodes):
         whole = _hash(found[node.output.name], sorted(used[node.output.name]))
         for place, value in enumerate(node.inputs):
-            used[value.name].append(_hash(whole, "" if commutes(node) else place))
+            used[value.name].append(_hash(whole, "" if _commutes(node) else place))
     return {name: _hash(key, sorted(used[name])) for name, key in found.items()}
 
 
@@ -129,7 +133,7 @@ def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str,
 
 def _operands(node: Node, names: Iterable[str | None]) -> list[str]:
     found = [name or "" for name in names]
-    return sorted(found) if commutes(node) else found
+    return sorted(found) if _commutes(node) else found
 
 
 def _hash(*parts: object) -> str:

@@ -47,15 +47,26 @@ def diff(
              resnet-gen diff main:nets/mine.yaml nets/mine.yaml --format markdown
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
+    sides = _sides(before, after, settings)
+    report = _report(sides, _latency(*sides, device, precision, batch))
+    _put_out(_written(report, form), output)
+    return 0 if report.difference.same else 1
+
+
+def _report(sides: tuple[Side, Side], latency: Latency | None) -> Report:
+    """What differs; where one side is a file and norms are folded in one of both, they are folded in the other too."""
     from resnet_gen.difference.compare import compare
     from resnet_gen.emit.difference.report import Report
 
-    sides = _sides(before, after, settings)
-    files = "onnx" in (sides[0].what, sides[1].what)
-    difference = compare(sides[0].graph, sides[1].graph, files=files)
-    report = Report(*sides, difference, _latency(*sides, device, precision, batch))
-    _put_out(_written(report, form), output)
-    return 0 if difference.same else 1
+    first, second = (side.graph for side in sides)
+    if "onnx" not in (sides[0].what, sides[1].what):
+        return Report(*sides, compare(first, second), latency)
+    from resnet_gen.passes.fold import foldable, folded
+
+    norms = len(foldable(first)), len(foldable(second))
+    if norms[0] != norms[1]:
+        first, second = folded(first), folded(second)
+    return Report(*sides, compare(first, second, files=True), latency, norms[0] - norms[1])
 
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
@@ -63,7 +74,10 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
     from resnet_gen.problems import refuse
 
     if after is not None:
-        return side(before, settings), side(after, settings)
+        first, second = side(before, settings), side(after, settings)
+        if settings and first.what == second.what == "onnx":
+            raise refuse("--set changes no file", hint="both networks are files")
+        return first, second
     if not settings:
         raise refuse("one network is given, and nothing to compare it with", hint="give another, or --set KEY=VALUE")
     changed = side(before, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -12,11 +12,12 @@ from resnet_gen.difference.outline import Block, Stage
 from resnet_gen.difference.pairing import StagePair, pair
 from resnet_gen.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node
-from resnet_gen.matching import match, visible
+from resnet_gen.matching import match, plain, visible
 from resnet_gen.ops import Conv, Linear, Op
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "follows"]
-"""What happened to a layer; `follows` is another shape that comes from a change elsewhere."""
+"""What happened to a layer; `follows` is what comes from a change elsewhere: another shape, or another operand where
+layers of the same block came or went."""
 
 
 class Setting(NamedTuple):
@@ -62,6 +63,11 @@ class BlockChange:
     before: Block | None
     after: Block | None
     changes: tuple[Change, ...]
+
+    @cached_property
+    def rebuilt(self) -> bool:
+        """Whether layers came or went."""
+        return any(change.before is None or change.after is None for change in self.changes)
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def _same(before: Graph, after: Graph, files: bool) -> tuple[tuple[Node, Node], 
     if len(before.nodes) != len(after.nodes) or before.input.shape != after.input.shape:
         return ()
     found = match(before, after)
-    exact = found.same and all(_exact(a.op, files) == _exact(b.op, files) for a, b in found.pairs)
+    exact = found.same and all(_exact(a, files) == _exact(b, files) for a, b in found.pairs)
     return found.pairs if exact else ()
 
 
@@ -140,7 +146,8 @@ def _stage(stage: StagePair, wiring: Wiring, files: bool) -> StageChange:
     blocks = []
     for block in stage.blocks:
         places = _places(block.before) | _places(block.after)
-        found = [_change(a, b, places, wiring, files) for a, b in block.nodes]
+        rebuilt = any(a is None or b is None for a, b in block.nodes)
+        found = [_change(a, b, places, wiring, files, rebuilt) for a, b in block.nodes]
         if changes := tuple(change for change in found if change):
             blocks.append(BlockChange(block.before, block.after, changes))
     return StageChange(stage.before, stage.after, tuple(blocks))
@@ -150,22 +157,23 @@ def _places(block: Block | None) -> dict[int, str]:
     return {id(node): place for node, place in zip(block.nodes, block.places, strict=True)} if block else {}
 
 
-def _change(a: Node | None, b: Node | None, places: dict[int, str], wiring: Wiring, files: bool) -> Change | None:
+def _change(
+    a: Node | None, b: Node | None, places: dict[int, str], wiring: Wiring, files: bool, rebuilt: bool
+) -> Change | None:
     place = places[id(b or a)]
     if not (a and b):
         return Change("removed" if a else "added", a, b, place)
-    settings = (*_settings(_exact(a.op, files), _exact(b.op, files)), *_operands(a, b, wiring))
-    if settings:
-        return Change("changed", a, b, place, settings)
-    follows = a.shape != b.shape or a.input_shapes != b.input_shapes
-    return Change("follows", a, b, place) if follows else None
+    settings, operands = tuple(_settings(_exact(a, files), _exact(b, files))), tuple(_operands(a, b, wiring))
+    shapes = a.shape != b.shape or a.input_shapes != b.input_shapes
+    if settings or (operands and not rebuilt):
+        return Change("changed", a, b, place, settings + operands)
+    return Change("follows", a, b, place, operands) if operands or shapes else None
 
 
-def _exact(op: Op, files: bool) -> Op:
+def _exact(node: Node, files: bool) -> Op:
     """The operation with what makes it another: not what weights start from, and for files what they show."""
-    shown = visible(op)
-    if isinstance(op, Conv) and not files:
-        assert isinstance(shown, Conv)
+    op, shown = node.op, visible(plain(node))
+    if isinstance(op, Conv) and isinstance(shown, Conv) and not files:
         return replace(shown, standardize=op.standardize)
     return shown
 
@@ -189,8 +197,6 @@ _CALLED: dict[tuple[type[Op], str], str] = {
 """Settings by the field's words, where ours are shorter."""
 
 
-def _operands(a: Node, b: Node, wiring: Wiring) -> Sequence[Setting]:
-    if not wiring.rewired(a, b):
-        return ()
-    before, after = (tuple(value.name for value in node.inputs) for node in (a, b))
-    return (Setting("operands", before, after),)
+def _operands(a: Node, b: Node, wiring: Wiring) -> Iterator[Setting]:
+    if wiring.rewired(a, b):
+        yield Setting("operands", *(tuple(value.name for value in node.inputs) for node in (a, b)))

@@ -64,12 +64,22 @@ def _nodes(before: Block | None, after: Block | None, aligner: Aligner) -> Pairs
     if before.path == FLAT:
         return aligner.align(before.nodes, after.nodes, _NODE_KEYS, rest=False)
     named = dict(zip(after.roughly, after.nodes, strict=True))
-    partners = {id(node): named.pop(place, None) for place, node in zip(before.roughly, before.nodes, strict=True)}
+    ends = {id(before.nodes[-1]): named.pop(after.roughly[-1])} if _replaced(before, after) else {}
+    partners = {
+        id(node): ends[id(node)] if id(node) in ends else named.pop(place, None)
+        for place, node in zip(before.roughly, before.nodes, strict=True)
+    }
     left = [node for node in before.nodes if partners[id(node)] is None]
     for a, b in aligner.align(left, list(named.values()), _NODE_KEYS[2:], rest=False):
         if a:
             partners[id(a)] = b
     return _merged(before.nodes, after.nodes, partners)
+
+
+def _replaced(before: Block, after: Block) -> bool:
+    """Whether a block of other layers ends alike: what follows takes the end's result, whatever that is called."""
+    layers = [sum(node.op.is_layer for node in block.nodes) for block in (before, after)]
+    return layers[0] != layers[1] and sort_of(before.nodes[-1]) == sort_of(after.nodes[-1])
 
 
 _NODE_KEYS: tuple[Key[Node], ...] = (

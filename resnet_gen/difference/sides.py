@@ -20,11 +20,16 @@ What: TypeAlias = Literal["spec", "revision", "onnx"]
 
 
 class Side(NamedTuple):
-    """One of two networks: what was given for it, what that is, and its graph."""
+    """One of two networks: what was given for it, what that is, and its graph.
+
+    Of a file, `precision` is what it computes in, and `unexplained` the names of nodes that are none of our operations.
+    """
 
     given: str
     what: What
     graph: Graph
+    precision: str = "fp32"
+    unexplained: tuple[str, ...] = ()
 
 
 def side(given: str, settings: Sequence[str] = ()) -> Side:
@@ -53,4 +58,10 @@ def _exported(revision: Revision, settings: Sequence[str]) -> Loaded:
 
 
 def _file(given: str, revision: Revision | None) -> Side:
-    raise refuse("ONNX files are not read yet", given)
+    if revision:
+        raise refuse("only specs are read from a revision", given, f"git show {given} > FILE.onnx, and give that file")
+    from resnet_gen.reading import Opaque, read
+
+    found = read(Path(given), partial=True)
+    unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
+    return Side(given, "onnx", found.graph, found.precision, unexplained)

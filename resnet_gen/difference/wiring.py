@@ -29,7 +29,7 @@ class Wiring:
         if len(a.inputs) != len(b.inputs):
             return True
         straight = self._alike(a.inputs, b.inputs)
-        return not straight and not (commutes(a) and commutes(b) and self._alike(a.inputs[::-1], b.inputs))
+        return not straight and not (_turns(a) and _turns(b) and self._alike(a.inputs[::-1], b.inputs))
 
     def outputs_differ(self) -> bool:
         """Whether the networks put out other values, or in another order."""
@@ -39,6 +39,10 @@ class Wiring:
     def _alike(self, first: tuple[Value, ...], second: tuple[Value, ...]) -> bool:
         pairs = zip(first, second, strict=True)
         return all(self._before[a.name] & self._after[b.name] for a, b in pairs)
+
+
+def _turns(node: Node) -> bool:
+    return commutes(node.op, *node.input_shapes)
 
 
 def _sources(graph: Graph, numbers: dict[int, int]) -> dict[str, frozenset[int]]:

@@ -27,6 +27,7 @@ def data(report: Report) -> dict[str, Any]:
         "counts": {name: _figure(before[name], after[name]) for name in before},
         "latency": report.latency._asdict() if report.latency else None,
         "folded": report.folded,
+        "notes": report.notes,
         "stages": [_stage(stage) for stage in difference.stages if stage.blocks],
         "changes": [_change(change) for change in difference.changes],
         "outputs_changed": difference.outputs,
@@ -40,6 +41,8 @@ def _side(side: Side) -> dict[str, Any]:
         "given": side.given,
         "what": side.what,
         "name": graph.name,
+        "precision": side.precision,
+        "unexplained": list(side.unexplained),
         "input": {"name": graph.input.name, "shape": list(graph.input.shape)},
         "outputs": [{"name": value.name, "shape": list(value.shape)} for value in graph.outputs],
     }
@@ -77,7 +80,7 @@ def _change(change: Change) -> dict[str, Any]:
         "path": change.node.path,
         "before": _layer(change.before),
         "after": _layer(change.after),
-        "settings": {setting.name: [_plain(setting.before), _plain(setting.after)] for setting in change.settings},
+        "settings": {setting.name: [setting.before, setting.after] for setting in change.settings},
         "difference": change.counts,
     }
 
@@ -92,7 +95,3 @@ def _layer(node: Node | None) -> dict[str, Any] | None:
         "inputs": [list(shape) for shape in node.input_shapes],
         "output": list(node.shape),
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -9,16 +9,16 @@ from resnet_gen.emit.difference.report import Latency, Report, figures, listed, 
 from resnet_gen.emit.difference.rows import Row, rows, stage_rows
 from resnet_gen.emit.difference.summary import headline
 from resnet_gen.emit.text import columns
-from resnet_gen.problems import several, shortened, visible
+from resnet_gen.problems import shortened, visible
 
 LIMIT = 65_536
 """Characters that GitHub takes in a comment."""
 ROOM = 15_000
 """Characters of each of the three lists; what stands around them is shorter than the rest."""
-CELL = 200
+CELL = 300
 """Characters of a cell, before any is escaped."""
 
-_MARKS = frozenset("\\`*_{}[]#|~<>&@!:")
+_MARKS = frozenset("\\`*_{}[]#|~<>&@!")
 _LINKED = re.compile(r"(@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-)|\b[0-9a-f]{6}(?=[0-9a-f]))", re.IGNORECASE)
 """What GitHub makes a mention or a link of, where a character of no width does not follow it."""
 
@@ -27,10 +27,10 @@ def markdown(report: Report) -> str:
     """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
     lines = [f"**{code(report.before.given)} → {code(report.after.given)}**: {escaped(headline(report), 1_000)}"]
     if not report.difference.same:
-        lines += ["", *_counts(report), *_details(report)]
-    if report.difference.renamed:
-        pairs = [f"{before} -> {after}" for before, after in report.difference.renamed]
-        lines += ["", *_folded(f"Called differently: {several(len(pairs), 'name')}", _fenced("text", pairs))]
+        lines += ["", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report)]
+    if renamed := report.difference.renamed:
+        pairs = [f"{before} -> {after}" for before, after in renamed]
+        lines += ["", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs))]
     return "\n".join(lines) + "\n"
 
 
@@ -71,10 +71,10 @@ def _details(report: Report) -> Iterator[str]:
     changes, follow = ([row for row in found if (row.sign == "=") == shapes] for shapes in (False, True))
     stages = list(_stages(report))
     parts = [
-        ("What changed, by stages", stages),
-        ("What changed, by layers", _fenced("diff", _lines(changes))),
+        ("By stage", stages),
+        ("By layer", _fenced("diff", _lines(changes))),
         (
-            f"Shapes that follow from it, in {several(sum(len(row.names) for row in follow), 'layer')}",
+            "What follows from it",
             _fenced("text", _lines(follow)),
         ),
     ]
@@ -87,12 +87,12 @@ def _stages(report: Report) -> Iterator[str]:
     found = stage_rows(report.difference)
     if not found:
         return
-    yield from _table_row(("stage", "before", "after", "params", "", "MACs", ""))
-    yield "|---|---|---|--:|--:|--:|--:|"
+    yield from _table_row(("stage", "blocks", "params", "MACs"))
+    yield "|---|---|--:|--:|"
     for row in found:
-        blocks = row.blocks if row.blocks[0] != row.blocks[1] else (row.blocks[0], "")
-        counts = (cell for figure in row.figures[:2] for cell in (figure.both, figure.difference))
-        yield from _table_row((row.title, *blocks, *counts))
+        before, after = row.blocks
+        blocks = before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
+        yield from _table_row((row.title, blocks, *(figure.difference for figure in row.figures[:2])))
 
 
 def _lines(found: Sequence[Row]) -> list[str]:

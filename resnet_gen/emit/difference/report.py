@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ from resnet_gen.ops import (
     SumPositions,
     TakeChannels,
 )
-from resnet_gen.problems import shortened
+from resnet_gen.problems import several, shortened
 
 
 class Latency(NamedTuple):
@@ -49,7 +49,11 @@ class Latency(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """Two networks, what differs, and how long each is predicted to take; `folded` batch norms are in convolutions."""
+    """Two networks, what differs, and how long each is predicted to take.
+
+    `folded` is how many more batch norms the first has behind convolutions than the second, fewer if negative: where
+    it is not 0, the difference is that of both with all of them folded.
+    """
 
     before: Side
     after: Side
@@ -61,6 +65,28 @@ class Report:
     def title(self) -> str:
         """Both by what was given for them."""
         return f"{self.before.given} -> {self.after.given}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What makes no other architecture but is worth a word, names aside, and what was not looked into."""
+        return [*_folded(self), *_precision(self), *_unexplained(self)]
+
+
+def _folded(report: Report) -> Iterator[str]:
+    if report.folded:
+        yield f"{several(abs(report.folded), 'batch norm')} folded in the {'second' if report.folded > 0 else 'first'}"
+
+
+def _precision(report: Report) -> Iterator[str]:
+    before, after = report.before.precision, report.after.precision
+    if before != after:
+        yield f"{before} -> {after}"
+
+
+def _unexplained(report: Report) -> Iterator[str]:
+    names = [*report.before.unexplained, *report.after.unexplained]
+    if names:
+        yield f"{several(len(names), 'node')} compared as ONNX has them ({listed(names)})"
 
 
 class Figure(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from resnet_gen.count import count_nodes
 from resnet_gen.difference.compare import BlockChange, Change, Difference, StageChange
 from resnet_gen.difference.outline import Block, Stage
-from resnet_gen.emit.difference.report import Figure, block_name, changed
+from resnet_gen.emit.difference.report import OTHER_OPERANDS, Figure, block_name, changed
 from resnet_gen.emit.text import block_text, blocks_text, describe, sides, stage_title
 from resnet_gen.graph import Node
 
@@ -29,35 +29,37 @@ def rows(difference: Difference) -> list[Row]:
     found: dict[tuple[Sign, str], list[str]] = {}
     for stage in difference.stages:
         for block in stage.blocks:
-            for sign, what, name in _told(stage, block):
+            for sign, what, name in _told(block):
                 found.setdefault((sign, what), []).append(name)
     listed = [Row(sign, what, tuple(names)) for (sign, what), names in found.items()]
     return sorted(listed, key=lambda row: row.sign == "=")
 
 
-def _told(stage: StageChange, block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
+def _told(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
     whole = block.after or block.before
     assert whole
     if not (block.before and block.after) and len(whole.nodes) > 1:
         yield "+" if block.after else "-", _block_text(whole), block_name(whole.nodes)
         return
     for change in block.changes:
-        yield SIGNS[change.kind], _layer_text(change, stage), change.node.name
+        yield SIGNS[change.kind], _layer_text(change, block), change.node.name
 
 
 def _block_text(block: Block) -> str:
     return f"[{block_text(block.nodes)}]" if block.path.startswith("stages.") else block_text(block.nodes)
 
 
-def _layer_text(change: Change, stage: StageChange) -> str:
+def _layer_text(change: Change, block: BlockChange) -> str:
     if change.kind == "follows":
         assert change.before
         assert change.after
         if change.before.shape != change.after.shape:
             return f"{sides(change.before.shape)} -> {sides(change.after.shape)}"
-        return f"takes {_taken(change.before)} -> {_taken(change.after)}"
+        taken = (_taken(change.before), _taken(change.after))
+        return OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
     if change.kind == "changed":
-        return ", ".join(changed(change, setting) for setting in change.settings)
+        told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
+        return ", ".join(changed(change, setting) for setting in told)
     role = change.node.role
     return describe(change.node) + (f" ({role})" if role != "main" else "")
 

@@ -1,4 +1,4 @@
-"""A difference in one line: by general rules, each of which tells some changes and leaves the rest to the next."""
+"""A difference in one line, by general rules: each coarse one tells some changes and leaves the rest to the next."""
 
 from __future__ import annotations
 
@@ -35,25 +35,23 @@ class Item(NamedTuple):
 
 
 Told: TypeAlias = tuple[list[str], list[Item]]
+Numbered: TypeAlias = Iterator[tuple[int, str]]
+"""Clauses, each with the number of layers that it is about."""
 
 
 def headline(report: Report) -> str:
     """Everything in one line: what changed, and the counts that did."""
     difference, told = report.difference, clauses(report.difference)
     if difference.same:
-        return "; ".join(["the same architecture", *_notes(report)])
+        names = several(len(difference.renamed), "name")
+        differ = [f"{names} differ"] if len(difference.renamed) > 1 else [f"{names} differs"]
+        return "; ".join(["the same architecture", *report.notes, *(differ if difference.renamed else [])])
     shown = told if len(told) <= MOST else [*told[: MOST - 1], f"{len(told) - MOST + 1} other kinds of change"]
     counts = [_counted(figure) for figure in figures(difference)[:2] if figure.before != figure.after]
     latency = report.latency
     if latency:
         counts.append(f"{latency.before:,.3g} ms -> {latency.after:,.3g} ms predicted on {latency.device}")
     return "; ".join([*shown, ", ".join(counts) or "params and MACs unchanged"])
-
-
-def _notes(report: Report) -> list[str]:
-    renamed = len(report.difference.renamed)
-    notes = [f"{several(renamed, 'layer')} called differently"] if renamed else []
-    return [f"{several(report.folded, 'batch norm')} folded", *notes] if report.folded else notes
 
 
 def _counted(figure: Figure) -> str:
@@ -64,10 +62,11 @@ def clauses(difference: Difference) -> list[str]:
     """What changed, the most telling first."""
     found = [_input(difference)] if difference.input else []
     items = list(_items(difference))
-    for rule in RULES:
+    for rule in COARSE:
         told, items = rule(items, difference)
         found += told
-    return [*found, _outputs(difference)] if difference.outputs else found
+    layers = sorted([*_settings(items, difference), *_layers(items), *_operands(items)], key=lambda told: -told[0])
+    return [*found, *([_outputs(difference)] if difference.outputs else []), *(text for _, text in layers)]
 
 
 def _items(difference: Difference) -> Iterator[Item]:
@@ -76,7 +75,9 @@ def _items(difference: Difference) -> Iterator[Item]:
             for change in block.changes:
                 if change.kind in ("added", "removed"):
                     yield Item(stage, block, change)
-                yield from (Item(stage, block, change, setting) for setting in change.settings)
+                elif change.kind == "changed":
+                    told = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
+                    yield from (Item(stage, block, change, setting) for setting in told)
 
 
 def _input(difference: Difference) -> str:
@@ -145,8 +146,7 @@ def _other_blocks(items: list[Item], difference: Difference) -> Told:
             replaced[id(item.block)] = item.block
     kinds = Counter(f"{_windows(b.before)} -> {_windows(b.after)}" for b in replaced.values())
     told = [f"{several(number, 'block')} replaced ({kind})" for kind, number in kinds.items()]
-    left = [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
-    return told, [i for i in left if not replaced or i.setting is None or i.setting.name != "operands"]
+    return told, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
 
 
 def _windows(block: Block | None) -> str:
@@ -205,15 +205,15 @@ def _attention(items: list[Item], difference: Difference) -> Told:
 _TO = {"added": "to", "removed": "from", "replaced": "in"}
 
 
-def _settings(items: list[Item], difference: Difference) -> Told:
+def _settings(items: list[Item], difference: Difference) -> Numbered:
     """Every other setting, by what it was and is; `everywhere` where no such layer is left."""
     of_a_kind = Counter(noun(node.op) for node in difference.before.nodes)
     found: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in items:
         if item.setting and item.setting.name != "operands" and not _follows(item):
             found[_subject(item), item.setting.name].append(item)
-    told = [_setting_told(what, name, same, of_a_kind) for (what, name), same in found.items()]
-    return told, [item for item in items if item.setting is None or item.setting.name == "operands"]
+    for (what, name), same in found.items():
+        yield len(same), _setting_told(what, name, same, of_a_kind)
 
 
 def _follows(item: Item) -> bool:
@@ -256,15 +256,15 @@ def _way(item: Item) -> str:
     return changed(item.change, item.setting)
 
 
-def _layers(items: list[Item], difference: Difference) -> Told:
+def _layers(items: list[Item]) -> Numbered:
     """Every other layer that was added or removed, by what it is and on which path."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for item in items:
         if item.setting is None:
             node = item.change.node
             found[item.change.kind, noun(node.op), node.role].append(node.name)
-    told = [_layers_told(*key, names) for key, names in found.items()]
-    return told, [item for item in items if item.setting]
+    for key, names in found.items():
+        yield len(names), _layers_told(*key, names)
 
 
 def _layers_told(kind: str, what: str, role: str, names: list[str]) -> str:
@@ -273,22 +273,12 @@ def _layers_told(kind: str, what: str, role: str, names: list[str]) -> str:
     return f"{several(len(names), what)} {kind}{path}{place}"
 
 
-def _operands(items: list[Item], difference: Difference) -> Told:
-    names = [item.change.node.name for item in items]
-    verb = "takes" if len(names) == 1 else "take"
-    return ([f"{several(len(names), 'layer')} {verb} other operands ({listed(names, 2)})"] if names else []), []
+def _operands(items: list[Item]) -> Numbered:
+    names = [item.change.node.name for item in items if item.setting and item.setting.name == "operands"]
+    if names:
+        verb = "takes" if len(names) == 1 else "take"
+        yield len(names), f"{several(len(names), 'layer')} {verb} other operands ({listed(names, 2)})"
 
 
 Rule: TypeAlias = Callable[[list[Item], Difference], Told]
-RULES: tuple[Rule, ...] = (
-    _whole_stages,
-    _ends,
-    _whole_blocks,
-    _other_blocks,
-    _moves,
-    _classes,
-    _attention,
-    _settings,
-    _layers,
-    _operands,
-)
+COARSE: tuple[Rule, ...] = (_whole_stages, _ends, _whole_blocks, _other_blocks, _moves, _classes, _attention)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from resnet_gen.emit.difference.report import Latency, Report, figures, listed, percent
-from resnet_gen.emit.difference.rows import rows, stage_rows
+from resnet_gen.emit.difference.rows import Row, rows, stage_rows
 from resnet_gen.emit.difference.summary import headline
 from resnet_gen.emit.text import columns
-from resnet_gen.problems import several, visible
+from resnet_gen.problems import visible
 
 MOST_ROWS = 200
-MOST_SHAPES = 12
-FOLLOW = "shapes that follow from it:\n"
+MOST_FOLLOWING = 12
+FOLLOW = "what follows from it:\n"
 
 
 def text(report: Report) -> str:
@@ -44,7 +44,7 @@ def _latency(latency: Latency) -> tuple[str, ...]:
 
 
 def _stages(report: Report) -> Iterator[str]:
-    found = stage_rows(report.difference)
+    found = stage_rows(report.difference)[:MOST_ROWS]
     if found:
         header = ("stage", *(cell for figure in found[0].figures[:2] for cell in (figure.name, "")))
         lines = [
@@ -57,15 +57,21 @@ def _stages(report: Report) -> Iterator[str]:
 def _details(report: Report) -> Iterator[str]:
     found = rows(report.difference)
     follow = [row for row in found if row.sign == "="]
-    for title, listed_rows, most in (("", found[: len(found) - len(follow)], MOST_ROWS), (FOLLOW, follow, MOST_SHAPES)):
-        if listed_rows:
-            lines = [(row.sign, row.what, listed(row.names)) for row in listed_rows[:most]]
-            more = len(listed_rows) - len(lines)
-            yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
+    yield from _listed(found[: len(found) - len(follow)], "", MOST_ROWS)
+    yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
+
+
+def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
+    if found:
+        lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
+        more = len(found) - len(lines)
+        yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
 
 
 def _notes(report: Report) -> Iterator[str]:
-    renamed = report.difference.renamed
-    if renamed:
+    """What is no difference; the headline of networks that are the same says it already."""
+    if report.notes and not report.difference.same:
+        yield f"note: {'; '.join(report.notes)}\n"
+    if renamed := report.difference.renamed:
         pairs = listed([f"{before} -> {after}" for before, after in renamed])
-        yield f"called differently: {several(len(renamed), 'name')}: {pairs}\n"
+        yield f"names that differ: {pairs}\n"
