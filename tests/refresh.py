@@ -12,6 +12,7 @@ from resnet_gen.language import language_page
 from resnet_gen.schema import json_schema
 from tests import published
 from tests.bad_specs import test_bad_specs
+from tests.differences import test_differences
 from tests.unit import test_targets
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +26,7 @@ def main() -> int:
     (ROOT / "docs" / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
     test_bad_specs.refresh()
     test_targets.refresh()
+    test_differences.refresh()
     published.refresh()
     cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0

@@ -116,7 +116,8 @@ class Difference:
     @cached_property
     def renamed(self) -> list[tuple[str, str]]:
         """Names before and after of layers, inputs and outputs that are called differently."""
-        ends = zip((self.before.input, *self.before.outputs), (self.after.input, *self.after.outputs), strict=False)
+        first, second = ((graph.input, *graph.outputs) for graph in (self.before, self.after))
+        ends = [(first[0], second[0])] if self.outputs else zip(first, second, strict=True)
         named = [*((a.name, b.name) for a, b in self.pairs), *((a.name, b.name) for a, b in ends)]
         return [pair for pair in dict.fromkeys(named) if pair[0] != pair[1]]
 

@@ -128,11 +128,12 @@ def _blocks_told(what: str, stages: Counter[str]) -> str:
 
 
 def _ends(items: list[Item], difference: Difference) -> Told:
-    """Stem and head, where layers came or went there."""
+    """Stem and head, where layers came or went, or have another window."""
     replaced = {
         item.title: None
         for item in items
-        if item.title in ("stem", "head") and item.setting is None and item.change.node.op.is_layer
+        if item.title in ("stem", "head") and item.change.node.op.is_layer
+        if item.setting is None or item.setting.name == "kernel"
     }
     return [f"{title} replaced" for title in replaced], [item for item in items if item.title not in replaced]
 
