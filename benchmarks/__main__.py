@@ -23,6 +23,7 @@ def _ours(folder: str) -> list[Case]:
         Case("resnet-gen --help", [tool, "--help"]),
         Case("verify all specs", [tool, "verify"]),
         Case("the same as JUnit and SARIF", [tool, "verify", *_told(f"{folder}/found")], f"{folder}/found.xml"),
+        Case("diff of 1000 layers", [tool, "diff", "preact1001", "cifar-resnet1202"], exits=1),
         Case("ResNet-50 to ONNX", [*build, f"{folder}/50", "resnet50"], f"{folder}/50"),
         Case("ResNet-152 to ONNX", [*build, f"{folder}/152", "resnet152"], f"{folder}/152"),
     ]
@@ -74,6 +75,7 @@ def _ratios(cases: dict[str, Case]) -> None:
     _line("ResNet-152's peak over ResNet-50's", growth, "1.0, within 5 %", growth <= 1.05)
     for name in ("verify all specs", "the same as JUnit and SARIF"):
         _line(f"{name}, s", cases[name].time, "under 5", cases[name].time < 5)
+    _line("diff of 1000 layers, s", cases["diff of 1000 layers"].time, "under 1", cases["diff of 1000 layers"].time < 1)
     extra = cases["resnet-gen --help"].time - cases["bare python"].time
     _line("--help over a bare Python start, s", extra, "under 0.1", extra < 0.1)
 

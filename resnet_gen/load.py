@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from pathlib import Path
@@ -66,14 +66,15 @@ class Loaded:
         return hashlib.sha256("\n".join((self.canonical(), *self.code)).encode()).hexdigest()
 
 
-def load(reference: str, settings: Sequence[str] = ()) -> Loaded:
+def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], str] | None = None) -> Loaded:
     """Load the spec at a path, or the shipped spec of that name, with `--set` texts laid over it.
 
-    Raises `Refused` for whatever is wrong with any of it.
+    `called` says how messages call a file that is not shipped. Raises `Refused` for whatever is wrong with any of it.
     """
     path = find(reference)
     code: list[str] = []
-    source = _with_parents(path, _shown(path, reference), (), code)
+    shown = called(path) if called else _shown(path, reference)
+    source = _with_parents(path, shown, (), code, called or str)
     changes = [_setting(text) for text in settings]
     own = [s.marks[()].value.document for s in (source, *changes)]
     source = reduce(overlay, changes, source)
@@ -128,10 +129,12 @@ def _shown(path: Path, reference: str) -> str:
     return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
 
 
-def _with_parents(path: Path, shown: str, children: tuple[Path, ...], code: list[str]) -> Source:
+def _with_parents(
+    path: Path, shown: str, children: tuple[Path, ...], code: list[str], called: Callable[[Path], str]
+) -> Source:
     """The spec at a path over its parents; the hash of each file of parts is added to `code`."""
     source = _read(path, shown)
-    _run_parts(source, path, code)
+    _run_parts(source, path, code, called)
     parent = source.data.get("extends")
     if parent is None:
         return source
@@ -144,8 +147,8 @@ def _with_parents(path: Path, shown: str, children: tuple[Path, ...], code: list
         raise refuse("extends: circular", where, " -> ".join(p.name for p in (*chain, target)))
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
-    shown = _shown(target, parent if parent in shipped_specs() else str(target))
-    return overlay(_inherited(_with_parents(target, shown, chain, code)), source)
+    shown = _shown(target, parent) if parent in shipped_specs() else called(target)
+    return overlay(_inherited(_with_parents(target, shown, chain, code, called)), source)
 
 
 def _read(path: Path, shown: str) -> Source:
@@ -156,7 +159,7 @@ def _read(path: Path, shown: str) -> Source:
 _read_shipped = cache(read_file)
 
 
-def _run_parts(source: Source, path: Path, code: list[str]) -> None:
+def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Path], str]) -> None:
     """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
     named = source.data.get("parts")
     for index, name in enumerate(named if isinstance(named, list) else ()):
@@ -164,7 +167,8 @@ def _run_parts(source: Source, path: Path, code: list[str]) -> None:
             where = source.span(("parts", index))
             if Path(name).suffix != ".py" or "\0" in name:
                 raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
-            code.append(run_file(path.parent / name, where))
+            file = path.parent / name
+            code.append(run_file(file, where, called(file)))
 
 
 def _parent_path(parent: str, child: Path, where: Span | None) -> Path:

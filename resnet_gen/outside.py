@@ -33,8 +33,8 @@ class CodeWarning(UserWarning):
     """Code from outside the package is run."""
 
 
-def run_file(path: Path, where: Span | None) -> str:
-    """Run the parts in a Python file, once a process; returns the SHA-256 of its text.
+def run_file(path: Path, where: Span | None, shown: str) -> str:
+    """Run the parts in a Python file, which messages call `shown`, once a process; returns the SHA-256 of its text.
 
     Warns with `CodeWarning`. Raises `Refused` if it cannot be read or run, or defines no sound part.
     """
@@ -45,9 +45,18 @@ def run_file(path: Path, where: Span | None) -> str:
     digest = hashlib.sha256(text).hexdigest()
     name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
     if name not in _run:
-        _warn(f"the Python code in '{path}' is run", where)
-        _load(name, path, where)
+        _warn(f"the Python code in '{shown}' is run", where)
+        _load(name, path, where, shown)
     return digest
+
+
+def forget_files() -> bool:
+    """Know no longer what files define: another revision of a file defines the same. Returns whether any did."""
+    names = {name for name in _run if name.startswith(_MODULES)}
+    forget(part for part in _parts() if part.__module__ in names)
+    for name in names:
+        del _run[name]
+    return bool(names)
 
 
 def run_installed() -> None:
@@ -66,13 +75,13 @@ def _warn(message: str, where: Span | None) -> None:
     warnings.warn(CodeWarning(str(Problem(message, where, severity="warning"))), stacklevel=2)
 
 
-def _load(name: str, path: Path, where: Span | None) -> None:
+def _load(name: str, path: Path, where: Span | None, shown: str) -> None:
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None:
         raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    with _adding(name, str(path), where):
+    with _adding(name, shown, where):
         found.loader.exec_module(module)
 
 

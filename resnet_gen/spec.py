@@ -305,6 +305,12 @@ def know_every_part() -> None:
     Spec.model_rebuild(force=True)
 
 
+def forget_files() -> None:
+    """Let `Spec` hold no part any longer that a spec's own files define."""
+    if outside.forget_files():
+        Spec.model_rebuild(force=True)
+
+
 def _know(kinds: set[str]) -> None:
     """Let `Spec` hold parts of these kinds; all, if it was made without them or a family would have none."""
     if registry.load_parts(kinds):

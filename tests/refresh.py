@@ -14,6 +14,7 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.schema import json_schema
 from tests import published
 from tests.bad_specs import test_bad_specs
+from tests.differences import test_differences
 from tests.unit import test_project, test_targets
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +31,7 @@ def main() -> int:
     test_bad_specs.refresh()
     test_targets.refresh()
     test_project.refresh()
+    test_differences.refresh()
     published.refresh()
     lock = ROOT / "specs" / "resnet-gen.lock"
     lock.unlink(missing_ok=True)

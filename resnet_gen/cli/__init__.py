@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": ("check", "verify"),
     "rule": ("check", "rule"),
     "lock": ("locking", "lock"),
+    "diff": ("differ", "diff"),
     "build": ("make", "build"),
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),

@@ -39,7 +39,7 @@ def stage_rows(graph: Graph) -> list[StageRow]:
     rows = []
     for stage, nodes in stages_of(graph.nodes).items():
         total = count_nodes(nodes)
-        rows.append(StageRow(stage_title(stage), nodes[-1].shape, _blocks(nodes), total.params, total.macs))
+        rows.append(StageRow(stage_title(stage), nodes[-1].shape, blocks_text(nodes), total.params, total.macs))
     return rows
 
 
@@ -53,9 +53,9 @@ def stage_title(stage: str) -> str:
     return f"stage {int(stage.split('.')[1]) + 1}" if stage.startswith("stages.") else stage
 
 
-def _blocks(nodes: Sequence[Node]) -> str:
+def blocks_text(nodes: Sequence[Node]) -> str:
     """What a stage repeats, as the paper writes it: `[3x3, 64; 3x3, 64] x 2`."""
-    groups = [(block, _layers(list(group))) for block, group in groupby(nodes, key=lambda n: n.block)]
+    groups = [(block, block_text(list(group))) for block, group in groupby(nodes, key=lambda n: n.block)]
     blocks = [text for _, text in groups if text]
     if not nodes[0].path.startswith("stages."):
         return ", ".join(blocks)
@@ -82,7 +82,7 @@ def _times(items: Sequence[str], start: int, length: int) -> int:
     return times
 
 
-def _layers(nodes: Sequence[Node]) -> str:
+def block_text(nodes: Sequence[Node]) -> str:
     """The main layers of a block, strides left out unless it is a stem."""
     shown = (ops.Conv, ops.MaxPool, ops.AvgPool, ops.BlurPool, ops.GlobalAvgPool, ops.Linear, ops.Softmax)
     main = [n for n in nodes if n.role == "main" and isinstance(n.op, shown)]
@@ -116,10 +116,10 @@ def describe(node: Node, stride: bool = True) -> str:
             return f"{op.kernel}x{op.kernel} {kind} pool, stride {op.stride}"
         case ops.Activation():
             return op.function
-    return _PLAIN.get(type(op), type(op).__name__.lower())
+    return PLAIN.get(type(op), type(op).__name__.lower())
 
 
-_PLAIN: dict[type[ops.Op], str] = {
+PLAIN: dict[type[ops.Op], str] = {
     ops.BatchNorm: "batch norm",
     ops.GroupNorm: "group norm",
     ops.GlobalAvgPool: "global average pool",
@@ -133,6 +133,7 @@ _PLAIN: dict[type[ops.Op], str] = {
     ops.PadMap: "zero border",
     ops.AsMap: "as map",
 }
+"""Operations without settings worth a word, and norms, in a few words."""
 
 
 def sides(shape: Shape) -> str:

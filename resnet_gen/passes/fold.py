@@ -21,23 +21,34 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     follow a sum, stay, and so do those of a convolution that the network puts
     out. The sums are formed in float64.
     """
-    outputs = {value.name for value in graph.outputs}
-    makers = {node.output.name: node for node in graph.nodes if node.output.name not in outputs}
-    readers = graph.consumers()
-    pairs = {
-        norm.name: makers[norm.inputs[0].name]
-        for norm in graph.nodes
-        if isinstance(norm.op, BatchNorm) and _foldable(makers.get(norm.inputs[0].name), readers)
-    }
-    results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
-    put_out = {conv: value for conv, value in results.items() if value.name in outputs}
-    nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
-    same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
+    pairs = foldable(graph)
     recipes: dict[str, Recipe] = {}
     for norm in graph.nodes:
         if norm.name in pairs:
             recipes.update(_recipes(pairs[norm.name], norm))
-    return rewired(graph, nodes, same), Derived(weights, recipes)
+    return folded(graph), Derived(weights, recipes)
+
+
+def foldable(graph: Graph) -> dict[str, Node]:
+    """The convolution that each batch norm that can be folded goes into, by the norm's name."""
+    outputs = {value.name for value in graph.outputs}
+    makers = {node.output.name: node for node in graph.nodes if node.output.name not in outputs}
+    readers = graph.consumers()
+    return {
+        norm.name: makers[norm.inputs[0].name]
+        for norm in graph.nodes
+        if isinstance(norm.op, BatchNorm) and _foldable(makers.get(norm.inputs[0].name), readers)
+    }
+
+
+def folded(graph: Graph) -> Graph:
+    """The graph that folding leaves."""
+    pairs, outputs = foldable(graph), {value.name for value in graph.outputs}
+    results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
+    put_out = {conv: value for conv, value in results.items() if value.name in outputs}
+    nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
+    same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
+    return rewired(graph, nodes, same)
 
 
 def _foldable(conv: Node | None, readers: dict[str, list[Node]]) -> bool:

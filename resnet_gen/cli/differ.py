@@ -1,0 +1,130 @@
+"""`diff`: what changed between two networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.precision import PRECISIONS, Precision
+
+if TYPE_CHECKING:
+    from resnet_gen.difference.sides import Side
+    from resnet_gen.emit.difference.report import Latency, Report
+
+
+@click.command(short_help="Show what changed between two networks.")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="[B]", required=False)
+@options.settings
+@click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="What layers compute in there.  [default: fp16]")
+@click.option("--batch", type=click.IntRange(1, 65_536), help="Images at once there.  [default: 1]")
+@options.output_format("text", "json", "markdown")
+@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+def diff(
+    before: str,
+    after: str | None,
+    settings: tuple[str, ...],
+    device: str | None,
+    precision: Precision | None,
+    batch: int | None,
+    form: str,
+    output: Path | None,
+) -> int:
+    """Show what changed from A to B: layers, shapes, counts, predicted time.
+
+    Each is a SPEC, a spec in a git revision (main:nets/x.yaml, HEAD:./x.yaml), or
+    an ONNX file. With --set and no B, B is A with the keys changed; with both,
+    keys change in each that is no file. Parts of a revision are run, as those
+    of a spec are. Exit code 0 if both are the same architecture, 1 if not.
+
+    \b
+    Example: resnet-gen diff resnet50-v1 resnet50
+             resnet-gen diff main:nets/mine.yaml nets/mine.yaml --format markdown
+             resnet-gen diff resnet50 --set stages.attention=se --for t4
+    """
+    sides = _sides(before, after, settings)
+    report = _report(sides, _latency(*sides, device, precision, batch))
+    _put_out(_written(report, form), output)
+    return 0 if report.difference.same else 1
+
+
+def _report(sides: tuple[Side, Side], latency: Latency | None) -> Report:
+    """What differs; where one side is a file and norms are folded in one of both, they are folded in the other too."""
+    from resnet_gen.difference.compare import compare
+    from resnet_gen.emit.difference.report import Report
+
+    first, second = (side.graph for side in sides)
+    if "onnx" not in (sides[0].what, sides[1].what):
+        return Report(*sides, compare(first, second), latency)
+    from resnet_gen.passes.fold import foldable, folded
+
+    norms = len(foldable(first)), len(foldable(second))
+    if norms[0] != norms[1]:
+        first, second = folded(first), folded(second)
+    return Report(*sides, compare(first, second, files=True), latency, norms[0] - norms[1])
+
+
+def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
+    from resnet_gen.difference.sides import side
+    from resnet_gen.problems import refuse
+
+    if after is not None:
+        first, second = side(before, settings), side(after, settings)
+        if settings and first.what == second.what == "onnx":
+            raise refuse("--set changes no file", hint="both networks are files")
+        return first, second
+    if not settings:
+        raise refuse("one network is given, and nothing to compare it with", hint="give another, or --set KEY=VALUE")
+    changed = side(before, settings)
+    if changed.what == "onnx":
+        raise refuse("--set changes no file", before, "give another network")
+    shown = " ".join([before, *(f"--set {text}" for text in settings)])
+    return side(before), changed._replace(given=shown)
+
+
+def _latency(
+    before: Side, after: Side, device: str | None, precision: Precision | None, batch: int | None
+) -> Latency | None:
+    from resnet_gen.problems import refuse
+
+    if device is None:
+        if precision or batch:
+            raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
+        return None
+    from resnet_gen.emit.difference.report import Latency
+    from resnet_gen.predict import predict
+    from resnet_gen.targets import load_target
+
+    target, kind = load_target(device), precision or "fp16"
+    each = [1e3 * predict(side.graph, target, kind, batch or 1).seconds for side in (before, after)]
+    return Latency(target.name, kind, batch or 1, *each)
+
+
+def _written(report: Report, form: str) -> str:
+    if form == "json":
+        from resnet_gen.emit.difference.data import data
+
+        return json.dumps(data(report), indent=2) + "\n"
+    if form == "markdown":
+        from resnet_gen.emit.difference.markdown import markdown
+
+        return markdown(report)
+    from resnet_gen.emit.difference.text import text
+
+    return text(report)
+
+
+def _put_out(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from resnet_gen.write import Transaction
+
+    with Transaction(output.parent) as out:
+        out.text(output.name, text)
+    click.echo(output)

@@ -1,0 +1,67 @@
+"""What is compared: a spec, a spec as it stands in a git revision, or an ONNX file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from resnet_gen.difference.revision import Revision, parse
+from resnet_gen.graph import Graph
+from resnet_gen.load import Loaded, load
+from resnet_gen.lower import lower
+from resnet_gen.problems import refuse
+from resnet_gen.resources import shipped_specs
+from resnet_gen.spec import forget_files
+
+What: TypeAlias = Literal["spec", "revision", "onnx"]
+
+
+class Side(NamedTuple):
+    """One of two networks: what was given for it, what that is, and its graph.
+
+    Of a file, `precision` is what it computes in, and `unexplained` the names of nodes that are none of our operations.
+    """
+
+    given: str
+    what: What
+    graph: Graph
+    precision: str = "fp32"
+    unexplained: tuple[str, ...] = ()
+
+
+def side(given: str, settings: Sequence[str] = ()) -> Side:
+    """The network that a word of the command line means; `settings` are laid over a spec.
+
+    Raises `Refused` for whatever is wrong with it.
+    """
+    if given.endswith(".engine"):
+        raise refuse("an engine does not tell what it computes", given, "give the ONNX file that it was built from")
+    there = given in shipped_specs() or os.path.isfile(given)  # noqa: PTH113 - False for what no file can be called
+    revision = None if there else parse(given)
+    if given.endswith(".onnx"):
+        return _file(given, revision)
+    loaded = _exported(revision, settings) if revision else load(given, settings)
+    graph = lower(loaded)
+    forget_files()  # another revision may define the same parts
+    return Side(given, "revision" if revision else "spec", graph)
+
+
+def _exported(revision: Revision, settings: Sequence[str]) -> Loaded:
+    """The spec of a revision, loaded from a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = revision.export(folder)
+        return load(str(path), settings, lambda file: revision.called(file, folder))
+
+
+def _file(given: str, revision: Revision | None) -> Side:
+    if revision:
+        raise refuse("only specs are read from a revision", given, f"git show {given} > FILE.onnx, and give that file")
+    from resnet_gen.reading import Opaque, read
+
+    found = read(Path(given), partial=True)
+    unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
+    return Side(given, "onnx", found.graph, found.precision, unexplained)

@@ -1,0 +1,77 @@
+"""A difference as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resnet_gen.emit.difference.report import Latency, Report, figures, listed, percent
+from resnet_gen.emit.difference.rows import Row, rows, stage_rows
+from resnet_gen.emit.difference.summary import headline
+from resnet_gen.emit.text import columns
+from resnet_gen.problems import visible
+
+MOST_ROWS = 200
+MOST_FOLLOWING = 12
+FOLLOW = "what follows from it:\n"
+
+
+def text(report: Report) -> str:
+    """The headline; of networks that differ the counts, the stages and the layers too."""
+    parts = [f"{report.title}: {headline(report)}\n"]
+    if not report.difference.same:
+        parts += [_counts(report), *_stages(report), *_details(report)]
+    return "\n".join(map(_shown, [*parts, *_notes(report)]))
+
+
+def _shown(part: str) -> str:
+    """What came from a file cannot move the cursor."""
+    return "\n".join(map(visible, part.split("\n")))
+
+
+def _counts(report: Report) -> str:
+    table: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
+    for figure in figures(report.difference):
+        table.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
+    if report.latency:
+        table.append(_latency(report.latency))
+    return columns(table, right=range(1, 5))
+
+
+def _latency(latency: Latency) -> tuple[str, ...]:
+    name = f"ms on {latency.device}, {latency.precision}, batch {latency.batch:,}"
+    before, after = latency.before, latency.after
+    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)
+
+
+def _stages(report: Report) -> Iterator[str]:
+    found = stage_rows(report.difference)[:MOST_ROWS]
+    if found:
+        header = ("stage", *(cell for figure in found[0].figures[:2] for cell in (figure.name, "")))
+        lines = [
+            (row.title, *(cell for figure in row.figures[:2] for cell in (figure.both, figure.difference)))
+            for row in found
+        ]
+        yield columns([header, *lines], right=range(1, 5))
+
+
+def _details(report: Report) -> Iterator[str]:
+    found = rows(report.difference)
+    follow = [row for row in found if row.sign == "="]
+    yield from _listed(found[: len(found) - len(follow)], "", MOST_ROWS)
+    yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
+
+
+def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
+    if found:
+        lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
+        more = len(found) - len(lines)
+        yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
+
+
+def _notes(report: Report) -> Iterator[str]:
+    """What is no difference; the headline of networks that are the same says it already."""
+    if report.notes and not report.difference.same:
+        yield f"note: {'; '.join(report.notes)}\n"
+    if renamed := report.difference.renamed:
+        pairs = listed([f"{before} -> {after}" for before, after in renamed])
+        yield f"names that differ: {pairs}\n"

@@ -1,0 +1,423 @@
+"""`diff` on the command line: what its sides may be, what it exits with, and what it refuses."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resnet_gen.build import build
+from resnet_gen.cli import main
+from resnet_gen.difference.revision import Revision, parse
+from resnet_gen.load import load
+from resnet_gen.request import Request
+
+ROOT = Path(__file__).parent.parent
+SPEC = """\
+name: mine
+extends: base.yaml
+stages: {block: {kind: widened, by: 2}}
+"""
+BASE = """\
+name: base
+parts: [parts/widened.py]
+input: {size: 32}
+stem: {kind: conv3x3, width: 8}
+stages: {depths: [1, 2], widths: [8, 16], block: basic, shortcut: projection}
+head: {kind: linear, classes: 10}
+"""
+PART = '''\
+"""Two convolutions, wider inside."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from resnet_gen.parts.base import Block
+
+
+class Widened(Block):
+    """Wider (see docs/language.md)."""
+
+    kind: Literal["widened"] = "widened"
+    by: int = Field(2, ge=1, le=4, description="How much.")
+
+    def build(self, net, x, place, using):
+        y = using.conv_norm_act(net, "1", x, place.width * self.by, kernel=3, stride=place.stride)
+        y = using.conv_norm(net, "2", y, place.width, kernel=3)
+        return using.shortcut.join(net, x, y, place=place, using=using)
+'''
+GIT = shutil.which("git")
+needs_git = pytest.mark.skipif(GIT is None, reason="git is not installed")
+
+
+def diff(folder, *arguments, **environment):
+    """`diff` in a process of its own, as imported parts stay for good: exit code, stdout, stderr."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    command = [sys.executable, "-m", "resnet_gen", "diff", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The same in this process, where no parts are run."""
+
+    def run(folder, *arguments, **environment):
+        monkeypatch.chdir(folder)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as left:
+            main(["diff", *map(str, arguments)])
+        return left.value.code, *capsys.readouterr()
+
+    return run
+
+
+def git(folder, *arguments):
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run([GIT, *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository with a spec below `nets`, its parent and its part, committed, and then a larger one in the files."""
+    nets = tmp_path / "nets"
+    (nets / "parts").mkdir(parents=True)
+    (nets / "mine.yaml").write_text(SPEC)
+    (nets / "base.yaml").write_text(BASE)
+    (nets / "parts" / "widened.py").write_text(PART)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    (nets / "base.yaml").write_text(BASE.replace("[1, 2]", "[1, 3]"))
+    (nets / "parts" / "widened.py").write_text(PART.replace("kernel=3)", "kernel=5)"))
+    return tmp_path
+
+
+def everything(folder):
+    """Every file of a folder but what git keeps for itself beside its objects, and its bytes."""
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+# --- the line that this was made for ------------------------------------------
+
+
+def test_v1_and_v1_5_differ_in_three_moved_strides():
+    code, out, err = diff(ROOT, "resnet50-v1", "resnet50")
+    assert (code, err) == (1, "")
+    assert out.splitlines()[0] == (
+        "resnet50-v1 -> resnet50: 3 strides moved from conv1 to conv2; MACs +231,211,008 (+5.99 %)"
+    )
+
+
+def test_json_has_everything_and_stable_keys(here):
+    code, out, _ = here(ROOT, "resnet50-v1", "resnet50", "--format", "json", "--for", "t4")
+    found = json.loads(out)
+    assert code == 1
+    assert list(found) == [
+        "same", "headline", "summary", "before", "after", "counts", "latency", "folded", "notes", "stages", "changes",
+        "outputs_changed", "renamed",
+    ]  # fmt: skip
+    assert found["counts"]["macs"] == {"before": 3857973248, "after": 4089184256, "difference": 231211008}
+    assert found["summary"] == ["3 strides moved from conv1 to conv2"]
+    assert [change["layer"] for change in found["changes"] if change["change"] == "changed"] == [
+        f"layer{stage}.0.conv{number}" for stage in (2, 3, 4) for number in (1, 2)
+    ]
+    assert found["changes"][0] == {
+        "change": "changed",
+        "layer": "layer2.0.conv1",
+        "path": "stages.1.0.conv1",
+        "before": {"name": "layer2.0.conv1", "operation": "Conv", "role": "main",
+                   "inputs": [[256, 56, 56]], "output": [128, 28, 28]},
+        "after": {"name": "layer2.0.conv1", "operation": "Conv", "role": "main",
+                  "inputs": [[256, 56, 56]], "output": [128, 56, 56]},
+        "settings": {"stride": [2, 1]},
+        "difference": {"params": 0, "buffers": 0, "macs": 77070336, "activations": 301056},
+    }  # fmt: skip
+    latency = found["latency"]
+    assert (latency["device"], latency["precision"], latency["batch"]) == ("t4", "fp16", 1)
+    assert 0 < latency["before"] < latency["after"]
+
+
+def test_keys_of_the_page_are_those_of_the_data(here):
+    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
+    found = json.loads(here(ROOT, "resnet18", "resnet34", "--format", "json")[1])
+    keys = {*found, *found["before"], *found["stages"][0], *found["stages"][0]["after"], *found["changes"][0]}
+    keys |= {*found["changes"][0]["after"], *found["counts"], *found["changes"][0]["difference"]}
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
+
+
+def test_the_page_shows_what_is_printed(here):
+    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
+    assert f"$ resnet-gen diff resnet50-v1 resnet50\n{here(ROOT, 'resnet50-v1', 'resnet50')[1]}```" in page
+    for command, line in re.findall(r"^\$ resnet-gen diff (.*) \| head -1\n(.*)$", page, re.MULTILINE):
+        assert here(ROOT, *command.split())[1].startswith(f"{line}\n")
+    markdown = here(ROOT, "resnet50", "resnet101", "--for", "t4", "--format", "markdown")[1]
+    assert f"````markdown\n{markdown}````" in page
+
+
+def test_the_same_exits_with_0_and_another_with_1(here, tmp_path):
+    assert here(ROOT, "resnet18", "resnet18") == (0, "resnet18 -> resnet18: the same architecture\n", "")
+    code, out, _ = here(ROOT, "resnet50", "timm-resnet50")
+    assert code == 0
+    assert out.startswith("resnet50 -> timm-resnet50: the same architecture; 50 names differ\n")
+    file = tmp_path / "out.md"
+    assert here(ROOT, "resnet18", "resnet34", "--format", "markdown", "-o", file) == (1, f"{file}\n", "")
+    assert file.read_text() == here(ROOT, "resnet18", "resnet34", "--format", "markdown")[1]
+
+
+def test_set_changes_the_second_of_one_and_each_of_two(here):
+    code, out, _ = here(ROOT, "resnet18", "--set", "head.classes=10")
+    assert code == 1
+    assert out.startswith("resnet18 -> resnet18 --set head.classes=10: 1,000 -> 10 classes; ")
+    assert here(ROOT, "resnet18", "resnet18", "--set", "head.classes=10")[0] == 0
+
+
+# --- revisions ------------------------------------------------------------------
+
+
+@needs_git
+def test_a_revision_has_its_own_parent_and_parts(project):
+    before = everything(project)
+    code, out, err = diff(project, "main:nets/mine.yaml", "nets/mine.yaml")
+    assert code == 1
+    assert out.startswith(
+        "main:nets/mine.yaml -> nets/mine.yaml: 1 block added to stage 2; kernel 3 -> 5 in 3 convolutions; params "
+    )
+    assert err == (
+        "main:nets/base.yaml:2:9: warning: the Python code in 'main:nets/parts/widened.py' is run\n"
+        "   2 | parts: [parts/widened.py]\n"
+        "               ^^^^^^^^^^^^^^^^\n"
+        "nets/base.yaml:2:9: warning: the Python code in 'nets/parts/widened.py' is run\n"
+        "   2 | parts: [parts/widened.py]\n"
+        "               ^^^^^^^^^^^^^^^^\n"
+    )
+    assert everything(project) == before
+
+
+@needs_git
+@pytest.mark.parametrize(
+    "side", ["HEAD:./mine.yaml", "HEAD:../nets/mine.yaml", "main@{0}:nets/mine.yaml", ":./mine.yaml"]
+)
+def test_paths_are_the_repository_s_or_with_a_dot_the_folder_s(project, side):
+    code, _, err = diff(project / "nets", side, "HEAD:nets/mine.yaml")
+    assert (code, err.count("warning")) == (0, 2)
+
+
+@needs_git
+def test_what_is_staged_is_a_revision_too(project):
+    git(project, "add", ".")
+    (project / "nets" / "mine.yaml").write_text("changed: since\n")
+    code, out, _ = diff(project, "HEAD:nets/mine.yaml", ":nets/mine.yaml")
+    assert code == 1
+    assert out.startswith("HEAD:nets/mine.yaml -> :nets/mine.yaml: 1 block added to stage 2; kernel 3 -> 5 in ")
+
+
+@needs_git
+def test_parts_of_one_revision_are_unknown_to_the_other(project):
+    (project / "nets" / "alone.yaml").write_text(
+        BASE.replace("parts: [parts/widened.py]\n", "").replace("basic", "widened")
+    )
+    code, _, err = diff(project, "main:nets/mine.yaml", "nets/alone.yaml")
+    assert code == 2
+    assert "nets/alone.yaml:4:50: error: stages.block: there is no 'widened' here" in err
+
+
+@needs_git
+def test_faults_of_a_revision_are_shown_where_they_are_there(project):
+    (project / "nets" / "mine.yaml").write_text(SPEC.replace("by", "bye"))
+    git(project, "commit", "-qam", "second")
+    code, out, err = diff(project, "HEAD~1:nets/mine.yaml", "HEAD:nets/mine.yaml")
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        "HEAD:nets/mine.yaml:3:33: error: stages.block.bye: unknown key\n"
+        "   3 | stages: {block: {kind: widened, bye: 2}}\n"
+        "                                       ^^^\n"
+        "hint: did you mean 'by'? known: by, kind\n"
+    )
+
+
+REFUSED = {
+    "mian:nets/mine.yaml": "mian:nets/mine.yaml: error: git knows no revision 'mian'\nhint: did you mean 'main'?\n",
+    "HEAD~7:nets/mine.yaml": "HEAD~7:nets/mine.yaml: error: git knows no revision 'HEAD~7'\n",
+    "HEAD:nets/yours.yaml": "HEAD:nets/yours.yaml: error: there is no 'nets/yours.yaml' there\n",
+    "HEAD:nets": "HEAD:nets: error: 'nets' is no file there\n",
+    "HEAD:": "HEAD:: error: '' is no path of the repository\n"
+    "hint: write it from the repository's root, or with './' from here\n",
+    "HEAD:../mine.yaml": "HEAD:../mine.yaml: error: '../mine.yaml' is no path of the repository\n"
+    "hint: write it from the repository's root, or with './' from here\n",
+    "HEAD:/etc/mine.yaml": "HEAD:/etc/mine.yaml: error: '/etc/mine.yaml' is no path of the repository\n"
+    "hint: write it from the repository's root, or with './' from here\n",
+    "HEAD:nets/mine.onnx": "HEAD:nets/mine.onnx: error: only specs are read from a revision\n"
+    "hint: git show HEAD:nets/mine.onnx > FILE.onnx, and give that file\n",
+    "mine.engine": "mine.engine: error: an engine does not tell what it computes\n"
+    "hint: give the ONNX file that it was built from\n",
+    "mine.onnx": "mine.onnx: error: cannot be read: No such file or directory\n",
+    "resnet5": "error: there is no spec 'resnet5'\nhint: did you mean 'resnet50'?\n",
+}
+
+
+@needs_git
+@pytest.mark.parametrize("side", REFUSED)
+def test_a_side_that_is_none_is_refused_with_its_whole_message(here, project, side):
+    assert here(project, "resnet18", side) == (2, "", REFUSED[side])
+
+
+@needs_git
+def test_a_path_from_the_folder_is_suggested(here, project):
+    code, _, err = here(project / "nets", "HEAD:mine.yaml", "resnet18")
+    assert code == 2
+    assert err == (
+        "HEAD:mine.yaml: error: there is no 'mine.yaml' there\n"
+        "hint: paths are from the repository's root: did you mean 'HEAD:./mine.yaml'?\n"
+    )
+
+
+@needs_git
+def test_a_folder_without_a_repository_is_refused(here, tmp_path):
+    code, _, err = here(tmp_path, "HEAD:mine.yaml", "resnet18", GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
+    assert code == 2
+    assert err == (
+        "HEAD:mine.yaml: error: this folder is in no git repository\nhint: call it from inside the repository\n"
+    )
+
+
+def test_without_git_a_revision_is_refused_and_all_else_works(tmp_path):
+    code, _, err = diff(tmp_path, "HEAD:mine.yaml", "resnet18", PATH=str(tmp_path))
+    assert code == 2
+    assert err == (
+        "HEAD:mine.yaml: error: git is not installed, which reads revisions\n"
+        "hint: for a file whose name has a colon, write its path as './a:b.yaml'\n"
+    )
+    assert diff(tmp_path, "resnet18", "resnet18", PATH=str(tmp_path))[0] == 0
+
+
+@needs_git
+def test_a_repository_of_another_user_is_refused(here, project):
+    code, _, err = here(project, "HEAD:nets/mine.yaml", "resnet18", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert code == 2
+    assert err == (
+        "HEAD:nets/mine.yaml: error: git does not read this repository, which belongs to another user\n"
+        "hint: if you trust it: git config --global --add safe.directory, with the repository's path\n"
+    )
+
+
+@needs_git
+def test_a_shallow_clone_says_how_to_get_the_rest(here, project, tmp_path_factory):
+    clone = tmp_path_factory.mktemp("clones") / "shallow"
+    git(project, "commit", "-qam", "second")
+    git(project, "clone", "-q", "--depth", "1", f"file://{project}", str(clone))
+    code, _, err = here(clone, "HEAD~1:nets/mine.yaml", "resnet18")
+    assert code == 2
+    assert err == (
+        "HEAD~1:nets/mine.yaml: error: git knows no revision 'HEAD~1'\n"
+        "hint: this clone is shallow: `git fetch origin HEAD~1`, or fetch all of it with --unshallow\n"
+    )
+
+
+@needs_git
+@pytest.mark.parametrize("name", ["../../outside.yaml", "/outside.yaml"])
+def test_a_parent_outside_the_repository_is_refused(here, project, name):
+    (project / "nets" / "mine.yaml").write_text(SPEC.replace("base.yaml", name))
+    git(project, "commit", "-qam", "second")
+    code, _, err = here(project, "HEAD:nets/mine.yaml", "resnet18")
+    assert code == 2
+    assert err.startswith(f"HEAD:nets/mine.yaml:2:10: error: '{Path('nets', name) if '..' in name else name}' is no ")
+
+
+@needs_git
+def test_a_parent_that_the_revision_lacks_is_refused_though_the_folder_has_it(here, project):
+    git(project, "rm", "-q", "--cached", "nets/base.yaml")
+    git(project, "commit", "-qm", "second")
+    code, _, err = here(project, "HEAD:nets/mine.yaml", "resnet18")
+    assert code == 2
+    assert err.startswith("HEAD:nets/mine.yaml:2:10: error: extends: there is no file 'base.yaml' beside this one\n")
+
+
+@needs_git
+def test_what_is_too_large_for_a_spec_is_not_read(here, project):
+    (project / "nets" / "mine.yaml").write_text("#" * 3_000_000)
+    git(project, "commit", "-qam", "second")
+    code, _, err = here(project, "HEAD:nets/mine.yaml", "resnet18")
+    assert code == 2
+    assert err.startswith("HEAD:nets/mine.yaml: error: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("main:a/b.yaml", ("main", "a/b.yaml")),
+        ("HEAD@{2024-01-01 12:30}:a.yaml", ("HEAD@{2024-01-01 12:30}", "a.yaml")),
+        (":a.yaml", ("", "a.yaml")),
+        ("a:b:c.yaml", ("a", "b:c.yaml")),
+        ("C:/nets/a.yaml", None),
+        ("C:\\nets\\a.yaml", None),
+        ("c:a.yaml", ("c", "a.yaml")),
+        ("-x:a.yaml", None),
+        ("a.yaml", None),
+    ],
+)
+def test_where_a_revision_ends(text, found):
+    assert parse(text) == (Revision(*found) if found else None)
+
+
+def test_a_file_whose_name_has_a_colon_is_a_file(here, tmp_path):
+    shutil.copy(ROOT / "specs" / "cifar" / "cifar-resnet20.yaml", tmp_path / "a:b.yaml")
+    assert here(tmp_path, "a:b.yaml", "cifar-resnet20")[0] == 0
+
+
+# --- ONNX files -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cifar-resnet20", "seresnet18", "cifar-resnet110", "resnet8-digits"])
+@pytest.mark.parametrize("fold", [False, True])
+def test_a_network_is_its_own_file(here, tmp_path, name, fold):
+    file, _ = build(load(name), Request(fold=fold), tmp_path)
+    code, out, _ = here(tmp_path, name, file.name)
+    folded = "; .* batch norms folded in the second" if fold else ""
+    assert code == 0
+    assert re.fullmatch(f"{name} -> {name}.onnx: the same architecture{folded}\n", out)
+
+
+def test_a_file_that_differs_is_told_by_its_names(here, tmp_path):
+    file, _ = build(load("cifar-resnet20", ["stages.depths=[3,4,3]"]), Request(fold=True), tmp_path)
+    code, out, _ = here(tmp_path, "cifar-resnet20", file.name)
+    assert code == 1
+    assert out.startswith(
+        "cifar-resnet20 -> cifar-resnet20.onnx: 1 block added to stage 2; params +18,496 (+6.87 %), MACs +4,718,592 "
+    )
+    assert "\n+  [3x3, 32; 3x3, 32]  layer2.3\n" in out
+    assert "\nnote: 19 batch norms folded in the second\n" in out
+
+
+def test_another_precision_is_told_and_no_difference(here, tmp_path):
+    file, _ = build(load("cifar-resnet20"), Request(precision="fp16"), tmp_path)
+    code, out, _ = here(tmp_path, "cifar-resnet20", file.name)
+    assert (code, out) == (0, "cifar-resnet20 -> cifar-resnet20.onnx: the same architecture; fp32 -> fp16\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["resnet18"],
+            "error: one network is given, and nothing to compare it with\nhint: give another, or --set KEY=VALUE\n",
+        ),
+        (["a.onnx", "--set", "a=1"], "a.onnx: error: --set changes no file\nhint: give another network\n"),
+        (["a.onnx", "a.onnx", "--set", "a=1"], "error: --set changes no file\nhint: both networks are files\n"),
+        (
+            ["resnet18", "resnet34", "--batch", "8"],
+            "error: --precision and --batch are for a prediction\nhint: say on what device: --for t4\n",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(here, tmp_path, arguments, message):
+    file, _ = build(load("resnet8-digits"), Request(), tmp_path)
+    file.rename(tmp_path / "a.onnx")
+    assert here(tmp_path, *arguments) == (2, "", message)

@@ -1,0 +1,235 @@
+"""Differences between networks: what is told of them, and in which words."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from resnet_gen.difference.compare import compare
+from resnet_gen.difference.sides import Side
+from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
+from resnet_gen.emit.difference.report import Report, percent
+from resnet_gen.emit.difference.summary import clauses, headline
+from resnet_gen.emit.difference.text import text
+from resnet_gen.graph import Net, Value, renamed
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv
+from resnet_gen.problems import Refused
+from tests.onnx_runs import network
+from tests.test_mutations import MUTATIONS
+
+
+def report(before, after, *, files=False, names=("a", "b")):
+    sides = (Side(name, "spec", graph) for name, graph in zip(names, (before, after), strict=True))
+    return Report(*sides, compare(before, after, files=files))
+
+
+def told(before, after, **given):
+    return clauses(report(before, after, **given).difference)
+
+
+def spec(name, *settings):
+    return lower(load(name, settings))
+
+
+OUTSIDE_THE_GRAPH = {
+    "blur_over_a_border_of_zeros",
+    "blur_as_a_plain_average",
+    "filters_standardized_without_their_mean",
+    "softmax_of_the_splits_over_the_channels",
+    "padding_left_out_of_the_average",
+    "groups_left_out_of_the_macs",
+}
+"""Mutations of how an operation is written, computed or counted: the graph stays the same."""
+
+
+@pytest.mark.parametrize(("name", "patch", "expected"), MUTATIONS)
+def test_every_broken_part_is_a_difference(name, patch, expected, monkeypatch):
+    before = network(name)
+    patch(monkeypatch)
+    try:
+        after = network(name)
+    except Refused:
+        assert expected == {"shapes"}
+        return
+    found = report(before, after)
+    if before == after:
+        assert patch.__name__ in OUTSIDE_THE_GRAPH
+        return
+    assert not found.difference.same
+    assert clauses(found.difference)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (("resnet50-v1",), ("resnet50",), "3 strides moved from conv1 to conv2; MACs +231,211,008 (+5.99 %)"),
+        (
+            ("resnet50",),
+            ("cbam-resnet50",),
+            "3 strides moved from conv2 to conv1; attention added to 16 blocks; params ",
+        ),
+        (("resnet50",), ("resnet101",), "17 blocks added to stage 3; params +18,992,128 (+74.31 %), MACs "),
+        (("resnet34",), ("resnet18",), "8 blocks removed (1 in stage 1, 2 in stage 2, 4 in stage 3, 1 in stage 4); "),
+        (("resnet50",), ("resnet50_gn",), "batch norm -> group norm everywhere (53); params and MACs unchanged"),
+        (("resnet50",), ("wide_resnet50_2",), "filters x 2 in 32 convolutions; params "),
+        (
+            ("resnet50",),
+            ("resnext50_32x4d",),
+            "filters x 2 in 32 convolutions; groups 1 -> 32 in 16 convolutions; params ",
+        ),
+        (("seresnet50",), ("ecanet50",), "attention replaced in 16 blocks; params "),
+        (("resnet34-a",), ("resnet34-b",), "3 subsamplings removed from shortcuts; 3 channel paddings removed from "),
+        (("vgg11",), ("vgg13",), "2 blocks added (1 in stage 1, 1 in stage 2); params "),
+        (
+            ("resnet18", "stages.depths=[2,2,2,2]"),
+            ("resnet18", "stages.depths=[2,2,2,2,3]"),
+            "stage 5 (3 blocks) added; ",
+        ),
+        (("resnet18",), ("resnet18", "head=none"), "head removed; params -513,000 (-4.39 %), MACs "),
+        (("resnet18",), ("resnet18", "stem=conv3x3"), "stem replaced; "),
+        (("resnet18",), ("resnet18", "activation=silu"), "relu -> silu everywhere (17); params and MACs unchanged"),
+    ],
+)
+def test_the_headline(before, after, line):
+    assert headline(report(spec(*before), spec(*after))).startswith(line)
+
+
+def test_an_inserted_block_is_one_added_block():
+    before = spec("resnet50")
+    overrides = 'stages.overrides={"stage3.block3": {"block": {"kind": "bottleneck", "groups": 2}}}'
+    after = spec("resnet50", "stages.depths=[3,4,7,3]", overrides)
+    found = compare(before, after)
+    added = {c.node.block for c in found.changes if c.kind == "added"}
+    assert added == {"stages.2.2"}
+    assert {c.kind for c in found.changes} == {"added"}
+    assert told(before, after) == ["1 block added to stage 3"]
+
+
+def test_an_inserted_stage_is_one_added_stage():
+    before = spec("resnet18", "stages.widths=[64,128,256]", "stages.depths=[2,2,2]", "stages.strides=[1,1,1]")
+    after = spec("resnet18", "stages.widths=[64,96,128,256]", "stages.depths=[2,1,2,2]", "stages.strides=[1,1,1,1]")
+    assert told(before, after) == ["stage 2 (1 block) added"]
+
+
+def changed(graph, index, **values):
+    nodes = list(graph.nodes)
+    nodes[index] = replace(nodes[index], **values)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def test_operands_in_another_order_are_told_where_the_order_matters():
+    graph = spec("res2net50_26w_4s")
+    index = next(i for i, node in enumerate(graph.nodes) if isinstance(node.op, Concat))
+    node = graph.nodes[index]
+    other = changed(graph, index, inputs=node.inputs[::-1])
+    assert told(graph, other) == [f"1 layer takes other operands ({node.name})"]
+    (change,) = compare(graph, other).changes
+    assert [setting.name for setting in change.settings] == ["operands"]
+    index = next(i for i, node in enumerate(graph.nodes) if isinstance(node.op, Add))
+    assert compare(graph, changed(graph, index, inputs=graph.nodes[index].inputs[::-1])).same
+
+
+def test_a_shortcut_from_elsewhere_is_told_though_the_order_of_a_sum_does_not_matter():
+    graph = spec("cifar-resnet20")
+    sums = [i for i, node in enumerate(graph.nodes) if isinstance(node.op, Add)]
+    before, node = graph.nodes[sums[0]], graph.nodes[sums[1]]
+    assert told(graph, changed(graph, sums[1], inputs=(node.inputs[0], before.output))) == [
+        f"1 layer takes other operands ({node.name})"
+    ]
+
+
+def test_another_order_of_outputs_is_told():
+    graph = spec("resnet18", "outputs=[stage2,stage3]", "head=none")
+    turned = replace(graph, outputs=graph.outputs[::-1])
+    assert told(graph, turned) == ["outputs stage2, stage3 -> stage3, stage2"]
+    called = renamed(graph, [node.name for node in graph.nodes], ["stage3", "stage2"])
+    assert told(graph, called) == []
+    assert headline(report(graph, called)) == "the same architecture; 2 names differ"
+
+
+def test_a_change_is_told_apart_from_what_follows_from_it():
+    found = compare(spec("resnet18"), spec("resnet18", 'stages.overrides={"stage1.block1": {"block": "plain"}}'))
+    kinds = {change.node.name: change.kind for change in found.changes}
+    assert kinds == {"layer1.0.add": "removed", "layer1.0.relu2": "follows"} or set(kinds.values()) <= {
+        "removed", "follows"
+    }  # fmt: skip
+    widths = compare(spec("resnet18"), spec("resnet18", "stem.width=32"))
+    kinds = {change.node.name: change.kind for change in widths.changes}
+    assert kinds["conv1"] == "changed"
+    assert kinds["bn1"] == kinds["maxpool"] == kinds["layer1.0.conv1"] == "follows"
+
+
+def flat(kinds):
+    """A network whose names tell of no blocks."""
+    net = Net(Value("input", (4, 8, 8)))
+    x = net.input
+    for number, op in enumerate(kinds):
+        x = net.add(f"node_{number}", op, x)
+    return net.graph("flat", [x])
+
+
+def test_layers_without_telling_names_are_paired_by_what_they_do():
+    conv, relu, norm = Conv(4, 3, padding=1), Activation("relu"), BatchNorm()
+    before = flat([conv, norm, relu] * 20)
+    after = flat([conv, norm, relu] * 9 + [Conv(4, 1), relu] + [conv, norm, relu] * 11)
+    found = compare(before, after, files=True)
+    assert [(change.kind, change.node.name) for change in found.changes] == [
+        ("added", "node_27"),
+        ("added", "node_28"),
+    ]
+
+
+def test_percentages_are_exact_to_the_digit_that_is_shown():
+    assert percent(100, 105) == "+5.00 %"
+    assert percent(1_000_000, 1_000_001) == "+<0.01 %"
+    assert percent(1_000_000, 999_999) == "-<0.01 %"
+    assert percent(0, 5) == percent(7, 7) == ""
+
+
+HOSTILE = "@somebody `x` | </details><script>*a*_b_ #1 https://example.com [l](u) GH-1 ![i](u) deadbeef1234"
+
+
+def test_names_are_only_text_in_markdown():
+    shown = escaped(HOSTILE)
+    assert not set("`|<>*_#[]!@") & set(re.sub(r"&#\d+;", "", shown))
+    entities = re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), shown)
+    assert entities.replace("\u200b", "") == HOSTILE
+    for linked in ("@somebody", "#1", "://", "GH-1", "deadbeef"):
+        assert linked not in entities
+
+
+def test_a_graph_with_hostile_names_breaks_out_of_nothing():
+    graph = spec("cifar-resnet20")
+    names = [f"{HOSTILE}{'`' * 3}\n{number}" for number in range(len(graph.nodes))]
+    hostile = renamed(graph, names, ["~~~\n```"])
+    other = changed(hostile, 3, op=replace(hostile.nodes[3].op, bias=True))
+    for page in (
+        markdown(report(hostile, other, files=True, names=(HOSTILE, "```\n# b"))),
+        markdown(report(graph, hostile, files=True, names=(HOSTILE, "b"))),
+    ):
+        outside = re.sub(r"^```\w+\n.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
+        assert "`" not in outside
+        assert outside.count("<details>") == outside.count("</details>") == page.count("\n</details>")
+        assert re.findall(r"</?(?!details|summary|code)\w+", outside) == []
+    assert all(line.isprintable() for line in text(report(hostile, other, files=True)).splitlines())
+
+
+def test_a_comment_is_cut_before_github_would_refuse_it():
+    def long(seed):
+        net = Net(Value("input", (4, 8, 8)))
+        x = net.input
+        for number in range(3_000):
+            conv = Conv(4 * (1 + (number * seed) % 97), 1)
+            x = net.scope(f"stages.{number % 60}.{number // 60}").add("c" * 190 + str(number), conv, x)
+        return net.graph("long", [x])
+
+    before, after = long(5), long(7)
+    named = renamed(after, [f"{node.name}|" for node in after.nodes], ["out"])
+    page = markdown(report(before, named, names=("@" * 5_000, "|" * 5_000)))
+    assert len(page) < LIMIT
+    assert page.count("<details>") == page.count("</details>") > 1
+    assert page.count("```") % 2 == 0
+    assert re.search(r"\nand [\d,]+ more\n", page)
+    assert len(text(report(before, named)).splitlines()) < 500
