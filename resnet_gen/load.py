@@ -93,7 +93,7 @@ def load_text(source: Source) -> Loaded:
     parent = source.data.get("extends")
     if parent in shipped_specs():
         path = shipped_specs()[parent]
-        source = overlay(_inherited(_with_parents(path, _shown(path, parent), (), [])), source)
+        source = overlay(_inherited(_with_parents(path, _shown(path, parent), (), [], str)), source)
     return Loaded(check(source), source, "", own=(own,))
 
 

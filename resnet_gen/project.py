@@ -7,11 +7,11 @@ working folder or the nearest one above it, up to the one that holds `.git`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -114,6 +114,14 @@ class Project:
         """Whether the spec at a path is one of the project's."""
         return path is not None and path.resolve() in self._paths
 
+    def means(self, path: Path) -> bool:
+        """Whether the project's globs mean a path, whether there is such a file or not."""
+        try:
+            parts = Path(os.path.relpath(path.resolve(), self.folder.resolve())).parts
+        except ValueError:  # on another drive
+            return False
+        return any(_fits(parts, PurePosixPath(pattern).parts) for pattern in self.settings.specs or ())
+
     @cached_property
     def _paths(self) -> set[Path]:
         return set(map(_path, self.references))
@@ -127,6 +135,15 @@ class Project:
 
 def _path(reference: str) -> Path:
     return shipped_specs().get(reference, Path(reference)).resolve()
+
+
+def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
+    """Whether a path's parts are what a glob's steps say."""
+    if not steps or not parts:
+        return not parts and set(steps) <= {"**"}
+    if steps[0] == "**":
+        return _fits(parts, steps[1:]) or _fits(parts[1:], steps)
+    return fnmatchcase(parts[0], steps[0]) and _fits(parts[1:], steps[1:])
 
 
 def _reference(path: Path) -> str:

@@ -26,6 +26,7 @@ COMMANDS = {
     "rule": ("check", "rule"),
     "lock": ("locking", "lock"),
     "diff": ("differ", "diff"),
+    "review": ("reviewer", "review"),
     "build": ("make", "build"),
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.cli.comparing import prediction, predictor, put_out
+from resnet_gen.precision import Precision
 
 if TYPE_CHECKING:
     from resnet_gen.difference.sides import Side
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="[B]", required=False)
 @options.settings
-@click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="What layers compute in there.  [default: fp16]")
-@click.option("--batch", type=click.IntRange(1, 65_536), help="Images at once there.  [default: 1]")
+@prediction
 @options.output_format("text", "json", "markdown")
 @click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
 def diff(
@@ -48,8 +47,9 @@ def diff(
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
     sides = _sides(before, after, settings)
-    report = _report(sides, _latency(*sides, device, precision, batch))
-    _put_out(_written(report, form), output)
+    predicted = predictor(device, precision, batch)
+    report = _report(sides, predicted and predicted(*sides))
+    put_out(_written(report, form), output)
     return 0 if report.difference.same else 1
 
 
@@ -87,24 +87,6 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
     return side(before), changed._replace(given=shown)
 
 
-def _latency(
-    before: Side, after: Side, device: str | None, precision: Precision | None, batch: int | None
-) -> Latency | None:
-    from resnet_gen.problems import refuse
-
-    if device is None:
-        if precision or batch:
-            raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
-        return None
-    from resnet_gen.emit.difference.report import Latency
-    from resnet_gen.predict import predict
-    from resnet_gen.targets import load_target
-
-    target, kind = load_target(device), precision or "fp16"
-    each = [1e3 * predict(side.graph, target, kind, batch or 1).seconds for side in (before, after)]
-    return Latency(target.name, kind, batch or 1, *each)
-
-
 def _written(report: Report, form: str) -> str:
     if form == "json":
         from resnet_gen.emit.difference.data import data
@@ -117,14 +99,3 @@ def _written(report: Report, form: str) -> str:
     from resnet_gen.emit.difference.text import text
 
     return text(report)
-
-
-def _put_out(text: str, output: Path | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    from resnet_gen.write import Transaction
-
-    with Transaction(output.parent) as out:
-        out.text(output.name, text)
-    click.echo(output)

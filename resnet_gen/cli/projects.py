@@ -34,6 +34,10 @@ class Held(NamedTuple):
         settings = self.contract.project.settings
         return settings.select or (), settings.ignore
 
+    def means(self, path: Path) -> bool:
+        """Whether a file, there or not, is one of the specs that the project names; none is where others were named."""
+        return bool(self.whole and self.contract and self.contract.project.means(path))
+
     def check_outputs(self, outputs: Sequence[Path]) -> None:
         """Refuse to write over the project file or its lock."""
         if self.contract:

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
 from resnet_gen.problems import Refused, Span, closest, refuse, shortened
 from resnet_gen.resources import shipped_specs
@@ -29,7 +30,7 @@ class Revision:
     path: str
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.path}"
+        return self.name if self.path == "." else f"{self.name}:{self.path}"
 
     def export(self, folder: Path) -> Path:
         """Write the spec and the files beside it that it names below `folder`; returns the spec's path.
@@ -40,6 +41,11 @@ class Revision:
         self._check_there(path)
         self._fetch(path, folder, set())
         return folder / path
+
+    def exists(self) -> bool:
+        """Whether the revision has the file; raises `Refused` where git knows no such revision."""
+        here = f"{self._tree}:{self._inside(self.path, None)}"
+        return (self._ask("cat-file", "-t", here) or b"").strip() == b"blob"
 
     def called(self, path: Path, folder: Path) -> str:
         """How messages call an exported file."""
@@ -157,6 +163,33 @@ class Revision:
         return refuse(
             f"git: {shortened(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", str(self)
         )
+
+
+class Moves(NamedTuple):
+    """Where a revision has what the working tree has elsewhere, or no more; paths are from `root`."""
+
+    root: Path
+    renamed: dict[str, str]
+    """Paths of the revision by those of now."""
+    deleted: tuple[str, ...]
+
+
+def moves(name: str) -> Moves:
+    """What was renamed and deleted since a revision; raises `Refused` where git knows none of this name."""
+    if not name:
+        raise refuse("a revision has no empty name")
+    here = Revision(name, ".")
+    root = Path(os.fsdecode(here._git("rev-parse", "--show-toplevel")).strip("\n"))
+    told = here._git("diff", "--name-status", "--no-color", "-z", "-M", "--diff-filter=RD", here._tree, "--")
+    words = iter(os.fsdecode(told).split("\0")[:-1])
+    renamed, deleted = {}, []
+    for status in words:
+        old = next(words)
+        if status.startswith("R"):
+            renamed[next(words)] = old
+        else:
+            deleted.append(old)
+    return Moves(root, renamed, tuple(deleted))
 
 
 def parse(text: str) -> Revision | None:

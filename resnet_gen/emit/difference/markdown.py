@@ -26,12 +26,16 @@ _LINKED = re.compile(r"(@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-)|\b[0-9a-f]{6}(?=[0-9a-
 def markdown(report: Report) -> str:
     """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
     lines = [f"**{code(report.before.given)} → {code(report.after.given)}**: {escaped(headline(report), 1_000)}"]
+    return "\n".join([*lines, *body(report)]) + "\n"
+
+
+def body(report: Report) -> Iterator[str]:
+    """What stands below the headline."""
     if not report.difference.same:
-        lines += ["", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report)]
+        yield from ("", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report))
     if renamed := report.difference.renamed:
         pairs = [f"{before} -> {after}" for before, after in renamed]
-        lines += ["", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs))]
-    return "\n".join(lines) + "\n"
+        yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))
 
 
 def escaped(text: str, limit: int = CELL) -> str:

@@ -1,0 +1,65 @@
+"""What `diff` and `review` share: predicted times, and where what they say goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.problems import refuse
+
+if TYPE_CHECKING:
+    from resnet_gen.difference.sides import Side
+    from resnet_gen.emit.difference.report import Latency
+
+F = TypeVar("F", bound=Callable[..., int])
+
+
+def prediction(function: F) -> F:
+    """`--for`, `--precision` and `--batch`."""
+    for option in reversed(_PREDICTION):
+        function = option(function)
+    return function
+
+
+_PREDICTION = (
+    click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device."),
+    click.option("--precision", type=click.Choice(PRECISIONS), help="What layers compute in there.  [default: fp16]"),
+    click.option("--batch", type=click.IntRange(1, 65_536), help="Images at once there.  [default: 1]"),
+)
+
+
+def predictor(
+    device: str | None, precision: Precision | None, batch: int | None
+) -> Callable[[Side, Side], Latency] | None:
+    """What predicts the times of two networks on a device; None without one."""
+    if device is None:
+        if precision or batch:
+            raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
+        return None
+    from resnet_gen.emit.difference.report import Latency
+    from resnet_gen.predict import predict
+    from resnet_gen.targets import load_target
+
+    target, kind = load_target(device), precision or "fp16"
+
+    def predicted(before: Side, after: Side) -> Latency:
+        each = [1e3 * predict(side.graph, target, kind, batch or 1).seconds for side in (before, after)]
+        return Latency(target.name, kind, batch or 1, *each)
+
+    return predicted
+
+
+def put_out(text: str, output: Path | None) -> None:
+    """Write to a file and name it, or else to stdout; raises `Refused` for what cannot be written to."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from resnet_gen.write import check_writable, write_file
+
+    check_writable(output)
+    write_file(output, text.encode())
+    click.echo(output)

@@ -1,0 +1,75 @@
+"""`review`: what changed in a project's networks since a git revision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.cli.comparing import prediction, predictor, put_out
+from resnet_gen.precision import Precision
+
+if TYPE_CHECKING:
+    from resnet_gen.difference.review import Reviewed
+    from resnet_gen.difference.sides import Side
+    from resnet_gen.emit.difference.report import Latency
+    from resnet_gen.emit.difference.review import Review
+
+
+@click.command(short_help="Show what changed in all networks since a git revision.")
+@click.argument("specs", metavar="[SPEC...]", nargs=-1)
+@click.option("--base", metavar="REVISION", required=True, help="What the networks are compared with, such as main.")
+@prediction
+@options.output_format("text", "json", "markdown")
+@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@options.project
+def review(
+    specs: tuple[str, ...],
+    base: str,
+    device: str | None,
+    precision: Precision | None,
+    batch: int | None,
+    form: str,
+    output: Path | None,
+    config: Path | None,
+    no_config: bool,
+) -> int:
+    """Show what changed in each network since a git revision, and what verify finds now.
+
+    Without a SPEC, the networks of the project file are compared, and those that are gone are named too. With
+    --format markdown it is one comment for a pull request. Exit code 0 if nothing changed, 1 if something did.
+
+    \b
+    Example: resnet-gen review --base main
+             resnet-gen review nets/*.yaml --base origin/main --format markdown -o comment.md
+    """
+    from resnet_gen.cli import verifier
+    from resnet_gen.cli.projects import held_to
+    from resnet_gen.difference.review import review as reviewed
+    from resnet_gen.emit.difference.review import Review
+
+    predicted = predictor(device, precision, batch)
+    held = held_to(specs, config, no_config)
+    networks = reviewed(held.references, base, held.means)
+    outcomes = verifier.examined(held, (), verifier.chosen_rules(*held.rules((), ())))
+    findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
+    told = Review(base, networks, findings, _latencies(networks, predicted) if predicted else {})
+    put_out(_written(told, form), output)
+    return int(bool(told.changed))
+
+
+def _latencies(networks: list[Reviewed], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
+    """The times of those that changed and can be told, by what was given for them."""
+    return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
+
+
+def _written(review: Review, form: str) -> str:
+    from resnet_gen.emit.difference import review as emitter
+
+    if form == "json":
+        return json.dumps(emitter.data(review), indent=2) + "\n"
+    return emitter.markdown(review) if form == "markdown" else emitter.text(review)

@@ -1,0 +1,168 @@
+"""What became of a project's networks, as one comment of a pull request, as text, and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resnet_gen.count import count
+from resnet_gen.difference.review import Reviewed
+from resnet_gen.difference.sides import Side
+from resnet_gen.emit.difference.data import data as difference_data
+from resnet_gen.emit.difference.markdown import LIMIT, code, escaped
+from resnet_gen.emit.difference.markdown import body as difference_body
+from resnet_gen.emit.difference.report import Latency, Report, percent
+from resnet_gen.emit.difference.summary import clauses
+from resnet_gen.emit.difference.text import text as difference_text
+from resnet_gen.problems import Problem, several
+
+MOST_FINDINGS = 20
+MOST_NETWORKS = 100
+RESERVE = 2_000
+"""Characters of a comment that are kept for what stands below its details."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What `base` had and what is there now; what verify finds, and how long networks are predicted to take."""
+
+    base: str
+    networks: Sequence[Reviewed]
+    findings: Sequence[Problem] = ()
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def changed(self) -> list[Reviewed]:
+        """The networks that are not what they were."""
+        return [network for network in self.networks if network.changed]
+
+    def report(self, network: Reviewed) -> Report | None:
+        """A network that is there before and after, as its difference is told."""
+        if not (network.before and network.after and network.difference):
+            return None
+        return Report(network.before, network.after, network.difference, (self.latency or {}).get(network.given))
+
+    def headline(self) -> str:
+        """How many networks changed, and whether promises are broken."""
+        of = f"{len(self.changed):,} of {several(len(self.networks), 'network')}"
+        changed = f"{of} changed" if self.changed else "no network changed"
+        return f"{changed}; {several(len(self.findings), 'finding')}" if self.findings else changed
+
+
+def what(network: Reviewed) -> str:
+    """What became of a network, in words."""
+    if network.problems:
+        return "cannot be read" if network.now else "could not be read before"
+    if network.difference is None:
+        return "new" if network.after else "removed"
+    return "; ".join(clauses(network.difference)[:4])
+
+
+def markdown(review: Review) -> str:
+    """One comment: the headline, a table of what changed, what is broken, and each difference to unfold."""
+    lines = [f"**{escaped(review.headline())}** since {code(review.base)}"]
+    if review.changed:
+        lines += ["", *_table(review)]
+    if review.findings:
+        lines += ["", *_findings(review.findings)]
+    room = LIMIT - RESERVE - sum(len(line) + 1 for line in lines)
+    return "\n".join([*lines, *_details(review, room)]) + "\n"
+
+
+def _table(review: Review) -> Iterator[str]:
+    timed = bool(review.latency)
+    yield "| network | what changed | params | MACs | layers |" + (" predicted ms |" if timed else "")
+    yield "|---|---|--:|--:|--:|" + ("--:|" if timed else "")
+    for network in review.changed[:MOST_NETWORKS]:
+        cells = [code(network.given), escaped(what(network), 1_000), *_counts(network)]
+        if timed:
+            latency = (review.latency or {}).get(network.given)
+            cells.append(_change(latency.before, latency.after, ".3f") if latency else "")
+        yield f"| {' | '.join(cells)} |"
+    if len(review.changed) > MOST_NETWORKS:
+        yield f"\nand {len(review.changed) - MOST_NETWORKS:,} more"
+
+
+def _counts(network: Reviewed) -> list[str]:
+    sides = [count(side.graph) if side else None for side in (network.before, network.after)]
+    cells = []
+    for name in ("params", "macs", "layers"):
+        before, after = (getattr(side, name) if side else None for side in sides)
+        cells.append(_change(before, after, ""))
+    return cells
+
+
+def _change(before: float | None, after: float | None, form: str) -> str:
+    if before is None or after is None or before == after:
+        one = after if after is not None else before
+        return "" if one is None else f"{one:,{form}}"
+    return f"{before:,{form}} → {after:,{form}} ({percent(before, after)})"
+
+
+def _findings(findings: Sequence[Problem]) -> Iterator[str]:
+    for finding in findings[:MOST_FINDINGS]:
+        yield f"- {code(str(finding.where))} {escaped(finding.message, 500)} {code(finding.rule or 'invalid-spec')}"
+    if len(findings) > MOST_FINDINGS:
+        yield f"- and {len(findings) - MOST_FINDINGS:,} more"
+
+
+def _details(review: Review, room: int) -> Iterator[str]:
+    """Each difference as long as there is room; what is left out is said."""
+    left_out = 0
+    for network in review.changed:
+        report = review.report(network)
+        lines = [*difference_body(report)] if report else _reasons(network)
+        text = "\n".join(["", f"<details><summary>{code(network.given)}</summary>", *lines, "", "</details>"])
+        if lines and len(text) < room:
+            room -= len(text) + 1
+            yield text
+        else:
+            left_out += bool(lines)
+    if left_out:
+        yield f"\nDetails of {several(left_out, 'network')} have no room here; `resnet-gen review` shows them."
+
+
+def _reasons(network: Reviewed) -> list[str]:
+    """Why a side cannot be read."""
+    return [line for p in network.problems for line in ("", f"{code(str(p.where))} {escaped(p.message, 1_000)}")]
+
+
+def text(review: Review) -> str:
+    """The same for a terminal."""
+    parts = [f"{review.headline()} since {review.base}\n"]
+    for network in review.changed:
+        report = review.report(network)
+        parts.append(difference_text(report) if report else f"{network.given}: {what(network)}\n")
+    return "\n".join([*parts, *(f"{problem}\n" for problem in _problems(review))])
+
+
+def _problems(review: Review) -> list[Problem]:
+    return [*(problem for network in review.networks for problem in network.problems), *review.findings]
+
+
+def data(review: Review) -> dict[str, Any]:
+    """The same for programs: docs/review.md describes every key."""
+    return {
+        "base": review.base,
+        "headline": review.headline(),
+        "networks": [_network(review, network) for network in review.networks],
+        "findings": [{"rule": p.rule, "at": str(p.where), "message": p.message} for p in review.findings],
+    }
+
+
+def _network(review: Review, network: Reviewed) -> dict[str, Any]:
+    report = review.report(network)
+    return {
+        "given": network.given,
+        "changed": network.changed,
+        "what": what(network),
+        "before": _side(network.before),
+        "after": _side(network.after),
+        "problems": [str(problem) for problem in network.problems],
+        "difference": difference_data(report) if report and network.changed else None,
+    }
+
+
+def _side(side: Side | None) -> dict[str, int] | None:
+    return count(side.graph).as_dict() if side else None

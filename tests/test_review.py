@@ -1,0 +1,192 @@
+"""`review`: what changed in a project's networks since a revision, in a repository of its own."""
+
+import json
+import subprocess
+
+import pytest
+
+from resnet_gen.cli import main
+
+GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
+
+
+def git(folder, *words):
+    subprocess.run([*GIT, *words], cwd=folder, check=True, capture_output=True)
+
+
+def spec(name, more=""):
+    return f"name: {name}\nextends: resnet18\ntitle: so long a text that git sees where {name} went\n{more}"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Five networks in a commit; then one is changed, one gone, one renamed, one new, and one as it was."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "resnet-gen.toml").write_text('specs = ["nets/*.yaml"]\n')
+    (tmp_path / "other.yaml").write_text("no: spec\n")
+    for name in ("changed", "gone", "renamed", "same"):
+        (tmp_path / f"nets/{name}.yaml").write_text(spec(name))
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "one")
+    (tmp_path / "nets/changed.yaml").write_text(spec("changed", "stages: {depths: [2, 3, 2, 2]}\n"))
+    git(tmp_path, "mv", "nets/renamed.yaml", "nets/elsewhere.yaml")
+    git(tmp_path, "rm", "-q", "nets/gone.yaml", "other.yaml")
+    (tmp_path / "nets/new.yaml").write_text(spec("new"))
+    return tmp_path
+
+
+def call(capsys, *arguments):
+    with pytest.raises(SystemExit) as left:
+        main(["review", *arguments])
+    shown = capsys.readouterr()
+    return left.value.code, shown.out, shown.err
+
+
+def networks(capsys, *arguments):
+    code, out, _ = call(capsys, "--base", "HEAD", "--format", "json", *arguments)
+    return code, {n["given"]: n for n in json.loads(out)["networks"]}
+
+
+def test_what_became_of_each_network(project, capsys):
+    code, found = networks(capsys)
+    assert code == 1
+    assert {name: n["what"] for name, n in found.items()} == {
+        "nets/changed.yaml": "1 block added to stage 2",
+        "nets/elsewhere.yaml": "",
+        "nets/gone.yaml": "removed",
+        "nets/new.yaml": "new",
+        "nets/same.yaml": "",
+    }
+    assert {name for name, n in found.items() if n["changed"]} == {
+        "nets/changed.yaml", "nets/gone.yaml", "nets/new.yaml",
+    }  # fmt: skip
+    changed = found["nets/changed.yaml"]
+    more = changed["difference"]["counts"]["macs"]["difference"]
+    assert changed["after"]["macs"] - changed["before"]["macs"] == more > 0
+    assert found["nets/gone.yaml"]["after"] is None
+    assert found["nets/new.yaml"]["before"] is None
+
+
+def test_text_names_what_changed_and_nothing_else(project, capsys):
+    code, out, _ = call(capsys, "--base", "HEAD")
+    assert code == 1
+    assert out.startswith("3 of 5 networks changed since HEAD\n")
+    assert "HEAD:nets/changed.yaml -> nets/changed.yaml: 1 block added to stage 2; params +295,424 (+2.53 %)" in out
+    assert "nets/gone.yaml: removed\n" in out
+    assert "nets/new.yaml: new\n" in out
+    assert "same.yaml" not in out
+    assert "elsewhere" not in out
+
+
+def test_markdown_is_one_table_with_each_difference_below(project, capsys):
+    _, out, _ = call(capsys, "--base", "HEAD", "--for", "t4", "--format", "markdown")
+    lines = out.splitlines()
+    assert lines[0] == "**3 of 5 networks changed** since <code>HEAD</code>"
+    assert lines[2] == "| network | what changed | params | MACs | layers | predicted ms |"
+    row = next(line for line in lines if line.startswith("| <code>nets/changed"))
+    assert "| 1 block added to stage 2 | 11,689,512 → 11,984,936 (+2.53 %) |" in row
+    assert "| 18 → 20 (+11.11 %) |" in row
+    assert out.count("<details>") == out.count("</details>")
+    assert "<details><summary><code>nets/changed.yaml</code></summary>" in out
+
+
+def test_nothing_changed(project, capsys):
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "two")
+    code, out, _ = call(capsys, "--base", "HEAD")
+    assert code == 0
+    assert out == "no network changed since HEAD\n"
+
+
+def test_a_broken_promise_is_named(project, capsys):
+    claim = 'claims: [{what: layers, value: 19, source: "nobody"}]\n'
+    (project / "nets/same.yaml").write_text(spec("same", claim))
+    _, out, _ = call(capsys, "--base", "HEAD", "--format", "markdown")
+    assert out.startswith("**3 of 5 networks changed; 1 finding** since")
+    assert "19 is claimed, the graph has 18" in out
+    code, out, _ = call(capsys, "nets/same.yaml", "--base", "HEAD")
+    assert code == 0
+    assert out.startswith("no network changed; 1 finding since HEAD\n")
+
+
+def test_what_cannot_be_read_now_or_then(project, capsys):
+    (project / "nets/same.yaml").write_text("name: same\nextends: resnet18\nnrom: batch\n")
+    code, out, _ = call(capsys, "--base", "HEAD")
+    assert code == 1
+    assert "nets/same.yaml: cannot be read\n" in out
+    assert "nets/same.yaml:3:1: error: nrom: unknown key\n" in out
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "broken")
+    (project / "nets/same.yaml").write_text(spec("same"))
+    _, out, _ = call(capsys, "nets/same.yaml", "--base", "HEAD")
+    assert "nets/same.yaml: could not be read before\n" in out
+
+
+def test_networks_named_on_the_command_line_are_all(project, capsys):
+    _, found = networks(capsys, "nets/same.yaml")
+    assert set(found) == {"nets/same.yaml"}
+
+
+def test_a_spec_outside_the_repository_is_new(project, capsys, tmp_path_factory):
+    path = tmp_path_factory.mktemp("outside") / "net.yaml"
+    path.write_text(spec("net"))
+    _, found = networks(capsys, str(path))
+    assert [n["what"] for n in found.values()] == ["new"]
+
+
+def test_from_a_folder_inside(project, capsys, monkeypatch):
+    monkeypatch.chdir(project / "nets")
+    _, found = networks(capsys)
+    assert {name: n["what"] for name, n in found.items()}["changed.yaml"] == "1 block added to stage 2"
+    assert {name: n["what"] for name, n in found.items()}["gone.yaml"] == "removed"
+
+
+def test_a_comment_is_never_longer_than_github_takes(project, capsys):
+    for index in range(40):
+        (project / f"nets/n{index}.yaml").write_text(spec(f"n{index}"))
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "many")
+    for index in range(40):
+        more = f"activation: silu\nstem: {{kind: conv7x7, width: {80 + index}}}\nstages: {{attention: se}}\n"
+        (project / f"nets/n{index}.yaml").write_text(spec(f"n{index}", more))
+    _, out, _ = call(capsys, "--base", "HEAD", "--format", "markdown")
+    assert 30_000 < len(out) <= 65_536
+    assert out.count("<details>") == out.count("</details>")
+    assert "have no room here; `resnet-gen review` shows them." in out
+
+
+def test_the_repository_is_left_as_it_is(project, capsys):
+    def state():
+        told = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, check=True).stdout
+        return told, sorted(path.name for path in (project / "nets").iterdir())
+
+    before = state()
+    call(capsys, "--base", "HEAD")
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--base", "nowhere"], "nowhere: error: git knows no revision 'nowhere'"),
+        (["--base", ""], "error: a revision has no empty name\n"),
+        (["--base", "--all"], "--all: error: git knows no revision '--all'\n"),
+        (["--base", "HEAD", "--batch", "4"], "error: --precision and --batch are for a prediction\n"),
+        (["--base", "HEAD", "-o", "no/such/x.md"], "no/such: error: cannot be written: there is no such folder\n"),
+        (["--base", "HEAD", "nets/none.yaml"], "nets/none.yaml: error: "),
+    ],
+)
+def test_what_cannot_be_is_refused(project, capsys, arguments, message):
+    code, out, err = call(capsys, *arguments)
+    assert message in out + err
+    assert code == (1 if "none" in message else 2)
+
+
+def test_outside_a_repository(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    code, _, err = call(capsys, "resnet18", "--base", "HEAD")
+    assert code == 2
+    assert "this folder is in no git repository" in err
