@@ -29,6 +29,8 @@ FOLDER = click.Path(file_okay=True, path_type=Path)
 FILE = click.Path(path_type=Path)
 RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
 """As in `engine.runtimes`, which loads too much to be imported for a help page."""
+CONVENTIONS = ("macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper")
+"""As in `conventions`, and what papers count."""
 
 
 def settings(function: F) -> F:
