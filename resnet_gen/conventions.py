@@ -48,7 +48,7 @@ class Convention:
 
 
 class Part(NamedTuple):
-    """What one kind of operation adds to a figure that ours leaves out, and by which rule; negative if it is left out."""
+    """What one kind of operation adds to our figure, and by which rule; negative where it is left out."""
 
     kind: str
     difference: int

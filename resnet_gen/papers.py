@@ -27,6 +27,6 @@ def counted(loaded: Loaded) -> Claim:
         )
     claim = printed[0]
     assert claim.exception
-    raise refuse(
-        f"--convention paper: '{claim.printed}' of {claim.source} is no count of '{name}'", hint=claim.exception.reason
-    )
+    where = loaded.source.span(("claims", loaded.spec.claims.index(claim), "printed"))
+    message = f"--convention paper: '{claim.printed}' of {claim.source} is no count of '{name}'"
+    raise refuse(message, where, claim.exception.reason)

@@ -23,6 +23,8 @@ Loc: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
+BEGIN = "start with 'name: my-network'"
+"""What helps a spec that has no keys."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -60,8 +62,8 @@ class Source:
         return None
 
 
-def read_file(path: Path, shown: str | None = None) -> Source:
-    """Read the YAML file at `path`; messages name it `shown`.
+def read_file(path: Path, shown: str | None = None, begin: str = BEGIN) -> Source:
+    """Read the YAML file at `path`; messages name it `shown`, and one about a file without keys how to `begin`.
 
     Raises `Refused` if it cannot be read, is not UTF-8 text of at most 1 MiB,
     or is not one YAML mapping within the limits above.
@@ -74,7 +76,7 @@ def read_file(path: Path, shown: str | None = None) -> Source:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
-    return read_text(Document(name, _decode(raw, name)))
+    return read_text(Document(name, _decode(raw, name)), begin)
 
 
 def _decode(raw: bytes, name: str) -> str:
@@ -92,12 +94,12 @@ def _decode(raw: bytes, name: str) -> str:
     return text
 
 
-def read_text(document: Document) -> Source:
+def read_text(document: Document, begin: str = BEGIN) -> Source:
     """Read one YAML document, which must be a mapping."""
     source = _read(document, document.text)
     if not isinstance(source.data, dict):
         what = "empty" if source.data is None else "not a mapping of keys to values"
-        raise refuse(what, source.span(()) or document.name, "start with 'name: my-network'")
+        raise refuse(what, source.span(()) or document.name, begin)
     return source
 
 

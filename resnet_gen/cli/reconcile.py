@@ -15,7 +15,7 @@ from resnet_gen.emit.text import columns
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.papers import counted
-from resnet_gen.problems import Refused
+from resnet_gen.problems import Problem, Refused
 from resnet_gen.torch_modules import library
 
 _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
@@ -50,8 +50,8 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
             if not lenient:
                 raise
             problem = refused.problems[0]
-            figures.append({"convention": name, "figure": None, "reason": problem.message})
-            rows.append((spec.name, name, "-", "", "", problem.message.partition(": ")[2]))
+            figures.append({"convention": name, "figure": None, "reason": _reason(problem)})
+            rows.append((spec.name, name, "-", "", "", _reason(problem)))
             continue
         found = figure(graph, writer, convention)
         figures.append(_entry(found))
@@ -65,6 +65,10 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
         "figures": figures,
     }
     return entry, rows
+
+
+def _reason(problem: Problem) -> str:
+    return problem.message.removeprefix("--convention paper: ")
 
 
 def _convention(name: str, loaded: Loaded) -> tuple[Convention, str]:
@@ -98,5 +102,5 @@ def _modules(entry: dict[str, Any]) -> str:
     if entry["modules"] == "torch.nn":
         return "no library publishes it: counted as if written with torch.nn's modules"
     if entry["reference"]:
-        return f"modules as {entry['reference']} has them"
-    return f"modules as {entry['modules']} writes them, which publishes no such network"
+        return f"modules as {entry['reference']}"
+    return f"counted as {entry['modules']} writes its modules, which publishes no such network"

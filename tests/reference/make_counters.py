@@ -1,7 +1,7 @@
 """What fvcore, thop, ptflops, torchinfo and PyTorch's own counter print for published networks: `counters.json`.
 
 Run by hand where torch, torchvision, timm and the counters are installed, from the project's root:
-`python -m tests.reference.make_counters`. Each counter is called as its README says, with its default settings.
+`python -m tests.reference.make_counters`; what is in the table already is kept. Each counter is called as its README says, with its default settings.
 Weights do not matter, so none are drawn. Networks of `VARIANTS` in `make_outputs.py`, which timm builds and does not
 publish, are counted too, and `DILATED`.
 """
@@ -13,9 +13,10 @@ import gc
 import io
 import json
 import logging
-import sys
 from importlib.metadata import version
 from pathlib import Path
+
+from packaging.version import Version
 
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
@@ -36,7 +37,7 @@ def published() -> dict[str, int]:
     """The side of the image that each published network is counted for, the smallest network first."""
     found = {loaded.spec.reference: loaded for loaded in map(load, shipped_specs()) if loaded.spec.reference}
     references = Path(__file__).parents[2] / "specs" / "references"
-    sizes = {name: json.loads((references / f"{name}.json").read_text())["params"] for name in found}
+    sizes = {name: json.loads((references / f"{name}.json").read_text(encoding="utf-8"))["params"] for name in found}
     return {name: found[name].spec.input.size[0] for name in sorted(found, key=sizes.__getitem__)}
 
 
@@ -97,30 +98,41 @@ def prepared() -> None:
     logging.getLogger("fvcore").setLevel(logging.ERROR)
 
 
-def text(networks: dict, variants: dict) -> str:
-    """The table, a network a line."""
-    versions = {name: version(name) for name in (*TOOLS, "torchvision", "timm")}
+def versions() -> dict[str, str]:
+    """What is installed of what counts, and of what is counted."""
+    return {name: str(Version(version(name))) for name in (*TOOLS, "torchvision", "timm")}
 
-    def lines(table: dict) -> str:
-        return ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in table.items())
 
-    return (
-        f'{{\n "versions": {json.dumps(versions)},\n "networks": {{\n{lines(networks)}\n }},\n'
-        f' "variants": {{\n{lines(variants)}\n }}\n}}\n'
-    )
+def kept() -> dict:
+    """What the table says already, if it is of these versions."""
+    if TABLE.is_file() and (table := json.loads(TABLE.read_text(encoding="utf-8")))["versions"] == versions():
+        return table
+    return {"versions": versions(), "networks": {}, "variants": {}}
+
+
+def write(table: dict) -> None:
+    """Write the table, a network a line."""
+
+    def lines(entries: dict) -> str:
+        return ",\n".join(f"  {json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries))
+
+    parts = [f' "versions": {json.dumps(table["versions"])}']
+    parts += [f' "{name}": {{\n{lines(table[name])}\n }}' for name in ("networks", "variants")]
+    TABLE.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Count them all."""
+    """Count those that the table does not have; it is written after each, so that this may be stopped."""
     prepared()
-    networks, variants = {}, {}
+    table = kept()
     for variant, ((name, settings, shape), _) in {**VARIANTS, **DILATED}.items():
-        variants[variant] = figures(name, shape, **settings)
-        print(variant, file=sys.stderr, flush=True)
+        if variant not in table["variants"]:
+            table["variants"][variant] = figures(name, shape, **settings)
+            write(table)
     for name, side in published().items():
-        networks[name] = {"side": side, **figures(name, (3, side, side))}
-        print(name, file=sys.stderr, flush=True)
-    TABLE.write_text(text(networks, variants), encoding="utf-8")
+        if name not in table["networks"]:
+            table["networks"][name] = {"side": side, **figures(name, (3, side, side))}
+            write(table)
 
 
 if __name__ == "__main__":
