@@ -196,13 +196,12 @@ RUN = {
 @pytest.fixture(scope="module")
 def counters():
     """The real ones; skips, in words, where one is missing."""
-    for name in ("torch", "fvcore", "thop", "ptflops", "torchinfo", "timm"):
-        words = (
-            f"{name} is not installed; what it said is in counters.json, which test_conventions.py in unit/ holds us to"
-        )
-        if name == "timm":
-            make_counters.prepared()  # which torchvision, and timm with it, is imported after
+    for name in make_counters.TOOLS:
+        words = f"{name} is not installed; what it said is in counters.json, which unit/test_conventions.py holds us to"
         pytest.importorskip(name, reason=words, exc_type=ImportError)
+        if name == "torch":
+            make_counters.prepared()  # before torchvision is imported, which ptflops does
+    pytest.importorskip("timm", reason="timm, whose networks are counted, is not installed", exc_type=ImportError)
 
 
 @pytest.mark.torch

@@ -60,7 +60,9 @@ class Folder:
                 yield image
         if broken:
             more = len(broken) - _MOST_NAMED
-            raise Refused([*_each_hint_once(broken[:_MOST_NAMED]), *([Problem(f"and {more} more")] if more > 0 else [])])
+            raise Refused(
+                [*_each_hint_once(broken[:_MOST_NAMED]), *([Problem(f"and {more} more")] if more > 0 else [])]
+            )
 
     def entry(self) -> dict[str, Any]:
         """How many, and the hash of their hashes."""

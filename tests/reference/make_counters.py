@@ -23,7 +23,7 @@ from resnet_gen.resources import shipped_specs
 from tests.reference.make_outputs import VARIANTS
 
 TABLE = Path(__file__).parent / "counters.json"
-TOOLS = ("fvcore", "thop", "ptflops", "torchinfo", "torch")
+TOOLS = ("torch", "fvcore", "thop", "ptflops", "torchinfo")
 """The packages that count, of those that are looked at."""
 DILATED = {
     "dilated from stage 4": (
