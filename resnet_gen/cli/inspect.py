@@ -71,10 +71,11 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     Example: resnet-gen count resnet50 resnet101 --format json
              resnet-gen count resnet50 --convention fvcore --convention ptflops
     """
-    from resnet_gen.cli import reconcile
     from resnet_gen.emit.text import columns
 
     if conventions:
+        from resnet_gen.cli import reconcile
+
         reconcile.show(specs, settings, conventions, form)
         return
 

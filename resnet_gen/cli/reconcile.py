@@ -15,7 +15,7 @@ from resnet_gen.emit.text import columns
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.papers import counted
-from resnet_gen.problems import Problem, Refused
+from resnet_gen.problems import Refused
 from resnet_gen.torch_modules import library
 
 _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
@@ -41,7 +41,7 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
     """What is told of one spec, for programs and for people; `lenient` goes on where its paper says nothing."""
     spec, graph = loaded.spec, lower(loaded)
     writer = library(spec.naming.kind, spec.reference)
-    figures: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
     for name in wanted:
         try:
@@ -49,26 +49,16 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
         except Refused as refused:
             if not lenient:
                 raise
-            problem = refused.problems[0]
-            figures.append({"convention": name, "figure": None, "reason": _reason(problem)})
-            rows.append((spec.name, name, "-", "", "", _reason(problem)))
-            continue
-        found = figure(graph, writer, convention)
-        figures.append(_entry(found))
-        rows += _rows(spec.name, found, note)
-    entry = {
-        "name": spec.name,
-        "reference": spec.reference,
-        "input": list(graph.input.shape),
-        "macs": count(graph).macs,
-        "modules": writer.name,
-        "figures": figures,
-    }
-    return entry, rows
-
-
-def _reason(problem: Problem) -> str:
-    return problem.message.removeprefix("--convention paper: ")
+            reason = refused.problems[0].message.removeprefix("--convention paper: ")
+            entries.append({"convention": name, "figure": None, "reason": reason})
+            rows.append((spec.name, name, "-", "", "", reason))
+        else:
+            found = figure(graph, writer, convention)
+            entries.append(_entry(found))
+            rows += _rows(spec.name, found, note)
+    sides, macs = list(graph.input.shape), count(graph).macs
+    whole = {"name": spec.name, "reference": spec.reference, "input": sides, "macs": macs, "modules": writer.name}
+    return {**whole, "figures": entries}, rows
 
 
 def _convention(name: str, loaded: Loaded) -> tuple[Convention, str]:
