@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test coverage parity long lint types check bench generated clean
+.PHONY: demo test coverage parity long lint types check counters bench generated clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -47,6 +47,10 @@ $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	@touch $@
+
+counters: $(BENCH)/.installed  ## fvcore, thop, ptflops and torchinfo on 28 networks, against what we say of them
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
+	$(BENCH)/bin/python -m pytest -m torch tests/test_conventions.py
 
 bench: $(BENCH)/.installed  ## ratios against torch.onnx.export, side by side, in an environment of its own
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .

@@ -237,6 +237,8 @@ def _quoted(value: Any) -> str:
 
 def _hint(details: ErrorDetails) -> str | None:
     kind, value = details["type"], details["input"]
+    if own := details.get("ctx", {}).get("hint"):
+        return str(own)
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(details["ctx"]["pattern"], ("", NAME_HINT))[1]
     if kind == "string_type" and isinstance(value, (bool, int, float)):
@@ -258,4 +260,5 @@ _HINTS = {
     "printed": "write it as printed: 25.5M, 3.8e9, 1.8G",
     "no_reason": "add it to 'precisions', or to 'refuses' with the reason",
     "both": "a precision is in one of the two",
+    "twice": "write each once",
 }

@@ -87,13 +87,20 @@ def _files(path: Path, file: str, manifest: Path, told: Told) -> Iterator[Check]
         yield Check("manifest", "ok", f"{manifest.name} is of the bundle that it was built from")
         yield Check("bytes", "unknown", "it was built on the device: no manifest has its hash")
     else:
-        other = told.engine.file if told.engine else "no engine"
-        yield Check("manifest", "no", f"{manifest.name} does not name it but {other}: it may be of an earlier build")
+        yield Check("manifest", "no", f"{manifest.name} {_unnamed(file, told)}")
     for name, digest in told.files.items():
         other_path = manifest.parent / name
         needed = name == f"{file}.data"  # without which the model cannot be loaded
         if name != file and not name.endswith(".engine") and (needed or other_path.is_file()):
             yield _same(name, other_path, digest)
+
+
+def _unnamed(file: str, told: Told) -> str:
+    """What a manifest says instead of naming the file."""
+    if not told.files:
+        return "lists no files: it does not say what was built"
+    other = f" but {told.engine.file}" if told.engine and file.endswith(".engine") else ""
+    return f"does not name it{other}: it may be of an earlier build"
 
 
 def _same(what: str, path: Path, digest: str) -> Check:
@@ -139,6 +146,10 @@ def _library(told: Told, file: str) -> Check:
     """Engines are of one release of one library; of a release's builds, the fourth number, nothing is documented."""
     known = _of(told, file)
     if known is None:
+        if file in told.files:
+            return Check(
+                "library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs"
+            )
         return Check("library", "unknown", "the manifest tells of no such engine")
     library, version, _ = known
     here = installed(library)

@@ -37,7 +37,7 @@ def _opened(path: Path, mode: str) -> Image.Image:
                     raise refuse("a picture of more than 8 bits a channel", str(path), "save it with 8 bits a channel")
                 return ImageOps.exif_transpose(file).convert(mode)
     except UnidentifiedImageError:
-        raise refuse("not a picture", str(path)) from None
+        raise refuse("not a picture", str(path), "JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read") from None
     except Image.DecompressionBombError:
         raise refuse("more pixels than any picture should have", str(path)) from None
     except (OSError, ValueError, SyntaxError, RuntimeError) as error:

@@ -26,6 +26,8 @@ MAX_VALUES = 100_000
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SETTING = "--set"
 """Name of the document that one `--set` is."""
+BEGIN = "start with 'name: my-network'"
+"""What helps a spec that has no keys."""
 
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -64,13 +66,13 @@ class Source:
         return None
 
 
-def read_file(path: Path, shown: str | None = None) -> Source:
-    """Read the YAML file at `path`; messages name it `shown`.
+def read_file(path: Path, shown: str | None = None, begin: str = BEGIN) -> Source:
+    """Read the YAML file at `path`; messages name it `shown`, and one about a file without keys how to `begin`.
 
     Raises `Refused` if it cannot be read, is not UTF-8 text of at most 1 MiB,
     or is not one YAML mapping within the limits above.
     """
-    return read_text(read_document(path, shown or str(path)))
+    return read_text(read_document(path, shown or str(path)), begin)
 
 
 def read_document(path: Path, name: str, language: str = "YAML", what: str = "spec", most: int = MAX_BYTES) -> Document:
@@ -103,12 +105,12 @@ def _decode(raw: bytes, name: str, language: str) -> str:
     return text
 
 
-def read_text(document: Document) -> Source:
+def read_text(document: Document, begin: str = BEGIN) -> Source:
     """Read one YAML document, which must be a mapping."""
     source = _read(document, document.text)
     if not isinstance(source.data, dict):
         what = "empty" if source.data is None else "not a mapping of keys to values"
-        raise refuse(what, source.span(()) or document.name, "start with 'name: my-network'")
+        raise refuse(what, source.span(()) or document.name, begin)
     return source
 
 

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from resnet_gen.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
 from resnet_gen.precision import PRECISIONS, Precision, too_old
 from resnet_gen.problems import Refused, refuse, shortened, suggest
-from resnet_gen.resources import targets_folder
+from resnet_gen.resources import shipped_specs, targets_folder
 from resnet_gen.source import read_file
 from resnet_gen.spec import NAME_PATTERN, Words
 
@@ -37,10 +37,26 @@ _SCRIPTED = (8, 2), (12, 0)
 """The versions of TensorRT whose trtexec bundles are written for, the last one not among them."""
 
 
+def _shipped(network: str) -> str:
+    if network not in shipped_specs():
+        hint = suggest(network, shipped_specs())
+        raise PydanticCustomError("network", "there is no network '{network}'", {"network": network, "hint": hint})
+    return network
+
+
+def _distinct(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
+    for index, precision in enumerate(precisions):
+        if precision in precisions[:index]:
+            raise PydanticCustomError("twice", "{precision} stands there twice", {"precision": precision, "at": index})
+    return precisions
+
+
 class Measured(_Model):
     """A throughput that somebody measured on the device, on an image of the network's own size."""
 
-    network: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="The shipped network.")
+    network: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_shipped)] = Field(
+        description="The shipped network."
+    )
     precision: Precision = Field(description="The precision that its layers computed in.")
     batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
     images_per_second: Annotated[float, Field(gt=0)] = Field(description="The throughput.")
@@ -66,7 +82,9 @@ class Target(_Model):
         "by its TensorRT; `onnx`: there are none, an ONNX runtime reads the model."
     )
     opset: Annotated[int, Field(ge=13, le=26)] = Field(description="The newest ONNX opset that it reads.")
-    precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1)] = Field(description="What it runs.")
+    precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)] = Field(
+        description="What it runs."
+    )
     refuses: dict[Precision, Words] = Field(
         default_factory=dict, description="The reason for each precision that it does not run."
     )
@@ -159,7 +177,7 @@ def load_target(reference: str) -> Target:
     """
     path = _find(reference)
     shown = f"specs/targets/{path.name}" if reference in shipped_targets() else reference
-    source = read_file(path, shown)
+    source = read_file(path, shown, "start with 'name: my-device'")
     try:
         return Target.model_validate(source.data)
     except ValidationError as error:

@@ -247,6 +247,13 @@ def test_a_terminal_sees_a_bar(cli, monkeypatch):
         ([TINY, "--against", "nope.onnx"], "nope.onnx: error: there is no such file"),
         (["nope.onnx", "--fold-bn"], "an ONNX file has its own shape and weights"),
         (["nope.engine", "--set", "input.size=8"], "an engine has its own shape and weights"),
+        (
+            ["nope.onnx", "--seed", "0"],
+            "nope.onnx: error: an ONNX file has its own shape and weights\nhint: run the spec instead\n",
+        ),
+        (["nope.onnx", "--against", "nope.engine", "--seed", "3"], "an ONNX file has its own shape and weights"),
+        ([TINY, "-o", ""], "Error: Invalid value for '-o' / '--output': an empty text is no path.\n"),
+        ([TINY, "--plot", ""], "Error: Invalid value for '--plot': an empty text is no path.\n"),
         ([TINY, "--batch", "0,1"], "--batch: '0,1' is not a list of batch sizes\nhint: write --batch 1,8"),
         ([TINY, "--batch", "5000"], "--batch: '5000' is not a list of batch sizes"),
         ([TINY, "--batch", ""], "--batch: '' is not a list of batch sizes"),

@@ -123,6 +123,30 @@ def test_an_engine_of_an_earlier_build_is_not_taken_for_the_present_one(pretende
     assert {found[what][0] for what in ("library", "gpu")} == {"unknown"}
 
 
+def test_a_manifest_that_tells_nothing_of_an_engine_that_it_names_is_a_finding(pretended, capsys):
+    change(pretended.with_name("tiny.manifest.json"), engine=None)
+    told = ("no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
+    assert lines(pretended)["library"] == told
+    code, out, _ = run(capsys, pretended)
+    assert (code, f"no       library: {told[1]}\n" in out) == (1, True)
+
+
+def test_a_manifest_without_files_says_nothing_of_what_was_built(pretended):
+    change(pretended.with_name("tiny.manifest.json"), files={})
+    for path in (pretended, pretended.with_name("tiny.onnx")):
+        assert lines(path)["manifest"] == (
+            "no", "tiny.manifest.json lists no files: it does not say what was built",
+        )  # fmt: skip
+
+
+def test_a_model_that_the_manifest_does_not_name_is_told_of_no_engine(pretended):
+    other = pretended.with_name("tiny.other.onnx")
+    other.write_bytes(pretended.with_name("tiny.onnx").read_bytes())
+    assert lines(other)["manifest"] == (
+        "no", "tiny.manifest.json does not name it: it may be of an earlier build",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("here", "wanted"),
     [

@@ -94,6 +94,12 @@ def test_the_version_is_the_package_s(cli):
         (["build", "resnet18", "--opset", "x"], "'x' is not a valid integer"),
         (["build", "resnet18", "--input", "x"], "'x' is not a valid integer"),
         (["build", "resnet18", "--seed", "-1"], "-1 is not in the range"),
+        (["build", "resnet18", "-o", ""], "Error: Invalid value for '-o' / '--output': an empty text is no path.\n"),
+        (["build", "resnet18", "--weights", ""], "Error: Invalid value for '--weights': an empty text is no path.\n"),
+        (["init", "mine", "-o", ""], "Error: Invalid value for '-o' / '--output': an empty text is no path.\n"),
+        (["check-engine", ""], "Error: Invalid value for 'FILE': an empty text is no path.\n"),
+        (["run", "resnet18", "--image", ""], "Error: Invalid value for '--image': an empty text is no path.\n"),
+        (["count", "resnet18", "--convention", "flops"], "'flops' is not one of 'macs', '2xmacs', 'pycls', 'fvcore',"),
         (["run", "resnet18", "--batch", "0"], "0 is not in the range"),
         (["run", "resnet18", "--top", "0"], "0 is not in the range"),
     ],
@@ -323,8 +329,18 @@ def test_build_takes_input_batch_opset_precision_seed_and_fold(cli, tmp_path):
         ("--sm 86", "error: --sm means nothing for target 'onnx'\nhint: use --target tensorrt-rtx"),
         ("--target tensorrt-rtx --sm 8.6", "error: --sm: '8.6' is not a list of numbers\nhint: write --sm 86,89"),
         ("--target tensorrt-rtx --sm ,", "error: --sm: ',' is not a list of numbers"),
-        ("--batch 8:4:2", "error: --batch: '8:4:2' does not rise"),
-        ("--batch many", "error: --batch: 'many' is not a batch\nhint: write --batch 8, or --batch 1:8:32"),
+        (
+            "--batch 8:4:2",
+            "error: --batch: '8:4:2' does not rise\nhint: write the smallest, the one tuned for, the largest\n",
+        ),
+        (
+            "--batch many",
+            "error: --batch: 'many' is not a batch\n"
+            "hint: write --batch 8, or --batch 1:8:32 for a range; 1 to 65,536\n",
+        ),
+        ("--batch 70000", "error: --batch: a batch of 70,000 is too large\nhint: at most 65,536\n"),
+        ("--batch 1:8:70000", "error: --batch: a batch of 70,000 is too large\nhint: at most 65,536\n"),
+        ("--shapes input:70000x1x8x8", "error: --shapes: a batch of 70,000 is too large\nhint: at most 65,536\n"),
         ("--opset 12", "error: opset 12 cannot be written\nhint: choose 13 to "),
         ("--opset 999", "error: opset 999 cannot be written"),
         ("--input 0", "0 is not in the range 1<=x<=16384"),
@@ -579,7 +595,11 @@ def test_a_file_that_is_no_model_is_refused(cli, tmp_path, data):
         (["missing.onnx", "--set", "input.size=8"], "an ONNX file has its own shape and weights"),
         (["missing.onnx", "--weights", "w.npz"], "an ONNX file has its own shape and weights"),
         (["resnet18", "--image", "missing.png"], "missing.png: error: cannot be read: No such file or directory"),
-        ([TINY, "--image", TINY], f"{TINY}: error: not a picture"),
+        (["missing.onnx", "--image", "a.png", "--seed", "3"], "an ONNX file has its own shape and weights"),
+        (
+            [TINY, "--image", TINY],
+            f"{TINY}: error: not a picture\nhint: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read\n",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused(cli, arguments, words):

@@ -8,7 +8,7 @@ import numpy as np
 
 from resnet_gen.calibrate.data import Images
 from resnet_gen.calibrate.observers import observer
-from resnet_gen.calibrate.running import Seen, batches, running, watched
+from resnet_gen.calibrate.running import Seen, batches, finite, running, watched
 from resnet_gen.graph import Graph, Value
 from resnet_gen.passes.quantize import Range
 from resnet_gen.precision import Calibration
@@ -34,10 +34,8 @@ def calibrate(
             if not np.isfinite(batch).all():
                 raise refuse("the images to calibrate with hold numbers that are not finite")
             found = {**session.run(batch), graph.input.name: batch}
-            for name, watching in observers.items():
-                if not np.isfinite(found[name]).all():
-                    raise refuse(f"'{name}' is not finite for some of the images", hint="look at the weights")
-                watching.see(found[name])
+            for name, activation in finite({name: found[name] for name in observers}).items():
+                observers[name].see(activation)
     ranges = {name: watching.range() for name, watching in observers.items()}
     if ranges.get(graph.input.name, (0, 1)) == (0, 0):
         raise refuse("the images to calibrate with are all zero", hint="scales for real ones cannot follow from them")

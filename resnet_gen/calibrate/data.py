@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -23,6 +23,7 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 RANDOM = "random"
 _RANDOM_IMAGES = 8
 _MOST_NAMED = 10
+_SOURCES = "--calibration takes a folder of pictures, an .npz file or 'random'"
 
 
 class Images(Protocol):
@@ -59,11 +60,19 @@ class Folder:
                 yield image
         if broken:
             more = len(broken) - _MOST_NAMED
-            raise Refused([*broken[:_MOST_NAMED], *([Problem(f"and {more} more")] if more > 0 else [])])
+            raise Refused(
+                [*_each_hint_once(broken[:_MOST_NAMED]), *([Problem(f"and {more} more")] if more > 0 else [])]
+            )
 
     def entry(self) -> dict[str, Any]:
         """How many, and the hash of their hashes."""
         return {"source": "folder", "images": len(self), "sha256": digest_files(self.paths)}
+
+
+def _each_hint_once(problems: list[Problem]) -> list[Problem]:
+    """The problems, a hint only with the last that has it."""
+    last = {problem.hint: problem for problem in problems}
+    return [problem if last[problem.hint] is problem else replace(problem, hint=None) for problem in problems]
 
 
 @dataclass(frozen=True)
@@ -132,11 +141,11 @@ def images(source: str, to: Input, most: int) -> Images:
     if source == RANDOM:
         return Random(to, count=min(most, _RANDOM_IMAGES))
     path = Path(source)
-    if path.is_dir():
+    if source and path.is_dir():
         return _folder(path, to, most)
     if path.is_file():
         return _npz(path, to, most)
-    raise refuse("there is no such file or folder", source, "--calibration takes a folder, an .npz file or 'random'")
+    raise refuse("there is no such file or folder", source, _SOURCES)
 
 
 def _folder(path: Path, to: Input, most: int) -> Folder:
@@ -159,7 +168,7 @@ def _npz(path: Path, to: Input, most: int) -> Npz:
             with archive.open(name) as stream:
                 shape, fortran, dtype = _header(stream)
     except ZIP_ERRORS as error:
-        raise refuse(f"not an .npz file of images: {error}", str(path)) from None
+        raise refuse(f"not an .npz file of images: {error}", str(path), _SOURCES) from None
     wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
     if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
         found = f"{dtype} {'x'.join(map(str, shape))}"

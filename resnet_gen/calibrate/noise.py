@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.calibrate.data import Images
-from resnet_gen.calibrate.running import Seen, batches, running, watched
+from resnet_gen.calibrate.running import Seen, batches, finite, running, watched
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Conv
 from resnet_gen.weights.base import Array, Weights
@@ -111,7 +111,7 @@ def shifts(
     both, seen = _Both(exact[1], quantized[1]), _First(images)
     with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
         for batch in watched(batches(seen, values), seen, told):
-            outputs = session.run(batch)
+            outputs = finite(session.run(batch), _COPY)
             for node in layers:
                 name = node.output.name
                 noise = outputs[name].astype(np.float64) - outputs[name + _COPY]
@@ -137,7 +137,7 @@ def measure(
         running(eight, quantized[1], values, as_written=True) as rounded,
     ):
         for batch in watched(batches(seen, (*values, *values, *values)), seen, told):
-            wanted, found = true.run(batch), rounded.run(batch)
+            wanted, found = finite(true.run(batch), _COPY), finite(rounded.run(batch))
             for node in layers:
                 name = node.output.name
                 own[node.name].add(wanted[name], wanted[name + _COPY])

@@ -17,6 +17,7 @@ from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.graph import Graph, Value
+from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, Weights
 
 Seen = Callable[[int, int], object]
@@ -39,6 +40,15 @@ def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_writt
             _write(path.with_name(external), file.external_chunks())
         _write(path, file.chunks(external))
         yield open_model(path, graph.name, Tuning(as_written=as_written))
+
+
+def finite(found: dict[str, Array], copy: str = "") -> dict[str, Array]:
+    """Values by their names, handed on; raises `Refused` if one is not finite. `copy` ends the names of copies."""
+    for name, values in found.items():
+        if not np.isfinite(values).all():
+            what = name.removesuffix(copy)
+            raise refuse(f"'{what}' is not finite for some of the images", hint="look at the weights")
+    return found
 
 
 def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.lower import INPUT
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.request import Batch
 from resnet_gen.shapes import parse_shapes
 
@@ -62,18 +62,21 @@ def parse_batch(text: str | None) -> Batch:
         return Batch()
     parts = text.split(":")
     if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
-        raise refuse(f"--batch: '{text}' is not a batch", hint="write --batch 8, or --batch 1:8:32 for a range")
+        hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {MAX_BATCH:,}"
+        raise refuse(f"--batch: '{shortened(text)}' is not a batch", hint=hint)
     return _batch([int(part) for part in parts], "--batch")
 
 
 def _batch(numbers: list[int], option: str) -> Batch:
+    if max(numbers) > MAX_BATCH:
+        raise refuse(f"{option}: a batch of {max(numbers):,} is too large", hint=f"at most {MAX_BATCH:,}")
     if len(numbers) == 1:
         return Batch(fixed=numbers[0])
-    if numbers != sorted(numbers) or numbers[-1] > MAX_BATCH:
+    if numbers != sorted(numbers):
         shown = ":".join(map(str, numbers))
-        raise refuse(f"{option}: '{shown}' does not rise", hint=f"smallest, tuned-for, largest, up to {MAX_BATCH}")
+        raise refuse(f"{option}: '{shown}' does not rise", hint="write the smallest, the one tuned for, the largest")
     return Batch(profile=Profile(*numbers))
 
 
 def _is_batch(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_BATCH
+    return text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0

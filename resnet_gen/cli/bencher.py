@@ -51,7 +51,7 @@ def bench_models(
     seconds: float | None,
     repeat: int | None,
     weights: Path | None,
-    seed: int,
+    seed: int | None,
     fold: bool,
     form: str,
     output: Path | None,
@@ -67,7 +67,7 @@ def bench_models(
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1)
     runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
     measured = _shapes(runners, wanted)
-    results = _measured(runners, measured, Effort(seconds, repeat), seed)
+    results = _measured(runners, measured, Effort(seconds, repeat), seed or 0)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
     _put_out(text, runners, results, output, plot)
 

@@ -55,17 +55,29 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 @click.command("count")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @options.settings
+@click.option(
+    "--convention", "conventions", multiple=True, type=click.Choice((*options.CONVENTIONS, "all")), metavar="NAME",
+    help=f"What another counter prints, and why: {', '.join(options.CONVENTIONS)}, or all. Any number of times.",
+)  # fmt: skip
 @options.output_format("text", "json")
-def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> None:
+def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: tuple[str, ...], form: str) -> None:
     """Count parameters, MACs, FLOPs, layers and activations, exactly.
 
     With --format json: one object a spec, one a line. FLOPs are 2 x MACs;
-    layers and activations are defined in docs/counting.md.
+    layers and activations are defined in docs/counting.md, and so is what
+    other counters count.
 
     \b
     Example: resnet-gen count resnet50 resnet101 --format json
+             resnet-gen count resnet50 --convention fvcore --convention ptflops
     """
     from resnet_gen.emit.text import columns
+
+    if conventions:
+        from resnet_gen.cli import reconcile
+
+        reconcile.show(specs, settings, conventions, form)
+        return
 
     entries = [_entry(spec, settings) for spec in specs]
     if form == "json":

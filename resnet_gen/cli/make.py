@@ -74,6 +74,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     from resnet_gen.cli.builder import Quantization, build_all
 
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
+    choices["seed"] = choices["seed"] or 0
     choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
     return build_all(specs, options.with_input(settings, side), folder, **choices)
 

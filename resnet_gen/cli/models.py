@@ -22,13 +22,13 @@ class Made(NamedTuple):
 
     settings: tuple[str, ...] = ()
     weights: Path | None = None
-    seed: int = 0
+    seed: int | None = None
     fold: bool = False
 
     @property
     def of_a_spec(self) -> bool:
         """Whether anything is set that means nothing for a file."""
-        return bool(self.settings or self.weights or self.fold)
+        return bool(self.settings or self.weights or self.fold) or self.seed is not None
 
 
 class Opened(NamedTuple):
@@ -59,7 +59,7 @@ def opened(
         target=runtime if engine else "onnx",
         batch=Batch(profile=profile),
         weights=made.weights,
-        seed=made.seed,
+        seed=made.seed or 0,
         fold=made.fold,
     )
     with tempfile.TemporaryDirectory() as folder:

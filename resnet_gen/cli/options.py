@@ -25,10 +25,20 @@ class Finite(click.FloatRange):
         return found
 
 
-FOLDER = click.Path(file_okay=True, path_type=Path)
-FILE = click.Path(path_type=Path)
+class _Place(click.Path):
+    """A path; an empty text, which Python takes for the current folder, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty text is no path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = FILE = _Place(path_type=Path)
 RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
 """As in `engine.runtimes`, which loads too much to be imported for a help page."""
+CONVENTIONS = ("macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper")
+"""As in `conventions`, and what papers count."""
 
 
 def settings(function: F) -> F:
@@ -62,8 +72,8 @@ def weights(function: F) -> F:
         function
     )
     return click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-        help="Seed of the He initialization that is used without --weights.",
+        "--seed", type=click.IntRange(0, 2**63 - 1),
+        help="Seed of the He initialization that is used without --weights.  [default: 0]",
     )(function)  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from resnet_gen.build import SPEC_KEY
-from resnet_gen.cli.models import Made, opened, refuse_ignored
+from resnet_gen.cli.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.engine.base import Runner, sides
 from resnet_gen.image import read_image
 from resnet_gen.problems import refuse
@@ -29,20 +29,21 @@ def run_model(
     top: int,
     repeat: int,
     weights: Path | None,
-    seed: int,
+    seed: int | None,
     runtime: str | None,
     form: str,
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
-    made = Made(settings, weights, seed)
+    draws_input = is_file(model) and image is None
+    made = Made(settings, weights, None if draws_input else seed)
     refuse_ignored(model, made)
     session, taken = opened(model, made, runtime, batches=(batch or 1,))
     if taken and weights is None:
-        click.echo(f"weights are drawn from seed {seed}: the classes mean nothing", err=True)
+        click.echo(f"weights are drawn from seed {seed or 0}: the classes mean nothing", err=True)
     taken = taken or _taken(session)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     _check_input(session, taken, batch)
-    x = _input(image, taken, batch, seed)
+    x = _input(image, taken, batch, seed or 0)
     outputs, times = session.timed(x, repeat)
     _check_outputs(session, outputs)
     _report(outputs, _Run(str(image) if image else "random", [batch, *session.shape[1:]], median(times)), top, form)

@@ -33,6 +33,7 @@ from resnet_gen.ops import (
     Quantize,
     Stored,
 )
+from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, Derived, Recipe, Weights
 from resnet_gen.weights.stream import element
 
@@ -191,18 +192,25 @@ def _pair(value: Value, seen: Range, positive: bool, style: Style, compute: DTyp
         zero, limit = _MIDDLE, LIMITS["int8"]
     else:
         limit = LIMITS[kind]
-    scale = float(_scales(np.asarray([reach / limit]), compute)[0])
+    scale = float(_scales(np.asarray([reach / limit]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")
     first = Node(small.name, small.name, Quantize(kind, scale, zero), (value,), small)
     return first, Node(back.name, back.name, Dequantize(value.dtype, scale, zero), (small,), back)
 
 
-def _scales(exact: Array, compute: DType) -> Array:
-    """Scales as `compute` holds them; what never differs from zero gets a scale of one."""
+def _scales(exact: Array, compute: DType, name: str) -> Array:
+    """Scales of the tensor `name` as `compute` holds them; what never differs from zero gets a scale of one.
+
+    Raises `Refused` for those that it cannot hold.
+    """
     least = 2.0**-14 if compute == "float16" else 2.0**-126
     scales = np.where(exact > 0, np.maximum(exact, least), 1.0)
-    return scales.astype(element(compute)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        held: Array = scales.astype(element(compute)).astype(np.float32)
+    if not np.isfinite(held).all():
+        raise refuse(f"'{name}' needs a scale beyond {compute}", hint="--rest fp32 keeps scales in float32")
+    return held
 
 
 def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) -> dict[str, Recipe]:
@@ -215,7 +223,7 @@ def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) 
 
     def scales(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)
-        return _scales(np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit, compute)
+        return _scales(np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit, compute, weight)
 
     def quantized(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Shape
+from resnet_gen.problems import refuse
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -39,9 +40,16 @@ class Derived:
         self._base, self._recipes = base, recipes
 
     def rows(self, name: str, start: int, stop: int) -> Array:
-        """Rows start..stop of the tensor `name`, computed or handed on."""
+        """Rows start..stop of the tensor `name`, computed or handed on; raises `Refused` for a result not finite."""
         recipe = self._recipes.get(name)
-        return recipe(self._base, start, stop) if recipe else self._base.rows(name, start, stop)
+        if recipe is None:
+            return self._base.rows(name, start, stop)
+        with np.errstate(all="ignore"):
+            rows = recipe(self._base, start, stop)
+        if not np.isfinite(rows).all():
+            hint = "look for a variance below zero, and for numbers near the limits of float32"
+            raise refuse(f"'{name}' is not finite when it is computed from the weights", hint=hint)
+        return rows
 
 
 def runs(shape: Shape) -> Iterator[tuple[int, int]]:

@@ -135,7 +135,28 @@ def test_every_broken_picture_is_named(tmp_path):
     pictures(tmp_path)
     for name in ("0.png", "2.png"):
         (tmp_path / name).write_bytes(b"not a picture")
-    assert refused(tmp_path) == f"{tmp_path}/0.png: error: not a picture\n{tmp_path}/2.png: error: not a picture"
+    assert refused(tmp_path) == (
+        f"{tmp_path}/0.png: error: not a picture\n{tmp_path}/2.png: error: not a picture\n"
+        "hint: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read"
+    )
+
+
+@pytest.mark.parametrize("source", ["", "none"])
+def test_what_is_not_there_is_refused_with_what_could_be(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = f"{source}: " if source else ""
+    assert refused(source) == (
+        f"{place}error: there is no such file or folder\n"
+        "hint: --calibration takes a folder of pictures, an .npz file or 'random'"
+    )
+
+
+def test_one_picture_is_no_calibration(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a picture")
+    assert refused(tmp_path / "a.png") == (
+        f"{tmp_path}/a.png: error: not an .npz file of images: File is not a zip file\n"
+        "hint: --calibration takes a folder of pictures, an .npz file or 'random'"
+    )
 
 
 def test_of_very_many_broken_pictures_some_are_named(tmp_path):
@@ -143,8 +164,8 @@ def test_of_very_many_broken_pictures_some_are_named(tmp_path):
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:40])
     lines = refused(tmp_path).splitlines()
-    assert len(lines) == 11
-    assert lines[-1] == "error: and 20 more"
+    assert len(lines) == 12
+    assert lines[-2:] == ["hint: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read", "error: and 20 more"]
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):

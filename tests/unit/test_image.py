@@ -155,16 +155,19 @@ def test_a_picture_of_one_column_does_not_fill_the_memory(saved):
     assert np.allclose(found[0, :, 0, 0] * 255, GREEN)
 
 
+WHAT_IS_READ = "hint: JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read"
+
+
 def test_what_is_no_picture_is_refused(tmp_path):
     path = tmp_path / "p.png"
     path.write_text("no picture")
-    assert refusal(path) == f"{path}: error: not a picture"
+    assert refusal(path) == f"{path}: error: not a picture\n{WHAT_IS_READ}"
 
 
 def test_an_empty_file_is_refused(tmp_path):
     path = tmp_path / "p.png"
     path.touch()
-    assert refusal(path).endswith("error: not a picture")
+    assert refusal(path).endswith(f"error: not a picture\n{WHAT_IS_READ}")
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.tiff", "p.webp"])

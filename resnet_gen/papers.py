@@ -1,0 +1,32 @@
+"""What a network's paper counts, as far as a figure that it prints says so."""
+
+from __future__ import annotations
+
+from resnet_gen.load import Loaded
+from resnet_gen.problems import refuse
+from resnet_gen.spec import Claim
+
+COUNTED = ("macs", "flops", "conv_macs")
+"""Counts of operations, as which claims read what papers call FLOPs."""
+
+
+def counted(loaded: Loaded) -> Claim:
+    """The claim that says what the paper counts: one that is met, for this input if there is one.
+
+    A source is a paper, or its code, where it names authors. Raises `Refused` where no figure tells.
+    """
+    printed = [claim for claim in loaded.spec.claims if claim.what in COUNTED and " et al. " in claim.source]
+    met = [claim for claim in printed if not claim.exception]
+    if met:
+        return min(met, key=lambda claim: (claim.size not in loaded.spec.input.size, claim.size is not None))
+    name = loaded.spec.name
+    if not printed:
+        raise refuse(
+            f"--convention paper: no claim of '{name}' says what a paper counts",
+            hint="most papers' FLOPs are what --convention macs counts",
+        )
+    claim = printed[0]
+    assert claim.exception
+    where = loaded.source.span(("claims", loaded.spec.claims.index(claim), "printed"))
+    message = f"--convention paper: '{claim.printed}' of {claim.source} is no count of '{name}'"
+    raise refuse(message, where, claim.exception.reason)

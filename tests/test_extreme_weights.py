@@ -1,0 +1,83 @@
+"""Weights near the limits of their types: refused by the name of the tensor, or built; never a warning of NumPy's."""
+
+import numpy as np
+import pytest
+
+from resnet_gen.cli import main
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from tests.onnx_runs import TINY
+
+CONV, NORM = "stem.conv.weight", "stem.norm"
+LOOK = "hint: look for a variance below zero, and for numbers near the limits of float32\n"
+
+
+def weights(path, **factors):
+    """Weights of about 1 in a file, some of them times a factor."""
+    generator = np.random.default_rng(0)
+    found = {}
+    for name, tensor in lower(load(str(TINY))).state().items():
+        values = np.abs(generator.standard_normal(tensor.shape)) + 0.01
+        found[name] = (values * factors.get(name, 1)).clip(-3e38, 3e38).astype(np.float32)
+    np.savez(path, **found)
+    return path
+
+
+def built(capsys, tmp_path, options, **factors):
+    """Exit code and stderr of a build with such weights, which may leave nothing behind if it fails."""
+    file = weights(tmp_path / "w.npz", **factors)
+    with pytest.raises(SystemExit) as left:
+        main(["build", str(TINY), "--weights", str(file), "-o", str(tmp_path / "out"), *options.split()])
+    err = capsys.readouterr().err
+    assert "encountered" not in err
+    assert left.value.code == 0 or not (tmp_path / "out").exists()
+    return left.value.code, err
+
+
+INT8 = "--precision int8 --calibration random --qdq"
+
+
+@pytest.mark.parametrize(
+    ("options", "factors", "message"),
+    [
+        (
+            "--precision fp16", {CONV: 1e6},
+            f"error: '{CONV}' has values beyond float16\nhint: build it in float32, or try --fold-bn\n",
+        ),
+        (
+            f"{INT8} tensorrt --rest fp16", {CONV: 1e9},
+            "error: 'stem.act' needs a scale beyond float16\nhint: --rest fp32 keeps scales in float32\n",
+        ),
+        (
+            f"{INT8} tensorrt --rest fp16", {"head.fc.weight": 1e9},
+            "error: 'head.fc.weight' has values beyond float16\nhint: build it in float32, or try --fold-bn\n",
+        ),
+        (
+            "--precision fp8 --calibration random --qdq tensorrt", {f"{NORM}.bias": 1e9},
+            "error: 'stem.act' needs a scale beyond float16\nhint: --rest fp32 keeps scales in float32\n",
+        ),
+        (
+            "--fold-bn", {f"{NORM}.running_var": -1},
+            f"error: '{CONV}' is not finite when it is computed from the weights\n{LOOK}",
+        ),
+        (
+            "--fold-bn", {f"{NORM}.weight": 1e38, CONV: 1e6},
+            f"error: '{CONV}' is not finite when it is computed from the weights\n{LOOK}",
+        ),
+        (
+            f"{INT8} cpu", {f"{NORM}.running_var": -1},
+            f"error: '{CONV}' is not finite when it is computed from the weights\n{LOOK}",
+        ),
+    ],
+    ids=lambda v: v if isinstance(v, str) and v.startswith("--") else "",
+)  # fmt: skip
+def test_what_a_type_cannot_hold_is_refused_by_name(options, factors, message, capsys, tmp_path):
+    assert built(capsys, tmp_path, options, **factors) == (2, message)
+
+
+@pytest.mark.parametrize("tensor", [CONV, f"{NORM}.bias", f"{NORM}.running_var", "head.fc.weight"])
+@pytest.mark.parametrize("options", ["--fold-bn", f"{INT8} cpu", f"{INT8} tensorrt --rest fp32"])
+@pytest.mark.parametrize("factor", [1e38, 1e20, 1e-30, 1e-44, 0])
+def test_numpy_never_speaks_for_itself(tensor, options, factor, capsys, tmp_path):
+    code, err = built(capsys, tmp_path, options, **{tensor: factor})
+    assert code == 0 or err.startswith("error: '")
