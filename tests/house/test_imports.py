@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "lower": "spec keep load outside parts.base plan graph ops problems source",
     "count": "graph ops",
     "matching": "graph ops",
-    "difference": "count graph load lower matching ops problems reading resources source spec",
+    "difference": "count graph load lower matching ops passes problems reading resources source spec",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
