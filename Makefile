@@ -24,7 +24,7 @@ coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
 	$(BIN)/python -m tests.parity
 
-long: $(INSTALLED)  ## 1000 networks of the whole language: emitted, checked, run, counted from their files
+long: $(INSTALLED)  ## 1500 networks of the whole language: emitted, checked, run, counted from their files
 	$(BIN)/python -m pytest -n 2 -m long tests/properties
 
 lint: $(INSTALLED)

@@ -1,4 +1,7 @@
-"""The long suite, `make long`: networks of the whole language in ONNX, checked, run, and counted from their files."""
+"""Networks of the whole language in ONNX, checked, run, and counted from their files.
+
+A few of each kind in every run of the tests; 500 of each in the long suite, `make long`.
+"""
 
 import json
 import math
@@ -22,26 +25,34 @@ from tests.onnx_runs import image, session
 from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded
 
-pytestmark = pytest.mark.long
-EXAMPLES = settings(
-    max_examples=500, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
+FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MANY = settings(FEW, max_examples=500)
 
 
-@EXAMPLES
+def few_and_many(test):
+    """A property as two tests: one of every run, and one of the long suite."""
+
+    @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
+    def run(examples):
+        examples(test)()
+
+    return run
+
+
+@few_and_many
 @given(fitting(simple=False), st.booleans(), st.sampled_from([13, 17, 18, 21, 26]), st.sampled_from(["fp32", "fp16"]))
 def test_what_fits_is_emitted_sound_runs_and_counts_what_its_file_holds(data, fold, opset, precision):
     everything(loaded(data), Request(fold=fold, opset=opset, precision=precision))
 
 
-@EXAMPLES
+@few_and_many
 @given(specs())
 def test_what_is_not_refused_is_emitted_sound_runs_and_counts_what_its_file_holds(data):
     with suppress(Refused):
         everything(loaded(data), Request())
 
 
-@EXAMPLES
+@few_and_many
 @given(
     fitting(simple=False),
     st.sampled_from([("int8", "cpu"), ("int8", "tensorrt"), ("fp8", "tensorrt")]),
@@ -52,7 +63,7 @@ def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kin
     spec = loaded(data)
     how = Quantizing(*kind, "float32", Calibration("random", 1, method), in_graph=in_graph and kind[0] == "int8")
     with suppress(Refused):  # a network of which nothing can be quantized
-        graph, weights, counts, eight = prepare(spec, Request(precision=kind[0], quantizing=how))
+        graph, weights, counts, _, eight = prepare(spec, Request(precision=kind[0], quantizing=how))
         file = OnnxFile(graph, weights, Options())
         model = b"".join(file.chunks())
         assert model == b"".join(OnnxFile(graph, weights, Options()).chunks())
@@ -63,11 +74,13 @@ def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kin
         found = session(model).run(None, {"input": image(graph, batch=2)})
         assert all(np.isfinite(values).all() for values in found)
         assert eight.entry["layers"] == len(json.loads(eight.account)["noise"])
-        assert min(r["own_db"] for r in json.loads(eight.account)["noise"].values()) > 5
+        # Entropy asks how often values come, not how large they are: of heavy tails it clips what carries the signal.
+        least = 3 if method == "entropy" else 5
+        assert min(r["own_db"] for r in json.loads(eight.account)["noise"].values()) > least
 
 
 def everything(spec, request):
-    graph, weights, counts, _ = prepare(spec, request)
+    graph, weights, counts, *_ = prepare(spec, request)
     model = b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
     assert model == b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
     checked = onnx.ModelProto.FromString(model)
