@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen.outside import blamed, run_file
-from resnet_gen.problems import Document, Span, refuse, shortened, suggest
+from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.spec import OWN_KEYS, Spec, check
@@ -95,6 +95,14 @@ def find(reference: str) -> Path:
     if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
     raise refuse(f"there is no spec '{shortened(reference)}'", hint=suggest(reference, shipped_specs()))
+
+
+def shown_as(reference: str) -> str | None:
+    """How messages call the file that `reference` means; None if it means none."""
+    try:
+        return _shown(find(reference), reference)
+    except Refused:
+        return None
 
 
 def _shown(path: Path, reference: str) -> str:

@@ -23,7 +23,9 @@ Loc: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SETTING = "--set"
+"""Name of the document that one `--set` is."""
 
 _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -104,7 +106,7 @@ def read_text(document: Document) -> Source:
 def _read(document: Document, text: str) -> Source:
     """Read `text`, whose positions are positions in `document`."""
     try:
-        return _Reader(document, yaml.parse(text, Loader=_LOADER)).read()
+        return _Reader(document, yaml.parse(text, Loader=LOADER)).read()
     except UnicodeEncodeError as error:
         raise refuse("not text that UTF-8 can hold", document.span_at(error.start)) from None
     except ReaderError as error:
@@ -294,7 +296,7 @@ def setting(text: str) -> Source:
     """One `--set key.path=value` as a source whose marks point into its text."""
     key, equals, value = text.partition("=")
     path = [step.strip() for step in key.split(".")]
-    document = Document("--set", text)
+    document = Document(SETTING, text)
     if any(step.isdecimal() for step in path):
         hint = "lists are replaced whole, as in --set stages.depths=[3,4,23,3]"
         raise refuse("one value of a list cannot be set", Span(document, 0, 0, max(1, len(key))), hint)

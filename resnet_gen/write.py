@@ -188,6 +188,23 @@ def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a path that a file cannot be written to, before any work is done for it."""
+    if not path.parent.is_dir():
+        raise refuse("cannot be written: there is no such folder", str(path.parent))
+    if path.is_dir():
+        raise refuse("cannot be written: a folder has this name", str(path))
+    if path.exists() and not path.is_file():
+        raise refuse("cannot be written: not a file", str(path))
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write one file, or replace it, whole; a link stays, and what it points to is written."""
+    final = Path(os.path.realpath(path))
+    with Transaction(final.parent) as out:
+        out.write(final.name, [data])
+
+
 def digest_files(paths: Iterable[Path]) -> str:
     """SHA-256, in hex, of several files' SHA-256."""
     return hashlib.sha256("".join(map(digest_file, paths)).encode()).hexdigest()

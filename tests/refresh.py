@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resnet_gen.cli import cli
 from resnet_gen.emit.catalogue import catalogue_page
+from resnet_gen.emit.rules import rule_pages
 from resnet_gen.language import language_page
 from resnet_gen.schema import json_schema
 from tests import published
@@ -24,6 +25,8 @@ def main() -> int:
     (ROOT / "specs" / "schema.json").write_text(schema, encoding="utf-8")
     (ROOT / "docs" / "language.md").write_text(language_page(), encoding="utf-8")
     (ROOT / "docs" / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
+    for name, page in rule_pages().items():
+        (ROOT / "docs" / "rules" / name).write_text(page, encoding="utf-8")
     test_bad_specs.refresh()
     test_targets.refresh()
     test_differences.refresh()

@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("inspect", "show"),
     "count": ("inspect", "count_specs"),
     "verify": ("check", "verify"),
+    "rule": ("check", "rule"),
     "diff": ("differ", "diff"),
     "build": ("make", "build"),
     "run": ("make", "run"),

@@ -18,7 +18,7 @@ from resnet_gen.cli.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.shapes import HINT, parse_shapes
-from resnet_gen.write import Transaction
+from resnet_gen.write import check_writable, write_file
 
 DEFAULT_SECONDS = 3.0
 MAX_BATCH = 4096
@@ -150,10 +150,8 @@ def _check_files(output: Path | None, plot: Path | None) -> None:
             raise refuse("a picture is an .svg or a .png file", str(plot))
         pictures.library()
     for path in (output, plot):
-        if path is not None and not path.parent.is_dir():
-            raise refuse("cannot be written: there is no such folder", str(path.parent))
-        if path is not None and path.is_dir():
-            raise refuse("cannot be written: a folder has this name", str(path))
+        if path is not None:
+            check_writable(path)
     if output is not None and plot is not None and output.resolve() == plot.resolve():
         raise refuse("--output and --plot name one file", str(plot))
 
@@ -166,16 +164,11 @@ def _put_out(
     if output is None:
         click.echo(text)
     else:
-        _write(output, text.encode() + b"\n")
+        write_file(output, text.encode() + b"\n")
         click.echo(output)
     if plot is not None:
-        _write(plot, drawn)
+        write_file(plot, drawn)
         click.echo(plot, err=output is None)  # beside figures on stdout it would be none of them
-
-
-def _write(path: Path, data: bytes) -> None:
-    with Transaction(path.parent) as out:
-        out.write(path.name, [data])
 
 
 @contextmanager

@@ -1,65 +1,96 @@
-"""`verify`: the contract, checked."""
+"""`verify`: the contract, checked; `rule`: what that means."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.problems import Problem, Refused, Span, several
+from resnet_gen.emit.findings import FORMATS
+from resnet_gen.problems import refuse, shortened, suggest
 
 
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @options.settings
-@options.output_format("text", "json")
-def verify(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
+@click.option(
+    "--format",
+    "forms",
+    multiple=True,
+    type=click.Choice(tuple(FORMATS)),
+    default=("text",),
+    show_default="text",
+    help="How findings are told; given several times, each needs its --output.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=options.FILE,
+    metavar="FILE",
+    help="File for what the --format at its place tells; - is stdout.  [default: -]",
+)
+@click.option("--select", multiple=True, metavar="ID[,ID]", help="Hold specs to these rules alone.")
+@click.option("--ignore", multiple=True, metavar="ID[,ID]", help="Hold specs to all rules but these.")
+@click.option(
+    "--against", type=options.FILE, metavar="FILE", help="ONNX file or engine that must hold the spec's network."
+)
+@click.option("--weights", type=options.FILE, metavar="FILE", help="Checkpoint whose weights that file must have.")
+def verify(
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    forms: tuple[str, ...],
+    outputs: tuple[Path, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    against: Path | None,
+    weights: Path | None,
+) -> int:
     """Verify claims, reference names and shapes, and the paper's design rules.
 
-    Without a SPEC, all shipped specs are verified. Exit code 1 if anything was found.
+    Without a SPEC, all shipped specs are verified. Exit code 1 if anything was found. `resnet-gen rule ID`
+    explains a rule; in a spec, `# resnet-gen: ignore[ID] reason` suppresses what it finds on that line.
 
     \b
     Example: resnet-gen verify
-             resnet-gen verify my-network.yaml
+             resnet-gen verify my-network.yaml --format github
+             resnet-gen verify --format junit -o junit.xml --format sarif -o findings.sarif
+             resnet-gen verify resnet50 --against exported.onnx --weights resnet50.pth
     """
-    from resnet_gen.load import load
-    from resnet_gen.lower import lower
+    from resnet_gen.cli import verifier
     from resnet_gen.resources import shipped_specs
-    from resnet_gen.verify import verify as findings_of
 
-    found: list[tuple[str, Problem]] = []
-    refused: list[Problem] = []
-    for reference in specs or shipped_specs():
-        try:
-            loaded = load(reference, settings)
-            findings = findings_of(loaded, lower(loaded))
-        except Refused as error:  # the other specs are still worth verifying
-            refused += error.problems
-            continue
-        found += [(loaded.spec.name, finding) for finding in findings]
-        if form == "text":
-            _print(loaded.spec, findings)
+    references = specs or tuple(shipped_specs())
+    chosen = verifier.chosen_rules(select, ignore)
+    told = verifier.destinations(forms, outputs, references)
+    return verifier.verify(references, settings, chosen, told, verifier.against(specs, against, weights))
+
+
+@click.command(short_help="Explain a rule of verify.")
+@click.argument("id", required=False)
+@options.output_format("text", "json")
+def rule(id: str | None, form: str) -> None:
+    """Explain a rule of `verify`: what it checks and why, a spec that breaks it, how to mend it.
+
+    Without an ID, all rules are listed.
+
+    \b
+    Example: resnet-gen rule
+             resnet-gen rule claim
+    """
+    from resnet_gen.emit.text import columns
+    from resnet_gen.verify import RULES
+
+    if id is not None and id not in RULES:
+        raise refuse(f"there is no rule '{shortened(id)}'", hint=suggest(id, RULES))
+    kinds = list(RULES.values()) if id is None else [RULES[id]]
     if form == "json":
-        click.echo(json.dumps([_as_dict(*finding) for finding in found], indent=2))
-    if refused:
-        raise Refused(refused)
-    click.echo(f"{several(len(specs or shipped_specs()), 'spec')}, {several(len(found), 'finding')}", err=True)
-    return 1 if found else 0
-
-
-def _print(spec: Any, findings: list[Problem]) -> None:
-    claims = several(len(spec.claims), "claim")
-    reference = f", names and shapes of {spec.reference}" if spec.reference else ""
-    click.echo(f"{'failed' if findings else 'ok':6} {spec.name}: {claims}{reference}")
-    for finding in findings:
-        click.echo(str(finding))
-
-
-def _as_dict(spec: str, problem: Problem) -> dict[str, object]:
-    where = problem.where
-    finding: dict[str, object] = {"spec": spec, "rule": problem.rule, "message": problem.message, "hint": problem.hint}
-    if isinstance(where, Span):
-        finding.update(file=where.document.name, line=where.line + 1, column=where.column + 1)
-    return finding
+        entries = [{"id": k.id, "summary": k.summary(), "explanation": k.explanation()} for k in kinds]
+        click.echo(json.dumps(entries if id is None else entries[0], indent=2))
+    elif id is None:
+        click.echo(columns([(kind.id, kind.summary()) for kind in kinds]), nl=False)
+    else:
+        click.echo(f"{id}: {kinds[0].summary()}\n\n{kinds[0].explanation()}")

@@ -16,7 +16,8 @@ from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.render import render
 from resnet_gen.spec import Claim
-from resnet_gen.verify import counts_by_size, verify
+from resnet_gen.verify import verify
+from resnet_gen.verify.subject import counts_by_size
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:

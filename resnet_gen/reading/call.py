@@ -147,9 +147,13 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     except onnx.defs.SchemaError:
         raise Unexplained(f"opset {opset} has no such operator") from None
     if not schema.min_input <= operands <= schema.max_input:
-        raise Unexplained(f"it has {operands} operands")
+        raise Unexplained(
+            f"it has {operands} operands, and the operator takes {_range(schema.min_input, schema.max_input)}"
+        )
     if not schema.min_output <= len(node.output) <= schema.max_output:
-        raise Unexplained(f"it has {len(node.output)} results")
+        raise Unexplained(
+            f"it has {len(node.output)} results, and the operator makes {_range(schema.min_output, schema.max_output)}"
+        )
     found = {}
     for name, known in schema.attributes.items():
         if known.default_value.type != AttributeProto.UNDEFINED:
@@ -165,6 +169,10 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     return found
 
 
+def _range(least: int, most: int) -> str:
+    return str(most) if least == most else f"{least} to {most}"
+
+
 def _type(wanted: Any) -> int:
     """AttributeProto's number of what a schema wants."""
     return int(wanted.type.value)
@@ -174,4 +182,4 @@ def small(values: Mapping[str, int], least: int = 0) -> None:
     """Raise `Unexplained` for settings that no layer has."""
     for name, value in values.items():
         if not least <= value < _LARGEST:
-            raise Unexplained(f"{name} {value}")
+            raise Unexplained(f"no layer has {name} {value}")

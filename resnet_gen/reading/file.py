@@ -33,8 +33,8 @@ class FileWeights:
 
     @property
     def types(self) -> dict[str, str]:
-        """NumPy's name of the type in which each tensor is computed with, by the tensor's name."""
-        return {name: constant.dtype.name for name, constant in self._constants.items()}
+        """NumPy's name of the type that each tensor was rounded to, by the tensor's name."""
+        return {name: (c.rounded or c.dtype).name for name, c in self._constants.items()}
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Read:
 
     @property
     def batch_norm(self) -> str | None:
-        """`kept` behind convolutions, `folded` into them, or None where neither shows."""
+        """`kept` behind convolutions, `folded` into their biases (or never there: a file cannot tell), or None."""
         makers = {node.output.name: node for node in self.graph.nodes}
         norms = [n for n in self.graph.nodes if isinstance(n.op, BatchNorm)]
         if any(n.inputs[0].name in makers and isinstance(makers[n.inputs[0].name].op, Conv) for n in norms):
             return "kept"
-        convs = [n.op for n in self.graph.nodes if isinstance(n.op, Conv)]
+        convs = [n.op for n in self.graph.nodes if isinstance(n.op, Conv) and n.role != "attention"]
         return "folded" if any(op.bias for op in convs) else None
 
     @property

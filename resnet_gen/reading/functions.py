@@ -108,6 +108,17 @@ def shortest(number: float) -> float:
     return float(str(np.float32(number)))
 
 
+def as_text(tree: Tree) -> str:
+    """A function as one writes it: `Clip(x, least=0, most=6)`."""
+    if tree is None:
+        return "x"
+    if isinstance(tree, float):
+        return f"{tree:g}"
+    op_type, settings, *operands = tree
+    named = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings]
+    return f"{op_type}({', '.join([*map(as_text, operands), *named])})"
+
+
 @lru_cache(maxsize=1024)
 def identified(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from pathlib import Path
 
 import onnx
 from onnx import GraphProto, ModelProto
 
-from resnet_gen.graph import MAX_NODES, Value
+from resnet_gen.graph import MAX_ELEMENTS, MAX_NODES, Value
 from resnet_gen.problems import Refused, refuse, shortened
 from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
 from resnet_gen.reading.outline import Outline
@@ -79,6 +80,8 @@ class Header:
         if len(sides) != 3 or (dims[0] is not None and dims[0] < 1):
             hint = "export it with a fixed size; only the batch may be left open"
             raise self.refused(f"input '{name}': its size is not told", hint)
+        if math.prod(sides) > MAX_ELEMENTS:
+            raise self.refused(f"input '{name}': images of {list(sides)} are beyond any machine")
         return Value(value.name, sides), dims[0], dtype.name
 
     def outputs(self, given: str) -> list[str]:

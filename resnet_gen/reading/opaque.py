@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from onnx import ModelProto, NodeProto
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shortened
-from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.inference import inferred
 from resnet_gen.reading.signals import Made, Signal, Unexplained
 from resnet_gen.reading.walk import Walk
 
@@ -52,46 +53,35 @@ class Shapes:
     def of(self, name: str) -> Shape:
         """Dimensions behind the batch; raises `Unexplained` where they do not follow."""
         if self._found is None:
-            self._found = _inferred(self._model)
+            self._found = inferred(self._model)
         if name not in self._found:
             raise Unexplained(f"no shape follows for '{shortened(name)}'")
         return self._found[name]
 
 
-def _inferred(model: ModelProto) -> dict[str, Shape]:
-    try:
-        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # whatever onnx makes of a damaged model: then no shape follows
-        return {}
-    found = {}
-    for value in (*graph.value_info, *graph.output):
-        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        if len(dims) > 1 and min(dims[1:]) > 0:
-            found[value.name] = tuple(dims[1:])
-    return found
-
-
+_FEW = 16
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def opaque(
-    walk: Walk, node: NodeProto, index: int, inputs: Sequence[Value], constants: Sequence[Constant], shapes: Shapes
+    walk: Walk, node: NodeProto, index: int, inputs: Sequence[Value], constants: Mapping[int, Constant], shapes: Shapes
 ) -> list[Signal]:
-    """A node as it stands, one of ours for each of its results; raises `Unexplained` where no shape follows."""
-    held = {_role(node, place): c for place, c in enumerate(c for c in constants if c.size > 1 and _float(c))}
+    """A node as it stands, one of ours for each of its results; raises `Unexplained` where no shape follows.
+
+    `constants` are those of its operands that are, by their position.
+    """
+    weights = [constant for constant in constants.values() if constant.size > 1 and constant.dtype.kind in "fV"]
+    held = {_role(node, place): constant for place, constant in enumerate(weights)}
+    settings = _settings(node, constants)
     found = []
     for name in filter(None, node.output):
         shape = shapes.of(name)
         tensors = tuple(Tensor(role, constant.dims) for role, constant in held.items())
-        op = Opaque(node.op_type, _settings(node), shape, tensors, _per_output(node, held))
+        op = Opaque(node.op_type, settings, shape, tensors, _per_output(node, held))
         value = walk.add(op, inputs, held, index)
         found.append(Signal(Made(shape, index, value), shape, index))
         held = {}  # counted once
     return found
-
-
-def _float(constant: Constant) -> bool:
-    return constant.dtype.kind in "fV"
 
 
 def _role(node: NodeProto, place: int) -> str:
@@ -109,11 +99,15 @@ def _per_output(node: NodeProto, held: dict[str, Constant]) -> int:
     return weight.dims[-1] if turned else weight.dims[-2] if node.op_type in ("Gemm", "MatMul") else 0
 
 
-def _settings(node: NodeProto) -> str:
-    """The attributes as text, in the order of their names."""
-    parts = []
-    for attribute in sorted(node.attribute, key=lambda a: a.name):
-        parts.append(f"{attribute.name}={shortened(_text(attribute))}")
+def _settings(node: NodeProto, constants: Mapping[int, Constant]) -> str:
+    """The attributes in the order of their names, and the operands that are one number or a few integers."""
+    parts = [f"{a.name}={shortened(_text(a))}" for a in sorted(node.attribute, key=lambda a: a.name)]
+    for place, constant in constants.items():
+        few = constant.size == 1 or (constant.dtype.kind in "iu" and constant.size <= _FEW)
+        try:
+            parts += [f"input{place}={constant.array().tolist()}"] if few else []
+        except MissingNumbersError:
+            parts.append(f"input{place}=?")
     return shortened(", ".join(parts), 300)
 
 

@@ -21,8 +21,9 @@ from resnet_gen.ops import (
     Subsample,
     Tensor,
 )
+from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.functions import SLOPED, Tree, identified, shortest
+from resnet_gen.reading.functions import SLOPED, Tree, as_text, identified, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.signals import (
     Elementwise,
@@ -105,7 +106,10 @@ class Walk:
             return self.add(PadChannels(term.shape[0]), [self.value(term.inner)], {}, term.origin)
         if term.mode == "constant" and not more + out and before[0] == before[1] and after[0] == after[1]:
             return self.add(PadMap(before[0], after[0]), [self.value(term.inner)], {}, term.origin)
-        raise Unexplained(f"a padding of {list(term.before)} before and {list(term.after)} behind", term.origin)
+        raise Unexplained(
+            f"{list(term.before)} channels, rows and columns before, {list(term.after)} behind, by mode '{term.mode}'",
+            term.origin,
+        )
 
     def _function(self, term: Elementwise) -> Value:
         """The last operator as an activation, or all of them as one, or the last as a sum or a product."""
@@ -131,10 +135,7 @@ class Walk:
             return self.add(Add() if term.op_type == "Add" else Mul(), values, {}, term.origin)
         if term.op_type == "Sub" and operands[0] == 1.0 and len(values) == 1:
             return self.add(OneMinus(), values, {}, term.origin)
-        numbers = ", ".join(f"{n:g}" for n in operands if isinstance(n, float))
-        raise Unexplained(
-            "an elementwise function that is none of ours" + (f", with {numbers}" if numbers else ""), term.origin
-        )
+        raise Unexplained(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
 
     def natural(self, signal: Signal) -> Term:
         """What computes a signal as it stands: changes of dimensions become operations of ours."""
@@ -170,7 +171,7 @@ def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term 
     if len(leaves) != 1:
         raise Unexplained("a function of more than one activation", origin)
     if size > _LARGEST_FUNCTION:
-        raise Unexplained("an elementwise function that is none of ours", origin)
+        raise Unexplained("an elementwise function of too many operators", origin)
     (leaf,) = leaves.values()
     flat = tuple(sorted(settings.items()))
     trees: list[Tree] = [_tree(t) for t in operands]

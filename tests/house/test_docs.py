@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resnet_gen.cli import cli
 from resnet_gen.emit.catalogue import catalogue_page
+from resnet_gen.emit.rules import rule_pages
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
 from resnet_gen.source import read_file
@@ -43,6 +44,23 @@ def test_the_committed_catalogue_is_what_the_specs_say():
     assert "findings |" not in page
 
 
+def test_the_committed_pages_of_rules_are_what_their_docstrings_say():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "rules").iterdir()}
+    assert pages == rule_pages(), "run `make generated`, and delete the pages of rules that are gone"
+
+
+def test_the_page_of_verify_shows_what_it_prints(capsys, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "verify.md").read_text(encoding="utf-8")
+    (spec,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("my-network.yaml").write_text(spec, encoding="utf-8")
+    shown = re.findall(r"```console\n\$ ([^\n]*)\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 8
+    for command, text in shown:
+        out, err = printed(capsys, command)
+        assert re.fullmatch(".*".join(map(re.escape, text.split("...\n"))), out + err, re.DOTALL), command
+
+
 def test_specs_are_short():
     lines = [len(path.read_text(encoding="utf-8").splitlines()) for path in shipped_specs().values()]
     assert statistics.median(lines) <= 20
@@ -61,6 +79,6 @@ def test_no_spec_repeats_the_layout_of_another():
 
 
 def test_every_page_that_is_linked_is_there():
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "rules").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

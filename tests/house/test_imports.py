@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
-    "verify": "count graph load lower ops plan printed problems reference source spec",
+    "comments": "problems source",
+    "verify": "comments count graph load lower ops plan printed problems reference source spec",
     "weights": "graph ops problems",
     "reading": "graph ops problems weights",
     "passes": "graph ops weights",
@@ -50,6 +51,8 @@ MAY_IMPORT = {
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops",
     "emit.catalogue": "count load lower render resources spec verify",
+    "emit.findings": "problems verify",
+    "emit.rules": "verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
     "emit.difference": "count difference emit.text graph ops problems",
     "emit.trtexec": "graph",
@@ -75,6 +78,7 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "engine.machine engine.onnxruntime load problems targets told write",
+    "against": "count emit.text fit graph load lower matching ops passes problems reading told verify weights write",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest prepare problems request witness.reading write",
@@ -101,7 +105,7 @@ THIRD_PARTY = {
     "rich": "cli",
     "safetensors": "weights",
     "typing_extensions": "parts.base",
-    "yaml": "source",
+    "yaml": "comments source",
 }
 """Which rooms may import each library."""
 

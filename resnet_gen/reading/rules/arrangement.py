@@ -43,14 +43,14 @@ def reshape(call: Call) -> Signal:
     zeros = not call.attribute("allowzero", 0)
     each, batch = math.prod(signal.dims), call.walk.batch
     if not wanted:
-        raise Unexplained("the batch is no dimension of its own")
+        raise Unexplained("the batch does not stay the first dimension")
     rest = _copied(wanted[1:], signal.dims, zeros=zeros)
     first = wanted[0]
     if first == -1 and -1 not in rest:
         if math.prod(rest) != each:
-            raise Unexplained("the batch is no dimension of its own")
+            raise Unexplained("the batch does not stay the first dimension")
     elif not (first is None or (first == 0 and zeros) or first == batch):
-        raise Unexplained("the batch is no dimension of its own")
+        raise Unexplained("the batch does not stay the first dimension")
     return _seen(call, _deduced(rest, each))
 
 
@@ -58,7 +58,7 @@ def _copied(wanted: Sequence[int | None], dims: Shape, *, zeros: bool) -> list[i
     found = []
     for place, n in enumerate(wanted):
         if n is None or (n == 0 and zeros and place >= len(dims)):
-            raise Unexplained("the batch is no dimension of its own")
+            raise Unexplained("the batch does not stay the first dimension")
         found.append(dims[place] if n == 0 and zeros else n)
     return found
 
@@ -75,7 +75,7 @@ def flatten(call: Call) -> Signal:
     """Flatten behind the batch."""
     rank = len(call.signal().dims) + 1
     if call.attribute("axis") % rank != 1:
-        raise Unexplained(f"axis {call.attribute('axis')}")
+        raise Unexplained(f"axis {call.attribute('axis')}: the batch does not stay the first dimension")
     return _seen(call, [math.prod(call.signal().dims)])
 
 
@@ -87,7 +87,7 @@ def squeeze(call: Call) -> Signal:
         raise Unexplained("it may take the batch away")
     gone = {_axis(axis, rank) for axis in axes}
     if any(signal.dims[axis - 1] != 1 for axis in gone):
-        raise Unexplained(f"axes {list(axes)} of {list(signal.dims)}")
+        raise Unexplained(f"axes {list(axes)} are not all of size 1: behind the batch stand {list(signal.dims)}")
     return _seen(call, [n for place, n in enumerate(signal.dims, 1) if place not in gone])
 
 
@@ -97,14 +97,14 @@ def unsqueeze(call: Call) -> Signal:
     rank = len(signal.dims) + 1 + len(axes)
     new, old = {_axis(axis, rank) for axis in axes}, iter(signal.dims)
     if len(new) != len(axes):
-        raise Unexplained(f"axes {list(axes)}")
+        raise Unexplained(f"axes {list(axes)} twice")
     return _seen(call, [1 if place in new else next(old) for place in range(1, rank)])
 
 
 def _axis(axis: int, rank: int) -> int:
     """An axis of what has this rank, counted from the front; never that of the batch."""
     if not -rank <= axis < rank or axis % rank == 0:
-        raise Unexplained(f"axis {axis}")
+        raise Unexplained(f"axis {axis} of {rank}, of which the first is the batch's")
     return axis % rank
 
 
@@ -114,7 +114,7 @@ def transpose(call: Call) -> Signal:
     rank = len(signal.dims) + 1
     order = call.attribute("perm", list(range(rank))[::-1])
     if sorted(order) != list(range(rank)) or order[0] != 0:
-        raise Unexplained(f"perm {list(order)}")
+        raise Unexplained(f"perm {list(order)}: the batch does not stay the first dimension")
     dims = [signal.dims[place - 1] for place in order[1:]]
     moved = [place for place in order[1:] if signal.dims[place - 1] > 1]
     if moved == sorted(moved):
@@ -123,27 +123,28 @@ def transpose(call: Call) -> Signal:
         return call.seen(
             Turned(signal.term.shape, call.index, signal.term, signal.dims[0], signal.dims[1]), tuple(dims)
         )
-    raise Unexplained(f"perm {list(order)}")
+    raise Unexplained(f"perm {list(order)}: dimensions in another order")
 
 
 def softmax(call: Call) -> Signal:
     """Softmax of a vector, or over splits that compete for each channel."""
     signal = call.signal()
-    axis = _axis(call.attribute("axis"), len(signal.dims) + 1)
+    rank = len(signal.dims) + 1
+    axis = _axis(call.attribute("axis"), rank)
     if len(signal.dims) == 1:
         return call.made(Softmax(), call.value())
     if axis != 1 or call.opset < 13:
-        raise Unexplained(f"axis {call.attribute('axis')}")
+        raise Unexplained(f"a softmax along axis {axis} of {rank}")
     term = signal.term
     if isinstance(term, Turned):
         op = SplitSoftmax(term.splits, term.groups)
         if signal.dims[0] != term.splits:
-            raise Unexplained(f"axis {call.attribute('axis')}")
+            raise Unexplained(f"a softmax over {signal.dims[0]} of {term.splits} splits")
         term = term.inner
     elif len(term.shape) == 3 and term.shape[1:] == (1, 1) and signal.dims != term.shape:
         op = SplitSoftmax(signal.dims[0])
     else:
-        raise Unexplained(f"axis {call.attribute('axis')} of {list(signal.dims)}")
+        raise Unexplained(f"a softmax along axis {axis} of {rank}")
     return call.seen(call.later(op, term).term, signal.dims)
 
 
@@ -151,7 +152,7 @@ def expand(call: Call) -> Signal:
     """Expand of a gate to what it is for."""
     signal, (first, *rest) = call.signal(), call.sizes(1)
     if first not in (None, 1, call.walk.batch) or len(rest) != len(signal.dims):
-        raise Unexplained("the batch is no dimension of its own")
+        raise Unexplained("the batch does not stay the first dimension")
     if any(n not in (1, old) and old != 1 for n, old in zip(rest, signal.dims, strict=True)):
         raise Unexplained(f"{list(signal.dims)} cannot be repeated to {rest}")
     dims = tuple(max(n or 0, old) for n, old in zip(rest, signal.dims, strict=True))
@@ -170,12 +171,12 @@ def pad(call: Call) -> Signal:
     rank = len(term.shape) + 1
     axes = list(call.integers(3)) if call.has(3) else list(range(rank))
     if len(counts) != 2 * len(axes) or len(term.shape) != 3 or not all(0 <= n < 1 << 24 for n in counts):
-        raise Unexplained(f"pads {list(counts)}")
+        raise Unexplained(f"pads {list(counts)}: no padding of a map")
     before, after = [0] * rank, [0] * rank
     for axis, first, last in zip(axes, counts, counts[len(axes) :], strict=False):
         before[axis % rank], after[axis % rank] = first, last
     if before[0] or after[0]:
-        raise Unexplained(f"pads {list(counts)}")
+        raise Unexplained(f"pads {list(counts)}: more images")
     if not any(counts):
         return call.signal()
     shape = tuple(b + n + a for b, n, a in zip(before[1:], term.shape, after[1:], strict=True))
@@ -217,7 +218,7 @@ def split(call: Call) -> list[Wire]:
     """Split of channels."""
     signal = call.signal()
     if _axis(call.attribute("axis"), len(signal.dims) + 1) != 1 or len(signal.dims) != 3:
-        raise Unexplained(f"axis {call.attribute('axis')}")
+        raise Unexplained(f"a split along axis {call.attribute('axis')} of {len(signal.dims) + 1}")
     parts = len(call.node.output)
     sizes = call.axes("split", 1)
     if sizes is None:
@@ -238,7 +239,7 @@ def concat(call: Call) -> Wire:
     if rank == 5 and axis == 1 and all(s.dims == (1, *s.term.shape) == signals[0].dims for s in signals):
         return Stack(tuple(Signal(s.term, s.term.shape, s.origin) for s in signals), call.index)
     if rank != 4 or axis not in (1, 3):
-        raise Unexplained(f"axis {call.attribute('axis')} of {rank}")
+        raise Unexplained(f"a concatenation along axis {axis} of {rank}")
     if len(signals) == 1:
         return signals[0]
     return call.made(Concat(axis - 1), *(call.value(place) for place in range(len(signals))))

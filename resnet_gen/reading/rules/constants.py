@@ -73,7 +73,7 @@ def slices(call: Call) -> Wire:
     places = [slice(None)] * len(found.dims)
     for axis, first, last, each in zip(axes, start, end, step, strict=True):
         if not -len(places) <= axis < len(places):
-            raise Unexplained(f"axis {axis}")
+            raise Unexplained(f"axis {axis} of {len(places)}")
         places[axis] = slice(first, last, each)
     dims = tuple(len(range(n)[place]) for n, place in zip(found.dims, places, strict=True))
     return computed(found, dims, lambda: found.array()[tuple(places)])
@@ -127,7 +127,7 @@ def transpose(call: Call) -> Wire:
     found = call.constant(0)
     order = call.attribute("perm", list(range(len(found.dims)))[::-1])
     if sorted(order) != list(range(len(found.dims))):
-        raise Unexplained(f"perm {list(order)}")
+        raise Unexplained(f"perm {list(order)} of {len(found.dims)} dimensions")
     return computed(found, tuple(found.dims[i] for i in order), lambda: found.array().transpose(order))
 
 
@@ -156,14 +156,15 @@ def cast(call: Call) -> Wire:
     if isinstance(found, Sizes) or call.node.op_type == "CastLike":
         return found
     if dtype is None:
-        raise Unexplained(f"element type {call.attribute('to')}")
+        raise Unexplained(f"element type {call.attribute('to')} is not read")
     return _cast(call.constant(0), dtype)
 
 
 def _cast(found: Constant, dtype: np.dtype[Any]) -> Constant:
     part = found.part
     rows = (lambda start, stop: part(start, stop).astype(dtype)) if part else None
-    return Constant(found.names, found.dims, dtype, lambda: found.array().astype(dtype), rows, found.zero)
+    rounded = found.rounded or (found.dtype if found.dtype.itemsize < dtype.itemsize else None)
+    return Constant(found.names, found.dims, dtype, lambda: found.array().astype(dtype), rows, found.zero, rounded)
 
 
 def dequantize(call: Call) -> Wire:
@@ -184,7 +185,9 @@ def dequantize(call: Call) -> Wire:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
     size = found.dims[0] if found.dims else 0
-    return Constant(found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part)
+    return Constant(
+        found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part, rounded=found.dtype
+    )
 
 
 def _along(call: Call, found: Constant, scale: Constant) -> Shape:

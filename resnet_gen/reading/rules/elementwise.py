@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resnet_gen.ops import Add, Mul
+from resnet_gen.problems import shortened
 from resnet_gen.reading.call import Call, number
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.rules.arrangement import stacked
@@ -60,7 +61,7 @@ def clip(call: Call) -> Wire:
 def binary(call: Call) -> Wire:
     """Add, Mul, Sub, Div, Max, Min, Pow and PRelu."""
     if len(call.wires) != 2:
-        raise Unexplained(f"{len(call.wires)} operands")
+        raise Unexplained(f"it is of {len(call.wires)} operands")
     first, second = call.wire(0), call.wire(1)
     if isinstance(first, Stack) or isinstance(second, Stack) or _five(first, second):
         return _stacks(call, first, second)
@@ -100,7 +101,7 @@ def _with_constant(call: Call, first: Wire, second: Wire) -> Wire:
     if special:
         return special
     if constant.size != 1:
-        raise Unexplained(f"'{constant.names[0]}', a constant of {list(constant.dims)}")
+        raise Unexplained(f"it takes '{shortened(constant.names[0])}', a constant of {list(constant.dims)}")
     value = number(constant)
     term = _operand(call, signal)
     return _applied(call, signal, {}, [value, term] if isinstance(first, Constant) else [term, value])

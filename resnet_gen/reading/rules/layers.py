@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.ops import BatchNorm, BlurPool, ChannelConv, Conv, GroupNorm, Linear, Shape
+from resnet_gen.problems import shortened
 from resnet_gen.reading.call import Call, numbers, small
 from resnet_gen.reading.constants import Constant, computed
 from resnet_gen.reading.functions import shortest
@@ -20,7 +21,7 @@ def conv(call: Call) -> Signal:
     if len(weight.dims) == 3:
         return _channel_conv(call, weight)
     if len(weight.dims) != 4:
-        raise Unexplained(f"a convolution with {len(weight.dims) - 2} sides")
+        raise Unexplained(f"a convolution along {len(weight.dims) - 2} dimensions")
     term = call.term()
     if isinstance(term, Padded) and term.mode == "reflect":
         return _blur(call, term, weight)
@@ -60,7 +61,7 @@ def window(call: Call, sides: Sequence[int]) -> int:
 def square(name: str, sides: Sequence[int]) -> int:
     """A setting that is the same along both sides of a map."""
     if len(sides) != 2 or sides[0] != sides[1]:
-        raise Unexplained(f"{name} {list(sides)}")
+        raise Unexplained(f"{name} {list(sides)}: not the same along both sides")
     return int(sides[0])
 
 
@@ -77,9 +78,9 @@ def pads(call: Call, sides: Shape, kernel: int, stride: int, dilation: int = 1) 
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
         given = _same(sides, stride, dilation * (kernel - 1) + 1, upper=auto == b"SAME_UPPER")
     elif auto not in (b"NOTSET", b"VALID"):
-        raise Unexplained(f"auto_pad {auto!r}")
+        raise Unexplained(f"auto_pad '{auto.decode(errors='replace')}' is unknown")
     if len(given) != 4 or len(set(given)) != 1:
-        raise Unexplained(f"pads {given}")
+        raise Unexplained(f"pads {given}: not the same on every side")
     small({"padding": given[0]})
     return int(given[0])
 
@@ -108,7 +109,9 @@ def _bias(call: Call, place: int, out: int) -> dict[str, Constant]:
 def _vector(constant: Constant, size: int) -> Constant:
     """A constant of `size` numbers, one of each channel, without dimensions of 1."""
     if constant.size != size or max(constant.dims, default=1) != size:
-        raise Unexplained(f"'{constant.names[0]}' is {list(constant.dims)}, not one number for each of {size} channels")
+        raise Unexplained(
+            f"'{shortened(constant.names[0])}' is {list(constant.dims)}, not one number for each of {size} channels"
+        )
     return computed(constant, (size,), lambda: constant.array().reshape(size))
 
 
@@ -181,7 +184,7 @@ def batch_norm(call: Call) -> Signal:
     if isinstance(term, Normal) and eps == 0.0 and _all(mean, 0.0) and _all(variance, 1.0):
         return _group_norm(call, term, weight, bias)
     if not 0 <= eps < 1:
-        raise Unexplained(f"epsilon {eps}")
+        raise Unexplained(f"no norm adds {eps} to the variance")
     return call.made(
         BatchNorm(eps), call.walk.value(term), weight=weight, bias=bias, running_mean=mean, running_var=variance
     )

@@ -32,7 +32,7 @@ def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
     kernel = square("kernel_shape", call.attribute("kernel_shape"))
     stride = square("strides", call.attribute("strides", [1, 1]))
     if list(dilations(call)) != [1, 1]:
-        raise Unexplained(f"dilations {dilations(call)}")
+        raise Unexplained(f"dilations {list(dilations(call))}: pooling with gaps")
     return kernel, stride, pads(call, shape[1:], kernel, stride), bool(call.attribute("ceil_mode", 0))
 
 
@@ -101,7 +101,7 @@ def reduce(call: Call) -> Signal:
     kind, wire = call.node.op_type, call.wire(0)
     axes, keep = call.axes(), bool(call.attribute("keepdims"))
     if not isinstance(wire, (Signal, Stack)) or axes is None:
-        raise Unexplained("it takes everything together")
+        raise Unexplained("it reduces all axes, the batch among them")
     rank = len(wire.dims) + 1
     over = tuple(sorted(axis % rank for axis in axes if -rank <= axis < rank))
     if kind == "ReduceSum" and rank == 5 and over == (1,) and not keep:

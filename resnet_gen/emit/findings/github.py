@@ -1,0 +1,41 @@
+"""For GitHub Actions: workflow commands, which it shows as annotations at their lines.
+
+Escapes are those of actions/toolkit (`packages/core/src/command.ts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resnet_gen.problems import visible
+from resnet_gen.verify.outcome import Finding, Outcome
+
+_COMMANDS = {"warning": "warning"}
+"""The command for a severity, if not `error`."""
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """One command a finding; nothing where all is well."""
+    return "".join(_command(finding) for outcome in outcomes for finding in (*outcome.invalid, *outcome.findings))
+
+
+def _command(finding: Finding) -> str:
+    place, hint = finding.place, finding.problem.hint
+    properties = {
+        "file": place.file,
+        "line": place.line,
+        "col": place.column,
+        "endColumn": place.end,
+        "title": f"resnet-gen {finding.rule}",
+    }
+    given = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
+    message = "\n".join(map(visible, [finding.message, *([f"hint: {hint}"] if hint else [])]))
+    return f"::{_COMMANDS.get(finding.problem.severity, 'error')} {given}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(visible(text)).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,25 @@
+"""For scripts: one JSON array of all findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from resnet_gen.problems import Span
+from resnet_gen.verify.outcome import Finding, Outcome
+
+
+def render(outcomes: Sequence[Outcome]) -> str:
+    """One object a finding, those of specs that cannot be read included; suppressed ones are left out."""
+    found = [_entry(o.name, finding) for o in outcomes for finding in (*o.invalid, *o.findings)]
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _entry(spec: str, finding: Finding) -> dict[str, object]:
+    problem, where = finding.problem, finding.problem.where
+    entry: dict[str, object] = {"spec": spec, "rule": finding.rule, "message": problem.message, "hint": problem.hint}
+    if isinstance(where, Span):
+        entry.update(file=where.document.name, line=where.line + 1, column=where.column + 1)
+    elif where:
+        entry.update(file=where)
+    return entry

@@ -1,0 +1,154 @@
+"""What verifying one spec came to, and where reports of it point."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from resnet_gen.count import count
+from resnet_gen.load import load, shown_as
+from resnet_gen.lower import lower
+from resnet_gen.problems import Problem, Refused, Span, shortened
+from resnet_gen.source import SETTING
+from resnet_gen.verify.rules import RULES, STANDARD
+from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.rules.invalid_spec import InvalidSpec
+from resnet_gen.verify.rules.suppression import Suppression
+from resnet_gen.verify.subject import Subject
+from resnet_gen.verify.suppression import suppress
+
+
+class Place(NamedTuple):
+    """Where a report points: a file by its path from here, and a stretch of one of its lines, as far as known.
+
+    Lines and columns count from 1, columns in units of UTF-16, as editors and SARIF do; `end` is the column after
+    the last.
+    """
+
+    file: str | None
+    line: int | None = None
+    column: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule, where reports point, and why it is suppressed if it is.
+
+    `message` is the problem's; of a `--set`, which stands in no file, with its text.
+    """
+
+    rule: str
+    problem: Problem
+    message: str
+    place: Place
+    reason: str | None = None
+
+    def printed(self) -> str:
+        """The problem as people are told it, with its file as `place` has it."""
+        where = self.problem.where
+        if isinstance(where, Span) and where.document.name != SETTING:
+            where = where._replace(document=replace(where.document, name=str(self.place.file)))
+        elif isinstance(where, str):
+            where = self.place.file
+        return str(replace(self.problem, where=where))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What verifying one spec came to.
+
+    `rules` are the ids of those that it was held to, `covered` says in a few words against what. A spec that cannot
+    be read has its name as it was asked for, and what is wrong with it stands in `invalid` alone.
+    """
+
+    name: str
+    file: str | None
+    rules: tuple[str, ...]
+    covered: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
+    invalid: tuple[Finding, ...] = ()
+
+    @property
+    def all(self) -> tuple[Finding, ...]:
+        """Everything that is wrong, suppressed or not."""
+        return (*self.invalid, *self.findings, *self.suppressed)
+
+
+def examine(
+    reference: str,
+    settings: Sequence[str] = (),
+    chosen: Collection[str] = frozenset(RULES),
+    more: Iterable[Rule] = (),
+) -> Outcome:
+    """Hold one spec to the rules for all specs and to `more`, as far as they are `chosen`.
+
+    Never raises `Refused`: what is wrong with a spec that cannot be read stands in the outcome.
+    """
+    rules = [rule for rule in (*STANDARD, *more) if rule.id in chosen]
+    try:
+        loaded = load(reference, settings)
+        graph = lower(loaded)
+        subject = Subject(loaded, graph, count(graph))
+        problems = [problem for rule in rules for problem in rule.check(subject)]
+    except Refused as error:
+        return _unreadable(reference, error.problems)
+    judged = [] if settings else [rule.id for rule in rules]  # what a comment is for, a setting may have replaced
+    found, suppressed, faults = suppress(problems, loaded, judged)
+    comments = [Suppression.id] if Suppression.id in chosen else []
+    file = _relative(loaded.own[0].name)
+    return Outcome(
+        loaded.spec.name,
+        file,
+        (InvalidSpec.id, *(rule.id for rule in rules), *comments),
+        tuple(words for rule in rules if (words := rule.covers(subject))),
+        tuple(_finding(problem, file) for problem in (*found, *(faults if comments else ()))),
+        tuple(_finding(problem, file, reason) for problem, reason in suppressed),
+    )
+
+
+def _unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:
+    shown = shown_as(reference)
+    file = _relative(shown) if shown else None
+    invalid = tuple(_finding(problem, file) for problem in problems)
+    return Outcome(_relative(reference), file, (InvalidSpec.id,), invalid=invalid)
+
+
+def _finding(problem: Problem, file: str | None, reason: str | None = None) -> Finding:
+    """A problem of the spec in `file`; one of no rule kept it from being read."""
+    message, place = problem.message, _place(problem.where, file)
+    if isinstance(problem.where, Span) and problem.where.document.name == SETTING:
+        message += f" (at {SETTING} {shortened(problem.where.document.text)})"
+    return Finding(problem.rule or InvalidSpec.id, problem, message, place, reason)
+
+
+def _place(where: Span | str | None, file: str | None) -> Place:
+    """Where reports point; of a `--set`, which stands in no file, the first line of the spec."""
+    if not isinstance(where, Span):
+        return Place(_relative(where) if where else file)
+    if where.document.name == SETTING:
+        return Place(file, 1 if file else None)
+    line = where.document.line(where.line)
+    column = _utf16(line[: where.column]) + 1
+    end = max(_utf16(line[: where.end]) + 1, column + 1)  # what is missing at a line's end has no width
+    return Place(_relative(where.document.name), where.line + 1, column, end)
+
+
+def _utf16(text: str) -> int:
+    """How many units of UTF-16 a text has."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _relative(name: str) -> str:
+    """A file by its path from here, so that reports hold no path of a machine; '/' between folders."""
+    path = Path(name)
+    if path.is_absolute():
+        try:
+            path = Path(os.path.relpath(path))
+        except (OSError, ValueError):  # from a folder that is gone, or on another drive
+            path = Path(path.name)
+    return path.as_posix()

@@ -1,0 +1,30 @@
+"""The rules, one file each, or one for a few that look at the same: listed here, and nowhere else."""
+
+from __future__ import annotations
+
+from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
+from resnet_gen.verify.rules.base import Explained, Rule
+from resnet_gen.verify.rules.claim import ClaimMet
+from resnet_gen.verify.rules.design import DeviationUnneeded, HalfMapDoubleFilters, SameMapSameFilters
+from resnet_gen.verify.rules.invalid_spec import InvalidSpec
+from resnet_gen.verify.rules.reference import ReferenceCount, ReferenceState
+from resnet_gen.verify.rules.suppression import Suppression
+
+STANDARD: tuple[Rule, ...] = (
+    ClaimMet(),
+    ReferenceState(),
+    ReferenceCount(),
+    SameMapSameFilters(),
+    HalfMapDoubleFilters(),
+    DeviationUnneeded(),
+)
+"""The rules that every spec is held to, in the order in which they are checked.
+
+A rule that needs more than a spec and its graph takes it when it is made; it stands in `RULES` alone.
+"""
+
+_AGAINST: tuple[type[Rule], ...] = (AgainstLayer, AgainstShape, AgainstWeight, AgainstEngine)
+_KINDS: tuple[type[Explained], ...] = (InvalidSpec, *(type(rule) for rule in STANDARD), *_AGAINST, Suppression)
+
+RULES: dict[str, type[Explained]] = {kind.id: kind for kind in _KINDS}
+"""Every rule by its id."""
