@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from resnet_gen.build import build
@@ -121,7 +122,8 @@ def test_json_has_everything_and_stable_keys(here):
     found = json.loads(out)
     assert code == 1
     assert list(found) == [
-        "same", "headline", "summary", "before", "after", "counts", "latency", "folded", "notes", "stages", "changes",
+        "same", "headline", "summary", "before", "after", "counts", "latency", "folded", "zero_biases", "notes", "stages",
+        "changes",
         "outputs_changed", "renamed",
     ]  # fmt: skip
     assert found["counts"]["macs"] == {"before": 3857973248, "after": 4089184256, "difference": 231211008}
@@ -383,6 +385,27 @@ def test_a_network_is_its_own_file(here, tmp_path, name, fold):
     folded = "; .* batch norms folded in the second" if fold else ""
     assert code == 0
     assert re.fullmatch(f"{name} -> {name}.onnx: the same architecture{folded}\n", out)
+
+
+def test_biases_of_zero_that_an_exporter_left_out_make_no_difference(tmp_path, here):
+    """As torch.onnx.export(dynamo=True) writes a network that was never trained."""
+    file, _ = build(load("cifar-resnet20"), Request(fold=True), tmp_path)
+    model = onnx.load(file)
+    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    for node in convs:
+        del node.input[2]
+    onnx.save(model, file)
+    code, out, _ = here(tmp_path, "cifar-resnet20", file.name)
+    assert (code, out) == (
+        0,
+        "cifar-resnet20 -> cifar-resnet20.onnx: the same architecture; 19 batch norms folded in the second; "
+        "19 of its biases left out, which are zero\n",
+    )
+    convs[3].input.append(next(t.name for t in model.graph.initializer if t.dims == [16]))
+    onnx.save(model, file)
+    code, out, _ = here(tmp_path, "cifar-resnet20", file.name)
+    assert code == 1
+    assert out.startswith("cifar-resnet20 -> cifar-resnet20.onnx: bias yes -> no in 18 convolutions; params -576 ")
 
 
 def test_a_file_that_differs_is_told_by_its_names(here, tmp_path):

@@ -54,19 +54,17 @@ def diff(
 
 
 def _report(sides: tuple[Side, Side], latency: Latency | None) -> Report:
-    """What differs; where one side is a file and norms are folded in one of both, they are folded in the other too."""
-    from resnet_gen.difference.compare import compare
     from resnet_gen.emit.difference.report import Report
 
     first, second = (side.graph for side in sides)
-    if "onnx" not in (sides[0].what, sides[1].what):
-        return Report(*sides, compare(first, second), latency)
-    from resnet_gen.passes.fold import foldable, folded
+    if "onnx" in (sides[0].what, sides[1].what):
+        from resnet_gen.difference.folding import compare_files
 
-    norms = len(foldable(first)), len(foldable(second))
-    if norms[0] != norms[1]:
-        first, second = folded(first), folded(second)
-    return Report(*sides, compare(first, second, files=True), latency, norms[0] - norms[1])
+        difference, folding = compare_files(first, second)
+        return Report(*sides, difference, latency, *folding)
+    from resnet_gen.difference.compare import compare
+
+    return Report(*sides, compare(first, second), latency)
 
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:

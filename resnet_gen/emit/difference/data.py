@@ -27,6 +27,7 @@ def data(report: Report) -> dict[str, Any]:
         "counts": {name: _figure(before[name], after[name]) for name in before},
         "latency": report.latency._asdict() if report.latency else None,
         "folded": report.folded,
+        "zero_biases": report.biases,
         "notes": report.notes,
         "stages": [_stage(stage) for stage in difference.stages if stage.blocks],
         "changes": [_change(change) for change in difference.changes],

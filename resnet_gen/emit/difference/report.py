@@ -52,7 +52,7 @@ class Report:
     """Two networks, what differs, and how long each is predicted to take.
 
     `folded` is how many more batch norms the first has behind convolutions than the second, fewer if negative: where
-    it is not 0, the difference is that of both with all of them folded.
+    it is not 0, the difference is that of both with all of them folded, and with `biases` that are zero and left out.
     """
 
     before: Side
@@ -60,6 +60,7 @@ class Report:
     difference: Difference
     latency: Latency | None = None
     folded: int = 0
+    biases: int = 0
 
     @property
     def title(self) -> str:
@@ -74,7 +75,10 @@ class Report:
 
 def _folded(report: Report) -> Iterator[str]:
     if report.folded:
-        yield f"{several(abs(report.folded), 'batch norm')} folded in the {'second' if report.folded > 0 else 'first'}"
+        which = "second" if report.folded > 0 else "first"
+        yield f"{several(abs(report.folded), 'batch norm')} folded in the {which}"
+        if report.biases:
+            yield f"{report.biases:,} of its biases left out, which are zero"
 
 
 def _precision(report: Report) -> Iterator[str]:

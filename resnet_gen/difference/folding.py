@@ -1,0 +1,55 @@
+"""What makes a network and a file comparable, of which one has its batch norms folded into convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from resnet_gen.difference.compare import Difference, compare
+from resnet_gen.graph import Graph
+from resnet_gen.ops import Conv
+from resnet_gen.passes.fold import foldable, folded
+
+
+class Folding(NamedTuple):
+    """How many more norms the first has behind convolutions than the second, and biases of zero that were left out."""
+
+    norms: int = 0
+    biases: int = 0
+
+
+def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
+    """What differs, of which one at least was read from a file.
+
+    If one has fewer norms behind convolutions, all are folded in both. An exporter leaves biases of zero out, which
+    are what folding gives a network that was never trained: if all of them are missing, they are as good as there.
+    """
+    norms = [foldable(graph) for graph in (before, after)]
+    more = len(norms[0]) - len(norms[1])
+    if not more:
+        return compare(before, after, files=True), Folding()
+    before, after = folded(before), folded(after)
+    found = compare(before, after, files=True)
+    gained = {conv.name for conv in norms[more < 0].values()}
+    missing = _missing(found, gained, first=more < 0)
+    if missing:
+        before, after = (before, _biased(after, missing)) if more > 0 else (_biased(before, missing), after)
+        found = compare(before, after, files=True)
+    return found, Folding(more, len(missing))
+
+
+def _missing(found: Difference, gained: set[str], *, first: bool) -> set[str]:
+    """The convolutions of the first or second network whose partners gained a bias, if none of them has one."""
+    pairs = [(a, b) if first else (b, a) for a, b in found.pairs]
+    partners = [ours for ours, theirs in pairs if theirs.name in gained]
+    biased = any(isinstance(node.op, Conv) and node.op.bias for node in partners)
+    return set() if biased else {node.name for node in partners}
+
+
+def _biased(graph: Graph, names: set[str]) -> Graph:
+    """The graph with a bias in these convolutions."""
+    nodes = (
+        replace(node, op=replace(node.op, bias=True)) if node.name in names and isinstance(node.op, Conv) else node
+        for node in graph.nodes
+    )
+    return replace(graph, nodes=tuple(nodes))
