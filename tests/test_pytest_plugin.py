@@ -24,7 +24,7 @@ def project(tmp_path):
 def run(folder, *arguments, settings="[pytest]\nresnet_gen_specs = nets/*.yaml\n"):
     (folder / "pytest.ini").write_text(settings)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "resnet_gen.pytest_plugin", *arguments]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
