@@ -61,8 +61,10 @@ class Writer:
         if not key:
             styles.append(f'""{escaped(value)}""' if value else '""""""')
             styles.append('"""\n' + escaped(value)[1:-1] + '\\\n  """')
-        if plain and not key and "'''" not in value and not value.endswith("'"):
+        if plain and not key and "'''" not in value:
             styles.append(f"'''{value}'''")
+        if plain and not key and '"""' not in value and "\\" not in value:
+            styles.append(f'"""{value}"""')  # which may end in quotes of its own
         return self.one_of(*styles)
 
     def value(self, value):
