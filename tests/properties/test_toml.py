@@ -5,11 +5,14 @@ import math
 import re
 import sys
 from datetime import date, datetime, time
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnet_gen.lock import lock_text, read_lock
 from resnet_gen.problems import Document, Span
+from resnet_gen.project import read_project
 from resnet_gen.toml_source import places, read_toml
 from tests.properties.test_specs import examples, refusal, well_said
 
@@ -58,8 +61,10 @@ class Writer:
         if not key:
             styles.append(f'""{escaped(value)}""' if value else '""""""')
             styles.append('"""\n' + escaped(value)[1:-1] + '\\\n  """')
-        if plain and not key and "'''" not in value and not value.endswith("'"):
+        if plain and not key and "'''" not in value:
             styles.append(f"'''{value}'''")
+        if plain and not key and '"""' not in value and "\\" not in value:
+            styles.append(f'"""{value}"""')  # which may end in quotes of its own
         return self.one_of(*styles)
 
     def value(self, value):
@@ -181,3 +186,85 @@ def test_text_that_is_no_toml_is_refused_with_words(drawn, data):
         assert read_toml(document).data == tomllib.loads(text)
         assert set(places(document)) == set(every(tomllib.loads(text)))
     assert all(isinstance(p.where, Span) for p in (refused.problems if refused else ()))
+
+
+LOCK = (
+    (Path(__file__).parents[2] / "specs" / "resnet-gen.lock")
+    .read_text(encoding="utf-8")
+    .partition("\n\n[networks.cb")[0]
+)
+PROJECT = """\
+specs = ["networks/*.yaml", "resnet50"]
+ignore = ["claim"]
+[budgets."resnet*"]
+params = {min = 10, max = "25.6M"}
+latency = [{target = "l4", precision = "fp16", batch = 1, max = 2.5}]
+onnx_size.max = "100 MiB"
+"""
+
+
+PIECES = ["=", '"', "]", "[[x]]\n", "{", "\n", "-1", "nan", "1e400", "9" * 70, "<<<<<<< a\n"]
+
+
+@st.composite
+def mutated(draw, text):
+    """A text with a stretch of it cut out, doubled, or replaced by other pieces of it."""
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        stretch = text[start : start + draw(st.integers(0, 12))]
+        other = draw(
+            st.sampled_from(["", stretch * 2, "=", '"', "]", "[[x]]\n", "{", "\n", "-1", "nan", "1e400", "9" * 70])
+        )
+        text = text[:start] + other + text[start + len(stretch) :]
+    return text
+
+
+def from_file(read, name, text, folder):
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return refusal(read, path)
+
+
+@given(mutated(PROJECT))
+@examples(300)
+def test_a_mutated_project_file_is_read_or_refused_with_words(tmp_path_factory, text):
+    refused = from_file(lambda path: read_project(path).settings, "x.toml", text, tmp_path_factory.getbasetemp())
+    if refused:
+        well_said(refused)
+
+
+@given(mutated(LOCK))
+@examples(300)
+def test_a_mutated_lock_is_refused_with_words_or_says_what_it_says(tmp_path_factory, text):
+    """What is read is written again as it was read: nothing in a lock is passed over in silence."""
+    found = []
+    folder = tmp_path_factory.getbasetemp()
+    refused = from_file(lambda path: found.append(read_lock(path, "x.lock")), "x.lock", text, folder)
+    if refused:
+        well_said(refused)
+    else:
+        (lock,) = found
+        assert read_toml(Document("again", lock_text(lock.networks))).data == lock.source.data
+
+
+@given(st.dictionaries(st.sampled_from(["specs", "select", "ignore", "lock", "budgets"]), SCALARS | DATA))
+@examples(200)
+def test_any_data_are_settings_or_refused_with_words(tmp_path_factory, data):
+    lines = [f"{key} = {plain(value)}" for key, value in data.items()]
+    folder = tmp_path_factory.getbasetemp()
+    refused = from_file(lambda path: read_project(path).settings, "x.toml", "\n".join(lines), folder)
+    if refused:
+        well_said(refused)
+
+
+def plain(value):
+    """A value as TOML, in one style."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{escaped(key)} = {plain(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(plain, value))}]"
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(value) if isinstance(value, (int, float)) else value.isoformat()
