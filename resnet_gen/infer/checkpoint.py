@@ -20,7 +20,7 @@ from resnet_gen.resources import references, shipped_specs
 from resnet_gen.weights import stored
 
 _VGG = ("torchvision_vgg", "timm_vgg")
-_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "naming", "extends", "parts")
+_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
 _NAMED = 12
 
 
@@ -144,7 +144,9 @@ def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
         return Problem("none of its names and shapes are those of a known network", str(path))
     first = next((name for name, shape in shapes.items() if state.get(name) != shape), None)
     if first is None:
-        lost = next(name for name in state if name not in shapes)
+        lost = next((name for name in state if name not in shapes), None)
+        if lost is None:
+            return Problem(f"its names and shapes are those of '{best}', which no spec here is for", str(path))
         what = f"'{lost}' is missing: {_x(state[lost])} in '{best}', the closest network"
     elif first in state:
         what = f"'{shortened(first)}' is {_x(shapes[first])}, and {_x(state[first])} in '{best}', the closest network"

@@ -13,7 +13,7 @@ from resnet_gen.infer.walk import convs
 from resnet_gen.ops import Activation, Conv
 from resnet_gen.parts.base import Shortcut
 
-_PLAIN = ("projection", "identity", "zero_pad", "avg_projection", "projection_all", "same_shape")
+_PLAIN = ("projection", "zero_pad", "avg_projection", "projection_all", "same_shape")
 """Shortcuts without settings, those that the fewest words ask for first."""
 
 

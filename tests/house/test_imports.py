@@ -80,6 +80,8 @@ MAY_IMPORT = {
     "prepare": "count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest prepare problems request witness.reading write",
     "choose": "engine.tensorrt ops precision problems request targets",
+    "infer": "graph load lower matching ops parts parts.base parts.registry passes plan problems reading reference "
+    "resources source spec weights",
     "cli": "*",
     "__main__": "cli",
 }
@@ -93,10 +95,10 @@ THIRD_PARTY = {
     "matplotlib": "plot",
     "ml_dtypes": "engine.base reading weights",
     "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
-    "engine.tensorrt_run image passes reading sample weights",
+    "engine.tensorrt_run image infer passes reading sample weights",
     "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",
-    "pydantic": "cli faults outside parts parts.base parts.registry schema spec language targets told",
+    "pydantic": "cli faults infer outside parts parts.base parts.registry schema spec language targets told",
     "pydantic_core": "faults parts.base parts.registry spec targets told",
     "openvino": "engine.openvino",
     "rich": "cli",
