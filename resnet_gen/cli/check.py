@@ -35,6 +35,10 @@ from resnet_gen.problems import refuse, shortened, suggest
 )
 @click.option("--select", multiple=True, metavar="ID[,ID]", help="Hold specs to these rules alone.")
 @click.option("--ignore", multiple=True, metavar="ID[,ID]", help="Hold specs to all rules but these.")
+@click.option(
+    "--against", type=options.FILE, metavar="FILE", help="ONNX file or engine that must hold the spec's network."
+)
+@click.option("--weights", type=options.FILE, metavar="FILE", help="Checkpoint whose weights that file must have.")
 def verify(
     specs: tuple[str, ...],
     settings: tuple[str, ...],
@@ -42,6 +46,8 @@ def verify(
     outputs: tuple[Path, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    against: Path | None,
+    weights: Path | None,
 ) -> int:
     """Verify claims, reference names and shapes, and the paper's design rules.
 
@@ -52,13 +58,15 @@ def verify(
     Example: resnet-gen verify
              resnet-gen verify my-network.yaml --format github
              resnet-gen verify --format junit -o junit.xml --format sarif -o findings.sarif
+             resnet-gen verify resnet50 --against exported.onnx --weights resnet50.pth
     """
     from resnet_gen.cli import verifier
     from resnet_gen.resources import shipped_specs
 
     references = specs or tuple(shipped_specs())
     chosen = verifier.chosen_rules(select, ignore)
-    return verifier.verify(references, settings, chosen, verifier.destinations(forms, outputs, references))
+    told = verifier.destinations(forms, outputs, references)
+    return verifier.verify(references, settings, chosen, told, verifier.against(specs, against, weights))
 
 
 @click.command(short_help="Explain a rule of verify.")

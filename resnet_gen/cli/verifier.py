@@ -14,7 +14,7 @@ import click
 from resnet_gen.emit.findings import FORMATS
 from resnet_gen.load import find
 from resnet_gen.problems import Refused, refuse, several, shortened, suggest
-from resnet_gen.verify import RULES
+from resnet_gen.verify import RULES, Rule
 from resnet_gen.verify.outcome import Outcome, examine
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 from resnet_gen.write import check_writable, write_file
@@ -72,14 +72,31 @@ def _read_from(references: Sequence[str]) -> set[str]:
     return found
 
 
+def against(references: Sequence[str], file: Path | None, weights: Path | None) -> tuple[Rule, ...]:
+    """The rules of `--against`; raises `Refused` where that makes no sense, or for a file that cannot be read."""
+    if file is None:
+        if weights is not None:
+            raise refuse("--weights means nothing without --against")
+        return ()
+    if len(references) != 1:
+        raise refuse("--against: one spec is held against a file", hint="name the spec before it")
+    from resnet_gen.against import rules  # onnx and NumPy, which other rules do without
+
+    return rules(file, weights)
+
+
 def verify(
-    references: Sequence[str], settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]
+    references: Sequence[str],
+    settings: Sequence[str],
+    chosen: frozenset[str],
+    told: Sequence[Destination],
+    more: Sequence[Rule] = (),
 ) -> int:
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
     outcomes = []
     for reference in references:
-        outcome = examine(reference, settings, chosen)
+        outcome = examine(reference, settings, chosen, more)
         outcomes.append(outcome)
         if live:
             click.echo(_render("text", [outcome]), nl=False)

@@ -7,16 +7,16 @@ from pathlib import Path
 from resnet_gen.problems import refuse
 from resnet_gen.reading.file import FileWeights, Read
 from resnet_gen.reading.opaque import Opaque
-from resnet_gen.reading.reader import Reader
+from resnet_gen.reading.reader import NotExplained, Reader
 
-__all__ = ["FileWeights", "Opaque", "Read", "read"]
+__all__ = ["FileWeights", "NotExplained", "Opaque", "Read", "read"]
 
 
 def read(path: Path, *, partial: bool = False) -> Read:
     """What a file computes, in our operations.
 
-    Raises `Refused` with the first node that they do not explain; with `partial`
-    such a node becomes an `Opaque` operation of the graph.
+    Raises `NotExplained`, a `Refused`, with the first node that they do not explain;
+    with `partial` such a node becomes an `Opaque` operation of the graph.
     """
     try:
         return Reader(path, partial=partial).read()

@@ -51,7 +51,8 @@ class Constant:
     """An array of a file: what it is called, outermost name first, its dimensions, and how its numbers are read.
 
     `part` reads rows start..stop alone, where that is possible; `zero` tells an
-    array that is filled with zero by the file's structure.
+    array that is filled with zero by the file's structure; `rounded` is the type
+    that numbers were rounded to before they came to have `dtype`.
     """
 
     names: tuple[str, ...]
@@ -60,6 +61,7 @@ class Constant:
     load: Callable[[], Numbers]
     part: Callable[[int, int], Numbers] | None = None
     zero: bool = False
+    rounded: np.dtype[Any] | None = None
 
     @property
     def size(self) -> int:
@@ -89,7 +91,7 @@ def known(values: Any, name: str = "") -> Constant:
 
 def computed(of: Constant, dims: Shape, load: Callable[[], Numbers], dtype: np.dtype[Any] | None = None) -> Constant:
     """A constant that is computed from another, whose names it has."""
-    return Constant(of.names, dims, dtype or of.dtype, load)
+    return Constant(of.names, dims, dtype or of.dtype, load, rounded=of.rounded)
 
 
 def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, path: Path) -> Constant:

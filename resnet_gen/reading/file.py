@@ -33,8 +33,8 @@ class FileWeights:
 
     @property
     def types(self) -> dict[str, str]:
-        """NumPy's name of the type in which each tensor is computed with, by the tensor's name."""
-        return {name: constant.dtype.name for name, constant in self._constants.items()}
+        """NumPy's name of the type that each tensor was rounded to, by the tensor's name."""
+        return {name: (c.rounded or c.dtype).name for name, c in self._constants.items()}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ from resnet_gen.reading.signals import Made, Signal, Stack, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
 
+class NotExplained(Refused):
+    """A file that may be whole, with a node that is none of our operations."""
+
+
 class Reader:
     """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand."""
 
@@ -50,9 +54,10 @@ class Reader:
         graph = self._finished(outputs)
         state = graph.state()
         weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
-        types = self._types | {constant.dtype.name for constant in weights.values()}
+        read = FileWeights(weights, self._path)
+        types = self._types.union(read.types.values())
         return Read(
-            self._path, graph, FileWeights(weights, self._path), self._opset, self._header.producer(), self._batch,
+            self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
         )  # fmt: skip
 
@@ -105,7 +110,7 @@ class Reader:
         """A node's results where it, or one before that waits for it, is kept as it stands; else a refusal."""
         at = index if unexplained.at is None else unexplained.at
         if not self._partial:
-            raise self._header.at(at, str(unexplained)) from None
+            raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
         if at != index:
             settled: list[Wire | None] = [self._settled(w) if isinstance(w, (Signal, Stack)) else w for w in wires]
             try:
@@ -124,7 +129,7 @@ class Reader:
             except Unexplained as unexplained:
                 if not self._partial:
                     at = at if unexplained.at is None else unexplained.at
-                    raise self._header.at(at, str(unexplained)) from None
+                    raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
         made, names = self._as_it_stands(at), list(filter(None, self._nodes[at].output))
         return next((s for s, name in zip(made, names, strict=True) if self._wires.get(name) is wire), made[0])
 

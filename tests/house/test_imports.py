@@ -76,6 +76,7 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "engine.machine engine.onnxruntime load problems targets told write",
+    "against": "count emit.text fit graph load lower matching ops passes problems reading told verify weights write",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest prepare problems request witness.reading write",

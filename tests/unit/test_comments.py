@@ -2,12 +2,13 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_gen.comments import comments
 from resnet_gen.problems import Document
 
+MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 LOADERS = [loader for loader in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader) if loader]
 
 
@@ -54,6 +55,7 @@ def test_comments_are_found_where_they_stand(text, wanted):
     assert found(text) == wanted
 
 
+@MANY
 @given(st.text())
 def test_any_text_can_be_searched(text):
     document = Document("any", text)
@@ -85,6 +87,7 @@ def documents(draw):
     return "\n".join(lines) + "\n", wanted
 
 
+@MANY
 @given(documents())
 def test_what_is_a_comment_depends_on_no_scalar(drawn):
     text, wanted = drawn

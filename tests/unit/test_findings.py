@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 import xmlschema
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_gen import __version__
@@ -19,6 +19,7 @@ from resnet_gen.problems import Document, Problem, Span, visible
 from resnet_gen.verify import RULES, outcome
 from resnet_gen.verify.outcome import Outcome, Place, examine
 
+MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"
 SARIF = jsonschema.Draft4Validator(json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text("utf-8")))
 JUNIT = xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd")
@@ -304,6 +305,7 @@ def problems(draw):
     return Problem(draw(ANY), where, hint, "claim", draw(st.sampled_from(["error", "warning", "info"])))
 
 
+@MANY
 @given(st.lists(problems(), max_size=3), st.lists(st.tuples(problems(), ANY), max_size=2))
 def test_sarif_holds_any_text(found, suppressed):
     outcomes = [result(*map(finding, found), suppressed=tuple(finding(*pair) for pair in suppressed))]
@@ -321,6 +323,7 @@ def test_sarif_holds_any_text(found, suppressed):
         assert region is None or region["endColumn"] > region["startColumn"] > 0
 
 
+@MANY
 @given(st.lists(problems(), max_size=3), st.lists(st.tuples(problems(), ANY), max_size=2), ANY)
 def test_junit_holds_any_text(found, suppressed, name):
     outcomes = [
@@ -339,6 +342,7 @@ def test_junit_holds_any_text(found, suppressed, name):
         assert len(case) == 0
 
 
+@MANY
 @given(st.lists(problems(), max_size=3))
 def test_github_commands_hold_any_text(found):
     lines = github.render([result(*map(finding, found))]).split("\n")
@@ -354,6 +358,7 @@ def test_github_commands_hold_any_text(found):
         assert message.split("\n") == [visible(problem.message), *hint]
 
 
+@MANY
 @given(st.lists(problems(), max_size=3))
 def test_json_and_text_hold_any_text(found):
     outcomes = [result(*map(finding, found))]

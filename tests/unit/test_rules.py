@@ -14,6 +14,7 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.verify import RULES, STANDARD, Rule
 from resnet_gen.verify.outcome import examine
 from resnet_gen.verify.rules import base
+from tests.against_files import breaking
 
 RULES_FOLDER = Path(inspect.getfile(base)).parent
 BREAKS = re.compile(r"breaks it[^\n]*:\n\n((?: {4}[^\n]*\n|\n)+)")
@@ -58,7 +59,8 @@ def test_the_spec_that_is_said_to_break_a_rule_does(kind, tmp_path):
     (example,) = BREAKS.findall(kind.explanation())
     path = tmp_path / "mine.yaml"
     path.write_text(textwrap.dedent(example))
-    assert kind.id in {finding.rule for finding in examine(str(path)).all}
+    more = breaking(kind.id, tmp_path / "built")
+    assert kind.id in {finding.rule for finding in examine(str(path), more=more).all}
 
 
 @pytest.mark.parametrize("kind", [type(rule) for rule in STANDARD], ids=lambda kind: kind.id)

@@ -1,7 +1,7 @@
 """`# resnet-gen: ignore[ID] reason` suppresses what stands on its line, and is held to a reason and a use."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_gen.problems import Document
@@ -9,6 +9,7 @@ from resnet_gen.verify import suppression
 from resnet_gen.verify.outcome import examine
 from resnet_gen.verify.rules import RULES
 
+MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 HEAD = "name: net\nextends: resnet18\n"
 
 
@@ -273,6 +274,7 @@ def test_a_spec_that_cannot_be_read_is_not_suppressed(look):
     assert (rules(outcome.invalid), outcome.findings, outcome.suppressed) == (["invalid-spec"], (), ())
 
 
+@MANY
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\n\r\x85\u2028\u2029")))
 def test_whatever_a_comment_says_it_is_read(text):
     document = Document("net.yaml", f"a: 1 # resnet-gen: ignore{text}")
@@ -284,6 +286,7 @@ def test_whatever_a_comment_says_it_is_read(text):
         assert str(fault)
 
 
+@MANY
 @given(
     st.lists(st.sampled_from(["claim", "reference-state", "reference-count"]), min_size=1, unique=True),
     st.sampled_from(["", " ", "\t", "  "]),

@@ -163,7 +163,8 @@ def cast(call: Call) -> Wire:
 def _cast(found: Constant, dtype: np.dtype[Any]) -> Constant:
     part = found.part
     rows = (lambda start, stop: part(start, stop).astype(dtype)) if part else None
-    return Constant(found.names, found.dims, dtype, lambda: found.array().astype(dtype), rows, found.zero)
+    rounded = found.rounded or (found.dtype if found.dtype.itemsize < dtype.itemsize else None)
+    return Constant(found.names, found.dims, dtype, lambda: found.array().astype(dtype), rows, found.zero, rounded)
 
 
 def dequantize(call: Call) -> Wire:
@@ -184,7 +185,9 @@ def dequantize(call: Call) -> Wire:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
     size = found.dims[0] if found.dims else 0
-    return Constant(found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part)
+    return Constant(
+        found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part, rounded=found.dtype
+    )
 
 
 def _along(call: Call, found: Constant, scale: Constant) -> Shape:

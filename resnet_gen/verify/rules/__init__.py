@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
 from resnet_gen.verify.rules.base import Explained, Rule
 from resnet_gen.verify.rules.claim import ClaimMet
 from resnet_gen.verify.rules.design import DeviationUnneeded, HalfMapDoubleFilters, SameMapSameFilters
@@ -22,7 +23,8 @@ STANDARD: tuple[Rule, ...] = (
 A rule that needs more than a spec and its graph takes it when it is made; it stands in `RULES` alone.
 """
 
-_KINDS: tuple[type[Explained], ...] = (InvalidSpec, *(type(rule) for rule in STANDARD), Suppression)
+_AGAINST: tuple[type[Rule], ...] = (AgainstLayer, AgainstShape, AgainstWeight, AgainstEngine)
+_KINDS: tuple[type[Explained], ...] = (InvalidSpec, *(type(rule) for rule in STANDARD), *_AGAINST, Suppression)
 
 RULES: dict[str, type[Explained]] = {kind.id: kind for kind in _KINDS}
 """Every rule by its id."""

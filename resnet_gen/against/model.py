@@ -1,0 +1,182 @@
+"""An ONNX file held against a spec, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from resnet_gen.against.numbers import compared
+from resnet_gen.against.variants import Variant, variants, without_biases
+from resnet_gen.count import count
+from resnet_gen.emit.text import describe, sides
+from resnet_gen.graph import Graph, Node
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
+from resnet_gen.matching import Match, match, visible
+from resnet_gen.problems import Refused, several
+from resnet_gen.reading import NotExplained, Read
+from resnet_gen.verify.rules.against import Held
+from resnet_gen.verify.subject import Subject
+from resnet_gen.weights.base import Weights
+from resnet_gen.weights.seeded import Seeded
+
+_MOST = 3
+"""Differences that are told one by one."""
+
+
+class Found(NamedTuple):
+    """The way in which a file writes a spec's network, or comes nearest to it; and biases that only one has.
+
+    `match` has the spec's nodes first.
+    """
+
+    variant: Variant
+    match: Match
+    same: bool
+    unbiased: int = 0
+
+
+def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subject: Subject) -> Held:
+    """A file as it was read, held against a spec."""
+    if isinstance(file, NotExplained):
+        return Held(str(path), layers=(f"{path}: {file.problems[0].message}",))
+    shapes = tuple(_shapes(path, file.graph, subject.graph))
+    graph = _at_their_size(subject, file.graph)
+    if graph is None:
+        return Held(str(path), shapes=shapes)
+    theirs: Weights = _stored(subject.loaded, graph, weights) if weights else Seeded(graph)
+    found = find(graph, theirs, file)
+    if not found.same:
+        return Held(str(path), tuple(_differences(path, found, file.graph)), shapes)
+    words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
+    if not weights:
+        return Held(words, shapes=shapes)
+    told, faults = compared(path, weights, found, file)
+    return Held(words + told, shapes=shapes, weights=faults)
+
+
+def find(graph: Graph, weights: Weights, file: Read) -> Found:
+    """How a file that was read writes a spec's graph, or comes nearest to it."""
+    theirs = file.graph
+    ways = list(variants(graph, weights))
+    matches = [match(way.graph, theirs) for way in ways]
+    for way, matched in zip(ways, matches, strict=True):
+        if matched.same:
+            return Found(way, matched, same=True)
+    for way in ways:
+        matched = match(without_biases(way.graph), without_biases(theirs))
+        lacking = _lacking(matched, way.graph, theirs) if matched.same else None
+        if lacking:
+            return Found(way, matched, same=True, unbiased=lacking)
+    kept = file.batch_norm == "kept"
+    best = max(range(len(ways)), key=lambda i: (ways[i].folded != kept, len(matches[i].pairs)))
+    return Found(ways[best], matches[best], same=False)
+
+
+def _lacking(matched: Match, graph: Graph, theirs: Graph) -> int | None:
+    """How many biases of the spec a file has not; None where it has any that the spec has not."""
+    ours, found = ({node.name: node for node in g.nodes} for g in (graph, theirs))
+    biased = [
+        (getattr(ours[a.name].op, "bias", False), getattr(found[b.name].op, "bias", False)) for a, b in matched.pairs
+    ]
+    return None if (False, True) in biased else biased.count((True, False))
+
+
+def _stored(loaded: Loaded, graph: Graph, weights: Path) -> Weights:
+    from resnet_gen.lower import without_outputs
+    from resnet_gen.weights import stored
+
+    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
+    return stored.fit(graph, stored.read(weights), weights, body=body)
+
+
+def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
+    """The spec's graph for images of the file's size; None where the two cannot be compared."""
+    taken, shape = subject.loaded.spec.input, theirs.input.shape
+    if shape == subject.graph.input.shape:
+        return subject.graph
+    if shape[0] != subject.graph.input.shape[0]:
+        return None
+    resized = taken.model_copy(update={"size": shape[1:]})
+    try:
+        return lower(replace(subject.loaded, spec=subject.loaded.spec.model_copy(update={"input": resized})))
+    except Refused:
+        return None
+
+
+def _shapes(path: Path, theirs: Graph, ours: Graph) -> Iterator[str]:
+    if theirs.input.shape != ours.input.shape:
+        yield f"{path} takes {sides(theirs.input.shape)}, the spec {sides(ours.input.shape)}"
+    made, wanted = ([value.shape for value in graph.outputs] for graph in (theirs, ours))
+    headless = theirs.input.shape != ours.input.shape and any(len(shape) == 3 for shape in made)
+    if made != wanted and not headless:
+        yield f"{path} puts out {_list(made)}, the spec {_list(wanted)}"
+
+
+def _list(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(sides, shapes))
+
+
+def _layers(graph: Graph) -> str:
+    return several(sum(node.op.is_layer for node in graph.nodes), "layer")
+
+
+def _how(found: Found, file: Read) -> str:
+    """How the file has it: names, norms, types."""
+    layers = [(ours, theirs) for ours, theirs in found.match.pairs if ours.op.is_layer]
+    other = sum(ours.name != theirs.name for ours, theirs in layers)
+    names = "named as in the spec" if not other else f"{other} of {len(layers)} named otherwise"
+    norms = any(type(node.op).__name__ == "BatchNorm" for node in file.graph.nodes)
+    kept = ["batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""]
+    zero = [f"{found.unbiased} biases left out as zero" if found.unbiased else ""]
+    return ", ".join(filter(None, [names, *kept, *zero, file.precision]))
+
+
+def _differences(path: Path, found: Found, theirs: Graph) -> Iterator[str]:
+    """The first differences in words, and the counts of both sides."""
+    graph = found.variant.graph
+    known = {b.output.name: a.output.name for a, b in found.match.pairs} | {theirs.input.name: graph.input.name}
+    ours, others = _roots(found.match.missing, set(known.values())), _roots(found.match.unexplained, set(known))
+    for b in others[:_MOST]:
+        a = _instead(b, ours, known)
+        if a:
+            ours.remove(a)
+            yield f"{path}: '{b.name}' is {_told(b, a)}, where the spec has '{a.name}', {_told(a, b)}"
+        else:
+            yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
+    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:_MOST])
+    if not (found.match.missing or found.match.unexplained):
+        yield f"{path}: all operations are there, and other ones are put out"
+    pairs = f"{len(found.match.pairs):,} of the spec's {several(len(graph.nodes), 'operation')} match"
+    yield f"{path}: {pairs}; {_counts(theirs)} there, {_counts(graph)} in the spec"
+
+
+def _roots(nodes: tuple[Node, ...], explained: set[str]) -> list[Node]:
+    """The nodes that are unlike and whose operands are alike."""
+    return [node for node in nodes if all(value.name in explained for value in node.inputs)]
+
+
+def _instead(node: Node, ours: list[Node], known: dict[str, str]) -> Node | None:
+    """What the spec reads the same values with: a node of that name, or else of that kind, or any."""
+    operands = sorted(known[value.name] for value in node.inputs)
+    there = [other for other in ours if sorted(value.name for value in other.inputs) == operands]
+    there.sort(key=lambda other: (other.name != node.name, type(other.op) is not type(node.op)))
+    return there[0] if there else None
+
+
+def _told(node: Node, other: Node) -> str:
+    """A node in words, with the settings in which it differs from another that reads the same."""
+    words = describe(node)
+    if words != describe(other) or type(node.op) is not type(other.op):
+        return words
+    ours, theirs = visible(node.op), visible(other.op)
+    settings = [f.name for f in fields(ours)] if hasattr(ours, "__match_args__") else []
+    apart = [f"{name} {getattr(ours, name):g}" for name in settings if getattr(ours, name) != getattr(theirs, name)]
+    return ", ".join([words, *apart])
+
+
+def _counts(graph: Graph) -> str:
+    counts = count(graph)
+    return f"{counts.params:,} parameters and {counts.macs:,} MACs"

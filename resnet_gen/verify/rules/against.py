@@ -1,0 +1,132 @@
+"""A file held against a spec: `verify --against`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from resnet_gen.problems import Problem
+from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.subject import Subject
+
+
+class Held(NamedTuple):
+    """What came of holding a file against a subject: in a few words, and how it is another network."""
+
+    words: str
+    layers: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+    engine: tuple[str, ...] = ()
+
+
+Hold: TypeAlias = Callable[[Subject], Held]
+"""Holds a file, which was read already, against a subject."""
+
+
+class _Against(Rule):
+    """A rule that needs the file."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+
+    def _findings(self, subject: Subject, messages: tuple[str, ...]) -> Iterator[Problem]:
+        for message in messages:
+            yield self.finding(subject, ("name",), message)
+
+
+class AgainstLayer(_Against):
+    """The file has the spec's layers, and no others.
+
+    `verify SPEC --against FILE.onnx` reads the file, whoever wrote it, and pairs each of its operations with the one
+    of the spec that computes the same from the same inputs; names and order do not matter, and batch norms may be
+    folded. What cannot be paired is a difference: the first ones are named, and the counts of both sides. An
+    operation that no spec has is one too. docs/against.md has more.
+
+    Source: ours. With a file that was built from `resnet50`, this spec breaks it, as its strides stand elsewhere:
+
+        name: mine
+        extends: resnet50
+        stages: {block: {stride_on: conv1}}
+
+    To mend it, build or export the file again, or change the spec to what the file holds.
+    """
+
+    id = "against-layer"
+
+    def covers(self, subject: Subject) -> str:
+        return self._hold(subject).words
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        yield from self._findings(subject, self._hold(subject).layers)
+
+
+class AgainstShape(_Against):
+    """The file takes an image of the spec's size, and puts out as many values of the same shapes.
+
+    `verify SPEC --against FILE.onnx` compares the input and the outputs, in order; their names and the size of the
+    batch are left out. Where only the image has another size, the layers are compared at that of the file.
+
+    Source: ours. With a file that was built from `resnet50`, this spec breaks it:
+
+        name: mine
+        extends: resnet50
+        input: {size: 256}
+
+    To mend it, build or export the file for the spec's input, or hold it against the spec with `--set input.size=`
+    as the file has it.
+    """
+
+    id = "against-shape"
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        yield from self._findings(subject, self._hold(subject).shapes)
+
+
+class AgainstWeight(_Against):
+    """The file's weights are those of the checkpoint that is named.
+
+    `verify SPEC --against FILE.onnx --weights W` computes what building the spec with W would write, norms folded
+    where the file has them folded, and compares each tensor. What rounding explains is no finding: 1e-5 of a
+    tensor's largest number in float32, and half a step of its type in float16, bfloat16 and eight bits.
+
+    Source: ours. With a file that was built from `resnet8-digits` with its weights and `--fold-bn`, and these
+    weights, this spec breaks it, as it adds another number to the variance that each norm divides by:
+
+        name: mine
+        extends: resnet8-digits
+        norm: {kind: batch, eps: 0.1}
+
+    To mend it, build the file again with these weights, or name those that it was built with.
+    """
+
+    id = "against-weight"
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        yield from self._findings(subject, self._hold(subject).weights)
+
+
+class AgainstEngine(_Against):
+    """The engine was built from this spec, as far as its manifest tells.
+
+    An engine opens on its GPU alone, and what TensorRT made of the layers is not to be compared with a spec. `verify
+    SPEC --against FILE.engine` therefore looks at the manifest beside it: it must name the engine, hold its hash, and
+    the hash of this spec; with `--weights`, that of the weights. The ONNX file that it was built from is compared
+    layer by layer where it lies there with the hash that the manifest tells.
+
+    Source: ours. With an engine that was built from `cifar-resnet20`, this spec breaks it:
+
+        name: mine
+        extends: cifar-resnet20
+        head: {kind: linear, classes: 100}
+
+    To mend it, build the engine again from this spec.
+    """
+
+    id = "against-engine"
+
+    def covers(self, subject: Subject) -> str:
+        return self._hold(subject).words
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        yield from self._findings(subject, self._hold(subject).engine)

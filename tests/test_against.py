@@ -1,0 +1,283 @@
+"""`verify --against`: whether a file implements a spec, as somebody at the command line meets it."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from resnet_gen.cli import main
+from resnet_gen.write import digest_file
+from tests.against_files import engine_beside
+from tests.onnx_runs import TINY
+from tests.reading.models import Hand
+
+WEIGHTS = TINY.with_name("float32.safetensors")
+HERE = f"{TINY}:2:7: error: "
+
+
+@pytest.fixture
+def cli(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def built(cli, tmp_path):
+    """Builds the small network, with options; returns its file."""
+
+    def build(*options, spec=TINY, name="tiny"):
+        assert cli("build", spec, "-o", tmp_path / "out", "--weights", WEIGHTS, "--force", *options)[0] == 0
+        return tmp_path / "out" / f"{name}.onnx"
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ((), "batch norm kept, fp32"),
+        (("--fold-bn",), "batch norm folded, fp32"),
+        (("--precision", "fp16"), "batch norm kept, fp16"),
+        (("--precision", "bf16", "--fold-bn", "--io", "typed"), "batch norm folded, bf16"),
+        (("--precision", "int8", "--for", "cpu", "--calibration", "random"), "batch norm folded, int8"),
+        (("--precision", "fp8", "--calibration", "random"), "batch norm folded, fp8"),
+    ],
+)
+def test_a_file_of_the_spec_is_told_with_how_it_is_written(options, how, built, cli):
+    file = built(*options)
+    code, out, err = cli("verify", TINY, "--against", file)
+    assert (code, err) == (0, "1 spec, 0 findings\n")
+    assert out == f"ok     tiny: 0 claims, all 4 layers of {file} (named as in the spec, {how})\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), f", weights exactly those of {WEIGHTS}"),
+        (("--fold-bn",), f", weights exactly those of {WEIGHTS}"),
+        (("--precision", "fp16"), f", weights those of {WEIGHTS} within "),
+        (("--precision", "bf16", "--fold-bn"), f", weights those of {WEIGHTS} within "),
+        (
+            ("--precision", "int8", "--for", "cpu", "--calibration", "random"),
+            "; biases, which calibration corrects, not",
+        ),
+        (("--precision", "fp8", "--calibration", "random"), "; biases, which calibration corrects, not compared"),
+    ],
+)
+def test_weights_are_compared_within_what_rounding_explains(options, words, built, cli):
+    file = built(*options)
+    code, out, _ = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    assert code == 0
+    assert words in out
+
+
+def test_other_weights_are_found_and_the_largest_differences_named(built, cli, tmp_path):
+    file = built()
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        if tensor.name == "stages.0.0.conv1.weight":
+            array = numpy_helper.to_array(tensor).copy()
+            array[0, 0, 0, 0] += np.abs(array).max()
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, file)
+    code, out, err = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    message = f"{file}: 'stages.0.0.conv1.weight' is not that of {WEIGHTS}: it differs by 1.0e+00 of its largest number"
+    assert (code, err) == (1, "1 spec, 1 finding\n")
+    assert f"{HERE}{message} [against-weight]" in out
+
+
+def test_a_changed_scale_of_eight_bits_is_found(built, cli):
+    file = built("--precision", "int8", "--for", "cpu", "--calibration", "random")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        if tensor.name.endswith("conv2.weight_scale"):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.1), tensor.name))
+    onnx.save(model, file)
+    code, out, _ = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    assert code == 1
+    assert "'stages.0.0.conv2.weight' is not that of" in out
+
+
+def changed(cli, file, *settings):
+    """The messages of holding the file against the spec with settings."""
+    options = [part for text in settings for part in ("--set", text)]
+    code, out, _ = cli("verify", TINY, *options, "--against", file, "--format", "json")
+    assert code == 1
+    return [(f["rule"], f["message"].removeprefix(f"{file}")) for f in json.loads(out)]
+
+
+def test_a_moved_stride_is_one_difference(built, cli):
+    found = changed(cli, built(), "stages.strides=[2]")
+    assert found[0] == (
+        "against-layer",
+        ": 'stages.0.0.conv1' is 3x3, 4, where the spec has 'stages.0.0.conv1', 3x3, 4, stride 2",
+    )
+    assert [rule for rule, _ in found] == ["against-layer"] * len(found)
+
+
+def test_a_setting_that_no_word_tells_is_shown(built, cli):
+    found = changed(cli, built(), "norm={kind: batch, eps: 0.01}")
+    assert found[0][1] == ": 'stem.norm' is batch norm, eps 1e-05, where the spec has 'stem.norm', batch norm, eps 0.01"
+    counts = "363 parameters and 20,748 MACs"
+    assert found[1][1] == f": 1 of the spec's 13 operations match; {counts} there, {counts} in the spec"
+
+
+def test_a_file_with_more_and_one_with_less_are_told_apart(built, cli, tmp_path):
+    small, large = built(), tmp_path / "large.yaml"
+    large.write_text(f"name: large\nextends: {TINY}\nstages: {{depths: [2]}}\n")
+    code, out, _ = cli("verify", large, "--against", small, "--format", "json")
+    assert code == 1
+    first = json.loads(out)[0]
+    assert (
+        first["message"]
+        == f"{small}: 'head.pool' is global average pool, where the spec has 'stages.0.1.conv1', 3x3, 4"
+    )
+    assert (first["file"], first["line"], first["column"]) == (str(large), 1, 7)
+
+
+def test_another_size_of_image_is_one_finding_and_the_layers_are_compared_at_that_of_the_file(built, cli):
+    assert changed(cli, built(), "input.size=16") == [("against-shape", " takes 1 x 8 x 8, the spec 1 x 16 x 16")]
+
+
+def test_other_channels_and_other_outputs_are_found(built, cli):
+    file = built()
+    assert changed(cli, file, "input.channels=3") == [("against-shape", " takes 1 x 8 x 8, the spec 3 x 8 x 8")]
+    rules = changed(cli, file, "head.classes=5")
+    assert rules[0][1] == ": 'head.fc' is 3-d fc, where the spec has 'head.fc', 5-d fc"
+    assert rules[-1] == ("against-shape", " puts out 3, the spec 5")
+
+
+def test_an_operation_that_no_spec_has_is_a_difference_and_a_broken_file_is_refused(cli, tmp_path):
+    hand, path = Hand(), tmp_path / "n.onnx"
+    hand.write(path, hand.node("Clip", "x", hand.constant(0.0), hand.constant(6.0)))
+    code, out, _ = cli("verify", TINY, "--against", path)
+    assert code == 1
+    assert f"{path}: node 0, Clip: Clip(x, least=0, most=6) is none of our activations [against-layer]" in out
+    path.write_bytes(b"no model")
+    code, out, err = cli("verify", TINY, "--against", path)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{path}: error: not an ONNX file, or damaged")
+
+
+def test_options_that_make_no_sense_are_refused(cli, tmp_path):
+    assert cli("verify", "--against", "n.onnx")[2] == (
+        "error: --against: one spec is held against a file\nhint: name the spec before it\n"
+    )
+    assert cli("verify", TINY, "--weights", WEIGHTS)[2] == "error: --weights means nothing without --against\n"
+    code, _, err = cli("verify", TINY, "--against", tmp_path / "gone.onnx")
+    assert (code, err) == (2, f"{tmp_path}/gone.onnx: error: cannot be read: No such file or directory\n")
+
+
+@pytest.fixture
+def engine(built):
+    """An engine, which nothing here can open, beside the ONNX file and the manifest that it was built with."""
+    return engine_beside(built())
+
+
+HASHES = "by the hashes in tiny.manifest.json; not opened, which takes its GPU)"
+
+
+def test_an_engine_is_held_by_its_manifest_and_the_model_that_it_was_built_from(engine, cli):
+    code, out, _ = cli("verify", TINY, "--against", engine)
+    model = engine.with_name("tiny.onnx")
+    how = "(named as in the spec, batch norm kept, fp32)"
+    assert code == 0
+    assert out == (
+        f"ok     tiny: 0 claims, {engine} (its bytes and this spec {HASHES}, built from all 4 layers of {model} {how}\n"
+    )
+    code, out, _ = cli("verify", TINY, "--against", engine, "--weights", WEIGHTS)
+    assert code == 0
+    assert f"{engine} (its bytes, this spec and these weights {HASHES}" in out
+    model.unlink()
+    code, out, _ = cli("verify", TINY, "--against", engine)
+    assert (code, out) == (
+        0,
+        f"ok     tiny: 0 claims, {engine} (its bytes and this spec {HASHES}, no ONNX file beside it to look at\n",
+    )
+
+
+def test_an_engine_of_another_spec_or_with_other_bytes_is_found(engine, cli):
+    code, out, _ = cli("verify", TINY, "--set", "head.classes=5", "--against", engine)
+    assert code == 1
+    assert f"{engine}: spec: it is of another 'tiny' than the spec [against-engine]" in out
+    engine.write_bytes(b"ftrt" + bytes(99))
+    code, out, _ = cli("verify", TINY, "--against", engine)
+    assert code == 1
+    assert f"{engine}: bytes: SHA-256 is another [against-engine]" in out
+    other = WEIGHTS.with_name("float16.safetensors")
+    code, out, _ = cli("verify", TINY, "--against", engine, "--weights", other)
+    assert f"{engine}: weights: of 'float32.safetensors', whose SHA-256 is another [against-engine]" in out
+
+
+def test_an_engine_whose_model_is_of_another_network_is_found(engine, cli, built, tmp_path):
+    manifest, model = engine.with_name("tiny.manifest.json"), engine.with_name("tiny.onnx")
+    hand = Hand(shape=("N", 1, 8, 8))
+    hand.write(model, hand.node("Relu", "x"))
+    told = json.loads(manifest.read_text())
+    told["files"]["tiny.onnx"] = digest_file(model)
+    manifest.write_text(json.dumps(told))
+    code, out, _ = cli("verify", TINY, "--against", engine)
+    assert code == 1
+    assert f"{model}: 'relu' is relu, where the spec has 'stem.conv', 3x3, 4 [against-layer]" in out
+    hand = Hand(shape=("N", 1, 8, 8))
+    hand.write(model, hand.node("NonZero", "x"))
+    told["files"]["tiny.onnx"] = digest_file(model)
+    manifest.write_text(json.dumps(told))
+    assert "NonZero: it is none of our operations [against-layer]" in cli("verify", TINY, "--against", engine)[1]
+
+
+def test_what_is_neither_a_model_nor_an_engine_is_refused(cli, tmp_path):
+    path = tmp_path / "n.engine"
+    path.write_bytes(b"nothing")
+    code, _, err = cli("verify", TINY, "--against", path)
+    assert (code, err) == (2, f"{path}: error: not known as an engine, and there is no n.manifest.json beside it\n")
+
+
+def test_biases_of_zero_that_an_exporter_left_out_are_no_difference(built, cli):
+    file = built("--fold-bn")
+    model = onnx.load(file)
+    node = next(node for node in model.graph.node if node.op_type == "Conv")
+    del node.input[2]
+    onnx.save(model, file)
+    code, out, _ = cli("verify", TINY, "--against", file)
+    assert code == 0
+    assert "(named as in the spec, batch norm folded, 1 biases left out as zero, fp32)" in out
+
+
+def test_a_bias_that_the_spec_has_not_is_a_difference(built, cli):
+    file = built("--fold-bn")
+    kept = built().read_bytes()
+    model = onnx.ModelProto.FromString(kept)
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(4, np.float32), "more"))
+    next(node for node in model.graph.node if node.op_type == "Conv").input.append("more")
+    onnx.save(model, file)
+    found = changed(cli, file)
+    assert found[0][1] == ": 'stem.conv' is 3x3, 4, bias 1, where the spec has 'stem.conv', 3x3, 4, bias 0"
+
+
+def test_other_rules_do_without_what_reads_files(cli):
+    assert cli("verify", TINY, "--select", "claim")[0] == 0
+
+
+def test_outputs_in_another_order_are_found(cli, tmp_path):
+    spec = tmp_path / "two.yaml"
+    stages = "{depths: [1, 1], widths: [4, 4], strides: [1, 1]}"
+    spec.write_text(f"name: two\nextends: {TINY}\nstages: {stages}\nhead: none\noutputs: [stage1, stage2]\n")
+    assert cli("build", spec, "-o", tmp_path)[0] == 0
+    file = tmp_path / "two.onnx"
+    assert cli("verify", spec, "--against", file)[0] == 0
+    model = onnx.load(file)
+    first, second = model.graph.output
+    del model.graph.output[:]
+    model.graph.output.extend([second, first])
+    onnx.save(model, file)
+    code, out, _ = cli("verify", spec, "--against", file)
+    assert code == 1
+    assert f"{file}: all operations are there, and other ones are put out [against-layer]" in out
