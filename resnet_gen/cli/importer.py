@@ -99,7 +99,7 @@ def _import_onnx(file: Path, name: str, output: Path | None, choices: dict[str, 
     data = extending(found, choices["parent"]) if choices["parent"] else found.data
     text = written(data, _comments(file, same))
     _put(text, name, output, choices, json.dumps(as_json(found, read.graph, same), indent=2), (found, read))
-    for line in account(found, read.graph, same, weights=choices["weights"] is not None):
+    for line in account(found, read, same, weights=choices["weights"] is not None):
         click.echo(line, err=True)
     return 0
 

@@ -10,29 +10,26 @@ from resnet_gen.infer.infer import Inferred, Unexplained
 from resnet_gen.matching import signature
 from resnet_gen.ops import BatchNorm
 from resnet_gen.problems import Problem, several, shortened
-from resnet_gen.reading import Opaque
+from resnet_gen.reading import Opaque, Read
 
 _NAMED = 3
 
 
-def account(found: Inferred, given: Graph, same: Sequence[str], *, weights: bool) -> list[str]:
-    """Lines about a recovered specification, each of a word, a colon and a sentence."""
-    nodes = len(given.nodes)
+def account(found: Inferred, read: Read, same: Sequence[str], *, weights: bool) -> list[str]:
+    """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
+    nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes what the shipped '{name}' does" for name in same]
     lines += [*_norms(found), *_names(found)]
-    return [*lines, *(f"not carried: {what}" for what in _left(found, given, weights))]
+    return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
 
 
 def _norms(found: Inferred) -> Iterator[str]:
-    folded = sum(isinstance(node.op, BatchNorm) for node in found.graph.nodes) - sum(
-        isinstance(ours.op, BatchNorm) for ours, _ in found.match.pairs
-    )
+    there = sum(isinstance(ours.op, BatchNorm) for ours, _ in found.match.pairs)
+    folded = sum(isinstance(node.op, BatchNorm) for node in found.graph.nodes) - there
     if found.folded:
-        yield (
-            f"folded: {several(folded, 'bias')[:-2] if folded == 1 else f'{folded:,} biases'} of convolutions "
-            "taken for batch norms that were folded, which no file tells from plain ones"
-        )
+        what = "bias of a convolution is" if folded == 1 else "biases of convolutions are"
+        yield f"folded: {folded:,} {what} taken for a batch norm folded into it, which no file tells from a plain one"
 
 
 def _names(found: Inferred) -> Iterator[str]:
@@ -46,21 +43,22 @@ def _names(found: Inferred) -> Iterator[str]:
     yield f"names: '{kind}' renames {len(renamed):,} of {several(layers, 'layer')} with weights: {shown}{more}"
 
 
-def _left(found: Inferred, given: Graph, weights: bool) -> Iterator[str]:
-    """What the file may have that the specification does not."""
+def _left(found: Inferred, read: Read, weights: bool) -> Iterator[str]:
+    """What the file has, or a user of it knows, that the specification does not hold."""
     yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
-    spec = found.loaded.spec
-    pairs = zip(given.outputs, found.graph.outputs, strict=True)
-    new = [f"'{shortened(old.name, 40)}' -> '{ours.name}'" for old, ours in pairs if old.name != ours.name]
-    if given.input.name != found.graph.input.name:
-        new.insert(0, f"'{shortened(given.input.name, 40)}' -> '{found.graph.input.name}'")
+    values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
+    new = [f"'{shortened(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
     if new:
         yield f"names of input and outputs: {', '.join(new)}"
-    yield "metadata, layout and opset of the file"
-    if spec.norm.kind == "batch" and found.folded:
-        yield "the norms' own statistics; eps is the default"
-    if not weights:
-        yield "weights, without --weights"
+    if read.precision != "fp32":
+        yield f"the file's precision, {read.precision}: specs are of float32 networks, and --precision builds others"
+    if read.batch is not None:
+        yield f"the batch of {read.batch}: it is left open"
+    if read.unread:
+        yield f"{several(read.unread, 'node')} of the file that no output depends on"
+    if found.folded:
+        yield "eps and statistics of the folded norms, which the file has no longer"
+    yield "metadata of the file" + ("" if weights else ", and its weights without --weights")
 
 
 def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Problem:
@@ -74,9 +72,11 @@ def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Pro
         out = f"'{shortened(found.output.name, 80)}' there" if found.output else "these maps in this order"
         return Problem(f"no spec puts out {out}", file, hint)
     reads = ", ".join(f"'{shortened(name, 60)}'" for name in found.operands)
+    what = f"'{shortened(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
+    if found.together:
+        return Problem(f"no one spec makes what is before it and {what}", file, f"each alone is explained: {hint}")
     opaque = isinstance(node.op, Opaque) and why
-    what = f"{_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
-    return Problem(f"no part makes '{shortened(node.name, 80)}', {what}", file, f"{why}; {hint}" if opaque else hint)
+    return Problem(f"no part makes {what}", file, f"{why}; {hint}" if opaque else hint)
 
 
 def _what(node: Node) -> str:

@@ -35,7 +35,7 @@ def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
     """The specification of a chain that has a head, as plain data; None if no settings explain all blocks."""
     for by_width in (False, True):
         stages = staged(flow, chain.units, by_width=by_width)
-        inner = _stages(flow, chain, stages) if len(stages) <= MAX_STAGES else None
+        inner = _stages(chain, stages) if len(stages) <= MAX_STAGES else None
         if inner is not None:
             return _written(flow, chain, stages, inner, name)
     return None
@@ -70,7 +70,7 @@ def _outputs(flow: Flow, chain: Chain, stages: Sequence[Stage]) -> list[str]:
     return [ends[number] for number in flow.outputs if number in ends]
 
 
-def _stages(flow: Flow, chain: Chain, stages: Sequence[Stage]) -> dict[str, Any] | None:
+def _stages(chain: Chain, stages: Sequence[Stage]) -> dict[str, Any] | None:
     places = [_Place(unit, s, i) for s, stage in enumerate(stages) for i, unit in enumerate(stage.units)]
     blocks = _blocks(places)
     shrinks = shrinking(chain, stages)

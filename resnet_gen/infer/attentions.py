@@ -1,6 +1,6 @@
 """What each kind of attention is known by, at the place where a block asks for it.
 
-A new attention needs one entry in `ATTENTIONS`, or in `UNKNOWN` a reason.
+A new attention needs one entry in `ATTENTIONS`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations

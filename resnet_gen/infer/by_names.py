@@ -38,18 +38,28 @@ class Names:
         (name,) = self._scheme.names([path])
         return self.shapes.get(f"{name}.{role}")
 
+    def _block(self, stage: int, number: int) -> str:
+        """What stands before the names of a block's layers."""
+        (name,) = self._scheme.names([f"stages.{stage}.{number}.layer"])
+        return name.removesuffix("layer")
+
     @cached_property
     def depths(self) -> list[int]:
         """Blocks of each stage."""
         found = []
+        modules = {name[: dot + 1] for name in self.shapes for dot in _dots(name)}
         for stage in range(_MOST_STAGES):
             depth = 0
-            while depth < _MOST_BLOCKS and self.shape(f"stages.{stage}.{depth}.conv1"):
+            while depth < _MOST_BLOCKS and self._block(stage, depth) in modules:
                 depth += 1
             if not depth:
                 break
             found.append(depth)
         return found
+
+
+def _dots(name: str) -> Iterator[int]:
+    return (place for place, letter in enumerate(name[:200]) if letter == ".")
 
 
 class _Block(NamedTuple):
@@ -74,7 +84,7 @@ def candidates(names: Names, called: str) -> Iterator[dict[str, Any]]:
         for shortcut in _shortcuts(names, blocks):
             stages = _stages(names, blocks, kind)
             if stages and shortcut != "projection":
-                stages["shortcut"] = shortcut
+                stages = {**stages, "shortcut": shortcut}
             if stages:
                 data = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
                 naming = {} if names.kind == "paths" else {"naming": names.kind}

@@ -20,7 +20,7 @@ from resnet_gen.resources import references, shipped_specs
 from resnet_gen.weights import stored
 
 _VGG = ("torchvision_vgg", "timm_vgg")
-_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "naming", "extends", "parts")
+_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
 _NAMED = 12
 
 
@@ -48,7 +48,7 @@ def recognize(path: Path, called: str) -> Recognized | Problem:
     prefix = _prefix(whole)
     shapes = {name.removeprefix(prefix): shape for name, shape in whole.items()}
     found = schemes(shapes)
-    fitting = {name: loaded for name, loaded in _shipped(shapes, found) if _state(loaded) == shapes}
+    fitting = dict(_shipped(shapes, found))
     if fitting:
         return _one_of(fitting, called, prefix)
     for data in (data for names in found for data in candidates(names, called)):
@@ -65,24 +65,26 @@ def _prefix(names: Mapping[str, Shape]) -> str:
 
 
 def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[str, Loaded]]:
-    """The shipped networks of this depth and scheme, with this checkpoint's classes and channels."""
+    """The shipped networks with these names and shapes, for as many classes and channels as they have."""
     depths = {names.kind: names.depths for names in found}
     for name in shipped_specs():
         loaded = load(name)
         kind = loaded.spec.naming.kind
         if kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind):
-            yield name, _resized(name, loaded, shapes)
+            state = _state(loaded)
+            if state.keys() == shapes.keys():
+                loaded = _resized(name, loaded, shapes)
+                if _state(loaded) == shapes:
+                    yield name, loaded
 
 
 def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
-    """The network with as many classes and channels as the checkpoint has."""
-    state = lower(loaded).state()
-    named = [weight for weight in state if weight.endswith(".weight")]
+    """The network with as many classes and channels as a checkpoint of the same names has."""
+    layers = [node for node in lower(loaded).nodes if node.tensors]
+    first, last = (shapes[layer.weight_name("weight")] for layer in (layers[0], layers[-1]))
     texts = []
     if hasattr(loaded.spec.head, "classes"):
-        classes = shapes.get(named[-1], state[named[-1]].shape)[0]
-        texts += [f"head.classes={classes}"] * (classes != loaded.spec.head.classes)
-    first = shapes.get(named[0], ())
+        texts += [f"head.classes={last[0]}"] * (last[0] != loaded.spec.head.classes)
     if len(first) == 4 and first[1] != loaded.spec.input.channels:
         texts += [f"input.channels={first[1]}", "input.mean=null", "input.std=null"]
     try:
@@ -144,7 +146,9 @@ def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
         return Problem("none of its names and shapes are those of a known network", str(path))
     first = next((name for name, shape in shapes.items() if state.get(name) != shape), None)
     if first is None:
-        lost = next(name for name in state if name not in shapes)
+        lost = next((name for name in state if name not in shapes), None)
+        if lost is None:
+            return Problem(f"its names and shapes are those of '{best}', which no spec here is for", str(path))
         what = f"'{lost}' is missing: {_x(state[lost])} in '{best}', the closest network"
     elif first in state:
         what = f"'{shortened(first)}' is {_x(shapes[first])}, and {_x(state[first])} in '{best}', the closest network"

@@ -14,9 +14,8 @@ from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, GroupNorm
 from resnet_gen.parts.base import ActivationPart, AntiAlias, Block, Norm
 from resnet_gen.parts.registry import members
 
-NORMS = ("batch", "group", "layer", "none")
-ANTIALIASES = ("none", "average", "blur")
-ACTIVATIONS = {"leaky_relu": "slope", "elu": "alpha"}
+_ANTIALIASES = ("none", "average", "blur")
+_ACTIVATION_SETTINGS = {"leaky_relu": "slope", "elu": "alpha"}
 """Activations with a setting, and what it is called."""
 _CHAINED = ("conv", "highway")
 """Blocks whose convolutions have biases of their own."""
@@ -79,14 +78,14 @@ def _activations(flow: Flow) -> list[ActivationPart]:
     common = [op for op, _ in flow.of(Activation).most_common() if op.function in kinds]
     found = []
     for op in common[:_MOST_ACTIVATIONS]:
-        setting = ACTIVATIONS.get(op.function)
+        setting = _ACTIVATION_SETTINGS.get(op.function)
         found.append(part(ActivationPart, op.function, {setting: op.slope} if setting else {}))
     return [activation for activation in found if activation] or [_part(ActivationPart, "relu")]
 
 
 def _antialiases(flow: Flow) -> list[AntiAlias]:
     there = {"none": True, "average": bool(flow.of(AvgPool)), "blur": bool(flow.of(BlurPool))}
-    return [_part(AntiAlias, kind) for kind in ANTIALIASES if there[kind]]
+    return [_part(AntiAlias, kind) for kind in _ANTIALIASES if there[kind]]
 
 
 def _part(family: type[Any], kind: str, **settings: Any) -> Any:

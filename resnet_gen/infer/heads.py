@@ -1,6 +1,6 @@
 """The heads that a network might end in, read off what follows its last block.
 
-A new head needs a place in `options`, or in `UNKNOWN` a reason.
+A new head needs a place in `options`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from resnet_gen.infer.made import part
 from resnet_gen.ops import Conv, Flatten, Linear, Op, Shape, Softmax
 from resnet_gen.parts.base import Head
 
-HEADS = ("linear", "mlp", "policy_value", "none")
 MOST = 64
 """Operations that a head has at most; the longest, of seventeen hidden layers, has fewer."""
 

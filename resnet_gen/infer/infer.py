@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.infer.assemble import assembled
 from resnet_gen.infer.choices import Choice, choices
-from resnet_gen.infer.flow import Flow, OutOfPatience
+from resnet_gen.infer.flow import INPUT, Flow, OutOfPatience
 from resnet_gen.infer.names import Naming, best_naming
 from resnet_gen.infer.parse import Chain, chains
 from resnet_gen.infer.stages import staged
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load_text
 from resnet_gen.lower import lower
-from resnet_gen.matching import Match, match
+from resnet_gen.matching import Match, keys, match
+from resnet_gen.parts.heads.none import NoHead
 from resnet_gen.parts.registry import load_parts
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.problems import Document, Refused
@@ -45,13 +46,15 @@ class Inferred(NamedTuple):
 class Unexplained(NamedTuple):
     """The first node that no specification was found to make, and how far the best one came.
 
-    Where each node is explained, `node` is None and `output` is what no specification puts out there, if
-    it is one value. `given_up` tells that more was still to be tried.
+    Where each node is explained alone, `together` tells it: `node` is then the
+    first that no specification makes beside those before it, or None where it is
+    `output` that none puts out. `given_up` tells that more was still to be tried.
     """
 
     node: Node | None
     output: Value | None
     explained: int
+    together: bool
     place: str
     operands: tuple[str, ...]
     given_up: bool
@@ -71,7 +74,7 @@ def infer(graph: Graph, name: str, *, norms: bool = True) -> Inferred | Unexplai
         search.through(choices(search.flow, norms))
     except OutOfPatience:
         given_up = True
-    return search.found or _unexplained(search.flow, search.best, given_up)
+    return search.found or search.unexplained(given_up)
 
 
 class _Search:
@@ -81,6 +84,8 @@ class _Search:
         self.flow, self.name = flow, name
         self.found: Inferred | None = None
         self.best: Chain | None = None
+        self.strange: Node | None = None
+        """The first node that a whole specification did not make."""
 
     def through(self, tried: Iterable[Choice]) -> None:
         """Try choices until one makes the graph and, if biases could be norms, another reading of them too."""
@@ -96,54 +101,96 @@ class _Search:
 
     def _first(self, choice: Choice) -> Inferred | None:
         for chain in chains(self.flow, choice):
-            if chain.head:
-                self.flow.spend(_PROOF * len(self.flow.graph.nodes))
-            found = proved(self.flow, chain, self.name) if chain.head else None
+            found = self._proved(chain) if chain.head else None
             if found:
                 return found
             if self.best is None or len(chain.seen) > len(self.best.seen):
                 self.best = chain
         return None
 
+    def _proved(self, chain: Chain) -> Inferred | None:
+        """The specification of a chain, if its text makes the very graph."""
+        self.flow.spend(_PROOF * len(self.flow.graph.nodes))
+        found = proved(self.flow, chain, self.name)
+        if isinstance(found, Inferred):
+            return found
+        self.strange = self.strange or found
+        return None
 
-def _unexplained(flow: Flow, best: Chain | None, given_up: bool) -> Unexplained:
-    nodes, seen = flow.graph.nodes, best.seen if best else frozenset()
-    missing = [node for node in nodes if flow.numbers[node.output.name] not in seen]
-    makers = {node.output.name: node.name for node in nodes}
-    node = next(iter(missing), None)
-    operands = tuple(makers.get(value.name, value.name) for value in node.inputs) if node else ()
-    ends = {unit.end for unit in best.units} if best else set()
-    output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
-    return Unexplained(node, output, len(nodes) - len(missing), _place(flow, best), operands, given_up)
+    def unexplained(self, given_up: bool) -> Unexplained:
+        """What is said where nothing was found."""
+        flow, best = self.flow, self.best
+        seen = best.seen if best else frozenset()
+        missing = [node for node in flow.graph.nodes if flow.numbers[node.output.name] not in seen]
+        node = missing[0] if missing else self.strange
+        makers = {node.output.name: node.name for node in flow.graph.nodes}
+        operands = tuple(makers.get(value.name, value.name) for value in node.inputs) if node else ()
+        ends = {unit.end for unit in best.units} if best else set()
+        output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
+        explained, whole = len(flow.graph.nodes) - len(missing), not missing
+        return Unexplained(node, output, explained, whole, _place(flow, best), operands, given_up)
 
 
 def _place(flow: Flow, best: Chain | None) -> str:
     """Where the best specification came to its end."""
     if best is None or best.stem is None:
-        return "at the input"
+        return "the input"
     if not best.units:
-        return f"behind the stem '{best.stem.kind}'"
+        return f"the stem '{best.stem.kind}'"
     stages = staged(flow, best.units)
     last = best.units[-1]
-    return f"behind stage {len(stages)}, block {len(stages[-1].units)} ('{last.kind}')"
+    return f"stage {len(stages)}, block {len(stages[-1].units)} ('{last.kind}')"
 
 
-def proved(flow: Flow, chain: Chain, name: str) -> Inferred | None:
-    """The specification of a chain, if its text makes the very graph; None otherwise."""
+def proved(flow: Flow, chain: Chain, name: str) -> Inferred | Node | None:
+    """The specification of a chain, if its text makes the very graph; else the first node that it does not make.
+
+    None where that is none of them.
+    """
     data = assembled(flow, chain, name)
-    if data is None:
-        return None
+    graph = _made(data) if data else None
+    if data is None or graph is None:
+        return _apart(flow, chain, name)
+    given, strange = live(flow.graph), None
+    for folded in (True, False) if chain.choice.folds else (False,):
+        other = fold_batch_norm(graph, Seeded(graph, 0))[0] if folded else graph
+        found = match(other, given)
+        if found.same:
+            return _named(data, graph, found, folded and len(other.nodes) < len(graph.nodes))
+        strange = strange or next(iter(found.unexplained), None)
+    return strange
+
+
+def _made(data: dict[str, Any]) -> Graph | None:
+    """What a specification is lowered to; None if it cannot be."""
     try:
-        graph = live(lower(loaded_from(written(data))))
+        return live(lower(loaded_from(written(data))))
     except Refused:
         return None
-    given = live(flow.graph)
-    for folded in (False, True) if chain.choice.folds else (False,):
-        made = fold_batch_norm(graph, Seeded(graph, 0))[0] if folded else graph
-        found = match(made, given)
-        if found.same:
-            return _named(data, graph, found, folded)
-    return None
+
+
+def _apart(flow: Flow, chain: Chain, name: str) -> Node | None:
+    """The first node of the first block that no specification makes beside all before it."""
+    few, many, known = 0, len(chain.units) - 1, frozenset(keys(flow.graph).values())
+    while few < many:
+        middle = (few + many + 1) // 2
+        if _begins(flow, chain._replace(units=chain.units[:middle], head=NoHead()), name, known):
+            few = middle
+        else:
+            many = middle - 1
+    start = chain.units[few - 1].end if few else INPUT
+    readers = set(flow.readers[start])
+    return next((node for node in flow.graph.nodes if flow.numbers[node.output.name] in readers), None)
+
+
+def _begins(flow: Flow, chain: Chain, name: str, known: frozenset[str]) -> bool:
+    """Whether a specification makes these blocks and nothing else; `known` are the keys of the whole graph."""
+    data = assembled(flow, chain, name)
+    graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
+    if not graph:
+        return False
+    forms = [graph, fold_batch_norm(graph, Seeded(graph, 0))[0]] if chain.choice.folds else [graph]
+    return any(known.issuperset(keys(form).values()) for form in forms)
 
 
 def _named(data: dict[str, Any], graph: Graph, found: Match, folded: bool) -> Inferred:

@@ -1,6 +1,6 @@
 """The shortcuts that a block might have; which it has is seen by building it with each.
 
-A new shortcut needs a place in `options`, or in `UNKNOWN` a reason.
+A new shortcut needs a place in `options`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from resnet_gen.infer.walk import convs
 from resnet_gen.ops import Activation, Conv
 from resnet_gen.parts.base import Shortcut
 
-PLAIN = ("projection", "identity", "zero_pad", "avg_projection", "projection_all", "same_shape")
+_PLAIN = ("projection", "zero_pad", "avg_projection", "projection_all", "same_shape")
 """Shortcuts without settings, those that the fewest words ask for first."""
-SET = ("wide_projection", "gated")
-"""Shortcuts whose settings are read off the flow."""
 
 
 def options(flow: Flow, x: int) -> Iterator[Shortcut]:
     """Every shortcut that a block beginning at `x` might have, in order of preference."""
-    settings: list[tuple[str, dict[str, object]]] = [(kind, {}) for kind in PLAIN]
+    settings: list[tuple[str, dict[str, object]]] = [(kind, {}) for kind in _PLAIN]
     layers = list(convs(flow, x))
     settings += [("wide_projection", {"kernel": k}) for k in sorted({layer.op.kernel for layer in layers} - {1})]
     settings += [

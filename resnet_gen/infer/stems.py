@@ -1,6 +1,6 @@
 """The stems that a network might begin with, read off its first convolutions.
 
-A new stem needs a place in `options`, or in `UNKNOWN` a reason.
+A new stem needs a place in `options`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from resnet_gen.ops import Conv
 from resnet_gen.parts.base import Stem
 from resnet_gen.parts.stems.pooled import Pooling
 
-STEMS = ("conv7x7", "deep", "conv3x3", "none")
 _POOLS = sorted(get_args(Pooling), key=lambda pool: pool == "none")
 _DEEPEST = 16
 

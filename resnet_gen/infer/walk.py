@@ -49,7 +49,7 @@ def _stride(flow: Flow, op: Op, here: int) -> int:
 
 
 def _carries(flow: Flow, number: int, here: int) -> bool:
-    """Whether what is made of `here` is still the branch: not where it weighs another value, or a map becomes its mean."""
+    """Whether what is made of `here` is still the branch: not where it weighs another, or a map becomes its mean."""
     op = flow.ops[number]
     if isinstance(op, GlobalAvgPool):
         return flow.shapes[here][1:] in _WINDOWS

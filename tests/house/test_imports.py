@@ -93,6 +93,8 @@ MAY_IMPORT = {
     "prepare": "count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest precision prepare problems request witness.reading write",
     "choose": "engine.tensorrt ops precision problems request targets",
+    "infer": "graph load lower matching ops parts parts.base parts.registry passes plan problems reading reference "
+    "resources source spec weights",
     "pytest_plugin": "cli problems verify",
     "cli": "*",
     "__main__": "cli",
@@ -107,10 +109,10 @@ THIRD_PARTY = {
     "matplotlib": "plot",
     "ml_dtypes": "engine.base reading weights",
     "numpy": "against bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
-    "engine.tensorrt_run image passes reading sample weights",
+    "engine.tensorrt_run image infer passes reading sample weights",
     "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",
-    "pydantic": "budgets cli faults lock outside parts parts.base parts.registry project schema spec language targets "
+    "pydantic": "budgets cli faults infer lock outside parts parts.base parts.registry project schema spec language targets "
     "told",
     "pydantic_core": "budgets faults parts.base parts.registry project spec targets told",
     "openvino": "engine.openvino",

@@ -5,29 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from resnet_gen.graph import Graph, Net, Value, renamed
+from resnet_gen.graph import Graph, Net, Value
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
-from resnet_gen.ops import Activation, Add, Concat, Conv, Mul
-
-
-def shuffled(graph: Graph, seed: int) -> Graph:
-    """The same network: other names, another order, operands of sums exchanged."""
-    draw = random.Random(seed)
-    names = [f"n{i}" for i in range(len(graph.nodes))]
-    draw.shuffle(names)
-    graph = renamed(graph, names, [v.name for v in graph.outputs])
-    waiting, done, order = list(graph.nodes), {graph.input.name}, []
-    while waiting:
-        ready = [n for n in waiting if all(v.name in done for v in n.inputs)]
-        node = draw.choice(ready)
-        waiting.remove(node)
-        done.add(node.output.name)
-        turned = replace(node, inputs=node.inputs[::-1]) if isinstance(node.op, Add) else node
-        order.append(turned)
-    return replace(graph, nodes=tuple(order))
-
+from resnet_gen.ops import Activation, Concat, Conv, Mul
+from tests.graphs import shuffled
 
 NETWORKS = ["resnet50", "seresnet50", "highway-c", "res2net50_26w_4s", "resnest50d", "resnetv2_50", "resnet101d"]
 
