@@ -112,8 +112,8 @@ THIRD_PARTY = {
     "engine.tensorrt_run image infer passes reading sample weights",
     "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",
-    "pydantic": "budgets cli faults infer lock outside parts parts.base parts.registry project schema spec language targets "
-    "told",
+    "pydantic": "budgets cli faults infer lock outside parts parts.base parts.registry project schema spec language "
+    "targets told",
     "pydantic_core": "budgets faults parts.base parts.registry project spec targets told",
     "openvino": "engine.openvino",
     "rich": "cli",
