@@ -12,7 +12,7 @@ import click
 from resnet_gen.cli import options
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.infer import Inferred
+    from resnet_gen.infer.proof import Inferred
     from resnet_gen.reading import Read
 
 
