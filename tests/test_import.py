@@ -246,8 +246,8 @@ class TestRefusals:
         assert (code, out) == (1, "")
         assert err == (
             f"{stranger}: error: no part makes 'up', ONNX's ConvTranspose to 2x16x16, which reads 'relu'\n"
-            "hint: node 2 'up', ConvTranspose: it is none of our operations; 2 of 3 operations are explained, up to the "
-            "stem 'conv3x3'\n"
+            "hint: node 2 'up', ConvTranspose: it is none of our operations; 2 of 3 operations are explained, up to "
+            "the stem 'conv3x3'\n"
         )
 
     def test_a_file_that_is_none(self, cli, tmp_path):
