@@ -95,7 +95,7 @@ THIRD_PARTY = {
     "jinja2": "render",
     "matplotlib": "plot",
     "ml_dtypes": "engine.base reading weights",
-    "numpy": "bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
+    "numpy": "against bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
     "engine.tensorrt_run image infer passes reading sample weights",
     "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",
