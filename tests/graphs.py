@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import fields, replace
 
 from resnet_gen.graph import Graph, Net, renamed
-from resnet_gen.infer.infer import live
+from resnet_gen.infer.proof import live
 from resnet_gen.ops import (
     Activation,
     Add,

@@ -77,7 +77,7 @@ not carried: metadata of the file, and its weights without --weights
 
 FOLDED_ACCOUNT = """\
 proof: the spec is built to the same 49 operations, each with the same operands
-folded: 20 biases of convolutions are taken for a batch norm folded into it, which no file tells from a plain one
+folded: 20 batch norms taken for folded, as no file tells their biases from plain ones
 names: 'torchvision' gives all 21 layers with weights the names that they have
 not carried: how a picture becomes the input (resizing, crop, mean, std), which no graph shows
 not carried: names of input and outputs: 'x' -> 'input', 'y' -> 'logits'
@@ -109,7 +109,7 @@ def test_a_shipped_network_is_told_and_can_be_extended(cli, model):
     assert out.splitlines()[1:] == [
         "name: mine",
         "extends: resnet50",
-        "input: {size: [32, 32]}",
+        "input: {size: 32}",
         "stem: {kind: conv3x3, width: 16}",
         "stages:",
         "  depths: [3, 3, 3]",
@@ -245,9 +245,9 @@ class TestRefusals:
         code, out, err = cli("import", stranger)
         assert (code, out) == (1, "")
         assert err == (
-            f"{stranger}: error: no part makes 'relu', Activation(function='relu', slope=0.01) to 4x8x8, "
-            "which reads 'first'\n"
-            "hint: 1 of 3 operations are explained, up to the input\n"
+            f"{stranger}: error: no part makes 'up', ONNX's ConvTranspose to 2x16x16, which reads 'relu'\n"
+            "hint: node 2 'up', ConvTranspose: it is none of our operations; 2 of 3 operations are explained, up to "
+            "the stem 'conv3x3'\n"
         )
 
     def test_a_file_that_is_none(self, cli, tmp_path):

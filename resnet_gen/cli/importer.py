@@ -12,7 +12,7 @@ import click
 from resnet_gen.cli import options
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.infer import Inferred
+    from resnet_gen.infer.proof import Inferred
     from resnet_gen.reading import Read
 
 
@@ -89,8 +89,13 @@ def _import_onnx(file: Path, name: str, output: Path | None, choices: dict[str, 
     from resnet_gen.infer.infer import Unexplained, infer
     from resnet_gen.infer.shipped import extending, same_as
     from resnet_gen.infer.written import written
+    from resnet_gen.reading import NotExplained
 
-    read, why = _read(file)
+    try:
+        read, why = _read(file)
+    except NotExplained as refused:  # a node without even a shape
+        click.echo(str(refused), err=True)
+        return 1
     found = infer(read.graph, name, norms=not choices["plain_biases"])
     if isinstance(found, Unexplained):
         click.echo(str(refusal(found, read.graph, str(file), why)), err=True)
@@ -106,17 +111,13 @@ def _import_onnx(file: Path, name: str, output: Path | None, choices: dict[str, 
 
 def _read(file: Path) -> tuple[Read, str | None]:
     """The file as a graph; where a node is none of our operations, with that node as it stands, and why."""
-    from resnet_gen.problems import Refused
-    from resnet_gen.reading import read
+    from resnet_gen.reading import NotExplained, read
 
     try:
         return read(file), None
-    except Refused as refused:
-        first = refused
-    try:
-        return read(file, partial=True), first.problems[0].message
-    except Refused:
-        raise first from None
+    except NotExplained as first:
+        why = first.problems[0].message
+    return read(file, partial=True), why
 
 
 def _comments(file: Path, same: list[str]) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.infer.infer import Inferred, Unexplained
-from resnet_gen.matching import signature
-from resnet_gen.ops import BatchNorm
+from resnet_gen.infer.infer import Unexplained
+from resnet_gen.infer.proof import Inferred
+from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import Problem, several, shortened
 from resnet_gen.reading import Opaque, Read
 
@@ -25,11 +26,17 @@ def account(found: Inferred, read: Read, same: Sequence[str], *, weights: bool) 
 
 
 def _norms(found: Inferred) -> Iterator[str]:
-    there = sum(isinstance(ours.op, BatchNorm) for ours, _ in found.match.pairs)
-    folded = sum(isinstance(node.op, BatchNorm) for node in found.graph.nodes) - there
-    if found.folded:
-        what = "bias of a convolution is" if folded == 1 else "biases of convolutions are"
-        yield f"folded: {folded:,} {what} taken for a batch norm folded into it, which no file tells from a plain one"
+    """What was taken for norms that the file does not show."""
+    there = {ours.path for ours, _ in found.match.pairs}
+    folded = {n.inputs[0].name for n in found.graph.nodes if isinstance(n.op, BatchNorm) and n.path not in there}
+    if not folded:
+        return
+    convs = {ours.path for ours, theirs in found.match.pairs if isinstance(theirs.op, Conv) and not theirs.op.bias}
+    zero = sum(node.output.name in folded and node.path in convs for node in found.graph.nodes)
+    text = (
+        f"folded: {several(len(folded), 'batch norm')} taken for folded, as no file tells their biases from plain ones"
+    )
+    yield text + (f"; {zero:,} of them without a bias, which is zero" if zero else "")
 
 
 def _names(found: Inferred) -> Iterator[str]:
@@ -80,7 +87,12 @@ def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Pro
 
 
 def _what(node: Node) -> str:
-    return f"ONNX's {node.op.op_type}" if isinstance(node.op, Opaque) else signature(node.op)
+    """An operation with the settings that are not its usual ones."""
+    if isinstance(node.op, Opaque):
+        return f"ONNX's {node.op.op_type}"
+    settings = [(f, getattr(node.op, f.name)) for f in fields(node.op)]
+    shown = ", ".join(f"{f.name}={value!r}" for f, value in settings if value != f.default)
+    return f"{type(node.op).__name__}({shown})"
 
 
 def as_json(found: Inferred, given: Graph, same: Sequence[str]) -> dict[str, Any]:

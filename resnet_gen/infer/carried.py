@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from resnet_gen.infer.infer import Inferred
+from resnet_gen.infer.proof import Inferred
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.weights.base import Array, Weights
 
@@ -40,7 +40,7 @@ class Carried:
                 conv = makers[norm.inputs[0].name]
                 assert isinstance(conv.op, Conv), "nothing else is folded into"
                 bias = conv.weight_name("bias")
-                self._sources[norm.weight_name("bias")] = self._sources.pop(bias)
+                self._sources[norm.weight_name("bias")] = self._sources.pop(bias, 0.0)
                 if conv.op.bias:
                     self._sources[bias] = 0.0
                 for role, value in (("weight", 1.0), ("running_mean", 0.0), ("running_var", 1.0 - norm.op.eps)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.by_names import Names, candidates, schemes
-from resnet_gen.infer.infer import loaded_from
+from resnet_gen.infer.proof import loaded_from
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
@@ -81,7 +81,7 @@ def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[
 def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
     """The network with as many classes and channels as a checkpoint of the same names has."""
     layers = [node for node in lower(loaded).nodes if node.tensors]
-    first, last = (shapes[layer.weight_name("weight")] for layer in (layers[0], layers[-1]))
+    first, last = (shapes[layer.weight_name("weight")] or (0,) for layer in (layers[0], layers[-1]))
     texts = []
     if hasattr(loaded.spec.head, "classes"):
         texts += [f"head.classes={last[0]}"] * (last[0] != loaded.spec.head.classes)

@@ -101,7 +101,7 @@ class Following(Net):
 
     `seen` are the values that were met, in order, `met` what observers note of them,
     `farthest` the most that a trial had met when it went astray. With `folds`, a convolution
-    with a bias stands for one whose batch norm was folded into it.
+    stands for one whose batch norm was folded into it, with a bias unless that would be zero.
     """
 
     def __init__(self, flow: Flow, folds: bool) -> None:
@@ -149,8 +149,7 @@ class Following(Net):
         if found is not None:
             return self._met("norm", found)
         other = int(x.name.partition("|")[2] or number_of(x))
-        before = self.flow.ops[other]
-        return self._met("norm", other if isinstance(before, Conv) and before.bias else None)
+        return self._met("norm", other if isinstance(self.flow.ops[other], Conv) else None)
 
     def _met(self, name: str, number: int | None, *, bare: bool = False) -> Value:
         if number is None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from resnet_gen.graph import Graph
-from resnet_gen.infer.infer import Inferred, live, loaded_from
+from resnet_gen.infer.proof import Inferred, live, loaded_from, match_folded
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
-from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.plan import plan
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
 from resnet_gen.spec import OWN_KEYS
-from resnet_gen.weights.seeded import Seeded
 
 
 def same_as(found: Inferred, given: Graph) -> list[str]:
@@ -25,13 +23,9 @@ def same_as(found: Inferred, given: Graph) -> list[str]:
         loaded = load(name)
         if _alike(loaded, found.loaded):
             graph = live(lower(loaded))
-            if match(fold_batch_norm(graph, Seeded(graph, 0))[0] if _folds(graph, given) else graph, given).same:
+            if match(graph, given).same or match_folded(graph, given).same:
                 same.append(name)
     return same
-
-
-def _folds(graph: Graph, given: Graph) -> bool:
-    return len(graph.nodes) > len(given.nodes)
 
 
 def _alike(first: Loaded, second: Loaded) -> bool:
@@ -86,7 +80,7 @@ def _changed(old: Any, new: Any, short: Any) -> Any:
     if old == new:
         return _SAME
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
+        return new if short is None else short
     if old.get("kind") != new.get("kind"):
-        return short if short is not None else new["kind"]
+        return new["kind"] if short is None else short
     return _changes(old, new, short if isinstance(short, dict) else {}) or _SAME

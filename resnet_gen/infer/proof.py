@@ -1,0 +1,147 @@
+"""The proof that a specification makes a graph: it is written, read, lowered and matched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from resnet_gen.graph import Graph, Node
+from resnet_gen.infer.assemble import assembled
+from resnet_gen.infer.flow import INPUT, Flow
+from resnet_gen.infer.names import Naming, best_naming
+from resnet_gen.infer.parse import Chain
+from resnet_gen.infer.written import written
+from resnet_gen.load import Loaded, load_text
+from resnet_gen.lower import lower
+from resnet_gen.matching import Match, keys, match, visible
+from resnet_gen.ops import Conv, Op
+from resnet_gen.parts.heads.none import NoHead
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.problems import Document, Refused
+from resnet_gen.source import read_text
+from resnet_gen.weights.seeded import Seeded
+
+
+class Inferred(NamedTuple):
+    """A specification, and the proof that it makes the graph.
+
+    `graph` is what the specification is lowered to; `match` pairs that graph, with
+    its batch norms folded if `folded`, with the one that was given.
+    """
+
+    data: dict[str, Any]
+    loaded: Loaded
+    graph: Graph
+    match: Match
+    folded: bool
+    naming: Naming
+
+
+def proved(flow: Flow, chain: Chain, name: str) -> Inferred | Node | None:
+    """The specification of a chain, if its text makes the very graph; else the first node that it does not make.
+
+    None where that is none of them.
+    """
+    data = assembled(flow, chain, name)
+    graph = _made(data) if data else None
+    if data is None or graph is None:
+        return _apart(flow, chain, name)
+    given = live(flow.graph)
+    found = match(graph, given)
+    if found.same:
+        return _named(data, graph, found, folded=False)
+    if chain.choice.folds:
+        found = match_folded(graph, given)
+    return _named(data, graph, found, folded=True) if found.same else next(iter(found.unexplained), None)
+
+
+def folded(graph: Graph) -> Graph:
+    """The graph with its batch norms folded."""
+    return fold_batch_norm(graph, Seeded(graph, 0))[0]
+
+
+def match_folded(graph: Graph, given: Graph) -> Match:
+    """The graph with its batch norms folded, paired with one in which biases that would be zero may be left out."""
+    other = folded(graph)
+    found = match(other, given)
+    if found.same or all(node.op.bias for node in given.nodes if isinstance(node.op, Conv)):
+        return found
+    ours, theirs = ({node.name: node for node in g.nodes} for g in (other, given))
+    had = {node.name: node.op.bias for node in graph.nodes if isinstance(node.op, Conv)}
+    bare = match(_unbiased(other), _unbiased(given))
+    pairs = tuple((ours[a.name], theirs[b.name]) for a, b in bare.pairs)
+    wrong = [
+        b for a, b in pairs if isinstance(a.op, Conv) and isinstance(b.op, Conv) and not _fits(a.op, b.op, had[a.name])
+    ]
+    same = bare.same and not wrong
+    return Match(pairs, bare.missing, (*wrong, *(theirs[node.name] for node in bare.unexplained)), same)
+
+
+def _unbiased(graph: Graph) -> Graph:
+    nodes = (replace(n, op=replace(n.op, bias=False)) if isinstance(n.op, Conv) else n for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _fits(ours: Op, theirs: Op, had: bool) -> bool:
+    """Whether two convolutions' biases are alike; one that came by folding alone may be left out."""
+    return visible(ours) == visible(theirs) or not had
+
+
+def _made(data: dict[str, Any]) -> Graph | None:
+    """What a specification is lowered to; None if it cannot be."""
+    try:
+        return live(lower(loaded_from(written(data))))
+    except Refused:
+        return None
+
+
+def _apart(flow: Flow, chain: Chain, name: str) -> Node | None:
+    """The first node of the first block that no specification makes beside all before it."""
+    few, many, known = 0, len(chain.units) - 1, frozenset(keys(flow.graph).values())
+    while few < many:
+        middle = (few + many + 1) // 2
+        if _begins(flow, chain._replace(units=chain.units[:middle], head=NoHead()), name, known):
+            few = middle
+        else:
+            many = middle - 1
+    start = chain.units[few - 1].end if few else INPUT
+    readers = set(flow.readers[start])
+    return next((node for node in flow.graph.nodes if flow.numbers[node.output.name] in readers), None)
+
+
+def _begins(flow: Flow, chain: Chain, name: str, known: frozenset[str]) -> bool:
+    """Whether a specification makes these blocks and nothing else; `known` are the keys of the whole graph."""
+    data = assembled(flow, chain, name)
+    graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
+    if not graph:
+        return False
+    forms = [graph, folded(graph), _unbiased(folded(graph))] if chain.choice.folds else [graph]
+    return any(known.issuperset(keys(form).values()) for form in forms)
+
+
+def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> Inferred:
+    """The specification with the naming scheme that gives most layers the names that they have."""
+    naming = best_naming(graph, found.pairs)
+    if naming.kind != "paths":
+        data = {**data, "naming": naming.kind}
+    loaded = loaded_from(written(data))
+    named = live(lower(loaded))
+    new = {old.path: node for old, node in zip(graph.nodes, named.nodes, strict=True)}
+    pairs = tuple((replace(ours, name=new[ours.path].name), theirs) for ours, theirs in found.pairs)
+    return Inferred(data, loaded, named, found._replace(pairs=pairs), folded, naming)
+
+
+def loaded_from(text: str) -> Loaded:
+    """The text of a specification, checked; raises `Refused`."""
+    return load_text(read_text(Document("spec", text)))
+
+
+def live(graph: Graph) -> Graph:
+    """The graph without nodes that no output depends on."""
+    wanted = {value.name for value in graph.outputs}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.output.name in wanted:
+            kept.append(node)
+            wanted.update(value.name for value in node.inputs)
+    return replace(graph, nodes=tuple(reversed(kept)))
