@@ -113,7 +113,7 @@ def test_a_device_of_one_s_own(cli, tmp_path):
         (
             ("--for", "cpu", "--precision", "int8", "--calibration", "nowhere"),
             "nowhere: error: there is no such file or folder\n"
-            "hint: --calibration takes a folder, an .npz file or 'random'\n",
+            "hint: --calibration takes a folder of pictures, an .npz file or 'random'\n",
         ),
         (
             ("--precision", "bf16", "--opset", "17"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resnet_gen.reading import Read
 
 
-@click.command("import", short_help="Recover a spec from an ONNX file, or from a checkpoint's names and shapes.")
+@click.command("import", short_help="Recover a spec from a file of another tool.")
 @click.argument("file", type=options.FILE)
 @click.option("-o", "--output", "output", type=options.FILE, help="File for the spec, or a folder.  [default: stdout]")
 @click.option("--name", help="Name of the network.  [default: the file's]")
