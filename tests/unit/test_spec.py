@@ -237,7 +237,7 @@ def test_a_claim_has_one_figure_in_a_form_that_can_be_checked(claim, message, at
 def test_a_misspelt_key_is_one_fault_and_not_also_a_missing_one():
     problem = only(MINIMAL.replace("stem:", "stemm:"))
     assert problem.message == "stemm: unknown key"
-    assert problem.hint.startswith("did you mean 'stem'? known: activation, antialias, claims, ")
+    assert problem.hint.startswith("did you mean 'stem'?")
 
 
 def test_a_misspelt_optional_key_does_not_hide_a_missing_one():
