@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Span, refuse, suggest
@@ -27,10 +29,15 @@ class Reference:
 
 def read(name: str, where: Span | None) -> Reference:
     """The reference `library/network`; raises `Refused` if none of that name is shipped."""
-    root = references()
-    known = {f"{p.parent.name}/{p.stem}": p for p in root.glob("*/*.json")}
+    known = _shipped()
     if name not in known:
         raise refuse(f"reference: there is no '{name}'", where, suggest(name, known))
     data = json.loads(known[name].read_text(encoding="utf-8"))
     state = {key: tuple(shape) for key, shape in data.pop("state").items()}
     return Reference(name=name, state=state, **data)
+
+
+@cache
+def _shipped() -> dict[str, Path]:
+    """The file of each reference, looked for once."""
+    return {f"{file.parent.name}/{file.stem}": file for file in references().glob("*/*.json")}

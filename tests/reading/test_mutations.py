@@ -1,15 +1,14 @@
 """A thousand broken ONNX files: each is read as a valid graph or refused, in time, and none is changed."""
 
 import random
-import signal
 
 import onnx
-import pytest
 from onnx import AttributeProto
 
 from resnet_gen.count import count
 from resnet_gen.problems import Refused
 from resnet_gen.reading import read
+from tests.limits import within
 from tests.reading.models import SHALLOW, network, structure
 
 FILES = 1000
@@ -134,19 +133,6 @@ OF_MODELS = (drop, reorder, duplicate, attribute, dimensions, operator, wire, gi
 CHANGES = [flip, cut, *(of_model(change) for change in OF_MODELS)]
 
 
-def timed_out(number, frame):
-    raise TimeoutError(f"more than {LIMIT} seconds")
-
-
-@pytest.fixture
-def limited():
-    """Every reading is stopped after `LIMIT` seconds of this process, however busy the machine is."""
-    before = signal.signal(signal.SIGPROF, timed_out)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    signal.signal(signal.SIGPROF, before)
-
-
 def outcome(path, partial):
     """Whether a file is read; what is read is whole."""
     try:
@@ -168,7 +154,7 @@ def outcome(path, partial):
     return True
 
 
-def test_every_broken_file_is_read_or_refused(tmp_path, limited):
+def test_every_broken_file_is_read_or_refused(tmp_path):
     whole = []
     for name, settings in NETWORKS.items():
         whole.append(structure(*network(name, *settings), tmp_path / "n.onnx").read_bytes())
@@ -180,9 +166,8 @@ def test_every_broken_file_is_read_or_refused(tmp_path, limited):
             data = draw.choice(CHANGES)(draw, data)
         path.write_bytes(data)
         for partial in (False, True) if index % KEPT_AS_THEY_STAND == 0 else (False,):
-            limited(LIMIT)
-            results.append(outcome(path, partial))
-            limited(0)
+            with within(LIMIT):
+                results.append(outcome(path, partial))
         assert path.read_bytes() == data
     assert 10 < sum(results) < len(results) - 10, "changes that are all noticed, or none, test nothing"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["n.onnx"]
