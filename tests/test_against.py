@@ -7,7 +7,6 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from resnet_gen.cli import main
 from resnet_gen.write import digest_file
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY
@@ -15,17 +14,6 @@ from tests.reading.models import Hand
 
 WEIGHTS = TINY.with_name("float32.safetensors")
 HERE = f"{TINY}:2:7: error: "
-
-
-@pytest.fixture
-def cli(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

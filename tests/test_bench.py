@@ -8,27 +8,13 @@ import numpy as np
 import pytest
 
 from resnet_gen.build import build
-from resnet_gen.cli import main, models
+from resnet_gen.cli import models
 from tests.fixtures import fake_gpu
 from tests.onnx_runs import TINY
 
 FIGURES = ["runs", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "images_per_second"]
 CHECKPOINT = TINY.with_name("float32.safetensors")
 QUICK = ("--repeat", "2")
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from resnet_gen import __version__, fit
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
-from resnet_gen.cli import main
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
 from resnet_gen.fit import Asked, check, fits
@@ -80,13 +79,6 @@ def state(path, what, **asked):
     return lines(path, **asked)[what][0]
 
 
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        main(["check-engine", *map(str, arguments)])
-    out, err = capsys.readouterr()
-    return left.value.code, out, err
-
-
 # --- each line ------------------------------------------------------------------
 
 
@@ -123,11 +115,11 @@ def test_an_engine_of_an_earlier_build_is_not_taken_for_the_present_one(pretende
     assert {found[what][0] for what in ("library", "gpu")} == {"unknown"}
 
 
-def test_a_manifest_that_tells_nothing_of_an_engine_that_it_names_is_a_finding(pretended, capsys):
+def test_a_manifest_that_tells_nothing_of_an_engine_that_it_names_is_a_finding(pretended, cli):
     change(pretended.with_name("tiny.manifest.json"), engine=None)
     told = ("no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
     assert lines(pretended)["library"] == told
-    code, out, _ = run(capsys, pretended)
+    code, out, _ = cli("check-engine", pretended)
     assert (code, f"no       library: {told[1]}\n" in out) == (1, True)
 
 
@@ -388,17 +380,17 @@ def test_a_library_that_is_not_there_has_no_version():
 # --- the command ------------------------------------------------------------------
 
 
-def test_the_command_prints_a_line_each_and_exits_with_0_1_or_2(pretended, capsys):
-    code, out, err = run(capsys, pretended, "--spec", TINY, "--seed", 0, "--for", "rtx-3090")
+def test_the_command_prints_a_line_each_and_exits_with_0_1_or_2(pretended, cli):
+    code, out, err = cli("check-engine", pretended, "--spec", TINY, "--seed", 0, "--for", "rtx-3090")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "ok       manifest: tiny.manifest.json names it"
     assert "ok       gpu: for compute capability 8.6, 8.9: rtx-3090" in out.splitlines()
-    code, out, _ = run(capsys, pretended, "--spec", TINY, "--set", "stages.widths=[8]", "--format", "json")
+    code, out, _ = cli("check-engine", pretended, "--spec", TINY, "--set", "stages.widths=[8]", "--format", "json")
     assert code == 1
     found = json.loads(out)
     assert (found["file"], found["fits"]) == (str(pretended), False)
     assert {"check": "spec", "state": "no", "reason": "it is of another 'tiny' than the spec"} in found["checks"]
-    code, out, err = run(capsys, pretended.with_name("none.engine"))
+    code, out, err = cli("check-engine", pretended.with_name("none.engine"))
     assert (code, out) == (2, "")
     assert "there is no such file" in err
 
@@ -411,8 +403,8 @@ def test_the_command_prints_a_line_each_and_exits_with_0_1_or_2(pretended, capsy
         (["--for", "rtx-9999"], "there is no target 'rtx-9999'"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(arguments, words, pretended, capsys):
-    code, out, err = run(capsys, pretended, *arguments)
+def test_options_that_mean_nothing_are_refused(arguments, words, pretended, cli):
+    code, out, err = cli("check-engine", pretended, *arguments)
     assert (code, out) == (2, "")
     assert words in err
 
@@ -439,30 +431,30 @@ def test_options_that_mean_nothing_are_refused(arguments, words, pretended, caps
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_manifest_is_refused(text, pretended, capsys):
+def test_what_is_no_manifest_is_refused(text, pretended, cli):
     pretended.with_name("tiny.manifest.json").write_text(text)
-    code, out, err = run(capsys, pretended)
+    code, out, err = cli("check-engine", pretended)
     assert (code, out) == (2, "")
     assert "tiny.manifest.json: error: not a" in err
 
 
-def test_a_manifest_that_is_too_large_or_no_text_is_refused(pretended, monkeypatch, capsys):
+def test_a_manifest_that_is_too_large_or_no_text_is_refused(pretended, monkeypatch, cli):
     path = pretended.with_name("tiny.manifest.json")
     monkeypatch.setattr("resnet_gen.told._LARGEST", 100)
-    assert "too large to be a manifest" in run(capsys, pretended)[2]
+    assert "too large to be a manifest" in cli("check-engine", pretended)[2]
     path.write_bytes(b"\xff\xfe")
-    assert "not a whole manifest" in run(capsys, pretended)[2]
+    assert "not a whole manifest" in cli("check-engine", pretended)[2]
 
 
 @pytest.mark.parametrize(
     "name", ["../secret", "/etc/passwd", "a/../../b", "a/b/c", "", ".", "..", "a\0b", "a\\b", "x/", "~root"]
 )
-def test_a_manifest_may_not_have_files_read_elsewhere(name, pretended, capsys):
+def test_a_manifest_may_not_have_files_read_elsewhere(name, pretended, cli):
     path = pretended.with_name("tiny.manifest.json")
     manifest = json.loads(path.read_text())
     manifest["files"][name] = "0" * 64
     path.write_text(json.dumps(manifest))
-    assert run(capsys, pretended)[0] == 2
+    assert cli("check-engine", pretended)[0] == 2
 
 
 def test_what_is_no_regular_file_is_not_read_whatever_a_manifest_names(pretended):
@@ -498,7 +490,7 @@ JSON = st.recursive(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
-def test_no_damage_to_a_manifest_is_more_than_a_refusal(data, pretended, capsys):
+def test_no_damage_to_a_manifest_is_more_than_a_refusal(data, pretended, cli):
     path = pretended.with_name("tiny.manifest.json")
     if not (kept := path.with_suffix(".kept")).exists():
         shutil.copy(path, kept)
@@ -518,13 +510,13 @@ def test_no_damage_to_a_manifest_is_more_than_a_refusal(data, pretended, capsys)
         text = text[: data.draw(st.integers(0, len(text)))]
     path.write_text(text)
     for arguments in ([], ["--format", "json"]):
-        code, out, err = run(capsys, pretended, "--spec", TINY, "--seed", 0, "--for", "l4", *arguments)
+        code, out, err = cli("check-engine", pretended, "--spec", TINY, "--seed", 0, "--for", "l4", *arguments)
         assert code in (0, 1, 2)
         assert (code == 2) == (not out)
         assert (code == 2) == err.startswith(str(path))
 
 
-def test_any_field_of_a_wrong_type_is_refused_with_its_name(pretended, capsys):
+def test_any_field_of_a_wrong_type_is_refused_with_its_name(pretended, cli):
     path = pretended.with_name("tiny.manifest.json")
     good = json.loads(path.read_text())
     for way in [
@@ -541,22 +533,22 @@ def test_any_field_of_a_wrong_type_is_refused_with_its_name(pretended, capsys):
             part = part[step]
         part[way[-1]] = 7
         path.write_text(json.dumps(damaged))
-        code, _, err = run(capsys, pretended)
+        code, _, err = cli("check-engine", pretended)
         assert code == 2
         assert f"not a manifest of this tool: {'.'.join(way)[:20]}" in err
 
 
-def test_what_only_looks_like_a_type_is_refused_too(pretended, capsys):
+def test_what_only_looks_like_a_type_is_refused_too(pretended, cli):
     change(pretended.with_name("tiny.manifest.json"), quantization={"accuracy_is_meaningless": "false"})
-    code, _, err = run(capsys, pretended)
+    code, _, err = cli("check-engine", pretended)
     assert code == 2
     assert "quantization.accuracy_is_meaningless" in err
 
 
-def test_what_a_manifest_says_never_reaches_the_terminal_as_it_is(pretended, capsys):
+def test_what_a_manifest_says_never_reaches_the_terminal_as_it_is(pretended, cli):
     change(pretended.with_name("tiny.manifest.json"), tool__version="\x1b[31m", name="two\nlines")
     for arguments in ([], ["--format", "json"]):
-        code, out, _ = run(capsys, pretended, *arguments)
+        code, out, _ = cli("check-engine", pretended, *arguments)
         assert code == 0
         assert "\x1b" not in out
         assert "two\nlines" not in out

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from resnet_gen import __version__
-from resnet_gen.cli import COMMANDS, main
+from resnet_gen.cli import COMMANDS
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.resources import shipped_specs
@@ -29,20 +29,6 @@ BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNB
 UNMEASURED = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
 """A process that is killed would leave half a file of coverage behind."""
 TAKES_A_SPEC = ["show", "count", "verify", "build", "run", "bench"]
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return left.value.code, out, err
-
-    return run
 
 
 def process(*arguments, **options):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.budgets import Budgets, LatencyBudget
-from resnet_gen.cli import locker, main
+from resnet_gen.cli import locker
 from resnet_gen.lock import lock_text
 from resnet_gen.project import Settings
 from resnet_gen.resources import shipped_specs
@@ -25,20 +25,6 @@ stages: {depths: [2, 1], widths: [8, 16], block: basic}
 head: {kind: linear, classes: 10}
 """
 PROJECT = 'specs = ["networks/*.yaml"]\n'
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ torchinfo; the first half needs none of them.
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from resnet_gen.cli import main
 from resnet_gen.conventions import CONVENTIONS, figure
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -19,16 +19,9 @@ from tests.reference import make_counters
 
 
 @pytest.fixture
-def cli(capsys):
+def cli(cli):
     """Runs `count` in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main(["count", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
+    return partial(cli, "count")
 
 
 FVCORE = """\

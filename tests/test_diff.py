@@ -12,7 +12,6 @@ import onnx
 import pytest
 
 from resnet_gen.build import build
-from resnet_gen.cli import main
 from resnet_gen.difference.revision import Revision, parse
 from resnet_gen.load import load
 from resnet_gen.request import Request
@@ -66,16 +65,14 @@ def diff(folder, *arguments, **environment):
 
 
 @pytest.fixture
-def here(monkeypatch, capsys):
+def here(monkeypatch, cli):
     """The same in this process, where no parts are run."""
 
     def run(folder, *arguments, **environment):
         monkeypatch.chdir(folder)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as left:
-            main(["diff", *map(str, arguments)])
-        return left.value.code, *capsys.readouterr()
+        return cli("diff", *arguments)
 
     return run
 

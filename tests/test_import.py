@@ -9,27 +9,12 @@ import pytest
 from onnx import TensorProto, helper
 from safetensors.numpy import load_file, save_file
 
-from resnet_gen.cli import main
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
 from tests.onnx_runs import TINY, TOLERANCE, network, session
 
 SMALL = ["--set", "input.size=32", "--set", "stages.widths.first=8", "--set", "stem.width=8", "--set", "head.classes=5"]
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

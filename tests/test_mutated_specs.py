@@ -28,9 +28,10 @@ claims:
   - {what: layers, value: 15, source: us}  # resnet-gen: ignore[claim] not yet
 """
 WORDS = (
-    "null", "true", "-1", "0", "1", "3.5", "1e400", "9" * 40, "[]", "{}", "[1, 2, 3]", "{kind: se}", "'", '"', "*a", "&a x",
-    "!!python/name:os.system", "<<: *a", "basic", "bottleneck", "none", "resnet50", "./net.yaml", "../..", "é\U0001f600",
-    "\x00", "\u2028", "a: b: c", "| text", "# resnet-gen: ignore[claim] because", "# resnet-gen: ignore[]", "0x10", "1_000",
+    "null", "true", "-1", "0", "1", "3.5", "1e400", "9" * 40, "0x10", "1_000", "[]", "{}", "[1, 2, 3]", "{kind: se}",
+    "'", '"', "*a", "&a x", "<<: *a", "!!python/name:os.system", "a: b: c", "| text", "\x00", "\u2028", "é\U0001f600",
+    "basic", "bottleneck", "none", "resnet50", "./net.yaml", "../..",
+    "# resnet-gen: ignore[claim] because", "# resnet-gen: ignore[]",
 )  # fmt: skip
 
 

@@ -8,19 +8,8 @@ import onnx
 import pytest
 from PIL import Image
 
-from resnet_gen.cli import builder, main
+from resnet_gen.cli import builder
 from tests.onnx_runs import TINY
-
-
-@pytest.fixture
-def cli(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

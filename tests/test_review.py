@@ -5,8 +5,6 @@ import subprocess
 
 import pytest
 
-from resnet_gen.cli import main
-
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 
 
@@ -37,20 +35,13 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def call(capsys, *arguments):
-    with pytest.raises(SystemExit) as left:
-        main(["review", *arguments])
-    shown = capsys.readouterr()
-    return left.value.code, shown.out, shown.err
-
-
-def networks(capsys, *arguments):
-    code, out, _ = call(capsys, "--base", "HEAD", "--format", "json", *arguments)
+def networks(cli, *arguments):
+    code, out, _ = cli("review", "--base", "HEAD", "--format", "json", *arguments)
     return code, {n["given"]: n for n in json.loads(out)["networks"]}
 
 
-def test_what_became_of_each_network(project, capsys):
-    code, found = networks(capsys)
+def test_what_became_of_each_network(project, cli):
+    code, found = networks(cli)
     assert code == 1
     assert {name: n["what"] for name, n in found.items()} == {
         "nets/changed.yaml": "1 block added to stage 2",
@@ -69,8 +60,8 @@ def test_what_became_of_each_network(project, capsys):
     assert found["nets/new.yaml"]["before"] is None
 
 
-def test_text_names_what_changed_and_nothing_else(project, capsys):
-    code, out, _ = call(capsys, "--base", "HEAD")
+def test_text_names_what_changed_and_nothing_else(project, cli):
+    code, out, _ = cli("review", "--base", "HEAD")
     assert code == 1
     assert out.startswith("3 of 5 networks changed since HEAD\n")
     assert "HEAD:nets/changed.yaml -> nets/changed.yaml: 1 block added to stage 2; params +295,424 (+2.53 %)" in out
@@ -80,8 +71,8 @@ def test_text_names_what_changed_and_nothing_else(project, capsys):
     assert "elsewhere" not in out
 
 
-def test_markdown_is_one_table_with_each_difference_below(project, capsys):
-    _, out, _ = call(capsys, "--base", "HEAD", "--for", "t4", "--format", "markdown")
+def test_markdown_is_one_table_with_each_difference_below(project, cli):
+    _, out, _ = cli("review", "--base", "HEAD", "--for", "t4", "--format", "markdown")
     lines = out.splitlines()
     assert lines[0] == "**3 of 5 networks changed** since <code>HEAD</code>"
     assert lines[2] == "| network | what changed | params | MACs | layers | predicted ms |"
@@ -92,58 +83,58 @@ def test_markdown_is_one_table_with_each_difference_below(project, capsys):
     assert "<details><summary><code>nets/changed.yaml</code></summary>" in out
 
 
-def test_nothing_changed(project, capsys):
+def test_nothing_changed(project, cli):
     git(project, "add", "-A")
     git(project, "commit", "-q", "-m", "two")
-    code, out, _ = call(capsys, "--base", "HEAD")
+    code, out, _ = cli("review", "--base", "HEAD")
     assert code == 0
     assert out == "no network changed since HEAD\n"
 
 
-def test_a_broken_promise_is_named(project, capsys):
+def test_a_broken_promise_is_named(project, cli):
     claim = 'claims: [{what: layers, value: 19, source: "nobody"}]\n'
     (project / "nets/same.yaml").write_text(spec("same", claim))
-    _, out, _ = call(capsys, "--base", "HEAD", "--format", "markdown")
+    _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
     assert out.startswith("**3 of 5 networks changed; 1 finding** since")
     assert "19 is claimed, the graph has 18" in out
-    code, out, _ = call(capsys, "nets/same.yaml", "--base", "HEAD")
+    code, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
     assert code == 0
     assert out.startswith("no network changed; 1 finding since HEAD\n")
 
 
-def test_what_cannot_be_read_now_or_then(project, capsys):
+def test_what_cannot_be_read_now_or_then(project, cli):
     (project / "nets/same.yaml").write_text("name: same\nextends: resnet18\nnrom: batch\n")
-    code, out, _ = call(capsys, "--base", "HEAD")
+    code, out, _ = cli("review", "--base", "HEAD")
     assert code == 1
     assert "nets/same.yaml: cannot be read\n" in out
     assert "nets/same.yaml:3:1: error: nrom: unknown key\n" in out
     git(project, "add", "-A")
     git(project, "commit", "-q", "-m", "broken")
     (project / "nets/same.yaml").write_text(spec("same"))
-    _, out, _ = call(capsys, "nets/same.yaml", "--base", "HEAD")
+    _, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
     assert "nets/same.yaml: could not be read before\n" in out
 
 
-def test_networks_named_on_the_command_line_are_all(project, capsys):
-    _, found = networks(capsys, "nets/same.yaml")
+def test_networks_named_on_the_command_line_are_all(project, cli):
+    _, found = networks(cli, "nets/same.yaml")
     assert set(found) == {"nets/same.yaml"}
 
 
-def test_a_spec_outside_the_repository_is_new(project, capsys, tmp_path_factory):
+def test_a_spec_outside_the_repository_is_new(project, cli, tmp_path_factory):
     path = tmp_path_factory.mktemp("outside") / "net.yaml"
     path.write_text(spec("net"))
-    _, found = networks(capsys, str(path))
+    _, found = networks(cli, str(path))
     assert [n["what"] for n in found.values()] == ["new"]
 
 
-def test_from_a_folder_inside(project, capsys, monkeypatch):
+def test_from_a_folder_inside(project, cli, monkeypatch):
     monkeypatch.chdir(project / "nets")
-    _, found = networks(capsys)
+    _, found = networks(cli)
     assert {name: n["what"] for name, n in found.items()}["changed.yaml"] == "1 block added to stage 2"
     assert {name: n["what"] for name, n in found.items()}["gone.yaml"] == "removed"
 
 
-def test_a_comment_is_never_longer_than_github_takes(project, capsys):
+def test_a_comment_is_never_longer_than_github_takes(project, cli):
     for index in range(40):
         (project / f"nets/n{index}.yaml").write_text(spec(f"n{index}"))
     git(project, "add", "-A")
@@ -151,19 +142,19 @@ def test_a_comment_is_never_longer_than_github_takes(project, capsys):
     for index in range(40):
         more = f"activation: silu\nstem: {{kind: conv7x7, width: {80 + index}}}\nstages: {{attention: se}}\n"
         (project / f"nets/n{index}.yaml").write_text(spec(f"n{index}", more))
-    _, out, _ = call(capsys, "--base", "HEAD", "--format", "markdown")
+    _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
     assert 30_000 < len(out) <= 65_536
     assert out.count("<details>") == out.count("</details>")
     assert "have no room here; `resnet-gen review` shows them." in out
 
 
-def test_the_repository_is_left_as_it_is(project, capsys):
+def test_the_repository_is_left_as_it_is(project, cli):
     def state():
         told = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, check=True).stdout
         return told, sorted(path.name for path in (project / "nets").iterdir())
 
     before = state()
-    call(capsys, "--base", "HEAD")
+    cli("review", "--base", "HEAD")
     assert state() == before
 
 
@@ -178,15 +169,15 @@ def test_the_repository_is_left_as_it_is(project, capsys):
         (["--base", "HEAD", "nets/none.yaml"], "nets/none.yaml: error: "),
     ],
 )
-def test_what_cannot_be_is_refused(project, capsys, arguments, message):
-    code, out, err = call(capsys, *arguments)
+def test_what_cannot_be_is_refused(project, cli, arguments, message):
+    code, out, err = cli("review", *arguments)
     assert message in out + err
     assert code == (1 if "none" in message else 2)
 
 
-def test_outside_a_repository(tmp_path, monkeypatch, capsys):
+def test_outside_a_repository(tmp_path, monkeypatch, cli):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    code, _, err = call(capsys, "resnet18", "--base", "HEAD")
+    code, _, err = cli("review", "resnet18", "--base", "HEAD")
     assert code == 2
     assert "this folder is in no git repository" in err

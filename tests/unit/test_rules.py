@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.cli import main
 from resnet_gen.emit.rules import rule_pages
 from resnet_gen.resources import shipped_specs
 from resnet_gen.verify import RULES, STANDARD, Rule
@@ -19,18 +18,6 @@ from tests.against_files import breaking
 
 RULES_FOLDER = Path(inspect.getfile(base)).parent
 BREAKS = re.compile(r"breaks it[^\n]*:\n\n((?: {4}[^\n]*\n|\n)+)")
-
-
-@pytest.fixture
-def cli(capsys):
-    """Runs a command in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main(list(arguments))
-        return left.value.code, *capsys.readouterr()
-
-    return run
 
 
 def everything(kind=base.Explained):
