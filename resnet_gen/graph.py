@@ -195,6 +195,17 @@ def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph
     return replace(graph, nodes=nodes, outputs=tuple(map(value, graph.outputs)))
 
 
+def live(graph: Graph) -> Graph:
+    """The graph without nodes that no output depends on."""
+    wanted = {value.name for value in graph.outputs}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.output.name in wanted:
+            kept.append(node)
+            wanted.update(value.name for value in node.inputs)
+    return replace(graph, nodes=tuple(reversed(kept)))
+
+
 def longest_path(graph: Graph, weight: Callable[[Node], int]) -> int:
     """The greatest sum of `weight` over the nodes of any path from input to output."""
     depth = {graph.input.name: 0}

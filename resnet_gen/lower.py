@@ -50,6 +50,12 @@ def without_outputs(loaded: Loaded) -> Loaded:
     return replace(loaded, spec=loaded.spec.model_copy(update={"outputs": ()}))
 
 
+def at_size(loaded: Loaded, size: tuple[int, ...]) -> Loaded:
+    """The same network for images of another height and width."""
+    taken = loaded.spec.input.model_copy(update={"size": size})
+    return replace(loaded, spec=loaded.spec.model_copy(update={"input": taken}))
+
+
 def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)

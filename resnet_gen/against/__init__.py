@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from resnet_gen.against.engine import hold_engine
-from resnet_gen.against.model import hold_model
-from resnet_gen.reading import NotExplained, Read, read
+from resnet_gen.against.model import hold_model, read_model
 from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
 from resnet_gen.verify.rules.base import Rule
 
@@ -18,15 +17,7 @@ def rules(path: Path, weights: Path | None) -> tuple[Rule, ...]:
         hold = cache(lambda subject: hold_engine(path, weights, subject))
         of_its_model = cache(lambda subject: hold(subject)._replace(words=""))  # which the first rule tells
         return AgainstEngine(hold), AgainstLayer(of_its_model), AgainstShape(of_its_model)
-    found = _read(path)
+    found = read_model(path)
     hold = cache(lambda subject: hold_model(path, found, weights, subject))
     chosen = (AgainstLayer(hold), AgainstShape(hold))
     return (*chosen, AgainstWeight(hold)) if weights else chosen
-
-
-def _read(path: Path) -> Read | NotExplained:
-    """The file; one with an operation of no spec is a file that can be held against one."""
-    try:
-        return read(path)
-    except NotExplained as unexplained:
-        return unexplained

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.against.model import hold_model
+from resnet_gen.against.model import hold_model, read_model
 from resnet_gen.fit import Asked, check
-from resnet_gen.reading import NotExplained, read
 from resnet_gen.told import place, told
 from resnet_gen.verify.rules.against import Held
 from resnet_gen.verify.subject import Subject
@@ -27,7 +26,7 @@ def hold_engine(path: Path, weights: Path | None, subject: Subject) -> Held:
     model = _model(path)
     if model is None:
         return Held(f"{words}, no ONNX file beside it to look at")
-    held = _held(model, subject)
+    held = hold_model(model, read_model(model), None, subject)
     return held._replace(words=f"{words}, built from {held.words}")
 
 
@@ -39,10 +38,3 @@ def _model(path: Path) -> Path | None:
         return None
     found = path.parent / names[0]
     return found if found.is_file() and digest_file(found) == known.files[names[0]] else None
-
-
-def _held(model: Path, subject: Subject) -> Held:
-    try:
-        return hold_model(model, read(model), None, subject)
-    except NotExplained as unexplained:
-        return hold_model(model, unexplained, None, subject)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ from resnet_gen.count import count
 from resnet_gen.emit.text import describe, sides
 from resnet_gen.graph import Graph, Node
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
+from resnet_gen.lower import at_size, lower, without_outputs
 from resnet_gen.matching import Match, match, visible
 from resnet_gen.problems import Refused, several
-from resnet_gen.reading import NotExplained, Read
+from resnet_gen.reading import NotExplained, Read, read
 from resnet_gen.verify.rules.against import Held
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
@@ -36,6 +36,14 @@ class Found(NamedTuple):
     match: Match
     same: bool
     unbiased: int = 0
+
+
+def read_model(path: Path) -> Read | NotExplained:
+    """The file; one with an operation of no spec is still one that can be held against a spec."""
+    try:
+        return read(path)
+    except NotExplained as unexplained:
+        return unexplained
 
 
 def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subject: Subject) -> Held:
@@ -85,7 +93,6 @@ def _lacking(matched: Match, graph: Graph, theirs: Graph) -> int | None:
 
 
 def _stored(loaded: Loaded, graph: Graph, weights: Path) -> Weights:
-    from resnet_gen.lower import without_outputs
     from resnet_gen.weights import stored
 
     body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
@@ -94,14 +101,13 @@ def _stored(loaded: Loaded, graph: Graph, weights: Path) -> Weights:
 
 def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
     """The spec's graph for images of the file's size; None where the two cannot be compared."""
-    taken, shape = subject.loaded.spec.input, theirs.input.shape
+    shape = theirs.input.shape
     if shape == subject.graph.input.shape:
         return subject.graph
     if shape[0] != subject.graph.input.shape[0]:
         return None
-    resized = taken.model_copy(update={"size": shape[1:]})
     try:
-        return lower(replace(subject.loaded, spec=subject.loaded.spec.model_copy(update={"input": resized})))
+        return lower(at_size(subject.loaded, shape[1:]))
     except Refused:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.graph import Graph, Value, live
 from resnet_gen.ops import AsMap, Conv, Flatten, Linear
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
@@ -46,18 +46,7 @@ def _collapsed(graph: Graph) -> Graph:
             whole = before.inputs[0]
             if whole.shape == node.shape:
                 same[node.output.name] = whole
-    return _read(rewired(graph, [node for node in graph.nodes if node.output.name not in same], same))
-
-
-def _read(graph: Graph) -> Graph:
-    """The graph without nodes that nothing reads."""
-    used = {value.name for value in graph.outputs}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if node.output.name in used:
-            kept.append(node)
-            used |= {value.name for value in node.inputs}
-    return replace(graph, nodes=tuple(reversed(kept)))
+    return live(rewired(graph, [node for node in graph.nodes if node.output.name not in same], same))
 
 
 def without_biases(graph: Graph) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from resnet_gen.graph import Graph, Node
+from resnet_gen.graph import Graph, Node, live
 from resnet_gen.infer.assemble import assembled
 from resnet_gen.infer.flow import INPUT, Flow
 from resnet_gen.infer.names import Naming, best_naming
@@ -134,14 +134,3 @@ def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) ->
 def loaded_from(text: str) -> Loaded:
     """The text of a specification, checked; raises `Refused`."""
     return load_text(read_text(Document("spec", text)))
-
-
-def live(graph: Graph) -> Graph:
-    """The graph without nodes that no output depends on."""
-    wanted = {value.name for value in graph.outputs}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if node.output.name in wanted:
-            kept.append(node)
-            wanted.update(value.name for value in node.inputs)
-    return replace(graph, nodes=tuple(reversed(kept)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_gen.graph import Graph
-from resnet_gen.infer.proof import Inferred, live, loaded_from, match_folded
+from resnet_gen.graph import Graph, live
+from resnet_gen.infer.proof import Inferred, loaded_from, match_folded
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onnx import NodeProto, TensorProto
 
-from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.graph import Graph, Value, live
 from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.call import Call
 from resnet_gen.reading.constants import Constant, tensor_constant
@@ -161,18 +161,7 @@ class Reader:
         if len({*values, self._walk.net.input}) != len(values) + 1:
             raise self._header.refused("its outputs are one activation twice, or the input itself")
         name = shortened(self._file.model.graph.name or self._path.stem)
-        return with_roles(_called(_reaching(self._walk.net.graph(name, values)), outputs))
-
-
-def _reaching(graph: Graph) -> Graph:
-    """The graph without nodes that no output depends on."""
-    read = {value.name for value in graph.outputs}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if node.output.name in read:
-            kept.append(node)
-            read |= {value.name for value in node.inputs}
-    return replace(graph, nodes=tuple(reversed(kept)))
+        return with_roles(_called(live(self._walk.net.graph(name, values)), outputs))
 
 
 def _called(graph: Graph, outputs: Sequence[str]) -> Graph:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from resnet_gen import reference
 from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
+from resnet_gen.lower import at_size, lower
 from resnet_gen.source import Loc
 
 
@@ -31,11 +31,9 @@ class Subject:
 
 def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
     """The counts for an image of `size` pixels; those given are for the spec's own."""
-    taken = loaded.spec.input
-    if taken.size == (size, size):
+    if loaded.spec.input.size == (size, size):
         return counts
-    resized = taken.model_copy(update={"size": (size, size)})
-    return count(lower(replace(loaded, spec=loaded.spec.model_copy(update={"input": resized}))))
+    return count(lower(at_size(loaded, (size, size))))
 
 
 def counts_by_size(loaded: Loaded, counts: Counts) -> dict[int | None, Counts]:
