@@ -77,6 +77,12 @@ class Node:
         """The weights that the operation has here."""
         return self.op.weights(*self.input_shapes)
 
+    def called(self, name: str, inputs: tuple[Value, ...], output: Value) -> Node:
+        """The same under other names; as shapes stay, so does what was worked out from them."""
+        same = object.__new__(Node)
+        same.__dict__.update(self.__dict__, name=name, inputs=inputs, output=output)
+        return same
+
     def weight_name(self, role: str) -> str:
         """Full name of the weight of this role, as a state dict has it."""
         return f"{self.name}.{role}"
@@ -189,8 +195,7 @@ def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph
         return Value(new.get(old.name, old.name), old.shape, old.dtype)
 
     nodes = tuple(
-        Node(name, n.path, n.op, tuple(map(value, n.inputs)), value(n.output), n.role)
-        for n, name in zip(graph.nodes, names, strict=True)
+        n.called(name, tuple(map(value, n.inputs)), value(n.output)) for n, name in zip(graph.nodes, names, strict=True)
     )
     return replace(graph, nodes=nodes, outputs=tuple(map(value, graph.outputs)))
 

@@ -172,5 +172,5 @@ def _called(graph: Graph, outputs: Sequence[str]) -> Graph:
     def value(old: Value) -> Value:
         return old._replace(name=new.get(old.name, old.name))
 
-    nodes = (replace(n, inputs=tuple(map(value, n.inputs)), output=value(n.output)) for n in graph.nodes)
+    nodes = (n.called(n.name, tuple(map(value, n.inputs)), value(n.output)) for n in graph.nodes)
     return replace(graph, nodes=tuple(nodes), outputs=tuple(map(value, graph.outputs)))
