@@ -1,8 +1,18 @@
 """What tests of the command line share."""
 
+import signal
+
 import pytest
 
 from resnet_gen.cli import main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible():
+    """A shell that starts the tests in the background has them, and what they start, ignore interruptions."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.properties.test_specs import build
 
 EXAMPLES = settings(
     phases=[Phase.explicit, Phase.generate],
-    max_examples=150,
+    max_examples=80,
     derandomize=True,
     deadline=None,
     database=None,
