@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
@@ -41,6 +40,7 @@ class Node:
     `name` is what the layer is called everywhere outside (ONNX node, parameter
     prefix, TensorRT layer); `path` says where it stands in the network in our
     own words, whatever the naming scheme (`stages.0.2.conv1`).
+    `tensors` are the weights that the operation has here.
     """
 
     name: str
@@ -49,16 +49,20 @@ class Node:
     inputs: tuple[Value, ...]
     output: Value
     role: Role = "main"
+    tensors: tuple[Tensor, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", self.op.weights(*self.input_shapes))
 
     @property
     def shape(self) -> Shape:
         """Shape of the result for one image."""
         return self.output.shape
 
-    @cached_property
+    @property
     def input_shapes(self) -> tuple[Shape, ...]:
         """Shapes of the operands for one image."""
-        return tuple(value.shape for value in self.inputs)
+        return tuple([value.shape for value in self.inputs])
 
     @property
     def stage(self) -> str:
@@ -71,11 +75,6 @@ class Node:
         """The block it belongs to (`stages.0.2`); its stage where there is none."""
         steps = self.path.split(".")
         return ".".join(steps[:3]) if steps[0] == "stages" else steps[0]
-
-    @cached_property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """The weights that the operation has here."""
-        return self.op.weights(*self.input_shapes)
 
     def called(self, name: str, inputs: tuple[Value, ...], output: Value) -> Node:
         """The same under other names; as shapes stay, so does what was worked out from them."""

@@ -47,9 +47,9 @@ def match(first: Graph, second: Graph) -> Match:
 
 def visible(op: Op) -> Op:
     """The operation without what no file shows of it."""
-    if isinstance(op, Conv):
+    if isinstance(op, Conv) and (op.bias_fill, op.standardize, op.stored) != (0.0, None, None):
         return replace(op, bias_fill=0.0, standardize=None, stored=None)
-    return replace(op, stored=None) if isinstance(op, Linear) else op
+    return replace(op, stored=None) if isinstance(op, Linear) and op.stored else op
 
 
 def keys(graph: Graph) -> dict[str, str]:

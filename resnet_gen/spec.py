@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import count
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -311,10 +312,15 @@ def forget_files() -> None:
         Spec.model_rebuild(force=True)
 
 
+_FEW = range(2)
+"""How often `Spec` is made again for the few parts that one more specification needs; then it is made for all."""
+_made = count()
+
+
 def _know(kinds: set[str]) -> None:
-    """Let `Spec` hold parts of these kinds; all, if it was made without them or a family would have none."""
+    """Let `Spec` hold parts of these kinds; all, if that goes on or a family would have none."""
     if registry.load_parts(kinds):
-        if Spec.__pydantic_complete__ or not all(map(registry.members, base.FAMILIES)):
+        if next(_made) not in _FEW or not all(map(registry.members, base.FAMILIES)):
             know_every_part()
         else:
             Spec.model_rebuild(force=True)

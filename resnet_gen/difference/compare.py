@@ -174,7 +174,7 @@ def _change(
 def _exact(node: Node, files: bool) -> Op:
     """The operation with what makes it another: not what weights start from, and for files what they show."""
     op, shown = node.op, plain(node.op, *node.input_shapes)
-    if isinstance(op, Conv) and isinstance(shown, Conv) and not files:
+    if isinstance(op, Conv) and isinstance(shown, Conv) and op.standardize and not files:
         return replace(shown, standardize=op.standardize)
     return shown
 
