@@ -1,9 +1,9 @@
 """What fvcore, thop, ptflops, torchinfo and PyTorch's own counter print for published networks: `counters.json`.
 
 Run by hand where torch, torchvision, timm and the counters are installed, from the project's root:
-`python -m tests.reference.make_counters`; what is in the table already is kept. Each counter is called as its README says, with its default settings.
-Weights do not matter, so none are drawn. Networks of `VARIANTS` in `make_outputs.py`, which timm builds and does not
-publish, are counted too, and `DILATED`.
+`python -m tests.reference.make_counters`; what is in the table already is kept. Each counter is called as its README
+says, with its default settings. Weights do not matter, so none are drawn. Networks of `VARIANTS` in `make_outputs.py`,
+which timm builds and does not publish, are counted too, and `DILATED`.
 """
 
 from __future__ import annotations
