@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, reduce
 from pathlib import Path
@@ -109,11 +110,30 @@ def find(reference: str) -> Path:
     """The file that `reference` means: a shipped name, or the path of a YAML file."""
     if reference in shipped_specs():
         return shipped_specs()[reference]
+    if os.path.isdir(reference):  # noqa: PTH112 - as below
+        raise refuse(f"'{shortened(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
     if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
         return Path(reference)
     if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
     raise refuse(f"there is no spec '{shortened(reference)}'", hint=suggest(reference, shipped_specs()))
+
+
+def files(reference: str) -> Iterator[Path]:
+    """What a spec is read from, as far as that can be told: its file, its parts', and those of its parents."""
+    with suppress(Refused):
+        yield from _files(find(reference), ())
+
+
+def _files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
+    yield path
+    if path in children or path.suffix not in (".yaml", ".yml") or path in shipped_specs().values():
+        return
+    data = _read(path, str(path)).data
+    parts, parent = data.get("parts"), data.get("extends")
+    yield from (path.parent / str(name).replace("\0", "") for name in (parts if isinstance(parts, list) else ()))
+    if isinstance(parent, str):
+        yield from _files(_parent_path(parent, path, None), (*children, path))
 
 
 def shown_as(reference: str) -> str | None:

@@ -89,13 +89,18 @@ class Project:
         for index, pattern in enumerate(self.settings.specs or ()):
             references = self._meant(pattern)
             if not references:
-                words = f"specs.{index}: there is no file '{shortened(pattern)}'"
-                faults.append(Problem(words, self.source.span(("specs", index)), "paths start from this file"))
+                faults.append(self._nothing(index, pattern))
             for reference in references:
                 found.setdefault(_path(reference), reference)
         if faults:
             raise Refused(faults)
         return tuple(found.values())
+
+    def _nothing(self, index: int, pattern: str) -> Problem:
+        where = self.source.span(("specs", index))
+        if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
+            return Problem(f"specs.{index}: '{shortened(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
+        return Problem(f"specs.{index}: there is no file '{shortened(pattern)}'", where, "paths start from this file")
 
     def _meant(self, pattern: str) -> list[str]:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""

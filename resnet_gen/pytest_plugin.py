@@ -69,7 +69,7 @@ def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
             held = held_to((), None, False)
             chosen = chosen_rules(*held.rules((), ()))
         except Refused as refused:  # a project file that cannot be read
-            raise pytest.UsageError(str(refused)) from None
+            raise pytest.Collector.CollectError(str(refused)) from None
         config.stash[_CONTRACT] = chosen, held.contract.rules if held.contract else ()
     return config.stash[_CONTRACT]
 

@@ -188,14 +188,26 @@ def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a path that a file cannot be written to, before any work is done for it."""
+_STREAMS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
+
+
+def check_writable(path: Path, read: Iterable[Path] = ()) -> None:
+    """Refuse a path that a file cannot be written to, or that is `read`, before any work is done for it."""
     if not path.parent.is_dir():
         raise refuse("cannot be written: there is no such folder", str(path.parent))
+    if path.absolute().parent in _STREAMS:
+        raise refuse("cannot be written: not a file", str(path), "without it, or as '-', the output goes to stdout")
+    check_apart(path, read)
     if path.is_dir():
         raise refuse("cannot be written: a folder has this name", str(path))
     if path.exists() and not path.is_file():
         raise refuse("cannot be written: not a file", str(path))
+
+
+def check_apart(path: Path, read: Iterable[Path]) -> None:
+    """Refuse a path that is one of those that are `read`, by whatever name."""
+    if os.path.realpath(path) in map(os.path.realpath, read):
+        raise refuse("cannot be written: the command reads it", str(path))
 
 
 def write_file(path: Path, data: bytes) -> None:

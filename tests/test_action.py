@@ -235,6 +235,21 @@ def test_a_base_that_the_clone_does_not_have_is_fetched(runner, tmp_path):
     assert steps["review"]["outputs"] == {"changed": "true"}
 
 
+@pytest.mark.parametrize("base", ["main", "origin/main", "refs/heads/main"])
+def test_a_branch_can_be_the_base_in_a_checkout_of_one_commit(runner, tmp_path, base):
+    runner.commit("nets/mine.yaml", GOOD)
+    subprocess.run(["git", "branch", "-f", "main"], cwd=runner.project, check=True)
+    runner.commit("nets/mine.yaml", GOOD + "activation: silu\n")
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", runner.project.as_uri(), str(shallow)], check=True)
+    subprocess.run(["git", "checkout", "-q", "--detach"], cwd=shallow, check=True)
+    full, runner.project = runner.project, shallow
+    code, printed, steps = runner.run(None, {"base": base})
+    runner.project = full
+    assert code == 0, printed
+    assert steps["review"]["outputs"] == {"changed": "true"}
+
+
 def test_the_metadata_are_an_action_s():
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -110,11 +110,30 @@ def test_a_moved_stride_is_one_difference(built, cli):
     assert [rule for rule, _ in found] == ["against-layer"] * len(found)
 
 
+@pytest.mark.parametrize("options", [("--select", "claim"), ("--ignore", "against-shape"), ("--config", "p.toml")])
+def test_what_is_asked_for_is_compared_whatever_rules_are_chosen(built, cli, tmp_path, monkeypatch, options):
+    file = built()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.toml").write_text(f'specs = ["{TINY}"]\nselect = ["claim", "budget"]\n')
+    code, out, _ = cli("verify", TINY, "--set", "stages.strides=[2]", "--against", file, *options)
+    assert code == 1
+    assert "[against-layer]" in out
+    assert cli("verify", TINY, "--against", file, *options)[0] == 0
+
+
+def test_nothing_to_compare_is_refused(built, cli):
+    code, out, err = cli("verify", TINY, "--against", built(), "--ignore", "against-layer,against-shape")
+    assert (code, out) == (2, "")
+    assert err == "error: --against: all its rules are ignored\nhint: leave it away, or ignore fewer rules\n"
+
+
 def test_a_setting_that_no_word_tells_is_shown(built, cli):
     found = changed(cli, built(), "norm={kind: batch, eps: 0.01}")
     assert found[0][1] == ": 'stem.norm' is batch norm, eps 1e-05, where the spec has 'stem.norm', batch norm, eps 0.01"
     counts = "363 parameters and 20,748 MACs"
-    assert found[1][1] == f": 1 of the spec's 13 operations match; {counts} there, {counts} in the spec"
+    assert (
+        found[1][1] == f": from the input on, 1 of the spec's 13 operations match; {counts} there, {counts} in the spec"
+    )
 
 
 def test_a_file_with_more_and_one_with_less_are_told_apart(built, cli, tmp_path):

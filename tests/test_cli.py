@@ -670,6 +670,20 @@ def test_a_full_disk_behind_stdout_is_bad_input_and_no_traceback():
     assert (result.returncode, result.stderr) == (2, "error: No space left on device\n")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_what_an_encoding_lacks_is_printed_all_the_same(tmp_path, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    claim = "{what: layers, value: 1, source: 日本→}"
+    (tmp_path / "net.yaml").write_text(f"name: net\nextends: resnet18\nclaims: [{claim}]\n")
+    for form in ("text", "json", "junit", "github", "sarif"):
+        code, out, _ = process("verify", tmp_path / "net.yaml", "--format", form, env=environment, encoding=encoding)
+        assert (code, "1 is claimed, the graph has 18" in out) == (1, True)
+    arrow = "→" if encoding == "utf-8" else "\\u2192"
+    told = process("diff", "resnet50", "resnet101", "--format", "markdown", env=environment, encoding=encoding)
+    assert told[0] == 1
+    assert f"**<code>resnet50</code> {arrow} <code>resnet101</code>**" in told[1]
+
+
 def interrupted(arguments, sign, seen):
     """Starts a build, sends it a signal once `seen` is true, and returns its exit code."""
     command = [*RESNET_GEN, *map(str, arguments)]

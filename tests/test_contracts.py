@@ -176,8 +176,38 @@ def test_reports_tell_of_the_project_too_and_never_overwrite_it(project, cli):
     ]
     for file in ("resnet-gen.toml", "resnet-gen.lock"):
         code, out, err = cli("verify", "--format", "json", "-o", file)
-        assert (code, out, err) == (2, "", f"{file}: error: --output: a file of the project\n")
+        assert (code, out, err) == (2, "", f"{file}: error: cannot be written: the command reads it\n")
     assert everything(project) == before
+
+
+@pytest.mark.parametrize("text", ["spcs = 1\n", 'specs = ["none/*.yaml"]\n', 'specs = ["networks"]\n', "specs = [\n"])
+def test_a_project_file_that_cannot_be_read_is_in_the_reports(project, cli, text):
+    write("resnet-gen.toml", text)
+    told = ("--format", "github", "-o", "-", "--format", "sarif", "-o", "r.sarif", "--format", "junit", "-o", "r.xml")
+    code, out, err = cli("verify", *told)
+    assert code == 2
+    assert out.startswith("::error file=resnet-gen.toml,line=1,col=")
+    assert err.startswith("resnet-gen.toml:1:")
+    (result,) = json.loads(Path("r.sarif").read_text())["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "resnet-gen.toml"
+    assert 'errors="1"' in Path("r.xml").read_text()
+
+
+def test_a_network_that_is_called_otherwise_than_its_file_is_locked_as_the_hint_says(project, cli):
+    cli("lock")
+    write("networks/fresh.yaml", NET.replace("name: net", "name: zed"))
+    _, _, err = cli("verify", "--format", "text")
+    _, out, _ = cli("verify")
+    (hint,) = [line for line in (out + err).splitlines() if "adds it" in line]
+    assert cli(*hint.split("`")[1].split()[1:])[0] == 0
+    assert cli("verify")[0] == 0
+
+
+@pytest.mark.parametrize("folder", ["networks", "./networks"])
+def test_a_folder_is_no_spec(project, cli, folder):
+    assert cli("verify", folder)[2] == (
+        f"error: '{folder}' is a folder\nhint: name the specs in it, as in 'nets/*.yaml'\n1 spec, 0 findings\n"
+    ).replace("1 spec, 0 findings\n", "")
 
 
 def test_a_spec_that_cannot_be_read_leaves_the_project_unjudged(project, cli):

@@ -313,8 +313,11 @@ def test_a_shallow_clone_says_how_to_get_the_rest(here, project, tmp_path_factor
     assert code == 2
     assert err == (
         "HEAD~1:nets/mine.yaml: error: git knows no revision 'HEAD~1'\n"
-        "hint: this clone is shallow: `git fetch origin HEAD~1`, or fetch all of it with --unshallow\n"
+        "hint: this clone is shallow: `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`\n"
     )
+    hint = err.splitlines()[1].split("`")[1]
+    subprocess.run(["/bin/sh", "-c", hint], cwd=clone, check=True, capture_output=True)
+    assert diff(clone, "HEAD~1:nets/mine.yaml", "resnet18")[0] == 1
 
 
 @needs_git

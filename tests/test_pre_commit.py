@@ -99,6 +99,23 @@ def test_a_network_that_changed_stops_the_commit_until_it_is_locked(project, cac
     assert commit(project, cache).returncode == 0
 
 
+def test_what_is_deleted_or_edited_in_the_lock_stops_the_commit(project, cache):
+    """Changes after which no file of a kind that the hooks could ask for is left to check."""
+    lock, spec = project / "resnet-gen.lock", project / "nets/mine.yaml"
+    text = lock.read_text()
+    assert call(*GIT, "commit", "-q", "-m", "all", cwd=project).returncode == 0
+    lock.write_text(text.replace("params = 513000", "params = 513001"))
+    assert lock.read_text() != text
+    assert commit(project, cache).returncode == 1
+    lock.write_text(text)
+    (project / "nets/other.yaml").write_text(spec.read_text().replace("mine", "other"))
+    assert call(sys.executable, "-m", "resnet_gen", "lock", cwd=project, PYTHONPATH=str(ROOT)).returncode == 0
+    assert commit(project, cache).returncode == 0
+    assert call(*GIT, "commit", "-q", "-m", "two", cwd=project).returncode == 0
+    (project / "nets/other.yaml").unlink()
+    assert commit(project, cache).returncode == 1
+
+
 def test_the_manifest_is_one_of_pre_commit(hooks):
     result = call(sys.executable, "-m", "pre_commit", "validate-manifest", ".pre-commit-hooks.yaml", cwd=hooks)
     assert result.returncode == 0, result.stdout

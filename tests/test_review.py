@@ -1,6 +1,7 @@
 """`review`: what changed in a project's networks since a revision, in a repository of its own."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -105,14 +106,55 @@ def test_a_broken_promise_is_named(project, cli):
 def test_what_cannot_be_read_now_or_then(project, cli):
     (project / "nets/same.yaml").write_text("name: same\nextends: resnet18\nnrom: batch\n")
     code, out, _ = cli("review", "--base", "HEAD")
-    assert code == 1
+    assert code == 2
+    assert out.startswith("3 of 5 networks changed; 1 cannot be read since HEAD\n")
     assert "nets/same.yaml: cannot be read\n" in out
     assert "nets/same.yaml:3:1: error: nrom: unknown key\n" in out
     git(project, "add", "-A")
     git(project, "commit", "-q", "-m", "broken")
     (project / "nets/same.yaml").write_text(spec("same"))
-    _, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
+    code, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
     assert "nets/same.yaml: could not be read before\n" in out
+    assert code == 1
+
+
+def test_what_could_never_be_read_did_not_change(project, cli):
+    (project / "nets/same.yaml").write_text("name: same\nextends: nosuch\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "broken")
+    code, out, _ = cli("review", "--base", "HEAD")
+    assert (code, out.splitlines()[0]) == (2, "no network changed; 1 cannot be read since HEAD")
+
+
+def test_a_shipped_network_is_what_it_was(project, cli):
+    code, found = networks(cli, "resnet18", "nets/same.yaml")
+    assert code == 0
+    assert {name: n["changed"] for name, n in found.items()} == {"resnet18": False, "nets/same.yaml": False}
+
+
+def test_a_shipped_network_installed_in_the_repository_is_what_it_was_unless_git_knows_it(project, cli, monkeypatch):
+    from resnet_gen import resources
+
+    folder = project / "venv" / "specs" / "resnet"
+    folder.mkdir(parents=True)
+    path = folder / "resnet18.yaml"
+    shutil.copy(resources.shipped_specs()["resnet18"], path)
+    shipped = {**resources.shipped_specs(), "resnet18": path}
+    for module in ("load", "difference.review", "project"):
+        monkeypatch.setattr(f"resnet_gen.{module}.shipped_specs", lambda: shipped)
+    assert networks(cli, "resnet18")[1]["resnet18"]["changed"] is False
+    git(project, "add", "-A")
+    assert networks(cli, "resnet18")[1]["resnet18"]["what"] == "new"
+
+
+def test_one_that_is_gone_can_be_named(project, cli):
+    code, found = networks(cli, "nets/gone.yaml")
+    assert (code, found["nets/gone.yaml"]["what"]) == (1, "removed")
+
+
+def test_where_two_branches_parted_is_hinted_at(project, cli):
+    code, _, err = cli("review", "--base", "HEAD...HEAD")
+    assert (code, err.splitlines()[1:]) == (2, ["hint: name one revision: `git merge-base` tells where two parted"])
 
 
 def test_networks_named_on_the_command_line_are_all(project, cli):
@@ -120,11 +162,12 @@ def test_networks_named_on_the_command_line_are_all(project, cli):
     assert set(found) == {"nets/same.yaml"}
 
 
-def test_a_spec_outside_the_repository_is_new(project, cli, tmp_path_factory):
+def test_a_spec_outside_the_repository_is_refused(project, cli, tmp_path_factory):
     path = tmp_path_factory.mktemp("outside") / "net.yaml"
     path.write_text(spec("net"))
-    _, found = networks(cli, str(path))
-    assert [n["what"] for n in found.values()] == ["new"]
+    code, out, err = cli("review", path, "--base", "HEAD")
+    message = f"{path}: error: in no revision of this repository, to compare it with\n"
+    assert (code, out, err.startswith(message)) == (2, "", True)
 
 
 def test_from_a_folder_inside(project, cli, monkeypatch):
@@ -172,7 +215,7 @@ def test_the_repository_is_left_as_it_is(project, cli):
 def test_what_cannot_be_is_refused(project, cli, arguments, message):
     code, out, err = cli("review", *arguments)
     assert message in out + err
-    assert code == (1 if "none" in message else 2)
+    assert code == 2
 
 
 def test_outside_a_repository(tmp_path, monkeypatch, cli):

@@ -169,12 +169,15 @@ TWICE = "error: --format and --output: {}\nhint: give each --format its --output
         ("--format json -o a -o b", TWICE.format("1 format and 2 outputs")),
         ("--format json -o a --format text -o ./a", "a: error: --output: named twice\n"),
         ("--format json -o - --format text -o -", "-: error: --output: named twice\n"),
-        ("-o wrong.yaml", "wrong.yaml: error: --output: one of the specs\n"),
+        ("-o wrong.yaml", "wrong.yaml: error: cannot be written: the command reads it\n"),
         ("-o none/a.xml", "none: error: cannot be written: there is no such folder\n"),
         ("-o good.yaml/a.xml", "good.yaml: error: cannot be written: there is no such folder\n"),
         ("-o folder", "folder: error: cannot be written: a folder has this name\n"),
         ("-o .", ".: error: cannot be written: a folder has this name\n"),
-        ("-o /dev/null", "/dev/null: error: cannot be written: not a file\n"),
+        (
+            "-o /dev/null",
+            "/dev/null: error: cannot be written: not a file\nhint: without it, or as '-', the output goes to stdout\n",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_is_verified(cli, arguments, message):
@@ -192,13 +195,13 @@ def test_an_unknown_format_is_refused(cli):
 def test_a_shipped_spec_is_no_output(cli):
     path = shipped_specs()["resnet18"]
     before = path.read_bytes()
-    assert cli("resnet18", "-o", path) == (2, "", f"{path}: error: --output: one of the specs\n")
+    assert cli("resnet18", "-o", path) == (2, "", f"{path}: error: cannot be written: the command reads it\n")
     assert path.read_bytes() == before
 
 
 def test_a_link_to_a_spec_is_no_output(cli):
     Path("link").symlink_to("wrong.yaml")
-    assert cli("wrong.yaml", "-o", "link") == (2, "", "link: error: --output: one of the specs\n")
+    assert cli("wrong.yaml", "-o", "link") == (2, "", "link: error: cannot be written: the command reads it\n")
 
 
 def test_a_link_is_written_through_and_stays(cli):

@@ -155,7 +155,8 @@ def _differences(path: Path, found: Found, theirs: Graph) -> Iterator[str]:
     yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:_MOST])
     if not (found.match.missing or found.match.unexplained):
         yield f"{path}: all operations are there, and other ones are put out"
-    pairs = f"{len(found.match.pairs):,} of the spec's {several(len(graph.nodes), 'operation')} match"
+    operations = several(len(graph.nodes), "operation")
+    pairs = f"from the input on, {len(found.match.pairs):,} of the spec's {operations} match"
     yield f"{path}: {pairs}; {_counts(theirs)} there, {_counts(graph)} in the spec"
 
 

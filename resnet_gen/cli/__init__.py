@@ -101,8 +101,15 @@ def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
     _say(str(message) if category.__name__ == "CodeWarning" else f"warning: {message}")
 
 
+def _print_anything() -> None:
+    """Let what stdout's encoding lacks, such as an arrow on Windows, be printed as Python writes it in ASCII."""
+    if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _exit_code(arguments: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
+    _print_anything()
     try:
         result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
     except Refused as refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -60,7 +60,7 @@ def bench_models(
     """Measure one or two models and print, write and draw the figures."""
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
-    _check_files(output, plot)
+    _check_files(output, plot, [Path(name) for name in (model, against, weights) if name])
     wanted = _wanted(batch, shapes)
     models = _models(_Model(model, runtime), against, against_runtime)
     made = Made(settings, weights, seed, fold)
@@ -143,7 +143,7 @@ def _measured(runners: Sequence[Runner], shapes: Sequence[tuple[int, ...]], effo
     return results
 
 
-def _check_files(output: Path | None, plot: Path | None) -> None:
+def _check_files(output: Path | None, plot: Path | None, read: Iterable[Path]) -> None:
     """Refuse before anything is measured what could not be written after it."""
     if plot is not None:
         if plot.suffix.lower() not in pictures.FORMATS:
@@ -151,7 +151,7 @@ def _check_files(output: Path | None, plot: Path | None) -> None:
         pictures.library()
     for path in (output, plot):
         if path is not None:
-            check_writable(path)
+            check_writable(path, read)
     if output is not None and plot is not None and output.resolve() == plot.resolve():
         raise refuse("--output and --plot name one file", str(plot))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
 from resnet_gen.emit.findings import FORMATS
-from resnet_gen.problems import refuse, shortened, suggest
+from resnet_gen.problems import Refused, refuse, shortened, suggest
 
 
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")
@@ -66,11 +67,16 @@ def verify(
     """
     from resnet_gen.cli import verifier
     from resnet_gen.cli.projects import held_to
+    from resnet_gen.project_files import candidates
 
-    held = held_to(specs, config, no_config)._replace(against=verifier.against(specs, against, weights))
-    chosen = verifier.chosen_rules(*held.rules(select, ignore))
-    told = verifier.destinations(forms, outputs, held.references)
-    held.check_outputs(outputs)
+    try:
+        held = held_to(specs, config, no_config)
+    except Refused as refused:
+        verifier.tell_unread(refused, verifier.destinations(forms, outputs, [config] if config else candidates()))
+        raise
+    held = held._replace(against=verifier.against(specs, against, weights))
+    chosen = verifier.chosen_rules(*held.rules(select, ignore), held.against)
+    told = verifier.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
     return verifier.verify(held, settings, chosen, told)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,13 +53,22 @@ def predictor(
     return predicted
 
 
+def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
+    """Where the comparison goes, None for stdout; raises `Refused` for what cannot be written to, or is `read`."""
+    if output is None or str(output) == "-":
+        return None
+    from resnet_gen.write import check_writable
+
+    check_writable(output, read)
+    return output
+
+
 def put_out(text: str, output: Path | None) -> None:
-    """Write to a file and name it, or else to stdout; raises `Refused` for what cannot be written to."""
+    """Write to a file and name it, or else to stdout."""
     if output is None:
         click.echo(text, nl=False)
         return
-    from resnet_gen.write import check_writable, write_file
+    from resnet_gen.write import write_file
 
-    check_writable(output)
     write_file(output, text.encode())
     click.echo(output)

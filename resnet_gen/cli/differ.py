@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.comparing import prediction, predictor, put_out
+from resnet_gen.cli.comparing import checked, prediction, predictor, put_out
 from resnet_gen.precision import Precision
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ def diff(
              resnet-gen diff main:nets/mine.yaml nets/mine.yaml --format markdown
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
+    from resnet_gen.load import files
+
+    output = checked(output, chain(files(before), files(after or before), [Path(device or before)]))
     sides = _sides(before, after, settings)
     predicted = predictor(device, precision, batch)
     report = _report(sides, predicted and predicted(*sides))

@@ -46,12 +46,14 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     from resnet_gen.infer.checkpoint import holds_weights
 
     called = _name(file, name)
+    spec = output / f"{called}.yaml" if output and output.is_dir() else output
+    _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
     if holds_weights(file):
-        return _import_checkpoint(file, called, output, choices)
-    return _import_onnx(file, called, output, choices)
+        return _import_checkpoint(file, called, spec, choices)
+    return _import_onnx(file, called, spec, choices)
 
 
-def _import_checkpoint(file: Path, name: str, output: Path | None, choices: dict[str, Any]) -> int:
+def _import_checkpoint(file: Path, name: str, spec: Path | None, choices: dict[str, Any]) -> int:
     from resnet_gen.infer.checkpoint import account, recognize
     from resnet_gen.infer.written import written
     from resnet_gen.problems import Problem, refuse
@@ -66,7 +68,7 @@ def _import_checkpoint(file: Path, name: str, output: Path | None, choices: dict
         return 1
     text = written(found.data, [f"Recognized by the names and shapes in {file.name}."])
     report = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
-    _put(text, name, output, choices, json.dumps(report, indent=2))
+    _put(text, spec, choices, json.dumps(report, indent=2))
     for line in account(found):
         click.echo(line, err=True)
     return 0
@@ -84,7 +86,7 @@ def _name(file: Path, name: str | None) -> str:
     return called
 
 
-def _import_onnx(file: Path, name: str, output: Path | None, choices: dict[str, Any]) -> int:
+def _import_onnx(file: Path, name: str, spec: Path | None, choices: dict[str, Any]) -> int:
     from resnet_gen.infer.account import account, as_json, refusal
     from resnet_gen.infer.infer import Unexplained, infer
     from resnet_gen.infer.shipped import extending, same_as
@@ -103,7 +105,7 @@ def _import_onnx(file: Path, name: str, output: Path | None, choices: dict[str, 
     same = same_as(found, read.graph)
     data = extending(found, choices["parent"]) if choices["parent"] else found.data
     text = written(data, _comments(file, same))
-    _put(text, name, output, choices, json.dumps(as_json(found, read.graph, same), indent=2), (found, read))
+    _put(text, spec, choices, json.dumps(as_json(found, read.graph, same), indent=2), (found, read))
     for line in account(found, read, same, weights=choices["weights"] is not None):
         click.echo(line, err=True)
     return 0
@@ -127,8 +129,7 @@ def _comments(file: Path, same: list[str]) -> list[str]:
 
 def _put(
     text: str,
-    name: str,
-    output: Path | None,
+    spec: Path | None,
     choices: dict[str, Any],
     report: str,
     carried: tuple[Inferred, Read] | None = None,
@@ -138,9 +139,7 @@ def _put(
 
     from resnet_gen.write import Transaction
 
-    spec = None if output is None else output / f"{name}.yaml" if output.is_dir() else output
     weights: Path | None = choices["weights"]
-    _free([path for path in (spec, weights) if path], choices["force"])
     with ExitStack() as stack:
         if spec:
             stack.enter_context(Transaction(spec.parent)).text(spec.name, text)
@@ -155,10 +154,12 @@ def _put(
         click.echo(text, nl=False)
 
 
-def _free(paths: list[Path], force: bool) -> None:
+def _free(paths: list[Path], force: bool, read: Path) -> None:
     from resnet_gen.problems import refuse
+    from resnet_gen.write import check_apart
 
     for path in paths:
+        check_apart(path, [read])
         if path.exists() and not force:
             raise refuse("exists already", str(path), "--force replaces it")
 

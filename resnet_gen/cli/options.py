@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +35,16 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-FOLDER = FILE = _Place(path_type=Path)
+class _File(_Place):
+    """A file, or a folder that is there."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).endswith(("/", os.sep)) and not Path(value).is_dir():
+            self.fail(f"there is no folder '{value}'.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
 RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
 """As in `engine.runtimes`, which loads too much to be imported for a help page."""
 CONVENTIONS = ("macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper")

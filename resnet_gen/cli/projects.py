@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,14 +37,14 @@ class Held(NamedTuple):
         """Whether a file, there or not, is one of the specs that the project names; none is where others were named."""
         return bool(self.whole and self.contract and self.contract.project.means(path))
 
-    def check_outputs(self, outputs: Sequence[Path]) -> None:
-        """Refuse to write over the project file or its lock."""
+    def read(self) -> Iterator[Path]:
+        """The files that are read of the project and its specs."""
+        from resnet_gen.load import files
+
         if self.contract:
-            project = self.contract.project
-            own = {os.path.realpath(path) for path in (project.path, project.lock_path)}
-            for output in outputs:
-                if os.path.realpath(output) in own:  # which takes a circle of links, too
-                    raise refuse("--output: a file of the project", str(output))
+            yield from (self.contract.project.path, self.contract.project.lock_path)
+        for reference in self.references:
+            yield from files(reference)
 
 
 def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Held:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.comparing import prediction, predictor, put_out
+from resnet_gen.cli.comparing import checked, prediction, predictor, put_out
 from resnet_gen.precision import Precision
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def review(
     """Show what changed in each network since a git revision, and what verify finds now.
 
     Without a SPEC, the networks of the project file are compared, and those that are gone are named too. With
-    --format markdown it is one comment for a pull request. Exit code 0 if nothing changed, 1 if something did.
+    --format markdown it is one comment for a pull request. Exit code 0 if nothing changed, 1 if something
+    did, 2 if a spec cannot be read.
 
     \b
     Example: resnet-gen review --base main
@@ -54,11 +55,14 @@ def review(
 
     predicted = predictor(device, precision, batch)
     held = held_to(specs, config, no_config)
+    output = checked(output, held.read())
     networks = reviewed(held.references, base, held.means)
     outcomes = verifier.examined(held, (), verifier.chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     told = Review(base, networks, findings, _latencies(networks, predicted) if predicted else {})
     put_out(_written(told, form), output)
+    if any(network.unread for network in networks):
+        return 2
     return int(bool(told.changed))
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +12,9 @@ import click
 
 from resnet_gen.cli.projects import Held
 from resnet_gen.emit.findings import FORMATS
-from resnet_gen.load import find
 from resnet_gen.problems import Refused, refuse, several, shortened, suggest
 from resnet_gen.verify import RULES, Rule
-from resnet_gen.verify.outcome import Outcome, examine
+from resnet_gen.verify.outcome import Outcome, examine, project_unread
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 from resnet_gen.write import check_writable, write_file
 
@@ -28,15 +26,21 @@ class Destination(NamedTuple):
     file: Path | None
 
 
-def chosen_rules(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
-    """The ids of the rules that `--select` and `--ignore` leave; raises `Refused` where there is no such rule."""
+def chosen_rules(select: Sequence[str], ignore: Sequence[str], asked: Iterable[Rule] = ()) -> frozenset[str]:
+    """The ids of the rules that `--select` and `--ignore` leave, those that are `asked` for among them.
+
+    Raises `Refused` where there is no such rule, or where all that was asked for is ignored.
+    """
     selected, ignored = _ids("--select", select), _ids("--ignore", ignore)
     both = [word for word in selected if word in ignored]
     if both:
         raise refuse(f"--select and --ignore both name '{both[0]}'", hint="leave it away from one of them")
     if InvalidSpec.id in ignored:
         raise refuse(f"--ignore: '{InvalidSpec.id}' cannot be ignored", hint="leave the spec away")
-    return frozenset(selected or RULES).difference(ignored)
+    wanted = {rule.id for rule in asked}
+    if wanted and wanted.issubset(ignored):
+        raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
+    return frozenset(selected or RULES).union(wanted).difference(ignored)
 
 
 def _ids(option: str, texts: Sequence[str]) -> list[str]:
@@ -48,29 +52,20 @@ def _ids(option: str, texts: Sequence[str]) -> list[str]:
     return words
 
 
-def destinations(forms: Sequence[str], outputs: Sequence[Path], references: Sequence[str]) -> list[Destination]:
-    """Each `--format` with its `--output`; raises `Refused` for what could not be written."""
+def destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[Path]) -> list[Destination]:
+    """Each `--format` with its `--output`; raises `Refused` for what could not be written, or is `read`."""
     if len(forms) != max(1, len(outputs)):
         counts = f"{several(len(forms), 'format')} and {several(len(outputs), 'output')}"
         raise refuse(f"--format and --output: {counts}", hint="give each --format its --output; '-' is stdout")
-    resolved, read = [os.path.realpath(output) for output in outputs], _read_from(references)
+    resolved = [os.path.realpath(output) for output in outputs]
     for output, path in zip(outputs, resolved, strict=True):
         if resolved.count(path) > 1:
             raise refuse("--output: named twice", str(output))
-        if path in read:
-            raise refuse("--output: one of the specs", str(output))
-    files = [None if str(output) == "-" else output for output in outputs]
-    for file in filter(None, files):
-        check_writable(file)
-    return [Destination(*pair) for pair in zip(forms, files or [None], strict=True)]
-
-
-def _read_from(references: Sequence[str]) -> set[str]:
-    found = set()
-    for reference in references:
-        with suppress(Refused):
-            found.add(os.path.realpath(find(reference)))
-    return found
+    places = [None if str(output) == "-" else output for output in outputs]
+    known = list(read) if any(places) else []
+    for file in filter(None, places):
+        check_writable(file, known)
+    return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
 
 
 def against(references: Sequence[str], file: Path | None, weights: Path | None) -> tuple[Rule, ...]:
@@ -86,6 +81,14 @@ def against(references: Sequence[str], file: Path | None, weights: Path | None) 
     return rules(file, weights)
 
 
+def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
+    """Tell of a project file that cannot be read, wherever that is not told as text."""
+    outcome = project_unread(refused.problems)
+    for destination in told:
+        if outcome and destination.form != "text":
+            _tell(destination, [outcome])
+
+
 def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
@@ -95,11 +98,10 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
         if live:
             click.echo(_render("text", [outcome]), nl=False)
     for destination in told:
-        if destination.file is not None:
-            write_file(destination.file, _render(destination.form, outcomes).encode())
+        if destination.file or not live:
+            _tell(destination, outcomes)
+        if destination.file:
             click.echo(destination.file, err=any(other.file is None for other in told))
-        elif not live:
-            click.echo(_render(destination.form, outcomes), nl=False)
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
@@ -116,6 +118,14 @@ def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Ite
         yield outcome
     if held.contract and held.whole and len(names) == len(held.references):
         yield held.contract.outcome(names, chosen)
+
+
+def _tell(destination: Destination, outcomes: Sequence[Outcome]) -> None:
+    text = _render(destination.form, outcomes)
+    if destination.file:
+        write_file(destination.file, text.encode())
+    else:
+        click.echo(text, nl=False)
 
 
 def _render(form: str, outcomes: Sequence[Outcome]) -> str:

@@ -11,7 +11,8 @@ from resnet_gen.difference.compare import Difference, compare
 from resnet_gen.difference.revision import Moves, Revision, moves
 from resnet_gen.difference.sides import Side, side
 from resnet_gen.load import find
-from resnet_gen.problems import Problem, Refused
+from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.resources import shipped_specs
 
 
 class Reviewed(NamedTuple):
@@ -27,6 +28,11 @@ class Reviewed(NamedTuple):
     difference: Difference | None = None
     problems: tuple[Problem, ...] = ()
     now: bool = True
+
+    @property
+    def unread(self) -> bool:
+        """Whether it cannot be read as it is now."""
+        return bool(self.problems) and self.now
 
     @property
     def changed(self) -> bool:
@@ -47,19 +53,40 @@ def review(references: Iterable[str], base: str, belongs: Callable[[Path], bool]
 
 
 def _reviewed(reference: str, base: str, since: Moves) -> Reviewed:
-    path = PurePath(os.path.relpath(find(reference).resolve(), since.root.resolve())).as_posix()
+    file = find(reference)
+    path = PurePath(os.path.relpath(file.resolve(), since.root.resolve())).as_posix()
     then = Revision(base, since.renamed.get(path, path))
+    if path.startswith("../"):
+        return _elsewhere(reference)
+    if not file.exists() and then.exists():
+        return _gone(path, base, since)
     try:
         after = side(reference)
     except Refused as refused:
         return Reviewed(reference, problems=refused.problems)
-    if path.startswith("../") or not then.exists():
-        return Reviewed(reference, after=after)
+    if not then.exists():
+        own = since.tracks(path) or not _shipped(reference)  # a shipped one may be installed below the root
+        return Reviewed(reference, after=after) if own else _same(reference, after)
     try:
         before = side(str(then))
     except Refused as refused:
         return Reviewed(reference, after=after, problems=refused.problems, now=False)
     return Reviewed(reference, before, after, compare(before.graph, after.graph))
+
+
+def _shipped(reference: str) -> bool:
+    return reference in shipped_specs()
+
+
+def _elsewhere(reference: str) -> Reviewed:
+    """A spec that no revision of the repository has: a shipped one is what it was."""
+    if not _shipped(reference):
+        raise refuse("in no revision of this repository, to compare it with", reference, "give the path of one that is")
+    return _same(reference, side(reference))
+
+
+def _same(reference: str, after: Side) -> Reviewed:
+    return Reviewed(reference, after, after, Difference(after.graph, after.graph, (), ()))
 
 
 def _gone(path: str, base: str, since: Moves) -> Reviewed:

@@ -100,7 +100,9 @@ class Revision:
         close = closest(self.name, refs)
         hint = f"did you mean '{close}'?" if close else None
         if self._git("rev-parse", "--is-shallow-repository").strip() == b"true":
-            hint = f"this clone is shallow: `git fetch origin {self.name}`, or fetch all of it with --unshallow"
+            hint = "this clone is shallow: `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`"
+        elif "..." in self.name:
+            hint = "name one revision: `git merge-base` tells where two parted"
         return refuse(f"git knows no revision '{shortened(self.name)}'", str(self), hint)
 
     def _check_there(self, path: str) -> None:
@@ -148,7 +150,7 @@ class Revision:
                 timeout=TIMEOUT,
             )
         except FileNotFoundError:
-            hint = "for a file whose name has a colon, write its path as './a:b.yaml'"
+            hint = "for a file whose name has a colon, write its path as './a:b.yaml'" if self.path != "." else None
             raise refuse("git is not installed, which reads revisions", str(self), hint) from None
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise refuse(f"git cannot be run: {error}", str(self)) from None
@@ -172,6 +174,11 @@ class Moves(NamedTuple):
     renamed: dict[str, str]
     """Paths of the revision by those of now."""
     deleted: tuple[str, ...]
+    here: Revision
+
+    def tracks(self, path: str) -> bool:
+        """Whether git knows a file of the working tree."""
+        return bool(self.here._ask("ls-files", "--full-name", "--", str(self.root / path)))
 
 
 def moves(name: str) -> Moves:
@@ -189,7 +196,7 @@ def moves(name: str) -> Moves:
             renamed[next(words)] = old
         else:
             deleted.append(old)
-    return Moves(root, renamed, tuple(deleted))
+    return Moves(root, renamed, tuple(deleted), here)
 
 
 def parse(text: str) -> Revision | None:

@@ -122,6 +122,13 @@ def of_project(file: str, rules: Iterable[str], covered: Iterable[str], problems
     return Outcome(file, file, tuple(rules), tuple(covered), findings)
 
 
+def project_unread(problems: Sequence[Problem]) -> Outcome | None:
+    """The outcome of a project file that cannot be read; None where what is wrong stands in no file."""
+    file = next((place.file for place in (_place(problem.where, None) for problem in problems) if place.file), None)
+    invalid = tuple(_finding(problem, file) for problem in problems)
+    return Outcome(file, file, (InvalidSpec.id,), invalid=invalid) if file else None
+
+
 def _unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:
     shown = shown_as(reference)
     file = _relative(shown) if shown else None

@@ -45,15 +45,18 @@ class Review:
 
     def headline(self) -> str:
         """How many networks changed, and whether promises are broken."""
-        of = f"{len(self.changed):,} of {several(len(self.networks), 'network')}"
-        changed = f"{of} changed" if self.changed else "no network changed"
-        return f"{changed}; {several(len(self.findings), 'finding')}" if self.findings else changed
+        unread = sum(network.unread for network in self.networks)
+        changed = len(self.changed) - unread
+        of = f"{changed:,} of {several(len(self.networks), 'network')} changed"
+        told = [of if changed else "no network changed"]
+        told += [f"{unread:,} cannot be read"] if unread else []
+        return "; ".join([*told, *([several(len(self.findings), "finding")] if self.findings else [])])
 
 
 def what(network: Reviewed) -> str:
     """What became of a network, in words."""
     if network.problems:
-        return "cannot be read" if network.now else "could not be read before"
+        return "cannot be read" if network.unread else "could not be read before"
     if network.difference is None:
         return "new" if network.after else "removed"
     return "; ".join(clauses(network.difference)[:4])

@@ -137,9 +137,9 @@ def _bytes(subject: Subject, budget: SizeBudget) -> int:
 
 
 def _shown(figure: float) -> str:
-    """A whole number as it is, a time in microseconds or in two digits."""
+    """A whole number as it is, unless it is beyond counting; a time in microseconds or in two digits."""
     if isinstance(figure, int):
-        return f"{figure:,}"
+        return f"{figure:,}" if figure < 10**18 else f"{float(figure):.3e}" if figure < 10**300 else "more than 1e300"
     return f"{figure:,.3f}".rstrip("0").rstrip(".") if figure >= 1e-3 else f"{figure:.2g}"
 
 

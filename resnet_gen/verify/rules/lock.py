@@ -58,7 +58,8 @@ class AsLocked(Rule):
                 hint = f"`resnet-gen lock --check {name}` tells all, `resnet-gen lock {name}` takes it as meant"
                 yield self.finding(subject, ("name",), f"{name}: not as locked: {words}", hint)
         elif self._is_own(subject) and name not in self._lock.networks:
-            yield self.finding(subject, ("name",), f"{name}: not in the lock", f"`resnet-gen lock {name}` adds it")
+            hint = f"`resnet-gen lock {_given(subject)}` adds it"
+            yield self.finding(subject, ("name",), f"{name}: not in the lock", hint)
 
     def _before(self, subject: Subject) -> LockedNetwork | None:
         """The subject as it is locked; None if it is not, be it as another network of its name is."""
@@ -73,3 +74,9 @@ class AsLocked(Rule):
 
     def _is_own(self, subject: Subject) -> bool:
         return len(subject.loaded.own) == 1 and self._project.has(subject.loaded.path)
+
+
+def _given(subject: Subject) -> str:
+    """The spec as commands take it; a file of another name than its network's by its path."""
+    loaded = subject.loaded
+    return loaded.own[0].name if loaded.path and loaded.path.stem != loaded.spec.name else loaded.spec.name

@@ -1,0 +1,69 @@
+"""What a command reads, it never writes over, whichever option names it and by whatever name."""
+
+import pytest
+
+SPEC = "name: mine\nextends: parent.yaml\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, cli):
+    """A folder with a spec, its parent, its model and that model's weights."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parent.yaml").write_text("name: parent\nextends: cifar-resnet20\nstages: {depths: [1, 1, 1]}\n")
+    (tmp_path / "mine.yaml").write_text(SPEC)
+    assert cli("build", "mine.yaml", "-o", ".")[0] == 0
+    assert cli("import", "mine.onnx", "-o", "other.yaml", "--weights", "w.safetensors")[0] == 0
+    (tmp_path / "link.onnx").symlink_to("mine.onnx")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify mine.yaml --against mine.onnx -o mine.onnx",
+        "verify mine.yaml --against mine.onnx -o link.onnx",
+        "verify mine.yaml --against mine.onnx --weights w.safetensors --format json -o w.safetensors",
+        "verify mine.yaml -o mine.yaml",
+        "verify mine.yaml -o parent.yaml",
+        "diff mine.yaml mine.onnx -o mine.onnx",
+        "diff mine.yaml mine.onnx -o mine.yaml",
+        "diff mine.yaml --set activation=silu -o parent.yaml",
+        "bench mine.onnx --repeat 1 -o mine.onnx",
+        "bench mine.onnx --repeat 1 --against ./link.onnx --plot a.svg -o mine.onnx",
+        "import mine.onnx -o mine.onnx --force",
+        "import mine.onnx -o new.yaml --weights link.onnx --force",
+        "import w.safetensors -o w.safetensors --force",
+    ],
+)
+def test_a_file_that_is_read_is_no_output(project, cli, command):
+    before = contents(project)
+    code, out, err = cli(*command.split())
+    output = command.split("-o ")[1].split()[0] if "new.yaml" not in command else "link.onnx"
+    assert (code, out, err) == (2, "", f"{output}: error: cannot be written: the command reads it\n")
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("command", ["verify mine.yaml", "diff mine.yaml parent.yaml"])
+def test_a_name_of_an_open_stream_is_no_file(project, cli, command, name):
+    code, out, err = cli(*command.split(), "-o", name)
+    assert (code, out) == (2, "")
+    assert err.endswith(" cannot be written: not a file\nhint: without it, or as '-', the output goes to stdout\n")
+
+
+def test_a_dash_is_stdout(project, cli):
+    assert cli("diff", "mine.yaml", "parent.yaml", "-o", "-") == cli("diff", "mine.yaml", "parent.yaml")
+
+
+@pytest.mark.parametrize(
+    "command", ["import mine.onnx -o new/", "verify mine.yaml -o new/", "diff mine.yaml mine.onnx -o new/"]
+)
+def test_a_folder_that_is_not_there_is_no_file_of_that_name(project, cli, command):
+    code, _, err = cli(*command.split())
+    assert code == 2
+    assert "there is no folder 'new/'." in err
+    assert not (project / "new").exists()
