@@ -321,6 +321,22 @@ def test_a_shallow_clone_says_how_to_get_the_rest(here, project, tmp_path_factor
 
 
 @needs_git
+def test_links_of_a_revision_are_followed(project):
+    (project / "nets" / "link.yaml").symlink_to("../nets/again.yaml")
+    (project / "nets" / "again.yaml").symlink_to("mine.yaml")
+    (project / "nets" / "round.yaml").symlink_to("round.yaml")
+    (project / "nets" / "out.yaml").symlink_to("../../x.yaml")
+    git(project, "add", "-A")
+    assert diff(project, ":nets/link.yaml", "nets/mine.yaml")[0] == 0
+    git(project, "commit", "-qm", "links")
+    assert diff(project, "HEAD:nets/link.yaml", ":nets/mine.yaml")[0] == 0
+    assert diff(project / "nets", "HEAD:./link.yaml", ":./mine.yaml")[0] == 0
+    for name, words in (("round", "a circle of links"), ("out", "x.yaml' is no path of the repository")):
+        code, _, err = diff(project, f"HEAD:nets/{name}.yaml", "resnet18")
+        assert (code, words in err) == (2, True), err
+
+
+@needs_git
 @pytest.mark.parametrize("name", ["../../outside.yaml", "/outside.yaml"])
 def test_a_parent_outside_the_repository_is_refused(here, project, name):
     (project / "nets" / "mine.yaml").write_text(SPEC.replace("base.yaml", name))

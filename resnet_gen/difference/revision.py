@@ -15,6 +15,9 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.source import MAX_BYTES, Source, read_file
 
 TIMEOUT = 60
+LINK = b"120000 "
+"""The mode of a symbolic link."""
+MOST_LINKS = 16
 _QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 """Messages in English, which are told apart below, and no question that nobody answers."""
 
@@ -55,7 +58,7 @@ class Revision:
     def _fetch(self, path: str, folder: Path, known: set[str]) -> None:
         """Write a file of the revision and, of a spec, those that it names; what is not there, loading refuses."""
         known.add(path)
-        data = self._read(path)
+        data = self._read(self._followed(path))
         if data is None:
             return
         target = folder / path
@@ -126,6 +129,16 @@ class Revision:
         if int(size) > MAX_BYTES:
             return b" " * (MAX_BYTES + 1)
         return self._ask("cat-file", "blob", f"{self._tree}:{path}")
+
+    def _followed(self, path: str) -> str:
+        """Where a symbolic link of the revision leads to; any other path itself. Raises `Refused` if it leads out."""
+        where = ("ls-tree", "-z", "--full-tree", self._tree, "--") if self._tree else ("ls-files", "-s", "-z", "--")
+        for _ in range(MOST_LINKS):
+            told = self._ask(*where, path if self._tree else f":(top,literal){path}") or b""
+            if not told.startswith(LINK):
+                return path
+            path = self._inside(posixpath.join(posixpath.dirname(path), os.fsdecode(self._read(path) or b"")), None)
+        raise refuse("a circle of links", str(self))
 
     def _git(self, *arguments: str) -> bytes:
         """What git answers; raises `Refused` if it does not."""
