@@ -15,7 +15,7 @@ from resnet_gen.infer.written import written
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
-from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GroupNorm
+from resnet_gen.ops import Activation, Add, AvgPool, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
@@ -268,6 +268,24 @@ class TestRefusals:
             "'layer4.1.relu2'\n"
             "hint: 66 of 67 operations are explained, up to stage 4, block 2 ('basic')"
         )
+
+    @pytest.mark.parametrize("pool", [GlobalMaxPool(), MaxPool(7, 1), MaxPool(7, 7)])
+    @pytest.mark.parametrize("fold", [False, True])
+    def test_a_pooling_that_no_head_has_is_not_taken_for_a_stage_s(self, pool, fold):
+        graph = self.changed("resnet18", "avgpool", op=pool)
+        found = infer(folded(graph) if fold else graph, "found")
+        assert (found.node.name, found.together) == ("avgpool", False)
+        assert found.place == "stage 4, block 2 ('basic')"
+
+    def test_a_pooling_of_another_window_is_no_stage_s(self):
+        graph = lower(load("vgg11", ["stages.strides=[2,2,2,2,1]", "head={kind: mlp, pool: 1, hidden: [8]}"]))
+        net = Net(Value("input", (3, 224, 224)))
+        values = {"input": net.input}
+        for node in graph.nodes:
+            op = MaxPool(14, 14) if isinstance(node.op, AvgPool) else node.op
+            values[node.output.name] = net.add(node.name, op, *(values[v.name] for v in node.inputs))
+        other = net.graph("other", [values[graph.outputs[0].name]])
+        assert isinstance(infer(other, "found").node.op, MaxPool)
 
     def test_an_output_where_no_block_ends(self):
         graph = lower(load("resnet18"))
