@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.ops import Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op, Shape
+from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Linear, MaxPool, Mul, Op, Shape
 
 
 class Match(NamedTuple):
@@ -47,6 +47,8 @@ def match(first: Graph, second: Graph) -> Match:
 
 def visible(op: Op) -> Op:
     """The operation without what no file shows of it."""
+    if isinstance(op, Activation) and not op.sloped:
+        return Activation(op.function)
     if isinstance(op, Conv) and (op.bias_fill, op.standardize, op.stored) != (0.0, None, None):
         return replace(op, bias_fill=0.0, standardize=None, stored=None)
     return replace(op, stored=None) if isinstance(op, Linear) and op.stored else op

@@ -345,6 +345,25 @@ def test_one_network_is_locked_by_its_name_and_the_others_stay(project, cli):
     assert cli("lock", "nte")[2].startswith("error: there is no spec 'nte'\n")
 
 
+def test_a_network_whose_file_is_called_otherwise_is_locked_by_its_name(project, cli):
+    write("networks/fresh.yaml", NET.replace("name: net", "name: zed"))
+    write("networks/broken.yaml", "name: [")
+    assert cli("lock", "zed") == (0, "resnet-gen.lock\n", "1 network locked: 0 changed, 1 new, 0 gone\n")
+    assert 'spec = "networks/fresh.yaml"' in Path("resnet-gen.lock").read_text()
+    write("networks/last.yaml", NET.replace("name: net", "name: resnet18"))
+    assert cli("lock", "resnet18")[0] == 0, "`verify` says `resnet-gen lock resnet18` of it"
+    assert 'spec = "networks/last.yaml"' in Path("resnet-gen.lock").read_text()
+
+
+def test_two_networks_of_one_name_are_refused_where_it_is_asked_for(project, cli):
+    for file in ("one", "two"):
+        write(f"networks/{file}.yaml", NET.replace("name: net", "name: zed"))
+    code, out, err = cli("lock", "zed")
+    assert (code, out) == (2, "")
+    assert "two specs are called 'zed': 'networks/one.yaml' and 'networks/two.yaml'" in err
+    assert not Path("resnet-gen.lock").exists()
+
+
 def test_a_network_of_the_project_goes_before_the_shipped_one_of_its_name(project, cli):
     change("name: net", "name: resnet18")
     Path("networks/net.yaml").rename("networks/resnet18.yaml")

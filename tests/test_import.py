@@ -105,6 +105,17 @@ def test_a_shipped_network_is_told_and_can_be_extended(cli, model):
     ]
 
 
+def test_a_network_that_takes_its_weights_as_they_are_is_not_told_as_one_that_standardizes_them(cli, model):
+    file = model("resnetv2_50x1_bit", "--set", "weight_standardization=null")
+    code, out, err = cli("import", file, "--extends", "resnetv2_50x1_bit")
+    same = "omputes what the shipped 'resnetv2_50x1_bit' does with its weights standardized already"
+    assert (code, out.splitlines()[0]) == (0, f"# Recovered from {file.name}. C{same}.")
+    assert out.endswith("\nweight_standardization: null\n")
+    assert f"\nsame: c{same}\n" in err
+    told = json.loads(cli("import", file, "--format", "json")[1])
+    assert (told["same_as"], told["same_as_standardized"]) == ([], ["resnetv2_50x1_bit"])
+
+
 def test_a_shipped_network_is_needed_to_extend(cli, model, tmp_path):
     file = model("cifar-resnet20")
     code, out, err = cli("import", file, "--extends", TINY)
@@ -202,8 +213,8 @@ class TestWriting:
             "depths": [2, 2, 2, 2], "widths": {"kind": "double", "first": 8}, "block": "basic",
         }  # fmt: skip
         assert {k: v for k, v in told.items() if k != "spec"} == {
-            "operations": 69, "same_as": [], "folded": False, "naming": "torchvision", "renamed": {},
-            "outputs": {"y": "logits"},
+            "operations": 69, "same_as": [], "same_as_standardized": [], "folded": False, "naming": "torchvision",
+            "renamed": {}, "outputs": {"y": "logits"},
         }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from resnet_gen.cli import options
 
 if TYPE_CHECKING:
     from resnet_gen.infer.proof import Inferred
+    from resnet_gen.infer.shipped import Same
     from resnet_gen.reading import Read
 
 
@@ -122,9 +123,10 @@ def _read(file: Path) -> tuple[Read, str | None]:
     return read(file, partial=True), why
 
 
-def _comments(file: Path, same: list[str]) -> list[str]:
-    named = ", ".join(f"'{name}'" for name in same)
-    return [f"Recovered from {file.name}." + (f" Computes what the shipped {named} does." if same else "")]
+def _comments(file: Path, same: list[Same]) -> list[str]:
+    from resnet_gen.infer.shipped import told
+
+    return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in told(same))))]
 
 
 def _put(

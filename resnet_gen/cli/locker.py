@@ -63,7 +63,7 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
 def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:
     """The specs to lock: those named, else the project's, else those that are locked and still there."""
     if specs:
-        return tuple(_meant(spec, project, lock) for spec in specs)
+        return tuple(reference for spec in specs for reference in _meant(spec, project, lock))
     if project and project.settings.specs:
         return project.references
     if lock is None:
@@ -73,12 +73,23 @@ def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | No
     return tuple(r for r in recorded if r in shipped_specs() or Path(r).exists())
 
 
-def _meant(word: str, project: Project | None, lock: Lock | None) -> str:
+def _meant(word: str, project: Project | None, lock: Lock | None) -> tuple[str, ...]:
     """A spec as it is named on the command line: networks of the lock and the project by their name alone, too."""
     if lock and word in lock.networks:
-        return _recorded(lock.networks[word], lock)
+        return (_recorded(lock.networks[word], lock),)
     of_project = project.references if project else ()
-    return next((reference for reference in of_project if Path(reference).stem == word), word)
+    called = [reference for reference in of_project if Path(reference).stem == word][:1]
+    if not called and not Path(word).exists():
+        called = [reference for reference in of_project if _name(reference) == word]
+    return tuple(called) or (word,)
+
+
+def _name(reference: str) -> str | None:
+    """What the network of a spec is called; None if the spec cannot be read."""
+    try:
+        return load(reference).spec.name
+    except Refused:
+        return None
 
 
 def _recorded(network: LockedNetwork, lock: Lock) -> str:

@@ -13,7 +13,7 @@ from resnet_gen.difference.pairing import StagePair, pair
 from resnet_gen.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node
 from resnet_gen.matching import match, plain
-from resnet_gen.ops import Conv, Linear, Op
+from resnet_gen.ops import Activation, Conv, Linear, Op
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "follows"]
 """What happened to a layer; `follows` is what comes from a change elsewhere: another shape, or another operand where
@@ -185,9 +185,15 @@ def _settings(a: Op, b: Op) -> Iterator[Setting]:
     if type(a) is not type(b):
         yield Setting("operation", type(a).__name__, type(b).__name__)
         return
-    for name in (f.name for f in fields(a)):
+    for name in _names(a, b):
         if (old := getattr(a, name)) != (new := getattr(b, name)):
             yield Setting(_CALLED.get((type(a), name), name), old, new)
+
+
+def _names(a: Op, b: Op) -> Iterator[str]:
+    """The settings of two operations of one type; of activations a slope only where both have one."""
+    slopes = not isinstance(a, Activation) or not isinstance(b, Activation) or (a.sloped and b.sloped)
+    return (f.name for f in fields(a) if slopes or f.name != "slope")
 
 
 _CALLED: dict[tuple[type[Op], str], str] = {

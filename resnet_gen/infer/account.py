@@ -9,6 +9,7 @@ from typing import Any
 from resnet_gen.graph import Graph, Node
 from resnet_gen.infer.infer import Unexplained
 from resnet_gen.infer.proof import Inferred
+from resnet_gen.infer.shipped import Same, told
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import Problem, several, shortened
 from resnet_gen.reading import Opaque, Read
@@ -16,11 +17,11 @@ from resnet_gen.reading import Opaque, Read
 _NAMED = 3
 
 
-def account(found: Inferred, read: Read, same: Sequence[str], *, weights: bool) -> list[str]:
+def account(found: Inferred, read: Read, same: Sequence[Same], *, weights: bool) -> list[str]:
     """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
-    lines += [f"same: computes what the shipped '{name}' does" for name in same]
+    lines += [f"same: computes {words}" for one in same for words in told([one])]
     lines += [*_norms(found), *_names(found)]
     return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
 
@@ -95,12 +96,13 @@ def _what(node: Node) -> str:
     return f"{type(node.op).__name__}({shown})"
 
 
-def as_json(found: Inferred, given: Graph, same: Sequence[str]) -> dict[str, Any]:
+def as_json(found: Inferred, given: Graph, same: Sequence[Same]) -> dict[str, Any]:
     """A recovered specification and what is said of it, as one object."""
     return {
         "spec": found.data,
         "operations": len(given.nodes),
-        "same_as": list(same),
+        "same_as": [one.name for one in same if not one.standardized],
+        "same_as_standardized": [one.name for one in same if one.standardized],
         "folded": found.folded,
         "naming": found.naming.kind,
         "renamed": found.naming.renamed,

@@ -172,13 +172,19 @@ class _Reader:
         attention = next(iter(net.met), None)
         number = number_of(end)
         found = unit._replace(shortcuts=(shortcut,), attention=attention, end=number, bare=is_bare(end))
-        return found._replace(pool=self._pool(number))
+        return found._replace(pool=self._pool(number, [*units, unit]))
 
-    def _pool(self, number: int) -> MaxPool | None:
-        """The pooling that ends a stage after this value."""
+    def _pool(self, number: int, units: Sequence[Unit]) -> MaxPool | None:
+        """The pooling that ends a stage after this value, the last of these blocks'.
+
+        All have one window, and no block strides beside them; any other is for the head to explain.
+        """
         if len(self.flow.readers[number]) != 1:
             return None
-        return next((op for _, op in self.flow.reading(number, MaxPool) if not (op.padding or op.ceil)), None)
+        op = next((op for _, op in self.flow.reading(number, MaxPool)), None)
+        if op is None or op.padding or op.ceil or op.stride == 1 or any(unit.look.stride > 1 for unit in units):
+            return None
+        return op if all(unit.pool.kernel == op.kernel for unit in units if unit.pool) else None
 
     def _head(self, here: int, units: Sequence[Unit]) -> tuple[Head | None, list[int]]:
         """The head that makes all outputs which no block makes; with what the best attempt has met."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph, live
 from resnet_gen.infer.proof import Inferred, loaded_from, match_folded
@@ -16,7 +17,17 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.spec import OWN_KEYS
 
 
-def same_as(found: Inferred, given: Graph) -> list[str]:
+class Same(NamedTuple):
+    """A shipped specification that computes what a file does.
+
+    `standardized` tells that it standardizes its weights where the recovered one takes them as they are.
+    """
+
+    name: str
+    standardized: bool
+
+
+def same_as(found: Inferred, given: Graph) -> list[Same]:
     """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
     same = []
     for name in shipped_specs():
@@ -24,8 +35,17 @@ def same_as(found: Inferred, given: Graph) -> list[str]:
         if _alike(loaded, found.loaded):
             graph = live(lower(loaded))
             if match(graph, given).same or match_folded(graph, given).same:
-                same.append(name)
+                eps = loaded.spec.weight_standardization
+                same.append(Same(name, eps != found.loaded.spec.weight_standardization))
     return same
+
+
+def told(same: Sequence[Same]) -> Iterator[str]:
+    """In words what is computed: of the specifications that do the same, and then of those that standardize too."""
+    for standardized in (False, True):
+        names = ", ".join(f"'{one.name}'" for one in same if one.standardized == standardized)
+        if names:
+            yield f"what the shipped {names} does" + standardized * " with its weights standardized already"
 
 
 def _alike(first: Loaded, second: Loaded) -> bool:

@@ -10,14 +10,24 @@ from resnet_gen.ops.base import Op, Shape, ShapeError, sides
 Function: TypeAlias = Literal[
     "relu", "leaky_relu", "elu", "silu", "gelu", "mish", "hard_swish", "sigmoid", "hard_sigmoid", "tanh"
 ]
+SLOPED: frozenset[Function] = frozenset({"leaky_relu", "elu"})
+"""The functions that have a slope."""
 
 
 @dataclass(frozen=True)
 class Activation(Op):
-    """An elementwise nonlinearity; `slope` is leaky ReLU's on the negative side, or ELU's alpha."""
+    """An elementwise nonlinearity; `slope` is leaky ReLU's on the negative side, or ELU's alpha.
+
+    Of every other function it means nothing.
+    """
 
     function: Function
     slope: float = 0.01
+
+    @property
+    def sloped(self) -> bool:
+        """Whether the slope means something."""
+        return self.function in SLOPED
 
     def nonnegative(self, *inputs: bool) -> bool:
         return self.function in ("relu", "sigmoid", "hard_sigmoid") or all(inputs)

@@ -105,9 +105,14 @@ def examine(
         file,
         held_to(chosen, more),
         tuple(words for rule in rules if (words := rule.covers(subject))),
-        tuple(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
-        tuple(_finding(problem, file, reason) for problem, reason in suppressed),
+        _in_order(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
+        _in_order(_finding(problem, file, reason) for problem, reason in suppressed),
     )
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by file and line, those without one first, and else as the rules told them."""
+    return tuple(sorted(findings, key=lambda finding: (finding.place.file or "", finding.place.line or 0)))
 
 
 def held_to(chosen: Collection[str], more: Iterable[Rule] = ()) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -14,7 +15,7 @@ from resnet_gen.emit.difference.text import text
 from resnet_gen.graph import Net, Value, renamed
 from resnet_gen.load import load
 from resnet_gen.lower import lower
-from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv
+from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, Function
 from resnet_gen.problems import Refused
 from tests.onnx_runs import network
 from tests.test_mutations import MUTATIONS
@@ -80,6 +81,20 @@ def test_every_broken_part_is_a_difference(name, patch, expected, monkeypatch):
             "filters x 2 in 32 convolutions; groups 1 -> 32 in 16 convolutions; params ",
         ),
         (("seresnet50",), ("ecanet50",), "attention replaced in 16 blocks; params "),
+        (
+            ("skresnet50",),
+            ("skresnet50", "stages.block=bottleneck"),
+            "16 blocks replaced (1x1, 3x3, 3x3, 1x1 -> 1x1, 3x3, 1x1); attention removed from 16 blocks; params ",
+        ),
+        (
+            ("skresnet50",),
+            ("skresnet50", "norm=none"),
+            "bias no -> yes in 69 convolutions; 65 batch norms removed; 16 batch norms removed from attentions; 4 "
+            "batch norms removed from shortcuts; params ",
+        ),
+        (("regnety_002",), ("regnety_002", "stages.attention=cbam"), "attention replaced in 13 blocks; params "),
+        (("cbam-resnet50",), ("seresnet50",), "3 strides moved from conv1 to conv2; attention replaced in 16 blocks; "),
+        (("skresnet50",), ("skresnet50", "stages.attention=se"), "32 convolutions added to attentions; "),
         (("resnet34-a",), ("resnet34-b",), "3 subsamplings removed from shortcuts; 3 channel paddings removed from "),
         (("vgg11",), ("vgg13",), "2 blocks added (1 in stage 1, 1 in stage 2); params "),
         (
@@ -90,6 +105,12 @@ def test_every_broken_part_is_a_difference(name, patch, expected, monkeypatch):
         (("resnet18",), ("resnet18", "head=none"), "head removed; params -513,000 (-4.39 %), MACs "),
         (("resnet18",), ("resnet18", "stem=conv3x3"), "stem replaced; "),
         (("resnet18",), ("resnet18", "activation=silu"), "relu -> silu everywhere (17); params and MACs unchanged"),
+        (("resnet18",), ("resnet18", "activation=elu"), "relu -> elu everywhere (17); params and MACs unchanged"),
+        (
+            ("resnet34", "activation={kind: leaky_relu, slope: 0.1}"),
+            ("resnet34", "activation={kind: leaky_relu, slope: 0.2}"),
+            "slope 0.1 -> 0.2 in 33 leaky_relus; params and MACs unchanged",
+        ),
     ],
 )
 def test_the_headline(before, after, line):
@@ -159,6 +180,14 @@ def test_a_change_is_told_apart_from_what_follows_from_it():
     kinds = {change.node.name: change.kind for change in widths.changes}
     assert kinds["conv1"] == "changed"
     assert kinds["bn1"] == kinds["maxpool"] == kinds["layer1.0.conv1"] == "follows"
+
+
+def test_a_slope_makes_a_difference_only_where_the_function_has_one():
+    def same(function):
+        return compare(*(flat([Conv(4, 1), Activation(function, slope)]) for slope in (0.01, 0.1))).same
+
+    functions = get_args(Function)
+    assert {function for function in functions if not same(function)} == {"leaky_relu", "elu"}
 
 
 def flat(kinds):

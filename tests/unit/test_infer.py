@@ -15,7 +15,7 @@ from resnet_gen.infer.written import written
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
-from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GroupNorm
+from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
@@ -229,10 +229,10 @@ def test_a_bias_that_folding_does_not_explain_is_not_left_out():
 
 
 class TestRefusals:
-    def changed(self, name, wanted, op=None, **settings):
+    def changed(self, name, wanted, op=None, settings=(), **values):
         """A network with one operation changed."""
-        graph = lower(load(name))
-        nodes = [replace(n, op=op or replace(n.op, **settings)) if n.name == wanted else n for n in graph.nodes]
+        graph = lower(load(name, settings))
+        nodes = [replace(n, op=op or replace(n.op, **values)) if n.name == wanted else n for n in graph.nodes]
         return replace(graph, nodes=tuple(nodes))
 
     def told(self, graph):
@@ -268,6 +268,23 @@ class TestRefusals:
             "'layer4.1.relu2'\n"
             "hint: 66 of 67 operations are explained, up to stage 4, block 2 ('basic')"
         )
+
+    @pytest.mark.parametrize("pool", [GlobalMaxPool(), MaxPool(7, 1), MaxPool(7, 7)])
+    @pytest.mark.parametrize("fold", [False, True])
+    def test_a_pooling_that_no_head_has_is_not_taken_for_a_stage_s(self, pool, fold):
+        graph = self.changed("resnet18", "avgpool", op=pool)
+        found = infer(folded(graph) if fold else graph, "found")
+        assert (found.node.name, found.together) == ("avgpool", False)
+        assert found.place == "stage 4, block 2 ('basic')"
+
+    def test_a_pooling_of_another_window_is_no_stage_s(self):
+        graph = self.changed(
+            "vgg11",
+            "avgpool",
+            op=MaxPool(14, 14),
+            settings=["stages.strides=[2,2,2,2,1]", "head={kind: mlp, pool: 1, hidden: [8]}"],
+        )
+        assert infer(graph, "found").node.name == "avgpool"
 
     def test_an_output_where_no_block_ends(self):
         graph = lower(load("resnet18"))

@@ -85,12 +85,12 @@ def test_comments_alone_may_stand_above_one_another(look):
 
 def test_a_comment_behind_a_value_is_not_about_the_line_below(look):
     outcome = look(claims(f"{RIGHT} # resnet-gen: ignore[claim] a typo", WRONG))
-    assert [(f.rule, f.place.line) for f in outcome.findings] == [("claim", 5), ("suppression", 4)]
+    assert [(f.rule, f.place.line) for f in outcome.findings] == [("suppression", 4), ("claim", 5)]
 
 
 def test_an_empty_line_parts_a_comment_from_what_it_would_be_about(look):
     outcome = look(claims("# resnet-gen: ignore[claim] a typo", "", WRONG))
-    assert rules(outcome.findings) == ["claim", "suppression"]
+    assert rules(outcome.findings) == ["suppression", "claim"]
 
 
 def test_one_comment_may_name_several_rules(look):
@@ -191,6 +191,14 @@ def test_a_comment_with_nothing_to_suppress_is_found_at_its_id(look):
         "                                   ^^^^^^^^^^^^^^^\n"
         "hint: delete it",
     ]
+
+
+def test_what_is_wrong_with_comments_is_told_between_other_findings_in_the_order_of_lines(look):
+    outcome = look(
+        claims(f"{RIGHT} # resnet-gen: ignore[claim] a typo", WRONG, WRONG) + "# resnet-gen: ignore[no] why\n"
+    )
+    told = [(finding.place.line, finding.rule) for finding in outcome.findings]
+    assert told == [(4, "suppression"), (5, "claim"), (6, "claim"), (7, "suppression")]
 
 
 def test_the_second_of_two_comments_of_one_rule_on_one_line_has_nothing_to_suppress(look):

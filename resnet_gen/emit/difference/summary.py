@@ -194,13 +194,25 @@ def _last_linear(nodes: Iterable[Node]) -> Node | None:
 
 
 def _attention(items: list[Item], difference: Difference) -> Told:
-    kinds: dict[int, set[str]] = defaultdict(set)
-    for item in items:
-        if item.setting is None and item.change.node.role == "attention":
-            kinds[id(item.block)].add(item.change.kind)
-    found = Counter("replaced" if len(kind) == 2 else next(iter(kind)) for kind in kinds.values())
-    told = [f"attention {what} {_TO[what]} {several(number, 'block')}" for what, number in found.items()]
-    return told, [i for i in items if id(i.block) not in kinds or i.change.node.role != "attention"]
+    """What weighs a block: added, removed or replaced as a whole; single layers of it are left."""
+    rebuilt = {id(i.block): i.block for i in items if i.setting is None and i.change.node.role == "attention"}
+    whole = {key: what for key, block in rebuilt.items() if (what := _weighing(block))}
+    told = [f"attention {w} {_TO[w]} {several(number, 'block')}" for w, number in Counter(whole.values()).items()]
+    return told, [i for i in items if id(i.block) not in whole or i.change.node.role != "attention"]
+
+
+def _weighing(block: BlockChange) -> str | None:
+    """What happened to all that weighs a block; None where only single layers came, or only went.
+
+    A layer with weights that comes is another attention where those that stay take something else than before.
+    """
+    had, has = (any(n.role == "attention" for n in b.nodes) if b else False for b in (block.before, block.after))
+    if not (had and has):
+        return "removed" if had else "added"
+    changes = [change for change in block.changes if change.node.role == "attention"]
+    came = {change.kind for change in changes if change.kind in ("added", "removed")}
+    layers = any(change.node.op.is_layer for change in changes if change.kind in came)
+    return "replaced" if len(came) == 2 or (layers and len({*(c.kind for c in changes)}) > 1) else None
 
 
 _TO = {"added": "to", "removed": "from", "replaced": "in"}

@@ -120,7 +120,7 @@ def _activation(op: ops.Activation, call: _Call) -> None:
     (x,) = call.inputs
     if op.function in _ONE_NODE:
         op_type, attributes = _ONE_NODE[op.function]
-        call.end(op_type, x, **attributes, **({"alpha": float(op.slope)} if op.function in _SLOPED else {}))
+        call.end(op_type, x, **attributes, **({"alpha": float(op.slope)} if op.sloped else {}))
     elif op.function == "gelu":
         scaled = call.step("scaled", "Mul", x, call.numbers("sqrt_half", [math.sqrt(0.5)]))
         part = call.step("part", "Add", call.step("erf", "Erf", scaled), call.numbers("one", [1.0]))
@@ -130,7 +130,6 @@ def _activation(op: ops.Activation, call: _Call) -> None:
 
 
 _SIXTH: dict[str, Attribute] = {"alpha": 1 / 6, "beta": 0.5}
-_SLOPED = {"leaky_relu", "elu"}
 _ONE_NODE: dict[str, tuple[str, dict[str, Attribute]]] = {
     "relu": ("Relu", {}),
     "sigmoid": ("Sigmoid", {}),
