@@ -286,6 +286,18 @@ CASES = {
         lambda h: h.node("Clip", "x", h.constant(0.0), h.constant(6.0)),
         "node 0, Clip: Clip(x, least=0, most=6) is none of our activations",
     ),
+    "relu up to where no small number comes": (
+        lambda h: h.node("Clip", "x", h.constant(0.0), h.constant(20.0)),
+        "node 0, Clip: Clip(x, least=0, most=20) is none of our activations",
+    ),
+    "relu up to a few thousand": (
+        lambda h: h.node("Min", h.node("Relu", "x"), h.constant(5000.0)),
+        "node 1, Min: Min(Relu(x), 5000) is none of our activations",
+    ),
+    "leaky relu between bounds": (
+        lambda h: h.node("Clip", h.node("LeakyRelu", "x", alpha=0.125), h.constant(-2.5), h.constant(20.0)),
+        "node 1, Clip: Clip(LeakyRelu(x, alpha=0.125), least=-2.5, most=20) is none of our activations",
+    ),
     "gelu by tanh": (
         lambda h: h.node("Gelu", "x", approximate="tanh"),
         "node 0, Gelu: Gelu(x, approximate=tanh) is none of our activations",

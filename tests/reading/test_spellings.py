@@ -209,6 +209,16 @@ def relu_by_clip(h):
     return h.node("Clip", "x", h.constant(0.0))
 
 
+def relu_kept_to_half_precision(h):
+    return h.node("Clip", "x", h.constant(0.0), h.constant(65504.0))
+
+
+def silu_by_exponentials(h):
+    """x e^x / (1 + e^x), which is not finite far out."""
+    power = h.node("Exp", "x")
+    return h.node("Div", h.node("Mul", "x", power), h.node("Add", power, h.constant(1.0)))
+
+
 def relu_by_max(h):
     return h.node("Max", "x", h.constant(0.0))
 
@@ -371,6 +381,8 @@ CASES = [
     (hard_swish_as_one, [act("hard_swish")]),
     (hard_swish_by_clip, [act("hard_swish")]),
     (relu_by_clip, [act("relu")]),
+    (relu_kept_to_half_precision, [act("relu")]),
+    (silu_by_exponentials, [act("silu")]),
     (relu_by_max, [act("relu")]),
     (leaky_relu_by_prelu, [act("leaky_relu", 0.25)]),
     (leaky_relu_by_max, [act("leaky_relu", 0.1)]),
