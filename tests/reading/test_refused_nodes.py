@@ -500,6 +500,26 @@ CASES = {
         lambda h: h.node("Conv", "x", h.node("Transpose", h.weight(4, 4, 1, 1), perm=[0, 1])),
         "node 0, Transpose: perm [0, 1] of 4 dimensions",
     ),
+    "an activation as integers": (
+        lambda h: h.node("Cast", h.node("Cast", "x", to=TensorProto.INT32), to=TensorProto.FLOAT),
+        "node 0, Cast: an activation as int32",
+    ),
+    "an activation as truth": (
+        lambda h: h.node("Cast", h.node("Cast", "x", to=TensorProto.BOOL), to=TensorProto.FLOAT),
+        "node 0, Cast: an activation as bool",
+    ),
+    "an activation in a type beyond ours": (
+        lambda h: h.node("Cast", "x", to=TensorProto.UINT64),
+        "node 0, Cast: an activation as element type 13",
+    ),
+    "an activation like integers": (
+        lambda h: h.node("CastLike", "x", h.integers(1)),
+        "node 0, CastLike: an activation as int64",
+    ),
+    "an activation like a shape": (
+        lambda h: h.node("CastLike", "x", h.node("Shape", "x")),
+        "node 1, CastLike: an activation as int64",
+    ),
     "an array beyond any machine": (
         lambda h: h.node("Conv", "x", h.weight(4, 4, 1, 1), h.node("ConstantOfShape", h.integers(1 << 40))),
         "node 0, ConstantOfShape: an array of [1099511627776]",

@@ -47,6 +47,11 @@ def identity(h):
     return h.node("Relu", h.node("Dropout", h.node("Cast", kept, to=1)))
 
 
+def casts_of_floating_point(h):
+    double = h.node("Cast", h.node("Relu", "x"), to=onnx.TensorProto.DOUBLE)
+    return h.node("Sigmoid", h.node("CastLike", h.node("CastLike", double, "x"), h.constant(1.0)))
+
+
 def dropout_with_its_ratio(h):
     return h.node("Relu", h.node("Dropout", "x", h.constant(0.3), h.constant(False, dtype=bool)))
 
@@ -346,6 +351,7 @@ def act(function, slope=0.01):
 
 CASES = [
     (identity, [act("relu")]),
+    (casts_of_floating_point, [act("relu"), act("sigmoid")]),
     (dropout_with_its_ratio, [act("relu")]),
     (conv_of_constant_nodes, [conv(2, bias=True)]),
     (conv_padded_before, [conv(6, 3, stride=2, padding=2)]),

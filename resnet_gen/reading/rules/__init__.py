@@ -7,7 +7,7 @@ from collections.abc import Callable
 from resnet_gen.ops import GlobalAvgPool, GlobalMaxPool
 from resnet_gen.reading.call import Call
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.rules import arrangement, constants, elementwise, layers, pooling
+from resnet_gen.reading.rules import arrangement, constants, elementwise, layers, pooling, rounding
 from resnet_gen.reading.signals import Sizes, Wire
 
 Rule = Callable[[Call], "Wire | list[Wire]"]
@@ -16,8 +16,8 @@ RULES: dict[str, Rule] = {
     "Add": elementwise.binary,
     "AveragePool": pooling.avg_pool,
     "BatchNormalization": layers.batch_norm,
-    "Cast": arrangement.same,
-    "CastLike": arrangement.same,
+    "Cast": rounding.cast,
+    "CastLike": rounding.cast,
     "Clip": elementwise.clip,
     "Concat": arrangement.concat,
     "Conv": layers.conv,
