@@ -31,6 +31,17 @@ def turned(h):
     return h.node("Transpose", four, perm=[0, 2, 1, 3])
 
 
+def eight(h, scale=0.5, zero=3, dtype=np.uint8, of="x", **more):
+    return h.node("QuantizeLinear", of, h.constant(scale), h.constant(zero, dtype=dtype), **more)
+
+
+def undone(h, of, scale=0.5, zero=3, dtype=np.uint8, **more):
+    return h.node("DequantizeLinear", of, h.constant(scale), h.constant(zero, dtype=dtype), **more)
+
+
+FOUR = {"scale": [1, 2, 3, 4], "zero": [0] * 4}
+
+
 def branch():
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     return helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "branch", [], [y])
@@ -542,6 +553,55 @@ CASES = {
         ),
         "node 0, DequantizeLinear: scales and zero points of unequal number",
     ),
+    "dequantized by another scale": (
+        lambda h: undone(h, eight(h), scale=1.0),
+        "node 1, DequantizeLinear: it has another scale than what it reads was quantized with",
+    ),
+    "dequantized by another zero point": (
+        lambda h: undone(h, eight(h), zero=4),
+        "node 1, DequantizeLinear: it has another zero point than what it reads was quantized with",
+    ),
+    "dequantized by no zero point": (
+        lambda h: h.node("DequantizeLinear", eight(h, 1.0), h.constant(1.0)),
+        "node 1, DequantizeLinear: it has another zero point than what it reads was quantized with",
+    ),
+    "dequantized from another type": (
+        lambda h: undone(h, eight(h), dtype=np.int8),
+        "node 1, DequantizeLinear: its zero point is int8, and it reads uint8",
+    ),
+    "dequantized along another axis": (
+        lambda h: undone(h, eight(h, **FOUR), **FOUR, axis=2),
+        "node 1, DequantizeLinear: its scales go along another axis than those that what it reads was quantized with",
+    ),
+    "dequantized and never quantized": (
+        lambda h: undone(h, "x"),
+        "node 0, DequantizeLinear: what it reads was not quantized",
+    ),
+    "quantized twice": (
+        lambda h: undone(h, undone(h, eight(h, of=eight(h)))),
+        "node 1, QuantizeLinear: it reads an activation as uint8, before a DequantizeLinear",
+    ),
+    "quantized by a scale that is computed": (
+        lambda h: h.node("QuantizeLinear", "x", h.node("Sigmoid", "x")),
+        "node 1, QuantizeLinear: operand 1 is no constant",
+    ),
+    "a constant quantized by a scale that is computed": (
+        lambda h: h.node("QuantizeLinear", h.weight(4), h.node("Sigmoid", "x")),
+        "node 1, QuantizeLinear: operand 0 is no activation",
+    ),
+    "quantized to four bits": (
+        lambda h: h.node("QuantizeLinear", "x", h.constant(1.0), output_dtype=TensorProto.INT4),
+        "node 0, QuantizeLinear: element type 22 is not read",
+    ),
+    "quantized to the end": (lambda h: eight(h), "node 0, QuantizeLinear: no DequantizeLinear is behind it"),
+    "quantized and cast": (
+        lambda h: h.node("Cast", eight(h), to=TensorProto.FLOAT),
+        "node 1, Cast: it reads an activation as uint8, before a DequantizeLinear",
+    ),
+    "quantized and read": (
+        lambda h: undone(h, h.node("MaxPool", h.node("Identity", eight(h)), kernel_shape=[2, 2])),
+        "node 2, MaxPool: it reads an activation as uint8, before a DequantizeLinear",
+    ),
     "scales along the wrong axis": (
         lambda h: h.node(
             "Conv",
@@ -576,7 +636,7 @@ CASES = {
     ),
 }
 """A network made by hand, and what is said of it."""
-NEWER = ("no groups", "gelu by tanh")
+NEWER = ("no groups", "gelu by tanh", "quantized to four bits")
 
 
 @pytest.mark.parametrize("case", CASES)

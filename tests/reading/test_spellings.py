@@ -474,3 +474,31 @@ def test_what_nothing_reads_is_left_out(tmp_path):
     found = hand.read(tmp_path / "n.onnx", hand.node("Relu", "x"))
     assert [node.op for node in found.graph.nodes] == [Activation("relu")]
     assert found.unread == 1
+
+
+def quantized_and_back(h):
+    """The zero point is left out at first, and one number stands in brackets."""
+    kept = h.node("Identity", h.node("QuantizeLinear", h.node("Sigmoid", "x"), h.constant(0.5)))
+    back = h.node("DequantizeLinear", kept, h.constant([0.5]), h.constant([0], dtype=np.uint8))
+    return h.node("Relu", h.node("Reshape", back, h.node("Shape", kept)))
+
+
+def quantized_along_channels(h):
+    scales, zeros = [1.0, 0.5, 0.25, 2.0], h.constant([1, 2, 3, 4], dtype=np.int8)
+    kept = h.node("QuantizeLinear", h.node("Sigmoid", "x"), h.constant(scales), zeros)
+    return h.node("Relu", h.node("DequantizeLinear", kept, h.constant(scales), zeros, axis=-3))
+
+
+def quantized_side_by_side(h):
+    both = h.node("Concat", *(h.node("Unsqueeze", name, h.integers(1)) for name in ("x", h.node("Relu", "x"))), axis=1)
+    scale = h.constant(0.5)
+    back = h.node("DequantizeLinear", h.node("QuantizeLinear", both, scale), scale)
+    return h.node("Sigmoid", h.node("Gather", back, h.constant(1, dtype=np.int64), axis=1))
+
+
+@pytest.mark.parametrize("make", [quantized_and_back, quantized_along_channels, quantized_side_by_side])
+def test_quantization_that_is_undone_is_nothing(make, tmp_path):
+    hand = Hand()
+    found = hand.read(tmp_path / "n.onnx", make(hand))
+    assert {visible(node.op) for node in found.graph.nodes} == {act("relu"), act("sigmoid")}
+    assert found.precision == "int8"
