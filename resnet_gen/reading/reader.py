@@ -22,7 +22,6 @@ from resnet_gen.reading.rules import rule_for
 from resnet_gen.reading.signals import Made, Quantized, Signal, Stack, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
-
 _ACTIVATIONS = (Signal, Stack, Quantized)
 
 

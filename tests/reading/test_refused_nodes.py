@@ -22,6 +22,17 @@ def normal(h):
     return h.node("Reshape", made, h.integers(0, 4, 8, 8))
 
 
+def square_normal(h):
+    """As many rows and columns as channels."""
+    pooled = h.node("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2])
+    made = h.node("InstanceNormalization", h.node("Reshape", pooled, h.integers(0, 2, -1)), *two(h))
+    return h.node("Reshape", made, h.integers(0, 4, 4, 4))
+
+
+def two(h):
+    return h.constant([1, 1]), h.constant([0, 0])
+
+
 def stack(h):
     return h.node("Concat", *(h.node("Unsqueeze", name, h.integers(1)) for name in ("x", "x")), axis=1)
 
@@ -222,6 +233,38 @@ CASES = {
     "a normalization alone": (
         lambda h: h.node("Relu", normal(h)),
         "node 1, InstanceNormalization: a normalization without a scale and a shift of each channel",
+    ),
+    "a factor of each column": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(4)),
+        "node 4, Mul: 'c4' is [4], not one number for each of 4 channels",
+    ),
+    "a factor of each row": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(1, 4, 1)),
+        "node 4, Mul: 'c4' is [1, 4, 1], not one number for each of 4 channels",
+    ),
+    "a factor of each image": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(4, 1, 1, 1)),
+        "node 4, Mul: 'c4' is [4, 1, 1, 1], not one number for each of 4 channels",
+    ),
+    "a shift of each column": (
+        lambda h: h.node("Add", h.node("Mul", square_normal(h), h.weight(4, 1, 1)), h.weight(4)),
+        "node 5, Add: 'c5' is [4], not one number for each of 4 channels",
+    ),
+    "a shift in five dimensions": (
+        lambda h: h.node("Add", h.node("Mul", square_normal(h), h.weight(4, 1, 1)), h.weight(1, 1, 4, 1, 1)),
+        "node 5, Add: 'c5' is [1, 1, 4, 1, 1], not one number for each of 4 channels",
+    ),
+    "a bias of each image": (
+        lambda h: h.node("Add", h.node("MatMul", flat(h), h.weight(4, 3)), h.weight(3, 1)),
+        "node 3, Add: 'c1' is [3, 1], not one number for each of 3 channels",
+    ),
+    "a bias of each image in one": (
+        lambda h: h.node("Gemm", flat(h), h.weight(4, 3), h.weight(3, 1)),
+        "node 2, Gemm: 'c1' is [3, 1], not one number for each of 3 channels",
+    ),
+    "a number in five dimensions": (
+        lambda h: h.node("Max", "x", h.constant(np.zeros([1] * 5))),
+        "node 0, Max: it takes 'c0', a constant of [1, 1, 1, 1, 1]",
     ),
     "a factor of some channels": (
         lambda h: h.node("Mul", normal(h), h.weight(2, 1, 1)),

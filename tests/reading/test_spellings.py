@@ -176,6 +176,10 @@ def matmul_and_add(h):
     return h.node("Add", h.weight(3), h.node("MatMul", flat(h), h.weight(4, 3)))
 
 
+def matmul_and_add_of_a_row(h):
+    return h.node("Add", h.node("MatMul", flat(h), h.weight(4, 3)), h.weight(1, 3))
+
+
 def matmul_alone(h):
     return h.node("MatMul", flat(h), h.weight(4, 3))
 
@@ -279,6 +283,13 @@ def group_norm_by_mul_and_add(h):
     return h.node("Add", h.node("Mul", back, h.weight(4, 1, 1)), h.weight(4, 1, 1))
 
 
+def group_norm_in_four_dimensions(h):
+    groups = h.node("Reshape", "x", h.integers(0, 2, -1))
+    normal = h.node("InstanceNormalization", groups, h.constant([1, 1]), h.constant([0, 0]), epsilon=1e-5)
+    back = h.node("Reshape", normal, h.node("Shape", "x"))
+    return h.node("Add", h.weight(1, 4, 1, 1), h.node("Mul", h.weight(1, 4, 1, 1), back))
+
+
 def group_norm_as_one(h):
     return h.node("GroupNormalization", "x", h.weight(4), h.weight(4), num_groups=2)
 
@@ -378,6 +389,7 @@ CASES = [
     (gemm_of_a_weight_as_it_is, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (gemm_with_a_row_as_bias, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (matmul_and_add, [GlobalAvgPool(), Flatten(), Linear(3)]),
+    (matmul_and_add_of_a_row, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (matmul_alone, [GlobalAvgPool(), Flatten(), Linear(3, bias=False)]),
     (gelu_spelled_out, [act("gelu")]),
     (gelu_as_one, [act("gelu")], 20),
@@ -400,6 +412,7 @@ CASES = [
     (gate_of_linear_layers, [GlobalAvgPool(), Flatten(), Linear(4, bias=False), act("sigmoid"), AsMap(), Mul()]),
     (along_channels, [GlobalAvgPool(), ChannelConv(3), act("sigmoid"), Mul()]),
     (group_norm_by_mul_and_add, [GroupNorm(2)]),
+    (group_norm_in_four_dimensions, [GroupNorm(2)]),
     (group_norm_as_one, [GroupNorm(2)], 21),
     (instance_norm, [GroupNorm(4)]),
     (batch_norm, [BatchNorm(0.001)]),
