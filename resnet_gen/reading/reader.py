@@ -19,7 +19,7 @@ from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
 from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
-from resnet_gen.reading.signals import Made, Quantized, Signal, Stack, Unexplained, Wire
+from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
 _ACTIVATIONS = (Signal, Stack, Quantized)
@@ -141,13 +141,13 @@ class Reader:
         if index not in self._kept:
             node = self._nodes[index]
             wires = [self._wire(index, name) for name in node.input]
-            inputs = [self._settled(w).term for w in wires if isinstance(w, _ACTIVATIONS)]
-            values = [term.value for term in inputs if isinstance(term, Made)]
-            constants = {place: wire for place, wire in enumerate(wires) if isinstance(wire, Constant)}
+            terms = {place: self._settled(w).term for place, w in enumerate(wires) if isinstance(w, _ACTIVATIONS)}
+            values = {place: term.value for place, term in terms.items() if isinstance(term, Made)}
+            fixed = {place: wire for place, wire in enumerate(wires) if isinstance(wire, (Constant, Sizes))}
             try:
                 if not values:
                     raise Unexplained("it is none of our operations, and reads no activation")
-                self._kept[index] = opaque(self._walk, node, index, values, constants, self._shapes)
+                self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes)
             except Unexplained as unexplained:
                 raise self._header.at(index, str(unexplained)) from None
         return self._kept[index]
