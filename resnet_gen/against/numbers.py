@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,8 +46,7 @@ def compared(path: Path, weights: Path, found: Found, file: Read) -> tuple[str, 
     """What is to be said of a file's weights, and what of them cannot be explained by rounding."""
     apart = list(_apart(found, file))
     worst = max(apart, key=lambda a: a.far, default=None)
-    eight = file.precision in ("int8", "fp8")
-    more = "; biases, which calibration corrects, not compared" if eight else ""
+    more = _left_out(found, file)
     if worst is None or worst.far == 0.0:
         words = f", weights exactly those of {weights}{more}"
     else:
@@ -64,16 +63,31 @@ def compared(path: Path, weights: Path, found: Found, file: Read) -> tuple[str, 
 def _apart(found: Found, file: Read) -> Iterator[_Apart]:
     types = file.weights.types
     ours, theirs = ({n.name: n for n in graph.nodes} for graph in (found.variant.graph, file.graph))
-    eight = file.precision in ("int8", "fp8")
     for a, b in found.match.pairs:
         wanted, node = ours[a.name], theirs[b.name]
         for tensor in wanted.tensors:
-            if eight and tensor.role == "bias" and wanted.op.is_layer:
+            if tensor.role == "bias" and _in_eight_bits(node, types):
                 continue
             name = node.weight_name(tensor.role)
             dtype = types.get(name, "float32")
             far = _far(wanted, tensor, name if name in types else None, found.variant.weights, file.weights, dtype)
             yield _Apart(name, far, _EXPLAINED.get(dtype, 1e-5))
+
+
+def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
+    """Whether the weight of a file's layer is stored in eight bits, for which calibration corrects its bias."""
+    return node.op.is_layer and types.get(node.weight_name("weight")) in _BY_ROW
+
+
+def _left_out(found: Found, file: Read) -> str:
+    """What is to be said of biases that are not compared."""
+    theirs, types = {n.name: n for n in file.graph.nodes}, file.weights.types
+    layers = [node for _, b in found.match.pairs if (node := theirs[b.name]).op.is_layer]
+    eight = [node for node in layers if _in_eight_bits(node, types)]
+    if not eight:
+        return ""
+    of = "" if len(eight) == len(layers) else f" of {len(eight)} of {len(layers)} layers"
+    return f"; biases{of}, which calibration corrects, not compared"
 
 
 def _far(wanted: Node, tensor: Tensor, name: str | None, ours: Weights, theirs: Weights, dtype: str) -> float:

@@ -21,9 +21,11 @@ Points: TypeAlias = npt.NDArray[np.float64]
 Tree: TypeAlias = "tuple[Any, ...] | float | None"
 """(operator, settings, operands...); a number; or None, the activation itself."""
 
-_POINTS = np.asarray(
-    [-20.0, -8, -6.1, -4.5, -3.2, -3, -2.5, -1.7, -1, -0.6, -0.25, -0.05, 0, 0.05, 0.3, 0.8, 1, 1.5, 2.2, 3, 6.5, 20]
-)
+_CLOSE = [-20.0, -8, -6.1, -4.5, -3.2, -3, -2.5, -1.7, -1, -0.6, -0.25, -0.05, 0]
+_CLOSE += [0.05, 0.3, 0.8, 1, 1.5, 2.2, 3, 6.5, 20]
+_FAR = [24.0, 32, 50, 100, 250, 700, 2000, 6000, 2e4, 65504]
+"""Up to the largest number of float16: a Clip between numbers beyond that is there to keep to the type."""
+_POINTS = np.asarray([*_CLOSE, *_FAR, *(-x for x in _FAR)])
 _NEAR = 1e-4
 """Half precision's rounding of constants; GELU by tanh, which is another function, is further from GELU by erf."""
 
@@ -124,7 +126,7 @@ def identified(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
     with np.errstate(all="ignore"):
         found = _evaluated(tree)
-        if found is None or found.shape != _POINTS.shape or not np.isfinite(found).all():
+        if found is None or found.shape != _POINTS.shape or not np.isfinite(found[: len(_CLOSE)]).all():
             return None
         for function, compute in _KNOWN.items():
             if _near(found, compute(_POINTS)):
@@ -134,7 +136,7 @@ def identified(tree: Tree) -> Activation | None:
 
 def _sloped(found: Points) -> Activation | None:
     """Leaky ReLU or ELU with the slope that the values at the negative points show."""
-    slope, alpha = -found[_POINTS == -1][0], -found[0] / -math.expm1(-20)
+    slope, alpha = -found[_POINTS == -1][0], -found[_POINTS == -20][0] / -math.expm1(-20)
     if 0 < slope < 1 and _near(found, _leaky(_POINTS, slope)):
         return Activation("leaky_relu", shortest(slope))
     if alpha > 0 and _near(found, _elu(_POINTS, alpha)):
@@ -143,7 +145,8 @@ def _sloped(found: Points) -> Activation | None:
 
 
 def _near(found: Points, wanted: Points) -> bool:
-    return bool((np.abs(found - wanted) <= _NEAR * np.maximum(1, np.abs(wanted))).all())
+    """Whether values are those wanted; far out, where a spelling by exponentials overflows to NaN, none are asked."""
+    return bool((np.isnan(found) | (np.abs(found - wanted) <= _NEAR * np.maximum(1, np.abs(wanted)))).all())
 
 
 def _evaluated(tree: Tree) -> Points | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
+import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto
 
@@ -14,8 +16,9 @@ from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.functions import shortest
 from resnet_gen.reading.inference import inferred
-from resnet_gen.reading.signals import Made, Signal, Unexplained
+from resnet_gen.reading.signals import Made, Signal, Sizes, Unexplained
 from resnet_gen.reading.walk import Walk
 
 
@@ -23,8 +26,10 @@ from resnet_gen.reading.walk import Walk
 class Opaque(Op):
     """An ONNX node as it stands: its operator, its attributes as text, and the shape of its result.
 
-    `held` are the constants that it reads; `per_output` is how many
+    `held` are the weights that it reads; `per_output` is how many
     multiply-accumulates one element of the result takes, where that is known.
+    `places` are those of the activations among its operands, `output` is which
+    of its results this is.
     """
 
     op_type: str
@@ -32,6 +37,8 @@ class Opaque(Op):
     result: Shape
     held: tuple[Tensor, ...] = ()
     per_output: int = 0
+    places: tuple[int, ...] = (0,)
+    output: int = 0
 
     def shape(self, *inputs: Shape) -> Shape:
         return self.result
@@ -60,61 +67,102 @@ class Shapes:
 
 
 _FEW = 16
+_MOST_TEXT, _MOST_OF_ATTRIBUTE = 300, 60
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_WITHOUT_WEIGHTS = ("AffineGrid", "DequantizeLinear", "GridSample", "QuantizeLinear", "Resize", "RoiAlign", "Upsample")
+"""Operators whose arrays of floating point say what is done, as attributes do."""
+_ROUNDED = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
+"""Types that are told with numbers: what quantizes to them does so by their range."""
 
 
 def opaque(
-    walk: Walk, node: NodeProto, index: int, inputs: Sequence[Value], constants: Mapping[int, Constant], shapes: Shapes
+    walk: Walk,
+    node: NodeProto,
+    index: int,
+    inputs: Mapping[int, Value],
+    fixed: Mapping[int, Constant | Sizes],
+    shapes: Shapes,
 ) -> list[Signal]:
     """A node as it stands, one of ours for each of its results; raises `Unexplained` where no shape follows.
 
-    `constants` are those of its operands that are, by their position.
+    `inputs` are those of its operands that are activations, by their position; `fixed` are the others.
     """
-    weights = [constant for constant in constants.values() if constant.size > 1 and constant.dtype.kind in "fV"]
-    held = {_role(node, place): constant for place, constant in enumerate(weights)}
-    settings = _settings(node, constants)
-    found = []
-    for name in filter(None, node.output):
-        shape = shapes.of(name)
-        tensors = tuple(Tensor(role, constant.dims) for role, constant in held.items())
-        op = Opaque(node.op_type, settings, shape, tensors, _per_output(node, held))
-        value = walk.add(op, inputs, held, index)
-        found.append(Signal(Made(shape, index, value), shape, index))
-        held = {}  # counted once
+    weights = {place: wire for place, wire in fixed.items() if _is_weight(wire, node)}
+    settings = _settings(node, {place: wire for place, wire in fixed.items() if place not in weights})
+    held = {_role(node, nth, place): wire for nth, (place, wire) in enumerate(weights.items())}
+    places, found = tuple(inputs), []
+    for output, name in enumerate(node.output):
+        if name:
+            shape = shapes.of(name)
+            tensors = tuple(Tensor(role, constant.dims) for role, constant in held.items())
+            per_output = _per_output(node, held, left=0 not in places)
+            op = Opaque(node.op_type, settings, shape, tensors, per_output, places, output)
+            value = walk.add(op, list(inputs.values()), held, index)
+            found.append(Signal(Made(shape, index, value), shape, index))
+            held = {}  # counted once
     return found
 
 
-def _role(node: NodeProto, place: int) -> str:
+def _is_weight(wire: Constant | Sizes, node: NodeProto) -> TypeGuard[Constant]:
+    if isinstance(wire, Sizes) or node.op_type in _WITHOUT_WEIGHTS:
+        return False
+    return wire.size > 1 and wire.dtype.kind in "fV"
+
+
+def _role(node: NodeProto, nth: int, place: int) -> str:
     names = ("weight", "bias") if node.op_type in _LAYERS else ()
-    return names[place] if place < len(names) else f"constant{place}"
+    return names[nth] if nth < len(names) else f"constant{place}"
 
 
-def _per_output(node: NodeProto, held: dict[str, Constant]) -> int:
+def _per_output(node: NodeProto, held: dict[str, Constant], *, left: bool) -> int:
+    """Multiply-accumulates of one element of the result; `left` is a weight that stands before the activation."""
     weight = held.get("weight")
     if weight is None or len(weight.dims) < 2:
         return 0
     if node.op_type == "Conv":
         return math.prod(weight.dims[1:])
-    turned = any(a.name == "transB" and a.i for a in node.attribute)
-    return weight.dims[-1] if turned else weight.dims[-2] if node.op_type in ("Gemm", "MatMul") else 0
+    turned = any(a.name == ("transA" if left else "transB") and a.i for a in node.attribute)
+    return weight.dims[-1 if turned != left else -2] if node.op_type in ("Gemm", "MatMul") else 0
 
 
-def _settings(node: NodeProto, constants: Mapping[int, Constant]) -> str:
-    """The attributes in the order of their names, and the operands that are one number or a few integers."""
-    parts = [f"{a.name}={shortened(_text(a))}" for a in sorted(node.attribute, key=lambda a: a.name)]
-    for place, constant in constants.items():
-        few = constant.size == 1 or (constant.dtype.kind in "iu" and constant.size <= _FEW)
-        try:
-            parts += [f"input{place}={constant.array().tolist()}"] if few else []
-        except MissingNumbersError:
-            parts.append(f"input{place}=?")
-    return shortened(", ".join(parts), 300)
+def _settings(node: NodeProto, fixed: Mapping[int, Constant | Sizes]) -> str:
+    """The attributes in the order of their names, and the operands that are neither activations nor weights."""
+    attributes = sorted(node.attribute, key=lambda a: a.name)
+    parts = [f"{a.name}={_cut(_text(a), _MOST_OF_ATTRIBUTE)}" for a in attributes]
+    parts += [f"input{place}={_numbers(wire)}" for place, wire in fixed.items()]
+    return _cut(", ".join(parts), _MOST_TEXT)
+
+
+def _numbers(wire: Constant | Sizes) -> str:
+    """The numbers themselves where they are few, else a hash of them."""
+    if isinstance(wire, Sizes):
+        return str(["N" if n is None else n for n in wire.values]).replace("'", "")
+    try:
+        array = wire.array()
+    except MissingNumbersError:
+        return "?"
+    kind = f" {wire.dtype.name}" if wire.dtype.name in _ROUNDED else ""
+    if wire.size <= _FEW:
+        return f"{array.tolist()}{kind}"
+    plain = array.astype("<i8" if wire.dtype.kind in "iub" else "<f8")
+    return f"{list(wire.dims)}{kind} {_hash(np.ascontiguousarray(plain).tobytes())}"
 
 
 def _text(attribute: Any) -> str:
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, (int, float)):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    return str(list(value)) if isinstance(value, (list, tuple)) else type(value).__name__
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float):
+        return f"{shortest(value):.9g}"
+    if isinstance(value, (int, list)):
+        return str(value)
+    return f"{type(value).__name__} {_hash(value.SerializeToString(deterministic=True))}"
+
+
+def _cut(text: str, limit: int) -> str:
+    """Text of any length as one of at most `limit` characters, which has a hash at its end where it was cut."""
+    return text if len(text) <= limit else f"{shortened(text, limit - 17)} {_hash(text.encode())}"
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()

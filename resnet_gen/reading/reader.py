@@ -19,8 +19,10 @@ from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
 from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
-from resnet_gen.reading.signals import Made, Signal, Stack, Unexplained, Wire
+from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
+
+_ACTIVATIONS = (Signal, Stack, Quantized)
 
 
 class NotExplained(Refused):
@@ -112,16 +114,18 @@ class Reader:
         if not self._partial:
             raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
         if at != index:
-            settled: list[Wire | None] = [self._settled(w) if isinstance(w, (Signal, Stack)) else w for w in wires]
+            settled: list[Wire | None] = [self._settled(w) if isinstance(w, _ACTIVATIONS) else w for w in wires]
             try:
                 return self._explained(index, settled)
             except Unexplained:
                 pass
         return self._as_it_stands(index)
 
-    def _settled(self, wire: Signal | Stack) -> Signal:
+    def _settled(self, wire: Signal | Stack | Quantized) -> Signal:
         """An activation that is a value of our graph; where it is none yet, what makes it is kept as it stands."""
         at = wire.origin
+        if isinstance(wire, Quantized) and not self._partial:
+            raise NotExplained(self._header.at(at, "no DequantizeLinear is behind it").problems)
         if isinstance(wire, Signal):
             try:
                 value = self._walk.value(self._walk.natural(wire))
@@ -137,13 +141,13 @@ class Reader:
         if index not in self._kept:
             node = self._nodes[index]
             wires = [self._wire(index, name) for name in node.input]
-            inputs = [self._settled(w).term for w in wires if isinstance(w, (Signal, Stack))]
-            values = [term.value for term in inputs if isinstance(term, Made)]
-            constants = {place: wire for place, wire in enumerate(wires) if isinstance(wire, Constant)}
+            terms = {place: self._settled(w).term for place, w in enumerate(wires) if isinstance(w, _ACTIVATIONS)}
+            values = {place: term.value for place, term in terms.items() if isinstance(term, Made)}
+            fixed = {place: wire for place, wire in enumerate(wires) if isinstance(wire, (Constant, Sizes))}
             try:
                 if not values:
                     raise Unexplained("it is none of our operations, and reads no activation")
-                self._kept[index] = opaque(self._walk, node, index, values, constants, self._shapes)
+                self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes)
             except Unexplained as unexplained:
                 raise self._header.at(index, str(unexplained)) from None
         return self._kept[index]
@@ -153,7 +157,7 @@ class Reader:
         values = []
         for name in outputs:
             wire = self._wires.get(name)
-            if not isinstance(wire, (Signal, Stack)):
+            if not isinstance(wire, _ACTIVATIONS):
                 raise self._header.refused(f"output '{shortened(name)}' is no activation")
             term = self._settled(wire).term
             assert isinstance(term, Made)

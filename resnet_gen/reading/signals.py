@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape
 from resnet_gen.reading.constants import Constant
@@ -129,6 +131,26 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
+class Quantized:
+    """An activation as integers, or in eight bits: those of `dtype`, times the scale once the zero point is taken off.
+
+    `along` is the axis that several scales go along, and how many elements share one.
+    """
+
+    inner: Signal | Stack
+    scale: Constant
+    zero: Constant | None
+    dtype: np.dtype[Any]
+    along: tuple[int, int]
+    origin: int
+
+    @property
+    def dims(self) -> Shape:
+        """Dimensions without the batch."""
+        return self.inner.dims
+
+
+@dataclass(frozen=True, eq=False)
 class Sizes:
     """Integers that came from a shape; None is the size of the batch, which is not known."""
 
@@ -136,4 +158,4 @@ class Sizes:
     scalar: bool = False
 
 
-Wire: TypeAlias = Signal | Stack | Sizes | Constant
+Wire: TypeAlias = Signal | Stack | Quantized | Sizes | Constant

@@ -76,6 +76,17 @@ def test_what_waited_is_kept_where_the_next_node_does_not_take_it(tmp_path):
     assert ops == [Activation("sigmoid"), Opaque("Mul", "input1=2.0", (4, 8, 8)), Conv(4, 1)]
 
 
+def test_quantization_that_is_not_undone_is_kept(tmp_path):
+    hand = Hand()
+    kept = hand.node("QuantizeLinear", hand.node("Relu", "x"), hand.constant(0.5), name="eight")
+    back = hand.node("DequantizeLinear", kept, hand.constant(0.25), hand.constant(7, dtype=np.uint8), name="more")
+    graph = partly(hand, tmp_path / "n.onnx", hand.node("Sigmoid", back))
+    first, second = (node.op for node in graph.nodes if isinstance(node.op, Opaque))
+    assert (first.op_type, second.op_type) == ("QuantizeLinear", "DequantizeLinear")
+    assert first.settings.endswith("input1=0.5")
+    assert second.settings.endswith("input1=0.25, input2=7 uint8")
+
+
 def test_what_stands_side_by_side_at_the_end_is_kept(tmp_path):
     hand = Hand()
     stack = hand.node("Concat", *(hand.node("Unsqueeze", name, hand.integers(1)) for name in ("x", "x")), axis=1)

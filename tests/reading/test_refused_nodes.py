@@ -22,6 +22,17 @@ def normal(h):
     return h.node("Reshape", made, h.integers(0, 4, 8, 8))
 
 
+def square_normal(h):
+    """As many rows and columns as channels."""
+    pooled = h.node("AveragePool", "x", kernel_shape=[2, 2], strides=[2, 2])
+    made = h.node("InstanceNormalization", h.node("Reshape", pooled, h.integers(0, 2, -1)), *two(h))
+    return h.node("Reshape", made, h.integers(0, 4, 4, 4))
+
+
+def two(h):
+    return h.constant([1, 1]), h.constant([0, 0])
+
+
 def stack(h):
     return h.node("Concat", *(h.node("Unsqueeze", name, h.integers(1)) for name in ("x", "x")), axis=1)
 
@@ -29,6 +40,17 @@ def stack(h):
 def turned(h):
     four = h.node("Reshape", h.node("GlobalAveragePool", "x"), h.integers(0, 2, 2, 1))
     return h.node("Transpose", four, perm=[0, 2, 1, 3])
+
+
+def eight(h, scale=0.5, zero=3, dtype=np.uint8, of="x", **more):
+    return h.node("QuantizeLinear", of, h.constant(scale), h.constant(zero, dtype=dtype), **more)
+
+
+def undone(h, of, scale=0.5, zero=3, dtype=np.uint8, **more):
+    return h.node("DequantizeLinear", of, h.constant(scale), h.constant(zero, dtype=dtype), **more)
+
+
+FOUR = {"scale": [1, 2, 3, 4], "zero": [0] * 4}
 
 
 def branch():
@@ -212,6 +234,38 @@ CASES = {
         lambda h: h.node("Relu", normal(h)),
         "node 1, InstanceNormalization: a normalization without a scale and a shift of each channel",
     ),
+    "a factor of each column": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(4)),
+        "node 4, Mul: 'c4' is [4], not one number for each of 4 channels",
+    ),
+    "a factor of each row": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(1, 4, 1)),
+        "node 4, Mul: 'c4' is [1, 4, 1], not one number for each of 4 channels",
+    ),
+    "a factor of each image": (
+        lambda h: h.node("Mul", square_normal(h), h.weight(4, 1, 1, 1)),
+        "node 4, Mul: 'c4' is [4, 1, 1, 1], not one number for each of 4 channels",
+    ),
+    "a shift of each column": (
+        lambda h: h.node("Add", h.node("Mul", square_normal(h), h.weight(4, 1, 1)), h.weight(4)),
+        "node 5, Add: 'c5' is [4], not one number for each of 4 channels",
+    ),
+    "a shift in five dimensions": (
+        lambda h: h.node("Add", h.node("Mul", square_normal(h), h.weight(4, 1, 1)), h.weight(1, 1, 4, 1, 1)),
+        "node 5, Add: 'c5' is [1, 1, 4, 1, 1], not one number for each of 4 channels",
+    ),
+    "a bias of each image": (
+        lambda h: h.node("Add", h.node("MatMul", flat(h), h.weight(4, 3)), h.weight(3, 1)),
+        "node 3, Add: 'c1' is [3, 1], not one number for each of 3 channels",
+    ),
+    "a bias of each image in one": (
+        lambda h: h.node("Gemm", flat(h), h.weight(4, 3), h.weight(3, 1)),
+        "node 2, Gemm: 'c1' is [3, 1], not one number for each of 3 channels",
+    ),
+    "a number in five dimensions": (
+        lambda h: h.node("Max", "x", h.constant(np.zeros([1] * 5))),
+        "node 0, Max: it takes 'c0', a constant of [1, 1, 1, 1, 1]",
+    ),
     "a factor of some channels": (
         lambda h: h.node("Mul", normal(h), h.weight(2, 1, 1)),
         "node 3, Mul: 'c4' is [2, 1, 1], not one number for each of 4 channels",
@@ -285,6 +339,18 @@ CASES = {
     "relu6": (
         lambda h: h.node("Clip", "x", h.constant(0.0), h.constant(6.0)),
         "node 0, Clip: Clip(x, least=0, most=6) is none of our activations",
+    ),
+    "relu up to where no small number comes": (
+        lambda h: h.node("Clip", "x", h.constant(0.0), h.constant(20.0)),
+        "node 0, Clip: Clip(x, least=0, most=20) is none of our activations",
+    ),
+    "relu up to a few thousand": (
+        lambda h: h.node("Min", h.node("Relu", "x"), h.constant(5000.0)),
+        "node 1, Min: Min(Relu(x), 5000) is none of our activations",
+    ),
+    "leaky relu between bounds": (
+        lambda h: h.node("Clip", h.node("LeakyRelu", "x", alpha=0.125), h.constant(-2.5), h.constant(20.0)),
+        "node 1, Clip: Clip(LeakyRelu(x, alpha=0.125), least=-2.5, most=20) is none of our activations",
     ),
     "gelu by tanh": (
         lambda h: h.node("Gelu", "x", approximate="tanh"),
@@ -488,6 +554,26 @@ CASES = {
         lambda h: h.node("Conv", "x", h.node("Transpose", h.weight(4, 4, 1, 1), perm=[0, 1])),
         "node 0, Transpose: perm [0, 1] of 4 dimensions",
     ),
+    "an activation as integers": (
+        lambda h: h.node("Cast", h.node("Cast", "x", to=TensorProto.INT32), to=TensorProto.FLOAT),
+        "node 0, Cast: an activation as int32",
+    ),
+    "an activation as truth": (
+        lambda h: h.node("Cast", h.node("Cast", "x", to=TensorProto.BOOL), to=TensorProto.FLOAT),
+        "node 0, Cast: an activation as bool",
+    ),
+    "an activation in a type beyond ours": (
+        lambda h: h.node("Cast", "x", to=TensorProto.UINT64),
+        "node 0, Cast: an activation as element type 13",
+    ),
+    "an activation like integers": (
+        lambda h: h.node("CastLike", "x", h.integers(1)),
+        "node 0, CastLike: an activation as int64",
+    ),
+    "an activation like a shape": (
+        lambda h: h.node("CastLike", "x", h.node("Shape", "x")),
+        "node 1, CastLike: an activation as int64",
+    ),
     "an array beyond any machine": (
         lambda h: h.node("Conv", "x", h.weight(4, 4, 1, 1), h.node("ConstantOfShape", h.integers(1 << 40))),
         "node 0, ConstantOfShape: an array of [1099511627776]",
@@ -509,6 +595,55 @@ CASES = {
             ),
         ),
         "node 0, DequantizeLinear: scales and zero points of unequal number",
+    ),
+    "dequantized by another scale": (
+        lambda h: undone(h, eight(h), scale=1.0),
+        "node 1, DequantizeLinear: it has another scale than what it reads was quantized with",
+    ),
+    "dequantized by another zero point": (
+        lambda h: undone(h, eight(h), zero=4),
+        "node 1, DequantizeLinear: it has another zero point than what it reads was quantized with",
+    ),
+    "dequantized by no zero point": (
+        lambda h: h.node("DequantizeLinear", eight(h, 1.0), h.constant(1.0)),
+        "node 1, DequantizeLinear: it has another zero point than what it reads was quantized with",
+    ),
+    "dequantized from another type": (
+        lambda h: undone(h, eight(h), dtype=np.int8),
+        "node 1, DequantizeLinear: its zero point is int8, and it reads uint8",
+    ),
+    "dequantized along another axis": (
+        lambda h: undone(h, eight(h, **FOUR), **FOUR, axis=2),
+        "node 1, DequantizeLinear: its scales go along another axis than those that what it reads was quantized with",
+    ),
+    "dequantized and never quantized": (
+        lambda h: undone(h, "x"),
+        "node 0, DequantizeLinear: what it reads was not quantized",
+    ),
+    "quantized twice": (
+        lambda h: undone(h, undone(h, eight(h, of=eight(h)))),
+        "node 1, QuantizeLinear: it reads an activation as uint8, before a DequantizeLinear",
+    ),
+    "quantized by a scale that is computed": (
+        lambda h: h.node("QuantizeLinear", "x", h.node("Sigmoid", "x")),
+        "node 1, QuantizeLinear: operand 1 is no constant",
+    ),
+    "a constant quantized by a scale that is computed": (
+        lambda h: h.node("QuantizeLinear", h.weight(4), h.node("Sigmoid", "x")),
+        "node 1, QuantizeLinear: operand 0 is no activation",
+    ),
+    "quantized to four bits": (
+        lambda h: h.node("QuantizeLinear", "x", h.constant(1.0), output_dtype=TensorProto.INT4),
+        "node 0, QuantizeLinear: element type 22 is not read",
+    ),
+    "quantized to the end": (lambda h: eight(h), "node 0, QuantizeLinear: no DequantizeLinear is behind it"),
+    "quantized and cast": (
+        lambda h: h.node("Cast", eight(h), to=TensorProto.FLOAT),
+        "node 1, Cast: it reads an activation as uint8, before a DequantizeLinear",
+    ),
+    "quantized and read": (
+        lambda h: undone(h, h.node("MaxPool", h.node("Identity", eight(h)), kernel_shape=[2, 2])),
+        "node 2, MaxPool: it reads an activation as uint8, before a DequantizeLinear",
     ),
     "scales along the wrong axis": (
         lambda h: h.node(
@@ -544,7 +679,7 @@ CASES = {
     ),
 }
 """A network made by hand, and what is said of it."""
-NEWER = ("no groups", "gelu by tanh")
+NEWER = ("no groups", "gelu by tanh", "quantized to four bits")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -47,6 +47,11 @@ def identity(h):
     return h.node("Relu", h.node("Dropout", h.node("Cast", kept, to=1)))
 
 
+def casts_of_floating_point(h):
+    double = h.node("Cast", h.node("Relu", "x"), to=onnx.TensorProto.DOUBLE)
+    return h.node("Sigmoid", h.node("CastLike", h.node("CastLike", double, "x"), h.constant(1.0)))
+
+
 def dropout_with_its_ratio(h):
     return h.node("Relu", h.node("Dropout", "x", h.constant(0.3), h.constant(False, dtype=bool)))
 
@@ -171,6 +176,10 @@ def matmul_and_add(h):
     return h.node("Add", h.weight(3), h.node("MatMul", flat(h), h.weight(4, 3)))
 
 
+def matmul_and_add_of_a_row(h):
+    return h.node("Add", h.node("MatMul", flat(h), h.weight(4, 3)), h.weight(1, 3))
+
+
 def matmul_alone(h):
     return h.node("MatMul", flat(h), h.weight(4, 3))
 
@@ -207,6 +216,16 @@ def hard_swish_by_clip(h):
 
 def relu_by_clip(h):
     return h.node("Clip", "x", h.constant(0.0))
+
+
+def relu_kept_to_half_precision(h):
+    return h.node("Clip", "x", h.constant(0.0), h.constant(65504.0))
+
+
+def silu_by_exponentials(h):
+    """x e^x / (1 + e^x), which is not finite far out."""
+    power = h.node("Exp", "x")
+    return h.node("Div", h.node("Mul", "x", power), h.node("Add", power, h.constant(1.0)))
 
 
 def relu_by_max(h):
@@ -262,6 +281,13 @@ def group_norm_by_mul_and_add(h):
     normal = h.node("InstanceNormalization", groups, ones, zeros, epsilon=1e-5)
     back = h.node("Reshape", normal, h.node("Shape", "x"))
     return h.node("Add", h.node("Mul", back, h.weight(4, 1, 1)), h.weight(4, 1, 1))
+
+
+def group_norm_in_four_dimensions(h):
+    groups = h.node("Reshape", "x", h.integers(0, 2, -1))
+    normal = h.node("InstanceNormalization", groups, h.constant([1, 1]), h.constant([0, 0]), epsilon=1e-5)
+    back = h.node("Reshape", normal, h.node("Shape", "x"))
+    return h.node("Add", h.weight(1, 4, 1, 1), h.node("Mul", h.weight(1, 4, 1, 1), back))
 
 
 def group_norm_as_one(h):
@@ -336,6 +362,7 @@ def act(function, slope=0.01):
 
 CASES = [
     (identity, [act("relu")]),
+    (casts_of_floating_point, [act("relu"), act("sigmoid")]),
     (dropout_with_its_ratio, [act("relu")]),
     (conv_of_constant_nodes, [conv(2, bias=True)]),
     (conv_padded_before, [conv(6, 3, stride=2, padding=2)]),
@@ -362,6 +389,7 @@ CASES = [
     (gemm_of_a_weight_as_it_is, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (gemm_with_a_row_as_bias, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (matmul_and_add, [GlobalAvgPool(), Flatten(), Linear(3)]),
+    (matmul_and_add_of_a_row, [GlobalAvgPool(), Flatten(), Linear(3)]),
     (matmul_alone, [GlobalAvgPool(), Flatten(), Linear(3, bias=False)]),
     (gelu_spelled_out, [act("gelu")]),
     (gelu_as_one, [act("gelu")], 20),
@@ -371,6 +399,8 @@ CASES = [
     (hard_swish_as_one, [act("hard_swish")]),
     (hard_swish_by_clip, [act("hard_swish")]),
     (relu_by_clip, [act("relu")]),
+    (relu_kept_to_half_precision, [act("relu")]),
+    (silu_by_exponentials, [act("silu")]),
     (relu_by_max, [act("relu")]),
     (leaky_relu_by_prelu, [act("leaky_relu", 0.25)]),
     (leaky_relu_by_max, [act("leaky_relu", 0.1)]),
@@ -382,6 +412,7 @@ CASES = [
     (gate_of_linear_layers, [GlobalAvgPool(), Flatten(), Linear(4, bias=False), act("sigmoid"), AsMap(), Mul()]),
     (along_channels, [GlobalAvgPool(), ChannelConv(3), act("sigmoid"), Mul()]),
     (group_norm_by_mul_and_add, [GroupNorm(2)]),
+    (group_norm_in_four_dimensions, [GroupNorm(2)]),
     (group_norm_as_one, [GroupNorm(2)], 21),
     (instance_norm, [GroupNorm(4)]),
     (batch_norm, [BatchNorm(0.001)]),
@@ -456,3 +487,31 @@ def test_what_nothing_reads_is_left_out(tmp_path):
     found = hand.read(tmp_path / "n.onnx", hand.node("Relu", "x"))
     assert [node.op for node in found.graph.nodes] == [Activation("relu")]
     assert found.unread == 1
+
+
+def quantized_and_back(h):
+    """The zero point is left out at first, and one number stands in brackets."""
+    kept = h.node("Identity", h.node("QuantizeLinear", h.node("Sigmoid", "x"), h.constant(0.5)))
+    back = h.node("DequantizeLinear", kept, h.constant([0.5]), h.constant([0], dtype=np.uint8))
+    return h.node("Relu", h.node("Reshape", back, h.node("Shape", kept)))
+
+
+def quantized_along_channels(h):
+    scales, zeros = [1.0, 0.5, 0.25, 2.0], h.constant([1, 2, 3, 4], dtype=np.int8)
+    kept = h.node("QuantizeLinear", h.node("Sigmoid", "x"), h.constant(scales), zeros)
+    return h.node("Relu", h.node("DequantizeLinear", kept, h.constant(scales), zeros, axis=-3))
+
+
+def quantized_side_by_side(h):
+    both = h.node("Concat", *(h.node("Unsqueeze", name, h.integers(1)) for name in ("x", h.node("Relu", "x"))), axis=1)
+    scale = h.constant(0.5)
+    back = h.node("DequantizeLinear", h.node("QuantizeLinear", both, scale), scale)
+    return h.node("Sigmoid", h.node("Gather", back, h.constant(1, dtype=np.int64), axis=1))
+
+
+@pytest.mark.parametrize("make", [quantized_and_back, quantized_along_channels, quantized_side_by_side])
+def test_quantization_that_is_undone_is_nothing(make, tmp_path):
+    hand = Hand()
+    found = hand.read(tmp_path / "n.onnx", make(hand))
+    assert {visible(node.op) for node in found.graph.nodes} == {act("relu"), act("sigmoid")}
+    assert found.precision == "int8"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from resnet_gen.ops import GlobalAvgPool, GlobalMaxPool
 from resnet_gen.reading.call import Call
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.rules import arrangement, constants, elementwise, layers, pooling
-from resnet_gen.reading.signals import Sizes, Wire
+from resnet_gen.reading.rules import arrangement, constants, elementwise, layers, pooling, rounding
+from resnet_gen.reading.signals import Quantized, Sizes, Unexplained, Wire
 
 Rule = Callable[[Call], "Wire | list[Wire]"]
 
@@ -16,12 +16,12 @@ RULES: dict[str, Rule] = {
     "Add": elementwise.binary,
     "AveragePool": pooling.avg_pool,
     "BatchNormalization": layers.batch_norm,
-    "Cast": arrangement.same,
-    "CastLike": arrangement.same,
+    "Cast": rounding.cast,
+    "CastLike": rounding.cast,
     "Clip": elementwise.clip,
     "Concat": arrangement.concat,
     "Conv": layers.conv,
-    "DequantizeLinear": arrangement.same,
+    "DequantizeLinear": rounding.dequantize,
     "Div": elementwise.binary,
     "Dropout": arrangement.dropout,
     "Elu": elementwise.unary,
@@ -51,7 +51,7 @@ RULES: dict[str, Rule] = {
     "PRelu": elementwise.binary,
     "Pad": arrangement.pad,
     "Pow": elementwise.binary,
-    "QuantizeLinear": arrangement.same,
+    "QuantizeLinear": rounding.quantize,
     "ReduceMax": pooling.reduce,
     "ReduceMean": pooling.reduce,
     "ReduceSum": pooling.reduce,
@@ -96,9 +96,19 @@ OF_CONSTANTS: dict[str, Rule] = {
 """What an operator on constants alone is."""
 
 
+_OF_QUANTIZED = ("DequantizeLinear", "Identity", "Shape")
+"""The operators that may read an activation while it is quantized."""
+
+
 def rule_for(call: Call) -> Rule | None:
-    """The rule of a node, by its operator and whether all that it reads is known; None where there is none."""
+    """The rule of a node, by its operator and whether all that it reads is known; None where there is none.
+
+    Raises `Unexplained` where it reads an activation that is quantized.
+    """
     wires = [wire for wire in call.wires if wire is not None]
+    quantized = next((wire for wire in wires if isinstance(wire, Quantized)), None)
+    if quantized and call.node.op_type not in _OF_QUANTIZED:
+        raise Unexplained(f"it reads an activation as {quantized.dtype.name}, before a DequantizeLinear")
     fixed = all(isinstance(wire, (Constant, Sizes)) for wire in wires)
     if call.node.op_type == "CastLike" and call.wires and isinstance(call.wires[0], (Constant, Sizes)):
         fixed = True

@@ -11,7 +11,7 @@ import numpy as np
 from resnet_gen.ops import Shape
 from resnet_gen.reading.call import Call, integers, number, numbers
 from resnet_gen.reading.constants import DTYPES, Constant, Numbers, computed, known
-from resnet_gen.reading.signals import Signal, Sizes, Stack, Unexplained, Wire
+from resnet_gen.reading.signals import Quantized, Signal, Sizes, Stack, Unexplained, Wire
 
 _SMALL = 4096
 
@@ -22,7 +22,7 @@ def shape(call: Call) -> Wire:
     if isinstance(wire, Sizes):
         raise Unexplained("the shape of a shape")
     dims: tuple[int | None, ...] = wire.dims
-    if isinstance(wire, (Signal, Stack)):
+    if isinstance(wire, (Signal, Stack, Quantized)):
         dims = (call.walk.batch, *dims)
     start, end = call.attribute("start", 0), call.attribute("end", len(dims))
     return sizes(dims[slice(start, end)])

@@ -100,7 +100,7 @@ def _with_constant(call: Call, first: Wire, second: Wire) -> Wire:
     special = _special(call, signal, constant)
     if special:
         return special
-    if constant.size != 1:
+    if constant.size != 1 or len(constant.dims) > len(signal.dims) + 1:
         raise Unexplained(f"it takes '{shortened(constant.names[0])}', a constant of {list(constant.dims)}")
     value = number(constant)
     term = _operand(call, signal)

@@ -103,12 +103,14 @@ def _bias(call: Call, place: int, out: int) -> dict[str, Constant]:
     bias = call.constant(place)
     if bias.zero:
         return {}
-    return {"bias": bias if bias.dims == (out,) else _vector(bias, out)}
+    return {"bias": bias if bias.dims == (out,) else _vector(bias, (out,))}
 
 
-def _vector(constant: Constant, size: int) -> Constant:
-    """A constant of `size` numbers, one of each channel, without dimensions of 1."""
-    if constant.size != size or max(constant.dims, default=1) != size:
+def _vector(constant: Constant, shape: Shape) -> Constant:
+    """One number for each channel of activations of this shape, which a constant is spread over; else `Unexplained`."""
+    size, behind = shape[0], len(shape) - 1
+    dims = (1,) * (len(shape) + 1 - len(constant.dims)) + constant.dims
+    if dims != (1, size, *[1] * behind):
         raise Unexplained(
             f"'{shortened(constant.names[0])}' is {list(constant.dims)}, not one number for each of {size} channels"
         )
@@ -224,7 +226,7 @@ def _group_norm(call: Call, normal: Normal, weight: Constant, bias: Constant) ->
 
 def scaled_normal(call: Call, normal: Normal, factor: Constant) -> Signal:
     """A factor for each channel behind a group's normalization."""
-    weight = _vector(factor, normal.shape[0])
+    weight = _vector(factor, normal.shape)
     if normal.weight is not None:
         raise Unexplained("two factors behind a normalization")
     return call.seen(Normal(normal.shape, call.index, normal.inner, normal.groups, normal.eps, weight))
@@ -234,7 +236,7 @@ def shifted_normal(call: Call, normal: Normal, shift: Constant) -> Signal:
     """A shift of each channel behind a group's normalization and its factor: a group norm."""
     if normal.weight is None:
         raise Unexplained("a normalization with a shift and no factor")
-    return _group_norm(call, normal, normal.weight, _vector(shift, normal.shape[0]))
+    return _group_norm(call, normal, normal.weight, _vector(shift, normal.shape))
 
 
 def biased(call: Call, signal: Signal, bias: Constant) -> Signal | None:
@@ -242,5 +244,5 @@ def biased(call: Call, signal: Signal, bias: Constant) -> Signal | None:
     term = signal.term
     if not (isinstance(term, Later) and isinstance(term.op, Linear) and not term.op.bias):
         return None
-    constants = {**term.constants, "bias": _vector(bias, term.op.out)}
+    constants = {**term.constants, "bias": _vector(bias, term.shape)}
     return call.later(Linear(term.op.out, bias=True), *term.inputs, **constants)

@@ -1,0 +1,77 @@
+"""Rounding of activations, which is read as nothing: casts to floating point, and quantization that is undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from resnet_gen.reading.call import Call, numbers
+from resnet_gen.reading.constants import DTYPES, Constant
+from resnet_gen.reading.signals import Quantized, Signal, Sizes, Stack, Unexplained, Wire
+
+
+def cast(call: Call) -> Wire:
+    """Cast and CastLike of an activation: nothing to a type of floating point, the end of it to any other."""
+    to = call.attribute("to", 0)
+    dtype = DTYPES.get(to)
+    if call.node.op_type == "CastLike":
+        like = call.wire(1)
+        dtype = like.dtype if isinstance(like, Constant) else DTYPES[_type_of(like)]
+    if dtype is None or dtype.kind in "iub":
+        raise Unexplained(f"an activation as {dtype.name if dtype else f'element type {to}'}")
+    return call.wire(0)
+
+
+def _type_of(like: Wire) -> int:
+    """The type of what is no constant: shapes are integers, activations of floating point."""
+    return TensorProto.INT64 if isinstance(like, Sizes) else TensorProto.FLOAT
+
+
+def quantize(call: Call) -> Wire:
+    """QuantizeLinear of an activation, which is nothing if what reads it undoes it."""
+    found = call.wire(0)
+    if not isinstance(found, (Signal, Stack)):
+        raise Unexplained("operand 0 is no activation")
+    zero, given = _zero(call), call.attribute("output_dtype", 0)
+    dtype = zero.dtype if zero else DTYPES.get(given or TensorProto.UINT8)
+    if dtype is None:
+        raise Unexplained(f"element type {given} is not read")
+    return Quantized(found, call.constant(1), zero, dtype, _along(call, found), call.index)
+
+
+def dequantize(call: Call) -> Wire:
+    """DequantizeLinear of what QuantizeLinear made by the same scale, zero point and type."""
+    found, scale, zero = call.wire(0), call.constant(1), _zero(call)
+    if not isinstance(found, Quantized):
+        raise Unexplained("what it reads was not quantized")
+    if zero and zero.dtype != found.dtype:
+        raise Unexplained(f"its zero point is {zero.dtype.name}, and it reads {found.dtype.name}")
+    for name, before, here in (("scale", found.scale, scale), ("zero point", found.zero, zero)):
+        if not _alike(before, here):
+            raise Unexplained(f"it has another {name} than what it reads was quantized with")
+    if max(scale.size, found.scale.size) > 1 and _along(call, found.inner) != found.along:
+        raise Unexplained("its scales go along another axis than those that what it reads was quantized with")
+    return found.inner
+
+
+def _zero(call: Call) -> Constant | None:
+    return call.constant(2) if call.has(2) else None
+
+
+def _along(call: Call, signal: Signal | Stack) -> tuple[int, int]:
+    """The axis that several scales go along, and how many elements share one."""
+    return call.attribute("axis", 1) % (len(signal.dims) + 1), call.attribute("block_size", 0)
+
+
+def _alike(first: Constant | None, second: Constant | None) -> bool:
+    """Whether constants have the same numbers; one for all may be repeated, and one that is left out is zero."""
+    if first is second:
+        return True
+    a, b = _flat(first), _flat(second)
+    return (1 in (a.size, b.size) or a.size == b.size) and bool((a == b).all())
+
+
+def _flat(constant: Constant | None) -> Any:
+    return numbers(constant).astype(np.float64).reshape(-1) if constant else np.zeros(1)
