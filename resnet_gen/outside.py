@@ -12,8 +12,10 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from pydantic import PydanticUserError
 
@@ -46,7 +48,7 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
     if name not in _run:
         _warn(f"the Python code in '{shown}' is run", where)
-        _load(name, path, where, shown)
+        _load(name, path, text, where, shown)
     return digest
 
 
@@ -75,14 +77,28 @@ def _warn(message: str, where: Span | None) -> None:
     warnings.warn(CodeWarning(str(Problem(message, where, severity="warning"))), stacklevel=2)
 
 
-def _load(name: str, path: Path, where: Span | None, shown: str) -> None:
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
-        raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
+class _AsRead(SourceFileLoader):
+    """Runs the very bytes that were read: what was compiled and kept may be of another text of that second and size."""
+
+    def __init__(self, name: str, path: Path, text: bytes) -> None:
+        super().__init__(name, str(path))
+        self._text = text
+
+    def get_data(self, path: str) -> bytes:
+        return self._text
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError  # by which none are looked for, nor kept
+
+
+def _load(name: str, path: Path, text: bytes, where: Span | None, shown: str) -> None:
+    loader = _AsRead(name, path, text)
+    found = ModuleSpec(name, loader, origin=str(path))
+    found.has_location = True
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     with _adding(name, shown, where):
-        found.loader.exec_module(module)
+        loader.exec_module(module)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Parts of one's own: the example of docs/parts.md as it stands there, in each place that a part can live."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -77,6 +78,21 @@ def test_the_hash_of_a_spec_covers_the_code_of_its_parts(folder):
     assert code == 2
     assert "holds another network called 'small'" in err
     assert (folder / "out" / "small.manifest.json").read_text() == before
+
+
+def test_a_change_of_the_same_second_and_size_is_seen_and_nothing_is_left_beside_the_file(folder):
+    def counted():
+        command = [sys.executable, "-m", "resnet_gen", "count", "small.yaml"]
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}  # where Python keeps what it compiles
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+    part = folder / "inverted.py"
+    before, stat = counted(), part.stat()
+    changed(folder, "inverted.py", "kernel=3", "kernel=5")
+    os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert part.stat().st_size == stat.st_size
+    assert counted() != before
+    assert sorted(path.name for path in folder.iterdir()) == ["inverted.py", "small.yaml"]
 
 
 def test_who_extends_a_spec_has_its_parts(folder):
