@@ -24,7 +24,7 @@ coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
 	$(BIN)/python -m tests.parity
 
-long: $(INSTALLED)  ## 1,500 networks of the whole language: emitted, run, counted from their files; 5,000 broken specs
+long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs
 	$(BIN)/python -m pytest -n 2 -m long
 
 lint: $(INSTALLED)
