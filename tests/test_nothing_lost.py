@@ -34,6 +34,8 @@ def contents(folder):
         "diff mine.yaml --set activation=silu -o parent.yaml",
         "bench mine.onnx --repeat 1 -o mine.onnx",
         "bench mine.onnx --repeat 1 --against ./link.onnx --plot a.svg -o mine.onnx",
+        "bench mine.yaml --repeat 1 -o parent.yaml",
+        "bench mine.yaml --repeat 1 --weights w.safetensors -o w.safetensors",
         "import mine.onnx -o mine.onnx --force",
         "import mine.onnx -o new.yaml --weights link.onnx --force",
         "import w.safetensors -o w.safetensors --force",

@@ -16,6 +16,7 @@ from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.load import files
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.shapes import HINT, parse_shapes
 from resnet_gen.write import check_writable, write_file
@@ -60,7 +61,7 @@ def bench_models(
     """Measure one or two models and print, write and draw the figures."""
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
-    _check_files(output, plot, [Path(name) for name in (model, against, weights) if name])
+    _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
     wanted = _wanted(batch, shapes)
     models = _models(_Model(model, runtime), against, against_runtime)
     made = Made(settings, weights, seed, fold)
