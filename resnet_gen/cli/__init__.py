@@ -29,6 +29,7 @@ COMMANDS = {
     "diff": ("differ", "diff"),
     "review": ("reviewer", "review"),
     "build": ("make", "build"),
+    "generate": ("generator", "generate"),
     "run": ("make", "run"),
     "check-engine": ("fitting", "check_engine"),
     "targets": ("devices", "targets"),

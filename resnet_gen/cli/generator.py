@@ -1,0 +1,60 @@
+"""`generate`: source code and texts from specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from resnet_gen.cli import options
+
+TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
+"""As the files in `generate/targets` are called."""
+
+
+@click.command()
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@options.settings
+@click.option("--to", type=click.Choice(TARGETS), required=True, help="What to generate.")
+@click.option(
+    "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
+)
+@options.side
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
+@click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
+def generate(
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    to: str,
+    folder: Path,
+    side: int | None,
+    check: bool,
+    force: bool,
+) -> int:
+    """Generate source code, a Triton repository or a model card.
+
+    pytorch is one module that needs nothing but torch, with the spec's
+    parameter names; flax the same for Flax NNX. cpp is a program that loads a
+    TensorRT engine and classifies an image. The paths of the files are printed.
+
+    \b
+    Example: resnet-gen generate resnet50 --to pytorch -o models
+             resnet-gen generate net.yaml --to card -o . --check
+    """
+    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.generate.output import differing, put
+    from resnet_gen.load import load
+
+    texts = [option for option in options.with_input(settings, side)]
+    files: dict[str, str] = {}
+    for spec in specs:
+        files.update(generated(Subject(load(spec, texts)), to))
+    if check:
+        found = differing(folder, files)
+        for name, what in found.items():
+            click.echo(f"{folder / name}: {what}")
+        click.echo(f"{len(files)} files checked, {len(found)} to change", err=True)
+        return 1 if found else 0
+    for path in put(folder, files, replace=force):
+        click.echo(path)
+    return 0

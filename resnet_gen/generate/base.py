@@ -1,0 +1,73 @@
+"""What a target is given, what it returns, and how targets are found."""
+
+from __future__ import annotations
+
+import importlib
+import keyword
+import pkgutil
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+
+from resnet_gen.count import Counts, count
+from resnet_gen.generate import targets
+from resnet_gen.graph import Graph
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that something is generated for."""
+
+    loaded: Loaded
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Its graph; raises `Refused` where there is none."""
+        return lower(self.loaded)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """The counts of its graph, for one image."""
+        return count(self.graph)
+
+    @property
+    def name(self) -> str:
+        """The spec's name."""
+        return self.loaded.spec.name
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.loaded.spec.title or self.name
+
+    @property
+    def module(self) -> str:
+        """The name as a Python module has it: `cifar_resnet20`."""
+        return identifier(self.name)
+
+
+def identifier(text: str) -> str:
+    """A text as a name that Python takes for one: other characters become `_`, and keywords get one behind them."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    name = f"_{name}" if name[:1].isdigit() else name
+    return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
+
+
+def known_targets() -> dict[str, str]:
+    """The targets by name, with what each is in a few words."""
+    names = sorted(module.name for module in pkgutil.iter_modules(targets.__path__))
+    return {name: (target(name).__doc__ or "").partition("\n")[0] for name in names}
+
+
+def target(name: str) -> ModuleType:
+    """The module of a target: its docstring says what it is, `files(subject)` gives texts by their file names."""
+    return importlib.import_module(f"{targets.__name__}.{name}")
+
+
+def generated(subject: Subject, to: str) -> dict[str, str]:
+    """The files of one target, by name, `/` between folders. Raises `Refused` where it cannot be done."""
+    files: dict[str, str] = target(to).files(subject)
+    return files

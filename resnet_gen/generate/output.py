@@ -1,0 +1,33 @@
+"""Generated files: written together, never over what somebody may have edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from resnet_gen.problems import Problem, Refused
+from resnet_gen.write import Transaction
+
+
+def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """The files that are not there as they would be written: name to `missing` or `differs`."""
+    found = {}
+    for name, text in files.items():
+        path = folder / name
+        if not path.is_file():
+            found[name] = "missing"
+        elif path.read_bytes() != text.encode():
+            found[name] = "differs"
+    return found
+
+
+def put(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
+    """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
+    other = [name for name, what in differing(folder, files).items() if what == "differs"]
+    if other and not replace:
+        hint = "--force replaces it, --check lists all that differ"
+        raise Refused([Problem("exists and differs from what would be written", str(folder / other[0]), hint)])
+    with Transaction(folder) as out:
+        for name, text in files.items():
+            out.text(name, text)
+    return [folder / name for name in files]
