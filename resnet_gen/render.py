@@ -19,4 +19,15 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown and YAML, never HTML
     )
+    environment.filters.update(docstring=_docstring, shape=_shape)
     return environment.get_template(template).render(**values)
+
+
+def _docstring(text: str) -> str:
+    """A text as it may stand in a Python docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """The shape of a batch: `(N, 3, 224, 224)`."""
+    return f"(N, {', '.join(map(str, shape))})"

@@ -177,9 +177,7 @@ class Classes:
             if parameter.name in values:
                 yield (*above, parameter.name), (parameter.setting, values[parameter.name])
 
-    def _members(
-        self, unit: Unit, scope: _Scope, above: str = "", there: Sequence[bool] = ()
-    ) -> Iterator[Member]:
+    def _members(self, unit: Unit, scope: _Scope, above: str = "", there: Sequence[bool] = ()) -> Iterator[Member]:
         """The members of a module, or of a sequence in one; `there` tells the instances that have the sequence."""
         for step in unit.steps:
             name = f"{above}{step.name}"
@@ -273,6 +271,7 @@ class _Scope:
         entering, leaving = zip(*self._sides, strict=True)
         narrow, wide = (told("channels", side, self.arguments.parameters) for side in (entering, leaving))
         widened = [into != out for into, out in self._sides]
+        narrow = narrow if any(widened) else None
         stride = by_setting.get("stride")
         if stride:
             strided = [value != 1 for value in stride.values]

@@ -34,6 +34,11 @@ class Parameter:
             return 1
         return 0 if None in self.values else None
 
+    @property
+    def positional(self) -> bool:
+        """Whether its meaning is plain from its place: channels."""
+        return FAMILIES.get(self.setting) == "channels" and self.setting != "groups" and self.default is None
+
 
 @dataclass
 class Arguments:
@@ -48,8 +53,8 @@ class Arguments:
         return {name: value for name, value in found.items() if value is not None}
 
     def ordered(self) -> list[Parameter]:
-        """Those that must be given first."""
-        return sorted(self.parameters, key=lambda parameter: parameter.default is not None)
+        """Those that are given by their place first, then by name, then those that can be left out."""
+        return sorted(self.parameters, key=lambda p: (p.default is not None, not p.positional))
 
 
 Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
@@ -74,7 +79,7 @@ def told(setting: str, values: Values, parameters: Sequence[Parameter]) -> str |
         value = next(iter(known), 0)
         return str(bool(value) if setting == PRESENT else value)
     related = [p for p in parameters if _related(p.setting, setting)]
-    for relation in (_same, _multiple, _part):
+    for relation in (_same, _multiple, _part, _half):
         for parameter in related:
             if text := relation(parameter, values):
                 return text
@@ -111,3 +116,9 @@ def _part(parameter: Parameter, values: Values) -> str | None:
         return None
     divisor = pairs[0][0] // pairs[0][1]
     return f"{parameter.name} // {divisor}" if divisor and all(v * divisor == p for p, v in pairs) else None
+
+
+def _half(parameter: Parameter, values: Values) -> str | None:
+    """The padding that keeps a map's size."""
+    pairs = _pairs(parameter, values) if parameter.setting == "kernel_size" else None
+    return f"{parameter.name} // 2" if pairs and all(p // 2 == v for p, v in pairs) else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from resnet_gen import ops
 from resnet_gen.modules.classes import Class, Member
+from resnet_gen.modules.skeleton import is_sequence
 from resnet_gen.modules.tree import Chunk, Leaf, Step, Unit
 
 WIDTH = 66
@@ -48,6 +50,40 @@ def arguments(unit: Unit) -> list[str]:
     return ["x"] if len(unit.inputs) == 1 else [f"x{number}" for number in range(1, len(unit.inputs) + 1)]
 
 
+class Stages(NamedTuple):
+    """A network up to its stages, and the attributes that hold those: one that holds all, or each."""
+
+    before: Unit
+    stages: tuple[str, ...]
+
+
+def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
+    """A network in two parts, if its stages follow each other and one output follows them; else None."""
+    places = [number for number, step in enumerate(unit.steps) if _is_stages(step)]
+    steps = [unit.steps[number] for number in places]
+    if not places or places[-1] - places[0] != len(places) - 1 or len(unit.outputs) != 1:
+        return None
+    if any(s.inputs != (given.name,) for given, s in zip(steps, steps[1:], strict=False)):
+        return None
+    first, last = places[0], places[-1]
+    entering, leaving = steps[0].inputs, steps[-1].name
+    rest = [replace(s, inputs=tuple("in0" if v == leaving else v for v in s.inputs)) for s in unit.steps[last + 1 :]]
+    known = {"in0", *(step.name for step in rest)}
+    if len(entering) != 1 or not all(known.issuperset(step.inputs) for step in rest):
+        return None
+    before = replace(unit, steps=unit.steps[:first], outputs=entering)
+    return Stages(before, tuple(step.name for step in steps)), replace(unit, steps=tuple(rest))
+
+
+def _is_stages(step: Step) -> bool:
+    """Whether a member is a stage, or the sequence of all."""
+    if not isinstance(step.what, Unit):
+        return False
+    inner = [s.what for s in step.what.steps]
+    all_stages = all(isinstance(what, Unit) and what.level == "stage" for what in inner)
+    return step.what.level == "stage" or (all_stages and is_sequence(step.what))
+
+
 class _Text(NamedTuple):
     """An expression, the variables in it, and whether its type is plain."""
 
@@ -71,12 +107,22 @@ class _Writer:
         self._texts: dict[str, _Text] = {}
         self._holding: dict[str, str] = {}
         self.lines: list[str] = []
+        self._plain = False
         for number, name in enumerate(arguments(kind.unit)):
             self._hold(f"in{number}", name)
         steps = kind.unit.steps
         for step, after in zip(steps, (*steps[1:], None), strict=True):
             self._write(step, after)
-        self.lines.append(f"return {', '.join(self._take(value).text for value in kind.unit.outputs)}")
+        self._finish()
+
+    def _finish(self) -> None:
+        """Return the outputs; what was just given a name to be returned needs none."""
+        text = ", ".join(self._take(value).text for value in self._unit.outputs)
+        name, _, last = self.lines[-1].partition(" = ") if self.lines else ("", "", "")
+        if self._plain and name == text:
+            self.lines[-1] = f"return {last}"
+        else:
+            self.lines.append(f"return {text}")
 
     def _read(self, step: Step) -> list[str]:
         """The values that a step needs, with what is handed on where its member is not there."""
@@ -105,6 +151,7 @@ class _Writer:
             if given[0].variables == (given[0].text,):
                 self.lines.append(f"{given[0].text} += {given[1].text}")
                 self._hold(step.name, given[0].text)
+                self._plain = False
                 return
         text = self._expressed(step, given, variables, fresh=fresh)
         if self._nests(step, after, text):
@@ -133,8 +180,10 @@ class _Writer:
     def _assign(self, step: Step, text: _Text) -> None:
         spent = [name for name in text.variables if self._left[self._holding[name]] == 0]
         name = spent[0] if spent else self._new(step)
-        known = name in self._holding
-        self.lines.append(f"{name} = {text.text}" if known else self._language.declared(name, text.text, plain=text.plain))
+        known, self._plain = name in self._holding, text.plain
+        self.lines.append(
+            f"{name} = {text.text}" if known else self._language.declared(name, text.text, plain=text.plain)
+        )
         self._hold(step.name, name)
 
     def _new(self, step: Step) -> str:
@@ -167,7 +216,11 @@ _FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.M
 """Operations whose gradient does not need their result."""
 
 
+_LAST = (ops.Activation, ops.Add, ops.Mul, ops.Flatten, ops.Concat, Chunk)
+"""Operations after which a line ends."""
+
+
 def _ends_a_line(step: Step) -> bool:
-    return isinstance(step.what, Leaf) and isinstance(
-        step.what.op, (ops.Activation, ops.Add, ops.Mul, ops.Flatten, ops.Concat, Chunk)
-    )
+    if isinstance(step.what, Unit):
+        return step.what.level != "inner"
+    return isinstance(step.what.op, _LAST)

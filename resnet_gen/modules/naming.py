@@ -14,9 +14,13 @@ from resnet_gen.parts.base import Part
 from resnet_gen.plan import fits
 
 
+RESERVED = ("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels")
+"""Names that generated source has another use for."""
+
+
 def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
     """Give every class a name of its own, and what its docstring says."""
-    taken: set[str] = set()
+    taken = set(RESERVED)
     for kind in reversed(classes):
         part = _part(kind.unit, loaded)
         name = _spelled(loaded) if kind.unit.level == "network" else _name(kind.unit, part)
@@ -27,13 +31,13 @@ def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
 
 def _spelled(loaded: Loaded) -> str:
     """The network's name, in capitals where its title has them: `resnext50_32x4d` of ResNeXt-50."""
-    letters = iter(loaded.spec.title)
-    name = re.sub(r"\W", "_", loaded.spec.name, flags=re.ASCII)
-    found = [next((a for a in letters if a.lower() == letter), None) for letter in re.sub(r"[\d_]\w*", "", name)]
-    spelled = name
-    if found and None not in found:
-        spelled = "".join(map(str, found)) + name[len(found) :]
-    return spelled[0].upper() + spelled[1:] if spelled[0].isalpha() else f"Net{spelled}"
+    found = ""
+    for word in re.findall(r"[a-zA-Z0-9]+", loaded.spec.name):
+        letters = re.match(r"[a-zA-Z]*", word)[0]  # type: ignore[index]
+        title = re.search(letters, loaded.spec.title, re.IGNORECASE) if letters else None
+        spelled = (title[0] if title else letters) + word[len(letters) :]
+        found += ("_" if found and word[0].isdigit() else "") + spelled[0].upper() + spelled[1:]
+    return found if found[:1].isalpha() else f"Net{found}"
 
 
 def _part(unit: Unit, loaded: Loaded) -> Part | None:
@@ -70,8 +74,9 @@ def _name(unit: Unit, part: Part | None) -> str:
 
 
 def _camel(name: str) -> str:
-    words = re.findall(r"[a-zA-Z]+", name.rpartition(".")[2] if not name.rpartition(".")[2].isdecimal() else name)
-    return "".join(word[0].upper() + word[1:] for word in words)
+    words = re.findall(r"[a-zA-Z]+", re.sub(r"\.\d+$", "", name).rpartition(".")[2])
+    found = "".join(word[0].upper() + word[1:] for word in words)
+    return found if len(found) != 1 else "Branch"
 
 
 def _first_paragraph(part: Part) -> str:

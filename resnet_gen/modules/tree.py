@@ -198,7 +198,9 @@ class _Builder:
         own = {node.name for _, node in item.nodes}
         made = [node.output.name for _, node in item.nodes]
         wanted = [v for v in made if v in self._put_out or not self._readers.get(v, set()) <= own]
-        return sorted(wanted, key=[v.name for v in self._graph.outputs].index) if len(own) == len(self._order) else wanted
+        return (
+            sorted(wanted, key=[v.name for v in self._graph.outputs].index) if len(own) == len(self._order) else wanted
+        )
 
     def _taken(self, nodes: Sequence[Node]) -> list[str]:
         """The values that nodes read and do not make, in the order of their reading."""
@@ -264,6 +266,6 @@ def _as_one(unit: Unit, steps: Sequence[Step]) -> Unit:
     name = first.name.rpartition("_")[0] or first.name
     part = {step.name: f"{name}:{number}" for number, step in enumerate(steps)}
     chunk = Step(name, replace(first.what, op=Chunk(len(steps))), first.inputs)
-    kept = [chunk if step is first else step for step in unit.steps if step is first or step.name not in part]
+    kept = [chunk if s.name == first.name else s for s in unit.steps if s.name == first.name or s.name not in part]
     renamed = [replace(s, inputs=tuple(part.get(value, value) for value in s.inputs)) for s in kept]
     return replace(unit, steps=tuple(renamed), outputs=tuple(part.get(value, value) for value in unit.outputs))

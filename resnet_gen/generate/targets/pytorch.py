@@ -2,41 +2,91 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
-from resnet_gen.generate.layout import call, indented
-from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Run, What
-from resnet_gen.modules.forward import arguments, statements
+from resnet_gen.generate.layout import Call as Text
+from resnet_gen.generate.layout import Each, Either, Pair, flat, indented, lines, signature
+from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
+from resnet_gen.modules.forward import arguments, stages_and_rest, statements
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
 from resnet_gen.render import render
 
 Settings = dict[str, str]
 
+INDENT = 8
+"""Of what stands in a method."""
+
 
 def files(subject: Subject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
     classes = outline(subject.loaded)
     language = _PyTorch()
-    written = [_written(kind, language) for kind in classes.all]
-    text = render("pytorch/module.py.jinja", subject=subject, classes=written, helpers=sorted(language.helpers))
-    return {f"{subject.module}.py": text}
+    *inner, network = classes.all
+    body = render(
+        "pytorch/classes.py.jinja",
+        subject=subject,
+        classes=[_written(kind, language) for kind in inner],
+        network=_network(network, language),
+        fills=sorted(_fills(subject)),
+        helpers=language.helpers,
+    )
+    return {f"{subject.module}.py": render("pytorch/module.py.jinja", subject=subject, body=body)}
 
 
 def _written(kind: Class, language: _PyTorch) -> dict[str, Any]:
+    """A class in the words of the template."""
+    language.kept.clear()
+    forward = [] if kind.run else statements(kind, language)
+    kept = [f"self.{name} = {name}" for name in sorted(language.kept)]
+    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
+    parameters = [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
+    outputs = len(kind.unit.outputs)
     return {
         "name": kind.name,
         "doc": kind.doc,
-        "level": kind.unit.level,
         "base": "nn.Sequential" if kind.run else "nn.Module",
-        "parameters": [_parameter(p.name, p.setting, p.default) for p in kind.parameters],
-        "body": language.run(kind.run) if kind.run else language.members(kind),
-        "arguments": arguments(kind.unit),
-        "forward": [] if kind.run else statements(kind, language),
+        "init": signature("__init__", ["self", *parameters], "None"),
+        "body": language.run(kind.run) if kind.run else [*kept, *language.members(kind)],
+        "call": signature("forward", ["self", *(f"{name}: Tensor" for name in arguments(kind.unit))], _type(outputs)),
+        "forward": forward,
     }
+
+
+def _type(outputs: int) -> str:
+    return "Tensor" if outputs == 1 else f"tuple[{', '.join(['Tensor'] * outputs)}]"
+
+
+def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
+    """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
+    written = _written(kind, language)
+    halves = stages_and_rest(kind.unit)
+    if halves is None:
+        return {**written, "features": None, "stages": 0}
+    features, rest = halves
+    *before, last = statements(replace(kind, unit=features.before), language)
+    if last != "return x":
+        before.append(last.replace("return", "x =", 1))
+    lines = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), language)]
+    loop = [f"for stage in {_iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
+    return {**written, "forward": lines, "features": [*before, "maps = []", *loop, "return maps"]}
+
+
+def _iterated(stages: Sequence[str]) -> str:
+    names = [_attribute(name) for name in stages]
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _fills(subject: Subject) -> set[tuple[str, float]]:
+    """Biases that begin at another number than 0, by the end of their names."""
+    graph = subject.graph
+    return {(n.name, n.op.bias_fill) for n in graph.nodes if isinstance(n.op, ops.Conv) and n.op.bias_fill}
 
 
 def _parameter(name: str, setting: str, default: int | None) -> str:
@@ -49,6 +99,8 @@ class _PyTorch:
 
     def __init__(self) -> None:
         self.helpers: set[str] = set()
+        self.kept: set[str] = set()
+        """Arguments of the constructor that `forward` of the class at hand needs."""
 
     def holds(self, member: Member) -> bool:
         """Whether a member is an attribute."""
@@ -65,9 +117,13 @@ class _PyTorch:
         leaf = member.what.leaf
         if isinstance(leaf.op, ops.Activation):
             return _activation(leaf.op, given[0], fresh)
-        text = _OPERATIONS[type(leaf.op)](leaf.op, given, member.what.arguments)
         self._need(leaf)
-        return text
+        return _OPERATIONS[type(leaf.op)](leaf.op, given, {k: self._kept(t) for k, t in member.what.arguments.items()})
+
+    def _kept(self, text: str) -> str:
+        """An expression of a constructor's arguments, of which `forward` needs what it names."""
+        self.kept.update(re.findall(r"[a-z]\w*", text))
+        return re.sub(r"([a-z]\w*)", r"self.\1", text)
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """A variable's first assignment; what a module returns has no type that mypy knows."""
@@ -80,85 +136,101 @@ class _PyTorch:
     def _need(self, leaf: Leaf) -> None:
         if type(leaf.op) in _HELPERS:
             self.helpers.add(_HELPERS[type(leaf.op)])
+        if isinstance(leaf.op, ops.MaxPool) and leaf.op.zeros:
+            self.helpers.add("ZeroMaxPool2d")
         if isinstance(leaf.op, ops.Conv) and leaf.op.standardize is not None:
             self.helpers.add("StdConv2d")
 
     def members(self, kind: Class) -> list[str]:
         """The lines that make a class's members."""
-        lines: list[str] = []
-        held = [member for member in kind.members if self.holds(member)]
+        made: list[str] = []
         lists: dict[str, list[Member]] = {}
-        for member in held:
+        for member in filter(self.holds, kind.members):
             if "." in member.name:
                 lists.setdefault(member.name.partition(".")[0], []).append(member)
-        for member in held:
+        for member in filter(self.holds, kind.members):
             name = member.name.partition(".")[0]
             if "." not in member.name:
-                lines += self._member(kind, member)
+                made += self._member(kind, member)
             elif name in lists:
-                lines += self._list(name, lists.pop(name))
-        return lines
+                made += lines(f"self.{name} = ", self._list(name, lists.pop(name)), INDENT)
+        return made
 
     def _member(self, kind: Class, member: Member) -> list[str]:
         name, text = _attribute(member.name), self._made(member.what)
         if not member.condition:
-            return call(f"{name} = ", *text)
+            return lines(f"{name} = ", text, INDENT)
         step = next(step for step in kind.unit.steps if step.name == member.name)
         plain = member.instead in step.inputs
         first = f"{name}: nn.Module = nn.Identity()" if plain else f"{name}: nn.Module | None = None"
-        return [first, f"if {member.condition}:", *indented(call(f"{name} = ", *text))]
+        return [first, f"if {member.condition}:", *indented(lines(f"{name} = ", text, INDENT + 4))]
 
-    def _list(self, name: str, members: Sequence[Member]) -> list[str]:
+    def _list(self, name: str, members: Sequence[Member]) -> Text:
+        keys = [member.name.removeprefix(f"{name}.") for member in members]
         texts = [self._made(member.what) for member in members]
-        if all(text == texts[0] for text in texts) and len(texts) > 1:
-            one = "".join(call("", *texts[0], width=10_000))
-            return call(f"self.{name} = nn.ModuleList", [f"{one} for _ in range({len(texts)})"])
-        return call(f"self.{name} = nn.ModuleList", [f"[{', '.join(''.join(call('', *t, width=10_000)) for t in texts)}]"])
+        if not all(key.isdecimal() for key in keys):
+            pairs = [Pair(f'"{key}": ', text) for key, text in zip(keys, texts, strict=True)]
+            return Text("nn.ModuleDict", [Text("", pairs, "{}")])
+        if len(set(map(flat, texts))) == 1 and len(texts) > 1:
+            return Text("nn.ModuleList", [Each(texts[0], f"for _ in range({len(texts)})", starred=False)])
+        return Text("nn.ModuleList", [Text("", texts, "[]")])
 
     def run(self, run: Run) -> list[str]:
-        """The lines that make a stage."""
-        return call("super().__init__", self._blocks(run))
+        """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
+        if run.names.plain:
+            return lines("", Text("super().__init__", self._blocks(run)), INDENT)
+        named = Each(Text("", [self._key(run.names), "layer"]), f"for {_counted(run.names)}", starred=False)
+        return [
+            *lines("layers: list[nn.Module] = ", Text("", self._blocks(run), "[]"), INDENT),
+            *lines("", Text("super().__init__", [Text("OrderedDict", [named])]), INDENT),
+        ]
 
-    def _blocks(self, run: Run) -> list[str]:
-        rest = self._one(run.rest)
+    def _key(self, names: Names) -> str:
+        number = f"{{{names.number}}}" if names.number else ""
+        return f'f"{names.head}{number}{names.separator}{{index}}"'
+
+    def _blocks(self, run: Run) -> list[AnyText]:
+        rest = self._made(run.rest)
         if run.first is None:
-            return [f"*({rest} for _ in range({run.count}))"]
-        count = f"{run.count} - 1" if not run.count.isdecimal() else str(int(run.count) - 1)
-        return [self._one(run.first), f"*({rest} for _ in range({count}))"]
+            return [Each(rest, f"for _ in range({run.count})")]
+        count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
+        return [self._made(run.first), Each(rest, f"for _ in range({count})")]
 
-    def _one(self, what: What) -> str:
-        return "".join(call("", *self._made(what), width=10_000))
-
-    def _made(self, what: What) -> tuple[str, list[str]]:
-        """The constructor of a member, and its arguments."""
+    def _made(self, what: What) -> Text:
+        """The constructor of a member."""
         if isinstance(what, Call):
-            return what.kind.name, _given(what)
+            return Text(what.kind.name, _given(what))
         if isinstance(what, Made):
             self._need(what.leaf)
-            return _module(what)
-        if isinstance(what, Run):
-            return "nn.Sequential", self._blocks(what)
-        return "nn.Sequential", self._chain(what)
+            return Text(*_module(what))
+        return Text("nn.Sequential", self._blocks(what) if isinstance(what, Run) else self._chain(what))
 
-    def _chain(self, what: Chain) -> list[str]:
-        texts: list[str] = []
+    def _chain(self, what: Chain) -> list[AnyText]:
+        if not all(member.name.isdecimal() or isinstance(member.what, Made) for member in what.members):
+            pairs = [Pair(f"{member.name}=", self._made(member.what)) for member in what.members]
+            return [Text("OrderedDict", pairs)]
+        texts: list[AnyText] = []
         for member in what.members:
             while member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append("nn.Identity()")
-            text = self._one(member.what)
-            texts.append(f"{text} if {member.condition} else nn.Identity()" if member.condition else text)
+            text = self._made(member.what)
+            texts.append(Either(text, member.condition, "nn.Identity()") if member.condition else text)
         return texts
 
 
+def _counted(names: Names) -> str:
+    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
+
+
 def _attribute(name: str) -> str:
-    first, *rest = name.split(".")
-    return f"self.{first}" + "".join(f"[{word}]" if word.isdecimal() else f".{word}" for word in rest)
+    """A member as it is reached: those in a list or a dictionary by their number or name."""
+    first, _, rest = name.partition(".")
+    return f"self.{first}" + (f"[{rest}]" if rest.isdecimal() else f'["{rest}"]' if rest else "")
 
 
 def _given(what: Call) -> list[str]:
     named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
-    keyed = ("stride", "dilation", "groups", "blocks", "present", "kernel_size")
-    return [f"{p.name}={text}" if p.default is not None or p.setting in keyed else text for p, text in named]
+    return [text if p.positional else f"{p.name}={text}" for p, text in named]
 
 
 def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
@@ -272,4 +344,5 @@ _HELPERS: dict[type[ops.Op], str] = {
     ops.ChannelConv: "ChannelConv",
     ops.BlurPool: "BlurPool2d",
     ops.SplitSoftmax: "split_softmax",
+    ops.PadChannels: "PadChannels",
 }
