@@ -45,7 +45,7 @@ def generate(
     from resnet_gen.generate.output import differing, put
     from resnet_gen.load import load
 
-    texts = [option for option in options.with_input(settings, side)]
+    texts = options.with_input(settings, side)
     files: dict[str, str] = {}
     for spec in specs:
         files.update(generated(Subject(load(spec, texts)), to))

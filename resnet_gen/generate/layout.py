@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -92,6 +94,18 @@ def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -
     inner = ", ".join(given)
     middle = [inner] if indent + 4 + len(inner) <= WIDTH else [f"{text}," for text in given]
     return [f"def {name}(", *indented(middle), f") -> {returned}:"]
+
+
+def docstring(text: str, indent: int = 4) -> list[str]:
+    """A class's docstring: what it is, and in a paragraph of its own the source that is named in brackets."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    found = re.fullmatch(r"(.*) \(([^()]*\d{4}[^()]*)\)\.", text)
+    paragraphs = [f"{found[1]}.", f"{found[2]}."] if found else [text]
+    one = f'"""{text}"""'
+    if indent + len(one) <= WIDTH:
+        return [one]
+    wrapped = [textwrap.wrap(paragraph, WIDTH - indent - 3) for paragraph in paragraphs]
+    return [f'"""{wrapped[0][0]}', *wrapped[0][1:], *(line for more in wrapped[1:] for line in ("", *more)), '"""']
 
 
 def indented(block: Sequence[str]) -> list[str]:

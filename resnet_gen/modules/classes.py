@@ -140,7 +140,12 @@ class Classes:
             slot: (setting, tuple(row[slot][1] if slot in row else _LACKING.get(setting) for row in rows))
             for slot, (setting, _) in order.items()
         }
-        return fitted(slots, Namer(fullest.level, instances))
+        entering = tuple(instance.inputs[0][0] for instance in instances)
+        arguments = fitted({("",): ("in_channels", entering), **slots}, Namer(fullest.level, instances))
+        del arguments.expressions["",]
+        used = set(re.findall(r"\w+", " ".join(arguments.expressions.values())))
+        arguments.parameters = [p for p in arguments.parameters if p.name in used]
+        return arguments
 
     def _row(self, unit: Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         """Every slot of a module, with what setting it is and its value."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from resnet_gen import ops
@@ -14,6 +15,9 @@ from resnet_gen.modules.tree import Chunk, Leaf, Step, Unit
 
 WIDTH = 66
 """Characters of an expression that is still written into another."""
+
+PARTS = "parts"
+"""What a value is called that is several tensors."""
 
 
 class Language(Protocol):
@@ -33,6 +37,10 @@ class Language(Protocol):
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """The first assignment of a variable; `plain` says that everybody knows the value's type."""
+        ...
+
+    def typed(self, text: str) -> bool:
+        """Whether everybody knows the type of an operation's result, whatever it is done with."""
         ...
 
     def either(self, member: Member, there: str, instead: str) -> str:
@@ -63,7 +71,7 @@ def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
     steps = [unit.steps[number] for number in places]
     if not places or places[-1] - places[0] != len(places) - 1 or len(unit.outputs) != 1:
         return None
-    if any(s.inputs != (given.name,) for given, s in zip(steps, steps[1:], strict=False)):
+    if any(s.inputs != (given.name,) for given, s in pairwise(steps)):
         return None
     first, last = places[0], places[-1]
     entering, leaving = steps[0].inputs, steps[-1].name
@@ -108,6 +116,7 @@ class _Writer:
         self._holding: dict[str, str] = {}
         self.lines: list[str] = []
         self._plain = False
+        self._declared = set(arguments(kind.unit))
         for number, name in enumerate(arguments(kind.unit)):
             self._hold(f"in{number}", name)
         steps = kind.unit.steps
@@ -116,13 +125,16 @@ class _Writer:
         self._finish()
 
     def _finish(self) -> None:
-        """Return the outputs; what was just given a name to be returned needs none."""
+        """Return the outputs; what was just given a name to be returned needs none, if its type is known."""
         text = ", ".join(self._take(value).text for value in self._unit.outputs)
         name, _, last = self.lines[-1].partition(" = ") if self.lines else ("", "", "")
-        if self._plain and name == text:
+        if name == text and self._plain:
             self.lines[-1] = f"return {last}"
-        else:
-            self.lines.append(f"return {text}")
+            return
+        if name == text and name not in self._declared:
+            text = "out"
+            self.lines[-1] = self._language.declared(text, last, plain=False)
+        self.lines.append(f"return {text}")
 
     def _read(self, step: Step) -> list[str]:
         """The values that a step needs, with what is handed on where its member is not there."""
@@ -132,8 +144,8 @@ class _Writer:
         member = self._members[step.name]
         return [member.instead] if member.condition and member.instead not in step.inputs else []
 
-    def _hold(self, value: str, name: str) -> None:
-        self._texts[value] = _Text(name, (name,))
+    def _hold(self, value: str, name: str, *, plain: bool = True) -> None:
+        self._texts[value] = _Text(name, (name,), plain)
         self._holding[name] = value
 
     def _take(self, value: str) -> _Text:
@@ -147,12 +159,12 @@ class _Writer:
         fresh = self._fresh(step)
         given = [self._take(value) for value in step.inputs]
         variables = tuple(dict.fromkeys(name for text in given for name in text.variables))
-        if fresh and isinstance(step.what, Leaf) and isinstance(step.what.op, ops.Add):
-            if given[0].variables == (given[0].text,):
-                self.lines.append(f"{given[0].text} += {given[1].text}")
-                self._hold(step.name, given[0].text)
-                self._plain = False
-                return
+        added = isinstance(step.what, Leaf) and isinstance(step.what.op, ops.Add)
+        if fresh and added and step.name not in self._unit.outputs and given[0].variables == (given[0].text,):
+            self.lines.append(f"{given[0].text} += {given[1].text}")
+            self._hold(step.name, given[0].text, plain=given[0].plain)
+            self._plain = False
+            return
         text = self._expressed(step, given, variables, fresh=fresh)
         if self._nests(step, after, text):
             self._texts[step.name] = text
@@ -162,7 +174,8 @@ class _Writer:
     def _expressed(self, step: Step, given: Sequence[_Text], variables: tuple[str, ...], *, fresh: bool) -> _Text:
         member, texts = self._members[step.name], [text.text for text in given]
         if not self._language.holds(member):
-            return _Text(self._language.operation(member, texts, fresh=fresh), variables)
+            written = self._language.operation(member, texts, fresh=fresh)
+            return _Text(written, variables, given[0].plain or self._language.typed(written))
         text = self._language.called(member, texts)
         for value in self._otherwise(step):
             instead = self._take(value)
@@ -178,18 +191,22 @@ class _Writer:
         return (isinstance(after.what, Leaf) or joined) and len(text.text) < WIDTH and not self._otherwise(step)
 
     def _assign(self, step: Step, text: _Text) -> None:
-        spent = [name for name in text.variables if self._left[self._holding[name]] == 0]
+        spent = [n for n in text.variables if self._left[self._holding[n]] == 0 and not n.startswith(PARTS)]
+        if _is_chunk(step) or step.what.role == "shortcut":
+            spent = []
         name = spent[0] if spent else self._new(step)
-        known, self._plain = name in self._holding, text.plain
-        self.lines.append(
-            f"{name} = {text.text}" if known else self._language.declared(name, text.text, plain=text.plain)
-        )
-        self._hold(step.name, name)
+        self._plain = text.plain or _is_chunk(step)
+        line = f"{name} = {text.text}"
+        if name not in self._holding:
+            line = self._language.declared(name, text.text, plain=self._plain)
+            self._declared.update([name] if not self._plain else [])
+        self.lines.append(line)
+        self._hold(step.name, name, plain=self._plain or name in self._declared)
 
     def _new(self, step: Step) -> str:
         role = step.what.role
-        if isinstance(step.what, Leaf) and isinstance(step.what.op, Chunk):
-            wished = ["parts"]
+        if _is_chunk(step):
+            wished = [PARTS]
         else:
             wished = [role] if role in ("shortcut", "gate") else ["gate"] if role == "attention" else ["y", "z"]
         names = (*wished, *(f"{wished[-1]}{number}" for number in range(2, 10_000)))
@@ -210,6 +227,10 @@ class _Writer:
         if isinstance(step.what, Unit):
             return len(step.what.outputs) == 1 and self._forgotten(step.what, step.what.outputs[0])
         return isinstance(step.what.op, _FORGETFUL)
+
+
+def _is_chunk(step: Step) -> bool:
+    return isinstance(step.what, Leaf) and isinstance(step.what.op, Chunk)
 
 
 _FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.Mul, ops.Concat, ops.AvgPool)

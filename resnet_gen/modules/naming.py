@@ -13,7 +13,6 @@ from resnet_gen.modules.tree import Leaf, Unit
 from resnet_gen.parts.base import Part
 from resnet_gen.plan import fits
 
-
 RESERVED = ("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels")
 """Names that generated source has another use for."""
 
@@ -67,10 +66,15 @@ def _name(unit: Unit, part: Part | None) -> str:
         name = type(part).__name__
         return name if unit.level != "block" or re.search("Block|Bottleneck|Layer$", name) else f"{name}Block"
     kinds = [type(step.what.op) for step in unit.steps if isinstance(step.what, Leaf)]
-    if len(kinds) == len(unit.steps) and kinds[:2] in ([ops.Conv, ops.BatchNorm], [ops.Conv, ops.GroupNorm]):
-        if kinds[2:] in ([], [ops.Activation]):
-            return "ConvNormAct" if kinds[2:] else "ConvNorm"
+    normed = len(kinds) == len(unit.steps) and kinds[:1] == [ops.Conv] and kinds[1:2] in _NORMS
+    if normed and kinds[2:] in ([], [ops.Activation]):
+        return "ConvNormAct" if kinds[2:] else "ConvNorm"
+    if any(kind is ops.SplitSoftmax for kind in kinds):
+        return "SplitAttention"
     return _camel(unit.name) or "Inner"
+
+
+_NORMS = ([ops.BatchNorm], [ops.GroupNorm])
 
 
 def _camel(name: str) -> str:
@@ -100,7 +104,7 @@ def _structure(unit: Unit) -> str:
         return "The blocks of one stage."
     kinds = [_WORDS.get(type(s.what.op), "") if isinstance(s.what, Leaf) else "" for s in unit.steps]
     if not all(kinds) or not unit.chain:
-        return f"What stands at `{unit.name}`." if unit.level == "inner" else f"The {unit.level}."
+        return f"What its owner calls `{unit.name}`." if unit.level == "inner" else f"The {unit.level}."
     words = [("an " if word[0] in "aeiou" else "a ") + word for word in kinds]
     text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
     return text[0].upper() + text[1:] + "."

@@ -29,7 +29,7 @@ def outline(loaded: Loaded) -> Classes:
 
 def _others(loaded: Loaded) -> Iterator[Loaded]:
     spec = loaded.spec
-    wanted = []
+    wanted: list[dict[str, object]] = []
     if (number := getattr(spec.head, "classes", None)) is not None:
         wanted.append({"head": spec.head.model_copy(update={"classes": number + _MORE})})
     wanted.append({"input": spec.input.model_copy(update={"channels": spec.input.channels + _MORE})})

@@ -5,7 +5,6 @@ Everything else about an operation (its bias, its eps, its function) is what it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from resnet_gen import ops
@@ -31,8 +30,8 @@ FAMILIES = {
 
 def settings(leaf: Leaf) -> Settings:
     """The numbers that the operation is made with, in the order in which a constructor takes them."""
-    made = _SETTINGS.get(type(leaf.op))
-    return made(leaf.op, leaf.shapes[0][0]) if made else {}
+    given = {"channels": leaf.shapes[0][0], **vars(leaf.op)}
+    return {name: given[source] for name, source in _SETTINGS.get(type(leaf.op), {}).items()}
 
 
 def fixed(leaf: Leaf) -> tuple[Any, ...]:
@@ -42,31 +41,32 @@ def fixed(leaf: Leaf) -> tuple[Any, ...]:
     return (type(op).__name__, slope, *(getattr(op, name) for name in _FIXED.get(type(op), ())))
 
 
-def _window(op: Any) -> Settings:
-    return {"kernel_size": op.kernel, "stride": op.stride, "padding": op.padding}
-
-
-_SETTINGS: dict[type[ops.Op], Callable[[Any, int], Settings]] = {
-    ops.Conv: lambda op, c: {
-        "in_channels": c,
-        "out_channels": op.out,
-        **_window(op),
-        "dilation": op.dilation,
-        "groups": op.groups,
+_WINDOW = {"kernel_size": "kernel", "stride": "stride", "padding": "padding"}
+_SETTINGS: dict[type[ops.Op], dict[str, str]] = {
+    ops.Conv: {
+        "in_channels": "channels",
+        "out_channels": "out",
+        "kernel_size": "kernel",
+        "stride": "stride",
+        "dilation": "dilation",
+        "padding": "padding",
+        "groups": "groups",
     },
-    ops.ChannelConv: lambda op, c: {"kernel_size": op.kernel},
-    ops.Linear: lambda op, c: {"in_features": c, "out_features": op.out},
-    ops.BatchNorm: lambda op, c: {"channels": c},
-    ops.GroupNorm: lambda op, c: {"groups": op.groups, "channels": c},
-    ops.MaxPool: lambda op, c: _window(op),
-    ops.AvgPool: lambda op, c: _window(op),
-    ops.BlurPool: lambda op, c: {"channels": c, "stride": op.stride},
-    ops.Subsample: lambda op, c: {"stride": op.stride},
-    ops.PadChannels: lambda op, c: {"in_channels": c, "out_channels": op.out},
-    ops.PadMap: lambda op, c: {"before": op.before, "after": op.after},
-    ops.TakeChannels: lambda op, c: {"start": op.start, "stop": op.stop},
-    ops.SplitSoftmax: lambda op, c: {"splits": op.splits, "groups": op.groups},
+    ops.ChannelConv: {"kernel_size": "kernel"},
+    ops.Linear: {"in_features": "channels", "out_features": "out"},
+    ops.BatchNorm: {"channels": "channels"},
+    ops.GroupNorm: {"groups": "groups", "channels": "channels"},
+    ops.MaxPool: _WINDOW,
+    ops.AvgPool: _WINDOW,
+    ops.BlurPool: {"channels": "channels", "stride": "stride"},
+    ops.Subsample: {"stride": "stride"},
+    ops.PadChannels: {"in_channels": "channels", "out_channels": "out"},
+    ops.PadMap: {"before": "before", "after": "after"},
+    ops.TakeChannels: {"start": "start", "stop": "stop"},
+    ops.SplitSoftmax: {"splits": "splits", "groups": "groups"},
 }
+"""Each operation's settings by the field of it that they are; `channels` are those that it takes."""
+
 _FIXED: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Conv: ("bias", "bias_fill", "standardize"),
     ops.Linear: ("bias",),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from itertools import count, takewhile
 from typing import Literal, TypeAlias
 
 from resnet_gen.graph import Graph, Node, Role
@@ -100,11 +100,18 @@ def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
     for node in graph.nodes:
         name = tuple(node.name.split("."))
         if not node.tensors:
-            if (steps := node.path.split("."))[0] == "stages" and not steps[2].isdecimal() and not name[-1].isdecimal():
+            if _is_behind_stage(node) and not name[-1].isdecimal():
+                steps = node.path.split(".")
                 name = (f"{steps[2]}{int(steps[1]) + 1}",)
             elif name in prefixes:
                 name = (*name[:-1], f"{name[-1]}_{node.path.rpartition('.')[2]}")
         yield name, node
+
+
+def _is_behind_stage(node: Node) -> bool:
+    """Whether it stands behind the blocks of a stage: the pooling of some networks."""
+    steps = node.path.split(".")
+    return steps[0] == "stages" and not steps[2].isdecimal()
 
 
 def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
@@ -113,11 +120,11 @@ def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
     for name, node in nodes:
         groups.setdefault(name[0], []).append((name[1:], node))
     items: list[_Item] = []
-    for name, members in groups.items():
+    for first, members in groups.items():
         if any(node.tensors for _, node in members) or _is_chain(members):
-            items.append(_Item((name,), tuple(members)))
+            items.append(_Item((first,), tuple(members)))
         else:
-            items.extend(_Item(("_".join((name, *below)),), (((), node),)) for below, node in members)
+            items.extend(_Item(("_".join((first, *below)),), (((), node),)) for below, node in members)
     return items
 
 
@@ -137,13 +144,9 @@ class _Builder:
         self._put_out = {value.name for value in graph.outputs}
         self._readers = {name: {n.name for n in nodes} for name, nodes in graph.consumers().items()}
         self._order = {node.name: number for number, node in enumerate(graph.nodes)}
-        self._blocks: dict[str, int] = {}
-        self._stages: dict[str, int] = {}
-        for node in graph.nodes:
-            if node.block != node.stage and node.path.split(".")[2].isdecimal():
-                self._blocks[node.block] = self._blocks.get(node.block, 0) + 1
-            if node.stage == node.path or node.path.split(".")[2:3] != [] and node.path.split(".")[2].isdecimal():
-                self._stages[node.stage] = self._stages.get(node.stage, 0) + 1
+        inside = [node for node in graph.nodes if not _is_behind_stage(node)]
+        self._stages = Counter(node.stage for node in inside)
+        self._blocks = Counter(node.block for node in inside if node.block != node.stage)
 
     def unit(self, item: _Item, level: Level) -> Unit:
         """The module of an item's nodes."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Either, Pair, flat, indented, lines, signature
+from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
 from resnet_gen.modules.forward import arguments, stages_and_rest, statements
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
 from resnet_gen.render import render
-
-Settings = dict[str, str]
 
 INDENT = 8
 """Of what stands in a method."""
@@ -50,7 +48,7 @@ def _written(kind: Class, language: _PyTorch) -> dict[str, Any]:
     outputs = len(kind.unit.outputs)
     return {
         "name": kind.name,
-        "doc": kind.doc,
+        "doc": docstring(kind.doc),
         "base": "nn.Sequential" if kind.run else "nn.Module",
         "init": signature("__init__", ["self", *parameters], "None"),
         "body": language.run(kind.run) if kind.run else [*kept, *language.members(kind)],
@@ -105,7 +103,7 @@ class _PyTorch:
     def holds(self, member: Member) -> bool:
         """Whether a member is an attribute."""
         made = member.what
-        return not isinstance(made, Made) or bool(member.condition) or type(made.leaf.op) in _MODULES
+        return not isinstance(made, Made) or bool(member.condition) or type(made.leaf.op) in MODULES
 
     def called(self, member: Member, given: Sequence[str]) -> str:
         """`self.conv1(x)`."""
@@ -118,7 +116,9 @@ class _PyTorch:
         if isinstance(leaf.op, ops.Activation):
             return _activation(leaf.op, given[0], fresh)
         self._need(leaf)
-        return _OPERATIONS[type(leaf.op)](leaf.op, given, {k: self._kept(t) for k, t in member.what.arguments.items()})
+        kept = {name: self._kept(text) for name, text in member.what.arguments.items()}
+        values = {**_values(member.what), **kept, "all": ", ".join(given), "dim": 1 + getattr(leaf.op, "axis", 0)}
+        return OPERATIONS[type(leaf.op)].format(*given, **values)
 
     def _kept(self, text: str) -> str:
         """An expression of a constructor's arguments, of which `forward` needs what it names."""
@@ -129,13 +129,17 @@ class _PyTorch:
         """A variable's first assignment; what a module returns has no type that mypy knows."""
         return f"{name} = {text}" if plain else f"{name}: Tensor = {text}"
 
+    def typed(self, text: str) -> bool:
+        """Whether mypy knows that an expression is a tensor, though modules return anything."""
+        return text.startswith(("F.", "torch."))
+
     def either(self, member: Member, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
         return f"{instead} if {_attribute(member.name)} is None else {there}"
 
     def _need(self, leaf: Leaf) -> None:
-        if type(leaf.op) in _HELPERS:
-            self.helpers.add(_HELPERS[type(leaf.op)])
+        if type(leaf.op) in HELPERS:
+            self.helpers.add(HELPERS[type(leaf.op)])
         if isinstance(leaf.op, ops.MaxPool) and leaf.op.zeros:
             self.helpers.add("ZeroMaxPool2d")
         if isinstance(leaf.op, ops.Conv) and leaf.op.standardize is not None:
@@ -191,6 +195,8 @@ class _PyTorch:
 
     def _blocks(self, run: Run) -> list[AnyText]:
         rest = self._made(run.rest)
+        if run.count == "1":
+            return [rest]
         if run.first is None:
             return [Each(rest, f"for _ in range({run.count})")]
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
@@ -233,116 +239,105 @@ def _given(what: Call) -> list[str]:
     return [text if p.positional else f"{p.name}={text}" for p, text in named]
 
 
-def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
-    function, more = _FUNCTIONS[op.function]
-    texts = [x]
-    if op.sloped:
-        texts.append(repr(op.slope))
-    if fresh and more:
-        texts.append("inplace=True")
-    return f"{function}({', '.join(texts)})"
+def _values(what: Made) -> dict[str, Any]:
+    """What the words of the tables below stand for: what the operation is, and what it is made with."""
+    return {**vars(what.leaf.op), **what.arguments}
 
 
-_FUNCTIONS: dict[ops.Function, tuple[str, bool]] = {
-    "relu": ("F.relu", True),
-    "leaky_relu": ("F.leaky_relu", True),
-    "elu": ("F.elu", True),
-    "silu": ("F.silu", True),
-    "gelu": ("F.gelu", False),
-    "mish": ("F.mish", True),
-    "hard_swish": ("F.hardswish", True),
-    "sigmoid": ("torch.sigmoid", False),
-    "hard_sigmoid": ("F.hardsigmoid", False),
-    "tanh": ("torch.tanh", False),
-}
-"""The function of each activation, and whether it can overwrite what it takes."""
-
-
-def _default(arguments: Settings, **defaults: str) -> list[str]:
-    return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
-
-
-def _conv(op: ops.Conv, a: Settings) -> tuple[str, list[str]]:
-    rest = _default(a, stride="1", padding="0", dilation="1", groups="1")
-    rest += [] if op.bias else ["bias=False"]
-    texts = [a["in_channels"], a["out_channels"], a["kernel_size"], *rest]
-    if op.standardize is not None:
-        return "StdConv2d", [*texts, *([] if op.standardize == 1e-6 else [f"eps={op.standardize!r}"])]
-    return "nn.Conv2d", texts
-
-
-def _pool(op: ops.MaxPool | ops.AvgPool, a: Settings) -> list[str]:
-    ceil = ["ceil_mode=True"] if op.ceil else []
-    return [a["kernel_size"], *_default(a, stride=a["kernel_size"], padding="0"), *ceil]
-
-
-def _eps(op: ops.BatchNorm | ops.GroupNorm) -> list[str]:
-    return [] if op.eps == 1e-5 else [f"eps={op.eps!r}"]
-
-
-_MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] = {
-    ops.Conv: _conv,
-    ops.ChannelConv: lambda op, a: ("ChannelConv", [a["kernel_size"]]),
-    ops.Linear: lambda op, a: (
-        "nn.Linear",
-        [a["in_features"], a["out_features"], *([] if op.bias else ["bias=False"])],
-    ),
-    ops.BatchNorm: lambda op, a: ("nn.BatchNorm2d", [a["channels"], *_eps(op)]),
-    ops.GroupNorm: lambda op, a: ("nn.GroupNorm", [a["groups"], a["channels"], *_eps(op)]),
-    ops.MaxPool: lambda op, a: ("ZeroMaxPool2d" if op.zeros else "nn.MaxPool2d", _pool(op, a)),
-    ops.AvgPool: lambda op, a: ("nn.AvgPool2d", _pool(op, a)),
-    ops.BlurPool: lambda op, a: ("BlurPool2d", [a["channels"], f"stride={a['stride']}"]),
-}
-"""Operations that are attributes, and how each is made."""
-
-_IN_CHAINS: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] = {
-    ops.Flatten: lambda op, a: ("nn.Flatten", []),
-    ops.GlobalAvgPool: lambda op, a: ("nn.AdaptiveAvgPool2d", ["1"]),
-    ops.GlobalMaxPool: lambda op, a: ("nn.AdaptiveMaxPool2d", ["1"]),
-    ops.Subsample: lambda op, a: ("nn.MaxPool2d", ["1", a["stride"]]),
-    ops.PadMap: lambda op, a: ("nn.ZeroPad2d", [f"({a['before']}, {a['after']}, {a['before']}, {a['after']})"]),
-    ops.PadChannels: lambda op, a: ("PadChannels", [f"{a['out_channels']} - {a['in_channels']}"]),
-}
-"""Modules of what is a function elsewhere."""
-
-_CLASSES: dict[ops.Function, str] = {
-    "relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish",
-    "hard_swish": "Hardswish", "sigmoid": "Sigmoid", "hard_sigmoid": "Hardsigmoid", "tanh": "Tanh",
-}  # fmt: skip
+def _constructed(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Arguments of a constructor, without those that are as they would be anyway (`key=value|usual`)."""
+    filled = (word.format_map(values) for word in words)
+    pairs = (text.partition("|") for text in filled)
+    return [text for text, _, usual in pairs if text.partition("=")[2] != usual or not usual]
 
 
 def _module(what: Made) -> tuple[str, list[str]]:
-    op = what.leaf.op
+    op, values = what.leaf.op, _values(what)
     if isinstance(op, ops.Activation):
+        name, _, forgets = FUNCTIONS[op.function]
         slope = [repr(op.slope)] if op.sloped else []
-        return f"nn.{_CLASSES[op.function]}", [*slope, *(["inplace=True"] if _FUNCTIONS[op.function][1] else [])]
-    return {**_MODULES, **_IN_CHAINS}[type(op)](op, what.arguments)
+        return f"nn.{name}", [*slope, *(["inplace=True"] if forgets else [])]
+    name, *words = {**MODULES, **IN_CHAINS}[type(op)]
+    if isinstance(op, ops.Conv) and op.standardize is not None:
+        return "StdConv2d", _constructed([*words, "eps={standardize}|1e-06"], values)
+    return "ZeroMaxPool2d" if getattr(op, "zeros", False) else name, _constructed(words, values)
 
 
-_Operation = Callable[[Any, Sequence[str], Settings], str]
-_OPERATIONS: dict[type[ops.Op], _Operation] = {
-    ops.Add: lambda op, x, a: f"{x[0]} + {x[1]}",
-    ops.Mul: lambda op, x, a: f"{x[0]} * {x[1]}",
-    ops.OneMinus: lambda op, x, a: f"1 - {x[0]}",
-    ops.Softmax: lambda op, x, a: f"F.softmax({x[0]}, dim=1)",
-    ops.SplitSoftmax: lambda op, x, a: f"split_softmax({x[0]}, {a['splits']}, {a['groups']})",
-    ops.Flatten: lambda op, x, a: f"torch.flatten({x[0]}, 1)",
-    ops.AsMap: lambda op, x, a: f"{x[0]}[:, :, None, None]",
-    ops.Concat: lambda op, x, a: f"torch.cat([{', '.join(x)}], dim={op.axis + 1})",
-    ops.TakeChannels: lambda op, x, a: f"{x[0]}[:, {a['start']}:{a['stop']}]",
-    Chunk: lambda op, x, a: f"{x[0]}.chunk({op.parts}, dim=1)",
-    ops.GlobalAvgPool: lambda op, x, a: f"F.adaptive_avg_pool2d({x[0]}, 1)",
-    ops.GlobalMaxPool: lambda op, x, a: f"{x[0]}.amax((2, 3), keepdim=True)",
-    ops.SumPositions: lambda op, x, a: f"{x[0]}.sum((2, 3), keepdim=True)",
-    ops.ChannelMean: lambda op, x, a: f"{x[0]}.mean(1, keepdim=True)",
-    ops.ChannelMax: lambda op, x, a: f"{x[0]}.amax(1, keepdim=True)",
-    ops.PadMap: lambda op, x, a: f"F.pad({x[0]}, ({a['before']}, {a['after']}, {a['before']}, {a['after']}))",
-    ops.PadChannels: lambda op, x, a: f"F.pad({x[0]}, (0, 0, 0, 0, 0, {a['out_channels']} - {a['in_channels']}))",
-    ops.Subsample: lambda op, x, a: f"{x[0]}[:, :, :: {a['stride']}, :: {a['stride']}]",
+def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
+    _, function, forgets = FUNCTIONS[op.function]
+    slope = [repr(op.slope)] if op.sloped else []
+    return f"{function}({', '.join([x, *slope, *(['inplace=True'] if fresh and forgets else [])])})"
+
+
+FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
+    "relu": ("ReLU", "F.relu", True),
+    "leaky_relu": ("LeakyReLU", "F.leaky_relu", True),
+    "elu": ("ELU", "F.elu", True),
+    "silu": ("SiLU", "F.silu", True),
+    "gelu": ("GELU", "F.gelu", False),
+    "mish": ("Mish", "F.mish", True),
+    "hard_swish": ("Hardswish", "F.hardswish", True),
+    "sigmoid": ("Sigmoid", "torch.sigmoid", False),
+    "hard_sigmoid": ("Hardsigmoid", "F.hardsigmoid", False),
+    "tanh": ("Tanh", "torch.tanh", False),
 }
-_HELPERS: dict[type[ops.Op], str] = {
+"""The module and the function of each activation, and whether it can overwrite what it takes."""
+
+MODULES: dict[type[ops.Op], tuple[str, ...]] = {
+    ops.Conv: (
+        "nn.Conv2d", "{in_channels}", "{out_channels}", "{kernel_size}", "stride={stride}|1", "padding={padding}|0",
+        "dilation={dilation}|1", "groups={groups}|1", "bias={bias}|True",
+    ),
+    ops.ChannelConv: ("ChannelConv", "{kernel_size}"),
+    ops.Linear: ("nn.Linear", "{in_features}", "{out_features}", "bias={bias}|True"),
+    ops.BatchNorm: ("nn.BatchNorm2d", "{channels}", "eps={eps}|1e-05"),
+    ops.GroupNorm: ("nn.GroupNorm", "{groups}", "{channels}", "eps={eps}|1e-05"),
+    ops.MaxPool: (
+        "nn.MaxPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0", "ceil_mode={ceil}|False",
+    ),
+    ops.AvgPool: (
+        "nn.AvgPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0", "ceil_mode={ceil}|False",
+    ),
+    ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
+}  # fmt: skip
+"""Operations that are attributes: the class of each, and what it is made with."""
+
+IN_CHAINS: dict[type[ops.Op], tuple[str, ...]] = {
+    ops.Flatten: ("nn.Flatten",),
+    ops.GlobalAvgPool: ("nn.AdaptiveAvgPool2d", "1"),
+    ops.GlobalMaxPool: ("nn.AdaptiveMaxPool2d", "1"),
+    ops.Subsample: ("nn.MaxPool2d", "1", "{stride}"),
+    ops.PadMap: ("nn.ZeroPad2d", "({before}, {after}, {before}, {after})"),
+    ops.PadChannels: ("PadChannels", "{out_channels} - {in_channels}"),
+}
+"""The same of what is a function elsewhere."""
+
+OPERATIONS: dict[type[ops.Op], str] = {
+    ops.Add: "{0} + {1}",
+    ops.Mul: "{0} * {1}",
+    ops.OneMinus: "1 - {0}",
+    ops.Softmax: "F.softmax({0}, dim=1)",
+    ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
+    ops.Flatten: "torch.flatten({0}, 1)",
+    ops.AsMap: "{0}[:, :, None, None]",
+    ops.Concat: "torch.cat([{all}], dim={dim})",
+    ops.TakeChannels: "{0}[:, {start}:{stop}]",
+    Chunk: "{0}.chunk({parts}, dim=1)",
+    ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
+    ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
+    ops.SumPositions: "{0}.sum((2, 3), keepdim=True)",
+    ops.ChannelMean: "{0}.mean(1, keepdim=True)",
+    ops.ChannelMax: "{0}.amax(1, keepdim=True)",
+    ops.PadMap: "F.pad({0}, ({before}, {after}, {before}, {after}))",
+    ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {out_channels} - {in_channels}))",
+    ops.Subsample: "{0}[:, :, :: {stride}, :: {stride}]",
+}
+"""Operations that are expressions of what they take."""
+
+HELPERS: dict[type[ops.Op], str] = {
     ops.ChannelConv: "ChannelConv",
     ops.BlurPool: "BlurPool2d",
     ops.SplitSoftmax: "split_softmax",
     ops.PadChannels: "PadChannels",
 }
+"""What torch has no class or function for: written into the module."""
