@@ -293,10 +293,12 @@ MODULES: dict[type[ops.Op], tuple[str, ...]] = {
     ops.BatchNorm: ("nn.BatchNorm2d", "{channels}", "eps={eps}|1e-05"),
     ops.GroupNorm: ("nn.GroupNorm", "{groups}", "{channels}", "eps={eps}|1e-05"),
     ops.MaxPool: (
-        "nn.MaxPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0", "ceil_mode={ceil}|False",
+        "nn.MaxPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
+        "ceil_mode={ceil}|False",
     ),
     ops.AvgPool: (
-        "nn.AvgPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0", "ceil_mode={ceil}|False",
+        "nn.AvgPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
+        "ceil_mode={ceil}|False",
     ),
     ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
 }  # fmt: skip
