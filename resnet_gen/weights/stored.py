@@ -155,7 +155,7 @@ def fit(
         if not _faults(graph, wanted, named, body):
             if prefix:
                 warnings.warn(f"{path}: {told(prefix)}", stacklevel=2)
-            return FromFile(named, path)
+            return FromFile({name: named[name] for name in wanted}, path)
     found = {name: tensor.shape for name, tensor in tensors.items()}
     raise Refused(listed(_faults(graph, wanted, tensors, body), str(path), hint(found) if hint else None))
 
@@ -168,17 +168,16 @@ def _faults(graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, Sto
 def differences(wanted: Mapping[str, Shape], found: Mapping[str, Shape], network: str) -> list[str]:
     """What differs between the names and shapes that a network has and a file's.
 
-    In the network's order what is missing or of another shape, and in turn with it, what the network has not.
+    First the tensors of other shapes, in the network's order; then in turn one that is missing, and one too many.
     """
-    ours = [
-        f"'{name}' is missing: {sides(shape)} is needed"
-        if name not in found
-        else f"'{name}' is {sides(found[name])}, not {sides(shape)}"
+    other = [
+        f"'{name}' is {sides(found[name])}, not {sides(shape)}"
         for name, shape in wanted.items()
-        if found.get(name) != shape
+        if name in found and found[name] != shape
     ]
-    theirs = [f"'{shortened(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
-    return [line for pair in zip_longest(ours, theirs) for line in pair if line]
+    missing = [f"'{name}' is missing: {sides(shape)} is needed" for name, shape in wanted.items() if name not in found]
+    more = [f"'{shortened(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
+    return [*other, *(line for pair in zip_longest(missing, more) for line in pair if line)]
 
 
 def _left_out(body: Graph, wanted: Mapping[str, Shape], names: Iterable[str]) -> set[str]:

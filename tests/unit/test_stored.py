@@ -275,10 +275,9 @@ def test_a_scalar_in_place_of_a_vector_is_refused(kind, path):
 def test_values_that_are_not_finite_are_handed_on_and_warned_of_once(kind, bad, path):
     tensors = {**values(), "head.fc.bias": np.array([0, bad, 0], np.float32)}
     tensors["stem.conv.weight"] = np.full_like(tensors["stem.conv.weight"], bad)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="not finite") as caught:
         found = read_all(saved(kind, path, tensors))
-    names = ", ".join(f"'{name}'" for name in tensors if name in ("head.fc.bias", "stem.conv.weight"))
-    message = f"{path}: 2 tensors with values that are not finite: {names}"
+    message = f"{path}: 2 tensors with values that are not finite: 'stem.conv.weight', 'head.fc.bias'"
     assert [str(warning.message) for warning in caught] == [message]
     assert_same(found, tensors)
 
@@ -699,7 +698,7 @@ def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "model."])
 def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, path):
     saved("npz", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="taken off") as caught:
         weights = stored.fit(GRAPH, stored.read(path), path)
     assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{prefix}', which is taken off"]
     assert_same({name: weights.rows(name, 0, len(tensor)) for name, tensor in values().items()}, values())
@@ -743,10 +742,9 @@ def test_the_state_dict_is_found_under_the_keys_of_training_scripts(kind, keys, 
 
 def test_of_weights_and_their_average_the_weights_are_read_and_that_is_said(path):
     trained = torch_pickle(values())[2:-1]
-    averaged = torch_pickle({"other": np.zeros(2, np.float32)})[2:-1]
-    wrapped = b"\x80\x02}" + text("model_ema") + averaged + b"s" + text("model") + trained + b"s."
+    wrapped = b"\x80\x02}" + text("model_ema") + b"}s" + text("model") + trained + b"s."
     MAKERS["zip"](path, wrapped, [tensor.tobytes() for tensor in values().values()])
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="read are") as caught:
         assert_same(read_all(path), values())
     message = f"{path}: read are the weights under 'model', not the averaged ones under 'model_ema'"
     assert [str(w.message) for w in caught] == [message]
