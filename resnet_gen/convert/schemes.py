@@ -117,7 +117,7 @@ def _of_library(library: str, network: Network, option: str) -> Scheme:
         raise refuse(f"{option}: {library} has no network of {kinds} blocks", hint=_BY_KIND)
     strange = _strange(fitting[0])
     if strange:
-        raise refuse(f"{option}: {library} has no '{strange}', nor any tensor so called", hint=_BY_KIND)
+        raise refuse(f"{option}: {library} has no tensor like '{strange}'", hint=_BY_KIND)
     return fitting[0]
 
 
