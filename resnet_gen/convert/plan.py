@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -60,6 +61,7 @@ class Plan:
         self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
         self._kin = kin(target)
         self._first = _first(network)
+        self._head = {slot.key for slot in network.head}
         self.faults: list[str] = []
         self.hint: str | None = None
         made = [row for slot in network.slots for row in self._tensor(slot)]
@@ -72,7 +74,7 @@ class Plan:
         old = self._source.names[slot.key]
         tensor = self._tensors.get(old)
         out, channels = (-1, 2) if self._source.flax else (0, 1)
-        if tensor is None or (slot in self._network.head and self._differs(slot, tensor, out)):
+        if tensor is None or (slot.key in self._head and self._differs(slot, tensor, out)):
             yield from self._new_head(slot, tensor)
         elif tensor.shape in self._shapes(slot):
             yield self._written(slot, old, tensor.shape, tensor.dtype, tensor.exact)
@@ -151,6 +153,9 @@ class Plan:
             made = widened(found.transpose(3, 2, 0, 1) if self._source.flax else found, asked)
             return made.transpose(2, 3, 1, 0) if self._source.flax else made
 
+        if isinstance(slot.node.op, Conv) and slot.node.op.standardize is not None:
+            said = "is standardized when it is used: with other channels, gray images give other outputs"
+            warnings.warn(f"'{self._source.names[slot.key]}' {said}", stacklevel=2)
         what = "summed over channels" if asked == 1 else f"repeated over channels times {given}/{asked}"
         shape = self._source.shape(slot)
         yield self._written(slot, self._source.names[slot.key], shape, tensor.dtype, values, what)

@@ -171,10 +171,10 @@ def _published(library: str) -> list[tuple[str, dict[str, set[int]]]]:
     return networks
 
 
-_COUNTED = re.compile(r"(?<![^.])(|layer|block|s|b)\d+(-\d+)?(?![^.])")
+_COUNTED = re.compile(r"(?<![^.])(|layer|block|s|b|block\d+-)\d+(?![^.])")
 
 
 @lru_cache(maxsize=65_536)
 def pattern(name: str) -> str:
     """A tensor's name with the numbers of stages, blocks and layers in a list left open: `layer#.#.conv2.weight`."""
-    return _COUNTED.sub(r"\1#", name)
+    return _COUNTED.sub(lambda found: re.sub(r"\d+", "#", found[0]), name)
