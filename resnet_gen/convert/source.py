@@ -52,11 +52,7 @@ def _fitting(network: Network, schemes: list[Scheme], names: Set[str]) -> list[S
 
 def _is_of(scheme: Scheme, names: Set[str], network: Network) -> bool:
     whole = set(scheme.names.values())
-    return (
-        len(names) <= len(whole)
-        and names <= whole
-        and whole - names <= {scheme.names[slot.key] for slot in network.head}
-    )
+    return names <= whole and whole - names <= {scheme.names[slot.key] for slot in network.head}
 
 
 def hint(network: str, shapes: Mapping[str, Shape]) -> str | None:

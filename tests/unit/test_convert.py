@@ -14,7 +14,7 @@ from resnet_gen.cli import cli
 from resnet_gen.convert.convert import plan, write
 from resnet_gen.convert.moves import widened
 from resnet_gen.convert.plan import Change, Plan
-from resnet_gen.convert.schemes import FLAX, LIBRARIES, namings, network, pattern, wanted
+from resnet_gen.convert.schemes import FLAX, LIBRARIES, Scheme, namings, network, pattern, wanted
 from resnet_gen.convert.source import find
 from resnet_gen.load import load
 from resnet_gen.problems import Refused
@@ -291,8 +291,8 @@ BY_KIND = "hint: a naming scheme by its own name is taken for any network: see d
             "resnet50",
             "timm_resnets",
             "--to: there is no naming scheme 'timm_resnets'\nhint: did you mean 'timm_resnet'? known: flax, paths, "
-            "timm, timm_regnet, timm_regnetv, timm_resnet, timm_resnetv2, timm_senet, timm_sknet, timm_vgg, torchvision, "
-            "torchvision_regnet, torchvision_vgg",
+            "timm, timm_regnet, timm_regnetv, timm_resnet, timm_resnetv2, timm_senet, timm_sknet, timm_vgg, "
+            "torchvision, torchvision_regnet, torchvision_vgg",
         ),
     ],
 )
@@ -339,6 +339,32 @@ def test_the_scheme_that_is_asked_for_is_held_to(tmp_path):
     assert plan(loaded, given, tmp_path / "out.npz", called="torchvision").source == "torchvision_regnet"
     with pytest.raises(Refused, match=r"'stem\.conv\.weight' is missing"):
         plan(loaded, given, tmp_path / "out.npz", called="timm")
+
+
+def test_names_that_two_schemes_have_for_different_layers_are_refused():
+    whole = network(small("resnet18"))
+    own = whole.schemes[0]
+    conv1, conv2 = ((f"stages.0.0.conv{number}", "weight") for number in (1, 2))
+    names = {**own.names, conv1: own.names[conv2], conv2: own.names[conv1]}
+    swapped = Scheme("swapped", own.naming, names)
+    two = whole._replace(schemes=[own, swapped])
+    with pytest.raises(Refused) as refused:
+        find(two, whole.shapes(own), None, "w.pth")
+    assert str(refused.value) == (
+        "w.pth: error: its names are of 'torchvision' and of 'swapped', which mean different layers\n"
+        "hint: --from says which"
+    )
+    assert find(two, whole.shapes(own), "torchvision", "w.pth").scheme is own
+
+
+def test_every_tensor_of_a_safetensors_file_is_aligned_to_its_type(tmp_path):
+    """As PyTorch's view of the bytes needs it."""
+    arrays = {"a": np.zeros(3, np.float16), "b": np.zeros((), np.int64), "c": np.zeros(5, np.float32)}
+    data = file_of(tmp_path / "mixed.safetensors", arrays).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert length % 8 == 0
+    assert {n: header[n]["data_offsets"][0] % array.itemsize for n, array in arrays.items()} == dict.fromkeys("abc", 0)
 
 
 def test_a_prefix_is_taken_off_and_stands_in_the_report(tmp_path):
