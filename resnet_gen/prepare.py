@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower, without_outputs
+from resnet_gen.lower import lower
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
@@ -57,10 +57,9 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Netwo
 def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
     if request.weights is None:
         return Seeded(graph, request.seed)
-    from resnet_gen.weights import stored  # the readers of all formats, which a seed does without
+    from resnet_gen.checkpoint import weights_from  # the readers of all formats, which a seed does without
 
-    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    return stored.fit(graph, stored.read(request.weights), request.weights, body=body)
+    return weights_from(request.weights, loaded, graph)
 
 
 def _needs_conv_for_linear(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,11 @@ def read(name: str, where: Span | None) -> Reference:
     data = json.loads(known[name].read_text(encoding="utf-8"))
     state = {key: tuple(shape) for key, shape in data.pop("state").items()}
     return Reference(name=name, state=state, **data)
+
+
+def of(library: str) -> Iterator[Reference]:
+    """Every reference of a library, by name."""
+    return (read(name, None) for name in sorted(_shipped()) if name.startswith(f"{library}/"))
 
 
 @cache

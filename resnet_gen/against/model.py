@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from resnet_gen.against.numbers import compared
 from resnet_gen.against.variants import Variant, variants, without_biases
+from resnet_gen.checkpoint import weights_from
 from resnet_gen.count import count
 from resnet_gen.emit.text import describe, sides
 from resnet_gen.graph import Graph, Node
-from resnet_gen.load import Loaded
-from resnet_gen.lower import at_size, lower, without_outputs
+from resnet_gen.lower import at_size, lower
 from resnet_gen.matching import Match, match, visible
 from resnet_gen.problems import Refused, several
 from resnet_gen.reading import NotExplained, Read, read
@@ -54,7 +54,7 @@ def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subj
     graph = _at_their_size(subject, file.graph)
     if graph is None:
         return Held(str(path), shapes=shapes)
-    theirs: Weights = _stored(subject.loaded, graph, weights) if weights else Seeded(graph)
+    theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else Seeded(graph)
     found = find(graph, theirs, file)
     if not found.same:
         return Held(str(path), tuple(_differences(path, found, file.graph)), shapes)
@@ -90,13 +90,6 @@ def _lacking(matched: Match, graph: Graph, theirs: Graph) -> int | None:
         (getattr(ours[a.name].op, "bias", False), getattr(found[b.name].op, "bias", False)) for a, b in matched.pairs
     ]
     return None if (False, True) in biased else biased.count((True, False))
-
-
-def _stored(loaded: Loaded, graph: Graph, weights: Path) -> Weights:
-    from resnet_gen.weights import stored
-
-    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    return stored.fit(graph, stored.read(weights), weights, body=body)
 
 
 def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:

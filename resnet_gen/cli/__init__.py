@@ -36,6 +36,7 @@ COMMANDS = {
     "predict": ("devices", "predict"),
     "bench": ("measure", "bench"),
     "import": ("importer", "import_"),
+    "weights": ("weights", "weights"),
     "schema": ("author", "schema"),
     "init": ("author", "init"),
 }

@@ -168,7 +168,7 @@ def _free(paths: list[Path], force: bool, read: Path) -> None:
 
 def _write_weights(out: Any, name: str, found: Inferred, read: Read) -> None:
     from resnet_gen.infer.carried import Carried
-    from resnet_gen.weights.saved import safetensors
+    from resnet_gen.weights.saved import from_weights, safetensors
 
     shapes = {weight: tensor.shape for weight, tensor in found.graph.state().items()}
-    out.write(name, safetensors(shapes, Carried(found, read.weights)))
+    out.write(name, safetensors(from_weights(shapes, Carried(found, read.weights))))

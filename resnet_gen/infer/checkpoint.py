@@ -18,6 +18,7 @@ from resnet_gen.problems import Problem, Refused, several, shortened
 from resnet_gen.reference import read as read_reference
 from resnet_gen.resources import references, shipped_specs
 from resnet_gen.weights import stored
+from resnet_gen.weights.prefix import prefixes, without
 
 _VGG = ("torchvision_vgg", "timm_vgg")
 _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
@@ -45,8 +46,8 @@ def recognize(path: Path, called: str) -> Recognized | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
     load_parts()
     whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
-    prefix = _prefix(whole)
-    shapes = {name.removeprefix(prefix): shape for name, shape in whole.items()}
+    prefix = (*prefixes(whole),)[:2][-1]
+    shapes = without(prefix, whole)
     found = schemes(shapes)
     fitting = dict(_shipped(shapes, found))
     if fitting:
@@ -58,10 +59,15 @@ def recognize(path: Path, called: str) -> Recognized | Problem:
     return _closest(shapes, path)
 
 
-def _prefix(names: Mapping[str, Shape]) -> str:
-    """What all names begin with, as a wrapper leaves it: `module.`."""
-    prefix = next(iter(names), "").partition(".")[0] + "."
-    return prefix if len(names) > 1 and all(name.startswith(prefix) for name in names) else ""
+def shipped_with(whole: Mapping[str, Shape]) -> str | None:
+    """The shipped network with a checkpoint's names and shapes, for as many classes and channels as it has."""
+    load_parts()
+    for prefix in prefixes(whole):
+        shapes = without(prefix, whole)
+        fitting = dict(_shipped(shapes, schemes(shapes)))
+        if fitting:
+            return _published(fitting)
+    return None
 
 
 def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[str, Loaded]]:
@@ -110,7 +116,7 @@ def _state(loaded: Loaded) -> dict[str, Shape]:
 
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
     """The first network that a library publishes, and how the others differ from it."""
-    chosen = next((name for name, loaded in fitting.items() if loaded.spec.reference), next(iter(fitting)))
+    chosen = _published(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}
     if spec.input.channels != shipped.input.channels:
@@ -121,6 +127,11 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recogniz
     own = fitting[chosen].resolved()
     others = {n: sorted(_differing(own, other.resolved(), "")) for n, other in fitting.items() if n != chosen}
     return Recognized(data, loaded_from(written(data)), others, prefix)
+
+
+def _published(fitting: Mapping[str, Loaded]) -> str:
+    """The first network that a library publishes, or just the first."""
+    return next((name for name, loaded in fitting.items() if loaded.spec.reference), next(iter(fitting)))
 
 
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:

@@ -313,6 +313,10 @@ class Naming(Part):
     """How layers, and with them parameters, are called."""
 
     folder: ClassVar[str] = "naming"
+    library: ClassVar[str] = ""
+    """The library whose names these are; empty for no library's."""
+    blocks: ClassVar[frozenset[str]] = frozenset()
+    """Kinds of blocks whose networks the library calls so; none where another of its schemes is the usual one."""
 
     @abstractmethod
     def names(self, paths: Sequence[str]) -> list[str]:

@@ -24,8 +24,23 @@ DTYPES: dict[str, np.dtype[Any]] = {
 """Element types that weights may be stored in."""
 
 
-IGNORED = "num_batches_tracked"
-"""How the names of tensors end that count training steps: integers, and of no use here."""
+COUNTER = "num_batches_tracked"
+"""How the names of batch norms' counters of training steps end: int64, and of no use but to PyTorch."""
+COUNTED = np.dtype("<i8")
+"""What they are stored in."""
+AVERAGED = "n_averaged"
+"""What torch's AveragedModel adds to the state dict of the model that it wraps."""
+
+
+def left_out(name: str, counters: bool) -> bool:
+    """Whether a tensor of this name is no weight and is not read; `counters` asks for the norms' too."""
+    return name == AVERAGED or (name.endswith(COUNTER) and not counters)
+
+
+def holds_numbers(name: str, dtype: str) -> bool:
+    """Whether a tensor of this element type, by NumPy's name, may be read under this name."""
+    return dtype in DTYPES or (name.endswith(COUNTER) and dtype == COUNTED.name)
+
 
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
 """What `zipfile` raises about damaged, misnamed, encrypted or oddly compressed archives."""
@@ -47,9 +62,11 @@ class InFile:
     shape: Shape
     strides: Shape
 
+    def exact(self) -> npt.NDArray[Any]:
+        """The whole tensor in its own element type, unread until it is looked at."""
+        steps = [stride * self.dtype.itemsize for stride in self.strides]
+        return np.ndarray(self.shape, self.dtype, self.data, self.offset, steps)
+
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop, as float32."""
-        steps = [stride * self.dtype.itemsize for stride in self.strides]
-        first = self.offset + start * (steps[0] if steps else 0)
-        shape = (stop - start, *self.shape[1:])
-        return float32(np.ndarray(shape, self.dtype, self.data, first, steps))
+        return float32(self.exact()[start:stop])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import DTYPES, ZIP_ERRORS, InFile
+from resnet_gen.weights.arrays import COUNTED, DTYPES, ZIP_ERRORS, InFile
 from resnet_gen.weights.unpickle import Strided, check_layout, load, state_dict
 
 MOST_HELD = 1 << 27
@@ -19,14 +19,14 @@ MOST_HELD = 1 << 27
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
-def read(path: Path) -> dict[str, InFile]:
+def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
     try:
         with zipfile.ZipFile(path) as archive:
             root = _root(archive, where)
             saved, _ = load(io.BytesIO(_small(archive, f"{root}/data.pkl", where)), where)
-            tensors = state_dict(saved, where)
+            tensors = state_dict(saved, where, counters=counters)
             _check_byte_order(archive, root, where)
             members = {info.filename: info for info in archive.infolist()}
         data = np.memmap(path, np.uint8, "r")
@@ -67,10 +67,9 @@ def _located(
     info = members.get(f"{root}/data/{tensor.storage.key}")
     if info is None or info.compress_type != zipfile.ZIP_STORED:
         raise refuse(f"the storage of '{name}' is missing or compressed", where)
-    dtype = DTYPES.get(tensor.storage.dtype)
-    size = dtype.itemsize if dtype else 1
+    dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
+    size = dtype.itemsize
     check_layout(name, tensor, min(info.file_size // size, tensor.storage.size), where)
-    assert dtype is not None
     start = _payload(data, info.header_offset)
     if start + info.file_size > len(data):
         raise refuse(f"the storage of '{name}' reaches past the end of the file", where)

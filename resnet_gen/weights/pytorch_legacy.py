@@ -10,14 +10,14 @@ from typing import IO, Any
 import numpy as np
 
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import DTYPES, InFile
+from resnet_gen.weights.arrays import COUNTED, DTYPES, InFile
 from resnet_gen.weights.unpickle import Storage, Strided, check_layout, load, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 
 
-def read(path: Path) -> dict[str, InFile]:
+def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
     with path.open("rb") as stream:
@@ -27,7 +27,7 @@ def read(path: Path) -> dict[str, InFile]:
         load(stream, where)  # the protocol's version
         load(stream, where)  # the sizes of C types on the machine that saved it
         saved, storages = load(stream, where)
-        tensors = state_dict(saved, where)
+        tensors = state_dict(saved, where, counters=counters)
         keys, _ = load(stream, where)
         places = _storages(stream, keys, storages, where)
     data = np.memmap(path, np.uint8, "r")
@@ -67,5 +67,5 @@ def _located(
 ) -> InFile:
     start, count = places.get(tensor.storage.key, (0, 0))
     check_layout(name, tensor, min(count, tensor.storage.size), where)
-    dtype = DTYPES[tensor.storage.dtype]
+    dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
     return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)

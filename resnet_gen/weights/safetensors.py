@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import IGNORED, float32
+from resnet_gen.weights.arrays import COUNTED, DTYPES, float32, holds_numbers, left_out
 from resnet_gen.weights.base import Array
 
-_NUMBERS = ("F64", "F32", "F16", "BF16")
+CODES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    COUNTED.name: "I64",
+}
+"""What the format calls each element type that is read and written."""
+_NAMES = {code: name for name, code in CODES.items()}
 
 
 class _Slice:
@@ -23,22 +33,32 @@ class _Slice:
         with safe_open(path, framework="numpy") as file:
             view = file.get_slice(name)
             self.shape: Shape = tuple(view.get_shape())
-            self.dtype: str = view.get_dtype()
+            self.code: str = view.get_dtype()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its element type."""
+        return DTYPES.get(_NAMES[self.code], COUNTED)
+
+    def exact(self) -> npt.NDArray[Any]:
+        """The whole tensor in its own element type."""
+        with safe_open(self._path, framework="numpy") as file:
+            return np.asarray(file.get_tensor(self._name))
 
     def rows(self, start: int, stop: int) -> Array:
         with safe_open(self._path, framework="numpy") as file:
             return float32(np.asarray(file.get_slice(self._name)[start:stop]))
 
 
-def read(path: Path) -> dict[str, _Slice]:
+def read(path: Path, *, counters: bool = False) -> dict[str, _Slice]:
     """The tensors of a safetensors file; raises `Refused` if it is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if not name.endswith(IGNORED)]  # noqa: SIM118
+            names = [name for name in file.keys() if not left_out(name, counters)]  # noqa: SIM118
         slices = {name: _Slice(path, name) for name in names}
     except (SafetensorError, OSError) as error:
         raise refuse(f"damaged safetensors file: {error}", str(path)) from None
     for name, tensor in slices.items():
-        if tensor.dtype not in _NUMBERS:
-            raise refuse(f"'{name}' holds {tensor.dtype}, not floating-point numbers", str(path))
+        if not holds_numbers(name, _NAMES.get(tensor.code, "")):
+            raise refuse(f"'{name}' holds {tensor.code}, not floating-point numbers", str(path))
     return slices

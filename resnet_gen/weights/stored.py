@@ -7,19 +7,24 @@ file holds is executed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
-from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.weights.arrays import ZIP_ERRORS
-from resnet_gen.weights.base import Array
+from resnet_gen.problems import Problem, Refused, refuse, several, shortened
+from resnet_gen.weights.arrays import ZIP_ERRORS, float32
+from resnet_gen.weights.base import Array, runs
+from resnet_gen.weights.prefix import prefixes, told, without
 
-MOST_NAMED = 20
+MOST_NAMED = 10
+"""Tensors that are named where many are at fault."""
 
 
 class Stored(Protocol):
@@ -30,28 +35,66 @@ class Stored(Protocol):
         """Its shape."""
         ...
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The element type that it is stored in."""
+        ...
+
+    def exact(self) -> npt.NDArray[Any]:
+        """The whole tensor in that type."""
+        ...
+
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop, as float32."""
         ...
 
 
 class FromFile:
-    """The weights of a graph, out of a file that has exactly them."""
+    """The weights of a graph, out of a file that has exactly them.
+
+    Values that are not finite are handed on as they are, and warned of once: a
+    network that diverged in training is still the network that was trained.
+    """
 
     def __init__(self, tensors: Mapping[str, Stored], path: Path) -> None:
         self._tensors, self._path = tensors, path
+        self._warned = False
 
     def rows(self, name: str, start: int, stop: int) -> Array:
-        """Rows start..stop of the tensor `name`; raises `Refused` if one is not finite."""
+        """Rows start..stop of the tensor `name`; raises `Refused` for numbers beyond float32."""
         values = self._tensors[name].rows(start, stop)
         if not np.isfinite(values).all():
-            raise refuse(f"'{name}' has values that are not finite in float32", str(self._path))
+            self._check_finite(name, start, stop)
         return values
 
+    def _check_finite(self, name: str, start: int, stop: int) -> None:
+        kept = self._tensors[name].exact()[start:stop]
+        if (np.isinf(float32(kept)) & np.isfinite(kept)).any():
+            raise refuse(f"'{name}' has values beyond float32", str(self._path))
+        if not self._warned:
+            self._warned = True
+            names = [n for n, tensor in self._tensors.items() if not _finite(tensor)]
+            warnings.warn(not_finite(names, self._path), stacklevel=2)
 
-def read(path: Path) -> dict[str, Stored]:
-    """The tensors of a file by name; raises `Refused` if it is none of the formats."""
-    tensors: dict[str, Stored] = importlib.import_module(_format(path, _magic(path))).read(path)
+
+def _finite(tensor: Stored) -> bool:
+    return all(np.isfinite(tensor.rows(start, stop)).all() for start, stop in runs(tensor.shape))
+
+
+def not_finite(names: Sequence[str], path: Path) -> str:
+    """What is said of tensors whose values are not all finite: the first ten, and how many."""
+    shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {shown}{more}"
+
+
+def read(path: Path, *, counters: bool = False) -> dict[str, Stored]:
+    """The tensors of a file by name; raises `Refused` if it is none of the formats.
+
+    Batch norms' counters of training steps (int64) are among them only where they are asked for.
+    """
+    reader = importlib.import_module(_format(path, _magic(path)))
+    tensors: dict[str, Stored] = reader.read(path, counters=counters)
     return tensors
 
 
@@ -92,21 +135,49 @@ def _holds_arrays(path: Path) -> bool:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
 
 
-def fit(graph: Graph, tensors: Mapping[str, Stored], path: Path, *, body: Graph | None = None) -> FromFile:
-    """The file's tensors as the graph's weights; raises `Refused` naming each that does not fit.
+def fit(
+    graph: Graph,
+    tensors: Mapping[str, Stored],
+    path: Path,
+    *,
+    body: Graph | None = None,
+    hint: Callable[[Mapping[str, Shape]], str | None] | None = None,
+) -> FromFile:
+    """The file's tensors as the graph's weights; raises `Refused` naming the first that do not fit.
 
-    For a backbone, `body` is the network up to its head: the file may hold more
-    of that, and modules of which it has nothing, such as the classifier.
+    A prefix of all names is taken off if they fit without it. For a backbone, `body` is the network up to its head:
+    the file may hold more of that, and modules of which it has nothing, such as the classifier. `hint` may know what
+    else a file's names and shapes are.
     """
     wanted = {name: tensor.shape for name, tensor in graph.state().items()}
+    for prefix in prefixes(tensors):
+        named = without(prefix, tensors)
+        if not _faults(graph, wanted, named, body):
+            if prefix:
+                warnings.warn(f"{path}: {told(prefix)}", stacklevel=2)
+            return FromFile({name: named[name] for name in wanted}, path)
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    raise Refused(listed(_faults(graph, wanted, tensors, body), str(path), hint(found) if hint else None))
+
+
+def _faults(graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, Stored], body: Graph | None) -> list[str]:
     left = _left_out(body, wanted, tensors) if body else set()
-    found = {name: tensor.shape for name, tensor in tensors.items() if name not in left}
-    faults = [f"'{n}' is missing: {_x(s)} is needed" for n, s in wanted.items() if n not in found]
-    faults += [f"'{n}' is {_x(found[n])}, not {_x(s)}" for n, s in wanted.items() if n in found and found[n] != s]
-    faults += [f"'{n}' belongs to no layer of '{graph.name}'" for n in found if n not in wanted]
-    if faults:
-        raise Refused(_prefixed(wanted, found, str(path)) or _listed(faults, str(path)))
-    return FromFile(tensors, path)
+    return differences(wanted, {n: tensor.shape for n, tensor in tensors.items() if n not in left}, graph.name)
+
+
+def differences(wanted: Mapping[str, Shape], found: Mapping[str, Shape], network: str) -> list[str]:
+    """What differs between the names and shapes that a network has and a file's.
+
+    First the tensors of other shapes, in the network's order; then in turn one that is missing, and one too many.
+    """
+    other = [
+        f"'{name}' is {sides(found[name])}, not {sides(shape)}"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    missing = [f"'{name}' is missing: {sides(shape)} is needed" for name, shape in wanted.items() if name not in found]
+    more = [f"'{shortened(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
+    return [*other, *(line for pair in zip_longest(missing, more) for line in pair if line)]
 
 
 def _left_out(body: Graph, wanted: Mapping[str, Shape], names: Iterable[str]) -> set[str]:
@@ -116,22 +187,14 @@ def _left_out(body: Graph, wanted: Mapping[str, Shape], names: Iterable[str]) ->
     return {name for name in names if name in behind or name.partition(".")[0] not in modules}
 
 
-def _prefixed(wanted: Mapping[str, Shape], found: Mapping[str, Shape], where: str) -> Problem | None:
-    """The one fault of a checkpoint whose names all carry a prefix, as a wrapper such as DataParallel leaves it."""
-    prefix = next(iter(found), "").partition(".")[0] + "."
-    stripped = {name.removeprefix(prefix): shape for name, shape in found.items()}
-    if stripped != dict(wanted) or not all(name.startswith(prefix) for name in found):
-        return None
-    return Problem(
-        f"every name begins with '{prefix}'", where, "save the state dict of the wrapped model: model.module"
-    )
+def listed(faults: Sequence[str], where: str, hint: str | None = None) -> list[Problem]:
+    """The first ten faults of a file, and how many there are; the hint stands with the last."""
+    shown = list(faults[:MOST_NAMED])
+    if len(faults) > len(shown):
+        shown.append(f"and {len(faults) - len(shown):,} more: {len(faults):,} differences in all")
+    return [*(Problem(fault, where) for fault in shown[:-1]), Problem(shown[-1], where, hint)]
 
 
-def _listed(faults: list[str], where: str) -> list[Problem]:
-    shown = [Problem(fault, where) for fault in faults[:MOST_NAMED]]
-    more = len(faults) - len(shown)
-    return shown + ([Problem(f"and {more} more tensors that do not fit", where)] if more else [])
-
-
-def _x(shape: Shape) -> str:
+def sides(shape: Shape) -> str:
+    """A shape in a message: `64x3x7x7`."""
     return "x".join(map(str, shape)) or "a scalar"

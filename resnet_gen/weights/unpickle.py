@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from typing import IO, Any, ClassVar
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import DTYPES, IGNORED
+from resnet_gen.weights.arrays import holds_numbers, left_out
 
-_STORAGES = {
+STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
     "HalfStorage": "float16",
@@ -31,6 +32,7 @@ _STORAGES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
+"""What PyTorch calls the storages of each element type."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
-    **{("torch", name): StorageType(dtype) for name, dtype in _STORAGES.items()},
+    **{("torch", name): StorageType(dtype) for name, dtype in STORAGES.items()},
 }
 
 
@@ -168,24 +170,46 @@ def load(stream: IO[bytes], where: str) -> tuple[Any, dict[str, Storage]]:
         raise refuse(f"damaged PyTorch checkpoint: {error or type(error).__name__}", where) from None
 
 
-def state_dict(data: Any, where: str) -> dict[str, Strided]:
-    """The state dict in what a checkpoint holds: itself, or under `state_dict` or `model`."""
-    for key in ("state_dict", "model"):
-        if isinstance(data, dict) and isinstance(data.get(key), dict):
-            data = data[key]
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts keep a state dict beside other things."""
+AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict")
+"""Keys under which they keep its running average."""
+
+
+def state_dict(data: Any, where: str, *, counters: bool = False) -> dict[str, Strided]:
+    """The state dict in what a checkpoint holds: itself, or under a key of `WRAPPERS`, else of `AVERAGES`.
+
+    The first key that is there counts, and so on inside it. Warns where an average is read, or is there and is not.
+    """
+    while isinstance(data, dict) and (key := _wrapper(data)):
+        _tell_of_averages(data, key, where)
+        data = data[key]
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, Strided)]
     if bad:
         raise refuse(f"'{bad[0]}' is not a tensor", where, "save the state dict alone")
-    return {name: t for name, t in data.items() if not name.endswith(IGNORED)}
+    return {name: t for name, t in data.items() if not left_out(name, counters)}
+
+
+def _wrapper(data: dict[Any, Any]) -> str | None:
+    return next((key for key in (*WRAPPERS, *AVERAGES) if isinstance(data.get(key), dict)), None)
+
+
+def _tell_of_averages(data: dict[Any, Any], key: str, where: str) -> None:
+    averages = [name for name in AVERAGES if isinstance(data.get(name), dict)]
+    if key in AVERAGES:
+        warnings.warn(f"{where}: read are the averaged weights under '{key}'", stacklevel=2)
+    elif averages:
+        warnings.warn(f"{where}: read are the weights under '{key}', not the averaged ones under '{averages[0]}'",
+                      stacklevel=2)  # fmt: skip
 
 
 def check_layout(name: str, tensor: Strided, available: int, where: str) -> None:
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
-    if tensor.storage.dtype not in DTYPES:
+    if not holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
     step = 1
     for stride, side in sorted(zip(tensor.strides, tensor.shape, strict=True)):

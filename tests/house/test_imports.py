@@ -88,11 +88,14 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "engine.machine engine.onnxruntime load problems targets told write",
-    "against": "count emit.text fit graph load lower matching ops passes problems reading told verify weights write",
+    "against": "checkpoint count emit.text fit graph lower matching ops passes problems reading told verify weights "
+    "write",
     "request": "engine.tensorrt ops precision targets",
-    "prepare": "count graph load lower passes quantization request weights",
+    "prepare": "checkpoint count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest precision prepare problems request witness.reading write",
     "choose": "engine.tensorrt ops precision problems request targets",
+    "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",
+    "checkpoint": "convert graph load lower weights",
     "infer": "graph load lower matching ops parts parts.base parts.registry passes plan problems reading reference "
     "resources source spec weights",
     "pytest_plugin": "cli problems verify",
@@ -108,7 +111,7 @@ THIRD_PARTY = {
     "jinja2": "render",
     "matplotlib": "plot",
     "ml_dtypes": "engine.base reading weights",
-    "numpy": "against bench calibrate cli emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
+    "numpy": "against bench calibrate cli convert emit.bundle emit.onnx engine.base engine.onnxruntime engine.openvino "
     "engine.tensorrt_run image infer passes reading sample weights",
     "onnx": "reading witness.onnx",
     "onnxruntime": "engine.onnxruntime",

@@ -9,6 +9,8 @@ class TimmRegNet(Tabled):
     """As timm's RegNet: `stem.bn`, `s1.b1.conv2.conv`, `head.fc` (timm/models/regnet.py, 2019 to 2025)."""
 
     kind: Literal["timm_regnet"] = "timm_regnet"
+    library: ClassVar[str] = "timm"
+    blocks: ClassVar[frozenset[str]] = frozenset({"regnet"})
     stem: ClassVar[Table] = ((r"norm", "stem.bn"), (r"(.+)", r"stem.\1"))
     layers: ClassVar[Table] = (
         (r"shortcut\.norm", "downsample.bn"),

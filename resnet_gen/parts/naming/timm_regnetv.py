@@ -10,6 +10,7 @@ class TimmRegNetV(TimmRegNet):
     """As timm's RegNet with pre-activation: `stem`, `s1.b1.norm1`, `s1.b1.downsample` (timm/models/regnet.py, 2022)."""
 
     kind: Literal["timm_regnetv"] = "timm_regnetv"  # type: ignore[assignment]
+    blocks: ClassVar[frozenset[str]] = frozenset({"preact_regnet"})
     stem: ClassVar[Table] = ((r"conv", "stem"),)
     layers: ClassVar[Table] = (
         (r"shortcut\.conv", "downsample"),

@@ -22,6 +22,8 @@ class TimmResNet(Tabled):
     """As timm's ResNet: `conv1.0`, `layer1.0.se.fc1`, `layer2.0.downsample.1` (timm/models/resnet.py, 2019 to 2025)."""
 
     kind: Literal["timm_resnet"] = "timm_resnet"
+    library: ClassVar[str] = "timm"
+    blocks: ClassVar[frozenset[str]] = frozenset({"basic", "bottleneck", "res2net", "resnest"})
     stem: ClassVar[Table] = (
         *DEEP_STEM,
         (r"conv3", "conv1.6"),

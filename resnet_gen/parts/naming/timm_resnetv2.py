@@ -11,6 +11,8 @@ class TimmResNetV2(Tabled):
     """As timm's ResNetV2 and BiT: `stages.0.blocks.1.norm2`, `head.fc` (timm/models/resnetv2.py, 2020 to 2025)."""
 
     kind: Literal["timm_resnetv2"] = "timm_resnetv2"
+    library: ClassVar[str] = "timm"
+    blocks: ClassVar[frozenset[str]] = frozenset({"preact_basic", "preact_bottleneck"})
     stem: ClassVar[Table] = ((r"(.+)", r"stem.\1"),)
     layers: ClassVar[Table] = ((r"shortcut\.(?:avg\.)?(.+)", r"downsample.\1"),)
     head: ClassVar[Table] = ((r"(norm|act)", r"\1"), (r"(.+)", r"head.\1"))

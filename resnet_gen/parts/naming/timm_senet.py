@@ -9,6 +9,7 @@ class TimmSeNet(Tabled):
     """As timm's legacy SENet: `layer0.conv1`, `layer1.0.se_module.fc1`, `last_linear` (timm/models/senet.py, 2019)."""
 
     kind: Literal["timm_senet"] = "timm_senet"
+    library: ClassVar[str] = "timm"
     stem: ClassVar[Table] = (
         (r"conv", "layer0.conv1"),
         (r"norm", "layer0.bn1"),

@@ -1,7 +1,7 @@
 """timm's names for VGG."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from resnet_gen.parts.base import Naming
 from resnet_gen.parts.naming.torchvision_vgg import numbered
@@ -11,6 +11,8 @@ class TimmVgg(Naming):
     """As timm's VGG: `features.<n>`, then `pre_logits.fc1` and `head.fc` (timm/models/vgg.py, 2020 to 2025)."""
 
     kind: Literal["timm_vgg"] = "timm_vgg"
+    library: ClassVar[str] = "timm"
+    blocks: ClassVar[frozenset[str]] = frozenset({"conv"})
 
     def names(self, paths: Sequence[str]) -> list[str]:
         last = [path for path in paths if path.startswith("head.fc")][-1:]

@@ -9,6 +9,8 @@ class Torchvision(Tabled):
     """As torchvision's ResNet: `conv1`, `layer1.0.bn2`, `layer2.0.downsample.0` (torchvision/models/resnet.py)."""
 
     kind: Literal["torchvision"] = "torchvision"
+    library: ClassVar[str] = "torchvision"
+    blocks: ClassVar[frozenset[str]] = frozenset({"basic", "bottleneck"})
     stem: ClassVar[Table] = ((r"conv", "conv1"), (r"norm", "bn1"), (r"act", "relu"), (r"pool", "maxpool"))
     layers: ClassVar[Table] = (
         (r"shortcut\.conv", "downsample.0"),

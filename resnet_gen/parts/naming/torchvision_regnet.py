@@ -11,6 +11,8 @@ class TorchvisionRegNet(Tabled):
     """As torchvision's RegNet: `stem.0`, `trunk_output.block1.block1-0.f.a.0` (torchvision/models/regnet.py)."""
 
     kind: Literal["torchvision_regnet"] = "torchvision_regnet"
+    library: ClassVar[str] = "torchvision"
+    blocks: ClassVar[frozenset[str]] = frozenset({"regnet"})
     stem: ClassVar[Table] = ((r"conv", "stem.0"), (r"norm", "stem.1"), (r"act", "stem.2"))
     layers: ClassVar[Table] = (
         (r"shortcut\.conv", "proj.0"),

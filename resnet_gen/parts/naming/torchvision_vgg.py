@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from resnet_gen.parts.base import Naming
 
@@ -27,6 +27,8 @@ class TorchvisionVgg(Naming):
     """As torchvision's VGG: `features.<n>` in order, then `classifier.<n>` (torchvision/models/vgg.py)."""
 
     kind: Literal["torchvision_vgg"] = "torchvision_vgg"
+    library: ClassVar[str] = "torchvision"
+    blocks: ClassVar[frozenset[str]] = frozenset({"conv"})
 
     def names(self, paths: Sequence[str]) -> list[str]:
         features = numbered(paths)

@@ -1,0 +1,22 @@
+"""A specification's weights out of a file, and what is said where the file is of another network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_gen.graph import Graph
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower, without_outputs
+from resnet_gen.weights import stored
+
+
+def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
+    """The weights of `graph`, which `loaded` is lowered to, in a file that has them by name.
+
+    A file for a whole network fits its backbone. Raises `Refused` for tensors that do not fit: the first ten, how
+    many there are, and of which network or naming scheme they are, if that is known.
+    """
+    from resnet_gen.convert.source import hint_for
+
+    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
+    return stored.fit(graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes))

@@ -1,0 +1,152 @@
+"""`weights`: files of weights, under other names and for other classes and channels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resnet_gen.cli import options
+
+if TYPE_CHECKING:
+    from resnet_gen.convert.convert import Conversion
+    from resnet_gen.load import Loaded
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def weights() -> None:
+    """Convert files of weights, and list what they hold.
+
+    \b
+    Example: resnet-gen weights convert resnet50 resnet50.pth --to flax -o resnet50.npz
+    """
+
+
+@weights.command()
+@click.argument("spec")
+@click.argument("checkpoint", type=options.FILE)
+@options.settings
+@click.option("-o", "--output", "out", type=options.FILE, required=True,
+              help="File to write: .safetensors, .npz, .pth or .pt.")  # fmt: skip
+@click.option("--to", metavar="NAMES",
+              help="torchvision, timm, flax, or a naming scheme.  [default: the spec's own]")  # fmt: skip
+@click.option("--from", "called", metavar="NAMES", help="The same of CHECKPOINT.  [default: what its names are of]")
+@click.option("--classes", type=click.IntRange(1, 10_000_000), help="Classes of the result.  [default: the spec's]")
+@click.option("--head", type=click.Choice(["drop", "init"]),
+              help="A head for another number of classes is left out, or drawn anew.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of a new head.  [default: 0]")
+@click.option("--in-channels", "channels", type=click.IntRange(1, 65_536),
+              help="Channels of the image; the first convolution is changed.  [default: the spec's]")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@options.output_format("text", "json")
+def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, form: str, **choices: Any) -> None:
+    """Write CHECKPOINT, the weights of SPEC, under other names.
+
+    CHECKPOINT is safetensors, .npz or a PyTorch checkpoint. Each tensor is named
+    by the layer that it belongs to, and copied bit for bit unless the report says otherwise.
+
+    \b
+    Example: resnet-gen weights convert regnet_y_400mf tv.pth --to timm -o timm.safetensors
+             resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
+             resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
+    """
+    from resnet_gen.convert.convert import plan, write
+    from resnet_gen.convert.plan import Change
+    from resnet_gen.load import files, load
+    from resnet_gen.problems import refuse
+
+    if choices["seed"] is not None and choices["head"] != "init":
+        raise refuse("--seed means nothing without --head init")
+    loaded = load(spec, (*settings, *_changes(load(spec, settings), choices["classes"], choices["channels"])))
+    _check_free(out, [checkpoint, *files(spec)], choices["force"])
+    change = Change(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
+    made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
+    write(made, out, checkpoint)
+    click.echo(_json(made, out) if form == "json" else _text(made, out), nl=form == "json")
+
+
+def _changes(loaded: Loaded, classes: int | None, channels: int | None) -> list[str]:
+    """`--classes` and `--in-channels` as `--set` has them; raises `Refused` for a head that counts no classes."""
+    from resnet_gen.problems import refuse
+
+    if classes is not None and not hasattr(loaded.spec.head, "classes"):
+        raise refuse(f"--classes: a head of kind '{loaded.spec.head.kind}' has no number of classes")
+    texts = [] if classes is None else [f"head.classes={classes}"]
+    if channels not in (None, loaded.spec.input.channels):
+        texts += [f"input.channels={channels}", "input.mean=null", "input.std=null"]
+    return texts
+
+
+def _check_free(out: Path, read: list[Path], force: bool) -> None:
+    from resnet_gen.problems import refuse
+    from resnet_gen.write import check_writable
+
+    check_writable(out, read)
+    if out.exists() and not force:
+        raise refuse("exists already", str(out), "--force replaces it")
+
+
+def _text(made: Conversion, out: Path) -> str:
+    from resnet_gen.emit.text import columns
+    from resnet_gen.weights.stored import sides
+
+    rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
+    totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
+    prefix = f" (every name with '{made.prefix}' before it)" if made.prefix else ""
+    return (
+        columns([("in the file", "in the result", "shape", "type", "what was done"), *rows])
+        + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{out}: {totals}\n"
+    )
+
+
+def _json(made: Conversion, out: Path) -> str:
+    report = {
+        "network": made.network,
+        "from": made.source,
+        "to": made.target,
+        "prefix": made.prefix,
+        "file": str(out),
+        "totals": made.totals(),
+        "tensors": [
+            {"old": row.old, "new": row.new, "shape": row.shape, "dtype": row.dtype, "done": row.done}
+            for row in made.rows
+        ],
+    }
+    return json.dumps(report, indent=2)
+
+
+@weights.command()
+@click.argument("source", metavar="SPEC|FILE")
+@options.settings
+@options.output_format("text", "json")
+def show(source: str, settings: tuple[str, ...], form: str) -> None:
+    """List the tensors of a file of weights, or those that a SPEC wants: name, shape, element type.
+
+    \b
+    Example: resnet-gen weights show resnet50.pth
+    """
+    from resnet_gen.emit.text import columns
+    from resnet_gen.weights.stored import sides
+
+    found = _tensors(source, settings)
+    if form == "json":
+        click.echo(json.dumps([{"name": n, "shape": s, "dtype": t} for n, s, t in found], indent=2))
+        return
+    click.echo(columns([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]), nl=False)
+
+
+def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and type of each tensor of a file of weights, or of a specification."""
+    from resnet_gen.load import load
+    from resnet_gen.lower import lower
+    from resnet_gen.problems import refuse
+    from resnet_gen.weights import stored
+
+    path = Path(source)
+    if path.is_file() and path.suffix not in (".yaml", ".yml"):
+        if settings:
+            raise refuse("--set means nothing for a file of weights")
+        return [(n, t.shape, t.dtype.name) for n, t in stored.read(path, counters=True).items()]
+    return [(n, t.shape, "float32") for n, t in lower(load(source, settings)).state().items()]

@@ -1,0 +1,1 @@
+"""Weights from one naming scheme to another: by the path of the layer that each tensor belongs to."""
