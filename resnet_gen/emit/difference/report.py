@@ -62,6 +62,29 @@ class Report:
     folded: int = 0
     biases: int = 0
 
+    def __str__(self) -> str:
+        """The comparison as `resnet-gen diff` prints it."""
+        from resnet_gen.emit.difference.text import text  # which is about reports
+
+        return text(self)
+
+    def markdown(self) -> str:
+        """The comparison as a comment of a pull request."""
+        from resnet_gen.emit.difference.markdown import markdown
+
+        return markdown(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison as data; docs/diff.md describes every key."""
+        from resnet_gen.emit.difference.data import data
+
+        return data(self)
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same architecture, whatever their layers are called."""
+        return self.difference.same
+
     @property
     def title(self) -> str:
         """Both by what was given for them."""
