@@ -26,8 +26,11 @@ class Loaded:
     """A specification, the text positions it came from, and the family it belongs to."""
 
     spec: Spec
+    """What the YAML says, checked, parents and defaults filled in; docs/language.md has every key."""
     source: Source
+    """The data as they were read, and where each value stands."""
     family: str
+    """The folder of a shipped spec; empty for others."""
     code: tuple[str, ...] = ()
     """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
     own: tuple[Document, ...] = ()

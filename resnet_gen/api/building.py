@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args, overload
 
 from resnet_gen.api.given import (
+    AnyPath,
     Device,
     Network,
-    Place,
     check_one_of,
     check_within,
     loaded,
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     from resnet_gen.request import Batch, Request
 
-Target: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
+BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
+"""What is built: a model, an engine, what builds one on its device, or a folder for Triton Inference Server."""
 Library: TypeAlias = Literal["tensorrt-rtx", "tensorrt"]
+"""What builds an engine."""
 BatchSize: TypeAlias = int | tuple[int, int, int]
 """A fixed batch, or the smallest, the tuned-for and the largest that an engine takes."""
 
@@ -37,7 +39,7 @@ class Options(TypedDict, total=False):
     """What layers compute in; fp32, or with a device its best. int8 and fp8 need a `calibration`."""
     typed_io: bool
     """Give input and outputs the type that layers compute in, instead of float32."""
-    weights: Place | None
+    weights: AnyPath | None
     """Weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code."""
     seed: int
     """Seed, from 0, of the He initialization (He et al. 2015, arXiv 1502.01852) without `weights`; 0."""
@@ -47,7 +49,7 @@ class Options(TypedDict, total=False):
     """ONNX opset, 13 to 26; the lowest that the graph needs."""
     device: Device | None
     """The device that it is for: a name, as `list_targets` has them, or a file. Refuses what it cannot do."""
-    calibration: Calibration | Place | None
+    calibration: Calibration | AnyPath | None
     """Images that int8 and fp8 take their scales from: a folder, an `.npz`, or `random`, which tells no accuracy."""
     placement: Placement | None
     """The kind of runtime that int8 places Q/DQ for, where no device and no engine says it."""
@@ -60,9 +62,9 @@ class Options(TypedDict, total=False):
 @overload
 def emit_onnx(spec: Network, path: None = None, *, batch: int | None = None, **options: Unpack[Options]) -> bytes: ...
 @overload
-def emit_onnx(spec: Network, path: Place, *, batch: int | None = None, **options: Unpack[Options]) -> Path: ...
+def emit_onnx(spec: Network, path: AnyPath, *, batch: int | None = None, **options: Unpack[Options]) -> Path: ...
 def emit_onnx(
-    spec: Network, path: Place | None = None, *, batch: int | None = None, **options: Unpack[Options]
+    spec: Network, path: AnyPath | None = None, *, batch: int | None = None, **options: Unpack[Options]
 ) -> bytes | Path:
     """Write the ONNX model of a network, or return its bytes (docs/onnx.md).
 
@@ -71,7 +73,7 @@ def emit_onnx(
 
     Args:
         spec: A loaded spec, a name, or a path.
-        path: The file to write, over what is there. Above 2 GiB, weights go to a file beside it.
+        path: The file to write, over what is there, in a folder that is there. Above 2 GiB, weights lie beside it.
         batch: Images at once; without it the first dimension is symbolic, `N`.
         **options: How the network becomes a file: see [`Options`](#options).
 
@@ -94,21 +96,21 @@ def emit_onnx(
         1
     """
     from resnet_gen.build import model_bytes, write_model
-    from resnet_gen.write import check_apart
+    from resnet_gen.write import check_writable
 
     check_within("batch", batch, 1, _most_batch())
     request = _request("onnx", (), batch, options)
     if path is None:
         return model_bytes(loaded(spec), request)
     file = Path(path)
-    check_apart(file, [*read_by(spec), *_read(options)])
+    check_writable(file, [*read_by(spec), *_read(options)])
     write_model(loaded(spec), request, file)
     return file
 
 
 def build_engine(
     spec: Network,
-    folder: Place,
+    folder: AnyPath,
     *,
     library: Library = "tensorrt-rtx",
     compute_capabilities: tuple[int, ...] = (),
@@ -156,9 +158,9 @@ def build_engine(
 
 def build(
     spec: Network,
-    folder: Place,
+    folder: AnyPath,
     *,
-    target: Target | None = None,
+    target: BuildTarget | None = None,
     compute_capabilities: tuple[int, ...] = (),
     batch: BatchSize | None = None,
     replace: bool = False,
@@ -188,7 +190,7 @@ def build(
     """
     from resnet_gen.build import build as built
 
-    check_one_of("target", target, get_args(Target))
+    check_one_of("target", target, get_args(BuildTarget))
     request = _request(target, compute_capabilities, batch, options)
     return tuple(built(loaded(spec), request, Path(folder), replace=replace, aside=False))
 
@@ -214,7 +216,7 @@ def _request(
 _CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
 
 
-def _calibration(given: Calibration | Place) -> Calibration:
+def _calibration(given: Calibration | AnyPath) -> Calibration:
     return given if isinstance(given, Calibration) else Calibration(os.fspath(given))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.given import Device, Network, Place, check_one_of, check_within, loaded, name_of, path, target
+from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.precision import PRECISIONS, Precision
@@ -24,8 +24,8 @@ def verify(
     *,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
-    against: Place | None = None,
-    weights: Place | None = None,
+    against: AnyPath | None = None,
+    weights: AnyPath | None = None,
 ) -> tuple[Finding, ...]:
     """Hold a spec to its claims, its reference, the papers' design rules and its budgets (docs/verify.md).
 
@@ -70,7 +70,7 @@ def verify(
 
 
 def explain_rule(rule: str) -> str:
-    """What a rule of `verify` checks and why, a spec that breaks it, how to mend it (docs/rules/).
+    """What a rule of `verify` checks and why, a spec that breaks it, how to mend it (docs/rules/README.md).
 
     Args:
         rule: Its id, as findings have it.
@@ -132,10 +132,10 @@ def diff(
 
 
 def check_engine(
-    file: Place,
+    file: AnyPath,
     *,
     spec: Network | None = None,
-    weights: Place | None = None,
+    weights: AnyPath | None = None,
     seed: int | None = None,
     device: Device | None = None,
 ) -> tuple[Check, ...]:

@@ -14,13 +14,13 @@ from resnet_gen.source import UnwrittenError, dump, dump_inline
 if TYPE_CHECKING:
     from resnet_gen.targets import Target
 
-Place: TypeAlias = Union[str, "os.PathLike[str]"]
+AnyPath: TypeAlias = Union[str, "os.PathLike[str]"]
 """The path of a file or a folder."""
-Network: TypeAlias = Loaded | Place
+Network: TypeAlias = Loaded | AnyPath
 """A loaded spec, the name of a shipped one, or the path of a YAML file."""
 Settings: TypeAlias = Mapping[str, object] | Sequence[str]
 """Keys of a spec to change, by their path: `{"head.classes": 10}`, or `["head.classes=10"]` as `--set` takes them."""
-Device: TypeAlias = Union["Target", Place]
+Device: TypeAlias = Union["Target", AnyPath]
 """A loaded device, the name of a shipped one, or the path of a YAML file."""
 
 
@@ -29,7 +29,7 @@ def loaded(spec: Network) -> Loaded:
     return spec if isinstance(spec, Loaded) else load(name_of(spec))
 
 
-def name_of(given: Place) -> str:
+def name_of(given: AnyPath) -> str:
     """A name or a path as text; raises `Refused` for anything else."""
     if not isinstance(given, (str, os.PathLike)):
         raise refuse(f"a name or a path is wanted, not {_kind(given)}")
@@ -64,7 +64,7 @@ def _written(dumped: Callable[[object], str], value: object, what: str) -> str:
         ) from None
 
 
-def path(place: Place | None) -> Path | None:
+def path(place: AnyPath | None) -> Path | None:
     """A place as a path."""
     return None if place is None else Path(place)
 

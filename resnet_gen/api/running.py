@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from resnet_gen.api.given import Device, Network, Place, check_one_of, check_within, name_of, path, target
+from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.precision import PRECISIONS, Precision
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from resnet_gen.weights.base import Array
 
 Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
+"""What runs a model."""
 _MOST_SEED = 2**63 - 1
 
 
 def run(
     model: Network,
-    images: Array | Place,
+    images: Array | AnyPath,
     *,
-    weights: Place | None = None,
+    weights: AnyPath | None = None,
     seed: int = 0,
     fold: bool = False,
     runtime: Runtime | None = None,
@@ -86,7 +87,7 @@ def bench(
     batch: int | None = None,
     seconds: float | None = 3.0,
     repeat: int | None = None,
-    weights: Place | None = None,
+    weights: AnyPath | None = None,
     seed: int = 0,
     fold: bool = False,
     runtime: Runtime | None = None,

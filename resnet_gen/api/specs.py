@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_gen.api.given import Network, Place, Settings, loaded, name_of, setting_texts
+from resnet_gen.api.given import AnyPath, Network, Settings, loaded, name_of, setting_texts
 from resnet_gen.count import Counts
 from resnet_gen.count import count as counted
 from resnet_gen.graph import Graph
@@ -251,7 +251,7 @@ def report(spec: Network) -> dict[str, str]:
 
 
 def import_file(
-    path: Place, *, name: str | None = None, extends: str | None = None, plain_biases: bool = False
+    path: AnyPath, *, name: str | None = None, extends: str | None = None, plain_biases: bool = False
 ) -> Imported:
     """Recover a spec from an ONNX file of another tool, or from the names and shapes of a checkpoint (docs/import.md).
 

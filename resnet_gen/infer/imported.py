@@ -23,17 +23,20 @@ from resnet_gen.weights.saved import safetensors
 
 
 class Imported(NamedTuple):
-    """A recovered specification: its YAML `text`, and `account`, lines about how it was proved and what it lacks.
-
-    `data` is the same for programs. `found` and `read` are the proof and the file, of an ONNX file.
-    """
+    """A specification that was recovered from a file."""
 
     text: str
+    """The spec as YAML."""
     account: tuple[str, ...]
+    """Lines about how it was proved, and what of the file it does not carry."""
     data: dict[str, Any]
+    """The same for programs."""
     loaded: Loaded
+    """The spec, checked."""
     found: Inferred | None = None
+    """The proof, of an ONNX file."""
     read: Read | None = None
+    """The ONNX file as it was read."""
 
     def weights(self) -> Iterator[bytes]:
         """The weights of an ONNX file under the specification's names, as the bytes of a safetensors file."""

@@ -36,16 +36,18 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken rule, where reports point, and why it is suppressed if it is.
-
-    `message` is the problem's; of a `--set`, which stands in no file, with its text.
-    """
+    """A broken rule; its text (`str`) is what people are told."""
 
     rule: str
+    """The id of the rule, as `explain_rule` takes it."""
     problem: Problem
+    """What is wrong, and where."""
     message: str
+    """The problem in a line; of a `--set`, which stands in no file, with its text."""
     place: Place
+    """File, line and column, as reports have them."""
     reason: str | None = None
+    """Why it is suppressed, if it is."""
 
     def __str__(self) -> str:
         """The problem as people are told it, with its file as `place` has it."""

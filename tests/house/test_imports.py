@@ -61,6 +61,7 @@ MAY_IMPORT = {
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops",
     "emit.catalogue": "count load lower render resources spec verify",
+    "emit.api": "api precision render",
     "emit.findings": "problems verify",
     "emit.rules": "verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
