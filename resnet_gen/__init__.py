@@ -19,21 +19,23 @@ if TYPE_CHECKING:
     from resnet_gen.api.checking import diff as diff
     from resnet_gen.api.checking import explain_rule as explain_rule
     from resnet_gen.api.checking import verify as verify
+    from resnet_gen.api.graphs import build_graph as build_graph
+    from resnet_gen.api.graphs import count as count
+    from resnet_gen.api.graphs import count_as as count_as
+    from resnet_gen.api.graphs import report as report
+    from resnet_gen.api.graphs import show as show
     from resnet_gen.api.running import bench as bench
     from resnet_gen.api.running import list_targets as list_targets
     from resnet_gen.api.running import load_target as load_target
     from resnet_gen.api.running import predict as predict
     from resnet_gen.api.running import run as run
-    from resnet_gen.api.specs import build_graph as build_graph
-    from resnet_gen.api.specs import count as count
     from resnet_gen.api.specs import import_file as import_file
     from resnet_gen.api.specs import json_schema as json_schema
     from resnet_gen.api.specs import list_specs as list_specs
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
-    from resnet_gen.api.specs import report as report
-    from resnet_gen.api.specs import show as show
+    from resnet_gen.conventions import Figure as Figure
     from resnet_gen.count import Counts as Counts
     from resnet_gen.emit.difference.report import Report as Report
     from resnet_gen.fit import Check as Check
@@ -57,11 +59,12 @@ FUNCTIONS = {
     "parse_spec": "api.specs",
     "new_spec": "api.specs",
     "json_schema": "api.specs",
-    "build_graph": "api.specs",
-    "count": "api.specs",
-    "show": "api.specs",
-    "report": "api.specs",
     "import_file": "api.specs",
+    "build_graph": "api.graphs",
+    "count": "api.graphs",
+    "count_as": "api.graphs",
+    "show": "api.graphs",
+    "report": "api.graphs",
     "emit_onnx": "api.building",
     "build_engine": "api.building",
     "build": "api.building",
@@ -83,6 +86,7 @@ TYPES = {
     "Node": "graph",
     "Value": "graph",
     "Counts": "count",
+    "Figure": "conventions",
     "Imported": "infer.imported",
     "Options": "api.building",
     "Calibration": "precision",

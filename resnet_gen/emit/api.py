@@ -14,27 +14,28 @@ from typing import Any, NamedTuple
 
 import resnet_gen
 from resnet_gen import precision
-from resnet_gen.api import building, checking, given, running, specs
+from resnet_gen.api import building, checking, given, graphs, running, specs
 from resnet_gen.render import render
+from resnet_gen.weights import base
 
 COMMANDS = {
     "list": "list_specs",
     "show": "show",
-    "count": "count",
+    "count": "count, count_as",
     "verify": "verify",
     "rule": "explain_rule",
     "diff": "diff",
-    "build": "build",
+    "build": "build, emit_onnx, build_engine, report",
     "run": "run",
     "check-engine": "check_engine",
-    "targets": "list_targets",
+    "targets": "list_targets, load_target",
     "predict": "predict",
     "bench": "bench",
     "import": "import_file",
     "schema": "json_schema",
     "init": "new_spec",
 }
-"""The function of each command; what has no function stands below."""
+"""The functions of each command; what has none stands below."""
 WITHOUT = {
     "lock": "it writes and compares one file of a project, which is found from the folder that it runs in",
     "review": "it compares a project's folder with a git revision; `diff` takes single specs of revisions",
@@ -85,9 +86,9 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    modules = [_module(module) for module in (specs, building, checking, running)]
+    modules = [_module(module) for module in (specs, graphs, building, checking, running)]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    forms = [form for module in (given, precision, building, running) for form in _forms(module)]
+    forms = [form for module in (given, base, graphs, precision, building, running) for form in _forms(module)]
     return render(
         "docs/api.md.jinja",
         modules=modules,
@@ -200,15 +201,10 @@ def _member(node: ast.FunctionDef) -> Field:
 def _fields(body: ast.ClassDef | ast.Module) -> Iterator[Field]:
     """Annotated names, with the text that stands below each, or in its description."""
     for node, after in zip(body.body, [*body.body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and not _hidden(node):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             below = after.value if isinstance(after, ast.Expr) else None
             text = below.value if isinstance(below, ast.Constant) else _description(node)
             yield Field(node.target.id, ast.unparse(_Plain().visit(node.annotation)), _joined(str(text or "")))
-
-
-def _hidden(node: ast.AnnAssign) -> bool:
-    """Whether a field is worked out, and never given."""
-    return node.value is not None and "init=False" in ast.unparse(node.value)
 
 
 def _description(node: ast.AnnAssign) -> str:
@@ -234,10 +230,11 @@ class _Plain(ast.NodeTransformer):
 
 
 def _forms(module: ModuleType) -> Iterator[Field]:
-    """The forms of arguments that a module names, with their meaning."""
+    """The forms of arguments that a module names and describes."""
     tree = ast.parse(inspect.getsource(module))
     for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias" and node.value:
             below = after.value if isinstance(after, ast.Expr) else None
-            text = str(below.value) if isinstance(below, ast.Constant) else ""
-            yield Field(ast.unparse(node.target), ast.unparse(_Plain().visit(node.value)), _joined(text))
+            if isinstance(below, ast.Constant):
+                shown = ast.unparse(_Plain().visit(node.value))
+                yield Field(ast.unparse(node.target), shown, _joined(str(below.value)))

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "lock": "count faults fingerprint graph load problems source spec toml_source",
     "torch_modules": "graph ops",
     "conventions": "count graph ops torch_modules",
-    "papers": "load problems spec",
+    "papers": "conventions load problems spec",
     "matching": "graph ops",
     "difference": "count graph load lower matching ops passes problems reading resources source spec",
     "reference": "ops problems resources",
@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops",
     "emit.catalogue": "count load lower render resources spec verify",
-    "emit.api": "api precision render",
+    "emit.api": "api precision render weights",
     "emit.findings": "problems verify",
     "emit.rules": "verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
@@ -101,9 +101,9 @@ MAY_IMPORT = {
     "starter": "faults problems render spec",
     "batches": "engine.tensorrt lower problems request shapes",
     "pytest_plugin": "cli problems verify",
-    "api": "against batches bench build choose comparison count difference emit.difference emit.report emit.text "
-    "engine.base engine.runtimes fit graph image infer load lower models precision predict problems request resources "
-    "schema source starter targets verify weights write",
+    "api": "against batches bench build choose comparison conventions count difference emit.difference emit.report "
+    "emit.text engine.base engine.runtimes fit graph image infer load lower models papers precision predict problems "
+    "request resources schema source starter targets torch_modules verify weights write",
     "cli": "*",
     "__main__": "cli",
 }
