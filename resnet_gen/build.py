@@ -42,11 +42,44 @@ def onnx_size(loaded: Loaded, precision: Float) -> int:
     return file.size(f"{loaded.spec.name}.onnx.data")
 
 
+def model_bytes(loaded: Loaded, request: Request) -> bytes:
+    """The ONNX file of a specification, read back; raises `Refused` where it would be more than one message holds."""
+    network, file = _model(loaded, request)
+    if file.needs_external_data:
+        raise refuse(f"{loaded.spec.name} is larger than 2 GiB", hint="write it to a file: its weights lie beside it")
+    with reading.begun(network.graph, file.structure(), aside=False) as read_back:
+        data = b"".join(file.chunks())
+        read_back()
+    return data
+
+
+def write_model(loaded: Loaded, request: Request, path: Path) -> None:
+    """Write the ONNX file of a specification, read back, over what is there; without a manifest."""
+    network, file = _model(loaded, request)
+    with reading.begun(network.graph, file.structure(), aside=False) as read_back, Transaction(path.parent) as out:
+        _write_onnx(out, path.name, file)
+        read_back()
+
+
+def _model(loaded: Loaded, request: Request) -> tuple[Network, OnnxFile]:
+    _check_request(request)
+    _check_image(loaded, request.batch)
+    network = prepare(loaded, request)
+    return network, onnx_file(loaded, network, request)
+
+
 def build(
-    loaded: Loaded, request: Request, folder: Path, *, replace: bool = False, progress: Said | None = None
+    loaded: Loaded,
+    request: Request,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Said | None = None,
+    aside: bool = True,
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
+    The model is read back in a process of its own unless `aside` forbids that.
     Raises `Refused` for what the target cannot do, for outputs of another
     specification (unless `replace`), and for a disk that is full or closed.
     """
@@ -60,7 +93,7 @@ def build(
         manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)
     # TensorRT starts threads of its own, beside which no process can be forked.
-    aside = request.backend is None
+    aside = aside and request.backend is None
     with reading.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
         files = _write_onnx(out, model, file)
         if network.quantized:
@@ -70,23 +103,25 @@ def build(
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
-        made = {
-            "weights": weights,
-            "device": request.device.name if request.device else None,
-            "precision": request.precision,
-            "compute": request.compute,
-            "quantization": network.quantized.entry if network.quantized else None,
-            "folded_batch_norm": request.fold or network.quantized is not None,
-            "onnx": {"opset": file.opset, "ir_version": file.ir_version},
-            "engine": engine,
-            **_delivered(out, loaded, network, request, files),
-            "files": files,
-        }
+        delivered = _delivered(out, loaded, network, request, files)
+        made = {"weights": weights, **_how(request, network, file), "engine": engine, **delivered, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
         out.text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
+
+
+def _how(request: Request, network: Network, file: OnnxFile) -> dict[str, Any]:
+    """What the manifest says of how the model was made."""
+    return {
+        "device": request.device.name if request.device else None,
+        "precision": request.precision,
+        "compute": request.compute,
+        "quantization": network.quantized.entry if network.quantized else None,
+        "folded_batch_norm": request.fold or network.quantized is not None,
+        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+    }
 
 
 def _check_request(request: Request) -> None:

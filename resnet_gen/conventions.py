@@ -59,9 +59,13 @@ class Figure(NamedTuple):
     """What a counter prints, how far that is from our MACs, and where the difference comes from."""
 
     convention: Convention
+    """Who counts, what they call the figure, and by which rules."""
     value: int
+    """What is printed."""
     difference: int
+    """The same without our MACs."""
     parts: tuple[Part, ...]
+    """What each kind of operation adds to our MACs, and by which rule."""
 
 
 def _same(rule: Rule, *calls: str) -> dict[str, Rule]:

@@ -18,24 +18,26 @@ from resnet_gen.ops import Linear, MaxPool
 
 @dataclass(frozen=True)
 class Counts:
-    """Exact counts for one image.
-
-    `layers` is the depth in the ResNet paper's sense: convolution and linear
-    layers on the longest main path, projections and gates left out.
-    `activations` is the number of elements that convolutions and linear layers
-    put out (Radosavovic et al. 2020, Sec. 3, there of convolutions alone);
-    `activations_and_pools` has those of max pooling too, and `macs_and_biases`
-    one for each bias that is added: pycls' "acts" and "flops".
-    """
+    """Exact counts for one image."""
 
     params: int
+    """Trainable elements."""
     buffers: int
+    """Elements that are kept but not trained, as the running statistics of norms."""
     macs: int
+    """Multiply-accumulates of convolutions and linear layers."""
     conv_macs: int
+    """Those of convolutions alone."""
     macs_and_biases: int
+    """And one for each bias that is added: pycls' flops."""
     layers: int
+    """Depth in the ResNet paper's sense: convolution and linear layers on the longest main path, without projections
+    and gates."""
     activations: int
+    """Elements that convolutions and linear layers put out (Radosavovic et al. 2020, Sec. 3, where linear layers are
+    left out)."""
     activations_and_pools: int
+    """Those of max pooling too: pycls' acts."""
 
     @property
     def flops(self) -> int:

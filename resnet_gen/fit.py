@@ -26,8 +26,11 @@ class Check(NamedTuple):
     """One thing that was looked at: `no` is a reason not to use the file, a warning is none."""
 
     what: str
+    """What was looked at."""
     state: State
+    """`ok`, `no`, `unknown` or `warning`."""
     reason: str
+    """What was found."""
 
 
 class Asked(NamedTuple):

@@ -29,27 +29,31 @@ class Value(NamedTuple):
     """The activation that a node (or the input) makes: shape of one image, and type."""
 
     name: str
+    """The node that makes it, as files and state dicts call it; `input` for the image."""
     shape: Shape
+    """Of one image: (C, H, W), or (features,)."""
     dtype: DType = "float32"
+    """`float32`, unless the graph was put into another precision."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation in its place.
-
-    `name` is what the layer is called everywhere outside (ONNX node, parameter
-    prefix, TensorRT layer); `path` says where it stands in the network in our
-    own words, whatever the naming scheme (`stages.0.2.conv1`).
-    `tensors` are the weights that the operation has here.
-    """
+    """One operation in its place."""
 
     name: str
+    """What the layer is called everywhere outside: ONNX node, parameter prefix, TensorRT layer."""
     path: str
+    """Where it stands, in our own words whatever the naming scheme: `stages.0.2.conv1`."""
     op: Op
+    """What it does, with its settings: a convolution, a norm, an addition, ..."""
     inputs: tuple[Value, ...]
+    """Its operands."""
     output: Value
+    """What it makes."""
     role: Role = "main"
+    """What it is for: `main` path, `shortcut`, `gate`, or `attention`."""
     tensors: tuple[Tensor, ...] = field(init=False, repr=False, compare=False)
+    """The weights that the operation has here."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", self.op.weights(*self.input_shapes))
@@ -92,9 +96,13 @@ class Graph:
     """A network: one input, nodes in execution order, outputs."""
 
     name: str
+    """The network's name."""
     input: Value
+    """The image."""
     nodes: tuple[Node, ...]
+    """The operations, in execution order."""
     outputs: tuple[Value, ...]
+    """What the network puts out: `logits`, `stage1`, ..."""
 
     def state(self) -> dict[str, Tensor]:
         """Every weight by its full name, in order: the state dict's names and shapes."""

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, reduce
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ class Loaded:
     """A specification, the text positions it came from, and the family it belongs to."""
 
     spec: Spec
+    """What the YAML says, checked, parents and defaults filled in; docs/language.md has every key."""
     source: Source
+    """The data as they were read, and where each value stands."""
     family: str
+    """The folder of a shipped spec; empty for others."""
     code: tuple[str, ...] = ()
     """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
     own: tuple[Document, ...] = ()
@@ -73,29 +76,29 @@ def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], 
     `called` says how messages call a file that is not shipped. Raises `Refused` for whatever is wrong with any of it.
     """
     path = find(reference)
-    code: list[str] = []
-    shown = called(path) if called else _shown(path, reference)
-    source = _with_parents(path, shown, (), code, called or str)
-    changes = [_setting(text) for text in settings]
-    own = [s.marks[()].value.document for s in (source, *changes)]
-    source = reduce(overlay, changes, source)
+    source = _read(path, called(path) if called else _shown(path, reference))
     shipped = shipped_specs().get(path.stem)
     group = family(shipped) if shipped and shipped.samefile(path) else ""
+    return replace(_checked(source, path, settings, called or str), family=group, path=path)
+
+
+def load_text(source: Source, settings: Sequence[str] = ()) -> Loaded:
+    """Load a spec that was read from no file; files that it names lie in the working folder. Raises `Refused`."""
+    return _checked(source, Path("text"), settings, str)
+
+
+def _checked(source: Source, path: Path, settings: Sequence[str], called: Callable[[Path], str]) -> Loaded:
+    """What was read at a path, over its parents and with `settings` laid over it, checked."""
+    code: list[str] = []
+    whole = _over_parents(source, path, (), code, called)
+    changes = [_setting(text) for text in settings]
+    own = [s.marks[()].value.document for s in (source, *changes)]
+    whole = reduce(overlay, changes, whole)
     try:
-        spec = check(source, more_parts=bool(code))
+        spec = check(whole, more_parts=bool(code))
     except Exception as error:  # in a part from outside, anything may rise
         raise blamed(error) from None
-    return Loaded(spec, source, group, tuple(code), tuple(own), path)
-
-
-def load_text(source: Source) -> Loaded:
-    """Load a spec that was read from no file; what it extends must be shipped. Raises `Refused`."""
-    own = source.marks[()].value.document
-    parent = source.data.get("extends")
-    if parent in shipped_specs():
-        path = shipped_specs()[parent]
-        source = overlay(_inherited(_with_parents(path, _shown(path, parent), (), [], str)), source)
-    return Loaded(check(source), source, "", own=(own,))
+    return Loaded(spec, whole, "", tuple(code), tuple(own))
 
 
 def _setting(text: str) -> Source:
@@ -149,11 +152,10 @@ def _shown(path: Path, reference: str) -> str:
     return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
 
 
-def _with_parents(
-    path: Path, shown: str, children: tuple[Path, ...], code: list[str], called: Callable[[Path], str]
+def _over_parents(
+    source: Source, path: Path, children: tuple[Path, ...], code: list[str], called: Callable[[Path], str]
 ) -> Source:
-    """The spec at a path over its parents; the hash of each file of parts is added to `code`."""
-    source = _read(path, shown)
+    """What was read at a path over its parents; the hash of each file of parts is added to `code`."""
     _run_parts(source, path, code, called)
     parent = source.data.get("extends")
     if parent is None:
@@ -168,7 +170,7 @@ def _with_parents(
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent) if parent in shipped_specs() else called(target)
-    return overlay(_inherited(_with_parents(target, shown, chain, code, called)), source)
+    return overlay(_inherited(_over_parents(_read(target, shown), target, chain, code, called)), source)
 
 
 def _read(path: Path, shown: str) -> Source:

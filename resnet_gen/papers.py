@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from resnet_gen.conventions import CONVENTIONS, Convention, of_count
 from resnet_gen.load import Loaded
 from resnet_gen.problems import refuse
 from resnet_gen.spec import Claim
 
 COUNTED = ("macs", "flops", "conv_macs")
 """Counts of operations, as which claims read what papers call FLOPs."""
+
+
+def convention_of(name: str, loaded: Loaded) -> tuple[Convention, str]:
+    """The convention of that name, and what is to be said of it; raises `Refused` where the paper says nothing."""
+    if name != "paper":
+        return CONVENTIONS[name], ""
+    claim = counted(loaded)
+    at = f" at {claim.size}" if claim.size else ""
+    return of_count(claim.what, claim.source), f"{claim.source}: {claim.printed or claim.value}{at}"
 
 
 def counted(loaded: Loaded) -> Claim:

@@ -7,10 +7,12 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from resnet_gen.ops import DType
 
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
+"""What a network computes in."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """Every precision that a network is built in."""
 
 Float: TypeAlias = Literal["fp32", "fp16", "bf16"]
+"""What is left of a network in eight bits computes in."""
 COMPUTE: dict[str, DType] = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 """The element type of each precision that is one type throughout."""
 
@@ -27,24 +29,25 @@ def too_old(precision: Precision, capability: tuple[int, int]) -> str | None:
 
 
 Placement: TypeAlias = Literal["tensorrt", "cpu"]
-PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 """The kinds of runtime that want Q/DQ in different places."""
+PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
-METHODS: tuple[Method, ...] = get_args(Method)
 """How the range of an activation follows from what is seen of it."""
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Calibration(NamedTuple):
-    """What to calibrate with: a folder, an .npz or `random`, and how many images at most; how ranges are chosen.
-
-    `percentile`, of the magnitudes, is for the method of that name.
-    """
+    """What to calibrate with, and how ranges are chosen."""
 
     source: str
+    """A folder of pictures, an `.npz`, or `random`."""
     most: int = 512
+    """How many images to use at most."""
     method: Method = "percentile"
+    """How the range of an activation follows from what is seen of it."""
     percentile: float = 99.999
+    """The part of the magnitudes to cover, in percent, for the method of that name."""
 
 
 class Quantizing(NamedTuple):

@@ -80,10 +80,15 @@ class Prediction:
     """The time of one pass of a batch, kernel by kernel."""
 
     target: Target
+    """The device."""
     precision: Precision
+    """What layers compute in."""
     batch: int
+    """Images at once."""
     efficiency: Efficiency
+    """The part of its peak at which the device computes, and where that number comes from."""
     costs: tuple[Cost, ...]
+    """What each kernel costs: MACs, bytes, seconds of arithmetic and of memory traffic."""
 
     @property
     def seconds(self) -> float:

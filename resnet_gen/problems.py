@@ -72,17 +72,18 @@ def _window(line: str, start: int, end: int, width: int = 100) -> tuple[str, int
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: what is wrong, where, and what may help.
-
-    `where` is a position in a document, the name of a file, or None. `rule` is
-    the id of the broken rule where a contract was checked rather than read.
-    """
+    """One fault: what is wrong, where, and what may help; its text (`str`) has the line with a caret under it."""
 
     message: str
+    """What is wrong, in lower case."""
     where: Span | str | None = None
+    """A position in a document, the name of a file, or None."""
     hint: str | None = None
+    """What may help."""
     rule: str | None = None
+    """The id of the broken rule, where a contract was checked rather than read."""
     severity: str = "error"
+    """`error`, or what else reports call it."""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -106,7 +107,10 @@ def visible(text: str) -> str:
 
 
 class Refused(Exception):
-    """Bad input: carries every problem that was found, in order."""
+    """Bad input; its text is that of every problem that was found."""
+
+    problems: tuple[Problem, ...]
+    """What is wrong, in order."""
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)

@@ -62,8 +62,8 @@ def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
     """The rules that are chosen, and those that the project adds; read once."""
     if _CONTRACT not in config.stash:
         from resnet_gen.cli.projects import held_to
-        from resnet_gen.cli.verifier import chosen_rules
         from resnet_gen.problems import Refused
+        from resnet_gen.verify.chosen import chosen_rules
 
         try:
             held = held_to((), None, False)
@@ -97,7 +97,7 @@ class SpecItem(pytest.Item):
         outcome = self.parent.outcome
         found = [finding for finding in (*outcome.invalid, *outcome.findings) if finding.rule == self.name]
         if found:
-            raise Broken("\n".join(finding.printed() for finding in found))
+            raise Broken("\n".join(map(str, found)))
         if outcome.invalid:
             pytest.skip("the spec cannot be read")
 

@@ -326,19 +326,35 @@ def setting(text: str) -> Source:
     return Source(data, marks)
 
 
+class UnwrittenError(ValueError):
+    """Data that YAML has no words for."""
+
+
 def dump(data: Any) -> str:
-    """Plain data as YAML that this module reads back as the same data."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100)
+    """Plain data as YAML that this module reads back as the same data; raises `UnwrittenError` for other data."""
+    return _dumped(data, None)
 
 
 def dump_inline(data: Any) -> str:
     """Plain data as YAML in braces and brackets, on as few lines as they need, without the line's end."""
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=True, allow_unicode=True, width=100)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return _dumped(data, True).removesuffix("\n").removesuffix("\n...")
+
+
+def _dumped(data: Any, flow: bool | None) -> str:
+    try:
+        text: str = yaml.dump(
+            data, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, allow_unicode=True, width=100
+        )
+    except (yaml.YAMLError, RecursionError):
+        raise UnwrittenError("it holds what YAML has no word for") from None
+    return text
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that YAML 1.2 would read as something else."""
+    """Quotes every text that YAML 1.2 would read as something else, and writes out what stands there twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
     def text(self, value: str) -> yaml.ScalarNode:
         plain = value not in _WORDS and not _INT.match(value) and not _FLOAT.match(value)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from resnet_gen.cli import cli
+from resnet_gen.emit.api import api_page
 from resnet_gen.emit.catalogue import catalogue_page
 from resnet_gen.emit.rules import rule_pages
 from resnet_gen.language import language_page
@@ -25,6 +26,7 @@ def main() -> int:
     schema = json.dumps(json_schema(), indent=2) + "\n"
     (ROOT / "specs" / "schema.json").write_text(schema, encoding="utf-8")
     (ROOT / "docs" / "language.md").write_text(language_page(), encoding="utf-8")
+    (ROOT / "docs" / "api.md").write_text(api_page(), encoding="utf-8")
     (ROOT / "docs" / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
     for name, page in rule_pages().items():
         (ROOT / "docs" / "rules" / name).write_text(page, encoding="utf-8")

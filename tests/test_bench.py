@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from resnet_gen import models
 from resnet_gen.build import build
-from resnet_gen.cli import models
 from tests.fixtures import fake_gpu
 from tests.onnx_runs import TINY
 
@@ -305,7 +305,7 @@ def test_a_spec_is_not_built_in_vain_where_no_gpu_can_run_it(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu)
     monkeypatch.setattr("resnet_gen.engine.tensorrt_run._bindings", lambda: fake_gpu)
     monkeypatch.setattr(fake_gpu.MODE, "driver", 35)
-    monkeypatch.setattr("resnet_gen.cli.models.build", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr("resnet_gen.models.build", lambda *_: pytest.fail("built"))
     code, out, err = cli("bench", TINY, "--backend", "tensorrt")
     assert (code, out) == (2, "")
     assert "no GPU can be used: CUDA driver version is insufficient" in err

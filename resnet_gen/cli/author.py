@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import click
@@ -32,18 +31,15 @@ def init(name: str, folder: Path) -> None:
     \b
     Example: resnet-gen init my-network
     """
-    from resnet_gen.faults import NAME_HINT
     from resnet_gen.problems import refuse
-    from resnet_gen.render import render
-    from resnet_gen.spec import NAME_PATTERN
+    from resnet_gen.starter import starter
     from resnet_gen.write import Transaction
 
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise refuse(f"'{name}' is not a name", hint=NAME_HINT)
+    text = starter(name)
     path = folder / f"{name}.yaml"
     if path.exists():
         raise refuse("exists already", str(path), "choose another name, or delete it first")
     with Transaction(folder) as out:
-        out.text(path.name, render("init/spec.yaml.jinja", name=name))
+        out.text(path.name, text)
     click.echo(path)
     click.echo(f"next: resnet-gen verify {path}", err=True)

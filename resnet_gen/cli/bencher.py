@@ -14,9 +14,9 @@ import numpy as np
 from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
-from resnet_gen.cli.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
+from resnet_gen.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.shapes import HINT, parse_shapes
 from resnet_gen.write import check_writable, write_file

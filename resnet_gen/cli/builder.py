@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from resnet_gen.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
-from resnet_gen.cli.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.load import Loaded, load
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read

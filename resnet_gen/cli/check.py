@@ -68,6 +68,7 @@ def verify(
     from resnet_gen.cli import verifier
     from resnet_gen.cli.projects import held_to
     from resnet_gen.project_files import candidates
+    from resnet_gen.verify.chosen import chosen_rules
 
     try:
         held = held_to(specs, config, no_config)
@@ -75,7 +76,7 @@ def verify(
         verifier.tell_unread(refused, verifier.destinations(forms, outputs, [config] if config else candidates()))
         raise
     held = held._replace(against=verifier.against(specs, against, weights))
-    chosen = verifier.chosen_rules(*held.rules(select, ignore), held.against)
+    chosen = chosen_rules(*held.rules(select, ignore), held.against)
     told = verifier.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
     return verifier.verify(held, settings, chosen, told)
 

@@ -40,17 +40,10 @@ def predictor(
         if precision or batch:
             raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
         return None
-    from resnet_gen.emit.difference.report import Latency
-    from resnet_gen.predict import predict
+    from resnet_gen import comparison
     from resnet_gen.targets import load_target
 
-    target, kind = load_target(device), precision or "fp16"
-
-    def predicted(before: Side, after: Side) -> Latency:
-        each = [1e3 * predict(side.graph, target, kind, batch or 1).seconds for side in (before, after)]
-        return Latency(target.name, kind, batch or 1, *each)
-
-    return predicted
+    return comparison.predictor(load_target(device), precision or "fp16", batch or 1)
 
 
 def checked(output: Path | None, read: Iterable[Path]) -> Path | None:

@@ -15,7 +15,7 @@ from resnet_gen.precision import Precision
 
 if TYPE_CHECKING:
     from resnet_gen.difference.sides import Side
-    from resnet_gen.emit.difference.report import Latency, Report
+    from resnet_gen.emit.difference.report import Report
 
 
 @click.command(short_help="Show what changed between two networks.")
@@ -47,28 +47,14 @@ def diff(
              resnet-gen diff main:nets/mine.yaml nets/mine.yaml --format markdown
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
+    from resnet_gen.comparison import compared
     from resnet_gen.load import files
 
     output = checked(output, chain(files(before), files(after or before), [Path(device or before)]))
     sides = _sides(before, after, settings)
-    predicted = predictor(device, precision, batch)
-    report = _report(sides, predicted and predicted(*sides))
+    report = compared(*sides, predictor(device, precision, batch))
     put_out(_written(report, form), output)
-    return 0 if report.difference.same else 1
-
-
-def _report(sides: tuple[Side, Side], latency: Latency | None) -> Report:
-    from resnet_gen.emit.difference.report import Report
-
-    first, second = (side.graph for side in sides)
-    if "onnx" in (sides[0].what, sides[1].what):
-        from resnet_gen.difference.folding import compare_files
-
-        difference, folding = compare_files(first, second)
-        return Report(*sides, difference, latency, *folding)
-    from resnet_gen.difference.compare import compare
-
-    return Report(*sides, compare(first, second), latency)
+    return 0 if report.same else 1
 
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
@@ -91,13 +77,5 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
 
 def _written(report: Report, form: str) -> str:
     if form == "json":
-        from resnet_gen.emit.difference.data import data
-
-        return json.dumps(data(report), indent=2) + "\n"
-    if form == "markdown":
-        from resnet_gen.emit.difference.markdown import markdown
-
-        return markdown(report)
-    from resnet_gen.emit.difference.text import text
-
-    return text(report)
+        return json.dumps(report.as_dict(), indent=2) + "\n"
+    return report.markdown() if form == "markdown" else str(report)

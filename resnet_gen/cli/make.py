@@ -70,7 +70,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
     import numpy.random  # noqa: F401
 
-    from resnet_gen.cli.batches import Shapes
+    from resnet_gen.batches import Shapes
     from resnet_gen.cli.builder import Quantization, build_all
 
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.conventions import CONVENTIONS, Convention, Figure, figure, of_count
+from resnet_gen.conventions import Figure, figure
 from resnet_gen.count import count
 from resnet_gen.emit.text import columns
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
-from resnet_gen.papers import counted
+from resnet_gen.papers import convention_of
 from resnet_gen.problems import Refused
 from resnet_gen.torch_modules import library
 
@@ -45,7 +45,7 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
     rows: list[tuple[str, ...]] = []
     for name in wanted:
         try:
-            convention, note = _convention(name, loaded)
+            convention, note = convention_of(name, loaded)
         except Refused as refused:
             if not lenient:
                 raise
@@ -59,15 +59,6 @@ def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[d
     sides, macs = list(graph.input.shape), count(graph).macs
     whole = {"name": spec.name, "reference": spec.reference, "input": sides, "macs": macs, "modules": writer.name}
     return {**whole, "figures": entries}, rows
-
-
-def _convention(name: str, loaded: Loaded) -> tuple[Convention, str]:
-    """The convention, and what is to be said of it; raises `Refused` where the network's paper says nothing."""
-    if name != "paper":
-        return CONVENTIONS[name], ""
-    claim = counted(loaded)
-    at = f" at {claim.size}" if claim.size else ""
-    return of_count(claim.what, claim.source), f"{claim.source}: {claim.printed or claim.value}{at}"
 
 
 def _entry(found: Figure) -> dict[str, Any]:

@@ -52,12 +52,13 @@ def review(
     from resnet_gen.cli.projects import held_to
     from resnet_gen.difference.review import review as reviewed
     from resnet_gen.emit.difference.review import Review
+    from resnet_gen.verify.chosen import chosen_rules
 
     predicted = predictor(device, precision, batch)
     held = held_to(specs, config, no_config)
     output = checked(output, held.read())
     networks = reviewed(held.references, base, held.means)
-    outcomes = verifier.examined(held, (), verifier.chosen_rules(*held.rules((), ())))
+    outcomes = verifier.examined(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     told = Review(base, networks, findings, _latencies(networks, predicted) if predicted else {})
     put_out(_written(told, form), output)

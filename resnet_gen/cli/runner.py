@@ -9,13 +9,20 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-from pydantic import ValidationError
 
-from resnet_gen.build import SPEC_KEY
-from resnet_gen.cli.models import Made, is_file, opened, refuse_ignored
-from resnet_gen.engine.base import Runner, sides
+from resnet_gen.engine.base import sides
 from resnet_gen.image import read_image
-from resnet_gen.problems import refuse
+from resnet_gen.models import (
+    Made,
+    assumed_input,
+    carried_input,
+    check_input,
+    check_outputs,
+    drawn_input,
+    is_file,
+    opened,
+    refuse_ignored,
+)
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -40,54 +47,22 @@ def run_model(
     session, taken = opened(model, made, runtime, batches=(batch or 1,))
     if taken and weights is None:
         click.echo(f"weights are drawn from seed {seed or 0}: the classes mean nothing", err=True)
-    taken = taken or _taken(session)
+    taken = taken or carried_input(session)
+    if taken is None:
+        taken = assumed_input(session)
+        click.echo(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
-    _check_input(session, taken, batch)
+    check_input(session, taken, batch)
     x = _input(image, taken, batch, seed or 0)
     outputs, times = session.timed(x, repeat)
-    _check_outputs(session, outputs)
+    check_outputs(session, outputs)
     _report(outputs, _Run(str(image) if image else "random", [batch, *session.shape[1:]], median(times)), top, form)
-
-
-def _taken(session: Runner) -> Input:
-    """What input a file takes: by its own spec, else by its shape."""
-    if SPEC_KEY in session.metadata:
-        return _carried(session.metadata[SPEC_KEY], session.where)
-    channels, height, width = (side or 0 for side in session.shape[1:])
-    try:
-        taken = Input(channels=channels, size=(height, width))
-    except ValidationError:
-        raise refuse("its input is no image of a fixed size", session.where) from None
-    click.echo(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
-    return taken
-
-
-def _carried(text: str, where: str) -> Input:
-    try:
-        return Input.model_validate_json(json.dumps(json.loads(text)["input"]))
-    except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
-        raise refuse("the spec in its metadata cannot be read", where, "build it again") from None
-
-
-def _check_input(session: Runner, taken: Input, batch: int) -> None:
-    fixed, *image = session.shape
-    if fixed is not None and fixed != batch:
-        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
-    if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
-        raise refuse(f"takes {sides(image)}, the spec in its metadata {sides(taken.shape)}", session.where)
-
-
-def _check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
-    for name, values in outputs.items():
-        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
-            found = f"{values.dtype} {sides(values.shape) or 'scalar'}"
-            raise refuse(f"puts out {found} as '{name}', not scores or a map for each image", session.where)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
     if image is not None:
         return np.repeat(read_image(image, taken), batch, axis=0)
-    return np.random.default_rng(seed).standard_normal((batch, *taken.shape), np.float32)
+    return drawn_input(taken, batch, seed)
 
 
 class _Run(NamedTuple):

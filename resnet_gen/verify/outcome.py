@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_gen.count import count
-from resnet_gen.load import load, shown_as
+from resnet_gen.load import Loaded, load, shown_as
 from resnet_gen.lower import lower
 from resnet_gen.problems import Problem, Refused, Span, shortened
 from resnet_gen.source import SETTING
@@ -36,18 +36,20 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken rule, where reports point, and why it is suppressed if it is.
-
-    `message` is the problem's; of a `--set`, which stands in no file, with its text.
-    """
+    """A broken rule; its text (`str`) is what people are told."""
 
     rule: str
+    """The id of the rule, as `explain_rule` takes it."""
     problem: Problem
+    """What is wrong, and where."""
     message: str
+    """The problem in a line; of a `--set`, which stands in no file, with its text."""
     place: Place
+    """File, line and column, as reports have them."""
     reason: str | None = None
+    """Why it is suppressed, if it is."""
 
-    def printed(self) -> str:
+    def __str__(self) -> str:
         """The problem as people are told it, with its file as `place` has it."""
         where = self.problem.where
         if isinstance(where, Span) and where.document.name != SETTING:
@@ -89,16 +91,20 @@ def examine(
 
     Never raises `Refused`: what is wrong with a spec that cannot be read stands in the outcome.
     """
-    rules = [rule for rule in (*STANDARD, *more) if rule.id in chosen]
     try:
-        loaded = load(reference, settings)
-        graph = lower(loaded)
-        subject = Subject(loaded, graph, count(graph))
-        problems = [problem for rule in rules for problem in rule.check(subject)]
+        return examine_loaded(load(reference, settings), chosen, more)
     except Refused as error:
         return _unreadable(reference, error.problems)
-    judged = [] if settings else [rule.id for rule in rules]  # what a comment is for, a setting may have replaced
-    found, suppressed, faults = suppress(problems, loaded, judged)
+
+
+def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), more: Sequence[Rule] = ()) -> Outcome:
+    """The same of a spec that was loaded; raises `Refused` where it cannot be built or a rule cannot read its file."""
+    rules = [rule for rule in (*STANDARD, *more) if rule.id in chosen]
+    graph = lower(loaded)
+    subject = Subject(loaded, graph, count(graph))
+    problems = [problem for rule in rules for problem in rule.check(subject)]
+    changed = len(loaded.own) > 1  # what a comment is for, a setting may have replaced
+    found, suppressed, faults = suppress(problems, loaded, [] if changed else [rule.id for rule in rules])
     file = _relative(loaded.own[0].name)
     return Outcome(
         loaded.spec.name,

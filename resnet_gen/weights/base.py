@@ -17,6 +17,7 @@ from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
 
 Array: TypeAlias = npt.NDArray[np.float32]
+"""NumPy's array of float32."""
 
 CHUNK = 1 << 18
 """Elements that are held at a time."""

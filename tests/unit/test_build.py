@@ -12,8 +12,8 @@ import onnx
 import pytest
 
 from resnet_gen import __version__
+from resnet_gen.batches import parse_batch
 from resnet_gen.build import SPEC_KEY, build, onnx_file
-from resnet_gen.cli.batches import parse_batch
 from resnet_gen.cli.builder import build_all
 from resnet_gen.count import count
 from resnet_gen.engine.tensorrt import Profile

@@ -388,7 +388,7 @@ def test_a_setting_stands_in_no_file():
     found = outcome._finding(Problem("m", Span(Document("--set", "claims=[]"), 0, 7, 9)), "net.yaml")
     assert found.place == Place("net.yaml", 1)
     assert found.message == "m (at --set claims=[])"
-    assert found.printed() == "--set:1:8: error: m\n   1 | claims=[]\n              ^^"
+    assert str(found) == "--set:1:8: error: m\n   1 | claims=[]\n              ^^"
 
 
 def test_a_long_setting_is_shortened():

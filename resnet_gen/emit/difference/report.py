@@ -49,18 +49,51 @@ class Latency(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """Two networks, what differs, and how long each is predicted to take.
-
-    `folded` is how many more batch norms the first has behind convolutions than the second, fewer if negative: where
-    it is not 0, the difference is that of both with all of them folded, and with `biases` that are zero and left out.
-    """
+    """Two networks, what differs, and how long each is predicted to take; its text (`str`) is what `diff` prints."""
 
     before: Side
+    """The first network: what was given for it, and its graph."""
     after: Side
+    """The second."""
     difference: Difference
+    """Layers added, removed and changed, counts of both, names that differ."""
     latency: Latency | None = None
+    """Predicted milliseconds of both, with a device."""
     folded: int = 0
+    """How many more batch norms the first has behind convolutions than the second, fewer if negative; where it is not
+    0, the difference is that of both with all of them folded."""
     biases: int = 0
+    """Biases that are zero and were left out then."""
+
+    def __str__(self) -> str:
+        """The comparison as `resnet-gen diff` prints it."""
+        from resnet_gen.emit.difference.text import text  # which is about reports
+
+        return text(self)
+
+    def markdown(self) -> str:
+        """The comparison as a comment of a pull request."""
+        from resnet_gen.emit.difference.markdown import markdown
+
+        return markdown(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison as data; docs/diff.md describes every key."""
+        from resnet_gen.emit.difference.data import data
+
+        return data(self)
+
+    @property
+    def headline(self) -> str:
+        """What changed, in one line."""
+        from resnet_gen.emit.difference.summary import headline
+
+        return headline(self)
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same architecture, whatever their layers are called."""
+        return self.difference.same
 
     @property
     def title(self) -> str:

@@ -52,5 +52,5 @@ def _result(tag: str, rule: str, found: Sequence[Finding]) -> ET.Element:
 
 
 def _text(finding: Finding) -> str:
-    shown = finding.printed()
+    shown = str(finding)
     return shown if finding.reason is None else f"{shown}\nsuppressed: {visible(finding.reason)}"

@@ -1,0 +1,245 @@
+"""Files: ONNX models, engines, and what goes to a device or a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args, overload
+
+from resnet_gen.api.given import (
+    AnyPath,
+    Device,
+    Network,
+    check_one_of,
+    check_within,
+    loaded,
+    read_by,
+    target,
+)
+from resnet_gen.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from resnet_gen.request import Batch, Request
+
+BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
+"""What is built: a model, an engine, what builds one on its device, or a folder for Triton Inference Server."""
+Library: TypeAlias = Literal["tensorrt-rtx", "tensorrt"]
+"""What builds an engine."""
+BatchSize: TypeAlias = int | tuple[int, int, int]
+"""A fixed batch, or the smallest, the tuned-for and the largest that an engine takes."""
+
+
+class Options(TypedDict, total=False):
+    """How a network becomes a file. What is left out, the device decides, or else the default."""
+
+    precision: Precision
+    """What layers compute in; fp32, or with a device its best. int8 and fp8 need a `calibration`."""
+    typed_io: bool
+    """Give input and outputs the type that layers compute in, instead of float32."""
+    weights: AnyPath | None
+    """Weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code."""
+    seed: int
+    """Seed, from 0, of the He initialization (He et al. 2015, arXiv 1502.01852) without `weights`; 0."""
+    fold: bool
+    """Fold batch norms into the convolutions before them."""
+    opset: int | None
+    """ONNX opset, 13 to 26; the lowest that the graph needs."""
+    device: Device | None
+    """The device that it is for: a name, as `list_targets` has them, or a file. Refuses what it cannot do."""
+    calibration: Calibration | AnyPath | None
+    """Images that int8 and fp8 take their scales from: a folder, an `.npz`, or `random`, which tells no accuracy."""
+    placement: Placement | None
+    """The kind of runtime that int8 places Q/DQ for, where no device and no engine says it."""
+    rest: Float | None
+    """Type of what int8 and fp8 leave; fp16 on GPUs, else fp32."""
+    reduce_range: bool
+    """Seven bits for weights in int8: for x86 CPUs without VNNI, whose sums saturate."""
+
+
+@overload
+def emit_onnx(spec: Network, path: None = None, *, batch: int | None = None, **options: Unpack[Options]) -> bytes: ...
+@overload
+def emit_onnx(spec: Network, path: AnyPath, *, batch: int | None = None, **options: Unpack[Options]) -> Path: ...
+def emit_onnx(
+    spec: Network, path: AnyPath | None = None, *, batch: int | None = None, **options: Unpack[Options]
+) -> bytes | Path:
+    """Write the ONNX model of a network, or return its bytes (docs/onnx.md).
+
+    The model is read back by ONNX's own shape inference and must hold the graph's layers, names, shapes, parameters
+    and MACs. The same arguments give the same bytes.
+
+    Args:
+        spec: A loaded spec, a name, or a path.
+        path: The file to write, over what is there, in a folder that is there. Above 2 GiB, weights lie beside it.
+        batch: Images at once; without it the first dimension is symbolic, `N`.
+        **options: How the network becomes a file: see [`Options`](#options).
+
+    Returns:
+        The path; without one, the bytes of a serialized `onnx.ModelProto`. Input and outputs have the batch first:
+        (N, C, H, W), in pixels, normalized as the spec's `input` says.
+
+    Raises:
+        Refused: For a wrong spec, weights of another network, options that do not go together or that the device
+            cannot do, a path that cannot be written, and bytes above 2 GiB.
+
+    Example:
+        >>> import onnx
+        >>> from resnet_gen import emit_onnx
+        >>> model = onnx.load_from_string(emit_onnx("cifar-resnet20", precision="fp16"))
+        >>> model.graph.node[0].name, model.opset_import[0].version
+        ('input.cast', 13)
+        >>> path = emit_onnx("cifar-resnet20", "resnet20.onnx", fold=True, batch=1)
+        >>> onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0].dim_value
+        1
+    """
+    from resnet_gen.build import model_bytes, write_model
+    from resnet_gen.write import check_writable
+
+    check_within("batch", batch, 1, _most_batch())
+    request = _request("onnx", (), batch, options)
+    if path is None:
+        return model_bytes(loaded(spec), request)
+    file = Path(path)
+    check_writable(file, [*read_by(spec), *_read(options)])
+    write_model(loaded(spec), request, file)
+    return file
+
+
+def build_engine(
+    spec: Network,
+    folder: AnyPath,
+    *,
+    library: Library = "tensorrt-rtx",
+    compute_capabilities: tuple[int, ...] = (),
+    batch: BatchSize | None = None,
+    replace: bool = False,
+    **options: Unpack[Options],
+) -> Path:
+    """Build an engine, with the ONNX file that it was built from and a manifest beside it (docs/engines.md).
+
+    TensorRT-RTX builds for named compute capabilities on a machine without a GPU; TensorRT for the GPU at hand.
+
+    Args:
+        spec: A loaded spec, a name, or a path.
+        folder: Where to; it is made if it is not there.
+        library: What builds it.
+        compute_capabilities: Those of the GPUs that it is for, such as 86 for 8.6; those of 86, 89 and 120 that have
+            the precision. For TensorRT-RTX alone, and without a device, which has its own.
+        batch: Images at once: fixed, or smallest, tuned for and largest; (1, 8, 32) without it.
+        replace: Replace what another spec of this name left there.
+        **options: How the network becomes a file: see [`Options`](#options).
+
+    Returns:
+        The path of the engine.
+
+    Raises:
+        Refused: As `emit_onnx`; and where the library cannot be loaded or declines, with its own words.
+
+    Example:
+        >>> from resnet_gen import build_engine
+        >>> build_engine("cifar-resnet20", "engines", compute_capabilities=(86,), batch=1).name
+        'cifar-resnet20.fp32.sm86.engine'
+    """
+    check_one_of("library", library, get_args(Library))
+    files = build(
+        spec,
+        folder,
+        target=library,
+        compute_capabilities=compute_capabilities,
+        batch=batch,
+        replace=replace,
+        **options,
+    )
+    return next(file for file in files if file.suffix == ".engine")
+
+
+def build(
+    spec: Network,
+    folder: AnyPath,
+    *,
+    target: BuildTarget | None = None,
+    compute_capabilities: tuple[int, ...] = (),
+    batch: BatchSize | None = None,
+    replace: bool = False,
+    **options: Unpack[Options],
+) -> tuple[Path, ...]:
+    """Build what `resnet-gen build` builds: a model with its manifest, an engine, a bundle, a folder for Triton.
+
+    Args:
+        spec: A loaded spec, a name, or a path.
+        folder: Where to; it is made if it is not there. Files appear together, or not at all.
+        target: What to build; `onnx`, or what the device takes.
+        compute_capabilities: As for `build_engine`.
+        batch: As for `build_engine`; a range is an engine's, the model's batch is symbolic then.
+        replace: Replace what another spec of this name left there.
+        **options: How the network becomes a file: see [`Options`](#options).
+
+    Returns:
+        The files that were written, the manifest last.
+
+    Raises:
+        Refused: As `emit_onnx`, and for files of another spec that are there.
+
+    Example:
+        >>> from resnet_gen import build
+        >>> [file.name for file in build("cifar-resnet20", "served", target="triton", device="cpu")]
+        ['model.onnx', 'config.pbtxt', 'cifar-resnet20.manifest.json']
+    """
+    from resnet_gen.build import build as built
+
+    check_one_of("target", target, get_args(BuildTarget))
+    request = _request(target, compute_capabilities, batch, options)
+    return tuple(built(loaded(spec), request, Path(folder), replace=replace, aside=False))
+
+
+def _request(
+    target_name: str | None, capabilities: tuple[int, ...], batch: BatchSize | None, options: Options
+) -> Request:
+    """What the arguments come to; raises `Refused` for what does not go together."""
+    from resnet_gen.choose import Wish, choose
+
+    wished: dict[str, Any] = dict(options)
+    for name, known in _CLOSED.items():
+        check_one_of(name, wished.get(name), known)
+    check_within("seed", wished.get("seed"), 0, 2**63 - 1)
+    for name, as_wish in _FORMS.items():
+        if wished.get(name) is not None:
+            wished[name] = as_wish(wished[name])
+    return choose(
+        Wish(target=target_name, capabilities=tuple(sorted(set(capabilities))), batch=_batch(batch), **wished)
+    )
+
+
+_CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
+
+
+def _calibration(given: Calibration | AnyPath) -> Calibration:
+    return given if isinstance(given, Calibration) else Calibration(os.fspath(given))
+
+
+_FORMS: dict[str, Callable[[Any], Any]] = {"device": target, "weights": Path, "calibration": _calibration}
+"""How arguments become what is wished."""
+
+
+def _batch(given: BatchSize | None) -> Batch:
+    from resnet_gen.batches import parse_batch
+
+    if given is None:
+        return parse_batch(None)
+    return parse_batch(":".join(map(str, given if isinstance(given, tuple) else (given,))))
+
+
+def _most_batch() -> int:
+    from resnet_gen.batches import MAX_BATCH
+
+    return MAX_BATCH
+
+
+def _read(options: Options) -> list[Path]:
+    """The files that options name, which nothing may be written over."""
+    calibration = options.get("calibration")
+    named = [options.get("weights"), _calibration(calibration).source if calibration is not None else None]
+    return [Path(place) for place in named if place is not None]

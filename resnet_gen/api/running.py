@@ -1,0 +1,229 @@
+"""Speed and outputs: run a model, measure it, predict it for a device that is not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
+from resnet_gen.load import Loaded, load
+from resnet_gen.lower import lower
+from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.problems import refuse
+
+if TYPE_CHECKING:
+    from resnet_gen.bench import Result
+    from resnet_gen.engine.base import Tuning
+    from resnet_gen.models import Made, Opened
+    from resnet_gen.predict import Prediction
+    from resnet_gen.targets import Target
+    from resnet_gen.weights.base import Array
+
+Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
+"""What runs a model."""
+_MOST_SEED = 2**63 - 1
+
+
+def run(
+    model: Network,
+    images: Array | AnyPath,
+    *,
+    weights: AnyPath | None = None,
+    seed: int = 0,
+    fold: bool = False,
+    runtime: Runtime | None = None,
+) -> dict[str, Array]:
+    """Run a network, an ONNX file or an engine on images.
+
+    Args:
+        model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says; or the path of one picture, which is
+            resized, cropped and normalized as the spec says, or the file that carries it.
+        weights: The spec's weights, as for `emit_onnx`.
+        seed: Seed of the spec's weights without them.
+        fold: Fold the spec's batch norms.
+        runtime: What runs it; ONNX Runtime, or TensorRT-RTX for an engine.
+
+    Returns:
+        The outputs by name, the batch first: `logits` is (N, classes), a stage's map (N, C, H, W).
+
+    Raises:
+        Refused: For what cannot be read, does not fit, or is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_gen import run
+        >>> outputs = run("cifar-resnet20", np.zeros((2, 3, 32, 32), np.float32))
+        >>> {name: values.shape for name, values in outputs.items()}
+        {'logits': (2, 10)}
+    """
+    import numpy as np
+
+    from resnet_gen.image import read_image
+    from resnet_gen.models import Made, assumed_input, carried_input, check_input, check_outputs
+
+    picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
+    x: Array = np.empty(0, np.float32) if picture else np.asarray(images)
+    if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu"):
+        raise refuse("images: not numbers of shape (N, C, H, W)")
+    check_within("seed", seed, 0, _MOST_SEED)
+    opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x))
+    session = opened.runner
+    if picture:
+        taken = opened.taken or carried_input(session) or assumed_input(session)
+        check_input(session, taken, 1)
+        x = read_image(picture, taken)
+    session.check(x.shape)
+    outputs = session.run(x)
+    check_outputs(session, outputs)
+    return outputs
+
+
+def bench(
+    model: Network,
+    against: Network | None = None,
+    *,
+    batch: int | None = None,
+    seconds: float | None = 3.0,
+    repeat: int | None = None,
+    weights: AnyPath | None = None,
+    seed: int = 0,
+    fold: bool = False,
+    runtime: Runtime | None = None,
+    against_runtime: Runtime | None = None,
+) -> Result:
+    """Measure how long a model takes, alone or in turns with another on the same input (docs/bench.md).
+
+    What else this process does is measured too; `resnet-gen bench` has a process of its own.
+
+    Args:
+        model: As for `run`.
+        against: A second model; it takes turns with the first in short blocks.
+        batch: Images at once; the model's own batch, or 1.
+        seconds: How long to measure each; None to count `repeat` runs alone.
+        repeat: Timed runs of each at most.
+        weights: The specs' weights, as for `emit_onnx`.
+        seed: Seed of the specs' weights without them, and of the input.
+        fold: Fold the specs' batch norms.
+        runtime: What runs the first.
+        against_runtime: What runs the second.
+
+    Returns:
+        A timing for each model, in seconds a batch, and what the outputs of two differ by.
+
+    Raises:
+        Refused: As `run`.
+
+    Example:
+        >>> from resnet_gen import bench
+        >>> result = bench("cifar-resnet20", "cifar-resnet32", seconds=None, repeat=2)
+        >>> [timing.runs for timing in result.timings], result.shape
+        ([2, 2], (1, 3, 32, 32))
+    """
+    import numpy as np
+
+    from resnet_gen.bench import Effort, common_shape, measure
+    from resnet_gen.engine.base import Tuning
+    from resnet_gen.models import Made
+
+    check_within("batch", batch, 1, 4096)
+    check_within("repeat", repeat, 1, 1_000_000)
+    check_within("seed", seed, 0, _MOST_SEED)
+    if (seconds is None and repeat is None) or (seconds is not None and not 0.001 <= seconds <= 86_400):
+        raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
+    made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None)
+    runners = [_opened(model, made, runtime, batch or 1, tuning).runner]
+    if against is not None:
+        runners.append(_opened(against, made, against_runtime, batch or 1, tuning).runner)
+    x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
+    return measure(runners, x, Effort(seconds, repeat))
+
+
+def predict(spec: Network, device: Device, *, precision: Precision = "fp16", batch: int = 1) -> Prediction:
+    """Predict how fast a network runs on a device: a roofline of the kernels that an engine runs (docs/predict.md).
+
+    Args:
+        spec: A loaded spec, a name, or a path.
+        device: A loaded device, a name, as `list_targets` has them, or a path.
+        precision: What layers compute in.
+        batch: Images at once.
+
+    Returns:
+        The time of a pass in seconds, images a second, and rows a stage or a layer with MACs, bytes and what bounds
+        each.
+
+    Raises:
+        Refused: For what the device cannot do, or what nobody can know of it.
+
+    Source:
+        Williams et al. 2009, Roofline, for the model; docs/predict.md for how far it was from what others measured.
+
+    Example:
+        >>> from resnet_gen import predict
+        >>> prediction = predict("resnet50", "t4", precision="int8", batch=32)
+        >>> f"{1e3 * prediction.seconds:.1f} ms, {prediction.images_per_second:.0f} images/s"
+        '8.1 ms, 3957 images/s'
+        >>> prediction.stages()[1].bound
+        'memory'
+    """
+    from resnet_gen.api.given import loaded
+    from resnet_gen.predict import predict as predicted
+
+    check_one_of("precision", precision, PRECISIONS)
+    check_within("batch", batch, 1, 65_536)
+    return predicted(lower(loaded(spec)), target(device), precision, batch)
+
+
+def list_targets() -> tuple[str, ...]:
+    """The names of the shipped devices, in alphabetical order (docs/targets.md).
+
+    Returns:
+        Names that every function here takes for a device.
+
+    Example:
+        >>> from resnet_gen import list_targets
+        >>> "jetson-nano" in list_targets()
+        True
+    """
+    from resnet_gen.targets import shipped_targets
+
+    return tuple(shipped_targets())
+
+
+def load_target(device: Device) -> Target:
+    """Load and check a device: a shipped one by its name, or a YAML file by its path.
+
+    Args:
+        device: A name, as `list_targets` has them, or a path.
+
+    Returns:
+        The device: precisions, opset, memory in 10^9 bytes, bandwidth in 10^9 bytes/s, peaks in 10^12 operations/s.
+
+    Raises:
+        Refused: For whatever is wrong with it, each fault at its file, line and column.
+
+    Example:
+        >>> from resnet_gen import load_target
+        >>> t4 = load_target("t4")
+        >>> t4.compute_capability, t4.memory_gb, t4.precisions
+        ('7.5', 16.0, ('fp32', 'fp16', 'int8'))
+    """
+    return target(device)
+
+
+def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tuning: Tuning | None = None) -> Opened:
+    """A model's file opened, or a spec built and opened."""
+    from resnet_gen.engine.base import OWN_CHOICE
+    from resnet_gen.engine.runtimes import open_file, suited
+    from resnet_gen.models import Opened, is_file, opened_spec, refuse_ignored
+
+    check_one_of("runtime", runtime, get_args(Runtime))
+    tuning = tuning or OWN_CHOICE
+    if isinstance(model, Loaded):
+        return opened_spec(model, made, runtime or suited(""), tuning, (batch,))
+    name = name_of(model)
+    if not is_file(name):
+        return opened_spec(load(name), made, runtime or suited(name), tuning, (batch,), name)
+    refuse_ignored(name, made._replace(seed=made.seed or None))
+    return Opened(open_file(runtime or suited(name), Path(name), tuning=tuning), None)

@@ -1,0 +1,38 @@
+"""Two networks compared: what differs, whatever they were read from, and how long each takes on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from resnet_gen.difference.compare import compare
+from resnet_gen.difference.sides import Side
+from resnet_gen.emit.difference.report import Latency, Report
+from resnet_gen.precision import Precision
+
+if TYPE_CHECKING:
+    from resnet_gen.targets import Target
+
+Predictor: TypeAlias = Callable[[Side, Side], Latency]
+
+
+def compared(first: Side, second: Side, predicted: Predictor | None = None) -> Report:
+    """What differs; of a file no more than it shows, and with batch norms folded in both if one has them folded."""
+    latency = predicted(first, second) if predicted else None
+    if "onnx" in (first.what, second.what):
+        from resnet_gen.difference.folding import compare_files  # NumPy, which comparing specs does without
+
+        difference, folding = compare_files(first.graph, second.graph)
+        return Report(first, second, difference, latency, *folding)
+    return Report(first, second, compare(first.graph, second.graph), latency)
+
+
+def predictor(target: Target, precision: Precision = "fp16", batch: int = 1) -> Predictor:
+    """What predicts the times of two networks on a device; it raises `Refused` as `predict` does."""
+    from resnet_gen.predict import predict  # the devices' models, which comparing alone does without
+
+    def predicted(before: Side, after: Side) -> Latency:
+        each = [1e3 * predict(side.graph, target, precision, batch).seconds for side in (before, after)]
+        return Latency(target.name, precision, batch, *each)
+
+    return predicted

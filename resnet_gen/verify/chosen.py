@@ -1,0 +1,36 @@
+"""Which rules are checked: all, or those that are selected and not ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from resnet_gen.problems import refuse, shortened, suggest
+from resnet_gen.verify.rules import RULES
+from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.rules.invalid_spec import InvalidSpec
+
+
+def chosen_rules(select: Sequence[str], ignore: Sequence[str], asked: Iterable[Rule] = ()) -> frozenset[str]:
+    """The ids of the rules that `--select` and `--ignore` leave, those that are `asked` for among them.
+
+    Raises `Refused` where there is no such rule, or where all that was asked for is ignored.
+    """
+    selected, ignored = _ids("--select", select), _ids("--ignore", ignore)
+    both = [word for word in selected if word in ignored]
+    if both:
+        raise refuse(f"--select and --ignore both name '{both[0]}'", hint="leave it away from one of them")
+    if InvalidSpec.id in ignored:
+        raise refuse(f"--ignore: '{InvalidSpec.id}' cannot be ignored", hint="leave the spec away")
+    wanted = {rule.id for rule in asked}
+    if wanted and wanted.issubset(ignored):
+        raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
+    return frozenset(selected or RULES).union(wanted).difference(ignored)
+
+
+def _ids(option: str, texts: Sequence[str]) -> list[str]:
+    """The ids, separated by commas, of an option that may be given several times."""
+    words = [word.strip() for text in texts for word in text.split(",")]
+    for word in words:
+        if word not in RULES:
+            raise refuse(f"{option}: there is no rule '{shortened(word)}'", hint=suggest(word, RULES))
+    return words
