@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -20,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(c_string=c_string, markdown=markdown)
+    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown)
     return environment.get_template(template).render(**values)
 
 
@@ -43,6 +44,11 @@ _PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - set('"\\?')
 def c_string(text: str) -> str:
     """A text as a string literal of C++, which Protocol Buffers' text format reads too; what is not plain is octal."""
     return '"' + "".join(chr(b) if chr(b) in _PLAIN else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def json_text(value: Any) -> str:
+    """Plain data as JSON in one line, which YAML reads too; characters that are not ASCII are escaped."""
+    return json.dumps(value)
 
 
 def markdown(text: str) -> str:

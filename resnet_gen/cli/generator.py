@@ -20,6 +20,7 @@ TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
 )
 @options.side
+@click.option("--build", "built", type=options.FOLDER, help="card: the folder whose files it lists; by default, that of -o.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
 def generate(
@@ -28,6 +29,7 @@ def generate(
     to: str,
     folder: Path,
     side: int | None,
+    built: Path | None,
     check: bool,
     force: bool,
 ) -> int:
@@ -39,16 +41,25 @@ def generate(
 
     \b
     Example: resnet-gen generate resnet50 --to pytorch -o models
-             resnet-gen generate net.yaml --to card -o . --check
+             resnet-gen generate net.yaml --to card --build build -o .
     """
     from resnet_gen.generate.base import Subject, generated
     from resnet_gen.generate.output import differing, put
     from resnet_gen.load import load
+    from resnet_gen.manifest import file_name
+    from resnet_gen.problems import refuse
 
-    texts = [option for option in options.with_input(settings, side)]
+    if built and to != "card":
+        raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")
     files: dict[str, str] = {}
     for spec in specs:
-        files.update(generated(Subject(load(spec, texts)), to))
+        subject = Subject(load(spec, options.with_input(settings, side)), built or folder)
+        if built and not (built / file_name(subject.name)).exists():
+            raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
+        new = generated(subject, to)
+        if twice := files.keys() & new.keys():
+            raise refuse(f"two specs write '{min(twice)}'", spec, "give each a folder of its own with -o")
+        files.update(new)
     if check:
         found = differing(folder, files)
         for name, what in found.items():
