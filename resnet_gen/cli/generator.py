@@ -20,7 +20,9 @@ TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
 )
 @options.side
-@click.option("--build", "built", type=options.FOLDER, help="card: the folder whose files it lists; by default, that of -o.")
+@click.option(
+    "--build", "built", type=options.FOLDER, help="card: the folder whose files it lists; by default, that of -o."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
 def generate(

@@ -80,7 +80,6 @@ constexpr auto kExif = "Exif\0\0"sv;
 struct About {
   unsigned orientation = 1;
   bool deep_gray = false;
-  bool palette = false;
   bool whole = true;
 };
 
@@ -106,7 +105,6 @@ unsigned orientation(const Bytes& exif) {
 About about_png(const Bytes& file) {
   About about;
   about.deep_gray = file.number(24, 1) == 16U && file.number(25, 1) == 0U;
-  about.palette = file.number(25, 1) == 3U;
   for (std::size_t at = kPng.size(); at < file.size();) {
     const std::size_t length = file.number(at, 4).value_or(0);
     if (file.from(at + 4).starts_with("eXIf")) {
@@ -177,16 +175,13 @@ Picture decoded(const std::string& path, const std::vector<unsigned char>& bytes
   return {width, height, channels, std::vector<std::uint8_t>(pixels.get(), pixels.get() + count)};
 }
 
-/// Gray of a colour, as Pillow rounds it: ITU-R 601-2, in other arithmetic where it comes from a palette.
-std::uint8_t luma(std::uint32_t red, std::uint32_t green, std::uint32_t blue, bool palette) {
-  if (palette) {
-    return static_cast<std::uint8_t>((red * 299 + green * 587 + blue * 114) / 1000);
-  }
+/// Gray of a colour, as Pillow rounds it: ITU-R 601-2.
+std::uint8_t luma(std::uint32_t red, std::uint32_t green, std::uint32_t blue) {
   return static_cast<std::uint8_t>((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16);
 }
 
 /// The pixels in as many channels as the network takes: alpha is dropped, or full where there is none.
-Picture converted(const Picture& picture, bool palette) {
+Picture converted(const Picture& picture) {
   const auto from = static_cast<std::size_t>(picture.channels);
   const auto to = static_cast<std::size_t>(network::kChannels);
   const bool gray = from < 3;
@@ -199,7 +194,7 @@ Picture converted(const Picture& picture, bool palette) {
     const std::uint8_t alpha = from % 2 == 0 ? picture.pixels[at + from - 1] : std::uint8_t{255};
     const std::array<std::uint8_t, 4> colour{red, green, blue, alpha};
     if (to == 1) {
-      result.pixels.push_back(gray ? red : luma(red, green, blue, palette));
+      result.pixels.push_back(gray ? red : luma(red, green, blue));
     } else {
       result.pixels.insert(result.pixels.end(), colour.begin(), colour.begin() + network::kChannels);
     }
@@ -248,5 +243,5 @@ Picture read_picture(const std::string& path) {
   if (!about.whole) {
     throw BadInput(path + ": cannot be read: it is cut off");
   }
-  return turned(converted(decoded(path, bytes), about.palette), about.orientation);
+  return turned(converted(decoded(path, bytes)), about.orientation);
 }

@@ -21,7 +21,9 @@ def files(subject: Subject) -> dict[str, str]:
     """
     taken, scores = subject.loaded.spec.input, _scores(subject)
     if taken.channels not in (1, 3, 4):
-        raise refuse(f"{subject.name}: a picture cannot become {taken.channels} channels", hint="1, 3 and 4 can be read")
+        raise refuse(
+            f"{subject.name}: a picture cannot become {taken.channels} channels", hint="1, 3 and 4 can be read"
+        )
     mean, std = taken.normalization
     texts = tree(
         "cpp",
@@ -55,7 +57,7 @@ def _scores(subject: Subject) -> Value:
 def _floats(what: str, values: Sequence[float]) -> list[str]:
     """Numbers as float32 literals of C++, which the compiler need not round again."""
     try:
-        exact = [struct.unpack("f", struct.pack("f", value))[0] for value in values]
+        exact = [struct.unpack("<f", struct.pack("<f", value))[0] for value in values]
     except OverflowError:
         raise refuse(f"input.{what}: beyond what float32 holds") from None
     return [f"{value!r}F" for value in exact]
