@@ -46,7 +46,7 @@ def stb():
 
 needs_stb = pytest.mark.skipif(
     CXX is None or stb() is None,
-    reason="stb_image.h is not installed (Debian: libstb-dev); STB_INCLUDE names its folder",
+    reason="no stb_image.h (Debian: libstb-dev; STB_INCLUDE names its folder) or no g++",
 )
 
 
@@ -341,7 +341,8 @@ def test_the_five_best_classes_of_each_picture_are_printed(program, files):
 def test_16_bit_types_and_batches_that_are_larger_than_one(program, files, kind, batch):
     first = batch.split()[0]
     (files / "net.engine").write_text(
-        f"fake engine\ninput input {kind} 4 {batch}\noutput stage1 {kind} 4 {first} 2 4 4\noutput logits {kind} 2 {first} 10\n"
+        f"fake engine\ninput input {kind} 4 {batch}\noutput stage1 {kind} 4 {first} 2 4 4\n"
+        f"output logits {kind} 2 {first} 10\n"
     )
     code, out, err = classify(program, files / "net.engine", files / "0.png")
     assert (code, err) == (0, "")
@@ -482,20 +483,20 @@ def test_a_full_disk_is_told(program, files):
 @pytest.mark.parametrize("runtime", ["tensorrt-rtx", "tensorrt"])
 def test_its_own_cmake_project_builds_it(tmp_path, runtime):
     source, _ = written(tmp_path, settings=SMALL)
-    library, cudart = "tensorrt_rtx" if runtime == "tensorrt-rtx" else "nvinfer", tmp_path / "root/lib/libcudart.so"
-    (tmp_path / "root/lib").mkdir(parents=True)
-    shutil.copytree(HERE / "stub", tmp_path / "root/include")
-    define = ["-DWITH_TENSORRT_RTX"] if runtime == "tensorrt-rtx" else []
-    fake = [CXX, "-std=c++17", "-shared", "-fPIC", *define, f"-I{HERE / 'stub'}", f"-iquote{source}",
-            HERE / "fake_tensorrt.cpp", source / "numbers.cpp", "-o", tmp_path / f"root/lib/lib{library}.so"]  # fmt: skip
+    libraries = tmp_path / "root" / "lib"
+    library = libraries / f"lib{'tensorrt_rtx' if runtime == 'tensorrt-rtx' else 'nvinfer'}.so"
+    libraries.mkdir(parents=True)
+    shutil.copytree(HERE / "stub", tmp_path / "root" / "include")
+    flags = ["-shared", "-fPIC", *(["-DWITH_TENSORRT_RTX"] if runtime == "tensorrt-rtx" else [])]
+    sources = [HERE / "fake_tensorrt.cpp", source / "numbers.cpp"]
+    fake = [CXX, "-std=c++17", *flags, f"-I{HERE / 'stub'}", f"-iquote{source}", *sources, "-o", library]
     subprocess.run(fake, check=True)
-    shutil.copy(tmp_path / f"root/lib/lib{library}.so", cudart)
+    shutil.copy(library, libraries / "libcudart.so")
     root = f"-DTENSORRT_ROOT={tmp_path / 'root'}", f"-DCUDA_ROOT={tmp_path / 'root'}"
     stb_folder = f"-DSTB_INCLUDE_DIR={stb()}"
     configure = ["cmake", "-S", source, "-B", tmp_path / "out", f"-DRUNTIME={runtime}", *root, stb_folder]
-    done = subprocess.run(
-        [*configure, "-DWARNINGS_AS_ERRORS=ON", "-DCMAKE_BUILD_TYPE=Debug"], capture_output=True, text=True
-    )
+    strict = ["-DWARNINGS_AS_ERRORS=ON", "-DCMAKE_BUILD_TYPE=Debug"]
+    done = subprocess.run([*configure, *strict], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     done = subprocess.run(["cmake", "--build", tmp_path / "out"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

@@ -21,7 +21,7 @@ TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
 )
 @options.side
 @click.option(
-    "--build", "built", type=options.FOLDER, help="card: the folder whose files it lists; by default, that of -o."
+    "--build", "built", type=options.FOLDER, help="For a card: the folder whose files it lists, in place of -o's."
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace files that differ from what is written.")

@@ -20,10 +20,9 @@ def files(subject: Subject) -> dict[str, str]:
     Raises `Refused` for a network that puts out no scores of classes, and for channels that no picture has.
     """
     taken, scores = subject.loaded.spec.input, _scores(subject)
-    if taken.channels not in (1, 3, 4):
-        raise refuse(
-            f"{subject.name}: a picture cannot become {taken.channels} channels", hint="1, 3 and 4 can be read"
-        )
+    if taken.mode is None:
+        message = f"{subject.name}: a picture cannot become {taken.channels} channels"
+        raise refuse(message, hint="1, 3 and 4 channels can be read")
     mean, std = taken.normalization
     texts = tree(
         "cpp",
