@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown)
+    environment.filters.update(c_string=c_string, docstring=_docstring, json=json_text, markdown=markdown, shape=_shape)
     return environment.get_template(template).render(**values)
 
 
@@ -47,10 +47,20 @@ def c_string(text: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """Plain data as JSON in one line, which YAML reads too; characters that are not ASCII are escaped."""
-    return json.dumps(value)
+    """Plain data, its texts printable, as JSON in one line, which YAML reads too."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def markdown(text: str) -> str:
     """A text as one line of Markdown, in a cell of a table too, that shows it and obeys nothing in it."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
+
+
+def _docstring(text: str) -> str:
+    """A text as it may stand in a Python docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    """The shape of a batch: `(N, 3, 224, 224)`."""
+    return f"(N, {', '.join(map(str, shape))})"

@@ -139,6 +139,13 @@ def test_only_a_card_lists_a_build(cli, folder):
     assert (code, err.splitlines()[0]) == (2, "error: --build means nothing for --to triton")
 
 
+def test_two_specs_of_one_name_do_not_write_over_each_other(cli, tmp_path):
+    code, out, err = cli("generate", str(TINY), str(TINY), "--to", "card", "-o", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{TINY}: error: two specs write 'tiny.md'\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_code_that_loads_it_runs(folder, tmp_path, monkeypatch):
     (source,) = re.findall(r"```python\n(.*?)```", card(folder=folder), re.DOTALL)
     picture = saved(tmp_path)[0].rename(folder / "picture.png")
@@ -150,7 +157,7 @@ def test_the_code_that_loads_it_runs(folder, tmp_path, monkeypatch):
     assert (names["outputs"][0] == wanted[0]).all()
 
 
-HOSTILE = "a | b: \"c\" 'd' \\ <script> [x](y) `z` *w* # e\n---\nlicense: mit\n| q |\n- *r* & ünïcode 漢"
+HOSTILE = "a | b: \"c\" 'd' \\ <script> [x](y) `z` *w* # e\n---\nlicense: mit\n| q |\n- *r* & ünïcode 漢 😀"
 
 
 def test_no_text_breaks_the_front_the_heading_or_a_table():

@@ -86,7 +86,7 @@ class Server(ModuleType):
             self.tensor = tensor
 
     def InferenceServerClient(self, url):  # noqa: N802 - Triton's name
-        assert url == "localhost:8000"
+        assert url == "here:8000"
         return self
 
     def infer(self, model_name, inputs):
@@ -117,7 +117,7 @@ def test_the_client_runs_and_prints_the_best_classes(tmp_path, monkeypatch, caps
     monkeypatch.setitem(sys.modules, "tritonclient.http", server)
     sys.modules["tritonclient"].http = server
     path = saved(tmp_path)[0]
-    client((folder / "README.md").read_text(encoding="utf-8"))["main"](path)
+    client((folder / "README.md").read_text(encoding="utf-8"))["main"]("here:8000", path)
     out = capsys.readouterr().out.splitlines()
     if "head=none" in case.get("settings", ()):
         assert out == [f"{name} {values.shape}" for name, values in server.found.items()]

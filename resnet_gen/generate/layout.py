@@ -1,0 +1,99 @@
+"""Python laid out as ruff does: on one line where it fits, else an argument a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+WIDTH = 88
+"""Characters of a line, as ruff has it by default."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call, or with other brackets a list or a dictionary."""
+
+    head: str
+    items: Sequence[Text]
+    brackets: str = "()"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`key=value`, or in a dictionary `key: value`: `key` has its sign."""
+
+    key: str
+    value: Text
+
+
+@dataclass(frozen=True)
+class Each:
+    """Something for each of a number of things: a generator, starred where it stands among others."""
+
+    one: Text
+    clause: str
+    starred: bool = True
+
+
+@dataclass(frozen=True)
+class Either:
+    """One thing where a condition holds, else another."""
+
+    there: Text
+    condition: str
+    instead: str
+
+
+Text: TypeAlias = str | Call | Pair | Each | Either
+
+
+def flat(text: Text) -> str:
+    """On one line."""
+    match text:
+        case Call(head, items, brackets):
+            return f"{head}{brackets[0]}{', '.join(map(flat, items))}{brackets[1]}"
+        case Pair(key, value):
+            return f"{key}{flat(value)}"
+        case Each(one, clause, starred):
+            inner = f"{flat(one)} {clause}"
+            return f"*({inner})" if starred else inner
+        case Either(there, condition, instead):
+            return f"{flat(there)} if {condition} else {instead}"
+    return text
+
+
+def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
+    """`before`, the text and `after`, from a column on, in as many lines as it takes."""
+    one = f"{before}{flat(text)}{after}"
+    if indent + len(one) <= WIDTH or isinstance(text, str):
+        return [one]
+    match text:
+        case Call(head, (Each(starred=False) as only,), brackets):
+            inner = lines("", only, indent + 4)
+            return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
+        case Call(head, items, brackets):
+            inner = [line for item in items for line in lines("", item, indent + 4, ",")]
+            return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
+        case Pair(key, value):
+            return lines(before + key, value, indent, after)
+        case Each(one_of, clause, starred):
+            inner = [*lines("", one_of, indent + 4 * starred), clause]
+            return [f"{before}*(", *indented(inner), f"){after}"] if starred else inner
+        case Either(there, condition, instead):
+            return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
+
+
+def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -> list[str]:
+    """The first line of a method; its arguments on a line of their own, or one on each, where that is too long."""
+    one = f"def {name}({', '.join(given)}) -> {returned}:"
+    if indent + len(one) <= WIDTH:
+        return [one]
+    inner = ", ".join(given)
+    middle = [inner] if indent + 4 + len(inner) <= WIDTH else [f"{text}," for text in given]
+    return [f"def {name}(", *indented(middle), f") -> {returned}:"]
+
+
+def indented(block: Sequence[str]) -> list[str]:
+    """The lines one level deeper."""
+    return [f"    {line}" for line in block]

@@ -1,0 +1,42 @@
+"""A specification as classes: what is a number of the network's, and what an argument of its constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
+from resnet_gen.modules.classes import Classes
+from resnet_gen.modules.naming import name_classes
+from resnet_gen.modules.tree import tree
+from resnet_gen.problems import Refused
+
+_MORE = 7919
+"""Added to the number of classes and of channels; a prime, so that no other number becomes a multiple of it."""
+
+
+def outline(loaded: Loaded) -> Classes:
+    """The classes of a network, which take the number of classes and of input channels if its spec has them.
+
+    The network is compared with itself for other numbers of both: what follows them is told by them. Raises
+    `Refused` where the spec does.
+    """
+    classes = Classes([tree(lower(loaded)), *(tree(lower(other)) for other in _others(loaded))])
+    name_classes(classes.all, loaded)
+    return classes
+
+
+def _others(loaded: Loaded) -> Iterator[Loaded]:
+    spec = loaded.spec
+    wanted = []
+    if (number := getattr(spec.head, "classes", None)) is not None:
+        wanted.append({"head": spec.head.model_copy(update={"classes": number + _MORE})})
+    wanted.append({"input": spec.input.model_copy(update={"channels": spec.input.channels + _MORE})})
+    for changes in wanted:
+        other = replace(loaded, spec=spec.model_copy(update=changes))
+        try:
+            lower(other)
+        except Refused:  # a network whose parts allow no other number
+            continue
+        yield other
