@@ -162,7 +162,7 @@ HOSTILE = "a | b: \"c\" 'd' \\ <script> [x](y) `z` *w* # e\n---\nlicense: mit\n|
 
 def test_no_text_breaks_the_front_the_heading_or_a_table():
     plain = card(settings=["title=x", "paper=y", "claims=[{what: layers, printed: '4', source: z}]"])
-    words = json.dumps(HOSTILE)
+    words = json.dumps(HOSTILE, ensure_ascii=False)
     claims = f"claims=[{{what: layers, printed: '4', source: {words}}}]"
     odd = card(settings=[f"title={words}", f"paper={words}", claims])
     assert front(odd) == {**front(plain), "model_name": HOSTILE}
