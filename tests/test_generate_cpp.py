@@ -75,19 +75,9 @@ INPUTS = {
     "gray": ("input.channels=1", "input.size=28", "input.mean=[0.5]", "input.std=[0.25]"),
     "alpha": ("input.channels=4", "input.size=24", "input.crop=0.7", "input.mean=[0.1,0.2,0.3,0.4]"),
 }
-SIZES = [
-    (300, 200),
-    (200, 301),
-    (20, 11),
-    (7, 90),
-    (640, 33),
-    (33, 640),
-    (1, 1),
-    (1, 700),
-    (53, 37),
-    (24, 24),
-    (28, 91),
-]
+SIZES = [(300, 200), (200, 301), (20, 11), (7, 90), (640, 33), (33, 640), (1, 1), (1, 700), (53, 37), (24, 24)]
+EDGES = [(100, 160), (100, 200), (38, 48), (38, 49), (34, 44), (34, 45), (63, 57), (63, 58)]
+"""Close to where the order of the passes changes, for one network or another."""
 
 
 @pytest.fixture(scope="module", params=INPUTS)
@@ -117,7 +107,7 @@ def levels(found, wanted, to):
 def test_pixels_become_the_very_tensor_that_pillow_and_numpy_make(network):
     source, to = network
     driver = compiled(source, ["pixels"], ["preprocess"])
-    cases = [pixels(size, to.channels, seed) for seed, size in enumerate([*SIZES, to.size[::-1]])]
+    cases = [pixels(size, to.channels, seed) for seed, size in enumerate([*SIZES, *EDGES, to.size[::-1]])]
     fed = b"".join(f"{a.shape[1]} {a.shape[0]} {to.channels}\n".encode() + a.tobytes() for a in cases)
     found = tensors(subprocess.run([driver], input=fed, capture_output=True, check=True).stdout, to)
     pictures = [Image.fromarray(a if to.channels > 1 else a[..., 0]) for a in cases]
