@@ -523,7 +523,7 @@ def only_compiled(source, *flags):
 @needs_stb
 def test_it_compiles_with_tensorrt_s_own_headers(tmp_path):
     if "TENSORRT_INCLUDE" not in os.environ or not header_folders():
-        pytest.skip("TENSORRT_INCLUDE names no folder with NvInfer.h, which no package registry has")
+        pytest.skip("TENSORRT_INCLUDE names no folder with NvInfer.h (and CUDA_INCLUDE none with CUDA)")
     source, _ = written(tmp_path)
     folder = Path(os.environ["TENSORRT_INCLUDE"])
     text = "".join(path.read_text(errors="replace") for path in folder.glob("NvInfer*.h"))
