@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from resnet_gen.emit.bundle import Order, bundle_files
-from resnet_gen.emit.triton import Served, config
+from resnet_gen.emit.triton import Served, model_folder
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.sample import sample
@@ -70,7 +70,7 @@ def bundle(
 
 
 def triton(delivery: Delivery) -> tuple[Files, dict[str, Any]]:
-    """Triton's settings of the model, and what the manifest says of them."""
+    """Triton's settings of the model and its README, and what the manifest says of them."""
     fixed, (_, best, most) = delivery.batch
     device = delivery.device
     kind = "KIND_AUTO" if device is None else "KIND_CPU" if device.engine == "onnx" else "KIND_GPU"
@@ -84,4 +84,5 @@ def triton(delivery: Delivery) -> tuple[Files, dict[str, Any]]:
         outputs=delivery.graph.outputs,
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
-    return {"config.pbtxt": config(served).encode()}, {"triton": entry}
+    texts = model_folder(served, delivery.loaded.spec)
+    return {name: text.encode() for name, text in texts.items()}, {"triton": entry}

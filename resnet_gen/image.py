@@ -13,8 +13,6 @@ from resnet_gen.problems import refuse
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
 
 def read_image(path: Path, to: Input) -> Array:
     """The picture at `path` as a batch of one, float32 (1, C, H, W).
@@ -22,10 +20,9 @@ def read_image(path: Path, to: Input) -> Array:
     The shorter side is resized (bilinear, antialiased) so that the central crop
     keeps the fraction `to.crop` of it. Raises `Refused` for what is no picture.
     """
-    mode = _MODES.get(to.channels)
-    if mode is None:
+    if to.mode is None:
         raise refuse(f"a picture cannot become {to.channels} channels", str(path), "1, 3 and 4 channels can be read")
-    return normalized(_cropped(_opened(path, mode), to), to)
+    return normalized(_cropped(_opened(path, to.mode), to), to)
 
 
 def _opened(path: Path, mode: str) -> Image.Image:

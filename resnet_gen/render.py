@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import jinja2
@@ -17,10 +19,41 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - what is rendered is Markdown and YAML, never HTML
+        autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(docstring=_docstring, shape=_shape)
+    environment.filters.update(c_string=c_string, docstring=_docstring, json=json_text, markdown=markdown, shape=_shape)
     return environment.get_template(template).render(**values)
+
+
+def tree(folder: str, **values: Any) -> dict[str, str]:
+    """The texts of a folder of templates by their paths in it; what is not called `*.jinja` stays as it is."""
+    root, found = templates() / folder, {}
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        name = path.relative_to(root).as_posix()
+        if path.suffix == ".jinja":
+            found[name.removesuffix(".jinja")] = render(f"{folder}/{name}", **values)
+        else:
+            found[name] = path.read_text(encoding="utf-8")
+    return found
+
+
+_PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - set('"\\?')
+"""Characters that a literal of C++ holds as they are; `??/` would mean something else."""
+
+
+def c_string(text: str) -> str:
+    """A text as a string literal of C++, which Protocol Buffers' text format reads too; what is not plain is octal."""
+    return '"' + "".join(chr(b) if chr(b) in _PLAIN else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def json_text(value: Any) -> str:
+    """Plain data, its texts printable, as JSON in one line, which YAML reads too."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def markdown(text: str) -> str:
+    """A text as one line of Markdown, in a cell of a table too, that shows it and obeys nothing in it."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _docstring(text: str) -> str:

@@ -109,6 +109,11 @@ class Input(_Model):
         return (self.channels, *self.size)
 
     @property
+    def mode(self) -> str | None:
+        """What a picture becomes, in Pillow's words; None for as many channels as no picture has."""
+        return {1: "L", 3: "RGB", 4: "RGBA"}.get(self.channels)
+
+    @property
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel."""
         three = self.channels == 3

@@ -59,11 +59,11 @@ def config(schema, folder):
 
 def test_a_model_is_a_folder_with_its_settings_and_one_version(tmp_path):
     paths = repository(tmp_path / "models")
-    wanted = ["tiny/1/model.onnx", "tiny/config.pbtxt", "tiny/tiny.manifest.json"]
+    wanted = ["tiny/1/model.onnx", "tiny/README.md", "tiny/config.pbtxt", "tiny/tiny.manifest.json"]
     assert names(tmp_path / "models") == wanted
     assert sorted(p.relative_to(tmp_path / "models").as_posix() for p in paths) == wanted
     manifest = json.loads(paths[-1].read_text())
-    assert set(manifest["files"]) == {"1/model.onnx", "config.pbtxt"}
+    assert set(manifest["files"]) == {"1/model.onnx", "README.md", "config.pbtxt"}
     assert manifest["triton"] == {"platform": "onnxruntime_onnx", "max_batch_size": 32}
     assert "bundle" not in manifest
 
@@ -154,7 +154,7 @@ def test_another_network_of_the_name_is_not_replaced(tmp_path):
 
 
 def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_gen.deliver.config", lambda served: 1 / 0)
+    monkeypatch.setattr("resnet_gen.deliver.model_folder", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         repository(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
 
-TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
+TARGETS = ("card", "cpp", "pytorch", "triton")
 """As the files in `generate/targets` are called."""
 
 
@@ -20,6 +21,9 @@ TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
 )
 @options.side
+@click.option(
+    "--build", "built", type=options.FOLDER, help="For a card: the folder whose files it lists, in place of -o's."
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
 def generate(
@@ -28,27 +32,24 @@ def generate(
     to: str,
     folder: Path,
     side: int | None,
+    built: Path | None,
     check: bool,
     force: bool,
 ) -> int:
     """Generate source code, a Triton repository or a model card.
 
     pytorch is one module that needs nothing but torch, with the spec's
-    parameter names; flax the same for Flax NNX. cpp is a program that loads a
-    TensorRT engine and classifies an image. The paths of the files are printed.
+    parameter names. cpp is a program that loads a TensorRT engine and
+    classifies pictures; triton the settings of a model for Triton Inference
+    Server, and a client; card a model card. The paths of the files are printed.
 
     \b
     Example: resnet-gen generate resnet50 --to pytorch -o models
-             resnet-gen generate net.yaml --to card -o . --check
+             resnet-gen generate net.yaml --to card --build build -o .
     """
-    from resnet_gen.generate.base import Subject, generated
     from resnet_gen.generate.output import differing, put
-    from resnet_gen.load import load
 
-    texts = options.with_input(settings, side)
-    files: dict[str, str] = {}
-    for spec in specs:
-        files.update(generated(Subject(load(spec, texts)), to))
+    files = _files(specs, options.with_input(settings, side), to, folder, built)
     if check:
         found = differing(folder, files)
         for name, what in found.items():
@@ -58,3 +59,24 @@ def generate(
     for path in put(folder, files, replace=force):
         click.echo(path)
     return 0
+
+
+def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path, built: Path | None) -> dict[str, str]:
+    """What is generated, by name; raises `Refused` if two specs would write one file."""
+    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.load import load
+    from resnet_gen.manifest import file_name
+    from resnet_gen.problems import refuse
+
+    if built and to != "card":
+        raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")
+    files: dict[str, str] = {}
+    for spec in specs:
+        subject = Subject(load(spec, settings), built or folder)
+        if built and not (built / file_name(subject.name)).exists():
+            raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
+        new = generated(subject, to)
+        if twice := files.keys() & new.keys():
+            raise refuse(f"two specs write '{min(twice)}'", spec, "give each a folder of its own with -o")
+        files.update(new)
+    return files

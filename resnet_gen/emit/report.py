@@ -25,26 +25,26 @@ def report_files(loaded: Loaded) -> dict[str, str]:
     graph = lower(loaded)
     counts = {"name": loaded.spec.name, "input": list(graph.input.shape), **count(graph).as_dict()}
     return {
-        "README.md": _page(loaded, graph),
+        "README.md": render("report/README.md.jinja", **facts(loaded, graph)),
         "counts.json": json.dumps(counts, indent=2) + "\n",
         "layers.txt": text.layer_table(graph),
     }
 
 
-def _page(loaded: Loaded, graph: Graph) -> str:
+def facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
+    """What pages tell of a network: its table, counts, claims and findings."""
     counts = count(graph)
     by_size = counts_by_size(loaded, counts)
-    return render(
-        "report/README.md.jinja",
-        spec=loaded.spec,
-        counts=counts.as_dict(),
-        rows=text.stage_rows(graph),
-        sides=text.sides,
-        input=graph.input.shape,
-        claims=[_claim_row(claim, by_size[claim.size]) for claim in loaded.spec.claims],
-        findings=verify(loaded, graph),
-        tensors=len(graph.state()),
-    )
+    return {
+        "spec": loaded.spec,
+        "counts": counts.as_dict(),
+        "rows": text.stage_rows(graph),
+        "sides": text.sides,
+        "input": graph.input.shape,
+        "claims": [_claim_row(claim, by_size[claim.size]) for claim in loaded.spec.claims],
+        "findings": verify(loaded, graph),
+        "tensors": len(graph.state()),
+    }
 
 
 def _claim_row(claim: Claim, counts: Counts) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The configuration of a model in a repository of Triton Inference Server."""
+"""A model in a repository of Triton Inference Server: its configuration, and what it takes and how to ask it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_gen.graph import Value
-from resnet_gen.render import render
+from resnet_gen.render import tree
+from resnet_gen.spec import Spec
 
 _TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
 
@@ -35,7 +36,14 @@ class Served:
         return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *value.shape)}
 
 
-def config(served: Served) -> str:
-    """`config.pbtxt` of a model."""
-    inputs, outputs = [served.tensor(served.input)], [served.tensor(value) for value in served.outputs]
-    return render("triton/config.pbtxt.jinja", served=served, inputs=inputs, outputs=outputs)
+def model_folder(served: Served, spec: Spec) -> dict[str, str]:
+    """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
+    return tree(
+        "triton",
+        served=served,
+        input=served.tensor(served.input),
+        outputs=[served.tensor(value) for value in served.outputs],
+        taken=spec.input,
+        title=spec.title or spec.name,
+        paper=spec.paper,
+    )

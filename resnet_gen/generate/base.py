@@ -8,10 +8,10 @@ import pkgutil
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 
 from resnet_gen.count import Counts, count
-from resnet_gen.generate import targets
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
@@ -22,6 +22,8 @@ class Subject:
     """The network that something is generated for."""
 
     loaded: Loaded
+    build: Path | None = None
+    """A folder in which it may have been built, whose manifest tells of files."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -56,15 +58,20 @@ def identifier(text: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
 
 
+_TARGETS = "resnet_gen.generate.targets"
+"""The package that holds a module for each target; they import this one, not the other way round."""
+
+
 def known_targets() -> dict[str, str]:
     """The targets by name, with what each is in a few words."""
-    names = sorted(module.name for module in pkgutil.iter_modules(targets.__path__))
+    package = importlib.import_module(_TARGETS)
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     return {name: (target(name).__doc__ or "").partition("\n")[0] for name in names}
 
 
 def target(name: str) -> ModuleType:
     """The module of a target: its docstring says what it is, `files(subject)` gives texts by their file names."""
-    return importlib.import_module(f"{targets.__name__}.{name}")
+    return importlib.import_module(f"{_TARGETS}.{name}")
 
 
 def generated(subject: Subject, to: str) -> dict[str, str]:

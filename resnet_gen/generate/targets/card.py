@@ -1,0 +1,80 @@
+"""A model card in Markdown: the paper's table, counts, claims, preprocessing, and what was built."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from resnet_gen.emit.report import facts
+from resnet_gen.generate.base import Subject
+from resnet_gen.manifest import file_name
+from resnet_gen.problems import refuse
+from resnet_gen.render import render
+from resnet_gen.told import Told, told
+from resnet_gen.write import digest_file
+
+_SCORES = {"logits", "probabilities"}
+_AGAIN = "build it again, or name another folder with --build"
+
+
+class Built(NamedTuple):
+    """A file that a manifest tells of, which is there and has that hash."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def files(subject: Subject) -> dict[str, str]:
+    """`NAME.md`, to be published as README.md. Raises `Refused` for files that are not as their manifest says."""
+    graph = subject.graph
+    found = _manifest(subject)
+    known = facts(subject.loaded, graph)
+    scores = any(value.name in _SCORES for value in graph.outputs)
+    text = render(
+        "card/card.md.jinja",
+        **{**known, "findings": [f"{finding.message} [{finding.rule}]" for finding in known["findings"]]},
+        front=_front(subject, scores),
+        taken=subject.loaded.spec.input,
+        graph_input=graph.input,
+        outputs=graph.outputs,
+        module=subject.module,
+        scores=scores,
+        built=found,
+        built_files=_files(subject, found) if found else [],
+    )
+    return {f"{subject.name}.md": text}
+
+
+def _front(subject: Subject, scores: bool) -> dict[str, Any]:
+    """What Hugging Face's hub reads at a card's top."""
+    task = "image-classification" if scores else "image-feature-extraction"
+    return {
+        "model_name": subject.title,
+        "library_name": "onnx",
+        "pipeline_tag": task,
+        "tags": [task, "onnx", "tensorrt", "resnet-gen", subject.name],
+    }
+
+
+def _manifest(subject: Subject) -> Told | None:
+    """What was built of this spec; None where no manifest is."""
+    if subject.build is None:
+        return None
+    path = subject.build / file_name(subject.name)
+    found = told(path)
+    if found and found.spec.sha256 != subject.loaded.digest():
+        raise refuse(f"holds another network called '{subject.name}'", str(path), _AGAIN)
+    return found
+
+
+def _files(subject: Subject, found: Told) -> list[Built]:
+    assert subject.build is not None
+    rows = []
+    for name, digest in found.files.items():
+        path = subject.build / name
+        if not path.is_file():
+            raise refuse("is not there, and the manifest tells of it", str(path), _AGAIN)
+        if digest_file(path) != digest:
+            raise refuse("is not the file that the manifest tells of", str(path), _AGAIN)
+        rows.append(Built(name, path.stat().st_size, digest))
+    return rows

@@ -1,0 +1,15 @@
+"""A model's folder for Triton Inference Server, but for the model: settings, and a README with a client."""
+
+from __future__ import annotations
+
+from resnet_gen.deliver import Delivery, triton
+from resnet_gen.generate.base import Subject
+from resnet_gen.request import Batch
+
+
+def files(subject: Subject) -> dict[str, str]:
+    """`NAME/config.pbtxt` and `NAME/README.md`, as `build --target triton` writes them by default."""
+    batch = Batch()
+    delivery = Delivery(subject.loaded, subject.graph, "fp32", (batch.fixed, batch.profile), None, served=True)
+    texts, _ = triton(delivery)
+    return {f"{subject.name}/{name}": data.decode() for name, data in texts.items()}

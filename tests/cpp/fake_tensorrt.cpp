@@ -1,0 +1,233 @@
+// A stand-in for TensorRT and the CUDA runtime on the CPU, for tests of the generated program. An engine is a text:
+// "fake engine", then "input|output NAME float|half|bf16 DIMS... [MIN MAX]" a line, -1 for a batch that varies, and
+// a line for each thing that goes wrong: "fault WORD". A network puts out, for class c of n, the sum of every n-th
+// value of the image from the c-th on; other outputs are zeros.
+#include <NvInfer.h>
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "numbers.hpp"
+
+namespace {
+
+struct Tensor {
+  std::string name;
+  bool input = false;
+  nvinfer1::DataType type = nvinfer1::DataType::kFLOAT;
+  nvinfer1::Dims dims{};
+  std::int64_t least = 0;
+  std::int64_t most = 0;
+};
+
+struct Plan {
+  std::vector<Tensor> tensors;
+  std::set<std::string> faults;
+  std::int64_t batch = -1;
+  std::map<std::string, void*> places;
+
+  Tensor& at(const std::string& name) {
+    for (Tensor& tensor : tensors) {
+      if (tensor.name == name) {
+        return tensor;
+      }
+    }
+    std::abort();
+  }
+};
+
+Plan plan;  // one engine at a time
+nvinfer1::ILogger* logger = nullptr;
+
+void say(const char* message) { logger->log(nvinfer1::ILogger::Severity::kERROR, message); }
+
+bool parse(const std::string& text) {
+  plan = {};
+  std::istringstream lines(text);
+  std::string line;
+  if (!std::getline(lines, line) || line != "fake engine") {
+    return false;
+  }
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string kind;
+    std::string type;
+    Tensor tensor;
+    words >> kind >> tensor.name;
+    if (kind == "fault") {
+      plan.faults.insert(tensor.name);
+      continue;
+    }
+    words >> type >> tensor.dims.nbDims;
+    tensor.input = kind == "input";
+    tensor.type = type == "half"   ? nvinfer1::DataType::kHALF
+                  : type == "bf16" ? nvinfer1::DataType::kBF16
+                  : type == "int8" ? nvinfer1::DataType::kINT8
+                                   : nvinfer1::DataType::kFLOAT;
+    for (int i = 0; i < tensor.dims.nbDims; ++i) {
+      words >> tensor.dims.d[i];
+    }
+    words >> tensor.least >> tensor.most;
+    plan.tensors.push_back(tensor);
+  }
+  return true;
+}
+
+nvinfer1::Dims running(const char* name) {
+  nvinfer1::Dims dims = plan.at(name).dims;
+  dims.d[0] = dims.d[0] < 0 ? plan.batch : dims.d[0];
+  return dims;
+}
+
+std::size_t volume(const nvinfer1::Dims& dims) {
+  std::size_t count = 1;
+  for (int i = 0; i < dims.nbDims; ++i) {
+    count *= static_cast<std::size_t>(dims.d[i]);
+  }
+  return count;
+}
+
+float read(const void* data, std::size_t at, nvinfer1::DataType type) {
+  if (type == nvinfer1::DataType::kFLOAT) {
+    return static_cast<const float*>(data)[at];
+  }
+  const std::uint16_t bits = static_cast<const std::uint16_t*>(data)[at];
+  return type == nvinfer1::DataType::kHALF ? from_half(bits) : from_bfloat16(bits);
+}
+
+void write(void* data, std::size_t at, nvinfer1::DataType type, float value) {
+  if (type == nvinfer1::DataType::kFLOAT) {
+    static_cast<float*>(data)[at] = value;
+  } else {
+    static_cast<std::uint16_t*>(data)[at] = type == nvinfer1::DataType::kHALF ? to_half(value) : to_bfloat16(value);
+  }
+}
+
+}  // namespace
+
+namespace nvinfer1 {
+
+IRuntime* createInferRuntime(ILogger& given) noexcept {
+  logger = &given;
+  return std::getenv("FAKE_NO_RUNTIME") != nullptr ? nullptr : new IRuntime;
+}
+
+#ifdef WITH_TENSORRT_RTX
+EngineValidity IRuntime::getEngineValidity(void const* blob, std::int64_t size, std::uint64_t* found) const noexcept {
+  const bool known = parse(std::string(static_cast<const char*>(blob), static_cast<std::size_t>(size)));
+  const char* bits = std::getenv("FAKE_DIAGNOSTICS");
+  *found = known ? (bits != nullptr ? std::strtoull(bits, nullptr, 10) : 0) : 32;
+  return *found != 0 ? EngineValidity::kINVALID : EngineValidity::kVALID;
+}
+#endif
+
+ICudaEngine* IRuntime::deserializeCudaEngine(void const* blob, std::size_t size) noexcept {
+  if (!parse(std::string(static_cast<const char*>(blob), size))) {
+    say("Magic tag does not match");
+    return nullptr;
+  }
+  return new ICudaEngine;
+}
+
+std::int32_t ICudaEngine::getNbIOTensors() const noexcept { return static_cast<std::int32_t>(plan.tensors.size()); }
+char const* ICudaEngine::getIOTensorName(std::int32_t index) const noexcept {
+  return plan.tensors[static_cast<std::size_t>(index)].name.c_str();
+}
+TensorIOMode ICudaEngine::getTensorIOMode(char const* name) const noexcept {
+  return plan.at(name).input ? TensorIOMode::kINPUT : TensorIOMode::kOUTPUT;
+}
+DataType ICudaEngine::getTensorDataType(char const* name) const noexcept { return plan.at(name).type; }
+Dims ICudaEngine::getTensorShape(char const* name) const noexcept { return plan.at(name).dims; }
+Dims ICudaEngine::getProfileShape(char const* name, std::int32_t, OptProfileSelector select) const noexcept {
+  Dims dims = plan.at(name).dims;
+  dims.d[0] = select == OptProfileSelector::kMIN ? plan.at(name).least : plan.at(name).most;
+  return dims;
+}
+IExecutionContext* ICudaEngine::createExecutionContext(ExecutionContextAllocationStrategy) noexcept {
+  if (plan.faults.count("context") != 0) {
+    say("out of memory");
+    return nullptr;
+  }
+  return new IExecutionContext;
+}
+
+bool IExecutionContext::setInputShape(char const* name, Dims const& dims) noexcept {
+  const Tensor& tensor = plan.at(name);
+  plan.batch = dims.d[0];
+  const bool fits = tensor.dims.d[0] < 0 ? dims.d[0] >= tensor.least && dims.d[0] <= tensor.most
+                                         : dims.d[0] == tensor.dims.d[0];
+  if (!fits) {
+    say("a batch outside the profile");
+  }
+  return fits;
+}
+bool IExecutionContext::setTensorAddress(char const* name, void* data) noexcept {
+  plan.places[name] = data;
+  return true;
+}
+Dims IExecutionContext::getTensorShape(char const* name) const noexcept { return running(name); }
+
+bool IExecutionContext::enqueueV3(cudaStream_t) noexcept {
+  if (plan.faults.count("enqueue") != 0 || plan.places.size() != plan.tensors.size()) {
+    say("a tensor has no address");
+    return false;
+  }
+  const Tensor& input = plan.tensors.front();
+  const auto batch = static_cast<std::size_t>(running(input.name.c_str()).d[0]);
+  const std::size_t size = volume(running(input.name.c_str())) / batch;
+  for (const Tensor& tensor : plan.tensors) {
+    const nvinfer1::Dims dims = running(tensor.name.c_str());
+    if (tensor.input || dims.nbDims != 2) {
+      continue;
+    }
+    const auto classes = static_cast<std::size_t>(dims.d[1]);
+    std::vector<float> sums(batch * classes);
+    for (std::size_t i = 0; i < batch * size; ++i) {
+      sums[i / size * classes + i % size % classes] += read(plan.places[input.name], i, input.type);
+    }
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const bool nan = plan.faults.count("nan") != 0 && i % classes == 0;
+      write(plan.places[tensor.name], i, tensor.type, nan ? std::strtof("nan", nullptr) : sums[i]);
+    }
+  }
+  return true;
+}
+
+}  // namespace nvinfer1
+
+extern "C" {
+const char* cudaGetErrorString(cudaError_t code) {
+  return code == cudaErrorNoDevice ? "no CUDA-capable device is detected" : "out of memory";
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return std::getenv("FAKE_NO_GPU") != nullptr ? cudaErrorNoDevice : cudaSuccess;
+}
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  *memory = plan.faults.count("memory") != 0 ? nullptr : std::malloc(bytes);
+  return *memory != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaFree(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  *stream = reinterpret_cast<cudaStream_t>(std::malloc(1));
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  std::free(stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+}
