@@ -24,7 +24,7 @@ def is_sequence(unit: Unit) -> bool:
     levels = {step.what.level for step in unit.steps if isinstance(step.what, Unit)}
     blocks = levels <= {"block", "stage"} and all(isinstance(step.what, Unit) for step in unit.steps)
     weightless = not any(isinstance(s.what, Unit) or s.what.weighted for s in unit.steps)
-    return unit.chain and (numbered or blocks or weightless)
+    return unit.chain and not unit.spread and (numbered or blocks or weightless)
 
 
 def is_run(unit: Unit) -> bool:
