@@ -177,7 +177,8 @@ def _is_nonlinear(step: Step) -> bool:
 
 
 def _size(unit: Unit) -> int:
-    return len(flat(unit))
+    """How many members a module has, with the blocks of runs in it."""
+    return sum(len(s.what.steps) if isinstance(s.what, Unit) and is_run(s.what) else 1 for s in flat(unit))
 
 
 def _fullest(units: Sequence[Unit]) -> Unit:

@@ -185,11 +185,16 @@ class _PyTorch:
 
     def layers(self, kind: Class) -> list[AnyText]:
         """What stands in the list of layers that a function returns."""
-        return [
-            text
-            for member in kind.members
-            for text in (self._blocks(member.what) if isinstance(member.what, Run) else [self._made(member.what)])
-        ]
+        found: list[AnyText] = []
+        for member in kind.members:
+            match member.what:
+                case Run() as run:
+                    found += self._blocks(run)
+                case Chain() as blocks:
+                    found += self._chain(blocks)
+                case other:
+                    found.append(self._made(other))
+        return found
 
     def _member(self, kind: Class, member: Member) -> list[str]:
         name, text = _attribute(member.name), self._made(member.what)
