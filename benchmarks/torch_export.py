@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 
-def _declare_missing_operators() -> None:
+def declare_missing_operators() -> None:
     """Beside a CPU torch, torchvision's wheel lacks its own operators, which a ResNet never calls."""
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -22,7 +22,7 @@ def _declare_missing_operators() -> None:
 
 def main(exporter: str, path: str, weights: str = "") -> None:
     """Export ResNet-50 to `path`, with random weights or those of an .npz."""
-    _declare_missing_operators()
+    declare_missing_operators()
     import torchvision
 
     model = torchvision.models.resnet50().eval()

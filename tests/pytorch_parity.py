@@ -47,6 +47,12 @@ def source(reference: str) -> str:
     return text
 
 
+def saved() -> dict[str, Array]:
+    """The outputs of the dozen that are kept."""
+    with np.load(SAVED.with_suffix(".npz")) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
 def digest(text: str) -> str:
     """SHA-256 of a module."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -92,9 +92,9 @@ def figures(name: str, shape: tuple[int, int, int], **settings) -> dict[str, int
 
 def prepared() -> None:
     """Let torchvision be imported beside a CPU torch, and the counters say nothing of what they leave out."""
-    from benchmarks.torch_export import _declare_missing_operators
+    from benchmarks.torch_export import declare_missing_operators
 
-    _declare_missing_operators()
+    declare_missing_operators()
     logging.getLogger("fvcore").setLevel(logging.ERROR)
 
 

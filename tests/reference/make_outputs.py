@@ -160,9 +160,9 @@ def built(name: str, **settings):
 
 def main() -> None:
     """Compute and store them all."""
-    from benchmarks.torch_export import _declare_missing_operators
+    from benchmarks.torch_export import declare_missing_operators
 
-    _declare_missing_operators()
+    declare_missing_operators()
     import torch
 
     found = {}
