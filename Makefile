@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH := .venv-bench
 
-.PHONY: demo test coverage parity long lint types check counters bench generated clean
+.PHONY: demo test coverage parity parity-pytorch test-torch long lint types check counters bench generated clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -24,6 +25,13 @@ coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
 	$(BIN)/python -m tests.parity
 
+parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
+	$(BENCH)/bin/python -m tests.pytorch_parity
+
+test-torch: $(BENCH)/.installed  ## the tests that need torch
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy ruff
+	$(BENCH)/bin/python -m pytest -m torch tests/test_torch.py
+
 long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs
 	$(BIN)/python -m pytest -n 2 -m long
 
@@ -36,12 +44,12 @@ types: $(INSTALLED)
 
 check: $(INSTALLED)  ## committed output is what the specs generate
 	$(BIN)/resnet-gen build --target report -o generated --check
+	$(BIN)/python -m tests.sources --check
 	$(BIN)/resnet-gen lock --check --no-config --lock specs/resnet-gen.lock
 
 generated: $(INSTALLED)  ## refresh everything committed that is generated
 	$(BIN)/python -m tests.refresh
 
-BENCH := .venv-bench
 $(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
@@ -55,6 +63,7 @@ counters: $(BENCH)/.installed  ## fvcore, thop, ptflops and torchinfo on 28 netw
 bench: $(BENCH)/.installed  ## ratios against torch.onnx.export, side by side, in an environment of its own
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	$(BENCH)/bin/python -m benchmarks
+	$(BENCH)/bin/python -m benchmarks.generated_torch
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist

@@ -13,7 +13,7 @@ from resnet_gen.emit.rules import rule_pages
 from resnet_gen.language import language_page
 from resnet_gen.resources import shipped_specs
 from resnet_gen.schema import json_schema
-from tests import published
+from tests import published, sources
 from tests.bad_specs import test_bad_specs
 from tests.differences import test_differences
 from tests.unit import test_project, test_targets
@@ -35,6 +35,7 @@ def main() -> int:
     test_project.refresh()
     test_differences.refresh()
     published.refresh()
+    sources.refresh()
     lock = ROOT / "specs" / "resnet-gen.lock"
     lock.unlink(missing_ok=True)
     cli.main(["lock", *shipped_specs(), "--no-config", "--lock", str(lock)], standalone_mode=False)
