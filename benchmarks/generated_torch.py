@@ -33,7 +33,7 @@ def ours(name: str) -> Any:
 
 
 def theirs(name: str) -> Any:
-    """torchvision's network."""
+    """The network of torchvision."""
     declare_missing_operators()
     import torchvision
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from resnet_gen.api.checking import diff as diff
     from resnet_gen.api.checking import explain_rule as explain_rule
     from resnet_gen.api.checking import verify as verify
+    from resnet_gen.api.generating import convert_weights as convert_weights
+    from resnet_gen.api.generating import generate as generate
     from resnet_gen.api.graphs import build_graph as build_graph
     from resnet_gen.api.graphs import count as count
     from resnet_gen.api.graphs import count_as as count_as
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
     from resnet_gen.conventions import Figure as Figure
+    from resnet_gen.convert.convert import Conversion as Conversion
     from resnet_gen.count import Counts as Counts
     from resnet_gen.emit.difference.report import Report as Report
     from resnet_gen.fit import Check as Check
@@ -68,6 +71,8 @@ FUNCTIONS = {
     "emit_onnx": "api.building",
     "build_engine": "api.building",
     "build": "api.building",
+    "generate": "api.generating",
+    "convert_weights": "api.generating",
     "verify": "api.checking",
     "explain_rule": "api.checking",
     "diff": "api.checking",
@@ -90,6 +95,7 @@ TYPES = {
     "Imported": "infer.imported",
     "Options": "api.building",
     "Calibration": "precision",
+    "Conversion": "convert.convert",
     "Finding": "verify.outcome",
     "Report": "emit.difference.report",
     "Check": "fit",

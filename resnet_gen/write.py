@@ -204,6 +204,13 @@ def check_writable(path: Path, read: Iterable[Path] = ()) -> None:
         raise refuse("cannot be written: not a file", str(path))
 
 
+def check_free(path: Path, read: Iterable[Path] = (), *, replace: bool) -> None:
+    """Refuse a path as `check_writable` does, and one of a file that is there, unless that may be replaced."""
+    check_writable(path, read)
+    if path.exists() and not replace:
+        raise refuse("exists already", str(path), "--force replaces it")
+
+
 def check_apart(path: Path, read: Iterable[Path]) -> None:
     """Refuse a path that is one of those that are `read`, by whatever name."""
     if os.path.realpath(path) in map(os.path.realpath, read):

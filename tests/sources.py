@@ -45,7 +45,9 @@ def files() -> dict[str, str]:
 
 def stale() -> list[str]:
     """Files in the targets' folders that nothing generates."""
-    there = {path.relative_to(FOLDER).as_posix() for t in SOURCES for path in FOLDER.glob(f"*/{t}/**/*") if path.is_file()}
+    there = {
+        path.relative_to(FOLDER).as_posix() for t in SOURCES for path in FOLDER.glob(f"*/{t}/**/*") if path.is_file()
+    }
     return sorted(there - files().keys())
 
 

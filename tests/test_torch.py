@@ -12,7 +12,9 @@ from tests import pytorch_parity as parity
 from tests.onnx_runs import TOLERANCE, difference
 from tests.parity import SIDES, logits
 
-torch = pytest.importorskip("torch", reason="torch, which runs what is generated, is not installed", exc_type=ImportError)
+torch = pytest.importorskip(
+    "torch", reason="torch, which runs what is generated, is not installed", exc_type=ImportError
+)
 pytestmark = [
     pytest.mark.torch,
     # torch's own, while it compiles and exports

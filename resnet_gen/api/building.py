@@ -186,7 +186,7 @@ def build(
     Example:
         >>> from resnet_gen import build
         >>> [file.name for file in build("cifar-resnet20", "served", target="triton", device="cpu")]
-        ['model.onnx', 'config.pbtxt', 'cifar-resnet20.manifest.json']
+        ['model.onnx', 'README.md', 'config.pbtxt', 'cifar-resnet20.manifest.json']
     """
     from resnet_gen.build import build as built
 

@@ -12,7 +12,6 @@ from resnet_gen.cli import options
 
 if TYPE_CHECKING:
     from resnet_gen.convert.convert import Conversion
-    from resnet_gen.load import Loaded
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,40 +51,20 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
-    from resnet_gen.convert.convert import plan, write
+    from resnet_gen.convert.convert import at_numbers, plan, write
     from resnet_gen.convert.plan import Change
     from resnet_gen.load import files, load
     from resnet_gen.problems import refuse
+    from resnet_gen.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
-    loaded = load(spec, (*settings, *_changes(load(spec, settings), choices["classes"], choices["channels"])))
-    _check_free(out, [checkpoint, *files(spec)], choices["force"])
+    loaded = at_numbers(load(spec, settings), choices["classes"], choices["channels"])
+    check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
     change = Change(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write(made, out, checkpoint)
     click.echo(_json(made, out) if form == "json" else _text(made, out), nl=form == "json")
-
-
-def _changes(loaded: Loaded, classes: int | None, channels: int | None) -> list[str]:
-    """`--classes` and `--in-channels` as `--set` has them; raises `Refused` for a head that counts no classes."""
-    from resnet_gen.problems import refuse
-
-    if classes is not None and not hasattr(loaded.spec.head, "classes"):
-        raise refuse(f"--classes: a head of kind '{loaded.spec.head.kind}' has no number of classes")
-    texts = [] if classes is None else [f"head.classes={classes}"]
-    if channels not in (None, loaded.spec.input.channels):
-        texts += [f"input.channels={channels}", "input.mean=null", "input.std=null"]
-    return texts
-
-
-def _check_free(out: Path, read: list[Path], force: bool) -> None:
-    from resnet_gen.problems import refuse
-    from resnet_gen.write import check_writable
-
-    check_writable(out, read)
-    if out.exists() and not force:
-        raise refuse("exists already", str(out), "--force replaces it")
 
 
 def _text(made: Conversion, out: Path) -> str:

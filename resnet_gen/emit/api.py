@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import resnet_gen
 from resnet_gen import precision
-from resnet_gen.api import building, checking, given, graphs, running, specs
+from resnet_gen.api import building, checking, generating, given, graphs, running, specs
 from resnet_gen.render import render
 from resnet_gen.weights import base
 
@@ -26,6 +26,8 @@ COMMANDS = {
     "rule": "explain_rule",
     "diff": "diff",
     "build": "build, emit_onnx, build_engine, report",
+    "generate": "generate",
+    "weights": "convert_weights",
     "run": "run",
     "check-engine": "check_engine",
     "targets": "list_targets, load_target",
@@ -86,9 +88,11 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    modules = [_module(module) for module in (specs, graphs, building, checking, running)]
+    modules = [_module(module) for module in (specs, graphs, building, generating, checking, running)]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    forms = [form for module in (given, base, graphs, precision, building, running) for form in _forms(module)]
+    forms = [
+        form for module in (given, base, graphs, precision, building, generating, running) for form in _forms(module)
+    ]
     return render(
         "docs/api.md.jinja",
         modules=modules,

@@ -110,9 +110,9 @@ MAY_IMPORT = {
     "generate.targets": "deliver emit.report generate.base generate.layout graph manifest modules ops problems render "
     "request told write",
     "pytest_plugin": "cli problems verify",
-    "api": "against batches bench build choose comparison conventions count difference emit.difference emit.report "
-    "emit.text engine.base engine.runtimes fit graph image infer load lower models papers precision predict problems "
-    "request resources schema source starter targets torch_modules verify weights write",
+    "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
+    "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer load lower "
+    "models papers precision predict problems request resources schema source starter targets torch_modules verify weights write",
     "cli": "*",
     "__main__": "cli",
 }

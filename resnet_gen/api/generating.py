@@ -1,0 +1,115 @@
+"""Code and weights: source code of a network, and checkpoints under other names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeAlias, overload
+
+from resnet_gen.api.given import AnyPath, Network, check_one_of, check_within, loaded, read_by
+from resnet_gen.convert.convert import Conversion, at_numbers, plan, write
+from resnet_gen.convert.plan import Change
+from resnet_gen.problems import refuse
+from resnet_gen.write import check_free
+
+Language: TypeAlias = Literal["pytorch", "cpp", "triton", "card"]
+"""What is generated: a PyTorch module, a C++ program, what Triton Inference Server needs, or a model card."""
+_LANGUAGES = ("pytorch", "cpp", "triton", "card")
+
+
+@overload
+def generate(spec: Network, to: Language) -> dict[str, str]: ...
+@overload
+def generate(spec: Network, to: Language, folder: AnyPath, *, replace: bool = False) -> tuple[Path, ...]: ...
+def generate(
+    spec: Network, to: Language, folder: AnyPath | None = None, *, replace: bool = False
+) -> dict[str, str] | tuple[Path, ...]:
+    """Generate source code, what a server needs, or a model card (docs/generate.md).
+
+    Args:
+        spec: The network.
+        to: What is generated.
+        folder: Where to write it; a card lists the files of the build that lies there.
+        replace: Replace files that differ from what is written.
+
+    Returns:
+        The paths of the files; without a folder their texts, by name, and nothing is written.
+
+    Raises:
+        Refused: For a network that the target has no words for, and for a file that is there and differs.
+
+    Example:
+        >>> from resnet_gen import generate
+        >>> texts = generate("resnet50", "pytorch")
+        >>> print(texts["resnet50.py"])
+        \"\"\"ResNet-50 v1.5 in PyTorch.
+        ...
+        class Bottleneck(nn.Module):
+        ...
+        >>> [path.name for path in generate("resnet50", "pytorch", "models")]
+        ['resnet50.py']
+    """
+    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.generate.output import put
+
+    check_one_of("to", to, _LANGUAGES)
+    place = None if folder is None else Path(folder)
+    texts = generated(Subject(loaded(spec), place), to)
+    return texts if place is None else tuple(put(place, texts, replace=replace))
+
+
+def convert_weights(
+    spec: Network,
+    checkpoint: AnyPath,
+    path: AnyPath,
+    *,
+    to: str | None = None,
+    names: str | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    head: Literal["drop", "init"] | None = None,
+    seed: int = 0,
+    replace: bool = False,
+) -> Conversion:
+    """Write a checkpoint under other names, for other classes or input channels (docs/weights.md).
+
+    Args:
+        spec: The network that the checkpoint is of.
+        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code.
+        path: Where to write: `.safetensors`, `.npz`, `.pth` or `.pt`.
+        to: `torchvision`, `timm`, `flax` or a naming scheme; the spec's own.
+        names: The same of the checkpoint; what its names are of.
+        classes: Classes of the result, from 1; the spec's.
+        in_channels: Channels of the image, from 1; the first convolution is changed. The spec's.
+        head: A head for another number of classes is left out, or drawn anew.
+        seed: Seed of a new head, from 0.
+        replace: Replace a file that is there.
+
+    Returns:
+        What was done: `rows`, one for each tensor, and `totals()`.
+
+    Raises:
+        Refused: For a checkpoint of another network, and names that the network does not have.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_gen import build_graph, convert_weights
+        >>> state = build_graph("cifar-resnet20").state()
+        >>> np.savez("trained.npz", **{name: np.zeros(tensor.shape, np.float32) for name, tensor in state.items()})
+        >>> made = convert_weights("cifar-resnet20", "trained.npz", "flax.safetensors", to="flax")
+        >>> made.totals()["written"]
+        97
+        >>> made.rows[0].old, made.rows[0].new
+        ('conv1.weight', 'conv1.kernel')
+    """
+    check_one_of("head", head, ("drop", "init"))
+    check_within("classes", classes, 1, 10_000_000)
+    check_within("in_channels", in_channels, 1, 65_536)
+    check_within("seed", seed, 0, 2**63 - 1)
+    source, out = Path(checkpoint), Path(path)
+    check_free(out, [source, *read_by(spec)], replace=replace)
+    if seed and head != "init":
+        raise refuse("seed: means nothing without head='init'")
+    change = Change(head, seed, in_channels is not None)
+    made = plan(at_numbers(loaded(spec), classes, in_channels), source, out, to, names, change)
+    write(made, out, source)
+    return made
