@@ -112,7 +112,8 @@ MAY_IMPORT = {
     "pytest_plugin": "cli problems verify",
     "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer load lower "
-    "models papers precision predict problems request resources schema source starter targets torch_modules verify weights write",
+    "models papers precision predict problems request resources schema source starter targets torch_modules verify "
+    "weights write",
     "cli": "*",
     "__main__": "cli",
 }
