@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes
@@ -22,12 +23,12 @@ def outline(loaded: Loaded) -> Classes:
     The network is compared with itself for other numbers of both: what follows them is told by them. Raises
     `Refused` where the spec does.
     """
-    classes = Classes([tree(lower(loaded)), *(tree(lower(other)) for other in _others(loaded))])
+    classes = Classes([tree(lower(loaded)), *map(tree, _others(loaded))])
     name_classes(classes.all, loaded)
     return classes
 
 
-def _others(loaded: Loaded) -> Iterator[Loaded]:
+def _others(loaded: Loaded) -> Iterator[Graph]:
     spec = loaded.spec
     wanted: list[dict[str, object]] = []
     if (number := getattr(spec.head, "classes", None)) is not None:
@@ -36,7 +37,6 @@ def _others(loaded: Loaded) -> Iterator[Loaded]:
     for changes in wanted:
         other = replace(loaded, spec=spec.model_copy(update=changes))
         try:
-            lower(other)
+            yield lower(other)
         except Refused:  # a network whose parts allow no other number
             continue
-        yield other

@@ -18,6 +18,7 @@ Key: TypeAlias = Hashable
 _Wiring: TypeAlias = dict[str, tuple[Key, tuple[str, ...]]]
 
 
+@lru_cache(maxsize=65_536)
 def is_sequence(unit: Unit) -> bool:
     """Whether it is written as a `Sequential`: a chain of blocks, of stages, or of numbered members."""
     numbered = all(step.name.isdecimal() for step in unit.steps)
@@ -45,7 +46,8 @@ def _numbers(what: Leaf | Unit) -> tuple[object, ...]:
     return tuple((step.name, _numbers(step.what)) for step in what.steps)
 
 
-def flat(unit: Unit) -> list[Step]:
+@lru_cache(maxsize=65_536)
+def flat(unit: Unit) -> tuple[Step, ...]:
     """The steps of a module with those of short sequences in their place: `downsample.0`."""
     found: list[Step] = []
     called: dict[str, str] = {}
@@ -58,7 +60,7 @@ def flat(unit: Unit) -> list[Step]:
             names = tuple(given[0] if value == "in0" else f"{step.name}.{value}" for value in inner.inputs)
             found.append(replace(inner, name=f"{step.name}.{inner.name}", inputs=names))
         called[step.name] = found[-1].name
-    return found
+    return tuple(found)
 
 
 class Skeletons:
