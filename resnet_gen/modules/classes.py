@@ -11,7 +11,7 @@ from typing import TypeAlias
 from resnet_gen.modules.expressions import COUNT, PRESENT, Arguments, Column, Parameter, Slot, Values, fitted, told
 from resnet_gen.modules.settings import FAMILIES, settings
 from resnet_gen.modules.skeleton import Skeletons, flat, is_regular, is_run, is_sequence
-from resnet_gen.modules.tree import Leaf, Level, Unit
+from resnet_gen.modules.tree import Leaf, Level, Step, Unit
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Classes:
             name = f"{above}{step.name}"
             condition = scope.condition(name, there)
             what = self._what(step.what, name, scope)
-            yield Member(step.name, what, condition, scope.instead.get(name, step.inputs[0] if condition else ""))
+            yield Member(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
 
     def _what(self, what: Leaf | Unit, name: str, scope: _Scope) -> What:
         if isinstance(what, Leaf):
@@ -256,6 +256,14 @@ class _Scope:
     def having(self, name: str) -> list[bool]:
         """Which instances have a member, or any of the sequence of this name."""
         return [any(n == name or n.startswith(f"{name}.") for n in names) for names in self._names]
+
+    def handed_on(self, name: str, step: Step, unit: Unit) -> str:
+        """What is read where a member, or a whole sequence of them, is not there: a value of the steps of `unit`."""
+        ends = name
+        if isinstance(step.what, Unit) and is_sequence(step.what) and not is_run(step.what):
+            ends = f"{name}.{flat(step.what)[-1].name}"
+        value = self.instead.get(ends, step.inputs[0])
+        return next((other.name for other in unit.steps if value.startswith(f"{other.name}.")), value)
 
     def condition(self, name: str, above: Sequence[bool]) -> str | None:
         """When a member is there, as an expression; None where it always is."""
