@@ -80,7 +80,7 @@ def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
         case Pair(key, value):
             return lines(before + key, value, indent, after)
         case Each(one_of, clause, starred):
-            inner = [*lines("", one_of, indent + 4 * starred), clause]
+            inner = [*lines("", one_of, indent + 4 * starred), *re.split(" (?=for )", clause)]
             return [f"{before}*(", *indented(inner), f"){after}"] if starred else inner
         case Either(there, condition, instead):
             return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]

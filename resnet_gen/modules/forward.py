@@ -58,6 +58,20 @@ def arguments(unit: Unit) -> list[str]:
     return ["x"] if len(unit.inputs) == 1 else [f"x{number}" for number in range(1, len(unit.inputs) + 1)]
 
 
+def pooled_stages(unit: Unit) -> str | None:
+    """The member that is one sequence of layers, in which each stage ends in its only max pooling; None without."""
+    for step in unit.steps:
+        stages = [s.what for s in step.what.steps] if isinstance(step.what, Unit) else []
+        if stages and all(isinstance(s, Unit) and s.spread and _pools(s) for s in stages):
+            return step.name
+    return None
+
+
+def _pools(stage: Unit) -> bool:
+    leaves = [step.what for step in stage.steps if isinstance(step.what, Leaf)]
+    return len(leaves) == 1 and isinstance(leaves[0].op, ops.MaxPool)
+
+
 class Stages(NamedTuple):
     """A network up to its stages, and the attributes that hold those: one that holds all, or each."""
 
@@ -88,7 +102,7 @@ def _is_stages(step: Step) -> bool:
     if not isinstance(step.what, Unit):
         return False
     inner = [s.what for s in step.what.steps]
-    all_stages = all(isinstance(what, Unit) and what.level == "stage" for what in inner)
+    all_stages = all(isinstance(what, Unit) and what.level == "stage" and not what.spread for what in inner)
     return step.what.level == "stage" or (all_stages and is_sequence(step.what))
 
 

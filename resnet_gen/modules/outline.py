@@ -10,6 +10,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes
 from resnet_gen.modules.naming import name_classes
+from resnet_gen.modules.spread import spread
 from resnet_gen.modules.tree import tree
 from resnet_gen.problems import Refused
 
@@ -17,13 +18,16 @@ _MORE = 7919
 """Added to the number of classes and of channels; a prime, so that no other number becomes a multiple of it."""
 
 
-def outline(loaded: Loaded) -> Classes:
+def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
     """The classes of a network, which take the number of classes and of input channels if its spec has them.
+
+    With `spreads`, layers that are numbered through all stages come in groups.
 
     The network is compared with itself for other numbers of both: what follows them is told by them. Raises
     `Refused` where the spec does.
     """
-    classes = Classes([tree(lower(loaded)), *map(tree, _others(loaded))])
+    trees = [tree(graph) for graph in (lower(loaded), *_others(loaded))]
+    classes = Classes([spread(root) for root in trees] if spreads else trees)
     name_classes(classes.all, loaded)
     return classes
 

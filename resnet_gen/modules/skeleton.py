@@ -25,7 +25,7 @@ def is_sequence(unit: Unit) -> bool:
     levels = {step.what.level for step in unit.steps if isinstance(step.what, Unit)}
     blocks = levels <= {"block", "stage"} and all(isinstance(step.what, Unit) for step in unit.steps)
     weightless = not any(isinstance(s.what, Unit) or s.what.weighted for s in unit.steps)
-    return unit.chain and (numbered or blocks or weightless)
+    return unit.chain and not unit.spread and (numbered or blocks or weightless)
 
 
 def is_run(unit: Unit) -> bool:
@@ -179,7 +179,8 @@ def _is_nonlinear(step: Step) -> bool:
 
 
 def _size(unit: Unit) -> int:
-    return len(flat(unit))
+    """How many members a module has, with the blocks of runs in it."""
+    return sum(len(s.what.steps) if isinstance(s.what, Unit) and is_run(s.what) else 1 for s in flat(unit))
 
 
 def _fullest(units: Sequence[Unit]) -> Unit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal, TypeAlias
 
@@ -29,6 +29,7 @@ class Leaf:
     op: Op
     shapes: tuple[Shape, ...]
     role: Role = "main"
+    place: str = field(default="", compare=False)
 
     @property
     def weighted(self) -> bool:
@@ -61,6 +62,8 @@ class Unit:
     shapes: tuple[Shape, ...]
     place: str
     role: Role
+    spread: bool = False
+    """Whether its layers are numbered among those of the sequence that it is in."""
 
     @property
     def chain(self) -> bool:
@@ -106,6 +109,15 @@ def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
             elif name in prefixes:
                 name = (*name[:-1], f"{name[-1]}_{node.path.rpartition('.')[2]}")
         yield name, node
+
+
+def stage_and_block(path: str) -> tuple[str, str]:
+    """The stage and the block that a path stands in; the stage twice where it is in no block."""
+    steps = path.split(".")
+    if steps[0] != "stages":
+        return steps[0], steps[0]
+    stage = ".".join(steps[:2])
+    return stage, ".".join(steps[:3]) if steps[2].isdecimal() else stage
 
 
 def _is_behind_stage(node: Node) -> bool:
@@ -178,7 +190,7 @@ class _Builder:
     def _made(self, member: _Item, level: Level) -> Leaf | Unit:
         if member.leaf:
             node = member.nodes[0][1]
-            return Leaf(node.op, node.input_shapes, node.role)
+            return Leaf(node.op, node.input_shapes, node.role, node.path)
         return self.unit(member, self._level(member, level))
 
     def _level(self, member: _Item, above: Level) -> Level:

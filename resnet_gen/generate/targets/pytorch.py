@@ -13,7 +13,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import arguments, stages_and_rest, statements
+from resnet_gen.modules.forward import arguments, pooled_stages, stages_and_rest, statements
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
 from resnet_gen.render import render
@@ -24,7 +24,7 @@ INDENT = 8
 
 def files(subject: Subject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
-    classes = outline(subject.loaded)
+    classes = outline(subject.loaded, spreads=True)
     language = _PyTorch()
     *inner, network = classes.all
     body = render(
@@ -39,18 +39,24 @@ def files(subject: Subject) -> dict[str, str]:
 
 
 def _written(kind: Class, language: _PyTorch) -> dict[str, Any]:
-    """A class in the words of the template."""
+    """A class in the words of the template; what is spread is a function."""
+    if kind.unit.spread:
+        return {
+            "name": _function(kind),
+            "doc": docstring(kind.doc),
+            "base": "",
+            "init": signature(_function(kind), _parameters(kind), "list[nn.Module]", 0),
+            "body": lines("return ", Text("", language.layers(kind), "[]"), 4),
+        }
     language.kept.clear()
     forward = [] if kind.run else statements(kind, language)
     kept = [f"self.{name} = {name}" for name in sorted(language.kept)]
-    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
-    parameters = [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
     outputs = len(kind.unit.outputs)
     return {
         "name": kind.name,
         "doc": docstring(kind.doc),
         "base": "nn.Sequential" if kind.run else "nn.Module",
-        "init": signature("__init__", ["self", *parameters], "None"),
+        "init": signature("__init__", ["self", *_parameters(kind)], "None"),
         "body": language.run(kind.run) if kind.run else [*kept, *language.members(kind)],
         "call": signature("forward", ["self", *(f"{name}: Tensor" for name in arguments(kind.unit))], _type(outputs)),
         "forward": forward,
@@ -64,9 +70,11 @@ def _type(outputs: int) -> str:
 def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
     """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
     written = _written(kind, language)
+    if sequence := pooled_stages(kind.unit):
+        return {**written, "features": _pooled(sequence)}
     halves = stages_and_rest(kind.unit)
     if halves is None:
-        return {**written, "features": None, "stages": 0}
+        return {**written, "features": None}
     features, rest = halves
     *before, last = statements(replace(kind, unit=features.before), language)
     if last != "return x":
@@ -74,6 +82,12 @@ def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
     lines = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), language)]
     loop = [f"for stage in {_iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
     return {**written, "forward": lines, "features": [*before, "maps = []", *loop, "return maps"]}
+
+
+def _pooled(sequence: str) -> list[str]:
+    """The maps of stages that end in a pooling each, out of one sequence of layers."""
+    layer = ["if isinstance(layer, nn.MaxPool2d):", "    maps.append(x)", "x = layer(x)"]
+    return ["maps = []", f"for layer in {_attribute(sequence)}:", *indented(layer), "return maps"]
 
 
 def _iterated(stages: Sequence[str]) -> str:
@@ -85,6 +99,15 @@ def _fills(subject: Subject) -> set[tuple[str, float]]:
     """Biases that begin at another number than 0, by the end of their names."""
     graph = subject.graph
     return {(n.name, n.op.bias_fill) for n in graph.nodes if isinstance(n.op, ops.Conv) and n.op.bias_fill}
+
+
+def _function(kind: Class) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
+
+
+def _parameters(kind: Class) -> list[str]:
+    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
+    return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
 
 
 def _parameter(name: str, setting: str, default: int | None) -> str:
@@ -160,6 +183,19 @@ class _PyTorch:
                 made += lines(f"self.{name} = ", self._list(name, lists.pop(name)), INDENT)
         return made
 
+    def layers(self, kind: Class) -> list[AnyText]:
+        """What stands in the list of layers that a function returns."""
+        found: list[AnyText] = []
+        for member in kind.members:
+            match member.what:
+                case Run() as run:
+                    found += self._blocks(run)
+                case Chain() as blocks:
+                    found += self._chain(blocks)
+                case other:
+                    found.append(self._made(other))
+        return found
+
     def _member(self, kind: Class, member: Member) -> list[str]:
         name, text = _attribute(member.name), self._made(member.what)
         if not member.condition:
@@ -197,6 +233,9 @@ class _PyTorch:
         rest = self._made(run.rest)
         if run.count == "1":
             return [rest]
+        if run.rest.kind.unit.spread:
+            again = f"for _ in range({run.count} - 1) for layer in {flat(rest).removeprefix('*')}"
+            return [self._made(run.first or run.rest), Each("layer", again)]
         if run.first is None:
             return [Each(rest, f"for _ in range({run.count})")]
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
@@ -205,7 +244,7 @@ class _PyTorch:
     def _made(self, what: What) -> Text:
         """The constructor of a member."""
         if isinstance(what, Call):
-            return Text(what.kind.name, _given(what))
+            return Text(f"*{_function(what.kind)}" if what.kind.unit.spread else what.kind.name, _given(what))
         if isinstance(what, Made):
             self._need(what.leaf)
             return Text(*_module(what))
@@ -216,8 +255,9 @@ class _PyTorch:
             pairs = [Pair(f"{member.name}=", self._made(member.what)) for member in what.members]
             return [Text("OrderedDict", pairs)]
         texts: list[AnyText] = []
+        spread = any(isinstance(m.what, Call) and m.what.kind.unit.spread for m in what.members)
         for member in what.members:
-            while member.name.isdecimal() and len(texts) < int(member.name):
+            while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append("nn.Identity()")
             text = self._made(member.what)
             texts.append(Either(text, member.condition, "nn.Identity()") if member.condition else text)
