@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple, Protocol
 
 from resnet_gen import ops
@@ -134,7 +134,7 @@ class _Writer:
         for number, name in enumerate(arguments(kind.unit)):
             self._hold(f"in{number}", name)
         steps = kind.unit.steps
-        for step, after in zip(steps, (*steps[1:], None), strict=True):
+        for step, after in zip_longest(steps, steps[1:]):
             self._write(step, after)
         self._finish()
 

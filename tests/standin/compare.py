@@ -34,15 +34,14 @@ def same(found, wanted):
     assert {n.name: n.op for n in found.nodes if n.tensors} == layers
 
 
-
-
 def _plain(graph):
     """The graph with pooling of one position as what it is."""
-    nodes = [
-        replace(n, op=Subsample(n.op.stride)) if isinstance(n.op, MaxPool) and (n.op.kernel, n.op.padding) == (1, 0) else n
-        for n in graph.nodes
-    ]
+    nodes = [replace(n, op=Subsample(n.op.stride)) if _takes_one(n.op) else n for n in graph.nodes]
     return replace(graph, nodes=tuple(nodes))
+
+
+def _takes_one(op):
+    return isinstance(op, MaxPool) and (op.kernel, op.padding) == (1, 0)
 
 
 def is_the_network(text: str, loaded: Loaded, graph=None) -> dict:

@@ -97,8 +97,11 @@ class Tensor:
         match key[1:]:
             case (slice(start=start, stop=stop, step=None),):
                 return made(ops.TakeChannels(*slice(start, stop).indices(self._shape[0])[:2]), self, view=True)
-            case (slice() as channels, slice(start=None, stop=None, step=rows), slice(start=None, stop=None, step=columns)):
-                assert channels == whole
+            case (
+                slice() as channels,
+                slice(start=None, stop=None, step=rows),
+                slice(start=None, stop=None, step=columns),
+            ):
                 assert rows == columns
                 return made(ops.Subsample(rows), self, view=True)
             case (slice() as channels, None, None):
