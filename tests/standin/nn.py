@@ -7,16 +7,16 @@ from resnet_gen import ops
 from tests.standin import functional as F  # noqa: N812
 from tests.standin.tensor import Constant, Parameter, Tensor, made
 
-UNKNOWN = (
-    "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches "
-    "eval extra_repr float get_buffer get_extra_state get_submodule half ipu load_state_dict mtia named_buffers "
-    "named_children named_parameters register_backward_hook register_forward_hook register_forward_pre_hook "
-    "register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook "
-    "register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook "
-    "register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty "
-    "train type xpu zero_grad _version _apply _get_name _save_to_state_dict _call_impl _slow_forward _named_members "
-    "_backward_hooks _forward_hooks _state_dict_hooks _is_full_backward_hook"
-).split()  # noqa: SIM905
+UNKNOWN = """
+T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
+extra_repr float get_buffer get_extra_state get_submodule half ipu load_state_dict mtia named_buffers named_children
+named_parameters register_backward_hook register_forward_hook register_forward_pre_hook register_full_backward_hook
+register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+set_submodule share_memory state_dict to to_empty train type xpu zero_grad _version _apply _get_name
+_save_to_state_dict _call_impl _slow_forward _named_members _backward_hooks _forward_hooks _state_dict_hooks
+_is_full_backward_hook
+"""
 """What `nn.Module` of torch 2.13 has and generated modules do not use: no layer can have the name."""
 
 
@@ -102,7 +102,7 @@ def _unknown(name):
     return unknown
 
 
-for _name in UNKNOWN:
+for _name in UNKNOWN.split():
     if _name not in vars(Module):
         setattr(Module, _name, _unknown(_name))
 

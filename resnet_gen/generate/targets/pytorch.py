@@ -12,11 +12,12 @@ from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature
 from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked, is_list, quoted, spelled
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import arguments, pooled_stages, stages_and_rest, statements
+from resnet_gen.modules.forward import FORGETFUL, arguments, pooled_stages, stages_and_rest, statements
 from resnet_gen.modules.outline import outline
-from resnet_gen.modules.tree import Chunk, Leaf
+from resnet_gen.modules.tree import Leaf
 from resnet_gen.render import render
 
 INDENT = 8
@@ -206,14 +207,14 @@ class _PyTorch:
     def layers(self, kind: Class) -> list[AnyText]:
         """What stands in the list of layers that a function returns."""
         found: list[AnyText] = []
-        for member in kind.members:
+        for before, member in zip((None, *kind.members), kind.members, strict=False):
             match member.what:
                 case Run() as run:
                     found += self._blocks(run)
                 case Chain() as blocks:
                     found += self._chain(blocks)
                 case other:
-                    found.append(self._made(other))
+                    found.append(self._made(other, before))
         return found
 
     def _member(self, kind: Class, member: Member) -> list[str]:
@@ -279,13 +280,13 @@ class _PyTorch:
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
         return [self._made(run.first), Each(rest, f"for _ in range({count})")]
 
-    def _made(self, what: What) -> Text:
-        """The constructor of a member."""
+    def _made(self, what: What, before: Member | None = None) -> Text:
+        """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, Call):
             return Text(f"*{_function(what.kind)}" if what.kind.unit.spread else what.kind.name, _given(what))
         if isinstance(what, Made):
             self._need(what.leaf)
-            return Text(*_module(what))
+            return Text(*_module(what, fresh=before is not None and _forgotten(before)))
         return Text("nn.Sequential", self._named(what) if isinstance(what, Run) else self._chain(what))
 
     def _pairs(self, made: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
@@ -298,10 +299,10 @@ class _PyTorch:
             return [Text("OrderedDict", self._pairs([(checked(m.name), self._made(m.what)) for m in what.members]))]
         texts: list[AnyText] = []
         spread = any(isinstance(m.what, Call) and m.what.kind.unit.spread for m in what.members)
-        for member in what.members:
+        for before, member in zip((None, *what.members), what.members, strict=False):
             while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append("nn.Identity()")
-            text = self._made(member.what)
+            text = self._made(member.what, before)
             texts.append(Either(text, member.condition, "nn.Identity()") if member.condition else text)
         return texts
 
@@ -333,12 +334,16 @@ def _constructed(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     return [text for text, _, usual in pairs if text.partition("=")[2] != usual or not usual]
 
 
-def _module(what: Made) -> tuple[str, list[str]]:
+def _forgotten(member: Member) -> bool:
+    return isinstance(member.what, Made) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
+
+
+def _module(what: Made, *, fresh: bool) -> tuple[str, list[str]]:
     op, values = what.leaf.op, _values(what)
     if isinstance(op, ops.Activation):
         name, _, forgets = FUNCTIONS[op.function]
         slope = [repr(op.slope)] if op.sloped else []
-        return f"nn.{name}", [*slope, *(["inplace=True"] if forgets else [])]
+        return f"nn.{name}", [*slope, *(["inplace=True"] if fresh and forgets else [])]
     name, *words = {**MODULES, **IN_CHAINS}[type(op)]
     if isinstance(op, ops.Conv) and op.standardize is not None:
         return "StdConv2d", _constructed([*words, "eps={standardize}|1e-06"], values)
@@ -349,79 +354,3 @@ def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
     _, function, forgets = FUNCTIONS[op.function]
     slope = [repr(op.slope)] if op.sloped else []
     return f"{function}({', '.join([x, *slope, *(['inplace=True'] if fresh and forgets else [])])})"
-
-
-FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
-    "relu": ("ReLU", "F.relu", True),
-    "leaky_relu": ("LeakyReLU", "F.leaky_relu", True),
-    "elu": ("ELU", "F.elu", True),
-    "silu": ("SiLU", "F.silu", True),
-    "gelu": ("GELU", "F.gelu", False),
-    "mish": ("Mish", "F.mish", True),
-    "hard_swish": ("Hardswish", "F.hardswish", True),
-    "sigmoid": ("Sigmoid", "torch.sigmoid", False),
-    "hard_sigmoid": ("Hardsigmoid", "F.hardsigmoid", False),
-    "tanh": ("Tanh", "torch.tanh", False),
-}
-"""The module and the function of each activation, and whether it can overwrite what it takes."""
-
-MODULES: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Conv: (
-        "nn.Conv2d", "{in_channels}", "{out_channels}", "{kernel_size}", "stride={stride}|1", "padding={padding}|0",
-        "dilation={dilation}|1", "groups={groups}|1", "bias={bias}|True",
-    ),
-    ops.ChannelConv: ("ChannelConv", "{kernel_size}"),
-    ops.Linear: ("nn.Linear", "{in_features}", "{out_features}", "bias={bias}|True"),
-    ops.BatchNorm: ("nn.BatchNorm2d", "{channels}", "eps={eps}|1e-05"),
-    ops.GroupNorm: ("nn.GroupNorm", "{groups}", "{channels}", "eps={eps}|1e-05"),
-    ops.MaxPool: (
-        "nn.MaxPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
-        "ceil_mode={ceil}|False",
-    ),
-    ops.AvgPool: (
-        "nn.AvgPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
-        "ceil_mode={ceil}|False",
-    ),
-    ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
-}  # fmt: skip
-"""Operations that are attributes: the class of each, and what it is made with."""
-
-IN_CHAINS: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Flatten: ("nn.Flatten",),
-    ops.GlobalAvgPool: ("nn.AdaptiveAvgPool2d", "1"),
-    ops.GlobalMaxPool: ("nn.AdaptiveMaxPool2d", "1"),
-    ops.Subsample: ("nn.MaxPool2d", "1", "{stride}"),
-    ops.PadMap: ("nn.ZeroPad2d", "({before}, {after}, {before}, {after})"),
-    ops.PadChannels: ("PadChannels", "{out_channels} - {in_channels}"),
-}
-"""The same of what is a function elsewhere."""
-
-OPERATIONS: dict[type[ops.Op], str] = {
-    ops.Add: "{0} + {1}",
-    ops.Mul: "{0} * {1}",
-    ops.OneMinus: "1 - {0}",
-    ops.Softmax: "F.softmax({0}, dim=1)",
-    ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
-    ops.Flatten: "torch.flatten({0}, 1)",
-    ops.AsMap: "{0}[:, :, None, None]",
-    ops.Concat: "torch.cat([{all}], dim={dim})",
-    ops.TakeChannels: "{0}[:, {start}:{stop}]",
-    Chunk: "{0}.chunk({parts}, dim=1)",
-    ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
-    ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
-    ops.SumPositions: "{0}.sum((2, 3), keepdim=True)",
-    ops.ChannelMean: "{0}.mean(1, keepdim=True)",
-    ops.ChannelMax: "{0}.amax(1, keepdim=True)",
-    ops.PadMap: "F.pad({0}, ({before}, {after}, {before}, {after}))",
-    ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {out_channels} - {in_channels}))",
-    ops.Subsample: "{0}[:, :, :: {stride}, :: {stride}]",
-}
-"""Operations that are expressions of what they take."""
-
-HELPERS: dict[type[ops.Op], str] = {
-    ops.ChannelConv: "ChannelConv",
-    ops.BlurPool: "BlurPool2d",
-    ops.SplitSoftmax: "split_softmax",
-    ops.PadChannels: "PadChannels",
-}
-"""What torch has no class or function for: written into the module."""
