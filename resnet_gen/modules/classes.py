@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from typing import TypeAlias
 
 from resnet_gen.modules.expressions import COUNT, PRESENT, Arguments, Column, Parameter, Slot, Values, fitted, told
 from resnet_gen.modules.settings import FAMILIES, settings
-from resnet_gen.modules.skeleton import Skeletons, flat, is_regular, is_run, is_sequence
-from resnet_gen.modules.tree import Leaf, Level, Unit
+from resnet_gen.modules.skeleton import Skeletons, flat, is_regular, is_run, is_sequence, pattern
+from resnet_gen.modules.tree import Leaf, Level, Step, Unit
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,8 @@ class Classes:
         if len(blocks) > 1:
             yield from self._call_row(blocks[1], (*above, "rest"))
         yield (*above, COUNT), (COUNT, len(blocks))
-        if number := _pattern(unit)[2]:
-            yield (*above, "number"), ("number", int(number))
+        if (names := pattern(unit)) and names.number:
+            yield (*above, "number"), ("number", int(names.number))
 
     def _call_row(self, what: Leaf | Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         assert isinstance(what, Unit)
@@ -188,7 +189,7 @@ class Classes:
             name = f"{above}{step.name}"
             condition = scope.condition(name, there)
             what = self._what(step.what, name, scope)
-            yield Member(step.name, what, condition, scope.instead.get(name, step.inputs[0] if condition else ""))
+            yield Member(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
 
     def _what(self, what: Leaf | Unit, name: str, scope: _Scope) -> What:
         if isinstance(what, Leaf):
@@ -206,7 +207,7 @@ class Classes:
         first = rest = self._call(blocks[0][1], (*above, "first"), scope)
         if len(blocks) > 1:
             rest = self._call(blocks[1][1], (*above, "rest"), scope)
-        head, start, number, separator = _pattern(unit)
+        head, start, number, separator = pattern(unit) or ("", 0, "", "")
         names = Names(head, scope.told((*above, "number")) if number else "", separator, start)
         return Run(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
 
@@ -215,9 +216,14 @@ class Classes:
         given = {}
         for parameter in kind.parameters:
             told = scope.arguments.expressions.get((*above, parameter.name))
-            if told is not None and told not in (str(parameter.default), str(bool(parameter.default))):
+            if told is not None and not _is_default(told, parameter):
                 given[parameter.name] = told
         return Call(kind, given)
+
+
+def _is_default(told: str, parameter: Parameter) -> bool:
+    default = parameter.default
+    return default is not None and told in (str(default), str(bool(default)))
 
 
 _LACKING = {"stride": 1}
@@ -229,16 +235,6 @@ def is_class(unit: Unit) -> bool:
     if is_run(unit):
         return unit.level == "stage" and is_regular(unit)
     return not is_sequence(unit)
-
-
-_NAME = re.compile(r"(\D*)(?:(\d+)(\D+))?(\d+)")
-
-
-def _pattern(unit: Unit) -> tuple[str, int, str, str]:
-    """How the blocks of a run are called: what stands first, the first one's number, the stage's, and between."""
-    found = _NAME.fullmatch(unit.steps[0].name)
-    assert found, "a block's name ends in its number"
-    return found[1], int(found[4]), found[2] or "", found[3] or ""
 
 
 class _Scope:
@@ -257,6 +253,14 @@ class _Scope:
         """Which instances have a member, or any of the sequence of this name."""
         return [any(n == name or n.startswith(f"{name}.") for n in names) for names in self._names]
 
+    def handed_on(self, name: str, step: Step, unit: Unit) -> str:
+        """What is read where a member, or a whole sequence of them, is not there: a value of the steps of `unit`."""
+        ends = name
+        if isinstance(step.what, Unit) and is_sequence(step.what) and not is_run(step.what):
+            ends = f"{name}.{flat(step.what)[-1].name}"
+        value = self.instead.get(ends, step.inputs[0])
+        return next((other.name for other in unit.steps if value.startswith(f"{other.name}.")), value)
+
     def condition(self, name: str, above: Sequence[bool]) -> str | None:
         """When a member is there, as an expression; None where it always is."""
         asked = [number for number in range(len(self._names)) if not above or above[number]]
@@ -266,7 +270,8 @@ class _Scope:
         for text, holds in self._candidates():
             if all(holds[number] == there[number] for number in asked):
                 return text
-        flag = re.sub(r"\W", "_", name)
+        taken = {parameter.name for parameter in self.arguments.parameters}
+        flag = next(word for word in _words(name) if word not in taken)
         self.arguments.parameters.append(Parameter(flag, PRESENT, tuple(map(int, there))))
         return flag
 
@@ -305,9 +310,8 @@ class Namer:
             wished = "groups"
         if setting == PRESENT:
             wished = slot[-1]
-        spare = "_".join(re.sub(r"\W", "_", word) for word in slot if word != "first")
-        names = chain((wished, spare), (f"{spare}_{number}" for number in count(2)))
-        return next(name for name in names if name not in taken and name.isidentifier())
+        spare = "_".join(word for word in slot if word != "first")
+        return next(word for word in chain(_words(wished), _words(spare)) if word not in taken)
 
     def _channels(self, slot: Slot, values: Values) -> str:
         into, out = _agree(values, self._entering), _agree(values, self._leaving)
@@ -318,6 +322,19 @@ class Namer:
         if out:
             return "out_channels"
         return slot[-1] if slot[0] == "first" else "reduced" if self._level == "inner" else "width"
+
+
+_USED = {"bool", "enumerate", "index", "int", "layer", "layers", "list", "nn", "range", "self", "super", "torch"}
+"""Words that have a meaning where parameters do."""
+
+
+def _words(name: str) -> Iterator[str]:
+    """Names of a parameter that is called by this, the plainest first."""
+    word = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if keyword.iskeyword(word) or word in _USED or not word[:1].islower():
+        word = f"with_{word}"
+    yield word
+    yield from (f"{word}_{number}" for number in count(2))
 
 
 def _agree(values: Values, sides: Sequence[int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple, Protocol
 
 from resnet_gen import ops
@@ -90,11 +90,12 @@ def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
     first, last = places[0], places[-1]
     entering, leaving = steps[0].inputs, steps[-1].name
     rest = [replace(s, inputs=tuple("in0" if v == leaving else v for v in s.inputs)) for s in unit.steps[last + 1 :]]
+    outputs = tuple("in0" if value == leaving else value for value in unit.outputs)
     known = {"in0", *(step.name for step in rest)}
-    if len(entering) != 1 or not all(known.issuperset(step.inputs) for step in rest):
+    if len(entering) != 1 or not all(known.issuperset(values) for values in (outputs, *(s.inputs for s in rest))):
         return None
     before = replace(unit, steps=unit.steps[:first], outputs=entering)
-    return Stages(before, tuple(step.name for step in steps)), replace(unit, steps=tuple(rest))
+    return Stages(before, tuple(step.name for step in steps)), replace(unit, steps=tuple(rest), outputs=outputs)
 
 
 def _is_stages(step: Step) -> bool:
@@ -134,7 +135,7 @@ class _Writer:
         for number, name in enumerate(arguments(kind.unit)):
             self._hold(f"in{number}", name)
         steps = kind.unit.steps
-        for step, after in zip(steps, (*steps[1:], None), strict=True):
+        for step, after in zip_longest(steps, steps[1:]):
             self._write(step, after)
         self._finish()
 
@@ -240,14 +241,14 @@ class _Writer:
             return False
         if isinstance(step.what, Unit):
             return len(step.what.outputs) == 1 and self._forgotten(step.what, step.what.outputs[0])
-        return isinstance(step.what.op, _FORGETFUL)
+        return isinstance(step.what.op, FORGETFUL)
 
 
 def _is_chunk(step: Step) -> bool:
     return isinstance(step.what, Leaf) and isinstance(step.what.op, Chunk)
 
 
-_FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.Mul, ops.Concat, ops.AvgPool)
+FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.Mul, ops.Concat, ops.AvgPool)
 """Operations whose gradient does not need their result."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes
@@ -25,13 +26,13 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
     The network is compared with itself for other numbers of both: what follows them is told by them. Raises
     `Refused` where the spec does.
     """
-    trees = [tree(lower(one)) for one in (loaded, *_others(loaded))]
+    trees = [tree(graph) for graph in (lower(loaded), *_others(loaded))]
     classes = Classes([spread(root) for root in trees] if spreads else trees)
     name_classes(classes.all, loaded)
     return classes
 
 
-def _others(loaded: Loaded) -> Iterator[Loaded]:
+def _others(loaded: Loaded) -> Iterator[Graph]:
     spec = loaded.spec
     wanted: list[dict[str, object]] = []
     if (number := getattr(spec.head, "classes", None)) is not None:
@@ -40,7 +41,6 @@ def _others(loaded: Loaded) -> Iterator[Loaded]:
     for changes in wanted:
         other = replace(loaded, spec=spec.model_copy(update=changes))
         try:
-            lower(other)
+            yield lower(other)
         except Refused:  # a network whose parts allow no other number
             continue
-        yield other

@@ -6,10 +6,12 @@ its class, with a condition.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from resnet_gen.modules.settings import fixed, settings
 from resnet_gen.modules.tree import Leaf, Step, Unit
@@ -18,9 +20,16 @@ Key: TypeAlias = Hashable
 _Wiring: TypeAlias = dict[str, tuple[Key, tuple[str, ...]]]
 
 
+def is_counted(names: Sequence[str]) -> bool:
+    """Whether names are numbers that grow; some may be left out."""
+    numbers = [int(name) for name in names if re.fullmatch("0|[1-9][0-9]{0,5}", name)]
+    return len(numbers) == len(names) and all(one < other for one, other in pairwise(numbers))
+
+
+@lru_cache(maxsize=65_536)
 def is_sequence(unit: Unit) -> bool:
     """Whether it is written as a `Sequential`: a chain of blocks, of stages, or of numbered members."""
-    numbered = all(step.name.isdecimal() for step in unit.steps)
+    numbered = is_counted([step.name for step in unit.steps])
     levels = {step.what.level for step in unit.steps if isinstance(step.what, Unit)}
     blocks = levels <= {"block", "stage"} and all(isinstance(step.what, Unit) for step in unit.steps)
     weightless = not any(isinstance(s.what, Unit) or s.what.weighted for s in unit.steps)
@@ -33,8 +42,31 @@ def is_run(unit: Unit) -> bool:
 
 
 def is_regular(unit: Unit) -> bool:
-    """Whether all blocks of a run, but for the first, are made with the same numbers."""
-    return len({_numbers(step.what) for step in unit.steps[1:]}) <= 1
+    """Whether all blocks of a run, but for the first, are made with the same numbers, and their names are counted."""
+    return pattern(unit) is not None and len({_numbers(step.what) for step in unit.steps[1:]}) <= 1
+
+
+class Pattern(NamedTuple):
+    """How the blocks of a run are called: what stands first, the first one's number, the stage's, and between."""
+
+    head: str
+    start: int
+    number: str
+    separator: str
+
+
+_NAME = re.compile(r"""([^\d"'\\{}]*)(?:(\d+)([^\d"'\\{}]+))?(\d+)""", re.ASCII)
+
+
+def pattern(unit: Unit) -> Pattern | None:
+    """What the names of a run's blocks have in common; None if they are not counted one by one."""
+    found = _NAME.fullmatch(unit.steps[0].name)
+    if not found:
+        return None
+    made = Pattern(found[1], int(found[4]), found[2] or "", found[3] or "")
+    before = f"{made.head}{int(made.number) if made.number else ''}{made.separator}"
+    counted = (f"{before}{made.start + number}" for number in range(len(unit.steps)))
+    return made if all(step.name == name for step, name in zip(unit.steps, counted, strict=True)) else None
 
 
 @lru_cache(maxsize=65_536)
@@ -45,7 +77,8 @@ def _numbers(what: Leaf | Unit) -> tuple[object, ...]:
     return tuple((step.name, _numbers(step.what)) for step in what.steps)
 
 
-def flat(unit: Unit) -> list[Step]:
+@lru_cache(maxsize=65_536)
+def flat(unit: Unit) -> tuple[Step, ...]:
     """The steps of a module with those of short sequences in their place: `downsample.0`."""
     found: list[Step] = []
     called: dict[str, str] = {}
@@ -58,7 +91,7 @@ def flat(unit: Unit) -> list[Step]:
             names = tuple(given[0] if value == "in0" else f"{step.name}.{value}" for value in inner.inputs)
             found.append(replace(inner, name=f"{step.name}.{inner.name}", inputs=names))
         called[step.name] = found[-1].name
-    return found
+    return tuple(found)
 
 
 class Skeletons:
@@ -103,7 +136,10 @@ class Skeletons:
     def _unit_key(self, unit: Unit) -> Key:
         if is_run(unit):
             kinds = self._kinds(unit)
-            return ("run", kinds) if kinds and is_regular(unit) else ("list", _numbers(unit))
+            names = pattern(unit)
+            if kinds and names and is_regular(unit):
+                return ("run", kinds, names._replace(number=str(bool(names.number))))
+            return ("list", _numbers(unit))
         level = "" if is_sequence(unit) else unit.level
         return tuple(sorted(self._wiring(unit).items())), unit.outputs, len(unit.inputs), level
 

@@ -76,7 +76,7 @@ class Unit:
 _Parts: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Item:
     """A member of a module being made: its name there, and its nodes by their names below it."""
 

@@ -176,3 +176,32 @@ def fitting(draw, simple=True):
 
 def _takes(kind, trait):
     return any(trait in part.takes for part in members(base.Block) if part.kind_name() == kind)
+
+
+@st.composite
+def varied(draw):
+    """Parts that fit, under any names and with what may be changed about them; some of it is refused."""
+    data = draw(fitting(simple=False))
+    stages = {
+        **data["stages"],
+        "overrides": draw(st.just({}) | st.dictionaries(places(), _fitting_overrides(), max_size=2)),
+    }
+    if draw(st.booleans()):
+        stages["depths"] = [draw(st.integers(1, 4)) for _ in stages["depths"]]
+    if _takes(stages["block"]["kind"], "dilation") and data["antialias"] == "none":
+        stages["output_stride"] = draw(st.none() | of(1, 2, 4, 8))
+    numbers = st.integers(1, len(stages["depths"])).map(lambda number: f"stage{number}")
+    return {
+        **data,
+        "stages": stages,
+        "input": {"channels": draw(st.integers(1, 4)), "size": draw(of(64, [64, 48]))},
+        "outputs": draw(st.just([]) | st.lists(numbers, max_size=3, unique=True)),
+        "weight_standardization": draw(st.none() | of(1e-6, 1e-5)),
+        "naming": draw(any_part(base.Naming)),
+    }
+
+
+def _fitting_overrides():
+    choices = {"block": base.Block, "shortcut": base.Shortcut, "attention": base.Attention}
+    wanted = {name: any_part(family, **FITTING) for name, family in choices.items()}
+    return st.fixed_dictionaries({}, optional=wanted)

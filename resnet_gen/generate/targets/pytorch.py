@@ -12,10 +12,12 @@ from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature
 from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
+from resnet_gen.generate.torch_names import checked, is_list, quoted, spelled
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import arguments, pooled_stages, stages_and_rest, statements
+from resnet_gen.modules.forward import FORGETFUL, arguments, pooled_stages, stages_and_rest, statements
 from resnet_gen.modules.outline import outline
-from resnet_gen.modules.tree import Chunk, Leaf
+from resnet_gen.modules.tree import Leaf
 from resnet_gen.render import render
 
 INDENT = 8
@@ -48,7 +50,7 @@ def _written(kind: Class, language: _PyTorch) -> dict[str, Any]:
             "init": signature(_function(kind), _parameters(kind), "list[nn.Module]", 0),
             "body": lines("return ", Text("", language.layers(kind), "[]"), 4),
         }
-    language.kept.clear()
+    language.begin(kind)
     forward = [] if kind.run else statements(kind, language)
     kept = [f"self.{name} = {name}" for name in sorted(language.kept)]
     outputs = len(kind.unit.outputs)
@@ -71,7 +73,7 @@ def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
     """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
     written = _written(kind, language)
     if sequence := pooled_stages(kind.unit):
-        return {**written, "features": _pooled(sequence)}
+        return {**written, "features": _pooled(language.reached(sequence))}
     halves = stages_and_rest(kind.unit)
     if halves is None:
         return {**written, "features": None}
@@ -80,18 +82,18 @@ def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
     if last != "return x":
         before.append(last.replace("return", "x =", 1))
     lines = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), language)]
-    loop = [f"for stage in {_iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
+    loop = [f"for stage in {_iterated(features.stages, language)}:", "    x = stage(x)", "    maps.append(x)"]
     return {**written, "forward": lines, "features": [*before, "maps = []", *loop, "return maps"]}
 
 
 def _pooled(sequence: str) -> list[str]:
     """The maps of stages that end in a pooling each, out of one sequence of layers."""
     layer = ["if isinstance(layer, nn.MaxPool2d):", "    maps.append(x)", "x = layer(x)"]
-    return ["maps = []", f"for layer in {_attribute(sequence)}:", *indented(layer), "return maps"]
+    return ["maps = []", f"for layer in {sequence}:", *indented(layer), "return maps"]
 
 
-def _iterated(stages: Sequence[str]) -> str:
-    names = [_attribute(name) for name in stages]
+def _iterated(stages: Sequence[str], language: _PyTorch) -> str:
+    names = [language.reached(name) for name in stages]
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
@@ -122,6 +124,17 @@ class _PyTorch:
         self.helpers: set[str] = set()
         self.kept: set[str] = set()
         """Arguments of the constructor that `forward` of the class at hand needs."""
+        self.lists: set[str] = set()
+        """Members of the class at hand that are lists."""
+
+    def begin(self, kind: Class) -> None:
+        """Another class is at hand."""
+        self.kept.clear()
+        keys: dict[str, set[str]] = {}
+        for member in filter(self.holds, kind.members):
+            first, _, rest = member.name.partition(".")
+            keys.setdefault(first, set()).add(rest.partition(".")[0])
+        self.lists = {name for name, below in keys.items() if is_list(below)}
 
     def holds(self, member: Member) -> bool:
         """Whether a member is an attribute."""
@@ -130,7 +143,14 @@ class _PyTorch:
 
     def called(self, member: Member, given: Sequence[str]) -> str:
         """`self.conv1(x)`."""
-        return f"{_attribute(member.name)}({', '.join(given)})"
+        return f"{self.reached(member.name)}({', '.join(given)})"
+
+    def reached(self, name: str) -> str:
+        """`self.conv1`; those in a list or a dictionary by their number or name: `self.convs[0]`."""
+        first, _, rest = name.partition(".")
+        if "." in rest or not spelled(first):
+            return f"self.get_submodule({quoted(name)})"
+        return f"self.{first}" + (f"[{rest if first in self.lists else quoted(rest)}]" if rest else "")
 
     def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
         """`F.relu(x, inplace=True)`."""
@@ -158,7 +178,9 @@ class _PyTorch:
 
     def either(self, member: Member, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
-        return f"{instead} if {_attribute(member.name)} is None else {there}"
+        if not spelled(member.name):
+            return f"{there} if hasattr(self, {quoted(member.name)}) else {instead}"
+        return f"{instead} if {self.reached(member.name)} is None else {there}"
 
     def _need(self, leaf: Leaf) -> None:
         if type(leaf.op) in HELPERS:
@@ -173,47 +195,55 @@ class _PyTorch:
         made: list[str] = []
         lists: dict[str, list[Member]] = {}
         for member in filter(self.holds, kind.members):
-            if "." in member.name:
-                lists.setdefault(member.name.partition(".")[0], []).append(member)
-        for member in filter(self.holds, kind.members):
-            name = member.name.partition(".")[0]
-            if "." not in member.name:
-                made += self._member(kind, member)
-            elif name in lists:
-                made += lines(f"self.{name} = ", self._list(name, lists.pop(name)), INDENT)
+            lists.setdefault(member.name.partition(".")[0], []).append(member)
+        for name, members in lists.items():
+            if members[0].name == name:
+                made += self._member(kind, members[0])
+            else:
+                rows = [(member.name.removeprefix(f"{name}."), member) for member in members]
+                made += _assigned(name, self._list(rows), INDENT)
         return made
 
     def layers(self, kind: Class) -> list[AnyText]:
         """What stands in the list of layers that a function returns."""
         found: list[AnyText] = []
-        for member in kind.members:
+        for before, member in zip((None, *kind.members), kind.members, strict=False):
             match member.what:
                 case Run() as run:
                     found += self._blocks(run)
                 case Chain() as blocks:
                     found += self._chain(blocks)
                 case other:
-                    found.append(self._made(other))
+                    found.append(self._made(other, before))
         return found
 
     def _member(self, kind: Class, member: Member) -> list[str]:
-        name, text = _attribute(member.name), self._made(member.what)
+        name, text = member.name, self._made(member.what)
         if not member.condition:
-            return lines(f"{name} = ", text, INDENT)
-        step = next(step for step in kind.unit.steps if step.name == member.name)
-        plain = member.instead in step.inputs
-        first = f"{name}: nn.Module = nn.Identity()" if plain else f"{name}: nn.Module | None = None"
-        return [first, f"if {member.condition}:", *indented(lines(f"{name} = ", text, INDENT + 4))]
+            return _assigned(name, text, INDENT)
+        step = next(step for step in kind.unit.steps if step.name == name)
+        first = [f"self.{name}: nn.Module | None = None"] if spelled(name) else []
+        if member.instead in step.inputs:
+            first = [f"self.{name}: nn.Module = nn.Identity()"] if first else _assigned(name, "nn.Identity()", INDENT)
+        return [*first, f"if {member.condition}:", *indented(_assigned(name, text, INDENT + 4))]
 
-    def _list(self, name: str, members: Sequence[Member]) -> Text:
-        keys = [member.name.removeprefix(f"{name}.") for member in members]
-        texts = [self._made(member.what) for member in members]
-        if not all(key.isdecimal() for key in keys):
-            pairs = [Pair(f'"{key}": ', text) for key, text in zip(keys, texts, strict=True)]
-            return Text("nn.ModuleDict", [Text("", pairs, "{}")])
-        if len(set(map(flat, texts))) == 1 and len(texts) > 1:
-            return Text("nn.ModuleList", [Each(texts[0], f"for _ in range({len(texts)})", starred=False)])
-        return Text("nn.ModuleList", [Text("", texts, "[]")])
+    def _list(self, members: Sequence[tuple[str, Member]]) -> Text:
+        """Members that are told apart by numbers or names, or hold others that are."""
+        groups: dict[str, list[tuple[str, Member]]] = {}
+        for name, member in members:
+            key, _, rest = name.partition(".")
+            groups.setdefault(checked(key), []).append((rest, member))
+        texts = {key: self._list(inner) if inner[0][0] else self._listed(inner[0][1]) for key, inner in groups.items()}
+        if not is_list(texts):
+            return Text("nn.ModuleDict", [Text("", [Pair(f"{quoted(k)}: ", text) for k, text in texts.items()], "{}")])
+        inside = [texts.get(str(number), "nn.Identity()") for number in range(max(map(int, texts)) + 1)]
+        if len(set(map(flat, inside))) == 1 and len(inside) > 1:
+            return Text("nn.ModuleList", [Each(inside[0], f"for _ in range({len(inside)})", starred=False)])
+        return Text("nn.ModuleList", [Text("", inside, "[]")])
+
+    def _listed(self, member: Member) -> AnyText:
+        text = self._made(member.what)
+        return Either(text, member.condition, "nn.Identity()") if member.condition else text
 
     def run(self, run: Run) -> list[str]:
         """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
@@ -224,6 +254,15 @@ class _PyTorch:
             *lines("layers: list[nn.Module] = ", Text("", self._blocks(run), "[]"), INDENT),
             *lines("", Text("super().__init__", [Text("OrderedDict", [named])]), INDENT),
         ]
+
+    def _named(self, run: Run) -> list[AnyText]:
+        """The blocks of a run that is no class of its own."""
+        if run.names.plain:
+            return self._blocks(run)
+        blocks = Text("", self._blocks(run), "[]")
+        start = [str(run.names.start)] if run.names.start else []
+        clause = f"for index, layer in {flat(Text('enumerate', [blocks, *start]))}"
+        return [Text("OrderedDict", [Each(Text("", [self._key(run.names), "layer"]), clause, starred=False)])]
 
     def _key(self, names: Names) -> str:
         number = f"{{{names.number}}}" if names.number else ""
@@ -241,25 +280,29 @@ class _PyTorch:
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
         return [self._made(run.first), Each(rest, f"for _ in range({count})")]
 
-    def _made(self, what: What) -> Text:
-        """The constructor of a member."""
+    def _made(self, what: What, before: Member | None = None) -> Text:
+        """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, Call):
             return Text(f"*{_function(what.kind)}" if what.kind.unit.spread else what.kind.name, _given(what))
         if isinstance(what, Made):
             self._need(what.leaf)
-            return Text(*_module(what))
-        return Text("nn.Sequential", self._blocks(what) if isinstance(what, Run) else self._chain(what))
+            return Text(*_module(what, fresh=before is not None and _forgotten(before)))
+        return Text("nn.Sequential", self._named(what) if isinstance(what, Run) else self._chain(what))
+
+    def _pairs(self, made: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
+        if all(spelled(name) for name, _ in made):
+            return [Pair(f"{name}=", text) for name, text in made]
+        return [Text("", [Pair(f"{quoted(name)}: ", text) for name, text in made], "{}")]
 
     def _chain(self, what: Chain) -> list[AnyText]:
         if not all(member.name.isdecimal() or isinstance(member.what, Made) for member in what.members):
-            pairs = [Pair(f"{member.name}=", self._made(member.what)) for member in what.members]
-            return [Text("OrderedDict", pairs)]
+            return [Text("OrderedDict", self._pairs([(checked(m.name), self._made(m.what)) for m in what.members]))]
         texts: list[AnyText] = []
         spread = any(isinstance(m.what, Call) and m.what.kind.unit.spread for m in what.members)
-        for member in what.members:
+        for before, member in zip((None, *what.members), what.members, strict=False):
             while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append("nn.Identity()")
-            text = self._made(member.what)
+            text = self._made(member.what, before)
             texts.append(Either(text, member.condition, "nn.Identity()") if member.condition else text)
         return texts
 
@@ -268,10 +311,10 @@ def _counted(names: Names) -> str:
     return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
 
 
-def _attribute(name: str) -> str:
-    """A member as it is reached: those in a list or a dictionary by their number or name."""
-    first, _, rest = name.partition(".")
-    return f"self.{first}" + (f"[{rest}]" if rest.isdecimal() else f'["{rest}"]' if rest else "")
+def _assigned(name: str, text: AnyText, indent: int) -> list[str]:
+    if spelled(checked(name)):
+        return lines(f"self.{name} = ", text, indent)
+    return lines("", Text("self.add_module", [quoted(name), text]), indent)
 
 
 def _given(what: Call) -> list[str]:
@@ -291,12 +334,16 @@ def _constructed(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     return [text for text, _, usual in pairs if text.partition("=")[2] != usual or not usual]
 
 
-def _module(what: Made) -> tuple[str, list[str]]:
+def _forgotten(member: Member) -> bool:
+    return isinstance(member.what, Made) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
+
+
+def _module(what: Made, *, fresh: bool) -> tuple[str, list[str]]:
     op, values = what.leaf.op, _values(what)
     if isinstance(op, ops.Activation):
         name, _, forgets = FUNCTIONS[op.function]
         slope = [repr(op.slope)] if op.sloped else []
-        return f"nn.{name}", [*slope, *(["inplace=True"] if forgets else [])]
+        return f"nn.{name}", [*slope, *(["inplace=True"] if fresh and forgets else [])]
     name, *words = {**MODULES, **IN_CHAINS}[type(op)]
     if isinstance(op, ops.Conv) and op.standardize is not None:
         return "StdConv2d", _constructed([*words, "eps={standardize}|1e-06"], values)
@@ -307,79 +354,3 @@ def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
     _, function, forgets = FUNCTIONS[op.function]
     slope = [repr(op.slope)] if op.sloped else []
     return f"{function}({', '.join([x, *slope, *(['inplace=True'] if fresh and forgets else [])])})"
-
-
-FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
-    "relu": ("ReLU", "F.relu", True),
-    "leaky_relu": ("LeakyReLU", "F.leaky_relu", True),
-    "elu": ("ELU", "F.elu", True),
-    "silu": ("SiLU", "F.silu", True),
-    "gelu": ("GELU", "F.gelu", False),
-    "mish": ("Mish", "F.mish", True),
-    "hard_swish": ("Hardswish", "F.hardswish", True),
-    "sigmoid": ("Sigmoid", "torch.sigmoid", False),
-    "hard_sigmoid": ("Hardsigmoid", "F.hardsigmoid", False),
-    "tanh": ("Tanh", "torch.tanh", False),
-}
-"""The module and the function of each activation, and whether it can overwrite what it takes."""
-
-MODULES: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Conv: (
-        "nn.Conv2d", "{in_channels}", "{out_channels}", "{kernel_size}", "stride={stride}|1", "padding={padding}|0",
-        "dilation={dilation}|1", "groups={groups}|1", "bias={bias}|True",
-    ),
-    ops.ChannelConv: ("ChannelConv", "{kernel_size}"),
-    ops.Linear: ("nn.Linear", "{in_features}", "{out_features}", "bias={bias}|True"),
-    ops.BatchNorm: ("nn.BatchNorm2d", "{channels}", "eps={eps}|1e-05"),
-    ops.GroupNorm: ("nn.GroupNorm", "{groups}", "{channels}", "eps={eps}|1e-05"),
-    ops.MaxPool: (
-        "nn.MaxPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
-        "ceil_mode={ceil}|False",
-    ),
-    ops.AvgPool: (
-        "nn.AvgPool2d", "{kernel_size}", "stride={stride}|{kernel_size}", "padding={padding}|0",
-        "ceil_mode={ceil}|False",
-    ),
-    ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
-}  # fmt: skip
-"""Operations that are attributes: the class of each, and what it is made with."""
-
-IN_CHAINS: dict[type[ops.Op], tuple[str, ...]] = {
-    ops.Flatten: ("nn.Flatten",),
-    ops.GlobalAvgPool: ("nn.AdaptiveAvgPool2d", "1"),
-    ops.GlobalMaxPool: ("nn.AdaptiveMaxPool2d", "1"),
-    ops.Subsample: ("nn.MaxPool2d", "1", "{stride}"),
-    ops.PadMap: ("nn.ZeroPad2d", "({before}, {after}, {before}, {after})"),
-    ops.PadChannels: ("PadChannels", "{out_channels} - {in_channels}"),
-}
-"""The same of what is a function elsewhere."""
-
-OPERATIONS: dict[type[ops.Op], str] = {
-    ops.Add: "{0} + {1}",
-    ops.Mul: "{0} * {1}",
-    ops.OneMinus: "1 - {0}",
-    ops.Softmax: "F.softmax({0}, dim=1)",
-    ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
-    ops.Flatten: "torch.flatten({0}, 1)",
-    ops.AsMap: "{0}[:, :, None, None]",
-    ops.Concat: "torch.cat([{all}], dim={dim})",
-    ops.TakeChannels: "{0}[:, {start}:{stop}]",
-    Chunk: "{0}.chunk({parts}, dim=1)",
-    ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
-    ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
-    ops.SumPositions: "{0}.sum((2, 3), keepdim=True)",
-    ops.ChannelMean: "{0}.mean(1, keepdim=True)",
-    ops.ChannelMax: "{0}.amax(1, keepdim=True)",
-    ops.PadMap: "F.pad({0}, ({before}, {after}, {before}, {after}))",
-    ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {out_channels} - {in_channels}))",
-    ops.Subsample: "{0}[:, :, :: {stride}, :: {stride}]",
-}
-"""Operations that are expressions of what they take."""
-
-HELPERS: dict[type[ops.Op], str] = {
-    ops.ChannelConv: "ChannelConv",
-    ops.BlurPool: "BlurPool2d",
-    ops.SplitSoftmax: "split_softmax",
-    ops.PadChannels: "PadChannels",
-}
-"""What torch has no class or function for: written into the module."""
