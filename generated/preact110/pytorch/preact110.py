@@ -56,7 +56,7 @@ class PreactBasicBlock(nn.Module):
         )
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.shortcut: nn.Module = nn.Identity()
+        self.shortcut: nn.Module | None = None
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
                 nn.MaxPool2d(1, stride),
@@ -64,10 +64,11 @@ class PreactBasicBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm1(x), inplace=True)
-        y = F.relu(self.norm2(self.conv1(x)), inplace=True)
-        y = self.conv2(y)
-        out: Tensor = y + self.shortcut(x)
+        y = F.relu(self.norm1(x), inplace=True)
+        z = F.relu(self.norm2(self.conv1(y)), inplace=True)
+        z = self.conv2(z)
+        shortcut: Tensor = x if self.shortcut is None else self.shortcut(y)
+        out: Tensor = z + shortcut
         return out
 
 
