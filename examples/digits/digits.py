@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def data() -> tuple[Part, Part]:
 def command(*arguments: object) -> None:
     """Run the command as one would type it, with what it prints on stderr; leaves with its exit code if not 0."""
     words = [str(argument) for argument in arguments]
-    say(f"\n$ resnet-gen {' '.join(words)}")
+    say(f"\n$ resnet-gen {shlex.join(words)}")
     code = subprocess.run([sys.executable, "-m", "resnet_gen", *words], stdout=sys.stderr, check=False).returncode
     if code:
         sys.exit(code)
