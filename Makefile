@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH := .venv-bench
 
-.PHONY: demo test coverage parity parity-pytorch test-torch long lint types check counters bench generated clean
+.PHONY: demo test coverage parity parity-pytorch test-torch long lint types check counters bench example-digits generated clean
 .DELETE_ON_ERROR:
 
 $(INSTALLED): pyproject.toml
@@ -65,5 +65,14 @@ bench: $(BENCH)/.installed  ## ratios against torch.onnx.export, side by side, i
 	$(BENCH)/bin/python -m benchmarks
 	$(BENCH)/bin/python -m benchmarks.generated_torch
 
+EXAMPLES := .venv-examples
+$(EXAMPLES)/.installed: pyproject.toml benchmarks/requirements.txt
+	$(PYTHON) -m venv $(EXAMPLES)
+	$(EXAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --constraint benchmarks/requirements.txt --editable '.[examples]'
+	@touch $@
+
+example-digits: $(EXAMPLES)/.installed  ## from a spec to a trained, quantized, served network: examples/digits
+	$(EXAMPLES)/bin/python examples/digits/digits.py
+
 clean:
-	rm -rf $(VENV) $(BENCH) build dist
+	rm -rf $(VENV) $(BENCH) $(EXAMPLES) build dist

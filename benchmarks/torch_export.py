@@ -9,7 +9,9 @@ import torch
 
 
 def declare_missing_operators() -> None:
-    """Beside a CPU torch, torchvision's wheel lacks its own operators, which a ResNet never calls."""
+    """Beside a CPU torch, torchvision's wheel lacks its own operators, which a ResNet never calls; once a process."""
+    if "_kept" in globals():
+        return
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
