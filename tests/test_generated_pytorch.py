@@ -98,7 +98,7 @@ BROKEN = {
     "a name is another": ("self.fc", "self.classifier"),
     "the number of blocks is another": ("blocks=6", "blocks=5"),
     "what is read later is overwritten": ("self.bn1(self.conv1(x))", "self.bn1(self.conv1(F.relu(x, inplace=True)))"),
-    "a result that a gradient needs is overwritten": ("return F.relu(y, inplace=True)", "y = F.relu(y)\n        y += y\n        return y"),
+    "what a gradient needs is overwritten": ("return F.relu(y, inplace=True)", "y = F.relu(y); y += y; return y"),
     "an argument is none of PyTorch's": ("nn.MaxPool2d(3, stride=2, padding=1)", "nn.MaxPool2d(3, stride=2, pad=1)"),
     "a function is none of PyTorch's": ("F.adaptive_avg_pool2d(", "F.global_avg_pool2d("),
     "padding is left out of pooling": ("nn.MaxPool2d(3, stride=2, padding=1)", "nn.MaxPool2d(3, stride=2)"),
