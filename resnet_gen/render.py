@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(c_string=c_string, docstring=_docstring, json=json_text, markdown=markdown, shape=_shape)
+    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown, shape=batch)
     return environment.get_template(template).render(**values)
 
 
@@ -56,11 +56,6 @@ def markdown(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
-def _docstring(text: str) -> str:
-    """A text as it may stand in a Python docstring."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _shape(shape: tuple[int, ...]) -> str:
+def batch(shape: tuple[int, ...]) -> str:
     """The shape of a batch: `(N, 3, 224, 224)`."""
     return f"(N, {', '.join(map(str, shape))})"

@@ -98,14 +98,29 @@ def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -
 
 def docstring(text: str, indent: int = 4) -> list[str]:
     """A class's docstring: what it is, and in a paragraph of its own the source that is named in brackets."""
-    text = text.replace("\\", "\\\\").replace('"', '\\"')
     found = re.fullmatch(r"(.*) \(([^()]*\d{4}[^()]*)\)\.", text)
-    paragraphs = [f"{found[1]}.", f"{found[2]}."] if found else [text]
-    one = f'"""{text}"""'
-    if indent + len(one) <= WIDTH:
-        return [one]
-    wrapped = [textwrap.wrap(paragraph, WIDTH - indent - 3) for paragraph in paragraphs]
-    return [f'"""{wrapped[0][0]}', *wrapped[0][1:], *(line for more in wrapped[1:] for line in ("", *more)), '"""']
+    whole = indent + len(text) + 6 <= WIDTH
+    return paragraphs([[text]] if whole or not found else [[f"{found[1]}."], [f"{found[2]}."]], indent)
+
+
+def quotable(text: str) -> str:
+    """A text as it may stand in a docstring, on one line; what no editor shows is escaped."""
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
+
+
+def paragraphs(texts: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
+    """A docstring of paragraphs, whose sentences begin a line each and take as many as they need."""
+    if sum(map(len, texts)) == 1:
+        one = f'"""{quotable(texts[0][0])}"""'
+        if indent + len(one) <= WIDTH:
+            return [one]
+    found: list[str] = []
+    for paragraph in texts:
+        found += [""] if found else []
+        for sentence in paragraph:
+            found += textwrap.wrap(quotable(sentence), WIDTH - indent - 3, break_on_hyphens=False)
+    return [f'"""{found[0]}', *found[1:], '"""']
 
 
 def indented(block: Sequence[str]) -> list[str]:

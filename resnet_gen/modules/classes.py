@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import TypeAlias
 
 from resnet_gen.modules.expressions import COUNT, PRESENT, Arguments, Column, Parameter, Slot, Values, fitted, told
@@ -311,7 +311,7 @@ class Namer:
         if setting == PRESENT:
             wished = slot[-1]
         spare = "_".join(word for word in slot if word != "first")
-        return next(word for word in chain(_words(wished), _words(spare)) if word not in taken)
+        return next(word for word in chain(islice(_words(wished), 1), _words(spare)) if word not in taken)
 
     def _channels(self, slot: Slot, values: Values) -> str:
         into, out = _agree(values, self._entering), _agree(values, self._leaving)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Sequence
 from inspect import cleandoc
@@ -19,7 +20,7 @@ RESERVED = ("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "
 
 def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
     """Give every class a name of its own, and what its docstring says."""
-    taken = set(RESERVED)
+    taken = {*RESERVED, *keyword.kwlist}
     for kind in reversed(classes):
         part = _part(kind.unit, loaded)
         name = _spelled(loaded) if kind.unit.level == "network" else _name(kind.unit, part)

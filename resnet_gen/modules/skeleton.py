@@ -139,7 +139,7 @@ class Skeletons:
             names = pattern(unit)
             if kinds and names and is_regular(unit):
                 return ("run", kinds, names._replace(number=str(bool(names.number))))
-            return ("list", _numbers(unit))
+            return ("list", tuple(sorted(self._wiring(unit).items())))
         level = "" if is_sequence(unit) else unit.level
         return tuple(sorted(self._wiring(unit).items())), unit.outputs, len(unit.inputs), level
 

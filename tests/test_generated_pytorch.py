@@ -1,0 +1,154 @@
+"""Generated PyTorch is the specification's network: run with a stand-in for torch that records the graph."""
+
+import ast
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from resnet_gen.generate.base import Subject, generated
+from resnet_gen.graph import live
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.plan import plan
+from resnet_gen.problems import Refused
+from resnet_gen.resources import shipped_specs
+from tests.standin.compare import is_the_network, same, with_channels, with_classes, with_outputs
+from tests.standin.run import executed, network, traced
+from tests.standin.tensor import InPlaceError
+
+LARGEST = ("cifar-resnet1202", "preact1001", "resnest269e", "resnetrs420", "resnetrs350", "resnest200e", "seresnet200d")
+"""The specifications that take longest; others of their families stand for them."""
+EVERY = [pytest.param(name, marks=pytest.mark.long) if name in LARGEST else name for name in shipped_specs()]
+
+
+def source(loaded):
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    return text
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("generated")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_it_is_the_network_of_the_specification_with_its_names_and_shapes(name, folder):
+    loaded = load(name)
+    text = source(loaded)
+    (folder / f"{name.replace('-', '_')}.py").write_text(text, encoding="utf-8")
+    assert isinstance(ast.parse(text), ast.Module)
+    assert max(map(len, text.splitlines())) <= 88
+    names = is_the_network(text, loaded)
+    other(names, loaded)
+
+
+def other(names, loaded):
+    """The same source for other numbers of classes and channels, and its stages' maps."""
+    if "classes" in type(loaded.spec.head).model_fields:
+        wanted = lower(with_classes(loaded, 7))
+        same(traced(network(names, classes=7), wanted.input.shape), wanted)
+    wanted = lower(with_channels(loaded, 1))
+    same(traced(network(names, in_channels=1), wanted.input.shape), wanted)
+    if hasattr(network(names), "forward_features"):
+        outputs = [f"stage{stage.number + 1}" for stage in plan(loaded)]
+        every = lower(with_outputs(loaded, outputs))
+        wanted = live(replace(every, outputs=every.outputs[: len(outputs)]))
+        same(live(traced(network(names), wanted.input.shape, "forward_features")), wanted)
+
+
+def test_stages_that_follow_each_other_give_their_maps():
+    """What has no such method has several outputs, or no stages that its names tell apart."""
+    without = [name for name in ("resnet50", "vgg16_bn", "preact110", "regnet_y_400mf") if not has_features(name)]
+    assert without == []
+
+
+def has_features(name):
+    return "forward_features" in source(load(name))
+
+
+def test_the_same_specification_gives_the_same_bytes():
+    for name in ("resnet50", "resnest50d", "cbam-resnet50"):
+        assert source(load(name)) == source(load(name))
+
+
+def test_resnet50_is_at_most_150_lines():
+    assert len(source(load("resnet50")).splitlines()) <= 150
+
+
+def test_ruff_finds_nothing_and_changes_nothing_with_its_defaults(folder):
+    """All that the tests above have written; where this one runs alone, a few."""
+    for name in ("resnet50", "resnest50d", "alphago-zero-20", "vgg11"):
+        (folder / f"{name.replace('-', '_')}.py").write_text(source(load(name)), encoding="utf-8")
+    for command in (["check"], ["format", "--check", "--diff"]):
+        run = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(folder)]
+        found = subprocess.run(run, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stdout + found.stderr
+
+
+BROKEN = {
+    "a relu is dropped": ("y = F.relu(self.bn2(self.conv2(y)), inplace=True)", "y = self.bn2(self.conv2(y))"),
+    "operands are exchanged": ("torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)", "F.adaptive_avg_pool2d(x, 1)"),
+    "a padding is forgotten": ("stride=stride, padding=1, bias=False)", "stride=stride, bias=False)"),
+    "a stride is forgotten": ("Stage(256, 128, blocks=4, stride=2)", "Stage(256, 128, blocks=4)"),
+    "a condition is wrong": ("if stride != 1 or in_channels != 4 * width:", "if stride != 1:"),
+    "a bias is added": ("nn.Conv2d(in_channels, width, 1, bias=False)", "nn.Conv2d(in_channels, width, 1)"),
+    "an eps is another": ("self.bn1 = nn.BatchNorm2d(64)", "self.bn1 = nn.BatchNorm2d(64, eps=1e-3)"),
+    "a name is another": ("self.fc", "self.classifier"),
+    "the number of blocks is another": ("blocks=6", "blocks=5"),
+    "what is read later is overwritten": ("self.bn1(self.conv1(x))", "self.bn1(self.conv1(F.relu(x, inplace=True)))"),
+    "what a gradient needs is overwritten": ("return F.relu(y, inplace=True)", "y = F.relu(y); y += y; return y"),
+    "an argument is none of PyTorch's": ("nn.MaxPool2d(3, stride=2, padding=1)", "nn.MaxPool2d(3, stride=2, pad=1)"),
+    "a function is none of PyTorch's": ("F.adaptive_avg_pool2d(", "F.global_avg_pool2d("),
+    "padding is left out of pooling": ("nn.MaxPool2d(3, stride=2, padding=1)", "nn.MaxPool2d(3, stride=2)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), BROKEN.values(), ids=BROKEN)
+def test_a_module_that_is_another_network_is_noticed(old, new):
+    loaded = load("resnet50")
+    text = source(loaded)
+    assert old in text
+    with pytest.raises((AssertionError, InPlaceError, Refused, TypeError, AttributeError)):
+        is_the_network(text.replace(old, new), loaded)
+
+
+UNSAFE = {
+    "the input": "return F.relu(x, inplace=True)",
+    "a sigmoid's result": "y = torch.sigmoid(x)\n        y += x\n        return y",
+    "a softmax's result": "y = F.softmax(torch.flatten(x, 1), dim=1)\n        return F.relu(y, inplace=True)",
+    "what a product needs": "y = x + x\n        z = y * x\n        y += x\n        return z",
+    "what a convolution takes": "y = x + x\n        z = self.conv(y)\n        y += x\n        return z",
+    "a view": "y = x + x\n        z, w = y.chunk(2, dim=1)\n        z += w\n        return z",
+    "what a view shows": "y = x + x\n        z = y[:, 0:1]\n        y += x\n        return z + z",
+}
+
+
+@pytest.mark.parametrize("body", UNSAFE.values(), ids=UNSAFE)
+def test_work_in_place_on_what_is_needed_is_noticed(body):
+    with pytest.raises(InPlaceError):
+        of_body(body)
+
+
+def of_body(body):
+    return traced(network(executed(MODULE.format(body))), (2, 4, 4))
+
+
+MODULE = """import torch
+import torch.nn.functional as F
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x):
+        {}
+"""
+
+
+def test_work_in_place_on_what_nobody_needs_is_recorded():
+    graph = of_body("y = self.conv(x)\n        y += x\n        return F.relu(y, inplace=True)")
+    assert [type(node.op).__name__ for node in graph.nodes] == ["Conv", "Add", "Activation"]
