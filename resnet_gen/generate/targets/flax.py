@@ -132,7 +132,7 @@ def _batch_norm(op: ops.BatchNorm, a: Settings) -> tuple[str, list[str]]:
 
 _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] = {
     ops.Conv: _conv,
-    ops.ChannelConv: lambda op, a: ("ChannelConv", [a["kernel_size"], RNGS]),
+    ops.ChannelConv: lambda _, a: ("ChannelConv", [a["kernel_size"], RNGS]),
     ops.Linear: lambda op, a: (
         "nnx.Linear",
         [a["in_features"], a["out_features"], *([] if op.bias else ["use_bias=False"]), RNGS],
@@ -141,16 +141,24 @@ _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] =
     ops.GroupNorm: lambda op, a: ("nnx.GroupNorm", [a["channels"], a["groups"], f"epsilon={op.eps!r}", RNGS]),
     ops.MaxPool: _pool,
     ops.AvgPool: _pool,
-    ops.BlurPool: lambda op, a: ("BlurPool2d", [f"stride={a['stride']}"]),
+    ops.BlurPool: lambda _, a: ("BlurPool2d", [f"stride={a['stride']}"]),
 }
 """Operations that are attributes, and how each is made."""
 
 
 def _operation(leaf: Leaf, given: Sequence[str], arguments: Settings) -> str:
-    if isinstance(leaf.op, ops.Activation):
-        function, *settings = _function(leaf.op)
-        return f"{function}({', '.join([given[0], *settings])})"
-    return _OPERATIONS[type(leaf.op)](leaf.op, [_atom(text) for text in given], arguments)
+    match leaf.op:
+        case ops.Activation() as op:
+            function, *settings = _function(op)
+            return f"{function}({', '.join([given[0], *settings])})"
+        case ops.Concat(axis):
+            return f"jnp.concatenate([{', '.join(given)}], axis={axis or 3})"
+        case ops.Flatten():
+            return _flattened(given[0])
+        case ops.Subsample():
+            return _strided(given[0], arguments["stride"])
+        case op:
+            return _OPERATIONS[type(op)].format(*map(_atom, given), op=op, **arguments)
 
 
 def _atom(text: str) -> str:
@@ -169,23 +177,21 @@ def _strided(x: str, stride: str) -> str:
     return f"{x}[:, {step}, {step}]"
 
 
-_OPERATIONS: dict[type[ops.Op], Callable[[Any, Sequence[str], Settings], str]] = {
-    ops.Add: lambda op, x, a: f"{x[0]} + {x[1]}",
-    ops.Mul: lambda op, x, a: f"{x[0]} * {x[1]}",
-    ops.OneMinus: lambda op, x, a: f"1 - {x[0]}",
-    ops.Softmax: lambda op, x, a: f"nnx.softmax({x[0]})",
-    ops.SplitSoftmax: lambda op, x, a: f"split_softmax({x[0]}, {a['splits']}, {a['groups']})",
-    ops.Flatten: lambda op, x, a: _flattened(x[0]),
-    ops.AsMap: lambda op, x, a: f"{x[0]}[:, None, None, :]",
-    ops.Concat: lambda op, x, a: f"jnp.concatenate([{', '.join(x)}], axis={op.axis or 3})",
-    ops.TakeChannels: lambda op, x, a: f"{x[0]}[..., {a['start']}:{a['stop']}]",
-    Chunk: lambda op, x, a: f"jnp.split({x[0]}, {op.parts}, axis=3)",
-    ops.GlobalAvgPool: lambda op, x, a: f"{x[0]}.mean((1, 2), keepdims=True)",
-    ops.GlobalMaxPool: lambda op, x, a: f"{x[0]}.max((1, 2), keepdims=True)",
-    ops.SumPositions: lambda op, x, a: f"{x[0]}.sum((1, 2), keepdims=True)",
-    ops.ChannelMean: lambda op, x, a: f"{x[0]}.mean(3, keepdims=True)",
-    ops.ChannelMax: lambda op, x, a: f"{x[0]}.max(3, keepdims=True)",
-    ops.PadMap: lambda op, x, a: f"pad_map({x[0]}, {a['before']}, {a['after']})",
-    ops.PadChannels: lambda op, x, a: f"pad_channels({x[0]}, {a['out_channels']})",
-    ops.Subsample: lambda op, x, a: _strided(x[0], a["stride"]),
+_OPERATIONS: dict[type[ops.Op], str] = {
+    ops.Add: "{0} + {1}",
+    ops.Mul: "{0} * {1}",
+    ops.OneMinus: "1 - {0}",
+    ops.Softmax: "nnx.softmax({0})",
+    ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
+    ops.AsMap: "{0}[:, None, None, :]",
+    ops.TakeChannels: "{0}[..., {start}:{stop}]",
+    Chunk: "jnp.split({0}, {op.parts}, axis=3)",
+    ops.GlobalAvgPool: "{0}.mean((1, 2), keepdims=True)",
+    ops.GlobalMaxPool: "{0}.max((1, 2), keepdims=True)",
+    ops.SumPositions: "{0}.sum((1, 2), keepdims=True)",
+    ops.ChannelMean: "{0}.mean(3, keepdims=True)",
+    ops.ChannelMax: "{0}.max(3, keepdims=True)",
+    ops.PadMap: "pad_map({0}, {before}, {after})",
+    ops.PadChannels: "pad_channels({0}, {out_channels})",
 }
+"""Operations that need no module, with places for what they take and their settings."""
