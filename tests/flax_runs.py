@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import ModuleType
@@ -81,6 +82,7 @@ def off(reference: str) -> float:
 
 def main(wanted: list[str]) -> int:
     """Compare all, or those whose names hold one of the words; returns how many are too far off."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiling takes longer than computing
     import jax
 
     failed = 0

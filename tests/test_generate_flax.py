@@ -1,6 +1,7 @@
 """`generate --to flax`: source that is well formed of every network; with jax and flax installed, what it computes."""
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -71,7 +72,6 @@ def source(name, *settings):
 def test_every_network_is_one_file_that_compiles(name):
     text = source(name)
     tree = ast.parse(text)
-    assert text == source(name)
     *_, network, load_function = tree.body
     assert isinstance(network, ast.ClassDef)
     assert load_function.name == "load"
@@ -94,9 +94,30 @@ def test_ruff_has_nothing_to_say(arguments, sources):
     assert found.returncode == 0, found.stdout
 
 
-def test_names_that_are_taken_are_not_given_to_classes():
-    classes = [node.name for node in ast.parse(source("resnest50d")).body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == len(set(classes))
+def test_a_file_is_the_same_in_every_process():
+    code = "import sys; from tests.test_generate_flax import source; print(*map(source, sys.argv[1:]))"
+    names = ["resnest50d_4s2x40d", "regnet_y_400mf", "alphago-zero-20"]
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code, *names],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(found) == 1
+    assert found.pop().count("\nclass ") > 20
+
+
+@pytest.mark.parametrize("name", ["resnest50d", "legacy_seresnet18", "skresnet18"])
+def test_no_two_things_of_a_file_have_one_name(name):
+    body = ast.parse(source(name)).body
+    names = [node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    names += [alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    names += [node.targets[0].id for node in body if isinstance(node, ast.Assign)]
+    assert len(names) == len(set(names))
 
 
 @pytest.fixture

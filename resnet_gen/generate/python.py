@@ -43,6 +43,7 @@ class Python(ABC):
 
     def __init__(self) -> None:
         self.helpers: set[str] = set()
+        """What the file needs that the framework does not have."""
         self.kept: set[str] = set()
         """Arguments of the constructor that `forward` of the class at hand needs."""
 

@@ -16,7 +16,7 @@ from resnet_gen.plan import fits
 
 RESERVED = (
     *("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels"),
-    *("Array", "ArrayLike", "Callable", "DTypeLike", "Iterator", "Layer", "Mapping", "Sequential"),
+    *("Array", "ArrayLike", "Callable", "DTypeLike", "Iterator", "Function", "Mapping", "Sequential", "Window"),
 )
 """Names that generated source has another use for."""
 

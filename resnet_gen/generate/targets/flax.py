@@ -45,7 +45,7 @@ def _last(shape: Shape) -> Shape:
 class _Flax(Python):
     """How Flax NNX writes what a class is made of and does."""
 
-    tensor, module, layer = "Array", "nnx.Module", "Layer"
+    tensor, module, layer = "Array", "nnx.Module", "Function"
     sequence, listed, mapped = "Sequential", "nnx.List", "nnx.Dict"
     identity, call = "nnx.identity", "__call__"
     handed = (RNGS,)
@@ -76,7 +76,7 @@ class _Flax(Python):
 
     def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
         """A member is made once: NNX does not let another kind of value take its place."""
-        kind, instead = ("Layer", self.identity) if handed_on else ("Layer | None", "None")
+        kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
         there = indented(lines(f"{name}: {kind} = ", made, INDENT + 4))
         return [f"if {condition}:", *there, "else:", f"    {name} = {instead}"]
 
