@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Either, Pair, flat, indented, lines, signature
+from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import arguments, stages_and_rest, statements
+from resnet_gen.generate.python import INDENT, Python, Settings, besides
+from resnet_gen.modules.classes import Made, Member
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
 from resnet_gen.render import render
-
-Settings = dict[str, str]
-
-INDENT = 8
-"""Of what stands in a method."""
 
 
 def files(subject: Subject) -> dict[str, str]:
@@ -32,55 +25,12 @@ def files(subject: Subject) -> dict[str, str]:
     body = render(
         "pytorch/classes.py.jinja",
         subject=subject,
-        classes=[_written(kind, language) for kind in inner],
-        network=_network(network, language),
+        classes=[language.written(kind) for kind in inner],
+        network=language.network(network),
         fills=sorted(_fills(subject)),
         helpers=language.helpers,
     )
     return {f"{subject.module}.py": render("pytorch/module.py.jinja", subject=subject, body=body)}
-
-
-def _written(kind: Class, language: _PyTorch) -> dict[str, Any]:
-    """A class in the words of the template."""
-    language.kept.clear()
-    forward = [] if kind.run else statements(kind, language)
-    kept = [f"self.{name} = {name}" for name in sorted(language.kept)]
-    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
-    parameters = [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
-    outputs = len(kind.unit.outputs)
-    return {
-        "name": kind.name,
-        "doc": kind.doc,
-        "base": "nn.Sequential" if kind.run else "nn.Module",
-        "init": signature("__init__", ["self", *parameters], "None"),
-        "body": language.run(kind.run) if kind.run else [*kept, *language.members(kind)],
-        "call": signature("forward", ["self", *(f"{name}: Tensor" for name in arguments(kind.unit))], _type(outputs)),
-        "forward": forward,
-    }
-
-
-def _type(outputs: int) -> str:
-    return "Tensor" if outputs == 1 else f"tuple[{', '.join(['Tensor'] * outputs)}]"
-
-
-def _network(kind: Class, language: _PyTorch) -> dict[str, Any]:
-    """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
-    written = _written(kind, language)
-    halves = stages_and_rest(kind.unit)
-    if halves is None:
-        return {**written, "features": None, "stages": 0}
-    features, rest = halves
-    *before, last = statements(replace(kind, unit=features.before), language)
-    if last != "return x":
-        before.append(last.replace("return", "x =", 1))
-    lines = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), language)]
-    loop = [f"for stage in {_iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
-    return {**written, "forward": lines, "features": [*before, "maps = []", *loop, "return maps"]}
-
-
-def _iterated(stages: Sequence[str]) -> str:
-    names = [_attribute(name) for name in stages]
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def _fills(subject: Subject) -> set[tuple[str, float]]:
@@ -89,27 +39,16 @@ def _fills(subject: Subject) -> set[tuple[str, float]]:
     return {(n.name, n.op.bias_fill) for n in graph.nodes if isinstance(n.op, ops.Conv) and n.op.bias_fill}
 
 
-def _parameter(name: str, setting: str, default: int | None) -> str:
-    kind = "bool" if setting == "present" else "int"
-    return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
+class _PyTorch(Python):
+    """How PyTorch writes what a class is made of and does."""
 
+    tensor, module, layer = "Tensor", "nn.Module", "nn.Module"
+    sequence, listed, mapped = "nn.Sequential", "nn.ModuleList", "nn.ModuleDict"
+    identity, call = "nn.Identity()", "forward"
 
-class _PyTorch:
-    """How PyTorch writes what a class does."""
-
-    def __init__(self) -> None:
-        self.helpers: set[str] = set()
-        self.kept: set[str] = set()
-        """Arguments of the constructor that `forward` of the class at hand needs."""
-
-    def holds(self, member: Member) -> bool:
-        """Whether a member is an attribute."""
-        made = member.what
-        return not isinstance(made, Made) or bool(member.condition) or type(made.leaf.op) in _MODULES
-
-    def called(self, member: Member, given: Sequence[str]) -> str:
-        """`self.conv1(x)`."""
-        return f"{_attribute(member.name)}({', '.join(given)})"
+    def lasting(self, op: ops.Op) -> bool:
+        """Whether an operation is a module that its class holds."""
+        return type(op) in _MODULES
 
     def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
         """`F.relu(x, inplace=True)`."""
@@ -118,20 +57,25 @@ class _PyTorch:
         if isinstance(leaf.op, ops.Activation):
             return _activation(leaf.op, given[0], fresh)
         self._need(leaf)
-        return _OPERATIONS[type(leaf.op)](leaf.op, given, {k: self._kept(t) for k, t in member.what.arguments.items()})
+        return _OPERATIONS[type(leaf.op)](leaf.op, given, self.keep(member.what))
 
-    def _kept(self, text: str) -> str:
-        """An expression of a constructor's arguments, of which `forward` needs what it names."""
-        self.kept.update(re.findall(r"[a-z]\w*", text))
-        return re.sub(r"([a-z]\w*)", r"self.\1", text)
+    def constructed(self, what: Made) -> AnyText:
+        """`nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)`."""
+        self._need(what.leaf)
+        return Text(*_module(what))
 
-    def declared(self, name: str, text: str, *, plain: bool) -> str:
-        """A variable's first assignment; what a module returns has no type that mypy knows."""
-        return f"{name} = {text}" if plain else f"{name}: Tensor = {text}"
+    def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
+        """A member that is replaced where it is there."""
+        first = f"{name}: nn.Module = nn.Identity()" if handed_on else f"{name}: nn.Module | None = None"
+        return [first, f"if {condition}:", *indented(lines(f"{name} = ", made, INDENT + 4))]
 
-    def either(self, member: Member, there: str, instead: str) -> str:
-        """What a member makes of a value, or another value where it is not there."""
-        return f"{instead} if {_attribute(member.name)} is None else {there}"
+    def named(self, members: Mapping[str, AnyText]) -> list[AnyText]:
+        """`OrderedDict(conv=nn.Conv2d(...))`."""
+        return [Text("OrderedDict", [Pair(f"{name}=", text) for name, text in members.items()])]
+
+    def counted(self, key: str, clause: str) -> AnyText:
+        """`OrderedDict((f"block{index}", layer) for index, layer in enumerate(layers))`."""
+        return Text("OrderedDict", [Each(Text("", [key, "layer"]), clause, starred=False)])
 
     def _need(self, leaf: Leaf) -> None:
         if type(leaf.op) in _HELPERS:
@@ -140,97 +84,6 @@ class _PyTorch:
             self.helpers.add("ZeroMaxPool2d")
         if isinstance(leaf.op, ops.Conv) and leaf.op.standardize is not None:
             self.helpers.add("StdConv2d")
-
-    def members(self, kind: Class) -> list[str]:
-        """The lines that make a class's members."""
-        made: list[str] = []
-        lists: dict[str, list[Member]] = {}
-        for member in filter(self.holds, kind.members):
-            if "." in member.name:
-                lists.setdefault(member.name.partition(".")[0], []).append(member)
-        for member in filter(self.holds, kind.members):
-            name = member.name.partition(".")[0]
-            if "." not in member.name:
-                made += self._member(kind, member)
-            elif name in lists:
-                made += lines(f"self.{name} = ", self._list(name, lists.pop(name)), INDENT)
-        return made
-
-    def _member(self, kind: Class, member: Member) -> list[str]:
-        name, text = _attribute(member.name), self._made(member.what)
-        if not member.condition:
-            return lines(f"{name} = ", text, INDENT)
-        step = next(step for step in kind.unit.steps if step.name == member.name)
-        plain = member.instead in step.inputs
-        first = f"{name}: nn.Module = nn.Identity()" if plain else f"{name}: nn.Module | None = None"
-        return [first, f"if {member.condition}:", *indented(lines(f"{name} = ", text, INDENT + 4))]
-
-    def _list(self, name: str, members: Sequence[Member]) -> Text:
-        keys = [member.name.removeprefix(f"{name}.") for member in members]
-        texts = [self._made(member.what) for member in members]
-        if not all(key.isdecimal() for key in keys):
-            pairs = [Pair(f'"{key}": ', text) for key, text in zip(keys, texts, strict=True)]
-            return Text("nn.ModuleDict", [Text("", pairs, "{}")])
-        if len(set(map(flat, texts))) == 1 and len(texts) > 1:
-            return Text("nn.ModuleList", [Each(texts[0], f"for _ in range({len(texts)})", starred=False)])
-        return Text("nn.ModuleList", [Text("", texts, "[]")])
-
-    def run(self, run: Run) -> list[str]:
-        """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
-        if run.names.plain:
-            return lines("", Text("super().__init__", self._blocks(run)), INDENT)
-        named = Each(Text("", [self._key(run.names), "layer"]), f"for {_counted(run.names)}", starred=False)
-        return [
-            *lines("layers: list[nn.Module] = ", Text("", self._blocks(run), "[]"), INDENT),
-            *lines("", Text("super().__init__", [Text("OrderedDict", [named])]), INDENT),
-        ]
-
-    def _key(self, names: Names) -> str:
-        number = f"{{{names.number}}}" if names.number else ""
-        return f'f"{names.head}{number}{names.separator}{{index}}"'
-
-    def _blocks(self, run: Run) -> list[AnyText]:
-        rest = self._made(run.rest)
-        if run.first is None:
-            return [Each(rest, f"for _ in range({run.count})")]
-        count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
-        return [self._made(run.first), Each(rest, f"for _ in range({count})")]
-
-    def _made(self, what: What) -> Text:
-        """The constructor of a member."""
-        if isinstance(what, Call):
-            return Text(what.kind.name, _given(what))
-        if isinstance(what, Made):
-            self._need(what.leaf)
-            return Text(*_module(what))
-        return Text("nn.Sequential", self._blocks(what) if isinstance(what, Run) else self._chain(what))
-
-    def _chain(self, what: Chain) -> list[AnyText]:
-        if not all(member.name.isdecimal() or isinstance(member.what, Made) for member in what.members):
-            pairs = [Pair(f"{member.name}=", self._made(member.what)) for member in what.members]
-            return [Text("OrderedDict", pairs)]
-        texts: list[AnyText] = []
-        for member in what.members:
-            while member.name.isdecimal() and len(texts) < int(member.name):
-                texts.append("nn.Identity()")
-            text = self._made(member.what)
-            texts.append(Either(text, member.condition, "nn.Identity()") if member.condition else text)
-        return texts
-
-
-def _counted(names: Names) -> str:
-    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
-
-
-def _attribute(name: str) -> str:
-    """A member as it is reached: those in a list or a dictionary by their number or name."""
-    first, _, rest = name.partition(".")
-    return f"self.{first}" + (f"[{rest}]" if rest.isdecimal() else f'["{rest}"]' if rest else "")
-
-
-def _given(what: Call) -> list[str]:
-    named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
-    return [text if p.positional else f"{p.name}={text}" for p, text in named]
 
 
 def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
@@ -258,12 +111,8 @@ _FUNCTIONS: dict[ops.Function, tuple[str, bool]] = {
 """The function of each activation, and whether it can overwrite what it takes."""
 
 
-def _default(arguments: Settings, **defaults: str) -> list[str]:
-    return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
-
-
 def _conv(op: ops.Conv, a: Settings) -> tuple[str, list[str]]:
-    rest = _default(a, stride="1", padding="0", dilation="1", groups="1")
+    rest = besides(a, stride="1", padding="0", dilation="1", groups="1")
     rest += [] if op.bias else ["bias=False"]
     texts = [a["in_channels"], a["out_channels"], a["kernel_size"], *rest]
     if op.standardize is not None:
@@ -273,7 +122,7 @@ def _conv(op: ops.Conv, a: Settings) -> tuple[str, list[str]]:
 
 def _pool(op: ops.MaxPool | ops.AvgPool, a: Settings) -> list[str]:
     ceil = ["ceil_mode=True"] if op.ceil else []
-    return [a["kernel_size"], *_default(a, stride=a["kernel_size"], padding="0"), *ceil]
+    return [a["kernel_size"], *besides(a, stride=a["kernel_size"], padding="0"), *ceil]
 
 
 def _eps(op: ops.BatchNorm | ops.GroupNorm) -> list[str]:
