@@ -11,9 +11,9 @@ from resnet_gen.convert.plan import Change
 from resnet_gen.problems import refuse
 from resnet_gen.write import check_free
 
-Language: TypeAlias = Literal["pytorch", "cpp", "triton", "card"]
-"""What is generated: a PyTorch module, a C++ program, what Triton Inference Server needs, or a model card."""
-_LANGUAGES = ("pytorch", "cpp", "triton", "card")
+Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
+"""What is generated: a PyTorch or Flax NNX module, a C++ program, what Triton Inference Server needs, or a model card."""
+_LANGUAGES = ("pytorch", "flax", "cpp", "triton", "card")
 
 
 @overload

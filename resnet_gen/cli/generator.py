@@ -9,7 +9,7 @@ import click
 
 from resnet_gen.cli import options
 
-TARGETS = ("card", "cpp", "pytorch", "triton")
+TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
 """As the files in `generate/targets` are called."""
 
 
@@ -39,7 +39,7 @@ def generate(
     """Generate source code, a Triton repository or a model card.
 
     pytorch is one module that needs nothing but torch, with the spec's
-    parameter names. cpp is a program that loads a TensorRT engine and
+    parameter names; flax the same for Flax NNX. cpp is a program that loads a TensorRT engine and
     classifies pictures; triton the settings of a model for Triton Inference
     Server, and a client; card a model card. The paths of the files are printed.
 

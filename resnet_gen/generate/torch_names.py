@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import keyword
-from collections.abc import Iterable
-
 from resnet_gen.problems import refuse
 
 _MODULE = """
@@ -28,16 +24,6 @@ TAKEN = frozenset(f"{_MODULE} {_HOLDERS} forward_features reset_parameters".spli
 """Attributes of `nn.Module`, of those that hold others (torch 2.13), and of generated networks."""
 
 
-def spelled(word: str) -> bool:
-    """Whether a member is an attribute as Python spells it; names in classes that begin with `__` are changed."""
-    return word.isascii() and word.isidentifier() and not keyword.iskeyword(word) and not word.startswith("__")
-
-
-def quoted(text: str) -> str:
-    """A text as a literal."""
-    return json.dumps(text, ensure_ascii=False)
-
-
 def checked(word: str) -> str:
     """The name of a member; raises `Refused` where no PyTorch module can have it."""
     if not word or word in TAKEN or (word.startswith("__") and word.endswith("__")):
@@ -46,10 +32,3 @@ def checked(word: str) -> str:
             hint="it comes from the naming scheme ('naming'); 'paths' has no such name",
         )
     return word
-
-
-def is_list(keys: Iterable[str]) -> bool:
-    """Whether members that these names tell apart stand in a list: numbers from 0, few left out."""
-    found = list(keys)
-    numbers = [int(key) for key in found if key.isascii() and key.isdecimal() and str(int(key)) == key]
-    return len(numbers) == len(found) and max(numbers) < 4 * len(numbers)

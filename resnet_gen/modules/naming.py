@@ -14,7 +14,10 @@ from resnet_gen.modules.tree import Leaf, Unit
 from resnet_gen.parts.base import Part
 from resnet_gen.plan import fits
 
-RESERVED = ("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels")
+RESERVED = (
+    *("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels"),
+    *("Array", "ArrayLike", "Callable", "DTypeLike", "Iterator", "Function", "Mapping", "Sequential", "Window"),
+)
 """Names that generated source has another use for."""
 
 

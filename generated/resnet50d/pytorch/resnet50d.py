@@ -53,7 +53,10 @@ class Stage(nn.Sequential):
 
 
 class ResNet50d(nn.Module):
-    """ResNet-50-D, average pooling in the shortcuts too: (N, 3, 224, 224) to (N, 1000)."""
+    """ResNet-50-D, average pooling in the shortcuts too.
+
+    (N, 3, 224, 224) to (N, 1000).
+    """
 
     def __init__(self, in_channels: int = 3, classes: int = 1000) -> None:
         super().__init__()

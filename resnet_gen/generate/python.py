@@ -1,0 +1,343 @@
+"""What every target in Python writes alike: constructors, members, runs of blocks, and the parts of a network."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from resnet_gen import ops
+from resnet_gen.generate.base import Subject
+from resnet_gen.generate.layout import Call as Text
+from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, paragraphs, signature
+from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.spelling import is_list, quoted
+from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
+from resnet_gen.modules.forward import FORGETFUL, arguments, pooled_stages, stages_and_rest, statements
+from resnet_gen.ops import Shape
+from resnet_gen.render import batch
+
+Settings = dict[str, str]
+
+INDENT = 8
+"""Of what stands in a method."""
+
+
+class Python(ABC):
+    """How a framework in Python writes what a class is made of and does."""
+
+    tensor: ClassVar[str]
+    """What it calls a tensor."""
+    module: ClassVar[str]
+    sequence: ClassVar[str]
+    """The base of a class, and that of a run of blocks."""
+    layer: ClassVar[str]
+    """The type of what a sequence holds."""
+    listed: ClassVar[str]
+    mapped: ClassVar[str]
+    """What holds members by their numbers, and by their names."""
+    identity: ClassVar[str]
+    """What stands in a sequence for a number that is left out."""
+    call: ClassVar[str]
+    """The method that does what a class does."""
+    pool: ClassVar[str] = ""
+    """The class of max pooling."""
+    handed: ClassVar[tuple[str, ...]] = ()
+    """What constructors of classes are given besides the numbers."""
+
+    def __init__(self) -> None:
+        self.helpers: set[str] = set()
+        """What the file needs that the framework does not have."""
+        self.kept: set[str] = set()
+        """Arguments of the constructor that `forward` of the class at hand needs."""
+        self.lists: set[str] = set()
+        """Members of the class at hand that are lists."""
+
+    @abstractmethod
+    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+        """An operation on what it is given."""
+
+    @abstractmethod
+    def lasting(self, op: ops.Op) -> bool:
+        """Whether an operation is a module that its class holds."""
+
+    @abstractmethod
+    def constructed(self, what: Made, *, fresh: bool) -> AnyText:
+        """An operation as a module; `fresh` says that what it takes may be overwritten."""
+
+    @abstractmethod
+    def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
+        """A member that is there under a condition, and else hands on what it takes, or is None."""
+
+    @abstractmethod
+    def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
+        """What a sequence is given whose members have names."""
+
+    @abstractmethod
+    def counted(self, key: str, clause: str) -> AnyText:
+        """What a sequence is given whose members, `layer` each, have names with numbers in them."""
+
+    @abstractmethod
+    def checked(self, word: str) -> str:
+        """The name of a member; raises `Refused` where no module can have it."""
+
+    def asked(self, kind: Class) -> list[str]:
+        """What a constructor takes besides the numbers of its class."""
+        return []
+
+    def written(self, kind: Class) -> dict[str, Any]:
+        """A class in the words of a template; what is spread is a function."""
+        if kind.unit.spread:
+            return {
+                "name": function(kind),
+                "doc": docstring(kind.doc),
+                "base": "",
+                "init": signature(function(kind), _parameters(kind), f"list[{self.layer}]", 0),
+                "body": lines("return ", Text("", self.layers(kind), "[]"), 4),
+            }
+        self.begin(kind)
+        forward = [] if kind.run else statements(kind, self)
+        kept = [f"self.{name} = {name}" for name in sorted(self.kept)]
+        given = ["self", *(f"{name}: {self.tensor}" for name in arguments(kind.unit))]
+        return {
+            "name": kind.name,
+            "doc": docstring(kind.doc),
+            "base": self.sequence if kind.run else self.module,
+            "init": signature("__init__", ["self", *_parameters(kind), *self.asked(kind)], "None"),
+            "body": self.run(kind.run) if kind.run else [*kept, *self.members(kind)],
+            "call": signature(self.call, given, self._type(len(kind.unit.outputs))),
+            "forward": forward,
+        }
+
+    def _type(self, outputs: int) -> str:
+        return self.tensor if outputs == 1 else f"tuple[{', '.join([self.tensor] * outputs)}]"
+
+    def network(self, kind: Class) -> dict[str, Any]:
+        """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
+        written = self.written(kind)
+        if self.pool and (sequence := pooled_stages(kind.unit)):
+            return {**written, "features": self._pooled(self.reached(sequence))}
+        halves = stages_and_rest(kind.unit)
+        if halves is None:
+            return {**written, "features": None}
+        features, rest = halves
+        *before, last = statements(replace(kind, unit=features.before), self)
+        if last != "return x":
+            before.append(last.replace("return", "x =", 1))
+        forward = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), self)]
+        loop = [f"for stage in {self._iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
+        return {**written, "forward": forward, "features": [*before, "maps = []", *loop, "return maps"]}
+
+    def _pooled(self, sequence: str) -> list[str]:
+        """The maps of stages that end in a pooling each, out of one sequence of layers."""
+        layer = [f"if isinstance(layer, {self.pool}):", "    maps.append(x)", "x = layer(x)"]
+        return ["maps = []", f"for layer in {sequence}:", *indented(layer), "return maps"]
+
+    def _iterated(self, stages: Sequence[str]) -> str:
+        names = [self.reached(name) for name in stages]
+        return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+    def begin(self, kind: Class) -> None:
+        """Another class is at hand."""
+        self.kept.clear()
+        keys: dict[str, set[str]] = {}
+        for member in filter(self.holds, kind.members):
+            first, _, rest = member.name.partition(".")
+            keys.setdefault(first, set()).add(rest.partition(".")[0])
+        self.lists = {name for name, below in keys.items() if is_list(below)}
+
+    def holds(self, member: Member) -> bool:
+        """Whether a member is an attribute."""
+        made = member.what
+        return not isinstance(made, Made) or bool(member.condition) or self.lasting(made.leaf.op)
+
+    def called(self, member: Member, given: Sequence[str]) -> str:
+        """`self.conv1(x)`."""
+        return f"{self.reached(member.name)}({', '.join(given)})"
+
+    def reached(self, name: str) -> str:
+        """`self.conv1`; those in a list or a dictionary by their number or name: `self.convs[0]`."""
+        first, _, rest = name.partition(".")
+        return f"self.{first}" + (f"[{rest if first in self.lists else quoted(rest)}]" if rest else "")
+
+    def either(self, member: Member, there: str, instead: str) -> str:
+        """What a member makes of a value, or another value where it is not there."""
+        return f"{instead} if {self.reached(member.name)} is None else {there}"
+
+    def typed(self, text: str) -> bool:
+        """Whether mypy knows that an expression is a tensor, though modules return anything."""
+        return True
+
+    def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
+        """A member is made."""
+        return lines(f"self.{self.checked(name)} = ", text, indent)
+
+    def keep(self, what: Made) -> Settings:
+        """An operation's settings as its class's `forward` tells them: by arguments that the constructor keeps."""
+        self.kept.update(name for text in what.arguments.values() for name in re.findall(r"[a-z]\w*", text))
+        return {key: re.sub(r"([a-z]\w*)", r"self.\1", text) for key, text in what.arguments.items()}
+
+    def declared(self, name: str, text: str, *, plain: bool) -> str:
+        """A variable's first assignment; what a module returns has no type that mypy knows."""
+        return f"{name} = {text}" if plain else f"{name}: {self.tensor} = {text}"
+
+    def members(self, kind: Class) -> list[str]:
+        """The lines that make a class's members."""
+        made: list[str] = []
+        lists: dict[str, list[Member]] = {}
+        for member in filter(self.holds, kind.members):
+            lists.setdefault(member.name.partition(".")[0], []).append(member)
+        for name, members in lists.items():
+            if members[0].name == name:
+                made += self._member(kind, members[0])
+            else:
+                rows = [(member.name.removeprefix(f"{name}."), member) for member in members]
+                made += self.assigned(name, self._list(rows), INDENT)
+        return made
+
+    def layers(self, kind: Class) -> list[AnyText]:
+        """What stands in the list of layers that a function returns."""
+        found: list[AnyText] = []
+        for before, member in zip((None, *kind.members), kind.members, strict=False):
+            match member.what:
+                case Run() as run:
+                    found += self._blocks(run)
+                case Chain() as blocks:
+                    found += self._chain(blocks)
+                case other:
+                    found.append(self._made(other, before))
+        return found
+
+    def _member(self, kind: Class, member: Member) -> list[str]:
+        name, text = member.name, self._made(member.what)
+        if not member.condition:
+            return self.assigned(name, text, INDENT)
+        step = next(step for step in kind.unit.steps if step.name == name)
+        return self.optional(name, member.condition, text, handed_on=member.instead in step.inputs)
+
+    def _list(self, members: Sequence[tuple[str, Member]]) -> Text:
+        """Members that are told apart by numbers or names, or hold others that are."""
+        groups: dict[str, list[tuple[str, Member]]] = {}
+        for name, member in members:
+            key, _, rest = name.partition(".")
+            groups.setdefault(self.checked(key), []).append((rest, member))
+        texts = {key: self._list(inner) if inner[0][0] else self._listed(inner[0][1]) for key, inner in groups.items()}
+        if not is_list(texts):
+            return Text(self.mapped, [Text("", [Pair(f"{quoted(k)}: ", text) for k, text in texts.items()], "{}")])
+        inside = [texts.get(str(number), self.identity) for number in range(max(map(int, texts)) + 1)]
+        if len(set(map(flat, inside))) == 1 and len(inside) > 1:
+            return Text(self.listed, [Each(inside[0], f"for _ in range({len(inside)})", starred=False)])
+        return Text(self.listed, [Text("", inside, "[]")])
+
+    def _listed(self, member: Member) -> AnyText:
+        text = self._made(member.what)
+        return Either(text, member.condition, self.identity) if member.condition else text
+
+    def run(self, run: Run) -> list[str]:
+        """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
+        if run.names.plain:
+            return lines("", Text("super().__init__", self._blocks(run)), INDENT)
+        named = self.counted(_key(run.names), f"for {_counted(run.names)}")
+        return [
+            *lines(f"layers: list[{self.layer}] = ", Text("", self._blocks(run), "[]"), INDENT),
+            *lines("", Text("super().__init__", [named]), INDENT),
+        ]
+
+    def _named(self, run: Run) -> list[AnyText]:
+        """The blocks of a run that is no class of its own."""
+        if run.names.plain:
+            return self._blocks(run)
+        blocks = Text("", self._blocks(run), "[]")
+        start = [str(run.names.start)] if run.names.start else []
+        clause = f"for index, layer in {flat(Text('enumerate', [blocks, *start]))}"
+        return [self.counted(_key(run.names), clause)]
+
+    def _blocks(self, run: Run) -> list[AnyText]:
+        rest = self._made(run.rest)
+        if run.count == "1":
+            return [rest]
+        if run.rest.kind.unit.spread:
+            again = f"for _ in range({run.count} - 1) for layer in {flat(rest).removeprefix('*')}"
+            return [self._made(run.first or run.rest), Each("layer", again)]
+        if run.first is None:
+            return [Each(rest, f"for _ in range({run.count})")]
+        count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
+        return [self._made(run.first), Each(rest, f"for _ in range({count})")]
+
+    def _made(self, what: What, before: Member | None = None) -> AnyText:
+        """The constructor of a member, which takes what `before` gives and nobody else."""
+        if isinstance(what, Call):
+            spread = what.kind.unit.spread
+            return Text(f"*{function(what.kind)}" if spread else what.kind.name, [*_given(what), *self.handed])
+        if isinstance(what, Made):
+            return self.constructed(what, fresh=before is not None and _forgotten(before))
+        return Text(self.sequence, self._named(what) if isinstance(what, Run) else self._chain(what))
+
+    def _chain(self, what: Chain) -> list[AnyText]:
+        if not all(member.name.isdecimal() or isinstance(member.what, Made) for member in what.members):
+            return self.named([(self.checked(m.name), self._made(m.what)) for m in what.members])
+        texts: list[AnyText] = []
+        spread = any(isinstance(m.what, Call) and m.what.kind.unit.spread for m in what.members)
+        for before, member in zip((None, *what.members), what.members, strict=False):
+            while not spread and member.name.isdecimal() and len(texts) < int(member.name):
+                texts.append(self.identity)
+            text = self._made(member.what, before)
+            texts.append(Either(text, member.condition, self.identity) if member.condition else text)
+        return texts
+
+
+def network_doc(subject: Subject, shapes: Sequence[Shape]) -> list[str]:
+    """The docstring of a network's class: its title, and the shapes of the image and of what it puts out."""
+    given, *put_out = map(batch, shapes)
+    shown = f"{given} to {', '.join(put_out)}."
+    one = paragraphs([[f"{subject.title}: {shown}"]], 4)
+    return one if len(one) == 1 else paragraphs([[f"{subject.title}."], [shown]], 4)
+
+
+def module_doc(subject: Subject, framework: str, *more: str) -> list[str]:
+    """The docstring of a module: what the network is, its paper, and its counts."""
+    paper, counts = subject.loaded.spec.paper, subject.counts
+    numbers = f"{counts.params:,} parameters, {counts.macs:,} multiply-accumulates for one image."
+    source = f"Generated by resnet-gen from the specification '{subject.name}'."
+    title = f"{subject.title} in {framework}."
+    return paragraphs([[title], *([[f"{paper}."]] if paper else []), [numbers, *more, source]])
+
+
+def function(kind: Class) -> str:
+    """What a function is called that writes the layers of a class."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
+
+
+def besides(arguments: Settings, **defaults: str) -> list[str]:
+    """The settings that are not what they are by default, by name."""
+    return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
+
+
+def _forgotten(member: Member) -> bool:
+    return isinstance(member.what, Made) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
+
+
+def _parameters(kind: Class) -> list[str]:
+    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
+    return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
+
+
+def _parameter(name: str, setting: str, default: int | None) -> str:
+    kind = "bool" if setting == "present" else "int"
+    return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
+
+
+def _key(names: Names) -> str:
+    number = f"{{{names.number}}}" if names.number else ""
+    return f'f"{names.head}{number}{names.separator}{{index}}"'
+
+
+def _counted(names: Names) -> str:
+    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
+
+
+def _given(what: Call) -> list[str]:
+    named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
+    return [text if p.positional else f"{p.name}={text}" for p, text in named]

@@ -1,0 +1,24 @@
+"""How Python spells names and texts."""
+
+from __future__ import annotations
+
+import json
+import keyword
+from collections.abc import Iterable
+
+
+def spelled(word: str) -> bool:
+    """Whether a member is an attribute as Python spells it; names in classes that begin with `__` are changed."""
+    return word.isascii() and word.isidentifier() and not keyword.iskeyword(word) and not word.startswith("__")
+
+
+def quoted(text: str) -> str:
+    """A text as a literal."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def is_list(keys: Iterable[str]) -> bool:
+    """Whether members that these names tell apart stand in a list: numbers from 0, few left out."""
+    found = list(keys)
+    numbers = [int(key) for key in found if key.isascii() and key.isdecimal() and str(int(key)) == key]
+    return len(numbers) == len(found) and max(numbers) < 4 * len(numbers)
