@@ -1,0 +1,230 @@
+"""From graphs to modules, classes and statements, on small graphs made by hand."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from resnet_gen import ops
+from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.torch_names import checked, is_list, spelled
+from resnet_gen.graph import Net, Value, renamed
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.modules.classes import Classes, Namer
+from resnet_gen.modules.expressions import Parameter, fitted, told
+from resnet_gen.modules.skeleton import flat, is_counted, is_run, is_sequence, pattern
+from resnet_gen.modules.tree import Chunk, tree
+from resnet_gen.problems import Refused
+from tests.standin.compare import is_the_network
+
+CONV, NORM, RELU = ops.Conv(4, 3, 1, 1), ops.BatchNorm(), ops.Activation("relu")
+
+
+def net(*rows, outputs=("last",)):
+    """A graph of `name, op, inputs` by names; the image is `input`."""
+    made = Net(Value("input", (4, 8, 8)))
+    values = {"input": made.input}
+    for name, op, *inputs in rows:
+        values[name] = values["last"] = made.add(
+            name, op, *(values[i] for i in inputs or ["last" if len(values) > 1 else "input"])
+        )
+    return made.graph("small", [values[name] for name in outputs])
+
+
+def test_names_spell_a_tree_whose_leaves_are_operations():
+    root = tree(net(("a.conv", CONV), ("a.norm", NORM), ("fc", ops.Conv(2, 1))))
+    assert [step.name for step in root.steps] == ["a", "fc"]
+    inner = root.steps[0].what
+    assert [(s.name, s.what.op, s.inputs) for s in inner.steps] == [("conv", CONV, ("in0",)), ("norm", NORM, ("conv",))]
+    assert inner.chain
+    assert root.outputs == ("fc",)
+
+
+def test_numbered_chains_are_sequences_and_others_are_none():
+    numbered = tree(net(("a.0", CONV), ("a.1", NORM), ("a.4", CONV)))
+    named = tree(net(("a.conv", CONV), ("a.norm", NORM)))
+    falling = tree(net(("a.1", CONV), ("a.0", NORM)))
+    assert [is_sequence(root.steps[0].what) for root in (numbered, named, falling)] == [True, False, False]
+    assert [step.name for step in flat(numbered)] == ["a.0", "a.1", "a.4"]
+
+
+def test_a_group_that_cannot_be_done_as_a_whole_is_opened():
+    rows = [("convs.0", CONV), ("norms.0", NORM), ("convs.1", CONV), ("norms.1", NORM)]
+    assert [step.name for step in tree(net(*rows)).steps] == ["convs.0", "norms.0", "convs.1", "norms.1"]
+
+
+def test_a_group_with_several_results_is_opened():
+    rows = [("a.conv", CONV, "input"), ("a.norm", NORM, "a.conv"), ("add", ops.Add(), "a.conv", "a.norm")]
+    assert [step.name for step in tree(net(*rows)).steps] == ["a.conv", "a.norm", "add"]
+
+
+def test_channels_that_are_taken_part_by_part_are_one_chunk():
+    rows = [
+        ("split_0", ops.TakeChannels(0, 2), "input"), ("split_1", ops.TakeChannels(2, 4), "input"),
+        ("add", ops.Add(), "split_0", "split_1"),
+    ]  # fmt: skip
+    first, add = tree(net(*rows)).steps
+    assert first.what.op == Chunk(2)
+    assert add.inputs == ("split:0", "split:1")
+    uneven = [rows[0], ("split_1", ops.TakeChannels(2, 3), "input"), ("cat", ops.Concat(), "split_0", "split_1")]
+    assert not any(isinstance(step.what.op, Chunk) for step in tree(net(*uneven)).steps)
+
+
+def of(name, setting, *values):
+    return Parameter(name, setting, values)
+
+
+@pytest.mark.parametrize(
+    ("setting", "values", "expression"),
+    [
+        ("out_channels", (8, 8), "8"),
+        ("out_channels", (2, 3), "width"),
+        ("out_channels", (8, 12), "4 * width"),
+        ("out_channels", (1, 1), "1"),
+        ("out_channels", (3, 5), None),
+        ("stride", (2, 3), None),
+        ("padding", (1, 2), "kernel // 2"),
+        ("in_channels", (3, None), "3"),
+        ("present", (1, 1), "True"),
+    ],
+)
+def test_a_number_is_told_by_those_before_it(setting, values, expression):
+    known = [of("width", "out_channels", 2, 3), of("kernel", "kernel_size", 3, 5)]
+    assert told(setting, values, known) == expression
+
+
+def test_a_part_is_told_by_division():
+    assert told("out_channels", (2, 3), [of("width", "out_channels", 8, 12)]) == "width // 4"
+
+
+def test_the_fewest_parameters_are_taken_in_order():
+    slots = {
+        ("conv", "in_channels"): ("in_channels", (2, 3)),
+        ("conv", "out_channels"): ("out_channels", (4, 6)),
+        ("conv", "stride"): ("stride", (1, 2)),
+    }
+    arguments = fitted(slots, lambda slot, setting, values, known: slot[-1])
+    assert [parameter.name for parameter in arguments.parameters] == ["in_channels", "stride"]
+    assert arguments.expressions["conv", "out_channels"] == "2 * in_channels"
+    assert [parameter.default for parameter in arguments.parameters] == [None, 1]
+    assert arguments.values(1) == {"in_channels": 3, "stride": 2}
+
+
+def test_a_parameter_is_called_as_python_allows():
+    namer = Namer("inner", [])
+    assert namer(("lambda",), "present", (0, 1), []) == "with_lambda"
+    assert namer(("0",), "present", (0, 1), []) == "with_0"
+    assert namer(("conv", "stride"), "stride", (1, 2), [of("stride", "stride", 2, 1)]) == "conv_stride"
+
+
+@pytest.mark.parametrize(
+    ("names", "counted"),
+    [("0 1 2", True), ("0 3", True), ("1 0", False), ("0 01", False), ("a", False), ("", True), ("0 0", False)],
+)
+def test_numbers_that_grow_count(names, counted):
+    assert is_counted(names.split()) == counted
+
+
+def graph_of(*settings, spec="cifar-resnet20"):
+    return lower(load(spec, settings))
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("0", "1", "2"), ("", 0, "", "")),
+        (("b1", "b2", "b3"), ("b", 1, "", "")),
+        (("block2-0", "block2-1", "block2-2"), ("block", 0, "2", "-")),
+        (("a", "b", "c"), None),
+        (("b1", "b3", "b2"), None),
+        (("b01", "b02", "b03"), None),
+        (('b"1', 'b"2', 'b"3'), None),
+    ],
+)
+def test_blocks_are_counted_where_their_names_are(names, found):
+    def rename(path):
+        for number, name in enumerate(names):
+            path = path.replace(f"stages.0.{number}.", f"stages.0.{name}.")
+        return path
+
+    graph = graph_of("naming=paths")
+    root = tree(renamed(graph, [rename(node.name) for node in graph.nodes], ["logits"]))
+    stage = next(s.what for s in root.steps if s.name == "stages").steps[0].what
+    assert is_run(stage)
+    assert pattern(stage) == found
+
+
+def condition(spec, name, *settings):
+    """The condition of a member of the block's class, and what is handed on without it."""
+    classes = Classes([tree(lower(load(spec, settings)))])
+    return next((m.condition, m.instead) for kind in classes.all for m in kind.members if m.name == name)
+
+
+def test_a_projection_that_is_not_there_hands_on_what_enters_it():
+    assert condition("resnet18", "downsample") == ("stride != 1 or in_channels != out_channels", "in0")
+
+
+def test_a_sequence_that_is_not_there_may_hand_on_another_value_than_enters_it():
+    """Pre-activation: projections take what the first norm and activation make, identities the block's input."""
+    assert condition("preact110", "shortcut") == ("stride != 1 or in_channels != out_channels", "in0")
+    classes = Classes([tree(graph_of(spec="preact110"))])
+    steps = [step for kind in classes.all for step in kind.unit.steps if step.name == "shortcut"]
+    assert [step.inputs for step in steps] == [("act1",)]
+
+
+@pytest.mark.parametrize(
+    "word", ["type", "forward", "modules", "items", "", "_modules", "__init__", "forward_features"]
+)
+def test_a_name_that_no_module_can_have_is_refused(word):
+    with pytest.raises(Refused, match="PyTorch") as refused:
+        checked(word)
+    assert "naming" in refused.value.problems[0].hint
+
+
+def test_names_that_python_cannot_spell():
+    assert [spelled(word) for word in ("conv1", "0", "lambda", "None", "__x", "\ufb01", "a-b", "match")] == [
+        True, False, False, False, False, False, False, True,
+    ]  # fmt: skip
+
+
+def test_members_told_apart_by_numbers_from_0_are_a_list():
+    assert [is_list(keys) for keys in (["0", "1"], ["0", "2"], ["a", "0"], ["00"], ["99"])] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
+@dataclass
+class _Other:
+    """Paths with one word for another; no part of the language, which every test would then know."""
+
+    old: str
+    new: str
+
+    def names(self, paths):
+        return [".".join(self.new if word == self.old else word for word in path.split(".")) for path in paths]
+
+
+def renaming(spec, old, new, *settings):
+    loaded = load(spec, settings)
+    scheme = _Other(old, new)
+    return replace(loaded, spec=loaded.spec.model_copy(update={"naming": scheme}))
+
+
+@pytest.mark.parametrize(
+    "new", ["lambda", "None", "0", "7", "a-b", "__x", 'a"b', "a\\b", "match", "in_channels", "self"]
+)
+@pytest.mark.parametrize(
+    ("spec", "old"),
+    [("cifar-resnet20", "conv1"), ("cifar-resnet20", "head"), ("preact164", "shortcut"), ("preact164", "stages")],
+)
+def test_layers_of_any_name_are_the_same_network(spec, old, new):
+    loaded = renaming(spec, old, new, "naming=paths")
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    is_the_network(text, loaded)
+
+
+@pytest.mark.parametrize("new", ["type", "forward", "train", "__call__", "reset_parameters"])
+@pytest.mark.parametrize("old", ["conv1", "head", "stages"])
+def test_layers_that_no_module_can_hold_are_refused(old, new):
+    with pytest.raises(Refused, match=f"'{new}'"):
+        generated(Subject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
