@@ -4,12 +4,14 @@ import ast
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.load import load
+from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
 from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
@@ -259,10 +261,30 @@ def test_load_tells_the_first_ten_differences_and_changes_nothing(digits, nnx):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet50", "seresnet50", "regnet_y_400mf", "resnetv2_50x1_bit", "ecanet50"])
-def test_mypy_is_content(name, nnx, tmp_path):
+def test_mypy_is_content(nnx, sources):
     pytest.importorskip("mypy", reason="mypy is not installed where jax is: pip install mypy")
-    (tmp_path / "net.py").write_text(source(name))
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path), "net.py"]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    cache = sources.parent / "mypy"
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(cache), str(sources)]
+    found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("word", ["train", "dtype", "names", "a b"])
+def test_a_name_that_no_member_can_have_is_refused(word, monkeypatch):
+    subject = Subject(load("resnet8-digits"))
+    nodes = tuple(replace(n, name=n.name.replace("fc", word)) for n in subject.graph.nodes)
+    renamed = replace(subject.graph, nodes=nodes)
+    monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: renamed)
+    with pytest.raises(Refused, match=f"'{word}', which no member"):
+        generated(subject, "flax")
+
+
+def test_group_norm_takes_the_mean_off_before_it_squares(nnx):
+    """Values far from 0, where the mean of squares less the square of the mean has no digits left."""
+    made = module(load("resnetv2_50d_gn"))
+    norm = made.GroupNorm(4, 2, rngs=nnx.Rngs(0))
+    x = 1000 + np.arange(2 * 8 * 8 * 4, dtype=np.float32).reshape(2, 8, 8, 4) % 7 / 100
+    groups = x.reshape(2, 64, 2, 2).transpose(0, 2, 1, 3).reshape(2, 2, -1).astype(np.float64)
+    wanted = (groups - groups.mean(-1, keepdims=True)) / np.sqrt(groups.var(-1, keepdims=True) + 1e-5)
+    found = np.asarray(norm(x)).reshape(2, 64, 2, 2).transpose(0, 2, 1, 3).reshape(2, 2, -1)
+    assert np.abs(found - wanted).max() < 0.02

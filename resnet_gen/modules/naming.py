@@ -16,7 +16,8 @@ from resnet_gen.plan import fits
 
 RESERVED = (
     *("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels"),
-    *("Array", "ArrayLike", "Callable", "DTypeLike", "Iterator", "Function", "Mapping", "Sequential", "Window"),
+    *("Array", "ArrayLike", "Callable", "DTypeLike", "Function", "GroupNorm", "Iterator", "Mapping", "Sequential"),
+    "Window",
 )
 """Names that generated source has another use for."""
 

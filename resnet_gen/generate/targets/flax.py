@@ -12,7 +12,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, Settings, besides, module_doc, network_doc
-from resnet_gen.generate.spelling import spelled
+from resnet_gen.generate.spelling import quoted, spelled
 from resnet_gen.modules.classes import Class, Made, Member
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
@@ -45,6 +45,14 @@ def _last(shape: Shape) -> Shape:
     return (*shape[1:], shape[0])
 
 
+_MODULE = """
+deterministic dtype eval forward_features iter_children iter_modules names perturb set_attributes sow train
+use_running_average append clear extend get index insert items keys pop popitem remove reverse setdefault update values
+"""
+_TAKEN = frozenset(_MODULE.split())
+"""Attributes of NNX's modules, or that `train` and the like give them (Flax 0.12), and of generated networks."""
+
+
 class _Flax(Python):
     """How Flax NNX writes what a class is made of and does."""
 
@@ -67,11 +75,19 @@ class _Flax(Python):
         assert isinstance(member.what, Made)
         return _operation(member.what.leaf, given, self.keep(member.what))
 
+    def typed(self, text: str) -> bool:
+        """Whether mypy knows that an expression is an array, though batch norm returns anything."""
+        return bool(re.match(r"[a-z_.]+\(", text)) and not text.startswith("self.")
+
+    def reached(self, name: str) -> str:
+        """`self.conv1`; what lies in lists or dictionaries that lie in others is found by its name."""
+        return f"attrgetter({quoted(name)})(self)" if name.count(".") > 1 else super().reached(name)
+
     def checked(self, word: str) -> str:
-        """The name of a member; raises `Refused` where Python cannot spell it."""
-        if not (spelled(word) or word.isdecimal()):
+        """The name of a member; raises `Refused` where Python cannot spell it, or Flax has another use for it."""
+        if word in _TAKEN or not (spelled(word) or word.isdecimal()):
             raise refuse(
-                f"a part of a layer's name is '{word}', which no attribute of Python can be called",
+                f"a part of a layer's name is '{word}', which no member of a Flax module can be called",
                 hint="it comes from the naming scheme ('naming'); 'paths' has no such name",
             )
         return word
@@ -142,6 +158,11 @@ def _batch_norm(op: ops.BatchNorm, a: Settings) -> tuple[str, list[str]]:
     return "nnx.BatchNorm", [a["channels"], "momentum=0.9", *epsilon, RNGS]
 
 
+def _group_norm(op: ops.GroupNorm, a: Settings) -> tuple[str, list[str]]:
+    epsilon = [] if op.eps == 1e-5 else [f"epsilon={op.eps!r}"]
+    return "GroupNorm", [a["channels"], a["groups"], *epsilon, RNGS]
+
+
 _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] = {
     ops.Conv: _conv,
     ops.ChannelConv: lambda _, a: ("ChannelConv", [a["kernel_size"], RNGS]),
@@ -150,7 +171,7 @@ _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] =
         [a["in_features"], a["out_features"], *([] if op.bias else ["use_bias=False"]), RNGS],
     ),
     ops.BatchNorm: _batch_norm,
-    ops.GroupNorm: lambda op, a: ("nnx.GroupNorm", [a["channels"], a["groups"], f"epsilon={op.eps!r}", RNGS]),
+    ops.GroupNorm: _group_norm,
     ops.MaxPool: _pool,
     ops.AvgPool: _pool,
     ops.BlurPool: lambda _, a: ("BlurPool2d", [f"stride={a['stride']}"]),
