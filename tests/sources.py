@@ -29,7 +29,13 @@ PYTORCH = (
     "skresnet18",
     "vgg16",
 )
-SOURCES = {"pytorch": PYTORCH, "cpp": ("resnet50",), "triton": ("resnet50",), "card": ("resnet50",)}
+SOURCES = {
+    "pytorch": PYTORCH,
+    "flax": ("resnet50", "resnet8-digits", "vgg16"),
+    "cpp": ("resnet50",),
+    "triton": ("resnet50",),
+    "card": ("resnet50",),
+}
 """The specs of each target."""
 
 

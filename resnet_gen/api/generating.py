@@ -12,7 +12,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.write import check_free
 
 Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
-"""What is generated: a PyTorch or Flax NNX module, a C++ program, what Triton Inference Server needs, or a model card."""
+"""What is generated: a PyTorch or Flax module, a C++ program, what Triton Inference Server needs, a model card."""
 _LANGUAGES = ("pytorch", "flax", "cpp", "triton", "card")
 
 

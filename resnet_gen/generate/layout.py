@@ -120,8 +120,8 @@ def paragraphs(texts: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
         found += [""] if found else []
         for sentence in paragraph:
             found += textwrap.wrap(quotable(sentence), WIDTH - indent - 3, break_on_hyphens=False)
-    if len(found) == 1:  # which ruff would close on its line, too long as that is
-        found = textwrap.wrap(found[0], len(found[0]) - 1, break_on_hyphens=False)
+    if len(found) == 1:  # too long with its quotes, which would stand behind it
+        found = textwrap.wrap(found[0], WIDTH - indent - 6, break_on_hyphens=False)
     return [f'"""{found[0]}', *found[1:], '"""']
 
 

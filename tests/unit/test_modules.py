@@ -6,7 +6,8 @@ import pytest
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.generate.torch_names import checked, is_list, spelled
+from resnet_gen.generate.spelling import is_list, spelled
+from resnet_gen.generate.torch_names import checked
 from resnet_gen.graph import Net, Value, renamed
 from resnet_gen.load import load
 from resnet_gen.lower import lower
