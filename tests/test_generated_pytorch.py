@@ -72,6 +72,28 @@ def test_stages_that_follow_each_other_give_their_maps(name):
     assert "def forward_features" in source(load(name))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["head=none"],
+        ["head=none", "outputs=[stage2]"],
+        ["outputs=[stage1, stage3]"],
+        ["stages.depths=[1, 1, 1, 1]"],
+        ["stages.widths=[64, 96, 256, 300]"],
+        ["stages.output_stride=8"],
+        ["stages.overrides={stage2.block2: {attention: se}}"],
+        ["antialias=blur", "weight_standardization=1e-5"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("naming", ["torchvision", "paths", "timm_regnet"])
+def test_changed_networks_are_those_of_their_specifications(settings, naming):
+    loaded = load("resnet18", [*settings, f"naming={naming}"])
+    text = source(loaded)
+    is_the_network(text, loaded)
+    assert ("def forward_features" in text) == ("outputs=[stage1, stage3]" not in settings)
+
+
 def test_the_same_specification_gives_the_same_bytes():
     for name in ("resnet50", "resnest50d", "cbam-resnet50"):
         assert source(load(name)) == source(load(name))

@@ -7,12 +7,14 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.generate.spelling import is_list, spelled
+from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.graph import Net, Value, renamed
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes, Namer
 from resnet_gen.modules.expressions import Parameter, fitted, told
+from resnet_gen.modules.forward import statements
 from resnet_gen.modules.skeleton import flat, is_counted, is_run, is_sequence, pattern
 from resnet_gen.modules.tree import Chunk, tree
 from resnet_gen.problems import Refused
@@ -192,6 +194,54 @@ def test_members_told_apart_by_numbers_from_0_are_a_list():
     assert [is_list(keys) for keys in (["0", "1"], ["0", "2"], ["a", "0"], ["00"], ["99"])] == [
         True, True, False, False, False,
     ]  # fmt: skip
+
+
+def written(*rows):
+    """The lines that make a network's members, and those of its `forward`, in PyTorch."""
+    kind, language = Classes([tree(net(*rows))]).network, _PyTorch()
+    language.begin(kind)
+    return language.members(kind), statements(kind, language)
+
+
+@pytest.mark.parametrize("function", ["relu", "sigmoid", "tanh"])
+def test_a_sum_overwrites_what_no_gradient_needs_alone(function):
+    other, end = ("other", CONV, "input"), ("end", CONV, "add")
+    _, safe = written(("conv", CONV), other, ("add", ops.Add(), "conv", "other"), end)
+    assert [line for line in safe if "+=" in line] == ["y += self.other(x)"]
+    needed = [("conv", CONV), ("act", ops.Activation(function)), other, ("add", ops.Add(), "act", "other"), end]
+    assert not any("+=" in line for line in written(*needed)[1])
+
+
+def test_an_activation_overwrites_neither_what_is_read_twice_nor_what_enters_a_sequence():
+    twice = [("conv", CONV), ("act", RELU), ("other", CONV, "conv"), ("add", ops.Add(), "act", "other")]
+    assert not any("inplace" in line for line in written(*twice)[1])
+    first = written(("conv", CONV), ("head.act", RELU), ("head.flat", ops.Flatten()))[0]
+    assert any("nn.ReLU()" in line for line in first)
+    behind = written(("conv", CONV), ("fc.0", CONV), ("fc.1", RELU))[0]
+    assert any("nn.ReLU(inplace=True)" in line for line in behind)
+
+
+def test_channels_that_are_no_equal_parts_are_slices():
+    rows = [
+        ("one", ops.TakeChannels(0, 1), "input"), ("two", ops.TakeChannels(1, 4), "input"),
+        ("cat", ops.Concat(), "two", "one"),
+    ]  # fmt: skip
+    assert "x[:, 1:4]" in " ".join(written(*rows)[1])
+
+
+def blocks_of(*second):
+    """The classes of blocks where the first is a convolution and a sum, and the second these rows."""
+    first = [("stages.0.0.conv1", CONV, "input"), ("stages.0.0.add", ops.Add(), "stages.0.0.conv1", "input")]
+    made = Classes([tree(net(*first, *second))])
+    return [kind for kind in made.all if kind.unit.level == "block"]
+
+
+def test_blocks_that_lack_a_member_are_of_one_class_if_all_else_is_wired_alike():
+    more = [("stages.0.1.conv1", CONV, "stages.0.0.add"), ("stages.0.1.proj", CONV, "stages.0.0.add")]
+    alike = ("stages.0.1.add", ops.Add(), "stages.0.1.conv1", "stages.0.1.proj")
+    otherwise = ("stages.0.1.add", ops.Add(), "stages.0.1.proj", "stages.0.1.conv1")
+    assert len(blocks_of(*more, alike)) == 1
+    assert len(blocks_of(*more, otherwise)) == 2
 
 
 @dataclass
