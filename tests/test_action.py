@@ -83,6 +83,7 @@ class Runner:
     def __init__(self, folder: Path) -> None:
         self.folder, self.project = folder, folder / "project"
         (self.project / "nets").mkdir(parents=True)
+        (self.project / "resnet-gen.toml").write_text('specs = ["nets/*.yaml"]\n')
         (folder / "bin").mkdir()
         gh = folder / "bin/gh"
         gh.write_text(GH.format(python=sys.executable))
@@ -157,7 +158,6 @@ GOOD = "name: mine\nextends: resnet18\n"
 
 
 def test_a_pull_request_from_first_push_to_last(runner):
-    runner.commit("resnet-gen.toml", 'specs = ["nets/*.yaml"]\n')
     base = runner.commit("nets/mine.yaml", GOOD)
 
     runner.commit("readme.txt", "nothing about networks")
