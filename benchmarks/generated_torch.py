@@ -28,7 +28,7 @@ def ours(name: str) -> Any:
     """The generated network."""
     (text,) = generated(Subject(load(name)), "pytorch").values()
     names: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(text, name, "exec"), names)  # noqa: S102 - our own source, as a user would import it
+    exec(compile(text, f"<{name}>", "exec"), names)  # noqa: S102 - our own source, as a user would import it
     return [value for value in names.values() if getattr(value, "__module__", None) == "generated"][-1]()
 
 

@@ -61,7 +61,7 @@ def digest(text: str) -> str:
 def network(text: str) -> Any:
     """The network that a module defines, its last class, for the numbers that are its defaults."""
     names: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(text, "generated", "exec"), names)
+    exec(compile(text, "<generated>", "exec"), names)
     return [value for value in names.values() if getattr(value, "__module__", None) == "generated"][-1]()
 
 

@@ -110,7 +110,7 @@ def test_is_compiled_without_a_break(name):
         torch.testing.assert_close(found, model(images), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "highway-c"])  # it pools between its stages
 def test_has_the_stages_maps(name):
     side = SMALL[name]
     stages = len(load(name).spec.stages.depths or load(name).spec.stages.widths.depths())
@@ -137,7 +137,7 @@ def test_stages_maps_are_the_outputs_of_the_spec_that_puts_them_out():
 def test_takes_other_numbers_of_classes_and_channels():
     (text,) = generated(Subject(load("resnet18")), "pytorch").values()
     names = {"__name__": "generated"}
-    exec(compile(text, "generated", "exec"), names)
+    exec(compile(text, "<generated>", "exec"), names)
     model = names["ResNet18"](in_channels=1, classes=7).eval()
     with torch.inference_mode():
         assert model(torch.randn(2, 1, 64, 64)).shape == (2, 7)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 def split_softmax(x: Tensor, splits: int, groups: int) -> Tensor:
     """Softmax over the splits of each channel (Zhang et al. 2020, ResNeSt, Eq. 2)."""
-    x = x.reshape(len(x), groups, splits, -1).transpose(1, 2)
-    return F.softmax(x, dim=1).reshape(len(x), -1, 1, 1)
+    x = x.unflatten(1, (groups, splits, -1)).transpose(1, 2)
+    return F.softmax(x, dim=1).flatten(1, 3)
 
 
 class SplitAttention(nn.Module):
