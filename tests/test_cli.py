@@ -399,7 +399,7 @@ def test_an_output_folder_that_is_closed_is_refused(cli, tmp_path):
 def test_the_committed_reports_are_what_the_specs_generate_and_each_change_is_told(cli, tmp_path):
     folder = tmp_path / "generated"
     shutil.copytree(Path(__file__).parents[1] / "generated", folder)
-    assert len(everything(folder)) == 4 * len(shipped_specs())
+    assert len(list(folder.glob("*/*.*"))) == 3 * len(shipped_specs())
     (folder / "resnet18" / "layers.txt").write_text("other")
     (folder / "resnet50" / "README.md").unlink()
     (folder / "left.txt").touch()

@@ -192,7 +192,7 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
         differing = sorted(name for name in wanted if not is_as_built(fresh / name, folder / name))
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
     if request.target == "report":  # beside which there may be what `generate` writes
-        there = {p for p in there if p.name in {name.name for name in wanted} and len(p.parts) == 2}
+        there = {p for p in there if len(p.parts) <= 2}
     stale = sorted(there - wanted)
     for name in differing:
         click.echo(f"{folder / name}: {'differs' if (folder / name).exists() else 'missing'}")

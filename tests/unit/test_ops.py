@@ -3,6 +3,7 @@
 import pytest
 
 from resnet_gen import ops
+from resnet_gen.modules.tree import Chunk
 from resnet_gen.ops import (
     Activation,
     Add,
@@ -52,7 +53,7 @@ def below(op):
 
 
 def test_what_the_package_offers_is_every_operation_from_which_no_other_derives():
-    no_network_is_made_of = {Opaque}
+    no_network_is_made_of = {Opaque, Chunk}
     assert {*CONCRETE, *no_network_is_made_of} == {op for op in below(Op) if not below(op)}
 
 
