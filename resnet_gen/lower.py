@@ -56,6 +56,23 @@ def at_size(loaded: Loaded, size: tuple[int, ...]) -> Loaded:
     return replace(loaded, spec=loaded.spec.model_copy(update={"input": taken}))
 
 
+def at_numbers(loaded: Loaded, classes: int | None = None, channels: int | None = None) -> Loaded:
+    """The same network for other numbers of classes and of input channels.
+
+    Mean and standard deviation are those of the channels that there were, so other ones have none. Raises
+    `Refused` for a number of classes where the head has none.
+    """
+    spec = loaded.spec
+    changes: dict[str, object] = {}
+    if classes is not None:
+        if not hasattr(spec.head, "classes"):
+            raise refuse(f"classes: a head of kind '{spec.head.kind}' has no number of classes")
+        changes["head"] = spec.head.model_copy(update={"classes": classes})
+    if channels not in (None, spec.input.channels):
+        changes["input"] = spec.input.model_copy(update={"channels": channels, "mean": None, "std": None})
+    return replace(loaded, spec=spec.model_copy(update=changes))
+
+
 def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)

@@ -10,11 +10,11 @@ import pytest
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.graph import live
 from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.lower import at_numbers, lower
 from resnet_gen.plan import plan
 from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
-from tests.standin.compare import is_the_network, same, with_channels, with_classes, with_outputs
+from tests.standin.compare import is_the_network, same, with_outputs
 from tests.standin.run import executed, network, traced
 from tests.standin.tensor import InPlaceError
 
@@ -56,9 +56,9 @@ def test_it_is_the_network_of_the_specification_with_its_names_and_shapes(name, 
 def other(names, loaded):
     """The same source for other numbers of classes and channels, and its stages' maps."""
     if "classes" in type(loaded.spec.head).model_fields:
-        wanted = lower(with_classes(loaded, 7))
+        wanted = lower(at_numbers(loaded, classes=7))
         same(traced(network(names, classes=7), wanted.input.shape), wanted)
-    wanted = lower(with_channels(loaded, 1))
+    wanted = lower(at_numbers(loaded, channels=1))
     same(traced(network(names, in_channels=1), wanted.input.shape), wanted)
     if hasattr(network(names), "forward_features"):
         outputs = [f"stage{stage.number + 1}" for stage in plan(loaded)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias, overload
+from typing import Literal, TypeAlias, get_args, overload
 
 from resnet_gen.api.given import AnyPath, Network, check_one_of, check_within, loaded, read_by
-from resnet_gen.convert.convert import Conversion, at_numbers, plan, write
+from resnet_gen.convert.convert import Conversion, plan, write
 from resnet_gen.convert.plan import Change
+from resnet_gen.lower import at_numbers
 from resnet_gen.problems import refuse
 from resnet_gen.write import check_free
 
 Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
 """What is generated: a PyTorch or Flax module, a C++ program, what Triton Inference Server needs, a model card."""
-_LANGUAGES = ("pytorch", "flax", "cpp", "triton", "card")
 
 
 @overload
@@ -51,7 +51,7 @@ def generate(
     from resnet_gen.generate.base import Subject, generated
     from resnet_gen.generate.output import put
 
-    check_one_of("to", to, _LANGUAGES)
+    check_one_of("to", to, get_args(Language))
     place = None if folder is None else Path(folder)
     texts = generated(Subject(loaded(spec), place), to)
     return texts if place is None else tuple(put(place, texts, replace=replace))

@@ -51,9 +51,10 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
-    from resnet_gen.convert.convert import at_numbers, plan, write
+    from resnet_gen.convert.convert import plan, write
     from resnet_gen.convert.plan import Change
     from resnet_gen.load import files, load
+    from resnet_gen.lower import at_numbers
     from resnet_gen.problems import refuse
     from resnet_gen.write import check_free
 

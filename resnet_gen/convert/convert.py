@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,19 +41,6 @@ class Conversion(NamedTuple):
         """How many tensors are in the result, as `written`, and how many each thing was done to."""
         done = Counter(words.partition(" ")[0] for row in self.rows for words in row.done)
         return {"written": sum(row.new is not None for row in self.rows), **dict(sorted(done.items()))}
-
-
-def at_numbers(loaded: Loaded, classes: int | None, channels: int | None) -> Loaded:
-    """The network for other numbers of classes and input channels; raises `Refused` for a head that counts none."""
-    spec = loaded.spec
-    changes: dict[str, object] = {}
-    if classes is not None:
-        if not hasattr(spec.head, "classes"):
-            raise refuse(f"--classes: a head of kind '{spec.head.kind}' has no number of classes")
-        changes["head"] = spec.head.model_copy(update={"classes": classes})
-    if channels not in (None, spec.input.channels):
-        changes["input"] = spec.input.model_copy(update={"channels": channels, "mean": None, "std": None})
-    return replace(loaded, spec=spec.model_copy(update=changes))
 
 
 def plan(

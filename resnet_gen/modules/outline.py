@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
+from resnet_gen.lower import at_numbers, lower
 from resnet_gen.modules.classes import Classes
 from resnet_gen.modules.naming import name_classes
 from resnet_gen.modules.spread import spread
@@ -34,12 +33,9 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
 
 def _others(loaded: Loaded) -> Iterator[Graph]:
     spec = loaded.spec
-    wanted: list[dict[str, object]] = []
-    if (number := getattr(spec.head, "classes", None)) is not None:
-        wanted.append({"head": spec.head.model_copy(update={"classes": number + _MORE})})
-    wanted.append({"input": spec.input.model_copy(update={"channels": spec.input.channels + _MORE})})
-    for changes in wanted:
-        other = replace(loaded, spec=spec.model_copy(update=changes))
+    classes = getattr(spec.head, "classes", None)
+    others = [at_numbers(loaded, classes=classes + _MORE)] if classes is not None else []
+    for other in (*others, at_numbers(loaded, channels=spec.input.channels + _MORE)):
         try:
             yield lower(other)
         except Refused:  # a network whose parts allow no other number

@@ -9,16 +9,6 @@ from resnet_gen.ops import MaxPool, Subsample
 from tests.standin.run import executed, network, state, traced
 
 
-def with_classes(loaded: Loaded, classes: int) -> Loaded:
-    head = loaded.spec.head.model_copy(update={"classes": classes})
-    return replace(loaded, spec=loaded.spec.model_copy(update={"head": head}))
-
-
-def with_channels(loaded: Loaded, channels: int) -> Loaded:
-    taken = loaded.spec.input.model_copy(update={"channels": channels})
-    return replace(loaded, spec=loaded.spec.model_copy(update={"input": taken}))
-
-
 def with_outputs(loaded: Loaded, outputs) -> Loaded:
     return replace(without_outputs(loaded), spec=loaded.spec.model_copy(update={"outputs": tuple(outputs)}))
 
