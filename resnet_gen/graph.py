@@ -71,14 +71,12 @@ class Node:
     @property
     def stage(self) -> str:
         """The part of the network it belongs to: `stem`, `stages.0`, ..., `head`."""
-        steps = self.path.split(".")
-        return ".".join(steps[:2]) if steps[0] == "stages" else steps[0]
+        return stage_and_block(self.path)[0]
 
     @property
     def block(self) -> str:
         """The block it belongs to (`stages.0.2`); its stage where there is none."""
-        steps = self.path.split(".")
-        return ".".join(steps[:3]) if steps[0] == "stages" else steps[0]
+        return stage_and_block(self.path)[1]
 
     def called(self, name: str, inputs: tuple[Value, ...], output: Value) -> Node:
         """The same under other names; as shapes stay, so does what was worked out from them."""
@@ -224,6 +222,15 @@ def longest_path(graph: Graph, weight: Callable[[Node], int]) -> int:
     for node in graph.nodes:
         depth[node.output.name] = weight(node) + max(depth[v.name] for v in node.inputs)
     return max((depth[v.name] for v in graph.outputs), default=0)
+
+
+def stage_and_block(path: str) -> tuple[str, str]:
+    """The stage and the block that a path stands in; the stage twice where it is in no block."""
+    first, *steps = path.split(".")
+    if first != "stages":
+        return first, first
+    stage = f"stages.{steps[0]}"
+    return stage, f"{stage}.{steps[1]}" if steps[1].isdecimal() else stage
 
 
 def stages_of(nodes: Iterable[Node]) -> dict[str, list[Node]]:

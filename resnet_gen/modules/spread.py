@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from resnet_gen.modules.tree import Leaf, Level, Step, Unit, stage_and_block
+from resnet_gen.graph import stage_and_block
+from resnet_gen.modules.tree import Leaf, Level, Step, Unit
 
 
 def spread(unit: Unit) -> Unit:

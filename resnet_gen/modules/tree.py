@@ -111,19 +111,9 @@ def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
         yield name, node
 
 
-def stage_and_block(path: str) -> tuple[str, str]:
-    """The stage and the block that a path stands in; the stage twice where it is in no block."""
-    steps = path.split(".")
-    if steps[0] != "stages":
-        return steps[0], steps[0]
-    stage = ".".join(steps[:2])
-    return stage, ".".join(steps[:3]) if steps[2].isdecimal() else stage
-
-
 def _is_behind_stage(node: Node) -> bool:
     """Whether it stands behind the blocks of a stage: the pooling of some networks."""
-    steps = node.path.split(".")
-    return steps[0] == "stages" and not steps[2].isdecimal()
+    return node.block == node.stage and node.stage not in ("stem", "head")
 
 
 def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
