@@ -258,13 +258,16 @@ class Python(ABC):
         rest = self._made(run.rest)
         if run.count == "1":
             return [rest]
-        if run.rest.kind.unit.spread:
-            again = f"for _ in range({run.count} - 1) for layer in {flat(rest).removeprefix('*')}"
-            return [self._made(run.first or run.rest), Each("layer", again)]
-        if run.first is None:
+        spread = run.rest.kind.unit.spread
+        if run.first is None and not spread:
             return [Each(rest, f"for _ in range({run.count})")]
+        first = self._made(run.first or run.rest)
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
-        return [self._made(run.first), Each(rest, f"for _ in range({count})")]
+        if count == "1":
+            return [first, rest]
+        if spread:
+            return [first, Each("layer", f"for _ in range({count}) for layer in {flat(rest).removeprefix('*')}")]
+        return [first, Each(rest, f"for _ in range({count})")]
 
     def _made(self, what: What, before: Member | None = None) -> AnyText:
         """The constructor of a member, which takes what `before` gives and nobody else."""

@@ -25,7 +25,8 @@ RESERVED = (
 def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
     """Give every class a name of its own, and what its docstring says."""
     taken = {*RESERVED, *keyword.kwlist}
-    for kind in reversed(classes):
+    *inner, network = classes
+    for kind in (network, *inner):
         part = _part(kind.unit, loaded)
         name = _spelled(loaded) if kind.unit.level == "network" else _name(kind.unit, part)
         kind.name = next(n for n in (name, *(f"{name}{i}" for i in range(2, 10_000))) if n not in taken)

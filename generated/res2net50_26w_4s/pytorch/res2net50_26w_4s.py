@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Res2NetBlock2(nn.Module):
+class Res2NetBlock(nn.Module):
     """A bottleneck whose 3x3 convolution is a chain of small ones.
 
     Gao et al. 2019, Res2Net, Fig. 2b.
@@ -48,7 +48,7 @@ class Res2NetBlock2(nn.Module):
         return F.relu(z, inplace=True)
 
 
-class Res2NetBlock(nn.Module):
+class Res2NetBlock2(nn.Module):
     """A bottleneck whose 3x3 convolution is a chain of small ones.
 
     Gao et al. 2019, Res2Net, Fig. 2b.
@@ -91,8 +91,8 @@ class Stage(nn.Sequential):
         stride: int = 1,
     ) -> None:
         super().__init__(
-            Res2NetBlock2(in_channels, width, out_channels, stride=stride),
-            *(Res2NetBlock(out_channels, width) for _ in range(blocks - 1)),
+            Res2NetBlock(in_channels, width, out_channels, stride=stride),
+            *(Res2NetBlock2(out_channels, width) for _ in range(blocks - 1)),
         )
 
 

@@ -47,7 +47,7 @@ class Stage(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
             BasicBlock(in_channels, out_channels, stride=stride),
-            *(BasicBlock(out_channels, out_channels) for _ in range(1)),
+            BasicBlock(out_channels, out_channels),
         )
 
 

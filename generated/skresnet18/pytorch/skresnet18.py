@@ -130,10 +130,7 @@ class Stage(nn.Sequential):
                 in_channels // 4,
                 stride=stride,
             ),
-            *(
-                SelectiveBasicBlock(out_channels, out_channels, in_channels // 4)
-                for _ in range(1)
-            ),
+            SelectiveBasicBlock(out_channels, out_channels, in_channels // 4),
         )
 
 
