@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown, shape=batch)
+    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown)
     return environment.get_template(template).render(**values)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import keyword
-import pkgutil
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,20 +57,13 @@ def identifier(text: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
 
 
-_TARGETS = "resnet_gen.generate.targets"
+TARGETS = "resnet_gen.generate.targets"
 """The package that holds a module for each target; they import this one, not the other way round."""
-
-
-def known_targets() -> dict[str, str]:
-    """The targets by name, with what each is in a few words."""
-    package = importlib.import_module(_TARGETS)
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return {name: (target(name).__doc__ or "").partition("\n")[0] for name in names}
 
 
 def target(name: str) -> ModuleType:
     """The module of a target: its docstring says what it is, `files(subject)` gives texts by their file names."""
-    return importlib.import_module(f"{_TARGETS}.{name}")
+    return importlib.import_module(f"{TARGETS}.{name}")
 
 
 def generated(subject: Subject, to: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from resnet_gen.modules.expressions import COUNT, PRESENT, Arguments, Column, Parameter, Slot, Values, fitted, told
 from resnet_gen.modules.settings import FAMILIES, settings
-from resnet_gen.modules.skeleton import Skeletons, flat, is_regular, is_run, is_sequence, pattern
+from resnet_gen.modules.skeleton import Skeletons, flat, fullest, is_regular, is_run, is_sequence, pattern
 from resnet_gen.modules.tree import Leaf, Level, Step, Unit
 
 
@@ -117,24 +117,25 @@ class Classes:
         return self._known[key]
 
     def _made(self, unit: Unit) -> Class:
-        fullest, instances = self._skeletons.fullest(unit), self._skeletons.members(unit)
-        arguments = self._arguments(fullest, instances)
+        instances = self._skeletons.members(unit)
+        full = fullest(instances)
+        arguments = self._arguments(full, instances)
         scope = _Scope(arguments, instances, self._skeletons.instead(unit))
-        made = Class("", fullest)
-        if is_run(fullest):
-            run = self._run(fullest, (), scope)
+        made = Class("", full)
+        if is_run(full):
+            run = self._run(full, (), scope)
             assert isinstance(run, Run)
             made.run = run
         else:
-            made.members = tuple(self._members(fullest, scope))
+            made.members = tuple(self._members(full, scope))
         made.parameters = arguments.ordered()
         made.instances = {instance: arguments.values(number) for number, instance in enumerate(instances)}
         return made
 
-    def _arguments(self, fullest: Unit, instances: Sequence[Unit]) -> Arguments:
+    def _arguments(self, full: Unit, instances: Sequence[Unit]) -> Arguments:
         """The parameters of a class, by what every slot is in every instance."""
         rows = [dict(self._row(instance, ())) for instance in instances]
-        order = dict(self._row(fullest, ()))
+        order = dict(self._row(full, ()))
         for row in rows:
             order.update((slot, value) for slot, value in row.items() if slot not in order)
         slots: dict[Slot, Column] = {
@@ -142,7 +143,7 @@ class Classes:
             for slot, (setting, _) in order.items()
         }
         entering = tuple(instance.inputs[0][0] for instance in instances)
-        arguments = fitted({("",): ("in_channels", entering), **slots}, Namer(fullest.level, instances))
+        arguments = fitted({("",): ("in_channels", entering), **slots}, Namer(full.level, instances))
         del arguments.expressions["",]
         used = set(re.findall(r"\w+", " ".join(arguments.expressions.values())))
         arguments.parameters = [p for p in arguments.parameters if p.name in used]

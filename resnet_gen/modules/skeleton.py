@@ -115,10 +115,6 @@ class Skeletons:
         """All modules of the class of this one."""
         return [other for other in self._units if self.of(other) == self.of(unit)]
 
-    def fullest(self, unit: Unit) -> Unit:
-        """The module of its class that has every member."""
-        return _fullest(self.members(unit))
-
     def instead(self, unit: Unit) -> Mapping[str, str]:
         """The members that some of its class lack, by what stands there instead: the value that is handed on."""
         return self._instead.get(self.of(unit), {})
@@ -164,7 +160,7 @@ class Skeletons:
         for unit in self._units:
             if (unit.level == "block" or unit.role == "shortcut") and not is_sequence(unit):
                 kinds.setdefault(self.of(unit), []).append(unit)
-        ordered = sorted((_fullest(units) for units in kinds.values()), key=_size)
+        ordered = sorted((fullest(units) for units in kinds.values()), key=_size)
         for number, less in enumerate(ordered):
             for more in reversed(ordered[number + 1 :]):
                 if (instead := self._lacking(less, more)) and self._joined(less, more, instead):
@@ -217,7 +213,8 @@ def _size(unit: Unit) -> int:
     return sum(len(s.what.steps) if isinstance(s.what, Unit) and is_run(s.what) else 1 for s in flat(unit))
 
 
-def _fullest(units: Sequence[Unit]) -> Unit:
+def fullest(units: Sequence[Unit]) -> Unit:
+    """The module of a class that has every member."""
     return max(units, key=_size)
 
 

@@ -77,7 +77,7 @@ class _PyTorch(Python):
         assert isinstance(member.what, Made)
         op = member.what.leaf.op
         if isinstance(op, ops.Activation):
-            return _activation(op, given[0], fresh)
+            return f"{FUNCTIONS[op.function][1]}({', '.join([given[0], *_activation(op, fresh)])})"
         self._need(member.what.leaf)
         more = {"all": ", ".join(given), "dim": 1 + getattr(op, "axis", 0)}
         return OPERATIONS[type(op)].format(*given, **{**vars(op), **self.keep(member.what), **more})
@@ -132,16 +132,14 @@ def _constructed(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
 def _module(what: Made, *, fresh: bool) -> tuple[str, list[str]]:
     op, values = what.leaf.op, {**vars(what.leaf.op), **what.arguments}
     if isinstance(op, ops.Activation):
-        name, _, forgets = FUNCTIONS[op.function]
-        slope = [repr(op.slope)] if op.sloped else []
-        return f"nn.{name}", [*slope, *(["inplace=True"] if fresh and forgets else [])]
+        return f"nn.{FUNCTIONS[op.function][0]}", _activation(op, fresh)
     name, *words = {**MODULES, **IN_CHAINS}[type(op)]
     if isinstance(op, ops.Conv) and op.standardize is not None:
         return "StdConv2d", _constructed([*words, "eps={standardize}|1e-06"], values)
     return "ZeroMaxPool2d" if getattr(op, "zeros", False) else name, _constructed(words, values)
 
 
-def _activation(op: ops.Activation, x: str, fresh: bool) -> str:
-    _, function, forgets = FUNCTIONS[op.function]
+def _activation(op: ops.Activation, fresh: bool) -> list[str]:
+    """What follows the value in a call of the function, and is all that the module is made with."""
     slope = [repr(op.slope)] if op.sloped else []
-    return f"{function}({', '.join([x, *slope, *(['inplace=True'] if fresh and forgets else [])])})"
+    return [*slope, *(["inplace=True"] if fresh and FUNCTIONS[op.function][2] else [])]
