@@ -207,6 +207,11 @@ def check_writable(path: Path, read: Iterable[Path] = ()) -> None:
 def check_free(path: Path, read: Iterable[Path] = (), *, replace: bool) -> None:
     """Refuse a path as `check_writable` does, and one of a file that is there, unless that may be replaced."""
     check_writable(path, read)
+    check_new(path, replace=replace)
+
+
+def check_new(path: Path, *, replace: bool) -> None:
+    """Refuse a path of something that is there, unless that may be replaced."""
     if path.exists() and not replace:
         raise refuse("exists already", str(path), "--force replaces it")
 

@@ -58,11 +58,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def network(text: str) -> Any:
-    """The network that a module defines, its last class, for the numbers that are its defaults."""
+def network(text: str, **numbers: int) -> Any:
+    """The network that a module defines, its last class; the numbers that are not given are its defaults."""
     names: dict[str, Any] = {"__name__": "generated"}
     exec(compile(text, "<generated>", "exec"), names)
-    return [value for value in names.values() if getattr(value, "__module__", None) == "generated"][-1]()
+    return [value for value in names.values() if getattr(value, "__module__", None) == "generated"][-1](**numbers)
 
 
 def ruled(model: Any) -> Any:

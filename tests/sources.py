@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from resnet_gen.generate.base import Subject, generated
@@ -49,12 +50,12 @@ def files() -> dict[str, str]:
     }
 
 
-def stale() -> list[str]:
+def stale(wanted: Collection[str]) -> list[str]:
     """Files in the targets' folders that nothing generates."""
     there = {
         path.relative_to(FOLDER).as_posix() for t in SOURCES for path in FOLDER.glob(f"*/{t}/**/*") if path.is_file()
     }
-    return sorted(there - files().keys())
+    return sorted(there - set(wanted))
 
 
 def page() -> str:
@@ -69,9 +70,10 @@ def page() -> str:
 
 def refresh() -> None:
     """Write them all."""
-    for name in stale():
+    wanted = files()
+    for name in stale(wanted):
         (FOLDER / name).unlink()
-    put(FOLDER, files(), replace=True)
+    put(FOLDER, wanted, replace=True)
     PAGE.write_text(page(), encoding="utf-8")
 
 
@@ -81,7 +83,7 @@ def main(arguments: list[str]) -> int:
         refresh()
         return 0
     wanted = files()
-    found = {**differing(FOLDER, wanted), **dict.fromkeys(stale(), "nothing generates it")}
+    found = {**differing(FOLDER, wanted), **dict.fromkeys(stale(wanted), "nothing generates it")}
     for name, what in found.items():
         print(f"generated/{name}: {what}")
     print(f"{len(wanted)} files checked, {len(found)} to change", file=sys.stderr)

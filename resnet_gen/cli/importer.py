@@ -80,10 +80,8 @@ def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
 
 
 def _free(paths: list[Path], force: bool, read: Path) -> None:
-    from resnet_gen.problems import refuse
-    from resnet_gen.write import check_apart
+    from resnet_gen.write import check_apart, check_new
 
     for path in paths:
         check_apart(path, [read])
-        if path.exists() and not force:
-            raise refuse("exists already", str(path), "--force replaces it")
+        check_new(path, replace=force)
