@@ -63,6 +63,7 @@ VARIED = [
     "resnet10t",
 ]
 """Networks that between them use everything that a generated file can hold."""
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in shipped_specs() if name not in VARIED]
 
 
 def source(name, *settings):
@@ -70,7 +71,7 @@ def source(name, *settings):
     return text
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", [*VARIED, *OTHERS])
 def test_every_network_is_one_file_that_compiles(name):
     text = source(name)
     tree = ast.parse(text)

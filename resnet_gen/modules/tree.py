@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from resnet_gen.graph import Graph, Node, Role
 from resnet_gen.ops import Op, Shape, TakeChannels
+from resnet_gen.problems import Refused, refuse
 
 Level: TypeAlias = Literal["network", "stem", "stage", "block", "head", "inner"]
 
@@ -92,14 +93,20 @@ class _Item:
 
 
 def tree(graph: Graph) -> Unit:
-    """The modules of a network, whose root is the network itself."""
+    """The modules of a network, whose root is the network itself.
+
+    Raises `Refused` where a layer with weights is called as what holds another one.
+    """
     return _Builder(graph).unit(_Item((), tuple(_placed(graph))), "network")
 
 
 def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
     """Every node at the place of its name; those without weights may go where it is simpler."""
     weighted = [tuple(node.name.split(".")) for node in graph.nodes if node.tensors]
-    prefixes = {name[:n] for name in weighted for n in range(1, len(name))}
+    prefixes = {name[:n]: name for name in weighted for n in range(1, len(name))}
+    for name in weighted:
+        if name in prefixes:
+            raise _both(".".join(name), ".".join(prefixes[name]))
     for node in graph.nodes:
         name = tuple(node.name.split("."))
         if not node.tensors:
@@ -109,6 +116,13 @@ def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
             elif name in prefixes:
                 name = (*name[:-1], f"{name[-1]}_{node.path.rpartition('.')[2]}")
         yield name, node
+
+
+def _both(layer: str, inside: str) -> Refused:
+    return refuse(
+        f"the layer '{layer}' is called as what holds '{inside}', which no module can be",
+        hint="names come from the naming scheme ('naming') and from the parts: call one of the two otherwise",
+    )
 
 
 def _is_behind_stage(node: Node) -> bool:

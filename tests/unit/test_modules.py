@@ -43,6 +43,12 @@ def test_names_spell_a_tree_whose_leaves_are_operations():
     assert root.outputs == ("fc",)
 
 
+def test_a_layer_called_as_what_holds_another_is_refused_by_both_names():
+    with pytest.raises(Refused, match=r"the layer 'a' is called as what holds 'a\.norm\.0'"):
+        tree(net(("a", CONV), ("a.norm.0", NORM)))
+    assert tree(net(("a", RELU), ("a.norm", NORM)))  # what has no weights goes to another place
+
+
 def test_numbered_chains_are_sequences_and_others_are_none():
     numbered = tree(net(("a.0", CONV), ("a.1", NORM), ("a.4", CONV)))
     named = tree(net(("a.conv", CONV), ("a.norm", NORM)))
