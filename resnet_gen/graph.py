@@ -226,11 +226,11 @@ def longest_path(graph: Graph, weight: Callable[[Node], int]) -> int:
 
 def stage_and_block(path: str) -> tuple[str, str]:
     """The stage and the block that a path stands in; the stage twice where it is in no block."""
-    first, *steps = path.split(".")
-    if first != "stages":
-        return first, first
-    stage = f"stages.{steps[0]}"
-    return stage, f"{stage}.{steps[1]}" if steps[1].isdecimal() else stage
+    steps = path.split(".")
+    if steps[0] != "stages":
+        return steps[0], steps[0]
+    numbered = "".join(steps[2:3]).isdecimal()
+    return ".".join(steps[:2]), ".".join(steps[: 3 if numbered else 2])
 
 
 def stages_of(nodes: Iterable[Node]) -> dict[str, list[Node]]:

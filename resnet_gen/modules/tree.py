@@ -127,7 +127,7 @@ def _both(layer: str, inside: str) -> Refused:
 
 def _is_behind_stage(node: Node) -> bool:
     """Whether it stands behind the blocks of a stage: the pooling of some networks."""
-    return node.block == node.stage and node.stage not in ("stem", "head")
+    return node.path.startswith("stages.") and node.block == node.stage
 
 
 def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
