@@ -3,6 +3,9 @@
 What can be proved without torch is in test_generated_pytorch.py.
 """
 
+import subprocess
+import sys
+
 import pytest
 
 from resnet_gen.generate.base import Subject, generated
@@ -11,6 +14,7 @@ from resnet_gen.lower import lower
 from tests import pytorch_parity as parity
 from tests.onnx_runs import TOLERANCE, difference
 from tests.parity import SIDES, logits
+from tests.sources import VARIED
 
 torch = pytest.importorskip(
     "torch", reason="torch, which runs what is generated, is not installed", exc_type=ImportError
@@ -155,3 +159,16 @@ def test_what_is_saved_for_tests_without_torch_is_what_is_computed_now():
     for reference in parity.DOZEN[:3]:
         found = parity.outputs(parity.source(reference), SIDES[reference])
         assert difference(found, parity.saved()[reference]) < 1e-6
+
+
+def test_mypy_is_content_with_torchs_own_types(tmp_path):
+    pytest.importorskip("mypy", reason="mypy is not installed where torch is: pip install mypy")
+    for name in VARIED:
+        for file, text in generated(Subject(load(name)), "pytorch").items():
+            (tmp_path / file).write_text(text)
+    flags = ["--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache")]
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", *flags, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert f"no issues found in {len(VARIED)} source files" in found.stdout
