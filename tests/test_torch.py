@@ -5,6 +5,8 @@ What can be proved without torch is in test_generated_pytorch.py.
 
 import subprocess
 import sys
+from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 
@@ -19,6 +21,10 @@ from tests.sources import VARIED
 torch = pytest.importorskip(
     "torch", reason="torch, which runs what is generated, is not installed", exc_type=ImportError
 )
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402 - torch is there
+
+from benchmarks.generated_torch import ours, theirs  # noqa: E402 - the same
+
 pytestmark = [
     pytest.mark.torch,
     # torch's own, while it compiles and exports
@@ -172,3 +178,40 @@ def test_mypy_is_content_with_torchs_own_types(tmp_path):
     )
     assert found.returncode == 0, found.stdout + found.stderr
     assert f"no issues found in {len(VARIED)} source files" in found.stdout
+
+
+class Called(TorchDispatchMode):
+    """What torch is asked to compute, in what shapes; whether in place or not, apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations, self.in_place = Counter(), 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = str(function)
+        shapes = tuple(sorted(tuple(value.shape) for value in args if isinstance(value, torch.Tensor)))
+        self.operations[name.replace("_.", "."), shapes] += 1
+        self.in_place += "_." in name
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.skipif(find_spec("torchvision") is None, reason="torchvision, which is compared with, is not installed")
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d", "regnet_y_400mf", "vgg11_bn"])
+@pytest.mark.parametrize("training", [False, True])
+def test_torch_is_asked_for_no_operation_that_torchvision_does_not_ask_for(name, training):
+    """Speed that no clock can tell better; torchvision's VGG has dropout and a pooling of 7x7 to 7x7 beside these."""
+    side, found = 224 if name.startswith("vgg") else 64, []
+    for make in (ours, theirs):
+        model = make(name).train(training)
+        images = torch.zeros(2, 3, side, side)
+        with Called() as called, torch.set_grad_enabled(training):
+            result = model(images)
+            if training:
+                result.sum().backward()
+        found.append(called)
+    generated, published = found
+    if name.startswith("vgg"):
+        assert generated.operations <= published.operations
+    else:
+        assert generated.operations == published.operations
+        assert generated.in_place >= published.in_place
