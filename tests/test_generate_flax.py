@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from resnet_gen import convert_weights
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.load import load
 from resnet_gen.problems import Refused
@@ -16,6 +17,7 @@ from resnet_gen.resources import shipped_specs
 from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
 from tests.onnx_runs import outputs as onnx_outputs
+from tests.reference import weights_rule
 from tests.sources import VARIED
 
 OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in shipped_specs() if name not in VARIED]
@@ -145,6 +147,19 @@ def test_paths_are_the_published_names(name, nnx):
     network = nnx.eval_shape(lambda: network_class(made)(rngs=nnx.Rngs(0)))
     found = {".".join(map(str, path)): value.shape for path, value in nnx.to_flat_state(nnx.state(network))}
     assert found == {name: values.shape for name, values in tensors(Subject(loaded).graph).items()}
+
+
+@pytest.mark.parametrize("name", [*SMALL, "vgg11_bn"])
+def test_weights_convert_writes_what_load_takes(name, tmp_path):
+    """The outputs above are computed with these very arrays."""
+    graph = Subject(load(name)).graph
+    source, out = tmp_path / "published.npz", tmp_path / "flax.npz"
+    np.savez(source, **{key: weights_rule.tensor(key, tensor.shape) for key, tensor in graph.state().items()})
+    convert_weights(name, source, out, to="flax")
+    wanted = tensors(graph)
+    with np.load(out) as found:
+        assert set(found.files) == set(wanted)
+        assert all(np.array_equal(found[key], values) for key, values in wanted.items())
 
 
 @pytest.fixture
