@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 def split_softmax(x: Tensor, splits: int, groups: int) -> Tensor:
     """Softmax over the splits of each channel (Zhang et al. 2020, ResNeSt, Eq. 2)."""
-    x = x.unflatten(1, (groups, splits, -1)).transpose(1, 2)
+    x = torch.unflatten(x, 1, (groups, splits, -1)).transpose(1, 2)
     return F.softmax(x, dim=1).flatten(1, 3)
 
 
