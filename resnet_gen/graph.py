@@ -75,7 +75,7 @@ class Node:
 
     @property
     def block(self) -> str:
-        """The block it belongs to (`stages.0.2`); its stage where there is none."""
+        """The block it belongs to (`stages.0.2`), or what stands behind the blocks; outside stages, as `stage`."""
         return stage_and_block(self.path)[1]
 
     def called(self, name: str, inputs: tuple[Value, ...], output: Value) -> Node:
@@ -225,12 +225,17 @@ def longest_path(graph: Graph, weight: Callable[[Node], int]) -> int:
 
 
 def stage_and_block(path: str) -> tuple[str, str]:
-    """The stage and the block that a path stands in; the stage twice where it is in no block."""
+    """The stage and the block that a path stands in; `stages.0.pool` stands behind the blocks, for itself."""
     steps = path.split(".")
     if steps[0] != "stages":
         return steps[0], steps[0]
-    numbered = "".join(steps[2:3]).isdecimal()
-    return ".".join(steps[:2]), ".".join(steps[: 3 if numbered else 2])
+    return ".".join(steps[:2]), ".".join(steps[:3])
+
+
+def is_block(path: str) -> bool:
+    """Whether a path is that of a block: `stages.0.2`."""
+    steps = path.split(".")
+    return steps[0] == "stages" and len(steps) == 3 and steps[2].isdecimal()
 
 
 def stages_of(nodes: Iterable[Node]) -> dict[str, list[Node]]:

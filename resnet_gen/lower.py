@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from resnet_gen.graph import Graph, Net, Value, renamed
+from resnet_gen.graph import Graph, Net, Value, live, renamed
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed
@@ -87,7 +87,7 @@ def _lowered(loaded: Loaded) -> Graph:
     if not spec.outputs or spec.head.kind != "none":
         outputs.update(_headed(net, x, spec))
     ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
-    return _published(net.graph(spec.name, ordered.values()), list(ordered), loaded)
+    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
 
 
 def _using(spec: Spec, block: Block) -> Using:

@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
-    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown)
+    environment.filters.update(c_string=c_string, json=json_text, markdown=markdown, code=code)
     return environment.get_template(template).render(**values)
 
 
@@ -52,8 +52,23 @@ def json_text(value: Any) -> str:
 
 
 def markdown(text: str) -> str:
-    """A text as one line of Markdown, in a cell of a table too, that shows it and obeys nothing in it."""
-    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
+    """A text as one line of Markdown, in a cell of a table too, that shows it and obeys nothing in it.
+
+    What means something at the beginning of a line alone is escaped there alone, `_` if not between letters.
+    """
+    line = re.sub(r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^([-+=#]|\d+(?=[.)]))", _first, line)
+
+
+def code(text: str) -> str:
+    """A text as code in one line of Markdown, in a cell of a table too."""
+    line = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
+
+
+def _first(found: re.Match[str]) -> str:
+    return f"{found[1]}\\" if found[1].isdigit() else f"\\{found[1]}"
 
 
 def batch(shape: tuple[int, ...]) -> str:

@@ -604,6 +604,7 @@ def test_networks_that_classify_no_picture_are_refused():
         str(TINY), ["input.channels=2", "input.mean=[0,0]", "input.std=[1,1]"]
     )
     assert "input.mean: beyond what float32 holds" in refusal(str(TINY), ["input.mean=[1.0e+300]"])
+    assert "input.std: too near 0 for float32" in refusal(str(TINY), ["input.std=[1.0e-46]"])
 
 
 HOSTILE = 'A "quoted" \\ title */ ??/ with ${CMAKE} `ticks` | and ünïcode 漢\nsecond line // \\'

@@ -14,6 +14,7 @@ from resnet_gen.lower import at_numbers, lower
 from resnet_gen.plan import plan
 from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
+from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network, same, with_outputs
 from tests.standin.run import executed, network, traced
 from tests.standin.tensor import InPlaceError
@@ -90,8 +91,75 @@ def test_stages_that_follow_each_other_give_their_maps(name):
 def test_changed_networks_are_those_of_their_specifications(settings, naming):
     loaded = load("resnet18", [*settings, f"naming={naming}"])
     text = source(loaded)
-    is_the_network(text, loaded)
+    other(is_the_network(text, loaded), loaded)
     assert ("def forward_features" in text) == ("outputs=[stage1, stage3]" not in settings)
+
+
+SMALL = {
+    "name": "small",
+    "input": {"channels": 4, "size": 32},
+    "stem": {"kind": "conv3x3", "width": 8},
+    "stages": {"depths": [3], "widths": [8], "block": "basic"},
+    "head": {"kind": "linear", "classes": 5},
+}
+
+
+@pytest.mark.parametrize("naming", ["torchvision", "paths", "timm_sknet", "timm_resnet"])
+def test_one_stage_gives_one_map(naming):
+    spec = loaded({**SMALL, "naming": naming})
+    names = is_the_network(source(spec), spec)
+    assert hasattr(network(names), "forward_features")
+    other(names, spec)
+
+
+@pytest.mark.parametrize("name", ["f", "F", "tensor", "value_error", "ordereddict"])
+def test_a_network_called_as_what_its_file_needs_has_another_name(name):
+    spec = loaded({**SMALL, "name": name})
+    is_the_network(source(spec), spec)
+
+
+@pytest.mark.parametrize("name", ["torch", "collections", "jax", "match", "class"])
+def test_a_file_is_not_called_as_what_would_be_imported_in_its_place(name):
+    assert Subject(loaded({**SMALL, "name": name})).module == f"{name}_"
+
+
+NARROW = {**SMALL, "stem": "none"}
+WIDENING = {"depths": [1, 2], "widths": [16, 32]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stages": {**WIDENING, "block": "selective_basic"}},
+        {"stages": {**WIDENING, "block": "preact_basic"}, "norm": {"kind": "group", "groups": 2}},
+    ],
+    ids=["selective_basic", "groups"],
+)
+def test_channels_of_which_only_multiples_are_possible_are_an_argument(changes):
+    spec = loaded({**NARROW, **changes})
+    names = is_the_network(source(spec), spec)
+    wanted = lower(at_numbers(spec, channels=8))
+    same(traced(network(names, in_channels=8), wanted.input.shape), wanted)
+
+
+def test_channels_that_something_follows_by_no_plain_rule_are_no_argument():
+    attention = {"kind": "se", "rd_ratio": 0.3, "rd_divisor": 1, "rd_of": "block_input"}
+    stages = {**WIDENING, "block": {"kind": "regnet", "group_width": 8}, "attention": attention}
+    spec = loaded({**NARROW, "input": {"channels": 16, "size": 32}, "stages": stages})
+    text = source(spec)
+    names = is_the_network(text, spec)
+    assert "def __init__(self, classes: int = 5) -> None:" in text
+    wanted = lower(at_numbers(spec, classes=7))
+    same(traced(network(names, classes=7), wanted.input.shape), wanted)
+
+
+def test_what_no_output_needs_is_left_out():
+    stages = {"depths": [1, 1], "widths": [8, 8], "block": "basic", "downsample": "max_pool"}
+    spec = loaded({**SMALL, "head": "none", "outputs": ["stage1", "stage2"], "stages": stages})
+    graph = lower(spec)
+    assert live(graph) == graph
+    assert source(spec).count("F.max_pool2d(") + source(spec).count("nn.MaxPool2d(") == 1
+    is_the_network(source(spec), spec)
 
 
 def test_the_same_specification_gives_the_same_bytes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import keyword
 import re
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,10 +52,15 @@ class Subject:
 
 
 def identifier(text: str) -> str:
-    """A text as a name that Python takes for one: other characters become `_`, and keywords get one behind them."""
+    """A text as the name of a module: other characters become `_`, and what has another meaning gets one behind it."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     name = f"_{name}" if name[:1].isdigit() else name
-    return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
+    taken = keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in (*_IMPORTED, *sys.stdlib_module_names)
+    return f"{name}_" if taken else name
+
+
+_IMPORTED = ("flax", "jax", "numpy", "torch")
+"""What generated files import; a file of such a name beside one would be imported instead."""
 
 
 TARGETS = "resnet_gen.generate.targets"

@@ -15,7 +15,7 @@ from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, inde
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.spelling import is_list, quoted
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import FORGETFUL, arguments, pooled_stages, stages_and_rest, statements
+from resnet_gen.modules.forward import FORGETFUL, Stages, arguments, pooled_stages, stages_and_rest, statements
 from resnet_gen.ops import Shape
 from resnet_gen.render import batch
 
@@ -127,7 +127,7 @@ class Python(ABC):
         if last != "return x":
             before.append(last.replace("return", "x =", 1))
         forward = ["*_, x = self.forward_features(x)", *statements(replace(kind, unit=rest), self)]
-        loop = [f"for stage in {self._iterated(features.stages)}:", "    x = stage(x)", "    maps.append(x)"]
+        loop = [f"for stage in {self._iterated(features)}:", "    x = stage(x)", "    maps.append(x)"]
         return {**written, "forward": forward, "features": [*before, "maps = []", *loop, "return maps"]}
 
     def _pooled(self, sequence: str) -> list[str]:
@@ -135,9 +135,15 @@ class Python(ABC):
         layer = [f"if isinstance(layer, {self.pool}):", "    maps.append(x)", "x = layer(x)"]
         return ["maps = []", f"for layer in {sequence}:", *indented(layer), "return maps"]
 
-    def _iterated(self, stages: Sequence[str]) -> str:
-        names = [self.reached(name) for name in stages]
-        return names[0] if len(names) == 1 else f"({', '.join(names)})"
+    def _iterated(self, features: Stages) -> str:
+        if features.sequence:
+            return self.iterated(features.stages[0])
+        names = [self.reached(name) for name in features.stages]
+        return f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+
+    def iterated(self, name: str) -> str:
+        """The members of a sequence, to be taken in turn."""
+        return self.reached(name)
 
     def begin(self, kind: Class) -> None:
         """Another class is at hand."""

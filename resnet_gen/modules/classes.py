@@ -301,7 +301,7 @@ class Namer:
     def __init__(self, level: Level, instances: Sequence[Unit]) -> None:
         self._level = level
         self._entering = [instance.inputs[0][0] for instance in instances]
-        self._leaving = [instance.shapes[0][0] for instance in instances]
+        self._leaving = list(zip(*([shape[0] for shape in instance.shapes] for instance in instances), strict=True))
 
     def __call__(self, slot: Slot, setting: str, values: Values, known: Sequence[Parameter]) -> str:
         """A name that no other parameter has."""
@@ -315,7 +315,7 @@ class Namer:
         return next(word for word in chain(islice(_words(wished), 1), _words(spare)) if word not in taken)
 
     def _channels(self, slot: Slot, values: Values) -> str:
-        into, out = _agree(values, self._entering), _agree(values, self._leaving)
+        into, out = _agree(values, self._entering), any(_agree(values, side) for side in self._leaving)
         if out and self._level in ("network", "head"):
             return "classes"
         if into:

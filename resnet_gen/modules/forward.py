@@ -73,10 +73,11 @@ def _pools(stage: Unit) -> bool:
 
 
 class Stages(NamedTuple):
-    """A network up to its stages, and the attributes that hold those: one that holds all, or each."""
+    """A network up to its stages, and the attributes that hold those: one each, or one that is a sequence of all."""
 
     before: Unit
     stages: tuple[str, ...]
+    sequence: bool
 
 
 def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
@@ -95,7 +96,9 @@ def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
     if len(entering) != 1 or not all(known.issuperset(values) for values in (outputs, *(s.inputs for s in rest))):
         return None
     before = replace(unit, steps=unit.steps[:first], outputs=entering)
-    return Stages(before, tuple(step.name for step in steps)), replace(unit, steps=tuple(rest), outputs=outputs)
+    sequence = len(steps) == 1 and isinstance(steps[0].what, Unit) and steps[0].what.level != "stage"
+    stages = Stages(before, tuple(step.name for step in steps), sequence)
+    return stages, replace(unit, steps=tuple(rest), outputs=outputs)
 
 
 def _is_stages(step: Step) -> bool:

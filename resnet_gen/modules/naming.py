@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from resnet_gen.parts.base import Part
 from resnet_gen.plan import fits
 
 RESERVED = (
-    *("Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels"),
+    *("F", "Tensor", "OrderedDict", "StdConv2d", "ChannelConv", "BlurPool2d", "ZeroMaxPool2d", "PadChannels"),
     *("Array", "ArrayLike", "Callable", "DTypeLike", "Function", "GroupNorm", "Iterator", "Mapping", "Sequential"),
     "Window",
 )
@@ -24,7 +25,7 @@ RESERVED = (
 
 def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
     """Give every class a name of its own, and what its docstring says."""
-    taken = {*RESERVED, *keyword.kwlist}
+    taken = {*RESERVED, *keyword.kwlist, *dir(builtins)}
     *inner, network = classes
     for kind in (network, *inner):
         part = _part(kind.unit, loaded)

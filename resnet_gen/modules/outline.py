@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
@@ -10,8 +10,11 @@ from resnet_gen.lower import at_numbers, lower
 from resnet_gen.modules.classes import Classes
 from resnet_gen.modules.naming import name_classes
 from resnet_gen.modules.spread import spread
-from resnet_gen.modules.tree import tree
+from resnet_gen.modules.tree import Unit, tree
 from resnet_gen.problems import Refused
+
+_NUMBERS = {"in_channels", "classes"}
+"""What the constructor of a network can be given."""
 
 _MORE = 7919
 """Added to the number of classes and of channels; a prime, so that no other number becomes a multiple of it."""
@@ -22,21 +25,29 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
 
     With `spreads`, layers that are numbered through all stages come in groups.
 
-    The network is compared with itself for other numbers of both: what follows them is told by them. Raises
-    `Refused` where the spec does.
+    The network is compared with itself for other numbers of both: what follows them is told by them. Where something
+    follows one of them by no rule that is known here, that number is none of the constructor's. Raises `Refused`
+    where the spec does.
     """
     trees = [tree(graph) for graph in (lower(loaded), *_others(loaded))]
-    classes = Classes([spread(root) for root in trees] if spreads else trees)
+    classes = _outlined(trees, spreads)
+    while not {parameter.name for parameter in classes.network.parameters} <= _NUMBERS:
+        classes = _outlined(trees := trees[:-1], spreads)
     name_classes(classes.all, loaded)
     return classes
 
 
+def _outlined(trees: Sequence[Unit], spreads: bool) -> Classes:
+    return Classes([spread(root) for root in trees] if spreads else trees)
+
+
 def _others(loaded: Loaded) -> Iterator[Graph]:
-    spec = loaded.spec
-    classes = getattr(spec.head, "classes", None)
-    others = [at_numbers(loaded, classes=classes + _MORE)] if classes is not None else []
-    for other in (*others, at_numbers(loaded, channels=spec.input.channels + _MORE)):
+    classes, channels = getattr(loaded.spec.head, "classes", None), loaded.spec.input.channels
+    if classes is not None:
+        yield lower(at_numbers(loaded, classes=classes + _MORE))
+    for other in (channels + _MORE, channels * _MORE):
         try:
-            yield lower(other)
-        except Refused:  # a network whose parts allow no other number
+            yield lower(at_numbers(loaded, channels=other))
+            return
+        except Refused:  # a network whose parts allow not any number: only a multiple, or no other
             continue

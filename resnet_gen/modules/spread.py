@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from resnet_gen.graph import stage_and_block
+from resnet_gen.graph import is_block, stage_and_block
 from resnet_gen.modules.tree import Leaf, Level, Step, Unit
 
 
@@ -43,8 +43,8 @@ def _stage(name: str, steps: Sequence[Step]) -> Unit:
         (block, [step.what for step in members])
         for block, members in groupby(steps, key=lambda step: stage_and_block(_place(step))[1])
     ]
-    inner = [_unit("block", members) for block, members in blocks if block != name]
-    behind = [what for block, members in blocks if block == name for what in members]
+    inner = [_unit("block", members) for block, members in blocks if is_block(block)]
+    behind = [what for block, members in blocks if not is_block(block) for what in members]
     return _unit("stage", [replace(_unit("inner", inner), spread=False), *behind])
 
 

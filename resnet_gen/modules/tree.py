@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Literal, TypeAlias
 
-from resnet_gen.graph import Graph, Node, Role
+from resnet_gen.graph import Graph, Node, Role, is_block
 from resnet_gen.ops import Op, Shape, TakeChannels
 from resnet_gen.problems import Refused, refuse
 
@@ -127,7 +127,7 @@ def _both(layer: str, inside: str) -> Refused:
 
 def _is_behind_stage(node: Node) -> bool:
     """Whether it stands behind the blocks of a stage: the pooling of some networks."""
-    return node.path.startswith("stages.") and node.block == node.stage
+    return node.path.startswith("stages.") and not is_block(node.block)
 
 
 def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:

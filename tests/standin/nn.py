@@ -8,7 +8,7 @@ from tests.standin import functional as F  # noqa: N812
 from tests.standin.tensor import Constant, Parameter, Tensor, made
 
 UNKNOWN = """
-T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
+T_destination add_module apply bfloat16 buffers call_super_init compile cpu cuda double dump_patches eval
 extra_repr float get_buffer get_extra_state get_submodule half ipu load_state_dict mtia named_buffers named_children
 named_parameters register_backward_hook register_forward_hook register_forward_pre_hook register_full_backward_hook
 register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
@@ -60,6 +60,9 @@ class Module:
             raise KeyError(f"a module cannot be called '{name}'")
         assert isinstance(module, Module)
         self._modules[name] = module
+
+    def children(self):
+        return iter(self._modules.values())
 
     def register_buffer(self, name, tensor, persistent=True):
         if hasattr(self, name):

@@ -59,4 +59,6 @@ def _floats(what: str, values: Sequence[float]) -> list[str]:
         exact = [struct.unpack("<f", struct.pack("<f", value))[0] for value in values]
     except OverflowError:
         raise refuse(f"input.{what}: beyond what float32 holds") from None
+    if any(found == 0 != value for found, value in zip(exact, values, strict=True)):
+        raise refuse(f"input.{what}: too near 0 for float32")
     return [f"{value!r}F" for value in exact]

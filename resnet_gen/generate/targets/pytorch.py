@@ -62,6 +62,11 @@ class _PyTorch(Python):
         first, _, rest = name.partition(".")
         return super().reached(name) if spelled(first) and "." not in rest else f"self.get_submodule({quoted(name)})"
 
+    def iterated(self, name: str) -> str:
+        """The members of a sequence, to be taken in turn."""
+        reached = self.reached(name)
+        return reached if spelled(name) else f"{reached}.children()"
+
     def either(self, member: Member, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
         if spelled(member.name):
