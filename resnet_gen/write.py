@@ -212,7 +212,7 @@ def check_free(path: Path, read: Iterable[Path] = (), *, replace: bool) -> None:
 
 def check_new(path: Path, *, replace: bool) -> None:
     """Refuse a path of something that is there, unless that may be replaced."""
-    if path.exists() and not replace:
+    if os.path.lexists(path) and not replace:
         raise refuse("exists already", str(path), "--force replaces it")
 
 

@@ -13,6 +13,7 @@ from resnet_gen.convert.schemes import Network, Scheme, kin, shape_in
 from resnet_gen.convert.slots import Slot
 from resnet_gen.convert.source import Source
 from resnet_gen.ops import BatchNorm, Conv, Shape
+from resnet_gen.problems import refuse
 from resnet_gen.weights.arrays import COUNTED, COUNTER
 from resnet_gen.weights.saved import Kept, kept
 from resnet_gen.weights.seeded import Seeded
@@ -62,6 +63,7 @@ class Plan:
         self._kin = kin(target)
         self._first = _first(network)
         self._head = {slot.key for slot in network.head}
+        self._renewed = change.head is not None and any(map(self._is_other_head, network.head))
         self.faults: list[str] = []
         self.hint: str | None = None
         made = [row for slot in network.slots for row in self._tensor(slot)]
@@ -69,13 +71,20 @@ class Plan:
         written = {row.new: row for row in made if row.new}
         self.rows = [written[name] for name in _ordered(list(written), target)]
         self.rows += [row for row in made if not row.new]
+        known = {row.old for row in made}
+        counters = [name for name in tensors if name.endswith(COUNTER)]
+        self.faults += [
+            f"'{name}' belongs to no layer of '{network.graph.name}'" for name in counters if name not in known
+        ]
 
     def _tensor(self, slot: Slot) -> Iterator[Row]:
         old = self._source.names[slot.key]
         tensor = self._tensors.get(old)
-        out, channels = (-1, 2) if self._source.flax else (0, 1)
-        if tensor is None or (slot.key in self._head and self._differs(slot, tensor, out)):
+        channels = 2 if self._source.flax else 1
+        if slot.key in self._head and (self._renewed or self._is_other_head(slot)):
             yield from self._new_head(slot, tensor)
+        elif tensor is None:
+            self._fault(slot, tensor)
         elif tensor.shape in self._shapes(slot):
             yield self._written(slot, old, tensor.shape, tensor.dtype, tensor.exact)
         elif slot is self._first and self._change.channels and self._differs(slot, tensor, channels):
@@ -84,6 +93,11 @@ class Plan:
             self._fault(slot, tensor)
             if slot is self._first and self._differs(slot, tensor, channels):
                 self.hint = f"--in-channels {slot.shape[1]} changes it, --in-channels {tensor.shape[channels]} keeps it"
+
+    def _is_other_head(self, slot: Slot) -> bool:
+        """Whether a head's tensor is missing, or for other classes."""
+        tensor = self._tensors.get(self._source.names[slot.key])
+        return tensor is None or self._differs(slot, tensor, -1 if self._source.flax else 0)
 
     def _shapes(self, slot: Slot) -> tuple[Shape, ...]:
         """The shapes that a file may have a tensor in."""
@@ -128,7 +142,7 @@ class Plan:
             name = self._prefix + self._source.names[slot.key]
             yield Row(name, None, tensor.shape, tensor.dtype.name, ("dropped",))
         if self._change.head == "init":
-            dtype = (tensor or next(iter(self._tensors.values()))).dtype
+            dtype = tensor.dtype if tensor else self._dtype()
             drawn = Seeded(self._network.graph, self._change.seed)
             called = slot.node.weight_name(slot.role)
             yield self._written(
@@ -140,6 +154,11 @@ class Plan:
                 f"initialized with seed {self._change.seed}",
             )
 
+    def _dtype(self) -> np.dtype[Any]:
+        """The element type of the last filters that the file has, which is what a new head has too."""
+        filters = (self._source.names[slot.key] for slot in self._network.slots if len(slot.shape) > 1)
+        return [self._tensors[name].dtype for name in filters if name in self._tensors][-1]
+
     def _widened(self, slot: Slot, tensor: Stored) -> Iterator[Row]:
         """The first convolution for other input channels."""
         given, asked = tensor.shape[2 if self._source.flax else 1], slot.shape[1]
@@ -148,9 +167,15 @@ class Plan:
             self.hint = "--in-channels changes filters of 1 and of 3 channels alone"
             return
 
+        name = self._prefix + self._source.names[slot.key]
+
         def values() -> Values:
             found = tensor.exact()
+            if not np.isfinite(found).all():
+                raise refuse(f"'{name}' has values that are not finite, with which --in-channels cannot compute")
             made = widened(found.transpose(3, 2, 0, 1) if self._source.flax else found, asked)
+            if not np.isfinite(made).all():
+                raise refuse(f"'{name}' for other channels has values beyond what {tensor.dtype.name} holds")
             return made.transpose(2, 3, 1, 0) if self._source.flax else made
 
         if isinstance(slot.node.op, Conv) and slot.node.op.standardize is not None:
@@ -170,6 +195,8 @@ class Plan:
             if self._change.counters and not self._target.flax:
                 yield Row(None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED)))
             return
+        if tensor.shape or tensor.dtype != COUNTED:
+            self.faults.append(f"'{old}' is {sides(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
         made = kept(tensor.shape, tensor.dtype, tensor.exact)
         row = Row(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
         yield row._replace(new=None, done=("dropped",), tensor=None) if self._target.flax else row

@@ -17,6 +17,7 @@ from resnet_gen.convert.plan import Change, Plan
 from resnet_gen.convert.schemes import FLAX, LIBRARIES, Scheme, namings, network, pattern, wanted
 from resnet_gen.convert.source import find
 from resnet_gen.load import load
+from resnet_gen.lower import at_numbers
 from resnet_gen.problems import Refused
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights import saved, stored
@@ -521,6 +522,58 @@ def test_counters_are_kept_made_for_pytorch_and_dropped_for_flax(three, tmp_path
     assert made.totals()["dropped"] == len(norms)
 
 
+@pytest.mark.parametrize(
+    ("name", "counter", "said"),
+    [
+        ("bogus.num_batches_tracked", np.array(3), "belongs to no layer of 'resnet18'"),
+        ("conv1.num_batches_tracked", np.array(3), "belongs to no layer of 'resnet18'"),
+        ("bn1.num_batches_tracked", np.zeros(5, "<i8"), "is 5 of int64, not a scalar of int64"),
+        ("bn1.num_batches_tracked", np.array(3.7, "<f4"), "is a scalar of float32, not a scalar of int64"),
+    ],
+)
+def test_counters_that_no_norm_can_have_are_refused(name, counter, said, three, tmp_path):
+    loaded, tensors, _ = three
+    given = file_of(tmp_path / "counted.npz", {**tensors, name: counter})
+    with pytest.raises(Refused, match=f"'{name}' {said}"):
+        plan(loaded, given, tmp_path / "out.npz")
+
+
+def test_a_new_head_has_the_type_of_the_last_filters(three, tmp_path):
+    loaded, tensors, _ = three
+    kinds = {name: "<f2" if array.ndim > 1 else "<f4" for name, array in tensors.items()}
+    found = {"bn1.num_batches_tracked": np.array(3), **{n: a.astype(kinds[n]) for n, a in tensors.items()}}
+    given = file_of(tmp_path / "headless.npz", {n: a for n, a in found.items() if not n.startswith("fc.")})
+    converted(loaded, given, tmp_path / "out.npz", head="init")
+    made = read(tmp_path / "out.npz")
+    assert {made["fc.weight"].dtype, made["fc.bias"].dtype} == {np.dtype("<f2")}
+    assert np.abs(made["fc.weight"]).max() > 0
+
+
+@pytest.mark.parametrize("head", ["drop", "init"])
+def test_a_head_of_which_a_part_is_missing_is_renewed_whole(head, three, tmp_path):
+    loaded, tensors, _ = three
+    given = file_of(tmp_path / "half.npz", {n: a for n, a in tensors.items() if n != "fc.bias"})
+    made = converted(loaded, given, tmp_path / "out.npz", head=head)
+    assert ("fc.weight", ("dropped",)) in [(row.old, row.done) for row in made.rows]
+    assert {n for n in read(tmp_path / "out.npz") if n.startswith("fc.")} == (
+        {"fc.weight", "fc.bias"} if head == "init" else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.nan, "has values that are not finite"), (60000, "for other channels has values beyond what float16 holds")],
+)
+def test_filters_that_other_channels_cannot_be_computed_of_are_refused(value, said, three, tmp_path):
+    loaded, tensors, _ = three
+    found = {name: array.astype("<f2") for name, array in tensors.items()}
+    found["conv1.weight"][:] = value
+    given, out = file_of(tmp_path / "half.npz", found), tmp_path / "out.npz"
+    with pytest.raises(Refused, match=f"'conv1.weight' {said}"):
+        converted(at_numbers(loaded, channels=1), given, out, channels=True)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("to", ["torchvision", FLAX])
 def test_values_that_are_not_finite_are_copied_and_warned_of(to, three, tmp_path):
     loaded, tensors, _ = three
@@ -608,7 +661,7 @@ def test_the_report_in_json(tiny, capsys):
         (("-o", "none/out.npz"), "none: error: cannot be written: there is no such folder"),
         (("-o", "out.npz", "--seed", "1"), "error: --seed means nothing without --head init"),
         (("-o", "out.npz", "--set", "head=none", "--classes", "3"),
-         "error: --classes: a head of kind 'none' has no number of classes"),
+         "error: classes: a head of kind 'none' has no number of classes"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_for_is_refused(arguments, message, tiny, capsys):
