@@ -174,6 +174,8 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep a state dict beside other things."""
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict")
 """Keys under which they keep its running average."""
+DEEPEST = 8
+"""State dicts inside one another that are looked through; a pickle may hold one that is inside itself."""
 
 
 def state_dict(data: Any, where: str, *, counters: bool = False) -> dict[str, Strided]:
@@ -181,15 +183,23 @@ def state_dict(data: Any, where: str, *, counters: bool = False) -> dict[str, St
 
     The first key that is there counts, and so on inside it. Warns where an average is read, or is there and is not.
     """
-    while isinstance(data, dict) and (key := _wrapper(data)):
-        _tell_of_averages(data, key, where)
-        data = data[key]
+    data = _unwrapped(data, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, Strided)]
     if bad:
         raise refuse(f"'{bad[0]}' is not a tensor", where, "save the state dict alone")
     return {name: t for name, t in data.items() if not left_out(name, counters)}
+
+
+def _unwrapped(data: Any, where: str) -> Any:
+    for _ in range(DEEPEST):
+        key = _wrapper(data) if isinstance(data, dict) else None
+        if key is None:
+            return data
+        _tell_of_averages(data, key, where)
+        data = data[key]
+    raise refuse(f"state dicts inside one another, more than {DEEPEST} deep", where, "save the state dict alone")
 
 
 def _wrapper(data: dict[Any, Any]) -> str | None:

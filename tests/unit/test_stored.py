@@ -740,6 +740,16 @@ def test_the_state_dict_is_found_under_the_keys_of_training_scripts(kind, keys, 
     assert [str(w.message) for w in caught] == ([f"{path}: {message}"] if message else [])
 
 
+@pytest.mark.parametrize("key", ["state_dict", "model_ema"])
+def test_a_state_dict_that_holds_itself_is_refused(key, path):
+    held = {}
+    held[key] = held
+    zip_file(path, pickle.dumps(held, 2), [])
+    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
+    assert f"{path}: error: state dicts inside one another, more than 8 deep" in done.stderr
+
+
 def test_of_weights_and_their_average_the_weights_are_read_and_that_is_said(path):
     trained = torch_pickle(values())[2:-1]
     wrapped = b"\x80\x02}" + text("model_ema") + b"}s" + text("model") + trained + b"s."
