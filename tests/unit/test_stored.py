@@ -396,6 +396,40 @@ def test_an_encrypted_archive_is_refused(kind, path):
     assert "encrypted" in refusal(path)
 
 
+# --- .npz files that lie -----------------------------------------------------
+
+
+def npz_of(path, header):
+    """An archive of one array, which is no more than this header."""
+    member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", member)
+    return path
+
+
+HEADERS = {
+    "open bracket": "{'descr': (((\n",
+    "open text": "{'descr': '''abc\n",
+    "indentation": "  if x:\n    y\n  z\n x\n",
+    "nested": "-" * 9900 + "1",
+    "brackets": "(" * 3000 + ")" * 3000,
+    "list as key": "{[]: 1}",
+    "keys of two types": "{1: 1, 'a': 2}",
+    "empty type": "{'descr': (), 'fortran_order': False, 'shape': (1,)}",
+    "number as type": "{'descr': 3, 'fortran_order': False, 'shape': (1,)}",
+    "not a dict": "[1]",
+    "code": "__import__('os')",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_an_array_whose_header_makes_no_sense_is_refused_in_a_short_line(header, path):
+    message = refusal(npz_of(path, header))
+    assert message.startswith(f"{path}: error: the header of 'a' is damaged: ")
+    assert len(message.splitlines()) == 1
+    assert len(message) < len(f"{path}") + 150
+
+
 # --- PyTorch files that lie --------------------------------------------------
 
 
