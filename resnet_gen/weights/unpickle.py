@@ -221,10 +221,16 @@ def check_layout(name: str, tensor: Strided, available: int, where: str) -> None
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
     if not holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
+    size = 0 if 0 in tensor.shape else _filled(name, tensor, where)
+    if tensor.offset < 0 or size < 0 or tensor.offset + size > available:
+        raise refuse(f"'{name}' reaches past the end of its storage", where)
+
+
+def _filled(name: str, tensor: Strided, where: str) -> int:
+    """The elements of the stretch that a tensor fills; its sides are taken by their strides, the smallest first."""
     step = 1
     for stride, side in sorted(zip(tensor.strides, tensor.shape, strict=True)):
         if side != 1 and stride != step:
             raise refuse(f"'{name}' has gaps or overlaps itself", where, "call .contiguous() before saving")
         step *= side
-    if tensor.offset < 0 or min(tensor.shape, default=1) < 0 or (tensor.offset + step) > available:
-        raise refuse(f"'{name}' reaches past the end of its storage", where)
+    return step

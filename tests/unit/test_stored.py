@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import pickle
 import struct
@@ -82,8 +83,17 @@ def torch_pickle(tensors, dtype="Float", sizes=None):
     return b"".join([*out, b"u."])
 
 
+def one_tensor(name, shape):
+    """The pickle of a state dict of one tensor that has a storage of 4 elements; each of its strides fits."""
+    strides = [math.prod(shape[at + 1 :]) for at in range(len(shape))]
+    pickled = torch_pickle({"one": np.zeros(4, np.float32)})
+    pickled = pickled.replace(numbers((4,)) + numbers((1,)), numbers(shape) + numbers(strides))
+    return pickled.replace(text("one"), text(name))
+
+
 def text(value):
-    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+    data = value.encode("utf-8", "surrogatepass")
+    return b"X" + struct.pack("<I", len(data)) + data
 
 
 def number(value):
@@ -430,6 +440,14 @@ def test_an_array_whose_header_makes_no_sense_is_refused_in_a_short_line(header,
     assert len(message) < len(f"{path}") + 150
 
 
+@pytest.mark.parametrize("side", ["-1", str(2**63), "0x" + "f" * 5000])
+def test_an_array_of_an_impossible_shape_is_refused(side, path):
+    npz_of(path, f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({side},)}}")
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
+
+
 # --- PyTorch files that lie --------------------------------------------------
 
 
@@ -523,6 +541,47 @@ def test_a_tensor_that_is_described_wrongly_is_refused(kind, old, new, message, 
     assert old in pickled
     MAKERS[kind](path, pickled.replace(old, new), [tensor.tobytes() for tensor in values().values()])
     assert message in refusal(path)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("sides", [(2**20000, 0), (2**63, 0), (2**31, 2**30, 0), (-1, 0)])
+def test_a_tensor_of_an_impossible_shape_is_refused(kind, sides, path):
+    """Without elements it fits into any storage; some numbers are too long for Python to write them."""
+    MAKERS[kind](path, one_tensor("a", sides), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_tensor_of_more_sides_than_arrays_have_is_refused(kind, path):
+    MAKERS[kind](path, one_tensor("a", (4, *[1] * 64)), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has 65 sides, more than 32"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3), (0,), (2, 0, 5)])
+@pytest.mark.parametrize("strides", ["of torch", "0", "huge"])
+def test_a_tensor_without_elements_is_read_whatever_its_strides(kind, shape, strides, path):
+    empty = np.zeros(shape, np.float32)
+    pickled = torch_pickle({"a": empty})
+    own = numbers(shape) + numbers(s // 4 for s in empty.strides)
+    as_torch_writes = [math.prod(max(side, 1) for side in shape[at + 1 :]) for at in range(len(shape))]
+    given = {"of torch": as_torch_writes, "0": [0] * len(shape), "huge": [2**80] * len(shape)}[strides]
+    assert own in pickled
+    MAKERS[kind](path, pickled.replace(own, numbers(shape) + numbers(given)), [b""])
+    (found,) = stored.read(path).values()
+    assert found.exact().shape == found.rows(0, shape[0]).shape == shape
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_name_that_no_text_can_hold_is_refused(kind, path):
+    MAKERS[kind](path, one_tensor("a\ud800", (4,)), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: the name 'a\\ud800' is not Unicode text"
 
 
 @pytest.mark.parametrize("kind", BOTH)
