@@ -124,6 +124,8 @@ def is_stored(path: Path) -> bool:
 
 def _magic(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait for its writer
+            raise refuse("not a file", str(path))
         with path.open("rb") as stream:
             return stream.read(16)
     except OSError as error:

@@ -17,7 +17,7 @@ from types import NoneType
 from typing import IO, Any, ClassVar
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.weights.arrays import holds_numbers, left_out
 
 STORAGES = {
@@ -53,18 +53,28 @@ class Storage:
 
 @dataclass(frozen=True)
 class Strided:
-    """Stands for a tensor: a view of a storage."""
+    """Stands for a tensor: a view of a storage, whose numbers are its own unless it is marked.
+
+    `marks` are PyTorch's of lazy views: `neg` where the storage holds the negated numbers, `conj` the conjugate ones.
+    """
 
     storage: Storage
     offset: int
     shape: Shape
     strides: Shape
+    marks: tuple[str, ...] = ()
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Strided:
+def _tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any = None, _hooks: Any = None, marks: Any = None
+) -> Strided:
+    """The arguments of PyTorch's function of that name, without those that no number depends on."""
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
-    return Strided(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+    if not isinstance(marks, (dict, NoneType)):
+        raise pickle.UnpicklingError("a tensor's marks that are no dict")
+    set_marks = tuple(str(mark) for mark, is_set in (marks or {}).items() if is_set)
+    return Strided(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)), set_marks)
 
 
 def _parameter(data: Any, *_: Any) -> Any:
@@ -219,6 +229,9 @@ def check_layout(name: str, tensor: Strided, available: int, where: str) -> None
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
+    if tensor.marks:
+        mark, hint = shortened(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
+        raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
     if not holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
     size = 0 if 0 in tensor.shape else _filled(name, tensor, where)

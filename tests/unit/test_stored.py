@@ -379,7 +379,19 @@ def test_what_is_no_file_of_weights_is_refused(data, path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    assert "cannot be read: Is a directory" in refusal(tmp_path)
+    assert refusal(tmp_path) == f"{tmp_path}: error: not a file"
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(path):
+    os.mkfifo(path)
+    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.endswith(f"{path}: error: not a file\n")
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused(device):
+    assert refusal(Path(device)) == f"{device}: error: not a file"
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -582,6 +594,27 @@ def test_a_name_that_no_text_can_hold_is_refused(kind, path):
     with pytest.raises(Refused) as caught:
         stored.read(path)
     assert str(caught.value) == f"{path}: error: the name 'a\\ud800' is not Unicode text"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("mark", ["neg", "conj"])
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_view_whose_numbers_are_not_those_in_the_file_is_refused(kind, mark, is_set, path):
+    """PyTorch writes what a lazy view is of, and its mark as the seventh argument: `torch._neg_view` is one."""
+    state = b"}" + text(mark) + (b"\x88" if is_set else b"\x89") + b"s"
+    hooks = b"\x89ccollections\nOrderedDict\n)R"
+    pickled = torch_pickle({"a": np.ones(4, np.float32)})
+    assert hooks + b"t" in pickled
+    MAKERS[kind](path, pickled.replace(hooks + b"t", hooks + state + b"t"), [bytes(16)])
+    if not is_set:
+        assert stored.read(path).keys() == {"a"}
+        return
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == (
+        f"{path}: error: 'a' is a view that PyTorch marks '{mark}': its numbers are others\n"
+        "hint: call .resolve_neg() and .resolve_conj() before saving"
+    )
 
 
 @pytest.mark.parametrize("kind", BOTH)
