@@ -830,6 +830,15 @@ def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, path):
     assert_same({name: weights.rows(name, 0, len(tensor)) for name, tensor in values().items()}, values())
 
 
+def test_a_prefix_is_told_on_one_line_whatever_it_is(path):
+    prefix = "\x1b[31m\n" + "a" * 1_000 + "."
+    saved("safetensors", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
+    with pytest.warns(UserWarning, match="taken off") as caught:
+        stored.fit(GRAPH, stored.read(path), path)
+    shown = "\\x1b[31m\\n" + "a" * 47 + "..."
+    assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{shown}', which is taken off"]
+
+
 def test_a_prefix_of_some_names_is_a_fault(path):
     first, *others = values().items()
     saved("npz", path, {f"module.{first[0]}": first[1], **dict(others)})
