@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from resnet_gen.cli import options
 
 if TYPE_CHECKING:
     from resnet_gen.convert.convert import Conversion
+
+WIDEST = 120
+"""Characters of a cell of a table; no shipped network's names are as long."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,16 +73,28 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.emit.text import columns
     from resnet_gen.weights.stored import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
-    prefix = f" (every name with '{made.prefix}' before it)" if made.prefix else ""
+    prefix = f" (every name with '{_cell(made.prefix)}' before it)" if made.prefix else ""
     return (
-        columns([("in the file", "in the result", "shape", "type", "what was done"), *rows])
+        _table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
         + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{out}: {totals}\n"
     )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    from resnet_gen.emit.text import columns
+
+    return columns([[_cell(text) for text in row] for row in rows])
+
+
+def _cell(text: str) -> str:
+    """What came from a file, as one line of few characters; `--format json` has it whole."""
+    from resnet_gen.problems import shortened, visible
+
+    return shortened(visible(text), WIDEST)
 
 
 def _json(made: Conversion, out: Path) -> str:
@@ -107,14 +123,13 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     \b
     Example: resnet-gen weights show resnet50.pth
     """
-    from resnet_gen.emit.text import columns
     from resnet_gen.weights.stored import sides
 
     found = _tensors(source, settings)
     if form == "json":
         click.echo(json.dumps([{"name": n, "shape": s, "dtype": t} for n, s, t in found], indent=2))
         return
-    click.echo(columns([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]), nl=False)
+    click.echo(_table([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]), nl=False)
 
 
 def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:

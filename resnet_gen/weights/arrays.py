@@ -54,7 +54,10 @@ def float32(values: npt.NDArray[Any]) -> Array:
 
 @dataclass(frozen=True)
 class InFile:
-    """A tensor that lies in a memory-mapped file; strides count elements, as PyTorch's do."""
+    """A tensor that lies in a memory-mapped file; strides count elements, as PyTorch's do.
+
+    Of a tensor without elements they may be anything, and are not looked at.
+    """
 
     data: np.memmap[Any, np.dtype[np.uint8]]
     offset: int
@@ -64,7 +67,7 @@ class InFile:
 
     def exact(self) -> npt.NDArray[Any]:
         """The whole tensor in its own element type, unread until it is looked at."""
-        steps = [stride * self.dtype.itemsize for stride in self.strides]
+        steps = None if 0 in self.shape else [stride * self.dtype.itemsize for stride in self.strides]
         return np.ndarray(self.shape, self.dtype, self.data, self.offset, steps)
 
     def rows(self, start: int, stop: int) -> Array:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.lib.format as npy
 import numpy.typing as npt
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.weights.arrays import ZIP_ERRORS, float32, holds_numbers, left_out
 from resnet_gen.weights.base import Array
 
 _KEPT = 4
+_HEADER_ERRORS = (ValueError, SyntaxError, tokenize.TokenError, TypeError, LookupError, RecursionError, MemoryError)
+"""What NumPy raises about a header, which it reads as a Python literal."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,19 @@ def _names(archive: zipfile.ZipFile, counters: bool) -> list[str]:
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, load: Callable[[str], npt.NDArray[Any]]) -> _Member:
     with archive.open(f"{name}.npy") as stream:
-        version = npy.read_magic(stream)
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = header(stream)
+        shape, dtype = _header(stream, name, path)
     if not holds_numbers(name, dtype.name):
-        what = "Python objects, which would execute code" if dtype.hasobject else str(dtype)
+        what = "Python objects, which would execute code" if dtype.hasobject else shortened(str(dtype))
         raise refuse(f"'{name}' holds {what}, not floating-point numbers", str(path))
     return _Member(load, name, tuple(shape), dtype.newbyteorder("<"))
+
+
+def _header(stream: IO[bytes], name: str, path: Path) -> tuple[Shape, np.dtype[Any]]:
+    version = npy.read_magic(stream)
+    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, _, dtype = header(stream)
+    except _HEADER_ERRORS as error:
+        why = shortened(str(error) or type(error).__name__)
+        raise refuse(f"the header of '{name}' is damaged: {why}", str(path)) from None
+    return shape, dtype

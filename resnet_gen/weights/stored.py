@@ -7,6 +7,7 @@ file holds is executed.
 from __future__ import annotations
 
 import importlib
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -25,6 +26,8 @@ from resnet_gen.weights.prefix import prefixes, told, without
 
 MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
+MOST_SIDES = 32
+"""Sides of a tensor: as many as every NumPy's arrays may have."""
 
 
 class Stored(Protocol):
@@ -89,13 +92,28 @@ def not_finite(names: Sequence[str], path: Path) -> str:
 
 
 def read(path: Path, *, counters: bool = False) -> dict[str, Stored]:
-    """The tensors of a file by name; raises `Refused` if it is none of the formats.
+    """The tensors of a file by name; raises `Refused` if it is none of the formats, or lists what no tensor can be.
 
     Batch norms' counters of training steps (int64) are among them only where they are asked for.
     """
     reader = importlib.import_module(_format(path, _magic(path)))
     tensors: dict[str, Stored] = reader.read(path, counters=counters)
+    for name, tensor in tensors.items():
+        _check_possible(name, tensor, str(path))
     return tensors
+
+
+def _check_possible(name: str, tensor: Stored, where: str) -> None:
+    """Refuse a name or a shape that a file can state and nothing can have, before anything prints or counts it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise refuse(f"the name '{shortened(name)}' is not Unicode text", where) from None
+    if len(tensor.shape) > MOST_SIDES:
+        raise refuse(f"'{shortened(name)}' has {len(tensor.shape):,} sides, more than {MOST_SIDES}", where)
+    size = math.prod((max(side, 1) for side in tensor.shape), start=tensor.dtype.itemsize)
+    if min(tensor.shape, default=0) < 0 or size >= 2**63:
+        raise refuse(f"'{shortened(name)}' has a side below 0, or more bytes than 2**63 - 1", where)
 
 
 def is_stored(path: Path) -> bool:
@@ -106,6 +124,8 @@ def is_stored(path: Path) -> bool:
 
 def _magic(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait for its writer
+            raise refuse("not a file", str(path))
         with path.open("rb") as stream:
             return stream.read(16)
     except OSError as error:

@@ -17,7 +17,7 @@ from types import NoneType
 from typing import IO, Any, ClassVar
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.weights.arrays import holds_numbers, left_out
 
 STORAGES = {
@@ -53,18 +53,28 @@ class Storage:
 
 @dataclass(frozen=True)
 class Strided:
-    """Stands for a tensor: a view of a storage."""
+    """Stands for a tensor: a view of a storage, whose numbers are its own unless it is marked.
+
+    `marks` are PyTorch's of lazy views: `neg` where the storage holds the negated numbers, `conj` the conjugate ones.
+    """
 
     storage: Storage
     offset: int
     shape: Shape
     strides: Shape
+    marks: tuple[str, ...] = ()
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Strided:
+def _tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any = None, _hooks: Any = None, marks: Any = None
+) -> Strided:
+    """The arguments of PyTorch's function of that name, without those that no number depends on."""
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
-    return Strided(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+    if not isinstance(marks, (dict, NoneType)):
+        raise pickle.UnpicklingError("a tensor's marks that are no dict")
+    set_marks = tuple(str(mark) for mark, is_set in (marks or {}).items() if is_set)
+    return Strided(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)), set_marks)
 
 
 def _parameter(data: Any, *_: Any) -> Any:
@@ -174,6 +184,8 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep a state dict beside other things."""
 AVERAGES = ("state_dict_ema", "model_ema", "ema_state_dict")
 """Keys under which they keep its running average."""
+DEEPEST = 8
+"""State dicts inside one another that are looked through; a pickle may hold one that is inside itself."""
 
 
 def state_dict(data: Any, where: str, *, counters: bool = False) -> dict[str, Strided]:
@@ -181,15 +193,23 @@ def state_dict(data: Any, where: str, *, counters: bool = False) -> dict[str, St
 
     The first key that is there counts, and so on inside it. Warns where an average is read, or is there and is not.
     """
-    while isinstance(data, dict) and (key := _wrapper(data)):
-        _tell_of_averages(data, key, where)
-        data = data[key]
+    data = _unwrapped(data, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, Strided)]
     if bad:
         raise refuse(f"'{bad[0]}' is not a tensor", where, "save the state dict alone")
     return {name: t for name, t in data.items() if not left_out(name, counters)}
+
+
+def _unwrapped(data: Any, where: str) -> Any:
+    for _ in range(DEEPEST):
+        key = _wrapper(data) if isinstance(data, dict) else None
+        if key is None:
+            return data
+        _tell_of_averages(data, key, where)
+        data = data[key]
+    raise refuse(f"state dicts inside one another, more than {DEEPEST} deep", where, "save the state dict alone")
 
 
 def _wrapper(data: dict[Any, Any]) -> str | None:
@@ -209,12 +229,21 @@ def check_layout(name: str, tensor: Strided, available: int, where: str) -> None
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
+    if tensor.marks:
+        mark, hint = shortened(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
+        raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
     if not holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
+    size = 0 if 0 in tensor.shape else _filled(name, tensor, where)
+    if tensor.offset < 0 or size < 0 or tensor.offset + size > available:
+        raise refuse(f"'{name}' reaches past the end of its storage", where)
+
+
+def _filled(name: str, tensor: Strided, where: str) -> int:
+    """The elements of the stretch that a tensor fills; its sides are taken by their strides, the smallest first."""
     step = 1
     for stride, side in sorted(zip(tensor.strides, tensor.shape, strict=True)):
         if side != 1 and stride != step:
             raise refuse(f"'{name}' has gaps or overlaps itself", where, "call .contiguous() before saving")
         step *= side
-    if tensor.offset < 0 or min(tensor.shape, default=1) < 0 or (tensor.offset + step) > available:
-        raise refuse(f"'{name}' reaches past the end of its storage", where)
+    return step

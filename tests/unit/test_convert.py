@@ -680,3 +680,24 @@ def test_show_lists_a_file_s_tensors_and_a_spec_s(tiny, capsys):
     assert listed[0] == {"name": "stem.conv.weight", "shape": [4, 1, 3, 3], "dtype": "float32"}
     with pytest.raises(Refused, match="--set means nothing for a file of weights"):
         run(capsys, "show", "tiny.npz", "--set", "input.size=9")
+
+
+def test_a_name_of_a_file_can_neither_forge_lines_nor_widen_the_table(tmp_path, capsys):
+    """`show` prints any file's names; JSON has them whole."""
+    names = ["a\x1b[31m\n\rerror: x", "b" * 1_000_000]
+    path = file_of(tmp_path / "given.npz", {name: np.zeros(3, np.float32) for name in names[:1]})
+    listed = run(capsys, "show", path).out.splitlines()
+    assert [line.split() for line in listed[1:]] == [["a\\x1b[31m\\n\\rerror:", "x", "3", "float32"]]
+    path = file_of(tmp_path / "long.safetensors", {name: np.zeros(3, np.float32) for name in names})
+    listed = run(capsys, "show", path).out.splitlines()
+    assert len(listed) == 3
+    assert max(map(len, listed)) < 150
+    assert {row["name"] for row in json.loads(run(capsys, "show", path, "--format", "json").out)} == set(names)
+
+
+def test_a_prefix_that_a_terminal_would_obey_is_escaped(tiny, capsys):
+    path = file_of(Path("prefixed.npz"), {f"\x1b[31m\n.{n}": t for n, t in drawn(load(tiny)).items()})
+    out = run(capsys, "convert", tiny, path, "--to", "flax", "-o", "flax.npz").out
+    assert "\x1b" not in out
+    assert "(every name with '\\x1b[31m\\n.' before it)" in out
+    assert len(out.splitlines()) == 1 + len(drawn(load(tiny))) + 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import pickle
 import struct
@@ -82,8 +83,17 @@ def torch_pickle(tensors, dtype="Float", sizes=None):
     return b"".join([*out, b"u."])
 
 
+def one_tensor(name, shape):
+    """The pickle of a state dict of one tensor that has a storage of 4 elements; each of its strides fits."""
+    strides = [math.prod(shape[at + 1 :]) for at in range(len(shape))]
+    pickled = torch_pickle({"one": np.zeros(4, np.float32)})
+    pickled = pickled.replace(numbers((4,)) + numbers((1,)), numbers(shape) + numbers(strides))
+    return pickled.replace(text("one"), text(name))
+
+
 def text(value):
-    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+    data = value.encode("utf-8", "surrogatepass")
+    return b"X" + struct.pack("<I", len(data)) + data
 
 
 def number(value):
@@ -369,7 +379,19 @@ def test_what_is_no_file_of_weights_is_refused(data, path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    assert "cannot be read: Is a directory" in refusal(tmp_path)
+    assert refusal(tmp_path) == f"{tmp_path}: error: not a file"
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(path):
+    os.mkfifo(path)
+    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.endswith(f"{path}: error: not a file\n")
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused(device):
+    assert refusal(Path(device)) == f"{device}: error: not a file"
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -394,6 +416,48 @@ def test_an_encrypted_archive_is_refused(kind, path):
         at = data.find(b"PK\x01\x02", at + 4)
     path.write_bytes(data)
     assert "encrypted" in refusal(path)
+
+
+# --- .npz files that lie -----------------------------------------------------
+
+
+def npz_of(path, header):
+    """An archive of one array, which is no more than this header."""
+    member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", member)
+    return path
+
+
+HEADERS = {
+    "open bracket": "{'descr': (((\n",
+    "open text": "{'descr': '''abc\n",
+    "indentation": "  if x:\n    y\n  z\n x\n",
+    "nested": "-" * 9900 + "1",
+    "brackets": "(" * 3000 + ")" * 3000,
+    "list as key": "{[]: 1}",
+    "keys of two types": "{1: 1, 'a': 2}",
+    "empty type": "{'descr': (), 'fortran_order': False, 'shape': (1,)}",
+    "number as type": "{'descr': 3, 'fortran_order': False, 'shape': (1,)}",
+    "not a dict": "[1]",
+    "code": "__import__('os')",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_an_array_whose_header_makes_no_sense_is_refused_in_a_short_line(header, path):
+    message = refusal(npz_of(path, header))
+    assert message.startswith(f"{path}: error: the header of 'a' is damaged: ")
+    assert len(message.splitlines()) == 1
+    assert len(message) < len(f"{path}") + 150
+
+
+@pytest.mark.parametrize("side", ["-1", str(2**63), "0x" + "f" * 5000])
+def test_an_array_of_an_impossible_shape_is_refused(side, path):
+    npz_of(path, f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({side},)}}")
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
 
 
 # --- PyTorch files that lie --------------------------------------------------
@@ -489,6 +553,68 @@ def test_a_tensor_that_is_described_wrongly_is_refused(kind, old, new, message, 
     assert old in pickled
     MAKERS[kind](path, pickled.replace(old, new), [tensor.tobytes() for tensor in values().values()])
     assert message in refusal(path)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("sides", [(2**20000, 0), (2**63, 0), (2**31, 2**30, 0), (-1, 0)])
+def test_a_tensor_of_an_impossible_shape_is_refused(kind, sides, path):
+    """Without elements it fits into any storage; some numbers are too long for Python to write them."""
+    MAKERS[kind](path, one_tensor("a", sides), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_tensor_of_more_sides_than_arrays_have_is_refused(kind, path):
+    MAKERS[kind](path, one_tensor("a", (4, *[1] * 64)), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: 'a' has 65 sides, more than 32"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("shape", [(3, 0), (0, 3), (0,), (2, 0, 5)])
+@pytest.mark.parametrize("strides", ["of torch", "0", "huge"])
+def test_a_tensor_without_elements_is_read_whatever_its_strides(kind, shape, strides, path):
+    empty = np.zeros(shape, np.float32)
+    pickled = torch_pickle({"a": empty})
+    own = numbers(shape) + numbers(s // 4 for s in empty.strides)
+    as_torch_writes = [math.prod(max(side, 1) for side in shape[at + 1 :]) for at in range(len(shape))]
+    given = {"of torch": as_torch_writes, "0": [0] * len(shape), "huge": [2**80] * len(shape)}[strides]
+    assert own in pickled
+    MAKERS[kind](path, pickled.replace(own, numbers(shape) + numbers(given)), [b""])
+    (found,) = stored.read(path).values()
+    assert found.exact().shape == found.rows(0, shape[0]).shape == shape
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_name_that_no_text_can_hold_is_refused(kind, path):
+    MAKERS[kind](path, one_tensor("a\ud800", (4,)), [bytes(16)])
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == f"{path}: error: the name 'a\\ud800' is not Unicode text"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("mark", ["neg", "conj"])
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_view_whose_numbers_are_not_those_in_the_file_is_refused(kind, mark, is_set, path):
+    """PyTorch writes what a lazy view is of, and its mark as the seventh argument: `torch._neg_view` is one."""
+    state = b"}" + text(mark) + (b"\x88" if is_set else b"\x89") + b"s"
+    hooks = b"\x89ccollections\nOrderedDict\n)R"
+    pickled = torch_pickle({"a": np.ones(4, np.float32)})
+    assert hooks + b"t" in pickled
+    MAKERS[kind](path, pickled.replace(hooks + b"t", hooks + state + b"t"), [bytes(16)])
+    if not is_set:
+        assert stored.read(path).keys() == {"a"}
+        return
+    with pytest.raises(Refused) as caught:
+        stored.read(path)
+    assert str(caught.value) == (
+        f"{path}: error: 'a' is a view that PyTorch marks '{mark}': its numbers are others\n"
+        "hint: call .resolve_neg() and .resolve_conj() before saving"
+    )
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -704,6 +830,15 @@ def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, path):
     assert_same({name: weights.rows(name, 0, len(tensor)) for name, tensor in values().items()}, values())
 
 
+def test_a_prefix_is_told_on_one_line_whatever_it_is(path):
+    prefix = "\x1b[31m\n" + "a" * 1_000 + "."
+    saved("safetensors", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
+    with pytest.warns(UserWarning, match="taken off") as caught:
+        stored.fit(GRAPH, stored.read(path), path)
+    shown = "\\x1b[31m\\n" + "a" * 47 + "..."
+    assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{shown}', which is taken off"]
+
+
 def test_a_prefix_of_some_names_is_a_fault(path):
     first, *others = values().items()
     saved("npz", path, {f"module.{first[0]}": first[1], **dict(others)})
@@ -738,6 +873,16 @@ def test_the_state_dict_is_found_under_the_keys_of_training_scripts(kind, keys, 
         warnings.simplefilter("always")
         assert_same(read_all(path), values())
     assert [str(w.message) for w in caught] == ([f"{path}: {message}"] if message else [])
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_ema"])
+def test_a_state_dict_that_holds_itself_is_refused(key, path):
+    held = {}
+    held[key] = held
+    zip_file(path, pickle.dumps(held, 2), [])
+    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
+    assert f"{path}: error: state dicts inside one another, more than 8 deep" in done.stderr
 
 
 def test_of_weights_and_their_average_the_weights_are_read_and_that_is_said(path):
