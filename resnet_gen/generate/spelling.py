@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import keyword
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def spelled(word: str) -> bool:
@@ -22,3 +23,19 @@ def is_list(keys: Iterable[str]) -> bool:
     found = list(keys)
     numbers = [int(key) for key in found if key.isascii() and key.isdecimal() and str(int(key)) == key]
     return len(numbers) == len(found) and max(numbers) < 4 * len(numbers)
+
+
+def applied(template: str, given: Sequence[str], /, **settings: object) -> str:
+    """An operation written with its operands: those in brackets without which Python would read something else."""
+    texts = [f"({text})" for text in given]
+    wanted = _read(template.format(*texts, **settings))
+    for number, text in enumerate(given):
+        plain = [*texts[:number], text, *texts[number + 1 :]]
+        if _read(template.format(*plain, **settings)) == wanted:
+            texts = plain
+    return template.format(*texts, **settings)
+
+
+def _read(text: str) -> str:
+    """What Python reads in an expression."""
+    return ast.dump(ast.parse(text, mode="eval"))

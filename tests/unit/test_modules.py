@@ -1,5 +1,6 @@
 """From graphs to modules, classes and statements, on small graphs made by hand."""
 
+import ast
 from dataclasses import dataclass, replace
 
 import pytest
@@ -285,3 +286,52 @@ def test_layers_of_any_name_are_the_same_network(spec, old, new):
 def test_layers_that_no_module_can_hold_are_refused(old, new):
     with pytest.raises(Refused, match=f"'{new}'"):
         generated(Subject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
+
+
+@pytest.fixture
+def proved(monkeypatch):
+    """Asserts that generated PyTorch computes what a graph by hand says; gives its source, and that of Flax, parsed."""
+
+    def source(to, *rows, spec="resnet8-digits"):
+        graph = net(*rows)
+        monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: graph)
+        loaded = load(spec)
+        (text,) = generated(Subject(loaded), to).values()
+        if to == "pytorch":
+            is_the_network(text, loaded, graph)
+        ast.parse(text)
+        return text
+
+    return source
+
+
+MINUS = ops.OneMinus()
+
+
+@pytest.mark.parametrize(
+    ("rows", "torch", "flax"),
+    [
+        ([("max", ops.ChannelMax())], "(1 - self.conv(x)).amax(", "(1 - self.conv(x)).max("),
+        ([("sum", ops.SumPositions())], "(1 - self.conv(x)).sum(", "(1 - self.conv(x)).sum("),
+        ([("again", MINUS)], "1 - (1 - self.conv(x))", "1 - (1 - self.conv(x))"),
+        ([("add", ops.Add(), "input", "minus")], "x + (1 - self.conv(x))", "x + (1 - self.conv(x))"),
+        ([("add", ops.Add(), "minus", "input")], "1 - self.conv(x) + x", "1 - self.conv(x) + x"),
+        ([("mul", ops.Mul(), "minus", "input")], "(1 - self.conv(x)) * x", "(1 - self.conv(x)) * x"),
+        ([("take", ops.TakeChannels(1, 3))], "(1 - self.conv(x))[:, 1:3]", "(1 - self.conv(x))[..., 1:3]"),
+        ([("sub", ops.Subsample(2))], "(1 - self.conv(x))[:, :, ", "(1 - self.conv(x))[:, "),
+        ([("mean", ops.GlobalAvgPool())], "pool2d(1 - self.conv(x), 1)", "(1 - self.conv(x)).mean("),
+        ([("mean", ops.GlobalAvgPool()), ("soft", ops.Flatten())], "torch.flatten(", "(1 - self.conv(x)).mean((1, 2))"),
+    ],
+)
+def test_operands_are_in_brackets_where_they_must_be_and_nowhere_else(rows, torch, flax, proved):
+    rows = [("conv", ops.Conv(4, 3, 1, 1), "input"), ("minus", MINUS), *rows]
+    assert torch in proved("pytorch", *rows)
+    assert flax in proved("flax", *rows)
+
+
+@pytest.mark.parametrize("op", [ops.Add(), ops.Mul(), ops.Concat()])
+@pytest.mark.parametrize("to", ["pytorch", "flax"])
+def test_an_operation_may_read_a_value_twice(op, to, proved):
+    proved(to, ("conv", CONV), ("twice", op, "conv", "conv"), ("other", CONV), ("end", op, "other", "other"))
+    rows = [("half_0", ops.TakeChannels(0, 2), "input"), ("half_1", ops.TakeChannels(2, 4), "input")]
+    proved(to, *rows, ("twice", op, "half_0", "half_0"), ("end", ops.Concat(), "twice", "half_1"))

@@ -12,7 +12,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, Settings, besides, module_doc, network_doc
-from resnet_gen.generate.spelling import quoted, spelled
+from resnet_gen.generate.spelling import applied, quoted, spelled
 from resnet_gen.modules.classes import Class, Made, Member
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
@@ -191,12 +191,7 @@ def _operation(leaf: Leaf, given: Sequence[str], arguments: Settings) -> str:
         case ops.Subsample():
             return _strided(given[0], arguments["stride"])
         case op:
-            return _OPERATIONS[type(op)].format(*map(_atom, given), op=op, **arguments)
-
-
-def _atom(text: str) -> str:
-    """An expression as an operand."""
-    return f"({text})" if text.startswith("1 - ") else text
+            return applied(_OPERATIONS[type(op)], given, op=op, **arguments)
 
 
 def _flattened(x: str) -> str:
@@ -207,7 +202,7 @@ def _flattened(x: str) -> str:
 
 def _strided(x: str, stride: str) -> str:
     step = f"::{stride}" if re.fullmatch(r"\w+", stride) else f":: {stride}"
-    return f"{x}[:, {step}, {step}]"
+    return applied(f"{{0}}[:, {step}, {step}]", [x])
 
 
 _OPERATIONS: dict[type[ops.Op], str] = {

@@ -11,7 +11,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, module_doc, network_doc
-from resnet_gen.generate.spelling import quoted, spelled
+from resnet_gen.generate.spelling import applied, quoted, spelled
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.modules.classes import Made, Member
@@ -80,7 +80,7 @@ class _PyTorch(Python):
             return f"{FUNCTIONS[op.function][1]}({', '.join([given[0], *_activation(op, fresh)])})"
         self._need(member.what.leaf)
         more = {"all": ", ".join(given), "dim": 1 + getattr(op, "axis", 0)}
-        return OPERATIONS[type(op)].format(*given, **{**vars(op), **self.keep(member.what), **more})
+        return applied(OPERATIONS[type(op)], given, **{**vars(op), **self.keep(member.what), **more})
 
     def constructed(self, what: Made, *, fresh: bool) -> AnyText:
         """`nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)`."""
