@@ -16,6 +16,7 @@ from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes, Namer
 from resnet_gen.modules.expressions import Parameter, fitted, told
 from resnet_gen.modules.forward import statements
+from resnet_gen.modules.naming import name_classes
 from resnet_gen.modules.skeleton import flat, is_counted, is_run, is_sequence, pattern
 from resnet_gen.modules.tree import Chunk, tree
 from resnet_gen.problems import Refused
@@ -335,3 +336,40 @@ def test_an_operation_may_read_a_value_twice(op, to, proved):
     proved(to, ("conv", CONV), ("twice", op, "conv", "conv"), ("other", CONV), ("end", op, "other", "other"))
     rows = [("half_0", ops.TakeChannels(0, 2), "input"), ("half_1", ops.TakeChannels(2, 4), "input")]
     proved(to, *rows, ("twice", op, "half_0", "half_0"), ("end", ops.Concat(), "twice", "half_1"))
+
+
+@pytest.mark.parametrize("name", ["part", "part_a"])
+def test_parts_of_a_value_have_a_name_that_no_layer_has(name, proved):
+    conv = ("part", CONV, "input")
+    rows = [(f"{name}_a", ops.TakeChannels(0, 2), "part"), (f"{name}_b", ops.TakeChannels(2, 4), "part")]
+    text = proved("pytorch", conv, *rows, ("cat", ops.Concat(), f"{name}_b", f"{name}_a"))
+    assert ".chunk(2, dim=1)" in text
+
+
+def strided(number, stride, given):
+    """A block with a layer called as the argument that another operation needs."""
+    at = f"stages.0.{number}"
+    return [
+        (f"{at}.stride", ops.Conv(4, 3, stride, 1), given), (f"{at}.sub", ops.Subsample(stride), given),
+        (f"{at}.add", ops.Add(), f"{at}.stride", f"{at}.sub"),
+    ]  # fmt: skip
+
+
+def test_an_argument_is_kept_beside_a_layer_of_its_name(proved):
+    text = proved("pytorch", *strided(0, 1, "input"), *strided(1, 2, "stages.0.0.add"))
+    assert "        self.stride_2 = stride\n        self.stride = nn.Conv2d(" in text
+    assert "self.stride_2 = stride" in proved("flax", *strided(0, 1, "input"), *strided(1, 2, "stages.0.0.add"))
+
+
+@pytest.mark.parametrize("name", ["Layer", "Range", "Class", "Blocks", "SplitSoftmax"])
+def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monkeypatch):
+    def called(classes, loaded):
+        name_classes(classes, loaded)
+        for kind in classes[:-1]:
+            kind.name = name
+
+    monkeypatch.setattr("resnet_gen.modules.outline.name_classes", called)
+    loaded = load("vgg11")
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    assert "_layers" in text
+    is_the_network(text, loaded)

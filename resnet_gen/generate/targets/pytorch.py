@@ -22,8 +22,8 @@ from resnet_gen.render import render
 
 def files(subject: Subject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
-    graph, language = subject.graph, _PyTorch()
-    *inner, network = outline(subject.loaded, spreads=True).all
+    graph, classes = subject.graph, outline(subject.loaded, spreads=True).all
+    language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
     body = render(
         "pytorch/classes.py.jinja",
