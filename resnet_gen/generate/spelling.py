@@ -14,8 +14,9 @@ def spelled(word: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal."""
-    return json.dumps(text, ensure_ascii=False)
+    """A text as a literal, with the quotes that need no escape as ruff has it."""
+    literal = json.dumps(text, ensure_ascii=False)
+    return literal if '"' not in text or "'" in text else "'" + literal[1:-1].replace('\\"', '"') + "'"
 
 
 def is_list(keys: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.generate.spelling import is_list, spelled
+from resnet_gen.generate.spelling import is_list, quoted, spelled
 from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.graph import Net, Value, renamed
@@ -297,7 +297,8 @@ def proved(monkeypatch):
         graph = net(*rows)
         monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: graph)
         loaded = load(spec)
-        (text,) = generated(Subject(loaded), to).values()
+        vars(subject := Subject(loaded))["graph"] = graph
+        (text,) = generated(subject, to).values()
         if to == "pytorch":
             is_the_network(text, loaded, graph)
         ast.parse(text)
@@ -373,3 +374,10 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
     (text,) = generated(Subject(loaded), "pytorch").values()
     assert "_layers" in text
     is_the_network(text, loaded)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "stages" + 60 * "s"])
+def test_biases_that_begin_at_a_number_are_found_by_any_name(name, proved):
+    filled = ops.Conv(4, 3, 1, 1, bias=True, bias_fill=-2.0)
+    text = proved("pytorch", (f"{name}.c", filled))
+    assert quoted(f"{name}.c.bias") in text
