@@ -190,7 +190,8 @@ class _Writer:
         member, texts = self._members[step.name], [text.text for text in given]
         if not self._language.holds(member):
             written = self._language.operation(member, texts, fresh=fresh)
-            return _Text(written, variables, given[0].plain or self._language.typed(written))
+            plain = all(text.plain for text in given) or self._language.typed(written)
+            return _Text(written, variables, plain)
         text = self._language.called(member, texts)
         for value in self._otherwise(step):
             instead = self._take(value)

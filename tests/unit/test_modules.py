@@ -381,3 +381,18 @@ def test_biases_that_begin_at_a_number_are_found_by_any_name(name, proved):
     filled = ops.Conv(4, 3, 1, 1, bias=True, bias_fill=-2.0)
     text = proved("pytorch", (f"{name}.c", filled))
     assert quoted(f"{name}.c.bias") in text
+
+
+def test_flax_has_members_by_numbers_that_are_no_sequence(proved):
+    rows = [("0", CONV, "input"), ("1.0", CONV, "input"), ("1.1", CONV, "input"), ("add", ops.Add(), "0", "1.0")]
+    text = proved("flax", *rows, ("end", ops.Add(), "add", "1.1"))
+    assert 'setattr(self, "0", Conv2d(' in text
+    assert 'attrgetter("0")(self)(x)' in text
+    assert 'attrgetter("1.0")(self)(x)' in text
+
+
+def test_a_result_has_a_type_that_mypy_knows_if_all_operands_have():
+    rows = [("conv", CONV), ("act", RELU), ("gate", CONV, "input"), ("mul", ops.Mul(), "act", "gate")]
+    assert written(*rows)[1][1:] == ["out: Tensor = y * self.gate(x)", "return out"]
+    rows[2] = ("gate", ops.ChannelMean(), "input")
+    assert written(*rows)[1][1:] == ["return y * x.mean(1, keepdim=True)"]

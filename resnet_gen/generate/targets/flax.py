@@ -80,8 +80,15 @@ class _Flax(Python):
         return bool(re.match(r"[a-z_.]+\(", text)) and not text.startswith("self.")
 
     def reached(self, name: str) -> str:
-        """`self.conv1`; what lies in lists or dictionaries that lie in others is found by its name."""
-        return f"attrgetter({quoted(name)})(self)" if name.count(".") > 1 else super().reached(name)
+        """`self.conv1`; by its name what Python cannot spell, or lies in lists or dictionaries that lie in others."""
+        by_name = name.count(".") > 1 or not spelled(name.partition(".")[0])
+        return f"attrgetter({quoted(name)})(self)" if by_name else super().reached(name)
+
+    def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
+        """A member is made; by its name where Python cannot spell that."""
+        if spelled(self.checked(name)):
+            return super().assigned(name, text, indent)
+        return lines("", Text("setattr", ["self", quoted(name), text]), indent)
 
     def checked(self, word: str) -> str:
         """The name of a member; raises `Refused` where Python cannot spell it, or Flax has another use for it."""
@@ -105,8 +112,11 @@ class _Flax(Python):
     def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
         """A member is made once: NNX does not let another kind of value take its place."""
         kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
-        there = indented(lines(f"self.{name}: {kind} = ", made, INDENT + 4))
-        return [f"if {condition}:", *there, "else:", f"    self.{name} = {instead}"]
+        there = lines(f"self.{name}: {kind} = ", made, INDENT + 4)
+        if not spelled(name):
+            there = self.assigned(name, made, INDENT + 4)
+        otherwise = self.assigned(name, instead, INDENT + 4)
+        return [f"if {condition}:", *indented(there), "else:", *indented(otherwise)]
 
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`conv=Conv2d(...)`."""
