@@ -14,7 +14,18 @@ from typing import Any, ClassVar
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, paragraphs, signature
+from resnet_gen.generate.layout import (
+    Each,
+    Either,
+    Pair,
+    docstring,
+    flat,
+    indented,
+    lines,
+    paragraphs,
+    signature,
+    statement,
+)
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.spelling import is_list, quoted
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
@@ -106,7 +117,7 @@ class Python(ABC):
                 "body": lines("return ", Text("", self.layers(kind), "[]"), 4),
             }
         self.begin(kind)
-        forward = [] if kind.run else statements(kind, self)
+        forward = [] if kind.run else self.body(kind)
         kept = [f"self.{attribute} = {name}" for name, attribute in sorted(self.kept.items())]
         given = ["self", *(f"{name}: {self.tensor}" for name in arguments(kind.unit))]
         return {
@@ -118,6 +129,10 @@ class Python(ABC):
             "call": signature(self.call, given, self._type(len(kind.unit.outputs))),
             "forward": forward,
         }
+
+    def body(self, kind: Class) -> list[str]:
+        """The lines of a class's `forward`."""
+        return [line for text in statements(kind, self) for line in statement(text, INDENT)]
 
     def _type(self, outputs: int) -> str:
         return self.tensor if outputs == 1 else f"tuple[{', '.join([self.tensor] * outputs)}]"

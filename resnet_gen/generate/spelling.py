@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import keyword
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -35,6 +36,12 @@ def applied(template: str, given: Sequence[str], /, **settings: object) -> str:
         if _read(template.format(*plain, **settings)) == wanted:
             texts = plain
     return template.format(*texts, **settings)
+
+
+def section(start: str, stop: str) -> str:
+    """`1:3` in an index, as ruff has it: with spaces where a bound is more than a name or a number."""
+    space = "" if all(re.fullmatch(r"\w*", bound) for bound in (start, stop)) else " "
+    return f"{start}{space and start and space}:{space}{stop}"
 
 
 def _read(text: str) -> str:

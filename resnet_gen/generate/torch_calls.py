@@ -1,7 +1,7 @@
 """What PyTorch calls each operation, and the arguments that it takes.
 
-Words in braces are fields of the operation, settings, or `more`, the channels that are added; `|` tells the default of
-an argument, which is left out.
+Words in braces are fields of the operation, settings, or told by them (`_values` of the target); `|` tells the default
+of an argument, which is left out.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.Flatten: "torch.flatten({0}, 1)",
     ops.AsMap: "{0}[:, :, None, None]",
     ops.Concat: "torch.cat([{all}], dim={dim})",
-    ops.TakeChannels: "{0}[:, {start}:{stop}]",
+    ops.TakeChannels: "{0}[:, {section}]",
     Chunk: "{0}.chunk({parts}, dim=1)",
     ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
     ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
@@ -72,7 +72,7 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.ChannelMax: "{0}.amax(1, keepdim=True)",
     ops.PadMap: "F.pad({0}, ({before}, {after}, {before}, {after}))",
     ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {more}))",
-    ops.Subsample: "{0}[:, :, :: {stride}, :: {stride}]",
+    ops.Subsample: "{0}[:, :, {step}, {step}]",
 }
 """Operations that are expressions of what they take."""
 

@@ -396,3 +396,11 @@ def test_a_result_has_a_type_that_mypy_knows_if_all_operands_have():
     assert written(*rows)[1][1:] == ["out: Tensor = y * self.gate(x)", "return out"]
     rows[2] = ("gate", ops.ChannelMean(), "input")
     assert written(*rows)[1][1:] == ["return y * x.mean(1, keepdim=True)"]
+
+
+@pytest.mark.parametrize("to", ["pytorch", "flax"])
+@pytest.mark.parametrize("word", ["conv", "a_name_of_some_length", 9 * "long_word_"])
+def test_a_result_is_written_into_the_next_line_as_long_as_that_fits(to, word, proved):
+    rows = [(word, CONV, "input"), *((f"{word}{number}", CONV) for number in range(3)), ("act", ops.Activation("elu"))]
+    text = proved(to, *rows)
+    assert max(map(len, text.splitlines())) <= 88 or len(word) > 80

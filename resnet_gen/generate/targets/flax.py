@@ -12,7 +12,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, Settings, besides, module_doc, network_doc
-from resnet_gen.generate.spelling import applied, quoted, spelled
+from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.modules.classes import Class, Made, Member
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
@@ -198,6 +198,8 @@ def _operation(leaf: Leaf, given: Sequence[str], arguments: Settings) -> str:
             return f"jnp.concatenate([{', '.join(given)}], axis={axis or 3})"
         case ops.Flatten():
             return _flattened(given[0])
+        case ops.TakeChannels():
+            return applied(f"{{0}}[..., {section(arguments['start'], arguments['stop'])}]", given)
         case ops.Subsample():
             return _strided(given[0], arguments["stride"])
         case op:
@@ -211,7 +213,7 @@ def _flattened(x: str) -> str:
 
 
 def _strided(x: str, stride: str) -> str:
-    step = f"::{stride}" if re.fullmatch(r"\w+", stride) else f":: {stride}"
+    step = f":{section('', stride)}"
     return applied(f"{{0}}[:, {step}, {step}]", [x])
 
 
@@ -222,7 +224,6 @@ _OPERATIONS: dict[type[ops.Op], str] = {
     ops.Softmax: "nnx.softmax({0})",
     ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
     ops.AsMap: "{0}[:, None, None, :]",
-    ops.TakeChannels: "{0}[..., {start}:{stop}]",
     Chunk: "jnp.split({0}, {op.parts}, axis=3)",
     ops.GlobalAvgPool: "{0}.mean((1, 2), keepdims=True)",
     ops.GlobalMaxPool: "{0}.max((1, 2), keepdims=True)",

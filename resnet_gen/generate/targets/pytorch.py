@@ -11,7 +11,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, Settings, module_doc, network_doc
-from resnet_gen.generate.spelling import applied, quoted, spelled
+from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.modules.classes import Made, Member
@@ -138,6 +138,10 @@ def _values(op: ops.Op, arguments: Settings) -> dict[str, Any]:
         wide, narrow = arguments["out_channels"], arguments["in_channels"]
         numbers = wide.isdecimal() and narrow.isdecimal()
         values["more"] = str(int(wide) - int(narrow)) if numbers else f"{wide} - {narrow}"
+    if isinstance(op, ops.TakeChannels):
+        values["section"] = section(arguments["start"], arguments["stop"])
+    if isinstance(op, ops.Subsample):
+        values["step"] = f":{section('', arguments['stride'])}"
     return values
 
 
