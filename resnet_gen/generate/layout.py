@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Sequence
@@ -84,6 +85,27 @@ def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
             return [f"{before}*(", *indented(inner), f"){after}"] if starred else inner
         case Either(there, condition, instead):
             return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
+
+
+def statement(text: str, indent: int) -> list[str]:
+    """A statement in as many lines as it takes; only calls and lists are taken apart."""
+    found = re.fullmatch(r"(return |\w+(?:: \w+)? \+?= )(.*)", text)
+    return [text] if indent + len(text) <= WIDTH or not found else lines(found[1], _parsed(found[2]), indent)
+
+
+def _parsed(text: str) -> Text:
+    """What an expression consists of, in its own words."""
+    found = ast.parse(text, mode="eval").body
+
+    def source(node: ast.expr) -> Text:
+        return _parsed(ast.get_source_segment(text, node) or "")
+
+    if isinstance(found, ast.List):
+        return Call("", [source(node) for node in found.elts], "[]")
+    if not isinstance(found, ast.Call):
+        return text
+    named = [Pair(f"{keyword.arg}=", source(keyword.value)) for keyword in found.keywords]
+    return Call(ast.get_source_segment(text, found.func) or "", [*map(source, found.args), *named])
 
 
 def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -> list[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any, ClassVar
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, paragraphs, signature
+from resnet_gen.generate.layout import (
+    Each,
+    Either,
+    Pair,
+    docstring,
+    flat,
+    indented,
+    lines,
+    paragraphs,
+    signature,
+    statement,
+)
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.spelling import is_list, quoted
 from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
@@ -47,11 +61,16 @@ class Python(ABC):
     handed: ClassVar[tuple[str, ...]] = ()
     """What constructors of classes are given besides the numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: Sequence[Class] = ()) -> None:
         self.helpers: set[str] = set()
         """What the file needs that the framework does not have."""
-        self.kept: set[str] = set()
-        """Arguments of the constructor that `forward` of the class at hand needs."""
+        self.kept: dict[str, str] = {}
+        """Arguments of the constructor that `forward` of the class at hand needs, and the attributes that keep them."""
+        self.held: set[str] = set()
+        """Attributes of the class at hand that are members."""
+        self.arguments: set[str] = set()
+        """What the constructor of the class at hand takes."""
+        self.functions = _functions(classes)
         self.lists: set[str] = set()
         """Members of the class at hand that are lists."""
 
@@ -91,15 +110,15 @@ class Python(ABC):
         """A class in the words of a template; what is spread is a function."""
         if kind.unit.spread:
             return {
-                "name": function(kind),
+                "name": self.functions[kind],
                 "doc": docstring(kind.doc),
                 "base": "",
-                "init": signature(function(kind), _parameters(kind), f"list[{self.layer}]", 0),
+                "init": signature(self.functions[kind], _parameters(kind), f"list[{self.layer}]", 0),
                 "body": lines("return ", Text("", self.layers(kind), "[]"), 4),
             }
         self.begin(kind)
-        forward = [] if kind.run else statements(kind, self)
-        kept = [f"self.{name} = {name}" for name in sorted(self.kept)]
+        forward = [] if kind.run else self.body(kind)
+        kept = [f"self.{attribute} = {name}" for name, attribute in sorted(self.kept.items())]
         given = ["self", *(f"{name}: {self.tensor}" for name in arguments(kind.unit))]
         return {
             "name": kind.name,
@@ -110,6 +129,10 @@ class Python(ABC):
             "call": signature(self.call, given, self._type(len(kind.unit.outputs))),
             "forward": forward,
         }
+
+    def body(self, kind: Class) -> list[str]:
+        """The lines of a class's `forward`."""
+        return [line for text in statements(kind, self) for line in statement(text, INDENT)]
 
     def _type(self, outputs: int) -> str:
         return self.tensor if outputs == 1 else f"tuple[{', '.join([self.tensor] * outputs)}]"
@@ -152,6 +175,8 @@ class Python(ABC):
         for member in filter(self.holds, kind.members):
             first, _, rest = member.name.partition(".")
             keys.setdefault(first, set()).add(rest.partition(".")[0])
+        self.held = set(keys)
+        self.arguments = {parameter.name for parameter in kind.parameters}
         self.lists = {name for name, below in keys.items() if is_list(below)}
 
     def holds(self, member: Member) -> bool:
@@ -182,8 +207,17 @@ class Python(ABC):
 
     def keep(self, what: Made) -> Settings:
         """An operation's settings as its class's `forward` tells them: by arguments that the constructor keeps."""
-        self.kept.update(name for text in what.arguments.values() for name in re.findall(r"[a-z]\w*", text))
-        return {key: re.sub(r"([a-z]\w*)", r"self.\1", text) for key, text in what.arguments.items()}
+        word = r"[a-z]\w*"
+        names = re.findall(word, " ".join(what.arguments.values()))
+        self.kept.update((name, self._attribute(name)) for name in names)
+        return {k: re.sub(word, lambda m: f"self.{self.kept[m[0]]}", text) for k, text in what.arguments.items()}
+
+    def _attribute(self, argument: str) -> str:
+        """What keeps an argument: an attribute of its name, or of one like it where a member is called so."""
+        if argument not in self.held:
+            return argument
+        words = (f"{argument}_{number}" for number in count(2))
+        return next(word for word in words if word not in self.held | self.arguments)
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """A variable's first assignment; what a module returns has no type that mypy knows."""
@@ -278,8 +312,8 @@ class Python(ABC):
     def _made(self, what: What, before: Member | None = None) -> AnyText:
         """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, Call):
-            spread = what.kind.unit.spread
-            return Text(f"*{function(what.kind)}" if spread else what.kind.name, [*_given(what), *self.handed])
+            function = self.functions.get(what.kind)
+            return Text(f"*{function}" if function else what.kind.name, [*_given(what), *self.handed])
         if isinstance(what, Made):
             return self.constructed(what, fresh=before is not None and _forgotten(before))
         return Text(self.sequence, self._named(what) if isinstance(what, Run) else self._chain(what))
@@ -314,9 +348,23 @@ def module_doc(subject: Subject, framework: str, *more: str) -> list[str]:
     return paragraphs([[title], *([[f"{paper}."]] if paper else []), [numbers, *more, source]])
 
 
-def function(kind: Class) -> str:
-    """What a function is called that writes the layers of a class."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
+_WORDS = {
+    *keyword.kwlist, *dir(builtins), "index", "layer", "layers", "maps", "nn", "self", "split_softmax", "torch", "x",
+}  # fmt: skip
+"""Words that have another meaning where functions are called, or in them."""
+
+
+def _functions(classes: Sequence[Class]) -> dict[Class, str]:
+    """What the functions are called that write the layers of a class each: by a name that nothing else has."""
+    taken = {*_WORDS, *(parameter.name for kind in classes for parameter in kind.parameters)}
+    found: dict[Class, str] = {}
+    for kind in classes:
+        if kind.unit.spread:
+            word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
+            words = (word, *(f"{word}_layers{number}" for number in ("", *range(2, 10_000))))
+            found[kind] = next(word for word in words if word not in taken)
+            taken.add(found[kind])
+    return found
 
 
 def besides(arguments: Settings, **defaults: str) -> list[str]:

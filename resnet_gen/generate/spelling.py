@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import keyword
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 
 def spelled(word: str) -> bool:
@@ -13,8 +15,9 @@ def spelled(word: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal."""
-    return json.dumps(text, ensure_ascii=False)
+    """A text as a literal, with the quotes that need no escape as ruff has it."""
+    literal = json.dumps(text, ensure_ascii=False)
+    return literal if '"' not in text or "'" in text else "'" + literal[1:-1].replace('\\"', '"') + "'"
 
 
 def is_list(keys: Iterable[str]) -> bool:
@@ -22,3 +25,25 @@ def is_list(keys: Iterable[str]) -> bool:
     found = list(keys)
     numbers = [int(key) for key in found if key.isascii() and key.isdecimal() and str(int(key)) == key]
     return len(numbers) == len(found) and max(numbers) < 4 * len(numbers)
+
+
+def applied(template: str, given: Sequence[str], /, **settings: object) -> str:
+    """An operation written with its operands: those in brackets without which Python would read something else."""
+    texts = [f"({text})" for text in given]
+    wanted = _read(template.format(*texts, **settings))
+    for number, text in enumerate(given):
+        plain = [*texts[:number], text, *texts[number + 1 :]]
+        if _read(template.format(*plain, **settings)) == wanted:
+            texts = plain
+    return template.format(*texts, **settings)
+
+
+def section(start: str, stop: str) -> str:
+    """`1:3` in an index, as ruff has it: with spaces where a bound is more than a name or a number."""
+    space = "" if all(re.fullmatch(r"\w*", bound) for bound in (start, stop)) else " "
+    return f"{start}{space and start and space}:{space}{stop}"
+
+
+def _read(text: str) -> str:
+    """What Python reads in an expression."""
+    return ast.dump(ast.parse(text, mode="eval"))

@@ -1,6 +1,7 @@
 """What PyTorch calls each operation, and the arguments that it takes.
 
-Words in braces are fields of the operation, or settings; `|` tells the default of an argument, which is left out.
+Words in braces are fields of the operation, settings, or told by them (`_values` of the target); `|` tells the default
+of an argument, which is left out.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ IN_CHAINS: dict[type[ops.Op], tuple[str, ...]] = {
     ops.GlobalMaxPool: ("nn.AdaptiveMaxPool2d", "1"),
     ops.Subsample: ("nn.MaxPool2d", "1", "{stride}"),
     ops.PadMap: ("nn.ZeroPad2d", "({before}, {after}, {before}, {after})"),
-    ops.PadChannels: ("PadChannels", "{out_channels} - {in_channels}"),
+    ops.PadChannels: ("PadChannels", "{more}"),
 }
 """The same of what is a function elsewhere."""
 
@@ -62,7 +63,7 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.Flatten: "torch.flatten({0}, 1)",
     ops.AsMap: "{0}[:, :, None, None]",
     ops.Concat: "torch.cat([{all}], dim={dim})",
-    ops.TakeChannels: "{0}[:, {start}:{stop}]",
+    ops.TakeChannels: "{0}[:, {section}]",
     Chunk: "{0}.chunk({parts}, dim=1)",
     ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
     ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
@@ -70,8 +71,8 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.ChannelMean: "{0}.mean(1, keepdim=True)",
     ops.ChannelMax: "{0}.amax(1, keepdim=True)",
     ops.PadMap: "F.pad({0}, ({before}, {after}, {before}, {after}))",
-    ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {out_channels} - {in_channels}))",
-    ops.Subsample: "{0}[:, :, :: {stride}, :: {stride}]",
+    ops.PadChannels: "F.pad({0}, (0, 0, 0, 0, 0, {more}))",
+    ops.Subsample: "{0}[:, :, {step}, {step}]",
 }
 """Operations that are expressions of what they take."""
 

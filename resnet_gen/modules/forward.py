@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 from typing import NamedTuple, Protocol
@@ -12,6 +12,9 @@ from resnet_gen import ops
 from resnet_gen.modules.classes import Class, Member
 from resnet_gen.modules.skeleton import is_sequence
 from resnet_gen.modules.tree import Chunk, Leaf, Step, Unit
+
+LINE = 80
+"""Characters of a line of `forward`, behind its indent."""
 
 WIDTH = 66
 """Characters of an expression that is still written into another."""
@@ -122,6 +125,12 @@ def _base(value: str) -> str:
     return value.partition(":")[0]
 
 
+def _part(value: str, texts: Mapping[str, _Text]) -> _Text:
+    """The expression of a value, which may be a part of what a step gives."""
+    base, _, part = value.partition(":")
+    return texts[base]._replace(text=f"{texts[base].text}[{part}]") if part else texts[base]
+
+
 class _Writer:
     def __init__(self, kind: Class, language: Language) -> None:
         self._unit, self._language = kind.unit, language
@@ -168,10 +177,8 @@ class _Writer:
 
     def _take(self, value: str) -> _Text:
         """The expression of a value, which is then read once less."""
-        found = self._texts[_base(value)]
         self._left[_base(value)] -= 1
-        _, _, part = value.partition(":")
-        return found._replace(text=f"{found.text}[{part}]") if part else found
+        return _part(value, self._texts)
 
     def _write(self, step: Step, after: Step | None) -> None:
         fresh = self._fresh(step)
@@ -190,36 +197,55 @@ class _Writer:
             self._assign(step, text)
 
     def _expressed(self, step: Step, given: Sequence[_Text], variables: tuple[str, ...], *, fresh: bool) -> _Text:
-        member, texts = self._members[step.name], [text.text for text in given]
-        if not self._language.holds(member):
-            written = self._language.operation(member, texts, fresh=fresh)
-            return _Text(written, variables, given[0].plain or self._language.typed(written))
-        text = self._language.called(member, texts)
+        text, plain = self._spoken(step, given, fresh=fresh)
         for value in self._otherwise(step):
             instead = self._take(value)
-            text = self._language.either(member, text, instead.text)
+            text = self._language.either(self._members[step.name], text, instead.text)
             variables = (*variables, *instead.variables)
-        return _Text(text, variables, plain=False)
+        return _Text(text, variables, plain)
+
+    def _spoken(self, step: Step, given: Sequence[_Text], *, fresh: bool) -> tuple[str, bool]:
+        """A step with what it is given, and whether its type is plain."""
+        member, texts = self._members[step.name], [text.text for text in given]
+        if self._language.holds(member):
+            return self._language.called(member, texts), False
+        text = self._language.operation(member, texts, fresh=fresh)
+        return text, all(one.plain for one in given) or self._language.typed(text)
 
     def _nests(self, step: Step, after: Step | None, text: _Text) -> bool:
         """Whether a result is written into the next line, which alone reads it."""
         if after is None or self._total[step.name] != 1 or step.name not in after.inputs or _ends_a_line(step):
             return False
-        joined = isinstance(after.what, Leaf) and isinstance(after.what.op, ops.Add)
-        return (isinstance(after.what, Leaf) or joined) and len(text.text) < WIDTH and not self._otherwise(step)
+        if not isinstance(after.what, Leaf) or len(text.text) >= WIDTH or self._otherwise(step):
+            return False
+        return self._fits(after, {**self._texts, step.name: text})
+
+    def _fits(self, step: Step, texts: Mapping[str, _Text]) -> bool:
+        """Whether a step is one line with what is written into it."""
+        given = [_part(value, texts) for value in step.inputs]
+        text, plain = self._spoken(step, given, fresh=self._fresh(step))
+        variables = [name for one in given for name in one.variables]
+        name = self._name(step, variables, self._left - Counter(map(_base, step.inputs)))
+        lines = [self._line(name, text, plain=plain)]
+        if step.name in self._unit.outputs:
+            lines.append(f"return {text}" if plain else self._language.declared("out", text, plain=False))
+        return max(map(len, lines)) <= LINE
 
     def _assign(self, step: Step, text: _Text) -> None:
-        spent = [n for n in text.variables if self._left[self._holding[n]] == 0 and not n.startswith(PARTS)]
-        if _is_chunk(step) or step.what.role == "shortcut":
-            spent = []
-        name = spent[0] if spent else self._new(step)
+        name = self._name(step, text.variables, self._left)
         self._plain = text.plain or _is_chunk(step)
-        line = f"{name} = {text.text}"
+        self.lines.append(self._line(name, text.text, plain=self._plain))
         if name not in self._holding:
-            line = self._language.declared(name, text.text, plain=self._plain)
             self._declared.update([name] if not self._plain else [])
-        self.lines.append(line)
         self._hold(step.name, name, plain=self._plain or name in self._declared)
+
+    def _name(self, step: Step, variables: Sequence[str], left: Mapping[str, int]) -> str:
+        """What a step's result is called: as a variable that nobody needs, now that so many reads are left."""
+        spent = [n for n in variables if left[self._holding[n]] == 0 and not n.startswith(PARTS)]
+        return self._new(step) if not spent or _is_chunk(step) or step.what.role == "shortcut" else spent[0]
+
+    def _line(self, name: str, text: str, *, plain: bool) -> str:
+        return f"{name} = {text}" if name in self._holding else self._language.declared(name, text, plain=plain)
 
     def _new(self, step: Step) -> str:
         role = step.what.role

@@ -172,7 +172,7 @@ class _Builder:
         values = {name: f"in{number}" for number, name in enumerate(taken)}
         steps: list[Step] = []
         for member in members:
-            given = self._taken([node for _, node in member.nodes])
+            given = self._read(member)
             name = ".".join(member.name)
             steps.append(Step(name, self._made(member, level), tuple(values[value] for value in given)))
             values.update((value, name) for value in self._given(member))
@@ -225,6 +225,11 @@ class _Builder:
         """The values that nodes read and do not make, in the order of their reading."""
         made = {node.output.name for node in nodes}
         return list(dict.fromkeys(v.name for node in nodes for v in node.inputs if v.name not in made))
+
+    def _read(self, member: _Item) -> list[str]:
+        """What a member is given: an operation a value as often as it reads it, a module each value once."""
+        nodes = [node for _, node in member.nodes]
+        return [value.name for value in nodes[0].inputs] if member.leaf else self._taken(nodes)
 
     def _members(self, item: _Item, level: Level) -> list[_Item]:
         """What a module consists of, in an order in which it can be done.
@@ -282,7 +287,8 @@ def _tiles(leaves: Sequence[Leaf]) -> bool:
 def _as_one(unit: Unit, steps: Sequence[Step]) -> Unit:
     first = steps[0]
     assert isinstance(first.what, Leaf)
-    name = first.name.rpartition("_")[0] or first.name
+    short = first.name.rpartition("_")[0]
+    name = first.name if short in ("", *(step.name for step in unit.steps)) else short
     part = {step.name: f"{name}:{number}" for number, step in enumerate(steps)}
     chunk = Step(name, replace(first.what, op=Chunk(len(steps))), first.inputs)
     kept = [chunk if s.name == first.name else s for s in unit.steps if s.name == first.name or s.name not in part]

@@ -1,12 +1,13 @@
 """From graphs to modules, classes and statements, on small graphs made by hand."""
 
+import ast
 from dataclasses import dataclass, replace
 
 import pytest
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.generate.spelling import is_list, spelled
+from resnet_gen.generate.spelling import is_list, quoted, spelled
 from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.graph import Net, Value, renamed
@@ -15,6 +16,7 @@ from resnet_gen.lower import lower
 from resnet_gen.modules.classes import Classes, Namer
 from resnet_gen.modules.expressions import Parameter, fitted, told
 from resnet_gen.modules.forward import statements
+from resnet_gen.modules.naming import name_classes
 from resnet_gen.modules.skeleton import flat, is_counted, is_run, is_sequence, pattern
 from resnet_gen.modules.tree import Chunk, tree
 from resnet_gen.problems import Refused
@@ -285,3 +287,120 @@ def test_layers_of_any_name_are_the_same_network(spec, old, new):
 def test_layers_that_no_module_can_hold_are_refused(old, new):
     with pytest.raises(Refused, match=f"'{new}'"):
         generated(Subject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
+
+
+@pytest.fixture
+def proved(monkeypatch):
+    """Asserts that generated PyTorch computes what a graph by hand says; gives its source, and that of Flax, parsed."""
+
+    def source(to, *rows, spec="resnet8-digits"):
+        graph = net(*rows)
+        monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: graph)
+        loaded = load(spec)
+        vars(subject := Subject(loaded))["graph"] = graph
+        (text,) = generated(subject, to).values()
+        if to == "pytorch":
+            is_the_network(text, loaded, graph)
+        ast.parse(text)
+        return text
+
+    return source
+
+
+MINUS = ops.OneMinus()
+
+
+@pytest.mark.parametrize(
+    ("rows", "torch", "flax"),
+    [
+        ([("max", ops.ChannelMax())], "(1 - self.conv(x)).amax(", "(1 - self.conv(x)).max("),
+        ([("sum", ops.SumPositions())], "(1 - self.conv(x)).sum(", "(1 - self.conv(x)).sum("),
+        ([("again", MINUS)], "1 - (1 - self.conv(x))", "1 - (1 - self.conv(x))"),
+        ([("add", ops.Add(), "input", "minus")], "x + (1 - self.conv(x))", "x + (1 - self.conv(x))"),
+        ([("add", ops.Add(), "minus", "input")], "1 - self.conv(x) + x", "1 - self.conv(x) + x"),
+        ([("mul", ops.Mul(), "minus", "input")], "(1 - self.conv(x)) * x", "(1 - self.conv(x)) * x"),
+        ([("take", ops.TakeChannels(1, 3))], "(1 - self.conv(x))[:, 1:3]", "(1 - self.conv(x))[..., 1:3]"),
+        ([("sub", ops.Subsample(2))], "(1 - self.conv(x))[:, :, ", "(1 - self.conv(x))[:, "),
+        ([("mean", ops.GlobalAvgPool())], "pool2d(1 - self.conv(x), 1)", "(1 - self.conv(x)).mean("),
+        ([("mean", ops.GlobalAvgPool()), ("soft", ops.Flatten())], "torch.flatten(", "(1 - self.conv(x)).mean((1, 2))"),
+    ],
+)
+def test_operands_are_in_brackets_where_they_must_be_and_nowhere_else(rows, torch, flax, proved):
+    rows = [("conv", ops.Conv(4, 3, 1, 1), "input"), ("minus", MINUS), *rows]
+    assert torch in proved("pytorch", *rows)
+    assert flax in proved("flax", *rows)
+
+
+@pytest.mark.parametrize("op", [ops.Add(), ops.Mul(), ops.Concat()])
+@pytest.mark.parametrize("to", ["pytorch", "flax"])
+def test_an_operation_may_read_a_value_twice(op, to, proved):
+    proved(to, ("conv", CONV), ("twice", op, "conv", "conv"), ("other", CONV), ("end", op, "other", "other"))
+    rows = [("half_0", ops.TakeChannels(0, 2), "input"), ("half_1", ops.TakeChannels(2, 4), "input")]
+    proved(to, *rows, ("twice", op, "half_0", "half_0"), ("end", ops.Concat(), "twice", "half_1"))
+
+
+@pytest.mark.parametrize("name", ["part", "part_a"])
+def test_parts_of_a_value_have_a_name_that_no_layer_has(name, proved):
+    conv = ("part", CONV, "input")
+    rows = [(f"{name}_a", ops.TakeChannels(0, 2), "part"), (f"{name}_b", ops.TakeChannels(2, 4), "part")]
+    text = proved("pytorch", conv, *rows, ("cat", ops.Concat(), f"{name}_b", f"{name}_a"))
+    assert ".chunk(2, dim=1)" in text
+
+
+def strided(number, stride, given):
+    """A block with a layer called as the argument that another operation needs."""
+    at = f"stages.0.{number}"
+    return [
+        (f"{at}.stride", ops.Conv(4, 3, stride, 1), given), (f"{at}.sub", ops.Subsample(stride), given),
+        (f"{at}.add", ops.Add(), f"{at}.stride", f"{at}.sub"),
+    ]  # fmt: skip
+
+
+def test_an_argument_is_kept_beside_a_layer_of_its_name(proved):
+    text = proved("pytorch", *strided(0, 1, "input"), *strided(1, 2, "stages.0.0.add"))
+    assert "        self.stride_2 = stride\n        self.stride = nn.Conv2d(" in text
+    assert "self.stride_2 = stride" in proved("flax", *strided(0, 1, "input"), *strided(1, 2, "stages.0.0.add"))
+
+
+@pytest.mark.parametrize("name", ["Layer", "Range", "Class", "Blocks", "SplitSoftmax"])
+def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monkeypatch):
+    def called(classes, loaded):
+        name_classes(classes, loaded)
+        for kind in classes[:-1]:
+            kind.name = name
+
+    monkeypatch.setattr("resnet_gen.modules.outline.name_classes", called)
+    loaded = load("vgg11")
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    assert "_layers" in text
+    is_the_network(text, loaded)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "stages" + 60 * "s"])
+def test_biases_that_begin_at_a_number_are_found_by_any_name(name, proved):
+    filled = ops.Conv(4, 3, 1, 1, bias=True, bias_fill=-2.0)
+    text = proved("pytorch", (f"{name}.c", filled))
+    assert quoted(f"{name}.c.bias") in text
+
+
+def test_flax_has_members_by_numbers_that_are_no_sequence(proved):
+    rows = [("0", CONV, "input"), ("1.0", CONV, "input"), ("1.1", CONV, "input"), ("add", ops.Add(), "0", "1.0")]
+    text = proved("flax", *rows, ("end", ops.Add(), "add", "1.1"))
+    assert 'setattr(self, "0", Conv2d(' in text
+    assert 'attrgetter("0")(self)(x)' in text
+    assert 'attrgetter("1.0")(self)(x)' in text
+
+
+def test_a_result_has_a_type_that_mypy_knows_if_all_operands_have():
+    rows = [("conv", CONV), ("act", RELU), ("gate", CONV, "input"), ("mul", ops.Mul(), "act", "gate")]
+    assert written(*rows)[1][1:] == ["out: Tensor = y * self.gate(x)", "return out"]
+    rows[2] = ("gate", ops.ChannelMean(), "input")
+    assert written(*rows)[1][1:] == ["return y * x.mean(1, keepdim=True)"]
+
+
+@pytest.mark.parametrize("to", ["pytorch", "flax"])
+@pytest.mark.parametrize("word", ["conv", "a_name_of_some_length", 9 * "long_word_"])
+def test_a_result_is_written_into_the_next_line_as_long_as_that_fits(to, word, proved):
+    rows = [(word, CONV, "input"), *((f"{word}{number}", CONV) for number in range(3)), ("act", ops.Activation("elu"))]
+    text = proved(to, *rows)
+    assert max(map(len, text.splitlines())) <= 88 or len(word) > 80

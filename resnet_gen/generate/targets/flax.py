@@ -12,7 +12,7 @@ from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.python import INDENT, Python, Settings, besides, module_doc, network_doc
-from resnet_gen.generate.spelling import quoted, spelled
+from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.modules.classes import Class, Made, Member
 from resnet_gen.modules.outline import outline
 from resnet_gen.modules.tree import Chunk, Leaf
@@ -80,8 +80,15 @@ class _Flax(Python):
         return bool(re.match(r"[a-z_.]+\(", text)) and not text.startswith("self.")
 
     def reached(self, name: str) -> str:
-        """`self.conv1`; what lies in lists or dictionaries that lie in others is found by its name."""
-        return f"attrgetter({quoted(name)})(self)" if name.count(".") > 1 else super().reached(name)
+        """`self.conv1`; by its name what Python cannot spell, or lies in lists or dictionaries that lie in others."""
+        by_name = name.count(".") > 1 or not spelled(name.partition(".")[0])
+        return f"attrgetter({quoted(name)})(self)" if by_name else super().reached(name)
+
+    def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
+        """A member is made; by its name where Python cannot spell that."""
+        if spelled(self.checked(name)):
+            return super().assigned(name, text, indent)
+        return lines("", Text("setattr", ["self", quoted(name), text]), indent)
 
     def checked(self, word: str) -> str:
         """The name of a member; raises `Refused` where Python cannot spell it, or Flax has another use for it."""
@@ -105,8 +112,11 @@ class _Flax(Python):
     def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
         """A member is made once: NNX does not let another kind of value take its place."""
         kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
-        there = indented(lines(f"self.{name}: {kind} = ", made, INDENT + 4))
-        return [f"if {condition}:", *there, "else:", f"    self.{name} = {instead}"]
+        there = lines(f"self.{name}: {kind} = ", made, INDENT + 4)
+        if not spelled(name):
+            there = self.assigned(name, made, INDENT + 4)
+        otherwise = self.assigned(name, instead, INDENT + 4)
+        return [f"if {condition}:", *indented(there), "else:", *indented(otherwise)]
 
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`conv=Conv2d(...)`."""
@@ -188,15 +198,12 @@ def _operation(leaf: Leaf, given: Sequence[str], arguments: Settings) -> str:
             return f"jnp.concatenate([{', '.join(given)}], axis={axis or 3})"
         case ops.Flatten():
             return _flattened(given[0])
+        case ops.TakeChannels():
+            return applied(f"{{0}}[..., {section(arguments['start'], arguments['stop'])}]", given)
         case ops.Subsample():
             return _strided(given[0], arguments["stride"])
         case op:
-            return _OPERATIONS[type(op)].format(*map(_atom, given), op=op, **arguments)
-
-
-def _atom(text: str) -> str:
-    """An expression as an operand."""
-    return f"({text})" if text.startswith("1 - ") else text
+            return applied(_OPERATIONS[type(op)], given, op=op, **arguments)
 
 
 def _flattened(x: str) -> str:
@@ -206,8 +213,8 @@ def _flattened(x: str) -> str:
 
 
 def _strided(x: str, stride: str) -> str:
-    step = f"::{stride}" if re.fullmatch(r"\w+", stride) else f":: {stride}"
-    return f"{x}[:, {step}, {step}]"
+    step = f":{section('', stride)}"
+    return applied(f"{{0}}[:, {step}, {step}]", [x])
 
 
 _OPERATIONS: dict[type[ops.Op], str] = {
@@ -217,7 +224,6 @@ _OPERATIONS: dict[type[ops.Op], str] = {
     ops.Softmax: "nnx.softmax({0})",
     ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
     ops.AsMap: "{0}[:, None, None, :]",
-    ops.TakeChannels: "{0}[..., {start}:{stop}]",
     Chunk: "jnp.split({0}, {op.parts}, axis=3)",
     ops.GlobalAvgPool: "{0}.mean((1, 2), keepdims=True)",
     ops.GlobalMaxPool: "{0}.max((1, 2), keepdims=True)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resnet_gen import ops
@@ -10,8 +10,8 @@ from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.generate.python import INDENT, Python, module_doc, network_doc
-from resnet_gen.generate.spelling import quoted, spelled
+from resnet_gen.generate.python import INDENT, Python, Settings, module_doc, network_doc
+from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.modules.classes import Made, Member
@@ -22,24 +22,26 @@ from resnet_gen.render import render
 
 def files(subject: Subject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
-    graph, language = subject.graph, _PyTorch()
-    *inner, network = outline(subject.loaded, spreads=True).all
+    graph, classes = subject.graph, outline(subject.loaded, spreads=True).all
+    language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
     body = render(
         "pytorch/classes.py.jinja",
         classes=[language.written(kind) for kind in inner],
         network={**language.network(network), "doc": network_doc(subject, shapes)},
-        fills=sorted(_fills(subject)),
+        fills=list(_fills(subject)),
         helpers=language.helpers,
     )
     text = render("pytorch/module.py.jinja", doc=module_doc(subject, "PyTorch"), body=body)
     return {f"{subject.module}.py": text}
 
 
-def _fills(subject: Subject) -> set[tuple[str, float]]:
-    """Biases that begin at another number than 0, by their layers."""
-    graph = subject.graph
-    return {(n.name, n.op.bias_fill) for n in graph.nodes if isinstance(n.op, ops.Conv) and n.op.bias_fill}
+def _fills(subject: Subject) -> Iterator[str]:
+    """The lines that set biases which begin at another number than 0."""
+    for node in sorted(subject.graph.nodes, key=lambda node: node.name):
+        if isinstance(node.op, ops.Conv) and node.op.bias_fill:
+            bias = Text("self.get_parameter", [quoted(f"{node.name}.bias")])
+            yield from lines("", Text("nn.init.constant_", [bias, repr(node.op.bias_fill)]), INDENT)
 
 
 class _PyTorch(Python):
@@ -85,7 +87,7 @@ class _PyTorch(Python):
             return f"{FUNCTIONS[op.function][1]}({', '.join([given[0], *_activation(op, fresh)])})"
         self._need(member.what.leaf)
         more = {"all": ", ".join(given), "dim": 1 + getattr(op, "axis", 0)}
-        return OPERATIONS[type(op)].format(*given, **{**vars(op), **self.keep(member.what), **more})
+        return applied(OPERATIONS[type(op)], given, **{**_values(op, self.keep(member.what)), **more})
 
     def constructed(self, what: Made, *, fresh: bool) -> AnyText:
         """`nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)`."""
@@ -134,8 +136,22 @@ def _constructed(words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     return [text for text, _, usual in pairs if text.partition("=")[2] != usual or not usual]
 
 
+def _values(op: ops.Op, arguments: Settings) -> dict[str, Any]:
+    """What stands for the words in braces: an operation's fields, its settings as expressions, what follows them."""
+    values = {**vars(op), **arguments}
+    if isinstance(op, ops.PadChannels):
+        wide, narrow = arguments["out_channels"], arguments["in_channels"]
+        numbers = wide.isdecimal() and narrow.isdecimal()
+        values["more"] = str(int(wide) - int(narrow)) if numbers else f"{wide} - {narrow}"
+    if isinstance(op, ops.TakeChannels):
+        values["section"] = section(arguments["start"], arguments["stop"])
+    if isinstance(op, ops.Subsample):
+        values["step"] = f":{section('', arguments['stride'])}"
+    return values
+
+
 def _module(what: Made, *, fresh: bool) -> tuple[str, list[str]]:
-    op, values = what.leaf.op, {**vars(what.leaf.op), **what.arguments}
+    op, values = what.leaf.op, _values(what.leaf.op, what.arguments)
     if isinstance(op, ops.Activation):
         return f"nn.{FUNCTIONS[op.function][0]}", _activation(op, fresh)
     name, *words = {**MODULES, **IN_CHAINS}[type(op)]
