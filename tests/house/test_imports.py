@@ -105,14 +105,15 @@ MAY_IMPORT = {
     "batches": "engine.tensorrt lower problems request shapes",
     "modules": "graph load lower ops parts.base plan problems",
     "generate.base": "count graph load lower",
+    "generate.docstrings": "generate.base generate.layout ops render",
     "generate.layout": "",
     "generate.output": "problems write",
     "generate.torch_calls": "modules ops",
     "generate.torch_names": "problems",
     "generate.spelling": "",
-    "generate.python": "generate.base generate.layout generate.spelling modules ops render",
-    "generate.targets": "deliver emit.report generate.base generate.layout generate.python generate.spelling "
-    "generate.torch_calls generate.torch_names graph manifest modules ops problems render request told write",
+    "generate.python": "generate.layout generate.spelling modules ops",
+    "generate.targets": "deliver emit.report generate.base generate.docstrings generate.layout generate.python "
+    "generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems render request told write",
     "pytest_plugin": "cli problems verify",
     "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer load lower "

@@ -8,10 +8,11 @@ from typing import Any
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject
+from resnet_gen.generate.docstrings import module_doc, network_doc
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.generate.python import INDENT, Python, Settings, besides, module_doc, network_doc
+from resnet_gen.generate.python import INDENT, Python, Settings, besides
 from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.modules.classes import Class, Made, Member
 from resnet_gen.modules.outline import outline
