@@ -113,7 +113,8 @@ MAY_IMPORT = {
     "generate.spelling": "",
     "generate.python": "generate.layout generate.spelling modules ops",
     "generate.targets": "deliver emit.report generate.base generate.docstrings generate.layout generate.python "
-    "generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems render request told write",
+    "generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems render request "
+    "told write",
     "pytest_plugin": "cli problems verify",
     "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer load lower "
