@@ -32,7 +32,7 @@ test-torch: $(BENCH)/.installed  ## the tests that need torch
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy ruff
 	$(BENCH)/bin/python -m pytest -m torch tests/test_torch.py
 
-long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs; Flax of every spec
+long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs; all that is generated for every spec
 	$(BIN)/python -m pytest -n 2 -m long
 
 lint: $(INSTALLED)

@@ -1,7 +1,4 @@
-"""What is committed of `resnet-gen generate`, in `generated/SPEC/TARGET/`: `--check` compares it.
-
-And the networks that tests of all targets take.
-"""
+"""What is committed of `resnet-gen generate`, in `generated/SPEC/TARGET/`: `--check` compares it."""
 
 from __future__ import annotations
 
@@ -33,52 +30,6 @@ PYTORCH = (
     "skresnet18",
     "vgg16",
 )
-VARIED = (
-    "alphago-zero-20",
-    "resnetv2_50x1_bit",
-    "cbam-resnet50",
-    "cifar-resnet20",
-    "cifar-plain20",
-    "resnet8-digits",
-    "ecaresnet50d_pruned",
-    "ecanet50",
-    "highway-a",
-    "highway-c",
-    "preact110",
-    "pyramidnet110_a48",
-    "regnet_y_400mf",
-    "regnety_004",
-    "regnetz_005",
-    "regnetv_040",
-    "res2net50_26w_4s",
-    "res2next50",
-    "resnest14d",
-    "resnest50d_4s2x40d",
-    "resnest50d_1s1x64d",
-    "resnet18",
-    "resnet34-a",
-    "resnet34-c",
-    "resnet50",
-    "resnetblur18",
-    "resnetaa50d",
-    "resnetrs50",
-    "resnetv2_50d_gn",
-    "resnetv2_50",
-    "resnext50_32x4d",
-    "cifar-resnext29_8x64d",
-    "legacy_seresnet18",
-    "seresnet50",
-    "senet154",
-    "skresnet18",
-    "sknet50",
-    "vgg11",
-    "timm-vgg11_bn",
-    "vgg16-c",
-    "wrn-16-4",
-    "wide_resnet50_2",
-    "resnet10t",
-)
-"""Networks that between them use everything that a generated file can hold."""
 SOURCES = {
     "pytorch": PYTORCH,
     "flax": ("resnet50", "resnet8-digits", "vgg16"),

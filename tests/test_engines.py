@@ -35,6 +35,8 @@ from tests.onnx_runs import TINY
 RTX = BACKENDS["tensorrt-rtx"]
 TARGETS = (75, 86, 89, 120)
 DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+LENGTHY = {("resnet101", "int8"), ("resnet101", "fp8"), ("resnet152", "fp8")}
+"""Builds that take 12 to 19 s each, and have no layer of another kind than ResNet-50's and ResNet-152's."""
 BYTES = {"fp32": 4, "fp16": 2}
 SIZES = {"fp32": (3.9, 4.6), "fp16": (1.9, 2.3), "bf16": (1.9, 2.3), "int8": (1.0, 2.3), "fp8": (1.0, 2.3)}
 """Bytes of engine for each parameter; TensorRT stores some layers of an engine in eight bits, others wider."""
@@ -89,8 +91,14 @@ def allowed(precision):
     return tuple(n for n in TARGETS if not too_old(precision, divmod(n, 10)))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", DEPTHS)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        pytest.param(name, precision, marks=pytest.mark.long if (name, precision) in LENGTHY else ())
+        for name in DEPTHS
+        for precision in PRECISIONS
+    ],
+)
 def test_every_depth_builds_in_every_precision_for_all_generations_that_have_it(rtx, tmp_path, name, precision):
     loaded, targets = load(name), allowed(precision)
     *_, path, written_manifest = build(loaded, typed(precision, targets), tmp_path)

@@ -13,14 +13,11 @@ from resnet_gen import convert_weights
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.load import load
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
 from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
 from tests.onnx_runs import outputs as onnx_outputs
 from tests.reference import weights_rule
-from tests.sources import VARIED
-
-OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in shipped_specs() if name not in VARIED]
+from tests.varied import OTHERS, VARIED
 
 
 def source(name, *settings):
@@ -149,7 +146,7 @@ def test_paths_are_the_published_names(name, nnx):
     assert found == {name: values.shape for name, values in tensors(Subject(loaded).graph).items()}
 
 
-@pytest.mark.parametrize("name", [*SMALL, "vgg11_bn"])
+@pytest.mark.parametrize("name", SMALL)
 def test_weights_convert_writes_what_load_takes(name, tmp_path):
     """The outputs above are computed with these very arrays."""
     graph = Subject(load(name)).graph

@@ -18,6 +18,7 @@ from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network, same, with_outputs
 from tests.standin.run import executed, network, traced
 from tests.standin.tensor import InPlaceError
+from tests.varied import OTHERS, VARIED
 
 LARGEST = (
     "cifar-resnet1202", "preact1001", "resnest269e", "resnest200e", "resnetrs420", "resnetrs350", "resnetrs270",
@@ -50,8 +51,13 @@ def test_it_is_the_network_of_the_specification_with_its_names_and_shapes(name, 
     (folder / f"{name.replace('-', '_')}.py").write_text(text, encoding="utf-8")
     assert isinstance(ast.parse(text), ast.Module)
     assert max(map(len, text.splitlines())) <= 88
-    names = is_the_network(text, loaded)
-    other(names, loaded)
+    is_the_network(text, loaded)
+
+
+@pytest.mark.parametrize("name", [*VARIED, *OTHERS])
+def test_it_is_the_network_for_other_numbers_too_and_gives_its_stages_maps(name):
+    loaded = load(name)
+    other(executed(source(loaded)), loaded)
 
 
 def other(names, loaded):

@@ -16,7 +16,7 @@ from resnet_gen.lower import lower
 from tests import pytorch_parity as parity
 from tests.onnx_runs import TOLERANCE, difference
 from tests.parity import SIDES, logits
-from tests.sources import VARIED
+from tests.varied import VARIED
 
 torch = pytest.importorskip(
     "torch", reason="torch, which runs what is generated, is not installed", exc_type=ImportError

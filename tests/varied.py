@@ -1,0 +1,54 @@
+"""The networks that tests of generated code take, and those that `make long` adds."""
+
+import pytest
+
+from resnet_gen.resources import shipped_specs
+
+VARIED = (
+    "alphago-zero-20",
+    "resnetv2_50x1_bit",
+    "cbam-resnet50",
+    "cifar-resnet20",
+    "cifar-plain20",
+    "resnet8-digits",
+    "ecaresnet50d_pruned",
+    "ecanet50",
+    "highway-a",
+    "highway-c",
+    "preact110",
+    "pyramidnet110_a48",
+    "regnet_y_400mf",
+    "regnety_004",
+    "regnetz_005",
+    "regnetv_040",
+    "res2net50_26w_4s",
+    "res2next50",
+    "resnest14d",
+    "resnest50d_4s2x40d",
+    "resnest50d_1s1x64d",
+    "resnet18",
+    "resnet34-a",
+    "resnet34-c",
+    "resnet50",
+    "resnetblur18",
+    "resnetaa50d",
+    "resnetrs50",
+    "resnetv2_50d_gn",
+    "resnetv2_50",
+    "resnext50_32x4d",
+    "cifar-resnext29_8x64d",
+    "legacy_seresnet18",
+    "seresnet50",
+    "senet154",
+    "skresnet18",
+    "sknet50",
+    "vgg11",
+    "timm-vgg11_bn",
+    "vgg16-c",
+    "wrn-16-4",
+    "wide_resnet50_2",
+    "resnet10t",
+)
+"""Networks that between them use everything that a generated file can hold."""
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in shipped_specs() if name not in VARIED]
+"""All other networks, which tests of every one take too, but with `make long`."""
