@@ -11,13 +11,14 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
 from benchmarks.torch_export import declare_missing_operators
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.load import load
+from tests.pytorch_parity import network
 
 NETWORKS = ("resnet18", "resnet50", "resnext50_32x4d", "regnet_y_400mf", "vgg11_bn")
 BATCH = 4
@@ -33,9 +34,7 @@ AIM = 1.02
 def ours(name: str) -> Any:
     """The generated network."""
     (text,) = generated(Subject(load(name)), "pytorch").values()
-    names: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(text, f"<{name}>", "exec"), names)  # noqa: S102 - our own source, as a user would import it
-    return [value for value in names.values() if getattr(value, "__module__", None) == "generated"][-1]()
+    return network(text)
 
 
 def theirs(name: str) -> Any:
@@ -79,17 +78,16 @@ def _round(one: Callable[[], None], other: Callable[[], None]) -> tuple[float, f
     return first, second
 
 
-def _models(name: str, kind: str, *, swapped: bool) -> tuple[Any, Any]:
-    """Both networks with the same weights; which is made first tells where in memory it lies."""
+def _models(name: str, kind: str, makers: Sequence[Callable[[str], Any]]) -> list[Any]:
+    """Both networks with the same weights, in the order in which they are made: it tells where in memory they lie."""
     import torch
 
-    made = [make(name) for make in ((theirs, ours) if swapped else (ours, theirs))]
-    mine, other = reversed(made) if swapped else made
-    mine.load_state_dict(other.state_dict())
+    first, second = (make(name) for make in makers)
+    second.load_state_dict(first.state_dict())
     if kind == "eager":
-        return mine, other
+        return [first, second]
     torch._dynamo.reset()
-    return torch.compile(mine), torch.compile(other)
+    return [torch.compile(first), torch.compile(second)]
 
 
 def measured(name: str, kind: str, *, backward: bool) -> list[tuple[float, float]]:
@@ -99,11 +97,9 @@ def measured(name: str, kind: str, *, backward: bool) -> list[tuple[float, float
     images = torch.randn(BATCH, 3, SIDE, SIDE)
     rounds = []
     for number in range(ROUNDS):
-        swapped = bool(number % 2)
-        models = _models(name, kind, swapped=swapped)
-        mine, other = (run(model, images, backward=backward) for model in models)
-        times = _round(other, mine)[::-1] if swapped else _round(mine, other)
-        rounds.append((times[0], times[1]))
+        makers = (theirs, ours) if number % 2 else (ours, theirs)
+        first, second = _round(*(run(model, images, backward=backward) for model in _models(name, kind, makers)))
+        rounds.append((second, first) if number % 2 else (first, second))
     return rounds
 
 

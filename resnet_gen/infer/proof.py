@@ -90,7 +90,7 @@ def _fits(ours: Op, theirs: Op, had: bool) -> bool:
 def _made(data: dict[str, Any]) -> Graph | None:
     """What a specification is lowered to; None if it cannot be."""
     try:
-        return live(lower(loaded_from(written(data))))
+        return lower(loaded_from(written(data)))
     except Refused:
         return None
 
@@ -125,7 +125,7 @@ def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) ->
     if naming.kind != "paths":
         data = {**data, "naming": naming.kind}
     loaded = loaded_from(written(data))
-    named = live(lower(loaded))
+    named = lower(loaded)
     new = {old.path: node for old, node in zip(graph.nodes, named.nodes, strict=True)}
     pairs = tuple((replace(ours, name=new[ours.path].name), theirs) for ours, theirs in found.pairs)
     return Inferred(data, loaded, named, found._replace(pairs=pairs), folded, naming)

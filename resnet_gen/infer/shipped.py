@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.graph import Graph, live
+from resnet_gen.graph import Graph
 from resnet_gen.infer.proof import Inferred, loaded_from, match_folded
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
@@ -33,7 +33,7 @@ def same_as(found: Inferred, given: Graph) -> list[Same]:
     for name in shipped_specs():
         loaded = load(name)
         if _alike(loaded, found.loaded):
-            graph = live(lower(loaded))
+            graph = lower(loaded)
             if match(graph, given).same or match_folded(graph, given).same:
                 eps = loaded.spec.weight_standardization
                 same.append(Same(name, eps != found.loaded.spec.weight_standardization))
@@ -74,7 +74,7 @@ def extending(found: Inferred, parent: str) -> dict[str, Any]:
         raise refuse(f"--extends: '{parent}' is not a shipped spec")
     old, new = load(parent).resolved(), found.loaded.resolved()
     data = {"name": found.data["name"], "extends": parent, **_changes(old, new, found.data)}
-    graph = live(lower(loaded_from(written(data))))
+    graph = lower(loaded_from(written(data)))
     if not match(graph, found.graph).same:
         raise refuse(f"--extends: what '{parent}' has beside it cannot be taken back", hint="leave out --extends")
     return data

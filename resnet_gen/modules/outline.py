@@ -17,7 +17,10 @@ _NUMBERS = {"in_channels", "classes"}
 """What the constructor of a network can be given."""
 
 _MORE = 7919
-"""Added to the number of classes and of channels; a prime, so that no other number becomes a multiple of it."""
+"""Added to the number of classes and of channels; a prime, so that no other number becomes a multiple of it.
+
+Where that is refused, the channels are multiplied by it.
+"""
 
 
 def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
@@ -44,10 +47,15 @@ def _outlined(trees: Sequence[Unit], spreads: bool) -> Classes:
 def _others(loaded: Loaded) -> Iterator[Graph]:
     classes, channels = getattr(loaded.spec.head, "classes", None), loaded.spec.input.channels
     if classes is not None:
-        yield lower(at_numbers(loaded, classes=classes + _MORE))
-    for other in (channels + _MORE, channels * _MORE):
+        yield from _first(at_numbers(loaded, classes=classes + _MORE))
+    yield from _first(*(at_numbers(loaded, channels=other) for other in (channels + _MORE, channels * _MORE)))
+
+
+def _first(*networks: Loaded) -> list[Graph]:
+    """The graph of the first of some networks that is possible: their parts may allow only a multiple, or no other."""
+    for network in networks:
         try:
-            yield lower(at_numbers(loaded, channels=other))
-            return
-        except Refused:  # a network whose parts allow not any number: only a multiple, or no other
+            return [lower(network)]
+        except Refused:
             continue
+    return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ def float32(values: npt.NDArray[Any]) -> Array:
     """The values as float32, contiguous; what is beyond float32 becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, np.float32)
+
+
+def strides(shape: Shape) -> Shape:
+    """How many elements a step along each side skips, where the last side's lie one behind the other."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 @dataclass(frozen=True)

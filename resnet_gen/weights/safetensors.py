@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import COUNTED, DTYPES, InFile, holds_numbers, left_out
+from resnet_gen.weights.arrays import COUNTED, DTYPES, InFile, holds_numbers, left_out, strides
 
 CODES = {
     "float64": "F64",
@@ -45,5 +45,4 @@ def _tensor(
     if not holds_numbers(name, called):
         raise refuse(f"'{name}' holds {entry['dtype']}, not floating-point numbers", str(path))
     dtype, shape = DTYPES.get(called, COUNTED), tuple(entry["shape"])
-    strides = tuple(int(np.prod(shape[axis + 1 :], dtype=object)) for axis in range(len(shape)))
-    return InFile(data, begin + entry["data_offsets"][0], dtype, shape, strides)
+    return InFile(data, begin + entry["data_offsets"][0], dtype, shape, strides(shape))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
+from resnet_gen.weights.arrays import strides
 from resnet_gen.weights.base import Weights, runs
 from resnet_gen.weights.safetensors import CODES
 from resnet_gen.weights.unpickle import STORAGES
@@ -113,10 +114,9 @@ def _pickled(tensors: Tensors) -> bytes:
     """The pickle of an `OrderedDict` of tensors, each the whole of a storage of its own."""
     out = [b"\x80\x02ccollections\nOrderedDict\n)R("]
     for key, (name, tensor) in enumerate(tensors.items()):
-        strides = [math.prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape))]
         storage = _text("storage") + f"ctorch\n{_KINDS[tensor.dtype.name]}\n".encode() + _text(str(key))
         storage += _text("cpu") + _number(math.prod(tensor.shape))
-        place = b"((" + storage + b"tQ" + _number(0) + _numbers(tensor.shape) + _numbers(strides)
+        place = b"((" + storage + b"tQ" + _number(0) + _numbers(tensor.shape) + _numbers(strides(tensor.shape))
         out.append(
             _text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n" + place + b"\x89ccollections\nOrderedDict\n)RtR"
         )
