@@ -19,6 +19,7 @@ from threading import Thread
 from types import TracebackType
 from typing import TypeAlias
 
+from resnet_gen.links import check_output
 from resnet_gen.problems import refuse
 
 _Batch: TypeAlias = list[bytes | memoryview]
@@ -198,6 +199,7 @@ def check_writable(path: Path, read: Iterable[Path] = ()) -> None:
     if path.absolute().parent in _STREAMS:
         raise refuse("cannot be written: not a file", str(path), "without it, or as '-', the output goes to stdout")
     check_apart(path, read)
+    check_output(path)
     if path.is_dir():
         raise refuse("cannot be written: a folder has this name", str(path))
     if path.exists() and not path.is_file():
@@ -223,8 +225,9 @@ def check_apart(path: Path, read: Iterable[Path]) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write one file, or replace it, whole; a link stays, and what it points to is written."""
-    final = Path(os.path.realpath(path))
+    """Write one file, or replace it, whole; raises `Refused` for a link, which is never written through."""
+    check_output(path)
+    final = Path(os.path.realpath(path.parent), path.name)
     with Transaction(final.parent) as out:
         out.write(final.name, [data])
 

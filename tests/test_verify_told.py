@@ -204,19 +204,31 @@ def test_a_link_to_a_spec_is_no_output(cli):
     assert cli("wrong.yaml", "-o", "link") == (2, "", "link: error: cannot be written: the command reads it\n")
 
 
-def test_a_link_is_written_through_and_stays(cli):
+@pytest.mark.parametrize("target", ["folder/real.xml", "../real.xml", "nowhere.xml", "link.xml", "/dev/null"])
+def test_an_output_is_never_written_through_a_link(cli, target):
     Path("folder").mkdir()
-    Path("folder/real.xml").write_text("before")
-    Path("link.xml").symlink_to("folder/real.xml")
-    assert cli("good.yaml", "--format", "junit", "-o", "link.xml")[0] == 0
+    for path in ("folder/real.xml", "../real.xml"):
+        Path(path).write_text("before")
+    Path("link.xml").symlink_to(target)
+    code, out, err = cli("good.yaml", "--format", "junit", "-o", "link.xml")
+    assert (code, out) == (2, "")
+    assert err.startswith("link.xml: error: cannot be written: a link, which is not followed\n")
     assert Path("link.xml").is_symlink()
-    assert Path("folder/real.xml").read_text().startswith("<?xml")
-    assert [p.name for p in Path("folder").iterdir()] == ["real.xml"]
+    assert {Path(path).read_text() for path in ("folder/real.xml", "../real.xml")} == {"before"}
+    assert not Path("nowhere.xml").exists()
 
 
-def test_a_link_that_leads_nowhere_is_bad_input_or_written(cli):
-    Path("round").symlink_to("round")
-    assert cli("good.yaml", "-o", "round")[0] in (0, 2)
+def test_an_output_is_never_written_into_a_folder_that_leads_out(cli, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Path("reports").symlink_to(elsewhere)
+    Path("inside").mkdir()
+    Path("near").symlink_to("inside")
+    code, _, err = cli("good.yaml", "--format", "junit", "-o", "reports/a.xml")
+    assert code == 2
+    assert err.startswith("reports/a.xml: error: cannot be written: its folder leads out of the working folder\n")
+    assert list(elsewhere.iterdir()) == []
+    assert cli("good.yaml", "--format", "junit", "-o", "near/a.xml")[0] == 0
+    assert cli("good.yaml", "--format", "junit", "-o", elsewhere / "a.xml")[0] == 0  # somebody's own choice
 
 
 def test_a_write_that_fails_loses_nothing(cli, monkeypatch):

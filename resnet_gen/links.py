@@ -1,0 +1,69 @@
+"""Links that lead out: what lies in a repository is read and written there, and nowhere else.
+
+Git carries links, so that whoever proposes a change can propose one to any file of
+the machine that looks at it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from resnet_gen.problems import Span, refuse
+
+
+class Fence(NamedTuple):
+    """A folder, out of which nothing leads that lies in it."""
+
+    root: Path
+    called: str
+    """What messages call it."""
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path lies in the folder, as it is written."""
+        return _inside(os.path.abspath(path), self.root)  # noqa: PTH100 - as it is written, links not followed
+
+    def leads_out(self, path: Path) -> bool:
+        """Whether what a path means, links followed, lies elsewhere."""
+        return not _inside(os.path.realpath(path), self.root)
+
+    def check(self, path: Path, where: Span | str | None = None) -> None:
+        """Refuse what lies in the folder and leads out; what somebody names elsewhere is theirs to name."""
+        if self.holds(path) and self.leads_out(path):
+            raise refuse(f"leads out of {self.called}", where or _shown(path), "a link on its way leads elsewhere")
+
+    def check_named(self, path: Path, by: Path, where: Span | None, key: str) -> None:
+        """Refuse what a file of the folder names and that lies elsewhere, by its path or by a link."""
+        if self.holds(by) and self.leads_out(path):
+            words = f"{key}: '{_shown(path)}' lies outside of {self.called}"
+            raise refuse(words, where or _shown(by), "bring it in: what others cannot see, nobody can review")
+
+
+def fence(project: Path | None = None) -> Fence | None:
+    """The repository that the working folder is in, else the folder of its project file; None without either."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".git").exists():
+            return Fence(folder.resolve(), "the repository")
+    return Fence(project.parent.resolve(), "the project's folder") if project else None
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output that would be written through a link, or through a folder that is one and leads out."""
+    if path.is_symlink():
+        raise refuse("cannot be written: a link, which is not followed", str(path), "delete it, or name another")
+    around = fence() or Fence(Path.cwd().resolve(), "the working folder")
+    if around.holds(path) and around.leads_out(path.parent):
+        raise refuse(f"cannot be written: its folder leads out of {around.called}", str(path), "name the folder itself")
+
+
+def _inside(path: str, root: Path) -> bool:
+    return Path(path).is_relative_to(root)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return str(path)
