@@ -122,7 +122,8 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
     entering = stage.entering_dilation
     for index, width in enumerate(stage.widths):
         unit = _unit(spec, stage, index)
-        place = Place(width, 1 if index else first, index, stage.first + index, stage.dilation, entering)
+        stride, number = 1 if index else first, stage.first + index
+        place = Place(width, stride, index, number, stage.dilation, entering, stage.withheld)
         x = unit.block.build(here.scope(str(index), at=unit.at), x, place, unit.using)
         entering = stage.dilation
     return downsample.after(here, x, stage.stride), x

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
+from operator import mul
 from typing import NamedTuple
 
 from resnet_gen.load import Loaded
-from resnet_gen.parts.base import Block, Trait
+from resnet_gen.parts.base import Block, Downsample, Trait
 from resnet_gen.parts.registry import load_parts, members
-from resnet_gen.problems import refuse, several
+from resnet_gen.problems import Problem, refuse, several
 from resnet_gen.source import Loc
 from resnet_gen.spec import Stages
 
@@ -21,7 +23,7 @@ class StagePlan(NamedTuple):
     """One stage: the filters of its blocks, by how much the map shrinks, and how its windows are dilated.
 
     `number` counts stages from 0; `first` is the number of its first block in the network, `keys` are those of
-    the overrides.
+    the overrides. `withheld` is by how much its map would be smaller, had it shrunk wherever the widths suppose it.
     """
 
     number: int
@@ -30,6 +32,7 @@ class StagePlan(NamedTuple):
     first: int
     dilation: int
     entering_dilation: int
+    withheld: int
     keys: tuple[str, ...]
 
     @property
@@ -67,21 +70,59 @@ def plan(loaded: Loaded) -> list[StagePlan]:
     """The stages that are built; raises `Refused` where lists differ in length or choices do not go together."""
     stages = loaded.spec.stages
     depths = _depths(loaded)
-    strides = stages.strides or stages.downsample.default_strides(len(depths))
-    _same_length(loaded, strides, depths, ("stages", "strides"))
-    kept, dilations = _dilated(loaded, strides)
-    widths = stages.widths.widths(stages.downsample.entering(strides))
+    strides = _strides(loaded, depths)
+    kept, dilations = _dilated(loaded, strides.stated)
+    widths = stages.widths.widths(stages.downsample.entering(strides.nominal))
     _same_length(loaded, widths, depths, ("stages", "widths"))
     widths = tuple(stages.block.fitted(width) for width in widths)
     _check_parts(loaded, depths)
+    withheld = _withheld(stages.downsample, strides.nominal, kept)
     found, first = [], 0
     by_block = stages.widths.by_block(depths, widths)
     for index, (inner, stride, dilation) in enumerate(zip(by_block, kept, dilations, strict=True)):
         entering = dilations[index - 1] if index else 1
-        found.append(StagePlan(index, inner, stride, first, dilation, entering, tuple(stages.overrides)))
+        keys = tuple(stages.overrides)
+        found.append(StagePlan(index, inner, stride, first, dilation, entering, withheld[index], keys))
         first += len(inner)
     _check_overrides(loaded, found)
     return found[: _last(loaded, len(found))]
+
+
+class _Strides(NamedTuple):
+    """By how much each stage shrinks the map as stated, and as its widths suppose."""
+
+    stated: tuple[int, ...]
+    nominal: tuple[int, ...]
+
+
+def _strides(loaded: Loaded, depths: Sequence[int]) -> _Strides:
+    stages = loaded.spec.stages
+    default = stages.downsample.default_strides(len(depths))
+    stated = stages.strides or default
+    _same_length(loaded, stated, depths, ("stages", "strides"))
+    nominal = default if stages.widths.by_stage else stated
+    return _Strides(stated if stages.last_stride is None else (*stated[:-1], stages.last_stride), nominal)
+
+
+def _withheld(downsample: Downsample, nominal: Sequence[int], kept: Sequence[int]) -> list[int]:
+    """By how much the map of each stage's blocks would be smaller, had it shrunk by the `nominal` strides."""
+    steps = zip(downsample.entering(nominal), downsample.entering(kept), strict=True)
+    return list(accumulate((max(1, wanted // got) for wanted, got in steps), mul))
+
+
+def notes(loaded: Loaded) -> list[Problem]:
+    """What a spec's author should know of its stages, though nothing is wrong; raises `Refused` as `plan` does."""
+    stages = loaded.spec.stages
+    nominal = _strides(loaded, _depths(loaded)).nominal
+    supposed, stated = map(stages.downsample.entering, (nominal, stages.strides or nominal))
+    other = [str(n) for n, (a, b) in enumerate(zip(supposed, stated, strict=True), 1) if n > 1 and a != b]
+    if not other:
+        return []
+    which = f"stage{'s' if len(other) > 1 else ''} {', '.join(other)}"
+    widths = [stage.width for stage in plan(loaded)]
+    message = f"stages.strides: the widths stay {widths}, whatever the strides of {which}"
+    where = loaded.source.span(("stages", "strides"))
+    return [Problem(message, where, "write 'widths: [...]' for others", severity="note")]
 
 
 def _depths(loaded: Loaded) -> tuple[int, ...]:

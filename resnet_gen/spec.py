@@ -144,7 +144,14 @@ class Stages(_Model):
         Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, min_length=1, max_length=64)]
         | None
     ) = Field(
-        None, description="By how much each stage shrinks the map; by default 1 and then 2s, with `max_pool` all 2s."
+        None,
+        description="By how much each stage shrinks the map; by default 1 and then 2s, with `max_pool` all 2s. No "
+        "stage becomes wider or narrower by it.",
+    )
+    last_stride: Annotated[int, Field(ge=1, le=8)] | None = Field(
+        None,
+        description="By how much the last stage shrinks the map instead, its widths and weights as they are: 1 for a "
+        "larger last map, as re-identification has it.",
     )
     widths: Annotated[base.WidthRule, OneOf()] = Field(description="Filters of each stage; a list for short.")
     block: Annotated[base.Block, OneOf()] = Field(description="The unit that each stage repeats.")

@@ -15,8 +15,9 @@ import click
 from resnet_gen.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
+from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
-from resnet_gen.load import Loaded, load
+from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
 from resnet_gen.problems import refuse
@@ -92,7 +93,7 @@ def build_all(
     )
     if request.target == "report":
         _check_report(request)
-    loaded = [load(spec, settings) for spec in specs or shipped_specs()]
+    loaded = [load_noted(spec, settings) for spec in specs or shipped_specs()]
     _distinct(loaded)
     if check:
         return _check(loaded, request, folder, whole=not specs)

@@ -75,12 +75,12 @@ def predict(
     Example: resnet-gen predict resnet50 --for jetson-nano
              resnet-gen predict resnet101 --for t4 --precision int8 --batch 32 --layers
     """
-    from resnet_gen.load import load
+    from resnet_gen.cli.loading import load_noted
     from resnet_gen.lower import lower
     from resnet_gen.predict import predict as predicted
     from resnet_gen.targets import load_target
 
-    loaded, target = load(spec, settings), load_target(device)
+    loaded, target = load_noted(spec, settings), load_target(device)
     found = predicted(lower(loaded), target, precision, batch)
     title = f"{loaded.spec.title or loaded.spec.name} on {target.title}, {precision}, batch {batch:,}"
     if form == "json":

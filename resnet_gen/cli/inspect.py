@@ -37,11 +37,11 @@ def list_specs(form: str) -> None:
 
 def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """Everything that `list` and `count` tell of one spec."""
+    from resnet_gen.cli.loading import load_noted
     from resnet_gen.count import count
-    from resnet_gen.load import load
     from resnet_gen.lower import lower
 
-    loaded = load(reference, settings)
+    loaded = load_noted(reference, settings)
     graph = lower(loaded)
     return {
         "name": loaded.spec.name,
@@ -103,12 +103,12 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     Example: resnet-gen show resnet50
              resnet-gen show resnet50 --layers --format json
     """
+    from resnet_gen.cli.loading import load_noted
     from resnet_gen.emit import text
-    from resnet_gen.load import load
     from resnet_gen.lower import lower
     from resnet_gen.source import dump
 
-    loaded = load(spec, settings)
+    loaded = load_noted(spec, settings)
     graph = lower(loaded)
     if resolved:
         data = loaded.resolved()

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.loading import load_noted
 from resnet_gen.conventions import Figure, figure
 from resnet_gen.count import count
 from resnet_gen.emit.text import columns
-from resnet_gen.load import Loaded, load
+from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.papers import convention_of
 from resnet_gen.problems import Refused
@@ -25,7 +26,7 @@ _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
 def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
     """Print the figures of each spec: a table, or one object a spec, one a line."""
     wanted = options.CONVENTIONS if "all" in names else tuple(dict.fromkeys(names))
-    tables = [_of_spec(load(spec, settings), wanted, lenient="all" in names) for spec in specs]
+    tables = [_of_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
     if form == "json":
         for entry, _ in tables:
             click.echo(json.dumps(entry))

@@ -70,6 +70,8 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
         outcomes.append(outcome)
         if live:
             click.echo(_render("text", [outcome]), nl=False)
+        for note in outcome.notes:
+            click.echo(note, err=True)
     for destination in told:
         if destination.file or not live:
             _tell(destination, outcomes)

@@ -55,16 +55,17 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
+    from resnet_gen.cli.loading import load_noted
     from resnet_gen.convert.convert import plan, write
     from resnet_gen.convert.plan import Change
-    from resnet_gen.load import files, load
+    from resnet_gen.load import files
     from resnet_gen.lower import at_numbers
     from resnet_gen.problems import refuse
     from resnet_gen.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
-    loaded = at_numbers(load(spec, settings), choices["classes"], choices["channels"])
+    loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
     change = Change(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)

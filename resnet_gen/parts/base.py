@@ -218,7 +218,8 @@ class Stem(Part):
 class Place:
     """Where a block stands: its filters and stride, its index in the stage, and its number in the network.
 
-    `dilation` is the stage's, `entering_dilation` that of the block before.
+    `dilation` is the stage's, `entering_dilation` that of the block before; `withheld` is by how much the map would
+    be smaller, had it shrunk wherever the widths suppose it.
     """
 
     width: int
@@ -227,6 +228,7 @@ class Place:
     number: int = 0
     dilation: int = 1
     entering_dilation: int = 1
+    withheld: int = 1
 
 
 Trait: TypeAlias = Literal["attention", "antialias", "dilation"]
@@ -285,6 +287,8 @@ class WidthRule(Part):
     """How many filters each stage has."""
 
     folder: ClassVar[str] = "widths"
+    by_stage: ClassVar[bool] = False
+    """Whether the filters are those for the default strides, whatever strides a specification gives."""
 
     def depths(self) -> tuple[int, ...] | None:
         """Blocks of each stage, where the rule decides them too."""
@@ -292,7 +296,7 @@ class WidthRule(Part):
 
     @abstractmethod
     def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
-        """Filters of each stage; `entering` is how much the map shrinks before each."""
+        """Filters of each stage; `entering` is how much the map shrinks before each, by default with `by_stage`."""
 
     def by_block(self, depths: Sequence[int], widths: Sequence[int]) -> list[tuple[int, ...]]:
         """Filters of each block of each stage; by default those of its stage."""

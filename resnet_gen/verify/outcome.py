@@ -11,6 +11,7 @@ from typing import NamedTuple
 from resnet_gen.count import count
 from resnet_gen.load import Loaded, load, shown_as
 from resnet_gen.lower import lower
+from resnet_gen.plan import notes
 from resnet_gen.problems import Problem, Refused, Span, shortened
 from resnet_gen.source import SETTING
 from resnet_gen.verify.rules import RULES, STANDARD
@@ -64,7 +65,8 @@ class Outcome:
     """What verifying one spec came to.
 
     `rules` are the ids of those that it was held to, `covered` says in a few words against what. A spec that cannot
-    be read has its name as it was asked for, and what is wrong with it stands in `invalid` alone.
+    be read has its name as it was asked for, and what is wrong with it stands in `invalid` alone. `notes` are no
+    findings: what its author should know.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     suppressed: tuple[Finding, ...] = ()
     invalid: tuple[Finding, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
     @property
     def all(self) -> tuple[Finding, ...]:
@@ -113,6 +116,7 @@ def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), m
         tuple(words for rule in rules if (words := rule.covers(subject))),
         _in_order(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
         _in_order(_finding(problem, file, reason) for problem, reason in suppressed),
+        notes=tuple(notes(loaded)),
     )
 
 

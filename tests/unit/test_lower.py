@@ -73,7 +73,7 @@ def outputs_of_stages(net):
         (["stages.widths={kind: double, first: 4}"], [(4, 32, 32), (8, 16, 16), (16, 8, 8)]),
         (
             ["stages.widths={kind: double, first: 4}", "stages.strides=[1, 1, 4]"],
-            [(4, 32, 32), (4, 32, 32), (16, 8, 8)],
+            [(4, 32, 32), (8, 32, 32), (16, 8, 8)],
         ),
         (
             ["stages.widths={kind: double, first: 4}", "stages.downsample=max_pool"],
@@ -81,8 +81,11 @@ def outputs_of_stages(net):
         ),
         (
             ["stages.widths={kind: double, first: 4}", "stages.downsample=max_pool", "stages.strides=[2, 1, 2]"],
-            [(4, 16, 16), (8, 16, 16), (8, 8, 8)],
+            [(4, 16, 16), (8, 16, 16), (16, 8, 8)],
         ),
+        (["stages.last_stride=1"], [(8, 32, 32), (16, 16, 16), (32, 16, 16)]),
+        (["stages.last_stride=4"], [(8, 32, 32), (16, 16, 16), (32, 4, 4)]),
+        (["stages.last_stride=1", "stages.downsample=max_pool"], [(8, 16, 16), (16, 8, 8), (32, 8, 8)]),
         (["stages.widths={kind: constant, width: 5}"], [(5, 32, 32), (5, 16, 16), (5, 8, 8)]),
         (["stem=conv7x7"], [(8, 8, 8), (16, 4, 4), (32, 2, 2)]),
         (["stem=none"], [(8, 32, 32), (16, 16, 16), (32, 8, 8)]),
@@ -97,7 +100,7 @@ def test_each_stage_hands_on_its_filters_and_its_map(settings, shapes):
 
 def test_the_plan_fills_in_strides_and_widths():
     stages = plan(loaded("stages.widths={kind: double, first: 4}", "stages.strides=[2, 1, 2]"))
-    assert [(s.depth, s.width, s.stride) for s in stages] == [(2, 4, 2), (2, 4, 1), (1, 8, 2)]
+    assert [(s.depth, s.width, s.stride) for s in stages] == [(2, 4, 2), (2, 8, 1), (1, 16, 2)]
 
 
 @pytest.mark.parametrize("settings", [[], ["input.channels=5", "input.size=[16, 48]"]])

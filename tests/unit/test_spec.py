@@ -251,7 +251,8 @@ def test_a_misspelt_optional_key_does_not_hide_a_missing_one():
         (MINIMAL + "input: {zzz: 1}", "known: channels, crop, mean, size, std"),
         (
             with_stages(zzz="1"),
-            "known: attention, block, depths, downsample, output_stride, overrides, shortcut, strides, widths",
+            "known: attention, block, depths, downsample, last_stride, output_stride, overrides, shortcut, strides, "
+            "widths",
         ),
         (
             with_stages(block="{kind: bottleneck, zzz: 1}"),

@@ -15,6 +15,6 @@ class WideProjection(Projection):
     kernel: OddKernel = Field(3, description="Side of its window where the map shrinks; elsewhere 1.")
 
     def window(self, place: Place) -> tuple[int, Sliding]:
-        if place.stride == 1 and place.dilation == 1:
+        if place.stride == 1 and place.withheld == 1:
             return 1, Sliding()
         return self.kernel, Sliding(stride=place.stride, dilation=place.entering_dilation)

@@ -18,8 +18,8 @@ class SameMapSameFilters(Rule):
 
     "For the same output feature map size, the layers have the same number of filters": the first of the two simple
     design rules of the plain networks from which the ResNets were made. Two successive stages whose maps have one
-    size must therefore have one width. The width is that of the stage's blocks before any expansion; the map of a
-    dilated stage counts as if it had shrunk.
+    size must therefore have one width. The width is that of the stage's blocks before any expansion. The map of a
+    dilated stage, of one with `last_stride`, and of one whose width `double` gives counts as if it had shrunk.
 
     Source: He et al. 2015, Deep Residual Learning for Image Recognition, Sec. 3.3. This spec breaks it:
 
@@ -27,7 +27,8 @@ class SameMapSameFilters(Rule):
         extends: resnet18
         stages: {strides: [1, 1, 2, 2], widths: [64, 128, 256, 512]}
 
-    To mend it, give both stages the same `widths`, or let the later one shrink the map. A network that breaks the
+    To mend it, give both stages the same `widths`, or let the later one shrink the map; a last stage that is to keep
+    the map larger has `last_stride: 1` in place of `strides`. A network that breaks the
     rule on purpose says why, and is then held to breaking it (rule `deviation-unneeded`):
 
         deviations: {same-map-same-filters: "widths grow linearly with depth"}
@@ -44,8 +45,8 @@ class HalfMapDoubleFilters(Rule):
 
     "If the feature map size is halved, the number of filters is doubled so as to preserve the time complexity per
     layer": the second of the two design rules. Where a stage's map has half the side of the map before, rounded up,
-    its width must be twice the width before. The width is that of the stage's blocks before any expansion; the map
-    of a dilated stage counts as if it had shrunk.
+    its width must be twice the width before. The width is that of the stage's blocks before any expansion. The map
+    of a dilated stage, of one with `last_stride`, and of one whose width `double` gives counts as if it had shrunk.
 
     Source: He et al. 2015, Deep Residual Learning for Image Recognition, Sec. 3.3. This spec breaks it:
 
@@ -129,8 +130,8 @@ def _wanted_width(width: int, size: int, smaller: int) -> tuple[str | None, int]
 
 
 def _stages(subject: Subject) -> Iterator[tuple[int, StagePlan, int]]:
-    """Each stage's index, plan, and the side of the map that its blocks put out, were it not dilated."""
+    """Each stage's index, plan, and the side of the map that its blocks put out, were nothing of it withheld."""
     for index, stage in enumerate(plan(subject.loaded)):
         last = f"stages.{index}.{stage.depth - 1}."
         side = next(n.shape[-1] for n in reversed(subject.graph.nodes) if n.path.startswith(last))
-        yield index, stage, -(-side // stage.dilation)
+        yield index, stage, -(-side // stage.withheld)

@@ -1,0 +1,18 @@
+"""A spec loaded for a command, what its author should know of it said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from resnet_gen.load import Loaded, load
+from resnet_gen.plan import notes
+
+
+def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:
+    """The spec, its notes told on stderr; raises `Refused` for what cannot be read or planned."""
+    loaded = load(reference, settings)
+    for note in notes(loaded):
+        click.echo(note, err=True)
+    return loaded
