@@ -12,7 +12,7 @@ from resnet_gen.build import build
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
 from resnet_gen.calibrate.noise import CEILING, measure, shifts
-from resnet_gen.calibrate.observers import observer
+from resnet_gen.calibrate.observers import _divergence, observer
 from resnet_gen.graph import Net, Value
 from resnet_gen.image import read_image
 from resnet_gen.load import load
@@ -84,6 +84,38 @@ def test_entropy_leaves_out_the_few_that_would_cost_the_many():
     assert 3 < found.most < 12
     even = seen("entropy", rng.uniform(-1, 1, 200_000))
     assert even.most > 0.95
+
+
+def divergence(seen, reach, levels=128):
+    """Kullback and Leibler's of what is seen, clipped, from the same in levels: place by place, as it is defined."""
+    wanted = list(seen[:reach])
+    wanted[-1] += sum(seen[reach:])
+    given = [0.0] * reach
+    for level in range(levels):
+        places = [i for i in range(reach) if i * levels // reach == level and seen[i] > 0]
+        for i in places:
+            given[i] = sum(seen[j] for j in places) / len(places)
+    both = [i for i in range(reach) if wanted[i] > 0 and given[i] > 0]
+    if not both:
+        return np.inf
+    p, q = ([x / sum(values) for x in values] for values in (wanted, given))
+    lost = sum(p[i] for i in range(reach) if wanted[i] > 0 and i not in both)
+    return sum(p[i] * np.log(p[i] / q[i]) for i in both) + 20 * lost
+
+
+@pytest.mark.parametrize("filled", [0.02, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("reach", [128, 144, 300, 512])
+def test_entropy_weighs_a_range_by_its_divergence_from_what_was_seen(filled, reach):
+    """Of histograms with gaps, too, in which places of no value get none and what falls into a gap counts as lost."""
+    rng = np.random.default_rng(reach)
+    bins = rng.integers(1, 200, 512) * (rng.random(512) < filled) * 1.0
+    assert _divergence(bins, reach) == pytest.approx(divergence(list(bins), reach), rel=1e-9)
+
+
+def test_entropy_covers_the_few_values_that_lie_beyond_a_gap():
+    """Clipped, they would fall where nothing was seen, and nothing in eight bits stands for them."""
+    found = seen("entropy", np.tile(np.linspace(0.01, 0.1, 50), 40), np.full(1000, 1.0))
+    assert found.most == pytest.approx(1.0)
 
 
 # --- images -----------------------------------------------------------------------

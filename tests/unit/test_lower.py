@@ -3,7 +3,7 @@
 import pytest
 
 from resnet_gen import plan as module
-from resnet_gen.load import Loaded
+from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Add, BatchNorm, Conv, MaxPool, Mul, OneMinus, PadChannels, Subsample
 from resnet_gen.plan import plan
@@ -399,3 +399,38 @@ def test_names_are_unique_in_every_scheme(naming, settings):
     names = [n.name for n in net.nodes]
     assert len({*names, net.input.name, net.outputs[0].name}) == len(names) + 2
     assert all(names)
+
+
+@pytest.mark.parametrize(
+    ("parent", "changed", "settings", "hint"),
+    [
+        ("resnetblur18", "input: {size: 16}", (), "changed: input.size at {child}:3:15"),
+        ("resnetblur18", "", ("input.size=16",), "changed: input.size at --set:1:12"),
+        ("resnetblur18", "input:\n  size: 16\nnorm: batch", (), "changed: input.size at {child}:4:9, norm at {child}:5:7"),
+    ],
+)
+def test_a_problem_at_an_inherited_line_names_what_was_changed_around_it(tmp_path, parent, changed, settings, hint):
+    child = tmp_path / "child.yaml"
+    child.write_text(f"name: child\nextends: {parent}\n{changed}\n")
+    with pytest.raises(Refused) as caught:
+        lower(load(str(child), settings))
+    (problem,) = caught.value.problems
+    assert problem.hint == f"this line is inherited; {hint.format(child=child)}"
+
+
+def test_a_problem_at_a_line_of_the_spec_itself_names_no_changes(tmp_path):
+    child = tmp_path / "child.yaml"
+    child.write_text("name: child\nextends: resnetblur18\ninput: {size: 16}\nstages: {block: basic}\n")
+    with pytest.raises(Refused) as caught:
+        lower(load(str(child)))
+    (problem,) = caught.value.problems
+    assert (problem.where.document.name, problem.hint) == (str(child), None)
+
+
+def test_a_hint_that_is_there_is_kept(tmp_path):
+    child = tmp_path / "child.yaml"
+    child.write_text("name: child\nextends: vgg11\nstages: {depths: [1, 1, 2]}\n")
+    with pytest.raises(Refused) as caught:
+        lower(load(str(child)))
+    (problem,) = caught.value.problems
+    assert problem.hint == f"write one for each stage; 'depths' is at {child}:3:18"

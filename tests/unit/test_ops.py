@@ -1,8 +1,10 @@
 """Shape, weights and MACs of each operation, against values worked out by hand."""
 
+import numpy as np
 import pytest
 
 from resnet_gen import ops
+from resnet_gen.graph import Net, Value
 from resnet_gen.modules.tree import Chunk
 from resnet_gen.ops import (
     Activation,
@@ -38,6 +40,8 @@ from resnet_gen.ops import (
     TakeChannels,
 )
 from resnet_gen.reading import Opaque
+from resnet_gen.weights.seeded import Seeded
+from tests.onnx_runs import model_bytes, run
 
 MAP = (3, 8, 8)
 CELL = (12, 1, 1)
@@ -295,3 +299,47 @@ def test_a_gate_may_be_of_one_value_along_any_axis():
 def test_norms_need_channels(op):
     with pytest.raises(ShapeError, match="norm needs a feature map, not a vector of 12"):
         op.weights(VECTOR)
+
+
+def of_one(op):
+    """Shapes that an operation without weights takes."""
+    for inputs in ([MAP], [(12, 8, 8)], [CELL], [VECTOR], [MAP, MAP]):
+        try:
+            op.shape(*inputs)
+        except (ShapeError, ValueError, IndexError):
+            continue
+        return inputs
+    raise AssertionError(op)
+
+
+SIGNED = [
+    *(Activation(function, 0.2) for function in ops.Function.__args__), Add(), AsMap(), AvgPool(3, 2, 1),
+    AvgPool(2, 2, ceil=True), BlurPool(2), Cast("float16"), ChannelMax(), ChannelMean(), Concat(0), Concat(2),
+    Flatten(), GlobalAvgPool(), GlobalMaxPool(), MaxPool(3, 2, 1), MaxPool(3, 2, 1, zeros=True), Mul(), OneMinus(),
+    PadChannels(20), PadMap(1, 2), Softmax(), SplitSoftmax(2), Subsample(2), SumPositions(), TakeChannels(1, 3),
+]  # fmt: skip
+
+
+def test_the_operations_that_are_run_are_all_without_weights():
+    weighted = {BatchNorm, ChannelConv, Conv, GroupNorm, Linear}
+    assert {type(op) for op in SIGNED} == {*CONCRETE} - weighted - {Quantize, Dequantize}
+
+
+def ranged(op, least, most):
+    """What an operation makes of random numbers between two."""
+    shapes = of_one(op)
+    net = Net(Value("x", (*shapes[0], 1, 1) if len(shapes[0]) == 1 else shapes[0]))
+    x = net.add("vector", Flatten(), net.input) if len(shapes[0]) == 1 else net.input
+    y = net.add("op", op, *[x] * len(shapes))
+    graph = net.graph("one", [net.add("back", Cast("float32"), y) if isinstance(op, Cast) else y])
+    image = np.random.default_rng(0).uniform(least, most, (4, *net.input.shape)).astype(np.float32)
+    return run(model_bytes(graph, Seeded(graph)), image)
+
+
+@pytest.mark.parametrize("op", SIGNED, ids=str)
+def test_a_result_is_said_to_be_nonnegative_where_it_is(op):
+    """Eight bits without a sign hold it then with one bit more."""
+    operands = len(of_one(op))
+    assert op.nonnegative(*[True] * operands) == bool((ranged(op, 0, 9) >= 0).all())
+    if op.nonnegative(*[True, False][2 - operands :]):
+        assert (ranged(op, -9, -1) >= 0).all()

@@ -220,9 +220,26 @@ def test_an_odd_map_halves_upwards(spec):
     assert "maps of 15 and 8 with 8 and 8 filters" in found.message
 
 
+@pytest.mark.parametrize("size", [(64, 15), (15, 64), (2, 9), (9, 2)])
+def test_both_sides_of_a_map_are_looked_at(spec, size):
+    """A side of one pixel stays one however often it is halved: what the other does tells whether the map halved."""
+    height, width = size
+    (found,) = findings(spec(widths="[8, 8]"), f"input.size=[{height}, {width}]")
+    halved = f"{-(-height // 2)}x{-(-width // 2)}"
+    assert f"stages 1 and 2: maps of {height}x{width} and {halved} with" in found.message
+    assert findings(spec(widths="[8, 16]"), f"input.size=[{height}, {width}]") == []
+
+
+@pytest.mark.parametrize("size", [(32, 1), (1, 32)])
+def test_a_map_of_one_row_halves_all_the_same(spec, size):
+    (found,) = findings(spec(widths="[8, 8]"), f"input.size={list(size)}")
+    assert found.rule == "half-map-double-filters"
+    assert findings(spec(widths="[8, 16]"), f"input.size={list(size)}") == []
+
+
 def test_every_pair_of_stages_is_compared():
     found = findings("resnet18", "reference=null", "claims=[]", "stages.widths=[64, 64, 128, 128]")
-    assert [problem.message.split(":")[0] for problem in found] == ["stages 0 and 1", "stages 2 and 3"]
+    assert [problem.message.split(":")[0] for problem in found] == ["stages 1 and 2", "stages 3 and 4"]
 
 
 def test_a_stated_deviation_is_accepted(spec):
@@ -245,7 +262,7 @@ def test_a_pooled_stage_is_judged_by_the_map_of_its_blocks(tmp_path):
     child.write_text("name: child\nextends: vgg16\n")
     found = findings(child)
     assert rules(found) == ["half-map-double-filters"]
-    assert found[0].message == "stages 3 and 4: maps of 28 and 14 with 512 and 512 filters"
+    assert found[0].message == "stages 4 and 5: maps of 28 and 14 with 512 and 512 filters"
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16, 32])

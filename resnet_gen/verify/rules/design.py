@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from resnet_gen.ops import Shape
 from resnet_gen.plan import StagePlan, plan
 from resnet_gen.problems import Problem
 from resnet_gen.verify.rules.base import Rule
@@ -44,9 +45,10 @@ class HalfMapDoubleFilters(Rule):
     """Where the map halves, the filters double (He et al. 2015, Sec. 3.3).
 
     "If the feature map size is halved, the number of filters is doubled so as to preserve the time complexity per
-    layer": the second of the two design rules. Where a stage's map has half the side of the map before, rounded up,
-    its width must be twice the width before. The width is that of the stage's blocks before any expansion. The map
-    of a dilated stage, of one with `last_stride`, and of one whose width `double` gives counts as if it had shrunk.
+    layer": the second of the two design rules. Where a stage's map has half the height and half the width of the map
+    before, rounded up, its width must be twice the width before. The width is that of the stage's blocks before any
+    expansion. The map of a dilated stage, of one with `last_stride`, and of one whose width `double` gives counts as
+    if it had shrunk.
 
     Source: He et al. 2015, Deep Residual Learning for Image Recognition, Sec. 3.3. This spec breaks it:
 
@@ -112,26 +114,31 @@ def _undeclared(rule: Rule, subject: Subject) -> Iterator[Problem]:
 def _broken(subject: Subject) -> tuple[_Step, ...]:
     """Every step from one stage to the next that breaks a rule; each of the rules asks."""
     found = []
-    for (i, before, size), (j, after, smaller) in pairwise(_stages(subject)):
+    for (number, before, size), (following, after, smaller) in pairwise(_stages(subject)):
         rule, wanted = _wanted_width(before.width, size, smaller)
         if rule and after.width != wanted:
-            widths = f"{before.width} and {after.width} filters"
-            found.append(_Step(rule, wanted, f"stages {i} and {j}: maps of {size} and {smaller} with {widths}"))
+            maps, widths = f"maps of {_map(size)} and {_map(smaller)}", f"{before.width} and {after.width} filters"
+            found.append(_Step(rule, wanted, f"stages {number} and {following}: {maps} with {widths}"))
     return tuple(found)
 
 
-def _wanted_width(width: int, size: int, smaller: int) -> tuple[str | None, int]:
-    """The rule that applies between maps of these sizes, and the filters that it wants."""
+def _wanted_width(width: int, size: Shape, smaller: Shape) -> tuple[str | None, int]:
+    """The rule that applies between maps of these heights and widths, and the filters that it wants."""
     if smaller == size:
         return SameMapSameFilters.id, width
-    if smaller == -(-size // 2):
+    if smaller == tuple(-(-side // 2) for side in size):
         return HalfMapDoubleFilters.id, 2 * width
     return None, width
 
 
-def _stages(subject: Subject) -> Iterator[tuple[int, StagePlan, int]]:
-    """Each stage's index, plan, and the side of the map that its blocks put out, were nothing of it withheld."""
+def _stages(subject: Subject) -> Iterator[tuple[int, StagePlan, Shape]]:
+    """Each stage's number, plan, and the height and width of its blocks' map, were nothing of it withheld."""
     for index, stage in enumerate(plan(subject.loaded)):
         last = f"stages.{index}.{stage.depth - 1}."
-        side = next(n.shape[-1] for n in reversed(subject.graph.nodes) if n.path.startswith(last))
-        yield index, stage, -(-side // stage.withheld)
+        sides = next(n.shape[1:] for n in reversed(subject.graph.nodes) if n.path.startswith(last))
+        yield index + 1, stage, tuple(-(-side // stage.withheld) for side in sides)
+
+
+def _map(size: Shape) -> str:
+    """The side of a square map, else both."""
+    return str(size[0]) if len({*size}) == 1 else "x".join(map(str, size))
