@@ -406,7 +406,12 @@ def test_names_are_unique_in_every_scheme(naming, settings):
     [
         ("resnetblur18", "input: {size: 16}", (), "changed: input.size at {child}:3:15"),
         ("resnetblur18", "", ("input.size=16",), "changed: input.size at --set:1:12"),
-        ("resnetblur18", "input:\n  size: 16\nnorm: batch", (), "changed: input.size at {child}:4:9, norm at {child}:5:7"),
+        (
+            "resnetblur18",
+            "input:\n  size: 16\nnorm: batch",
+            (),
+            "changed: input.size at {child}:4:9, norm at {child}:5:7",
+        ),
     ],
 )
 def test_a_problem_at_an_inherited_line_names_what_was_changed_around_it(tmp_path, parent, changed, settings, hint):
