@@ -26,7 +26,7 @@ def runner(tmp_path_factory):
         (runner.project / name / "__main__.py").write_text(ran)
     (runner.project / "evil.pth").write_text(f"import os; {ran}")
     (runner.project / "setup.cfg").write_text("[install]\nprefix=/nowhere\n")
-    (runner.project / "pip.conf").write_text("[global]\nindex-url=http://localhost:9\n")
+    (runner.project / "pip.conf").write_text("[global]\nindex-url=https://example.org/nowhere\n")
     return runner
 
 
