@@ -16,7 +16,7 @@ from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
-from resnet_gen.spec import OWN_KEYS, Spec, check
+from resnet_gen.spec import MAX_PARTS, OWN_KEYS, Spec, check
 
 MAX_PARENTS = 16
 
@@ -130,7 +130,7 @@ def files(reference: str) -> Iterator[Path]:
 
 def _files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
     yield path
-    if path in children or path.suffix not in (".yaml", ".yml") or path in shipped_specs().values():
+    if len(children) > MAX_PARENTS or path.suffix not in (".yaml", ".yml") or path in shipped_specs().values():
         return
     data = _read(path, str(path)).data
     parts, parent = data.get("parts"), data.get("extends")
@@ -184,7 +184,10 @@ _read_shipped = cache(read_file)
 def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Path], str]) -> None:
     """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
     named = source.data.get("parts")
-    for index, name in enumerate(named if isinstance(named, list) else ()):
+    listed = named if isinstance(named, list) else []
+    if len(listed) > MAX_PARTS:
+        raise refuse(f"parts: more than {MAX_PARTS} files", source.span(("parts",)))
+    for index, name in enumerate(listed):
         if isinstance(name, str):
             where = source.span(("parts", index))
             if Path(name).suffix != ".py" or "\0" in name:

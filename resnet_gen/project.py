@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from resnet_gen.budgets import Budgets
 from resnet_gen.faults import problems
-from resnet_gen.problems import Problem, Refused, refuse, shortened
+from resnet_gen.problems import Document, Problem, Refused, refuse, shortened
 from resnet_gen.project_files import PYPROJECT, candidates
 from resnet_gen.resources import shipped_specs
 from resnet_gen.source import Source, read_document
@@ -107,25 +107,25 @@ class Project:
         if pattern in shipped_specs():
             return [pattern]
         if _is_file(self.folder / pattern):
-            return [_reference(self.folder / pattern)]
+            return [reference(self.folder / pattern)]
         try:
             names = [path.relative_to(self.folder) for path in self.folder.glob(pattern) if path.is_file()]
         except (OSError, ValueError, IndexError, RuntimeError):  # what Pythons make of a pattern that is none
             return []
-        seen = (name for name in names if not any(part[0] == "." and part != ".." for part in name.parts))
-        return [_reference(self.folder / name) for name in sorted(seen)]
+        return [reference(self.folder / name) for name in sorted(names) if _seen(name.parts)]
 
     def has(self, path: Path | None) -> bool:
         """Whether the spec at a path is one of the project's."""
         return path is not None and path.resolve() in self._paths
 
     def means(self, path: Path) -> bool:
-        """Whether the project's globs mean a path, whether there is such a file or not."""
+        """Whether the project's paths and globs mean a path as it is written, whether there is such a file or not."""
         try:
-            parts = Path(os.path.relpath(path.resolve(), self.folder.resolve())).parts
+            parts = Path(os.path.relpath(path, self.folder)).parts
         except ValueError:  # on another drive
             return False
-        return any(_fits(parts, PurePosixPath(pattern).parts) for pattern in self.settings.specs or ())
+        steps = (PurePosixPath(pattern).parts for pattern in self.settings.specs or ())
+        return any(parts == named or (_seen(parts) and _fits(parts, named)) for named in steps)
 
     @cached_property
     def _paths(self) -> set[Path]:
@@ -142,6 +142,11 @@ def _path(reference: str) -> Path:
     return shipped_specs().get(reference, Path(reference)).resolve()
 
 
+def _seen(parts: Sequence[str]) -> bool:
+    """Whether a path is neither hidden nor in a hidden folder."""
+    return not any(part[0] == "." and part != ".." for part in parts)
+
+
 def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
     """Whether a path's parts are what a glob's steps say."""
     if not steps or not parts:
@@ -151,7 +156,7 @@ def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
     return fnmatchcase(parts[0], steps[0]) and _fits(parts[1:], steps[1:])
 
 
-def _reference(path: Path) -> str:
+def reference(path: Path) -> str:
     """A file as commands take it: by its path from the working folder, and never as a shipped network's name."""
     name = shown(path)
     return f".{os.sep}{name}" if name in shipped_specs() else name
@@ -166,21 +171,25 @@ def _is_file(path: Path) -> bool:
 
 def find_project(folder: Path | None = None) -> Project | None:
     """The project that a folder, the working one by default, belongs to; None where there is none."""
-    found = (_project_in(path) for path in candidates(folder))
+    found = (_read(path) for path in candidates(folder))
     return next((project for project in found if project), None)
 
 
 def read_project(path: Path) -> Project:
     """The project of a file; raises `Refused` with every fault at its position."""
-    project = _project_in(path)
+    project = _read(path)
     if project is None:
         raise refuse("has no table [tool.resnet-gen]", shown(path))
     return project
 
 
-def _project_in(path: Path) -> Project | None:
-    """The project of a file; None for a `pyproject.toml` without one."""
-    source = read_toml(read_document(path, shown(path), "TOML", "project file"))
+def _read(path: Path) -> Project | None:
+    return project_in(path, read_document(path, shown(path), "TOML", "project file"))
+
+
+def project_in(path: Path, document: Document) -> Project | None:
+    """The project in the text of the file at `path`; None for that of a `pyproject.toml` without one."""
+    source = read_toml(document)
     table = _tool_table(source) if path.name == PYPROJECT else source
     return _checked(path, table) if table else None
 

@@ -87,12 +87,13 @@ def read_document(path: Path, name: str, language: str = "YAML", what: str = "sp
             raw = stream.read(most + 1)
     except (OSError, ValueError) as error:
         raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
+    return Document(name, decoded(raw, name, language, what, most))
+
+
+def decoded(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> str:
+    """The text that bytes are, of at most `most`; raises `Refused` for anything else, as `read_document` does."""
     if len(raw) > most:
         raise refuse(f"larger than {most >> 20} MiB, which no {what} is", name)
-    return Document(name, _decode(raw, name, language))
-
-
-def _decode(raw: bytes, name: str, language: str) -> str:
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise refuse("encoded as UTF-16", name, "save it as UTF-8")
     try:

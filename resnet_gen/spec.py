@@ -51,6 +51,7 @@ def _printable(text: str) -> str:
 
 
 Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_printable)]
+MAX_PARTS = 64
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
@@ -242,7 +243,7 @@ class Spec(_Model):
         description="Another spec whose keys this one changes: a shipped one (`resnet50`), or a file (`base.yaml`) "
         "by its path from this one.",
     )
-    parts: Annotated[tuple[Words, ...], Field(strict=False, max_length=64)] = Field(
+    parts: Annotated[tuple[Words, ...], Field(strict=False, max_length=MAX_PARTS)] = Field(
         (), description="Python files beside this spec that define parts; their code is run (docs/parts.md)."
     )
     title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = Field(

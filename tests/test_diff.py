@@ -382,9 +382,12 @@ def test_where_a_revision_ends(text, found):
     assert parse(text) == (Revision(*found) if found else None)
 
 
-def test_a_file_whose_name_has_a_colon_is_a_file(here, tmp_path):
+def test_a_file_whose_name_has_a_colon_is_one_by_its_path_alone(here, tmp_path):
     shutil.copy(ROOT / "specs" / "cifar" / "cifar-resnet20.yaml", tmp_path / "a:b.yaml")
-    assert here(tmp_path, "a:b.yaml", "cifar-resnet20")[0] == 0
+    assert here(tmp_path, "./a:b.yaml", "cifar-resnet20")[0] == 0
+    code, _, err = here(tmp_path, "a:b.yaml", "cifar-resnet20", GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
+    assert code == 2
+    assert err.endswith("hint: for a file whose name has a colon, write its path as './a:b.yaml'\n")
 
 
 # --- ONNX files -------------------------------------------------------------------

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from resnet_gen.problems import visible
+
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 
 
@@ -150,6 +152,115 @@ def test_a_shipped_network_installed_in_the_repository_is_what_it_was_unless_git
 def test_one_that_is_gone_can_be_named(project, cli):
     code, found = networks(cli, "nets/gone.yaml")
     assert (code, found["nets/gone.yaml"]["what"]) == (1, "removed")
+
+
+# --- what is compared is what git has -----------------------------------------------
+
+ODD = [
+    "a b.yaml", "a\nb.yaml", "a:b.yaml", "x:nets/a.yaml", "\u200b.yaml", "\u00fc\u4e2d.yaml", "-o.yaml", "--.yaml",
+    "[a].yaml", "*.yaml", "a\\b.yaml", "'\".yaml", "\x1b[2J.yaml", "::error::x.yaml", ":(top)a.yaml", "a\tb.yaml",
+    "#.yaml", "\u2028.yaml",
+    "HEAD:nets/a.yaml", "{a}.yaml", "@{0}.yaml", "$(a).yaml", "~.yaml", "a.yaml\n.yaml", "\udcff.yaml",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_spec_of_any_name_is_compared_and_so_are_the_others(project, cli, name):
+    path = project / "nets" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (project / "resnet-gen.toml").write_text('specs = ["nets/**/*.yaml"]\n')
+    try:
+        path.write_text(spec("odd"))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has no such name")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "odd")
+    path.write_text(spec("odd", "activation: silu\n"))
+    code, found = networks(cli)
+    given = str(path.relative_to(project))
+    assert code == 1
+    assert {n for n, network in found.items() if network["changed"]} == {given}
+    assert "silu" in found[given]["what"]
+    for form in ("text", "markdown"):
+        _, out, _ = cli("review", "--base", "HEAD", "--format", form)
+        assert all(visible(line) == line for line in out.replace("\u200b", "").split("\n"))
+        assert form == "markdown" or f" -> {visible(given)}: " in out
+    path.unlink()
+    assert networks(cli)[1][given]["what"] == "removed"
+
+
+@pytest.mark.parametrize(
+    "revision", ["HEAD", "main", "{sha}", "{sha:.8}", "refs/heads/main", "HEAD~0", "HEAD^{{tree}}"]
+)
+def test_no_file_of_the_working_tree_stands_in_for_the_base_s(project, cli, revision):
+    git(project, "branch", "-M", "main")
+    sha = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True).stdout
+    base = revision.format(sha=sha.strip())
+    before = cli("review", "--base", base)
+    assert "1 block added" in before[1]
+    spoof = project / f"{base}:nets" / "changed.yaml"
+    spoof.parent.mkdir(parents=True)
+    spoof.write_text((project / "nets/changed.yaml").read_text())
+    assert cli("review", "--base", base) == before
+    told = cli("diff", f"{base}:nets/changed.yaml", "nets/changed.yaml")
+    assert (told[0], "1 block added" in told[1]) == (1, True)
+    code, _, err = cli("diff", "nowhere:nets/changed.yaml", "nets/changed.yaml")
+    assert (code, "git knows no revision 'nowhere'" in err) == (2, True)
+
+
+@pytest.mark.parametrize("link", ["nets/changed.yaml", "nets"])
+def test_a_link_in_a_network_s_place_is_compared_with_what_was_there(project, cli, link):
+    """The base has, elsewhere, just what the link leads to."""
+    (project / "old").mkdir()
+    for path in (project / "nets").iterdir():
+        shutil.copy(path, project / "old")
+    git(project, "add", "old")
+    git(project, "stash", "-q", "--", "nets")
+    git(project, "commit", "-q", "-m", "old")
+    git(project, "stash", "pop", "-q")
+    assert networks(cli)[1]["nets/changed.yaml"]["what"] == "1 block added to stage 2"
+    place = project / link
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    place.symlink_to("old" if link == "nets" else "../old/changed.yaml")
+    assert networks(cli)[1]["nets/changed.yaml"]["what"] == "1 block added to stage 2"
+
+
+def test_the_base_s_copied_name_is_whole(project, cli):
+    sha = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True).stdout
+    _, out, _ = cli("review", "--base", sha.strip(), "--format", "markdown")
+    assert f"since <code>{sha.strip()}</code>" in out
+
+
+# --- the project file of either --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file", ['specs = ["nets/same.yaml"]\n', 'specs = ["other/*.yaml", "nets/same.yaml"]\n', "ignore = []\n", None]
+)
+def test_a_network_that_is_listed_no_more_is_compared_all_the_same(project, cli, file):
+    path = project / "resnet-gen.toml"
+    if file is None:
+        path.unlink()
+    else:
+        (project / "other").mkdir()
+        (project / "other/fresh.yaml").write_text(spec("fresh"))
+        path.write_text(file)
+    code, found = networks(cli, *(["--config", "resnet-gen.toml"] if file else []))
+    changed = {name: n["what"] for name, n in found.items() if n["changed"]}
+    assert code == 1
+    assert changed["nets/changed.yaml"] == "1 block added to stage 2"
+    assert changed["nets/gone.yaml"] == "removed"
+    assert "nets/elsewhere.yaml" in changed
+    assert "nets/new.yaml" not in changed
+
+
+def test_a_network_is_none_that_it_was_not_though_an_unlisted_file_was(project, cli):
+    (project / "junk").mkdir()
+    (project / "junk/x.yaml").write_text(spec("x", "activation: silu\n"))
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "junk")
+    git(project, "mv", "junk/x.yaml", "nets/x.yaml")
+    assert networks(cli)[1]["nets/x.yaml"]["what"] == "new"
 
 
 def test_where_two_branches_parted_is_hinted_at(project, cli):

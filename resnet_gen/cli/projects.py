@@ -33,10 +33,6 @@ class Held(NamedTuple):
         settings = self.contract.project.settings
         return settings.select or (), settings.ignore
 
-    def means(self, path: Path) -> bool:
-        """Whether a file, there or not, is one of the specs that the project names; none is where others were named."""
-        return bool(self.whole and self.contract and self.contract.project.means(path))
-
     def read(self) -> Iterator[Path]:
         """The files that are read of the project and its specs."""
         from resnet_gen.load import files

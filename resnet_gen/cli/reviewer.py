@@ -50,14 +50,21 @@ def review(
     """
     from resnet_gen.cli import verifier
     from resnet_gen.cli.projects import held_to
+    from resnet_gen.difference.base import project_then
+    from resnet_gen.difference.review import Projects
     from resnet_gen.difference.review import review as reviewed
+    from resnet_gen.difference.revision import moves
     from resnet_gen.emit.difference.review import Review
     from resnet_gen.verify.chosen import chosen_rules
 
     predicted = predictor(device, precision, batch)
     held = held_to(specs, config, no_config)
     output = checked(output, held.read())
-    networks = reviewed(held.references, base, held.means)
+    since = moves(base)
+    projects = Projects(None if no_config else project_then(since, config), held.contract and held.contract.project)
+    if projects.before and not (specs or projects.after):
+        held = held._replace(references=())  # the project file is gone, and lists nothing any more
+    networks = reviewed(held.references, since, Projects() if specs else projects)
     outcomes = verifier.examined(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     told = Review(base, networks, findings, _latencies(networks, predicted) if predicted else {})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from pathlib import Path, PurePath
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from resnet_gen.difference.base import networks_then
 from resnet_gen.difference.compare import Difference, compare
-from resnet_gen.difference.revision import Moves, Revision, moves
-from resnet_gen.difference.sides import Side, side
+from resnet_gen.difference.revision import Moves
+from resnet_gen.difference.sides import Side, side_now, side_then
 from resnet_gen.load import find
 from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.project import Project, reference
 from resnet_gen.resources import shipped_specs
 
 
@@ -28,6 +28,8 @@ class Reviewed(NamedTuple):
     difference: Difference | None = None
     problems: tuple[Problem, ...] = ()
     now: bool = True
+    listed: bool = True
+    """Whether the project lists it now; one that is gone is none that it could."""
 
     @property
     def unread(self) -> bool:
@@ -37,61 +39,77 @@ class Reviewed(NamedTuple):
     @property
     def changed(self) -> bool:
         """Whether there is something to look at."""
-        return self.difference is None or not self.difference.same
+        return self.difference is None or not self.difference.same or not self.listed
 
 
-def review(references: Iterable[str], base: str, belongs: Callable[[Path], bool]) -> list[Reviewed]:
-    """What became of each spec since the revision `base`, and of those that are gone.
+class Projects(NamedTuple):
+    """A project file as it was and as it is; None where there is none, or where it does not say which are compared."""
 
-    `belongs` tells which of the files that were deleted since were specs of the project.
-    Raises `Refused` where git knows no such revision.
-    """
-    since = moves(base)
-    found = [_reviewed(reference, base, since) for reference in references]
-    gone = [path for path in since.deleted if belongs(since.root / path)]
-    return found + [_gone(path, base, since) for path in gone]
+    before: Project | None = None
+    after: Project | None = None
 
 
-def _reviewed(reference: str, base: str, since: Moves) -> Reviewed:
-    file = find(reference)
-    path = PurePath(os.path.relpath(file.resolve(), since.root.resolve())).as_posix()
-    then = Revision(base, since.renamed.get(path, path))
-    if path.startswith("../"):
-        return _elsewhere(reference)
+def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Reviewed]:
+    """What became of each spec, of those that are gone, and of those that the project listed and lists no more."""
+    listed = networks_then(since, projects.before) if projects.before else []
+    known = set(listed) if projects.before else None
+    found = [_reviewed(spec, since, known) for spec in specs]
+    here = {since.inside(find(network.given)) for network in found}
+    gone = [path for path in since.deleted if projects.after and projects.after.means(since.root / path)]
+    left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
+    return found + [_left(path, since) for path in left]
+
+
+def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewed:
+    """What became of a spec; where the networks are `known` that there were, no other was renamed to be this one."""
+    file = find(spec)
+    path = since.inside(file)
+    if path is None:
+        return _elsewhere(spec)
+    old = since.renamed.get(path, path)
+    then = since.base.at(path if known is not None and old not in known else old)
     if not file.exists() and then.exists():
-        return _gone(path, base, since)
+        return _gone(path, since)
     try:
-        after = side(reference)
+        after = side_now(spec)
     except Refused as refused:
-        return Reviewed(reference, problems=refused.problems)
+        return Reviewed(spec, problems=refused.problems)
     if not then.exists():
-        own = since.tracks(path) or not _shipped(reference)  # a shipped one may be installed below the root
-        return Reviewed(reference, after=after) if own else _same(reference, after)
+        own = since.tracks(path) or not _shipped(spec)  # a shipped one may be installed below the root
+        return Reviewed(spec, after=after) if own else _same(spec, after)
     try:
-        before = side(str(then))
+        before = side_then(then)
     except Refused as refused:
-        return Reviewed(reference, after=after, problems=refused.problems, now=False)
-    return Reviewed(reference, before, after, compare(before.graph, after.graph))
+        return Reviewed(spec, after=after, problems=refused.problems, now=False)
+    return Reviewed(spec, before, after, compare(before.graph, after.graph))
 
 
-def _shipped(reference: str) -> bool:
-    return reference in shipped_specs()
+def _shipped(spec: str) -> bool:
+    return spec in shipped_specs()
 
 
-def _elsewhere(reference: str) -> Reviewed:
+def _elsewhere(spec: str) -> Reviewed:
     """A spec that no revision of the repository has: a shipped one is what it was."""
-    if not _shipped(reference):
-        raise refuse("in no revision of this repository, to compare it with", reference, "give the path of one that is")
-    return _same(reference, side(reference))
+    if not _shipped(spec):
+        raise refuse("in no revision of this repository, to compare it with", spec, "give the path of one that is")
+    return _same(spec, side_now(spec))
 
 
-def _same(reference: str, after: Side) -> Reviewed:
-    return Reviewed(reference, after, after, Difference(after.graph, after.graph, (), ()))
+def _same(spec: str, after: Side) -> Reviewed:
+    return Reviewed(spec, after, after, Difference(after.graph, after.graph, (), ()))
 
 
-def _gone(path: str, base: str, since: Moves) -> Reviewed:
-    shown = os.path.relpath(since.root / path)
+def _left(path: str, since: Moves) -> Reviewed:
+    """What became of a network that the project listed at a path of the revision, and lists nowhere now."""
+    now = since.root / since.now(path)
+    if not now.exists():
+        return _gone(path, since)
+    return _reviewed(reference(now), since)._replace(listed=False)
+
+
+def _gone(path: str, since: Moves) -> Reviewed:
+    given = reference(since.root / path)
     try:
-        return Reviewed(shown, before=side(str(Revision(base, path))))
+        return Reviewed(given, before=side_then(since.base.at(path)))
     except Refused as refused:
-        return Reviewed(shown, problems=refused.problems, now=False)
+        return Reviewed(given, problems=refused.problems, now=False)

@@ -1,25 +1,23 @@
-"""A spec as it stands in a git revision: read with `git cat-file`, which runs no filter and changes nothing."""
+"""A spec as it stands in a git revision: read out of git's objects, which runs no filter and changes nothing."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
+from resnet_gen.difference.git import LINK, Git, Tree
+from resnet_gen.load import MAX_PARENTS
 from resnet_gen.problems import Refused, Span, closest, refuse, shortened
 from resnet_gen.resources import shipped_specs
 from resnet_gen.source import MAX_BYTES, Source, read_file
+from resnet_gen.spec import MAX_PARTS
 
-TIMEOUT = 60
-LINK = b"120000 "
-"""The mode of a symbolic link."""
 MOST_LINKS = 16
-_QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-"""Messages in English, which are told apart below, and no question that nobody answers."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,28 @@ class Revision:
     def __str__(self) -> str:
         return self.name if self.path == "." else f"{self.name}:{self.path}"
 
+    def at(self, path: str) -> Revision:
+        """Another file of the same revision, read through what is known of it."""
+        other = Revision(self.name, path)
+        other.__dict__["tree"] = self.tree
+        return other
+
+    @cached_property
+    def git(self) -> Git:
+        """What is asked for it."""
+        apart = "for a file whose name has a colon, write its path as './a:b.yaml'"
+        return Git(str(self), None if self.path == "." else apart)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The revision's files; raises `Refused` where git knows no such revision."""
+        if not self.name:
+            return Tree(self.git, "")
+        found = self.git.ask("rev-parse", "--verify", "--quiet", f"{self.name}^{{tree}}")
+        if found is None:
+            raise self._unknown()
+        return Tree(self.git, found.decode().strip())
+
     def export(self, folder: Path) -> Path:
         """Write the spec and the files beside it that it names below `folder`; returns the spec's path.
 
@@ -42,142 +62,97 @@ class Revision:
         """
         path = self._inside(self.path, None)
         self._check_there(path)
-        self._fetch(path, folder, set())
+        written: set[str] = set()
+        wanted = [path]
+        for _ in range(MAX_PARENTS + 2):  # one more than loading takes, so that it says so
+            wanted = [other for other in dict.fromkeys(wanted) if other not in written]
+            written.update(wanted)
+            wanted = [other for there in self._write(wanted, folder) for other in self._named(there, folder)]
         return folder / path
 
     def exists(self) -> bool:
         """Whether the revision has the file; raises `Refused` where git knows no such revision."""
-        here = f"{self._tree}:{self._inside(self.path, None)}"
-        return (self._ask("cat-file", "-t", here) or b"").strip() == b"blob"
+        return self._entry(self._inside(self.path, None)) is not None
+
+    def text(self, path: str) -> bytes | None:
+        """The bytes of a file of the revision by its path from the root, None if there is none."""
+        found = self._entry(path)
+        return self.tree.blobs([found], MAX_BYTES)[0] if found else None
 
     def called(self, path: Path, folder: Path) -> str:
         """How messages call an exported file."""
         inside = os.path.relpath(os.path.normpath(path), folder)
         return f"{self.name}:{PurePosixPath(Path(inside))}"
 
-    def _fetch(self, path: str, folder: Path, known: set[str]) -> None:
-        """Write a file of the revision and, of a spec, those that it names; what is not there, loading refuses."""
-        known.add(path)
-        data = self._read(self._followed(path))
-        if data is None:
-            return
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-        if target.suffix == ".py":
-            return
-        source = read_file(target, self.called(target, folder))
+    def _write(self, paths: list[str], folder: Path) -> list[str]:
+        """Write files of the revision; what is not there, loading refuses. Returns the specs among those that are."""
+        found = [(path, oid) for path in paths if (oid := self._entry(path))]
+        for (path, _), data in zip(found, self.tree.blobs([oid for _, oid in found], MAX_BYTES), strict=True):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        return [path for path, _ in found if not path.endswith(".py")]
+
+    def _named(self, path: str, folder: Path) -> Iterator[str]:
+        """The files that an exported spec names, by their paths from the root."""
+        source = read_file(folder / path, self.called(folder / path, folder))
         for name, where in _beside(source):
-            other = self._inside(posixpath.join(posixpath.dirname(path), name), where)
-            if other not in known:
-                self._fetch(other, folder, known)
+            yield self._inside(posixpath.join(posixpath.dirname(path), name), where)
 
     def _inside(self, path: str, where: Span | None) -> str:
         """The path from the repository's root; raises `Refused` if it leads out."""
         if path.startswith(("./", "../")):
-            path = posixpath.join(self._prefix, path)
+            path = posixpath.join(self.git.prefix, path)
         found = posixpath.normpath(path)
-        absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive
-        if not path or absolute or found.startswith("..") or "\0" in path or "\n" in path:
+        absolute = PurePosixPath(path).is_absolute() or PurePath(path).drive
+        if not path or absolute or found.startswith("..") or "\0" in path:
             message = f"'{shortened(path)}' is no path of the repository"
             raise refuse(message, where or str(self), "write it from the repository's root, or with './' from here")
         return found
 
-    @cached_property
-    def _prefix(self) -> str:
-        """The current folder, from the repository's root."""
-        return os.fsdecode(self._git("rev-parse", "--show-prefix")).strip("\n")
-
-    @cached_property
-    def _tree(self) -> str:
-        """The revision's tree, or nothing for what is staged."""
-        if not self.name:
-            return ""
-        found = self._ask("rev-parse", "--verify", "--quiet", f"{self.name}^{{tree}}")
-        if found is None:
-            raise self._unknown()
-        return found.decode().strip()
-
     def _unknown(self) -> Refused:
-        refs = self._git("for-each-ref", "--format=%(refname:short)").decode(errors="replace").split()
+        refs = self.git.told("for-each-ref", "--format=%(refname:short)").decode(errors="replace").split()
         close = closest(self.name, refs)
         hint = f"did you mean '{close}'?" if close else None
-        if self._git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        if self.git.told("rev-parse", "--is-shallow-repository").strip() == b"true":
             hint = "this clone is shallow: `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`"
         elif "..." in self.name:
             hint = "name one revision: `git merge-base` tells where two parted"
-        return refuse(f"git knows no revision '{shortened(self.name)}'", str(self), hint)
+        return refuse(f"git knows no revision '{shortened(self.name)}'", str(self), self.git.file_hint or hint)
 
     def _check_there(self, path: str) -> None:
         """Refuse a path that the revision does not have."""
-        here = f"{self._tree}:{path}"
-        kind = self._ask("cat-file", "-t", here)
-        if kind and kind.strip() == b"blob":
+        if self._entry(path):
             return
-        if kind:
+        if self.tree.entry(path):
             raise refuse(f"'{path}' is no file there", str(self))
-        inner = posixpath.join(self._prefix, path)
+        inner = posixpath.join(self.git.prefix, path)
         hint = f"paths are from the repository's root: did you mean '{self.name}:./{path}'?"
-        found = self._prefix and self._ask("cat-file", "-t", f"{self._tree}:{inner}")
+        found = self.git.prefix and self.tree.entry(inner)
         raise refuse(f"there is no '{shortened(path)}' there", str(self), hint if found else None)
 
-    def _read(self, path: str) -> bytes | None:
-        """The bytes of a file, None if there is none; as many as make it too large if it is."""
-        size = self._ask("cat-file", "-s", f"{self._tree}:{path}")
-        if size is None:
-            return None
-        if int(size) > MAX_BYTES:
-            return b" " * (MAX_BYTES + 1)
-        return self._ask("cat-file", "blob", f"{self._tree}:{path}")
-
-    def _followed(self, path: str) -> str:
-        """Where a symbolic link of the revision leads to; any other path itself. Raises `Refused` if it leads out."""
-        where = ("ls-tree", "-z", "--full-tree", self._tree, "--") if self._tree else ("ls-files", "-s", "-z", "--")
+    def _entry(self, path: str) -> str | None:
+        """The object of the file at a path, links followed, None if there is none; one that leads out is refused."""
         for _ in range(MOST_LINKS):
-            told = self._ask(*where, path if self._tree else f":(top,literal){path}") or b""
-            if not told.startswith(LINK):
-                return path
-            path = self._inside(posixpath.join(posixpath.dirname(path), os.fsdecode(self._read(path) or b"")), None)
+            link = next((place for place in _prefixes(path) if (e := self.tree.entry(place)) and e.mode == LINK), None)
+            if link is None:
+                found = self.tree.entry(path)
+                return found.oid if found and found.is_file else None
+            (target,) = self.tree.blobs([self._oid(link)], MAX_BYTES)
+            leads = posixpath.join(posixpath.dirname(link), os.fsdecode(target))
+            path = self._inside(leads + path.removeprefix(link), None)
         raise refuse("a circle of links", str(self))
 
-    def _git(self, *arguments: str) -> bytes:
-        """What git answers; raises `Refused` if it does not."""
-        result = self._run(arguments)
-        if result.returncode:
-            raise self._refused(result.stderr.decode(errors="replace"))
-        return result.stdout
+    def _oid(self, path: str) -> str:
+        found = self.tree.entry(path)
+        assert found
+        return found.oid
 
-    def _ask(self, *arguments: str) -> bytes | None:
-        """What git answers, None if there is no such thing."""
-        _ = self._prefix  # a folder without a repository is refused before anything is missed in it
-        result = self._run(arguments)
-        return None if result.returncode else result.stdout
 
-    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(  # noqa: S603 - a list of words, no shell
-                ["git", *arguments],  # noqa: S607 - whichever git the user has
-                env={**os.environ, **_QUIET},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TIMEOUT,
-            )
-        except FileNotFoundError:
-            hint = "for a file whose name has a colon, write its path as './a:b.yaml'" if self.path != "." else None
-            raise refuse("git is not installed, which reads revisions", str(self), hint) from None
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise refuse(f"git cannot be run: {error}", str(self)) from None
-
-    def _refused(self, told: str) -> Refused:
-        """Why git works with no repository here."""
-        if "dubious ownership" in told:
-            hint = "if you trust it: git config --global --add safe.directory, with the repository's path"
-            return refuse("git does not read this repository, which belongs to another user", str(self), hint)
-        if "not a git repository" in told:
-            return refuse("this folder is in no git repository", str(self), "call it from inside the repository")
-        return refuse(
-            f"git: {shortened(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", str(self)
-        )
+def _prefixes(path: str) -> Iterator[str]:
+    """`a`, `a/b` and `a/b/c` of `a/b/c`."""
+    steps = path.split("/")
+    return ("/".join(steps[:n]) for n in range(1, len(steps) + 1))
 
 
 class Moves(NamedTuple):
@@ -187,20 +162,41 @@ class Moves(NamedTuple):
     renamed: dict[str, str]
     """Paths of the revision by those of now."""
     deleted: tuple[str, ...]
-    here: Revision
+    base: Revision
+
+    def inside(self, file: Path) -> str | None:
+        """A file by its path from `root`, as it is written; None for one elsewhere, as far as links lead."""
+        for path in (os.path.abspath(file), os.path.realpath(file)):  # noqa: PTH100 - as it is written
+            if Path(path).is_relative_to(self.root):
+                return Path(path).relative_to(self.root).as_posix()
+        return None
+
+    def now(self, path: str) -> str:
+        """Where a file of the revision is now, or would be."""
+        return next((new for new, old in self.renamed.items() if old == path), path)
 
     def tracks(self, path: str) -> bool:
         """Whether git knows a file of the working tree."""
-        return bool(self.here._ask("ls-files", "--full-name", "--", str(self.root / path)))
+        return bool(self.base.git.ask("--literal-pathspecs", "ls-files", "--full-name", "--", str(self.root / path)))
 
 
 def moves(name: str) -> Moves:
     """What was renamed and deleted since a revision; raises `Refused` where git knows none of this name."""
     if not name:
         raise refuse("a revision has no empty name")
-    here = Revision(name, ".")
-    root = Path(os.fsdecode(here._git("rev-parse", "--show-toplevel")).strip("\n"))
-    told = here._git("diff", "--name-status", "--no-color", "-z", "-M", "--diff-filter=RD", here._tree, "--")
+    base = Revision(name, ".")
+    told = base.git.told(
+        "diff",
+        "--name-status",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-relative",
+        "-z",
+        "-M",
+        "--diff-filter=RD",
+        base.tree.oid,
+        "--",
+    )
     words = iter(os.fsdecode(told).split("\0")[:-1])
     renamed, deleted = {}, []
     for status in words:
@@ -209,11 +205,13 @@ def moves(name: str) -> Moves:
             renamed[next(words)] = old
         else:
             deleted.append(old)
-    return Moves(root, renamed, tuple(deleted), here)
+    return Moves(Path(base.git.root), renamed, tuple(deleted), base)
 
 
 def parse(text: str) -> Revision | None:
-    """`REVISION:PATH`, split where git splits it; None for what is none, as `C:/x.yaml` is."""
+    """`REVISION:PATH`, split where git splits it; None for what is none: `C:/x.yaml`, or a path that begins as one."""
+    if text.startswith(("/", "./", "../", ".\\", "..\\")):
+        return None
     depth = 0
     for index, character in enumerate(text):
         depth += (character == "{") - (character == "}" and depth > 0)
@@ -228,6 +226,6 @@ def _beside(source: Source) -> list[tuple[str, Span | None]]:
     """The files that a spec names: its parent if that is not a shipped one, and its parts."""
     parent, parts = (source.data.get(key) for key in ("extends", "parts"))
     found = [(parent, source.span(("extends",)))] if isinstance(parent, str) and parent not in shipped_specs() else []
-    listed = parts if isinstance(parts, list) else []
+    listed = parts if isinstance(parts, list) and len(parts) <= MAX_PARTS else []
     found += [(name, source.span(("parts", i))) for i, name in enumerate(listed) if isinstance(name, str)]
     return [(name, where) for name, where in found if name.endswith((".yaml", ".yml", ".py"))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,26 +34,35 @@ class Side(NamedTuple):
 def side(given: str, settings: Sequence[str] = ()) -> Side:
     """The network that a word of the command line means; `settings` are laid over a spec.
 
+    `REVISION:PATH` is what git has there, and never a file of that name: one is named as `./REVISION:PATH`.
     Raises `Refused` for whatever is wrong with it.
     """
     if given.endswith(".engine"):
         raise refuse("an engine does not tell what it computes", given, "give the ONNX file that it was built from")
-    there = given in shipped_specs() or os.path.isfile(given)  # noqa: PTH113 - False for what no file can be called
-    revision = None if there else parse(given)
+    revision = None if given in shipped_specs() else parse(given)
     if given.endswith(".onnx"):
         return _file(given, revision)
-    loaded = _exported(revision, settings) if revision else load(given, settings)
-    graph = lower(loaded)
-    forget_files()  # another revision may define the same parts
-    return Side(given, "revision" if revision else "spec", graph)
+    return side_then(revision, settings) if revision else side_now(given, settings)
 
 
-def _exported(revision: Revision, settings: Sequence[str]) -> Loaded:
-    """The spec of a revision, loaded from a folder that is gone afterwards."""
+def side_now(reference: str, settings: Sequence[str] = ()) -> Side:
+    """The spec of that name or at that path, whatever the path looks like."""
+    return _lowered(reference, "spec", load(reference, settings))
+
+
+def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
+    """The spec as it stands in a revision, loaded from a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = revision.export(folder)
-        return load(str(path), settings, lambda file: revision.called(file, folder))
+        loaded = load(str(path), settings, lambda file: revision.called(file, folder))
+        return _lowered(str(revision), "revision", loaded)
+
+
+def _lowered(given: str, what: What, loaded: Loaded) -> Side:
+    graph = lower(loaded)
+    forget_files()  # another revision may define the same parts
+    return Side(given, what, graph)
 
 
 def _file(given: str, revision: Revision | None) -> Side:

@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "conventions": "count graph ops torch_modules",
     "papers": "conventions load problems spec",
     "matching": "graph ops",
-    "difference": "count graph load lower matching ops passes problems reading resources source spec",
+    "difference": "count graph load lower matching ops passes problems project project_files reading "
+    "resources source spec",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",

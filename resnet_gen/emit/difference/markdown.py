@@ -19,8 +19,11 @@ CELL = 300
 """Characters of a cell, before any is escaped."""
 
 _MARKS = frozenset("\\`*_{}[]#|~<>&@!")
-_LINKED = re.compile(r"(@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-)|\b[0-9a-f]{6}(?=[0-9a-f]))", re.IGNORECASE)
+_MENTIONS = r"@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-)"
+_LINKED = re.compile(rf"({_MENTIONS}|\b[0-9a-f]{{6}}(?=[0-9a-f]))", re.IGNORECASE)
 """What GitHub makes a mention or a link of, where a character of no width does not follow it."""
+_LINKED_CODE = re.compile(f"({_MENTIONS})", re.IGNORECASE)
+"""The same of code: a commit's name is no link there, and somebody may copy it."""
 
 
 def markdown(report: Report) -> str:
@@ -40,14 +43,17 @@ def body(report: Report) -> Iterator[str]:
 
 def escaped(text: str, limit: int = CELL) -> str:
     """Text that is only text: no mark-up, no mention, no link, no HTML, and no end of a table's cell."""
-    plain = shortened(visible(text), limit).replace(" -> ", " → ")
-    apart = _LINKED.sub("\\1\u200b", plain)
-    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in apart)
+    return _plain(shortened(visible(text), limit).replace(" -> ", " → "), _LINKED)
 
 
 def code(text: str) -> str:
     """A name as code, which may have anything in it."""
-    return f"<code>{escaped(text)}</code>"
+    return f"<code>{_plain(shortened(visible(text), CELL), _LINKED_CODE)}</code>"
+
+
+def _plain(text: str, linked: re.Pattern[str]) -> str:
+    apart = linked.sub("\\1\u200b", text)
+    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in apart)
 
 
 def _counts(report: Report) -> Iterator[str]:

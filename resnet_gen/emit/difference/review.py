@@ -15,7 +15,7 @@ from resnet_gen.emit.difference.markdown import body as difference_body
 from resnet_gen.emit.difference.report import Latency, Report, percent
 from resnet_gen.emit.difference.summary import clauses
 from resnet_gen.emit.difference.text import text as difference_text
-from resnet_gen.problems import Problem, several
+from resnet_gen.problems import Problem, several, visible
 
 MOST_FINDINGS = 20
 MOST_NETWORKS = 100
@@ -133,10 +133,10 @@ def _reasons(network: Reviewed) -> list[str]:
 
 def text(review: Review) -> str:
     """The same for a terminal."""
-    parts = [f"{review.headline()} since {review.base}\n"]
+    parts = [visible(f"{review.headline()} since {review.base}") + "\n"]
     for network in review.changed:
         report = review.report(network)
-        parts.append(difference_text(report) if report else f"{network.given}: {what(network)}\n")
+        parts.append(difference_text(report) if report else visible(f"{network.given}: {what(network)}") + "\n")
     return "\n".join([*parts, *(f"{problem}\n" for problem in _problems(review))])
 
 

@@ -17,7 +17,7 @@ FOLLOW = "what follows from it:\n"
 
 def text(report: Report) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
-    parts = [f"{report.title}: {headline(report)}\n"]
+    parts = [visible(f"{report.title}: {headline(report)}") + "\n"]
     if not report.difference.same:
         parts += [_counts(report), *_stages(report), *_details(report)]
     return "\n".join(map(_shown, [*parts, *_notes(report)]))

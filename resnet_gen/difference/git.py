@@ -1,0 +1,178 @@
+"""What git has: asked with commands that run no filter and no hook, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from resnet_gen.problems import Refused, refuse, shortened
+
+TIMEOUT = 60
+FOLDER, LINK, MODULE = "40000", "120000", "160000"
+"""Modes of folders, symbolic links and other repositories."""
+_QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+"""Messages in English, which are told apart below, no question that nobody answers, and nothing in another's place."""
+
+
+@dataclass(frozen=True)
+class Git:
+    """The repository of the working folder, as it is asked on behalf of `asked`, which messages name."""
+
+    asked: str
+    hint: str | None = None
+    """What may help where there is no git."""
+
+    @property
+    def file_hint(self) -> str | None:
+        """What may help where a file has the name of what is asked for."""
+        return self.hint if os.path.isfile(self.asked) else None  # noqa: PTH113 - False for what no file can be called
+
+    @cached_property
+    def prefix(self) -> str:
+        """The working folder, from the repository's root."""
+        return os.fsdecode(self.told("rev-parse", "--show-prefix").removesuffix(b"\n"))
+
+    @cached_property
+    def root(self) -> str:
+        """The repository's folder."""
+        return os.fsdecode(self.told("rev-parse", "--show-toplevel").removesuffix(b"\n"))
+
+    def told(self, *arguments: str, given: bytes = b"") -> bytes:
+        """What git answers; raises `Refused` if it does not."""
+        result = self._run(arguments, given)
+        if result.returncode:
+            raise self._refused(result.stderr.decode(errors="replace"))
+        return result.stdout
+
+    def ask(self, *arguments: str) -> bytes | None:
+        """What git answers, None if there is no such thing."""
+        _ = self.prefix  # a folder without a repository is refused before anything is missed in it
+        result = self._run(arguments)
+        return None if result.returncode else result.stdout
+
+    def _run(self, arguments: tuple[str, ...], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(  # noqa: S603 - a list of words, no shell
+                ["git", *arguments],  # noqa: S607 - whichever git the user has
+                env={**os.environ, **_QUIET},
+                input=given,
+                capture_output=True,
+                timeout=TIMEOUT,
+            )
+        except FileNotFoundError:
+            raise refuse("git is not installed, which reads revisions", self.asked, self.hint) from None
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            raise refuse(f"git cannot be run: {error}", self.asked) from None
+
+    def _refused(self, told: str) -> Refused:
+        """Why git works with no repository here."""
+        if "dubious ownership" in told:
+            hint = "if you trust it: git config --global --add safe.directory, with the repository's path"
+            return refuse("git does not read this repository, which belongs to another user", self.asked, hint)
+        if "not a git repository" in told:
+            hint = self.file_hint or "call it from inside the repository"
+            return refuse("this folder is in no git repository", self.asked, hint)
+        return refuse(
+            f"git: {shortened(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", self.asked
+        )
+
+
+class Entry(NamedTuple):
+    """What a path of a tree means: its mode, and git's name for what it holds."""
+
+    mode: str
+    oid: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, and neither a folder nor a link nor another repository."""
+        return self.mode not in (FOLDER, LINK, MODULE)
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """The files of a revision by the object that git has of its root; `oid` is empty for what is staged.
+
+    Names are read out of the objects, so that any that a file can have is found.
+    """
+
+    git: Git
+    oid: str
+    _folders: dict[str, dict[str, Entry]] = field(default_factory=dict)
+
+    def entry(self, path: str) -> Entry | None:
+        """What stands at a path from the root, through no link; None if nothing does."""
+        if not self.oid:
+            return self._staged.get(path)
+        found = Entry(FOLDER, self.oid)
+        for step in path.split("/"):
+            inner = self._folder(found.oid).get(step) if found.mode == FOLDER else None
+            if inner is None:
+                return None
+            found = inner
+        return found
+
+    def blobs(self, oids: Sequence[str], most: int) -> list[bytes]:
+        """The bytes of files; of one that has more than `most`, as many spaces as make it too large."""
+        sizes = [line.split()[-1] for line in self._batch("--batch-check", oids).splitlines()]
+        if b"missing" in sizes:
+            raise refuse("git lacks what a file holds", self.git.asked, "the clone is partial: fetch the rest")
+        small = [oid for oid, size in zip(oids, sizes, strict=True) if int(size) <= most]
+        found = dict(zip(small, _answers(self._batch("--batch", small), len(small)), strict=True))
+        return [found.get(oid, b" " * (most + 1)) for oid in oids]
+
+    def files(self) -> Iterator[str]:
+        """The paths of all files and links, from the root."""
+        if self.oid:
+            names = self.git.told("ls-tree", "-r", "-z", "--full-tree", "--name-only", self.oid)
+            yield from os.fsdecode(names).split("\0")[:-1]
+        else:
+            yield from (path for path, entry in self._staged.items() if entry.mode != FOLDER)
+
+    def _batch(self, what: str, oids: Sequence[str]) -> bytes:
+        given = "".join(f"{oid}\n" for oid in oids).encode()
+        return self.git.told("cat-file", what, given=given) if oids else b""
+
+    def _folder(self, oid: str) -> dict[str, Entry]:
+        if oid not in self._folders:
+            self._folders[oid] = dict(_entries(self.git.told("cat-file", "tree", oid), len(oid) // 2))
+        return self._folders[oid]
+
+    @cached_property
+    def _staged(self) -> dict[str, Entry]:
+        """What is staged, and the folders that its files are in."""
+        told = os.fsdecode(self.git.told("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
+        found = {}
+        for line in told:
+            words, path = line.split("\t", 1)
+            mode, oid, stage = words.split(" ")
+            if stage != "0":  # of a merge that is not settled
+                continue
+            found[path] = Entry(mode, oid)
+            while "/" in path and (path := path.rpartition("/")[0]) not in found:
+                found[path] = Entry(FOLDER, "")
+        return found
+
+
+def _answers(told: bytes, number: int) -> Iterator[bytes]:
+    """The objects that `cat-file --batch` prints, each behind a line that ends in its size."""
+    at = 0
+    for _ in range(number):
+        start = told.index(b"\n", at) + 1
+        end = start + int(told[at:start].split()[-1])
+        yield told[start:end]
+        at = end + 1
+
+
+def _entries(tree: bytes, width: int) -> Iterator[tuple[str, Entry]]:
+    """The names in a folder, as git's object of it has them: `MODE NAME\\0` and the bytes of an object's name."""
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, name = tree[at:end].split(b" ", 1)
+        at = end + 1 + width
+        yield os.fsdecode(name), Entry(mode.decode(), tree[end + 1 : at].hex())
