@@ -18,6 +18,8 @@ from resnet_gen.write import Transaction
 
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
+SEED_KEY = "resnet_gen.seed"
+"""The same of the seed that weights were drawn from, where they were."""
 
 
 def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
@@ -26,6 +28,7 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
         SPEC_KEY: loaded.canonical(),
         "resnet_gen.spec_sha256": loaded.digest(),
         "resnet_gen.version": __version__,
+        **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
     }
     options = Options(request.opset, request.batch.fixed, metadata, __version__)
     file = OnnxFile(network.graph, network.weights, options)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from resnet_gen.build import SPEC_KEY, build
+from resnet_gen import manifest
+from resnet_gen.build import SEED_KEY, SPEC_KEY, build
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -99,6 +100,16 @@ def carried_input(session: Runner) -> Input | None:
         return Input.model_validate_json(json.dumps(json.loads(session.metadata[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
+
+
+def carried_seed(session: Runner) -> str | None:
+    """The seed of drawn weights that a file tells, or of an engine its manifest; None where neither tells of any."""
+    path = Path(session.where)
+    if path.suffix != ENGINE:
+        return session.metadata.get(SEED_KEY)
+    made = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
+    seed = made["weights"].get("seed") if made else None
+    return None if seed is None else str(seed)
 
 
 def assumed_input(session: Runner) -> Input:

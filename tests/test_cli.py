@@ -441,14 +441,26 @@ def test_a_spec_runs_on_random_input(cli):
     assert (code, err) == (0, "weights are drawn from seed 0: the classes mean nothing\n")
     *classes, last = out.splitlines()
     assert [line.split()[0] for line in classes] == ["class"] * 3
-    assert last.endswith("images/s (median)")
+    assert re.search(r" images/s \(median\), computed in f32 by onnxruntime [\d.]+$", last)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--fold-bn",), ("--precision", "fp16"), ("--precision", "int8", "--calibration", "random", "--qdq", "cpu")],
+)
+def test_a_file_of_drawn_weights_says_that_its_classes_mean_nothing(cli, tmp_path, options):
+    words = "weights are drawn from seed 3: the classes mean nothing\n"
+    cli("build", TINY, "-o", tmp_path, "--seed", "3", *options)
+    assert words in cli("run", tmp_path / "tiny.onnx")[2]
+    cli("build", TINY, "-o", tmp_path / "given", "--weights", CHECKPOINT, *options)
+    assert "mean nothing" not in cli("run", tmp_path / "given" / "tiny.onnx")[2]
 
 
 def test_a_run_as_json(cli):
     code, out, err = cli("run", TINY, "--batch", "3", "--top", "2", "--seed", "7", "--format", "json")
     assert (code, err) == (0, "weights are drawn from seed 7: the classes mean nothing\n")
     found = json.loads(out)
-    assert list(found) == ["input", "shape", "top", "milliseconds", "images_per_second"]
+    assert list(found) == ["input", "shape", "runtime", "top", "milliseconds", "images_per_second"]
     assert (found["input"], found["shape"], len(found["top"])) == ("random", [3, 1, 8, 8], 2)
     assert found["top"][0]["score"] >= found["top"][1]["score"]
     assert found["milliseconds"] >= 0
@@ -459,7 +471,7 @@ def test_a_model_file_gives_what_its_spec_gives(cli, built, picture):
     by_file = cli("run", built / "cifar-resnet20.onnx", "--image", picture, "--format", "json")
     assert by_spec[0] == by_file[0] == 0
     assert scores(by_spec[1]) == scores(by_file[1])
-    assert by_file[2] == ""
+    assert by_file[2] == by_spec[2] == "weights are drawn from seed 0: the classes mean nothing\n"
     assert json.loads(by_file[1])["input"] == str(picture)
 
 

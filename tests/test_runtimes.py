@@ -131,6 +131,8 @@ def test_threads_are_asked_of_onnx_runtime_and_rest_between_turns(tmp_path, monk
     for tuning in (Tuning(threads=3, takes_turns=True), Tuning()):
         open_file("onnxruntime", path, tuning=tuning)
     assert [o.intra_op_num_threads for o in made] == [3, 0]
+    for asked in made:  # float32 stays float32 on Arm too
+        assert asked.get_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16") == "0"
     assert made[0].get_session_config_entry("session.force_spinning_stop") == "1"
     with pytest.raises(RuntimeError):
         made[1].get_session_config_entry("session.force_spinning_stop")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
 """What runs a model."""
+Hint: TypeAlias = Literal["f32", "bf16", "f16"]
+"""A type to compute in, as OpenVINO calls it."""
 _MOST_SEED = 2**63 - 1
 
 
@@ -33,6 +35,7 @@ def run(
     seed: int = 0,
     fold: bool = False,
     runtime: Runtime | None = None,
+    precision_hint: Hint | None = None,
 ) -> dict[str, Array]:
     """Run a network, an ONNX file or an engine on images.
 
@@ -44,6 +47,7 @@ def run(
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
         runtime: What runs it; ONNX Runtime, or TensorRT-RTX for an engine.
+        precision_hint: The type that OpenVINO is asked to compute in; the file's own without it.
 
     Returns:
         The outputs by name, the batch first: `logits` is (N, classes), a stage's map (N, C, H, W).
@@ -60,6 +64,7 @@ def run(
     """
     import numpy as np
 
+    from resnet_gen.engine.base import Tuning
     from resnet_gen.image import read_image
     from resnet_gen.models import Made, assumed_input, carried_input, check_input, check_outputs
 
@@ -68,7 +73,8 @@ def run(
     if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu"):
         raise refuse("images: not numbers of shape (N, C, H, W)")
     check_within("seed", seed, 0, _MOST_SEED)
-    opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x))
+    tuning = Tuning(precision_hint=_hint(precision_hint))
+    opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
         taken = opened.taken or carried_input(session) or assumed_input(session)
@@ -92,6 +98,7 @@ def bench(
     fold: bool = False,
     runtime: Runtime | None = None,
     against_runtime: Runtime | None = None,
+    precision_hint: Hint | None = None,
 ) -> Result:
     """Measure how long a model takes, alone or in turns with another on the same input (docs/bench.md).
 
@@ -108,6 +115,8 @@ def bench(
         fold: Fold the specs' batch norms.
         runtime: What runs the first.
         against_runtime: What runs the second.
+        precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; the file's own
+            without it.
 
     Returns:
         A timing for each model, in seconds a batch, and what the outputs of two differ by.
@@ -133,9 +142,14 @@ def bench(
     if (seconds is None and repeat is None) or (seconds is not None and not 0.001 <= seconds <= 86_400):
         raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
     made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None)
-    runners = [_opened(model, made, runtime, batch or 1, tuning).runner]
-    if against is not None:
-        runners.append(_opened(against, made, against_runtime, batch or 1, tuning).runner)
+    models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
+    hint = _hint(precision_hint)
+    if hint and "openvino" not in [by for _, by in models]:
+        raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
+    runners = []
+    for one, by in models:
+        own = tuning._replace(precision_hint=hint if by == "openvino" else None)
+        runners.append(_opened(one, made, by, batch or 1, own).runner)
     x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
     return measure(runners, x, Effort(seconds, repeat))
 
@@ -212,14 +226,17 @@ def load_target(device: Device) -> Target:
     return target(device)
 
 
-def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tuning: Tuning | None = None) -> Opened:
+def _hint(asked: Hint | None) -> Hint | None:
+    check_one_of("precision_hint", asked, get_args(Hint))
+    return asked
+
+
+def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tuning: Tuning) -> Opened:
     """A model's file opened, or a spec built and opened."""
-    from resnet_gen.engine.base import OWN_CHOICE
     from resnet_gen.engine.runtimes import open_file, suited
     from resnet_gen.models import Opened, is_file, opened_spec, refuse_ignored
 
     check_one_of("runtime", runtime, get_args(Runtime))
-    tuning = tuning or OWN_CHOICE
     if isinstance(model, Loaded):
         return opened_spec(model, made, runtime or suited(""), tuning, (batch,))
     name = name_of(model)

@@ -14,6 +14,7 @@ import numpy as np
 from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
+from resnet_gen.cli.hints import tell_refused_hint
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
 from resnet_gen.models import Made, is_file, opened, refuse_ignored
@@ -65,7 +66,7 @@ def bench_models(
     wanted = _wanted(batch, shapes)
     models = _models(_Model(model, runtime), against, against_runtime)
     made = Made(settings, weights, seed, fold)
-    tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1)
+    tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
     runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
     measured = _shapes(runners, wanted)
     results = _measured(runners, measured, Effort(seconds, repeat), seed or 0)
@@ -91,8 +92,7 @@ def _opened(models: Sequence[_Model], made: Made, tuning: Tuning, batches: Seque
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
         runner = opened(model.name, made, model.runtime, own, batches or (1,)).runner
-        if own.precision_hint and (used := runner.runtime["precision"]) != own.precision_hint:
-            click.echo(f"{model.name}: {model.runtime} computes in {used} on this processor", err=True)
+        tell_refused_hint(runner, own)
         runners.append(runner)
     return runners
 

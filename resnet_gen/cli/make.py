@@ -91,6 +91,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 )
 @options.weights
 @options.runtime()
+@options.precision_hint
 @options.output_format("text", "json")
 def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any) -> None:
     """Run a spec, FILE.onnx or FILE.engine: the top classes, and the time.

@@ -20,11 +20,7 @@ from resnet_gen.cli import options
 @click.option(
     "--shapes", metavar="NAME:NxCxHxW", help="Shape of the input in place of --batch; input:[1,3,224,224] is read too."
 )
-@click.option(
-    "--precision-hint",
-    type=click.Choice(["f32", "bf16", "f16"]),
-    help="Type that OpenVINO is asked to compute in.  [default: its own choice]",
-)
+@options.precision_hint
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a CPU runtime.  [default: its own choice]")
 @click.option(
     "--seconds",

@@ -47,6 +47,8 @@ class _File(_Place):
 FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
 RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
 """As in `engine.runtimes`, which loads too much to be imported for a help page."""
+HINTS = ("f32", "bf16", "f16")
+"""Likewise."""
 CONVENTIONS = ("macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper")
 """As in `conventions`, and what papers count."""
 
@@ -143,6 +145,14 @@ def runtime(option: str = "--backend", name: str = "runtime", of: str = "") -> C
         option, name, type=click.Choice(RUNTIMES), metavar="NAME",
         help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  [default: onnxruntime, tensorrt-rtx for an engine]",
     )  # fmt: skip
+
+
+def precision_hint(function: F) -> F:
+    """`--precision-hint`."""
+    return click.option(
+        "--precision-hint", type=click.Choice(HINTS),
+        help="Type that OpenVINO is asked to compute in.  [default: the file's]",
+    )(function)  # fmt: skip
 
 
 def side(function: F) -> F:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from resnet_gen.engine.base import sides
+from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.image import read_image
 from resnet_gen.models import (
     Made,
     assumed_input,
     carried_input,
+    carried_seed,
     check_input,
     check_outputs,
     drawn_input,
@@ -23,6 +25,7 @@ from resnet_gen.models import (
     opened,
     refuse_ignored,
 )
+from resnet_gen.problems import shortened, visible
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -38,25 +41,34 @@ def run_model(
     weights: Path | None,
     seed: int | None,
     runtime: str | None,
+    precision_hint: str | None,
     form: str,
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
     draws_input = is_file(model) and image is None
     made = Made(settings, weights, None if draws_input else seed)
     refuse_ignored(model, made)
-    session, taken = opened(model, made, runtime, batches=(batch or 1,))
-    if taken and weights is None:
-        click.echo(f"weights are drawn from seed {seed or 0}: the classes mean nothing", err=True)
+    tuning = Tuning(precision_hint=precision_hint, tells_types=True)
+    session, taken = opened(model, made, runtime, tuning, (batch or 1,))
+    tell_refused_hint(session, tuning)
     taken = taken or carried_input(session)
     if taken is None:
         taken = assumed_input(session)
         click.echo(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_input(session, taken, batch)
+    _tell_drawn(carried_seed(session) if is_file(model) else str(seed or 0) if weights is None else None)
     x = _input(image, taken, batch, seed or 0)
     outputs, times = session.timed(x, repeat)
     check_outputs(session, outputs)
-    _report(outputs, _Run(str(image) if image else "random", [batch, *session.shape[1:]], median(times)), top, form)
+    shown = str(image) if image else "random"
+    _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
+
+
+def _tell_drawn(seed: str | None) -> None:
+    """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
+    if seed is not None:
+        click.echo(f"weights are drawn from seed {visible(shortened(seed))}: the classes mean nothing", err=True)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
@@ -66,11 +78,17 @@ def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
 
 
 class _Run(NamedTuple):
-    """What was run: the input and its shape, and the median of the seconds that a batch took."""
+    """What was run: the input and its shape, the median of the seconds that a batch took, and by what it was run."""
 
     input: str
     shape: list[int | None]
     seconds: float
+    runtime: dict[str, str]
+
+    def computed(self) -> str:
+        """In which types, as the runtime tells, and by what."""
+        types = self.runtime.get("precision", "the engine's types")
+        return f"computed in {types} by {self.runtime['library']} {self.runtime['version']}"
 
     def speed(self) -> dict[str, float]:
         """Milliseconds a batch, images a second."""
@@ -88,16 +106,16 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     if form == "json":
         classes = [{"class": i, "score": _finite(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
-        click.echo(
-            json.dumps({"input": run.input, "shape": run.shape, "top": classes, **shown, **run.speed()}, indent=2)
-        )
+        head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
+        click.echo(json.dumps({**head, **shown, **run.speed()}, indent=2))
         return
     for name, values in maps.items():
         click.echo(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
         click.echo(f"class {i:>5}  score {score:9.4f}")
     speed = run.speed()
-    click.echo(f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)")
+    times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
+    click.echo(f"{times}, {run.computed()}")
 
 
 def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:

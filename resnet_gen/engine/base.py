@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -29,13 +30,16 @@ BFLOAT16 = DTYPES["bfloat16"]
 class Tuning(NamedTuple):
     """What one may ask of a runtime: threads, the type it computes in, and rest between the turns of two models.
 
-    `as_written` has ONNX Runtime run the file without rewriting it.
+    Without a hint it computes in the types of the file. `as_written` has ONNX
+    Runtime run the file without rewriting it; `tells_types` has it note, on the
+    first run, which types it computes in.
     """
 
     threads: int | None = None
     precision_hint: str | None = None
     takes_turns: bool = False
     as_written: bool = False
+    tells_types: bool = False
 
 
 OWN_CHOICE = Tuning()
@@ -46,7 +50,9 @@ OWN_CHOICE = Tuning()
 class Runner(ABC):
     """A loaded model: where from, by what it is run, its one input, its outputs, and metadata.
 
-    `runtime` has at least the keys `library` and `version`. `bounds` are the
+    `runtime` has at least the keys `library` and `version`; `precision` says in
+    which types layers are computed, as the runtime itself tells, and is there
+    after the first run at the latest, if it is ever known. `bounds` are the
     smallest and the largest shape where a model takes a range of them.
     """
 
@@ -91,6 +97,11 @@ class Runner(ABC):
             outputs = self.run(x)
             times.append(time.perf_counter() - start)
         return outputs, times
+
+
+def listed(types: Iterable[str]) -> str:
+    """Types, the most frequent first: `u8, f32`."""
+    return ", ".join(kind for kind, _ in Counter(types).most_common())
 
 
 def sides(shape: Sequence[int | None]) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import math
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -21,10 +26,14 @@ _BFLOAT16 = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Session(Runner):
-    """A model in ONNX Runtime; `plain` where NumPy has all its types."""
+    """A model in ONNX Runtime; `plain` where NumPy has all its types.
+
+    `profile` is where the first run's profile goes, which tells the types.
+    """
 
     session: Any
     plain: bool
+    profile: Profile | None = None
 
     def run(self, x: Array) -> dict[str, Array]:
         x = self.fed(x)
@@ -35,7 +44,38 @@ class Session(Runner):
                 found = [_array(v) for v in self.session.run_with_ort_values(None, {self.input: _value(x)})]
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
+        if self.profile and "precision" not in self.runtime:
+            self._tell_types()
         return dict(zip(self.outputs, found, strict=True))
+
+    def _tell_types(self) -> None:
+        """Note the types that layers ran in, and end the profile, which would slow later runs down."""
+        assert self.profile
+        events = json.loads(Path(self.session.end_profiling()).read_text(encoding="utf-8"))
+        self.runtime["precision"] = listed(_types(events)) or "unknown"
+        self.profile.remove()
+
+
+class Profile:
+    """A folder for what ONNX Runtime writes of a run; it goes with this object at the latest."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+def _types(events: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """The type of each layer in a profile, by its first operand, as OpenVINO says it."""
+    for event in events:
+        told = event.get("args", {})
+        if told.get("op_name", "").endswith(_LAYERS) and told.get("input_type_shape"):
+            kind = next(iter(told["input_type_shape"][0]))
+            yield _SHORT.get(kind, kind)
+
+
+_LAYERS = ("Conv", "Gemm", "MatMul", "MatMulInteger", "ConvInteger")
+"""How the names of layers end, those of its own such as FusedConv and QLinearConv among them."""
+_SHORT = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "double": "f64", "uint8": "u8", "int8": "i8"}
 
 
 def _value(x: Array) -> Any:
@@ -59,8 +99,10 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     import onnxruntime
 
     where = shown or str(path)
+    profile = Profile() if tuning.tells_types else None
     try:
-        session = onnxruntime.InferenceSession(str(path), _options(tuning), providers=["CPUExecutionProvider"])
+        options = _options(tuning, profile)
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -76,15 +118,25 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         outputs=tuple(output.name for output in outputs),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
         session=session,
+        profile=profile,
         plain=all(value.type != "tensor(bfloat16)" for value in (*inputs, *outputs)),
     )
 
 
-def _options(tuning: Tuning) -> Any:
+_EXACT = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "0"}
+"""Settings under which float32 is computed in float32, also where that is no default."""
+
+
+def _options(tuning: Tuning, profile: Profile | None = None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
+    for key, value in _EXACT.items():
+        options.add_session_config_entry(key, value)
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile.folder / "run")
     if tuning.as_written:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if tuning.threads:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -41,14 +41,16 @@ def _array(tensor: Any) -> Array:
 def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Compiled:
     """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
 
-    `precision_hint` is f32, bf16 or f16. The processor decides whether it is
-    followed; `runtime["precision"]` says what the compiled model computes in.
+    `precision_hint` is f32, bf16 or f16; without one it is asked for the file's
+    own type. The processor decides whether that is followed;
+    `runtime["precision"]` says what the compiled layers compute in.
     """
     where = shown or str(path)
     openvino = _library()
     try:
-        model = _read(path)
-        compiled = openvino.Core().compile_model(model, "CPU", _properties(tuning))
+        core, model = openvino.Core(), _read(path)
+        tuning = tuning._replace(precision_hint=tuning.precision_hint or _own_type(core, model))
+        compiled = core.compile_model(model, "CPU", _properties(tuning))
     except Exception as error:  # RuntimeError and classes of its own
         raise refuse(f"OpenVINO declines it: {_words(error)}", where) from None
     inputs = compiled.inputs
@@ -84,6 +86,21 @@ def _read(path: Path) -> Any:
     return reader.convert(reader.load(str(path)))
 
 
+def _own_type(core: Any, model: Any) -> str:
+    """The type to ask for, so that a file is computed in its own: OpenVINO itself takes bfloat16 where a CPU has it.
+
+    Float16 only of a CPU that has that: others would take bfloat16 for it.
+    Layers that are bfloat16 in the file, or in eight bits, stay so under f32.
+    """
+    halves = "FP16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    types = {_type(op.output(0)) for op in model.get_ops() if op.get_type_name() not in _CARRYING and op.outputs()}
+    return "f16" if halves and types & {"f16", "f32", "f64"} == {"f16"} else "f32"
+
+
+_CARRYING = ("Constant", "Convert", "Parameter", "Result")
+"""Operations that compute nothing."""
+
+
 def _properties(tuning: Tuning) -> dict[str, Any]:
     wanted = {"INFERENCE_NUM_THREADS": tuning.threads, "INFERENCE_PRECISION_HINT": tuning.precision_hint}
     return {"PERFORMANCE_HINT": "LATENCY"} | {key: value for key, value in wanted.items() if value is not None}
@@ -93,9 +110,22 @@ def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
     return {
         "library": "openvino",
         "version": openvino.__version__.split("-")[0],
-        "precision": compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
+        "precision": _executed(compiled),
         "threads": str(compiled.get_property("INFERENCE_NUM_THREADS")),
     }
+
+
+_LAYERS = ("Convolution", "FullyConnected", "MatMul")
+
+
+def _executed(compiled: Any) -> str:
+    """The types that layers were compiled to; of a network without any, the type that was granted."""
+    told = (op.get_rt_info() for op in compiled.get_runtime_model().get_ops())
+    found = [
+        (str(i["layerType"].astype(str)), str(i["runtimePrecision"].astype(str))) for i in told if "layerType" in i
+    ]
+    layers = [kind for layer, kind in found if layer in _LAYERS]
+    return listed(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 
 def _metadata(model: Any) -> dict[str, str]:

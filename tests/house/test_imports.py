@@ -96,7 +96,7 @@ MAY_IMPORT = {
     "request": "engine.tensorrt ops precision targets",
     "prepare": "checkpoint count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt load manifest precision prepare problems request witness.reading write",
-    "models": "build engine.base engine.runtimes engine.tensorrt load problems request spec weights",
+    "models": "build engine.base engine.runtimes engine.tensorrt load manifest problems request spec weights",
     "comparison": "difference emit.difference precision predict targets",
     "choose": "engine.tensorrt ops precision problems request targets",
     "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",

@@ -13,7 +13,7 @@ import pytest
 
 from resnet_gen import __version__
 from resnet_gen.batches import parse_batch
-from resnet_gen.build import SPEC_KEY, build, onnx_file
+from resnet_gen.build import SEED_KEY, SPEC_KEY, build, onnx_file
 from resnet_gen.cli.builder import build_all
 from resnet_gen.count import count
 from resnet_gen.engine.tensorrt import Profile
@@ -101,6 +101,7 @@ def test_the_model_carries_the_spec_its_hash_and_the_version(tmp_path):
         SPEC_KEY: tiny().canonical(),
         "resnet_gen.spec_sha256": tiny().digest(),
         "resnet_gen.version": __version__,
+        SEED_KEY: "0",
     }
 
 

@@ -1,0 +1,116 @@
+"""A runtime computes what a file says: which types are asked of it, and that it tells in which it computed."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from resnet_gen import bench, emit_onnx, load_spec, run
+from resnet_gen.engine.base import Tuning
+from resnet_gen.engine.runtimes import open_file
+from resnet_gen.problems import Refused
+from tests.onnx_runs import TINY
+
+WAYS = {
+    "fp32": {},
+    "fp32, folded": {"fold": True},
+    "fp32, small": {"batch": 1},
+    "fp16": {"precision": "fp16"},
+    "fp16, typed": {"precision": "fp16", "typed_io": True},
+    "bf16": {"precision": "bf16"},
+    "int8, cpu": {"precision": "int8", "calibration": "random", "placement": "cpu"},
+    "int8, fp16 elsewhere": {"precision": "int8", "calibration": "random", "placement": "tensorrt", "rest": "fp16"},
+    "fp8": {"precision": "fp8", "calibration": "random"},
+}
+"""Ways of writing a network; those whose floats are all float16 may be computed in it."""
+ALL_HALF = {"fp16", "fp16, typed"}
+X = np.random.default_rng(0).standard_normal((1, 1, 8, 8), np.float32)
+
+
+@pytest.fixture
+def openvino():
+    return pytest.importorskip("openvino", reason="openvino is not installed", exc_type=ImportError)
+
+
+def processor(monkeypatch, openvino, capabilities):
+    """OpenVINO says that the CPU has these types; what it is then asked for lands in the list."""
+    asked = []
+    core = openvino.Core
+
+    class Core:
+        def get_property(self, device, name):
+            assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
+            return capabilities
+
+        def compile_model(self, model, device, properties):
+            asked.append(properties["INFERENCE_PRECISION_HINT"])
+            return core().compile_model(model, device, properties)
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    return asked
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("capabilities", [["FP32"], ["BF16", "FP32", "INT8"], ["FP16", "BF16", "FP32"]], ids="+".join)
+def test_openvino_is_asked_for_the_file_s_own_type(way, capabilities, openvino, tmp_path, monkeypatch):
+    asked = processor(monkeypatch, openvino, capabilities)
+    path = emit_onnx(TINY, tmp_path / "a.onnx", **WAYS[way])
+    open_file("openvino", path)
+    assert asked == ["f16" if way in ALL_HALF and "FP16" in capabilities else "f32"]
+    for hint in ("f32", "bf16", "f16"):
+        open_file("openvino", path, tuning=Tuning(precision_hint=hint))
+        assert asked[-1] == hint, "what the user asks for goes before"
+
+
+@pytest.mark.parametrize("name", ["cifar-resnet20", "seresnet18", "regnety_002", "resnet18"])
+def test_float32_is_float32_on_every_processor(name, openvino, tmp_path):
+    loaded = load_spec(name, {"input.size": 32})
+    path = emit_onnx(loaded, tmp_path / "a.onnx")
+    x = np.random.default_rng(1).standard_normal((1, 3, 32, 32), np.float32)
+    wanted, found = (open_file(by, path).run(x)["logits"] for by in ("onnxruntime", "openvino"))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+    assert open_file("openvino", path).runtime["precision"] == "f32"
+
+
+@pytest.mark.parametrize("by", ["onnxruntime", "openvino"])
+def test_a_run_and_a_measurement_tell_in_which_types_layers_ran(by, cli, tmp_path):
+    pytest.importorskip(by, exc_type=ImportError)
+    floats, eight = (emit_onnx(TINY, tmp_path / f"{way[:4]}.onnx", **WAYS[way]) for way in ("fp32", "int8, cpu"))
+    for path, types in ((floats, r"f32"), (eight, r"[ui]8(, [ui]8)?")):
+        code, out, _ = cli("run", path, "--backend", by)
+        assert code == 0
+        assert re.search(rf", computed in {types} by {by} [\d.]+$", out.strip())
+        assert re.fullmatch(
+            types, json.loads(cli("run", path, "--backend", by, "--format", "json")[1])["runtime"]["precision"]
+        )
+        code, out, _ = cli("bench", path, "--backend", by, "--seconds", "0.01")
+        assert code == 0
+        assert re.search(rf"{by} [\d.]+, computed in {types}(,|$)", out.splitlines()[0])
+
+
+def test_noting_the_types_leaves_no_file_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    path = emit_onnx(TINY, tmp_path / "a.onnx")
+    never, once = (open_file("onnxruntime", path, tuning=Tuning(tells_types=True)) for _ in range(2))
+    assert "precision" not in never.runtime
+    once.run(X)
+    assert once.runtime["precision"] == "f32"
+    once.run(X)
+    del never
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_functions_take_a_type_to_ask_for_where_openvino_runs(openvino):
+    a, b = (run(str(TINY), X, runtime="openvino", precision_hint=hint)["logits"] for hint in ("f32", None))
+    np.testing.assert_array_equal(a, b)
+    result = bench(str(TINY), str(TINY), against_runtime="openvino", precision_hint="f32", seconds=None, repeat=1)
+    assert result.difference.largest <= 1e-4 * result.difference.scale
+    for refused in (
+        lambda: run(str(TINY), X, precision_hint="bf16"),
+        lambda: bench(str(TINY), precision_hint="bf16"),
+        lambda: run(str(TINY), X, runtime="openvino", precision_hint="f8"),
+    ):
+        with pytest.raises(Refused, match=r"precision.hint"):
+            refused()
