@@ -66,7 +66,7 @@ def _type(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         words = dict.fromkeys(_type(option) for option in schema["anyOf"] if option.get("type") != "null")
-        return "a part" if any("`" in word for word in words) else " or ".join(words)
+        return "a part" if any("discriminator" in option for option in schema["anyOf"]) else " or ".join(words)
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     plain = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}

@@ -110,8 +110,8 @@ def _withheld(downsample: Downsample, nominal: Sequence[int], kept: Sequence[int
     return list(accumulate((max(1, wanted // got) for wanted, got in steps), mul))
 
 
-def notes(loaded: Loaded) -> list[Problem]:
-    """What a spec's author should know of its stages, though nothing is wrong; raises `Refused` as `plan` does."""
+def stride_notes(loaded: Loaded) -> list[Problem]:
+    """Where one would think that strides change widths, and they do not; raises `Refused` as `plan` does."""
     stages = loaded.spec.stages
     nominal = _strides(loaded, _depths(loaded)).nominal
     supposed, stated = map(stages.downsample.entering, (nominal, stages.strides or nominal))

@@ -299,7 +299,7 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
     """
     if more_parts:
         know_every_part()
-        Spec.model_rebuild(force=True)
+        _rebuild()
     _know(_ALWAYS.union(_words(source.data)))
     try:
         return Spec.model_validate(source.data)
@@ -311,18 +311,25 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
         raise Refused(problems(error.errors(include_url=False), source, Spec)) from None
 
 
+def _rebuild() -> None:
+    """Let `Spec`, and the parts that were built by themselves, hold the parts that there are now."""
+    for part in registry.holders(base.FAMILIES):
+        part.model_rebuild(force=True)
+    Spec.model_rebuild(force=True)
+
+
 @cache
 def know_every_part() -> None:
     """Let `Spec` hold every part there is, installed ones too; until then it knows those that were needed."""
     registry.load_parts()
     outside.run_installed()
-    Spec.model_rebuild(force=True)
+    _rebuild()
 
 
 def forget_files() -> None:
     """Let `Spec` hold no part any longer that a spec's own files define."""
     if outside.forget_files():
-        Spec.model_rebuild(force=True)
+        _rebuild()
 
 
 _FEW = range(2)
@@ -336,7 +343,7 @@ def _know(kinds: set[str]) -> None:
         if next(_made) not in _FEW or not all(map(registry.members, base.FAMILIES)):
             know_every_part()
         else:
-            Spec.model_rebuild(force=True)
+            _rebuild()
 
 
 def _words(data: Any) -> Iterator[str]:

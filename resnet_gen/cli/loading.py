@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from resnet_gen.load import Loaded, load
-from resnet_gen.plan import notes
+from resnet_gen.notes import notes
 
 
 def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:

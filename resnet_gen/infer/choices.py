@@ -9,14 +9,12 @@ from typing import Any
 
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import part
+from resnet_gen.infer.made import activation_part, part
 from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, GroupNorm
 from resnet_gen.parts.base import ActivationPart, AntiAlias, Block, Norm
 from resnet_gen.parts.registry import members
 
 _ANTIALIASES = ("none", "average", "blur")
-_ACTIVATION_SETTINGS = {"leaky_relu": "slope", "elu": "alpha"}
-"""Activations with a setting, and what it is called."""
 _CHAINED = ("conv", "highway")
 """Blocks whose convolutions have biases of their own."""
 _MOST_ACTIVATIONS = 3
@@ -76,10 +74,7 @@ def _norms(flow: Flow) -> list[tuple[Norm, bool, tuple[str, ...]]]:
 def _activations(flow: Flow) -> list[ActivationPart]:
     kinds = {m.kind_name() for m in members(ActivationPart)}
     common = [op for op, _ in flow.of(Activation).most_common() if op.function in kinds]
-    found = []
-    for op in common[:_MOST_ACTIVATIONS]:
-        setting = _ACTIVATION_SETTINGS.get(op.function)
-        found.append(part(ActivationPart, op.function, {setting: op.slope} if setting else {}))
+    found = map(activation_part, common[:_MOST_ACTIVATIONS])
     return [activation for activation in found if activation] or [_part(ActivationPart, "relu")]
 
 

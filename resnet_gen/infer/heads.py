@@ -10,8 +10,8 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import part
-from resnet_gen.ops import Conv, Flatten, Linear, Op, Shape, Softmax
+from resnet_gen.infer.made import activation_part, part
+from resnet_gen.ops import Activation, Conv, Flatten, Linear, Op, Shape, Softmax
 from resnet_gen.parts.base import Head
 
 MOST = 64
@@ -58,10 +58,20 @@ def _mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[_Choice]:
     if not layers or not maps or len(layers) > 17:
         return
     first, chosen = layers[0], {"classes": layers[-1].out, "hidden": [layer.out for layer in layers[:-1]]}
-    if isinstance(first, Conv):
-        yield "mlp", {**chosen, "pool": first.kernel, "conv": True}
-    else:
-        yield "mlp", {**chosen, "pool": maps[0][-1]}
+    pools = [{"pool": first.kernel, "conv": True}] if isinstance(first, Conv) else [{"pool": maps[0][-1]}, _UNPOOLED]
+    for activation, pool in product(_own_activations(ops), pools):
+        yield "mlp", {**chosen, **pool, **activation}
+
+
+_UNPOOLED = {"pool": "none"}
+
+
+def _own_activations(ops: Sequence[Op]) -> Iterator[dict[str, Any]]:
+    """The network's activation, and then the first of the head's own."""
+    yield {}
+    own = next((op for op in ops if isinstance(op, Activation)), None)
+    if own and (found := activation_part(own)):
+        yield {"activation": found.model_dump(mode="json")}
 
 
 def _policy_value(ops: Sequence[Op]) -> Iterator[_Choice]:

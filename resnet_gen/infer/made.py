@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from resnet_gen.parts.base import Part
+from resnet_gen.ops import Activation
+from resnet_gen.parts.base import ActivationPart, Part
 from resnet_gen.parts.registry import members
 
 P = TypeVar("P", bound=Part)
@@ -29,9 +30,20 @@ def _made(family: type[Part], kind: str, settings: str) -> Part | None:
         return None
 
 
+_ACTIVATION_SETTINGS = {"leaky_relu": "slope", "elu": "alpha"}
+"""Activations with a setting, and what it is called."""
+
+
+def activation_part(op: Activation) -> ActivationPart | None:
+    """The part that an operation is; None where the language has none."""
+    setting = _ACTIVATION_SETTINGS.get(op.function)
+    return part(ActivationPart, op.function, {setting: op.slope} if setting else {})
+
+
 def stated(part: Part, *always: str) -> str | dict[str, Any]:
     """A part as a specification writes it: its kind, with the settings that are not its defaults and those `always`."""
-    data = part.model_dump(mode="json")
+    plain = part.model_dump(mode="json")
+    data = {key: stated(value) if isinstance(value, Part) else plain[key] for key, value in part}
     usual = {name: field.default for name, field in type(part).model_fields.items()}
     shown = {key: value for key, value in data.items() if key in always or getattr(part, key) != usual[key]}
     shown.pop("kind", None)

@@ -137,7 +137,8 @@ class _Reader:
             if not settled or not block or block.preactivated != self.choice.preactivated:
                 continue
             for dilation in (look.dilation,) if look.dilation else (look.entering, 2 * look.entering):
-                place = Place(settled.widths[0], look.stride, 0, min(1, len(units)), dilation, look.entering)
+                width, number = settled.widths[0], min(1, len(units))
+                place = Place(width, look.stride, 0, number, dilation, look.entering, withheld=dilation)
                 unit = self._tried(start, Unit(kind, block, look, (), None, dilation, start), place, units, farthest)
                 if unit:
                     return unit

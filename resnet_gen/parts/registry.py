@@ -62,6 +62,19 @@ def members(family: type[Part]) -> tuple[type[Part], ...]:
     return tuple(sorted(found, key=lambda part: part.kind_name()))
 
 
+def holders(families: Iterable[type[Part]]) -> list[type[Part]]:
+    """The parts with a part among their settings whose schema was built: it knows the parts of that time alone."""
+    every = [part for family in families for part in members(family) if part.__pydantic_complete__]
+    return [part for part in every if any(_offers(f.annotation) for f in part.model_fields.values())]
+
+
+def _offers(annotation: Any) -> bool:
+    """Whether an annotation, or one inside it, is of a family."""
+    return any(isinstance(said, OneOf) for said in getattr(annotation, "__metadata__", ())) or any(
+        _offers(inner) for inner in getattr(annotation, "__args__", ())
+    )
+
+
 class OneOf:
     """Annotation that lets a field of a family's type take any of its parts.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from resnet_gen.count import count
 from resnet_gen.load import Loaded, load, shown_as
 from resnet_gen.lower import lower
-from resnet_gen.plan import notes
+from resnet_gen.notes import notes
 from resnet_gen.problems import Problem, Refused, Span, shortened
 from resnet_gen.source import SETTING
 from resnet_gen.verify.rules import RULES, STANDARD

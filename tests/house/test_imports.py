@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "graph": "ops problems",
     "parts.base": "graph ops",
     "parts.registry": "parts.base",
-    "parts": "parts.base graph ops",
+    "parts": "parts.base parts.registry graph ops",
     "outside": "parts.base parts.registry problems",
     "toml_source": "problems source",
     "budgets": "count precision printed",
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "language": "budgets parts.base parts.registry render spec",
     "load": "outside spec source problems resources",
     "plan": "spec load parts.base parts.registry problems source",
+    "notes": "load plan problems",
     "keep": "graph load ops plan problems",
     "lower": "spec keep load outside parts.base plan graph ops problems source",
     "count": "graph ops",
@@ -49,8 +50,8 @@ MAY_IMPORT = {
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
-    "verify": "budgets build comments count graph load lock lower ops plan predict printed problems project reference "
-    "source spec targets",
+    "verify": "budgets build comments count graph load lock lower notes ops plan predict printed problems project "
+    "reference source spec targets",
     "weights": "graph ops problems",
     "reading": "graph ops problems weights",
     "passes": "graph ops problems weights",
@@ -140,7 +141,7 @@ THIRD_PARTY = {
     "onnxruntime": "engine.onnxruntime",
     "pydantic": "budgets cli faults infer lock models outside parts parts.base parts.registry project schema spec "
     "language targets told",
-    "pydantic_core": "budgets faults parts.base parts.registry project spec targets told",
+    "pydantic_core": "budgets faults parts parts.base parts.registry project spec targets told",
     "openvino": "engine.openvino",
     "rich": "cli",
     "pytest": "pytest_plugin",

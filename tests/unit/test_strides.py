@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
-from resnet_gen.plan import notes, plan
+from resnet_gen.notes import notes
+from resnet_gen.plan import plan
 from resnet_gen.resources import shipped_specs
 from resnet_gen.verify import verify
 

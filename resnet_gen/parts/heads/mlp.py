@@ -1,13 +1,17 @@
 """Several linear layers, as in VGG."""
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import AvgPool, Conv, Flatten, GlobalAvgPool, Linear
-from resnet_gen.parts.base import Channels, Head, Using
+from resnet_gen.parts.base import ActivationPart, Channels, Head, Using
 from resnet_gen.parts.heads.scores import scores
+from resnet_gen.parts.registry import OneOf
 
 
 class MlpHead(Head):
@@ -15,21 +19,28 @@ class MlpHead(Head):
 
     kind: Literal["mlp"] = "mlp"
     classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
-    pool: int = Field(
+    pool: Annotated[int, Field(ge=1, le=1024)] | Literal["none"] = Field(
         7,
-        ge=1,
-        le=1024,
-        description="Side of the map that the first layer sees; maps that are a multiple of it are averaged.",
+        description="Side of the map that the first layer sees: 1 averages any map, others maps that are a multiple "
+        "of it; `none` leaves the map as it is.",
     )
     hidden: Annotated[tuple[Channels, ...], Field(strict=False, max_length=16)] = Field(
         (4096, 4096), description="Widths of the hidden layers."
     )
+    activation: Annotated[ActivationPart, OneOf()] | None = Field(
+        None, description="Nonlinearity behind each hidden layer; the network's without it."
+    )
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
-
     conv: bool = Field(
         False,
         description="Write the hidden layers as convolutions over the map, whose results are averaged, as timm does.",
     )
+
+    @model_validator(mode="after")
+    def _window(self) -> MlpHead:
+        if self.conv and self.pool == "none":
+            raise PydanticCustomError("window", "convolutions need a side", {"at": "pool", "hint": "write the map's"})
+        return self
 
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         x = self._convolved(net, x, using) if self.conv else self._layered(net, x, using)
@@ -40,17 +51,25 @@ class MlpHead(Head):
         x = net.add("flatten", Flatten(), self._pooled(net, x))
         for number, width in enumerate(self.hidden, 1):
             x = net.add(f"fc{number}", Linear(width), x)
-            x = using.activation.build(net, f"act{number}", x)
+            x = self._activated(net, number, x, using)
         return x
 
     def _convolved(self, net: Net, x: Value, using: Using) -> Value:
+        assert self.pool != "none", "checked with the spec"
         for number, width in enumerate(self.hidden, 1):
             x = net.add(f"fc{number}", Conv(width, self.pool if number == 1 else 1, bias=True), x)
-            x = using.activation.build(net, f"act{number}", x)
+            x = self._activated(net, number, x, using)
         return net.add("flatten", Flatten(), net.add("pool", GlobalAvgPool(), x))
+
+    def _activated(self, net: Net, number: int, x: Value, using: Using) -> Value:
+        return (self.activation or using.activation).build(net, f"act{number}", x)
 
     def _pooled(self, net: Net, x: Value) -> Value:
         _, h, w = x.shape
+        if self.pool == "none":
+            return x
+        if self.pool == 1:
+            return net.add("pool", GlobalAvgPool(), x)
         if h != w or h % self.pool:
             hint = f"choose an input size that leaves a map of {self.pool}, {2 * self.pool}, ..., or another 'pool'"
             raise net.refusal(f"a map of {h}x{w} cannot be averaged evenly to {self.pool}x{self.pool}", hint)

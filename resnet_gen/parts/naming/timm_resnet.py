@@ -50,7 +50,7 @@ class TimmResNet(Tabled):
         (r"norms\.(\d+)", r"bns.\1"),
         (r"norm(\d+)", r"bn\1"),
     )
-    head: ClassVar[Table] = ((r"pool", "global_pool"),)
+    head: ClassVar[Table] = ((r"pool", "global_pool"), (r"act(\d+)", r"fc\1_act"))
 
     def registered(self, weights: Sequence[str]) -> list[str]:
         """Res2Net's convolutions stand in one list, their norms in another."""

@@ -1,0 +1,111 @@
+"""Heads of several linear layers: what they pool, activate and count, and how files of them are read."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resnet_gen.conventions import CONVENTIONS, figure
+from resnet_gen.count import count
+from resnet_gen.generate.base import Subject, generated
+from resnet_gen.infer.infer import infer
+from resnet_gen.infer.proof import Inferred, live
+from resnet_gen.load import load
+from resnet_gen.lower import at_size, lower
+from resnet_gen.matching import match
+from resnet_gen.notes import notes
+from resnet_gen.ops import Activation, GlobalAvgPool
+from resnet_gen.torch_modules import library
+from tests.standin.compare import same
+from tests.standin.run import executed, network, traced
+
+ALONE = ("claims=[]", "reference=null")
+MLP = "head={kind: mlp, pool: 1, hidden: [256], classes: 7}"
+SMALL = ("cifar-resnet20", *ALONE, "stages.depths=[1,1]", "stages.widths=[8,16]", "stages.shortcut=projection")
+ACTIVATIONS = st.none() | st.sampled_from(["relu", "tanh", "silu", "gelu", "mish", "hard_swish"]).map(
+    lambda kind: {"kind": kind}
+) | st.sampled_from([{"kind": "leaky_relu", "slope": 0.25}, {"kind": "elu", "alpha": 0.5}])  # fmt: skip
+
+
+def spec(*texts):
+    return load(texts[0], (*ALONE, *texts[1:]))
+
+
+@pytest.mark.parametrize(
+    ("convention", "wanted"), [("fvcore", 1_818_686_720), ("thop", 1_823_654_656), ("macs", 1_813_694_208)]
+)
+def test_counters_of_torchvisions_resnet18_with_such_an_fc(convention, wanted):
+    """What they print where `fc` is Linear(512, 256), ReLU, Linear(256, 7)."""
+    loaded = spec("resnet18", MLP)
+    assert figure(lower(loaded), library("torchvision"), CONVENTIONS[convention]).value == wanted
+
+
+@given(size=st.tuples(st.integers(8, 40), st.integers(8, 40)))
+def test_a_head_on_one_value_a_channel_takes_maps_of_any_size(size):
+    loaded = load(*SMALL[:1], (*SMALL[1:], MLP))
+    graph = lower(at_size(loaded, size))
+    assert sum(isinstance(node.op, GlobalAvgPool) for node in graph.nodes) == 1
+    assert count(graph).params == count(lower(loaded)).params
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50d", "regnet_y_400mf", "resnetv2_50", "vgg11"])
+@pytest.mark.parametrize("size", [(193, 193), (256, 128), (40, 72)])
+def test_generated_pytorch_is_the_network_at_other_sizes_too(name, size):
+    loaded = spec(name, MLP)
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    same(traced(network(executed(text)), (3, *size)), lower(at_size(loaded, size)))
+
+
+def test_a_head_may_have_an_activation_of_its_own():
+    graph = lower(spec("resnet18", MLP.replace("classes", "activation: {kind: elu, alpha: 0.5}, classes")))
+    assert [n.op for n in graph.nodes if isinstance(n.op, Activation) and n.stage == "head"] == [Activation("elu", 0.5)]
+    assert Activation("relu") in [n.op for n in graph.nodes if n.stage != "head"]
+
+
+KNOWN_LATER = """
+import resnet_gen.parts.activations.relu
+from resnet_gen.parts.heads.mlp import MlpHead
+print(MlpHead.model_validate({"kind": "mlp", "activation": "relu"}).activation.kind)
+from resnet_gen.load import load
+print(load("resnet18", ["head={kind: mlp, pool: 1, activation: mish}"]).spec.head.activation.kind)
+"""
+
+
+def test_a_head_that_was_made_before_its_activation_was_imported_may_have_it():
+    done = subprocess.run([sys.executable, "-c", KNOWN_LATER], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("relu\nmish\n", "")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    size=st.tuples(st.sampled_from([8, 16, 24]), st.sampled_from([8, 16, 24])),
+    pool=st.sampled_from([1, 2, 4, "none"]),
+    hidden=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    activation=ACTIVATIONS,
+    softmax=st.booleans(),
+)
+def test_heads_are_recovered_from_a_file(size, pool, hidden, activation, softmax):
+    if size[0] != size[1] and pool in (2, 4):
+        pool = 1
+    if pool in (2, 4) and size[0] // 2 % pool:
+        pool = "none"
+    own = f", activation: {activation}".replace("'", "") if activation else ""
+    head = f"head={{kind: mlp, pool: {pool}, hidden: {hidden}, softmax: {str(softmax).lower()}, classes: 3{own}}}"
+    graph = live(lower(load(SMALL[0], (*SMALL[1:], head, f"input.size={list(size)}"))))
+    found = infer(graph, "found")
+    assert isinstance(found, Inferred), found
+    assert match(live(found.graph), graph).same
+
+
+def test_a_convolution_behind_an_inherited_activation_is_told(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nextends: regnetz_040\nhead: {features: 100}")
+    (note,) = notes(load(str(path)))
+    assert str(note).startswith(f"{path}:3:18: note: head.features: its convolution reads the activated map: ")
+    assert "stands at specs/regnet/regnetz_040.yaml:14:20" in note.message
+    for said in ("{features: 100, activation: true}", "{features: 100, activation: false}", "{classes: 9}"):
+        path.write_text(f"name: mine\nextends: regnetz_040\nhead: {said}")
+        assert notes(load(str(path))) == []
+    assert notes(load(str(path), ["head.features=7"])) != []
