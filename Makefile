@@ -16,8 +16,8 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)  ## the main job on ResNet-50: verify, ONNX, TensorRT-RTX engine, run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(INSTALLED)  ## all tests that need no GPU and no torch
-	$(BIN)/python -m pytest -n 2
+test: $(INSTALLED)  ## all tests that need no GPU and no torch; one file goes to one process, for what it keeps
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
@@ -33,7 +33,7 @@ test-torch: $(BENCH)/.installed  ## the tests that need torch
 	$(BENCH)/bin/python -m pytest -m torch tests/test_torch.py
 
 long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs; all that is generated for every spec
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 2 -m long --hypothesis-profile all
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

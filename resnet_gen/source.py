@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 from yaml.reader import ReaderError
+from yaml.scanner import ScannerError
 
+from resnet_gen.nesting import first_too_deep
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened
 
 Loc: TypeAlias = tuple[str | int, ...]
@@ -23,6 +25,7 @@ Loc: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep, which no spec is"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SETTING = "--set"
 """Name of the document that one `--set` is."""
@@ -117,15 +120,22 @@ def read_text(document: Document, begin: str = BEGIN) -> Source:
 
 def _read(document: Document, text: str) -> Source:
     """Read `text`, whose positions are positions in `document`."""
+    reader = _Reader(document, yaml.parse(text, Loader=LOADER))
     try:
-        return _Reader(document, yaml.parse(text, Loader=LOADER)).read()
+        return reader.read()
     except UnicodeEncodeError as error:
         raise refuse("not text that UTF-8 can hold", document.span_at(error.start)) from None
     except ReaderError as error:
         where = document.span_at(max(0, document.text.find(chr(error.character))))
         raise refuse(f"not YAML: {error.reason}", where) from None
     except yaml.YAMLError as error:
-        raise Refused(_syntax_problem(error, document)) from None
+        raise Refused(_too_deep_ahead(reader, document, text) or _syntax_problem(error, document)) from None
+
+
+def _too_deep_ahead(reader: _Reader, document: Document, text: str) -> Problem | None:
+    """That brackets nest too deep in what the parser has looked at, but not handed out yet."""
+    place = first_too_deep(text, reader.handed, MAX_DEPTH + 1 - reader.depth)
+    return None if place is None else Problem(_TOO_DEEP, document.span_at(place))
 
 
 def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
@@ -138,23 +148,37 @@ def _syntax_problem(error: yaml.YAMLError, document: Document) -> Problem:
         mark = opening  # where it was opened; the parser noticed only lines later
     last = document.span_at(max(0, len(document.text.rstrip()) - 1))  # a parser may stop past the end
     span = min(Span(document, mark.line, mark.column, mark.column + 1), last, key=lambda s: (s.line, s.column))
-    return Problem(f"not YAML: {words}", span, _syntax_hint(words, document.line(span.line)[span.column :]))
+    hint = _syntax_hint(document.line(span.line), span.column) if isinstance(error, ScannerError) else None
+    return Problem(f"not YAML: {words}", span, hint)
 
 
-def _syntax_hint(words: str, rest: str) -> str | None:
-    if "cannot start any token" in words:
-        return "indent with spaces, not tabs" if rest.startswith("\t") else "put the text in quotes"
-    if "mapping values are not allowed" in words:
-        return "put a text that holds ': ' in quotes"
-    return None
+def _syntax_hint(line: str, column: int) -> str | None:
+    """What helps, by what stands where reading stopped: parsers word it differently."""
+    before, found = line[:column].strip(), line[column : column + 1]
+    if found == "\t":
+        return "indent with spaces, not tabs"
+    if found and found in "@`%":
+        return "put the text in quotes"
+    return "put a text that holds ': ' in quotes" if found == ":" and before else None
 
 
 class _Reader:
     """Folds the parser's events into data and marks, without recursion in the parser."""
 
     def __init__(self, document: Document, events: Iterator[Any]) -> None:
-        self.document, self.events = document, events
+        self.document = document
+        self.events = self._counted(events)
         self.marks: dict[Loc, Mark] = {}
+        self.depth = 0
+        """How many collections are open."""
+        self.handed = 0
+        """Where in the text the events end that the parser has handed out."""
+
+    def _counted(self, events: Iterator[Any]) -> Iterator[Any]:
+        for event in events:
+            self.handed = event.end_mark.index
+            self.depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            yield event
 
     def read(self) -> Source:
         next(self.events)  # the stream's start
@@ -185,7 +209,7 @@ class _Reader:
             tag = shortened(event.tag.replace("tag:yaml.org,2002:", "!!"))
             raise refuse(f"the tag '{tag}' is not allowed", self._span(event))
         if len(loc) > MAX_DEPTH:
-            raise refuse(f"nested more than {MAX_DEPTH} deep, which no spec is", self._span(event))
+            raise refuse(_TOO_DEEP, self._span(event))
         if len(self.marks) >= MAX_VALUES:
             raise refuse(f"more than {MAX_VALUES:,} values, which no spec has", self._span(event))
 

@@ -3,8 +3,11 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from resnet_gen.cli import main
+
+settings.register_profile("all", max_examples=4 * settings.get_profile("default").max_examples)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,8 +35,9 @@ from tests.onnx_runs import TINY
 RTX = BACKENDS["tensorrt-rtx"]
 TARGETS = (75, 86, 89, 120)
 DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-LENGTHY = {("resnet101", "int8"), ("resnet101", "fp8"), ("resnet152", "fp8")}
-"""Builds that take 12 to 19 s each, and have no layer of another kind than ResNet-50's and ResNet-152's."""
+SHALLOW = "stages.depths=[1, 1, 1, 1]"
+QUICK = {*(("resnet18", precision) for precision in PRECISIONS), ("resnet50", "fp32"), ("resnet50", "fp16")}
+"""Builds of both kinds of block and every precision; `make test-all` adds the others, of up to 19 s each."""
 BYTES = {"fp32": 4, "fp16": 2}
 SIZES = {"fp32": (3.9, 4.6), "fp16": (1.9, 2.3), "bf16": (1.9, 2.3), "int8": (1.0, 2.3), "fp8": (1.0, 2.3)}
 """Bytes of engine for each parameter; TensorRT stores some layers of an engine in eight bits, others wider."""
@@ -94,7 +95,7 @@ def allowed(precision):
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
-        pytest.param(name, precision, marks=pytest.mark.long if (name, precision) in LENGTHY else ())
+        pytest.param(name, precision, marks=() if (name, precision) in QUICK else pytest.mark.long)
         for name in DEPTHS
         for precision in PRECISIONS
     ],
@@ -142,18 +143,18 @@ def test_tensorrt_itself_declines_the_pairs_that_we_refuse(rtx, tmp_path, precis
 
 @pytest.mark.parametrize(("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if n in allowed(p)])
 def test_each_generation_builds_alone(rtx, tmp_path, target, precision):
-    *_, manifest = build(small("resnet18"), typed(precision, (target,)), tmp_path)
+    *_, manifest = build(small("resnet18", SHALLOW), typed(precision, (target,)), tmp_path)
     engine = json.loads(manifest.read_text())["engine"]
     assert engine["file"] == f"resnet18.{precision}.sm{target}.engine"
     assert engine["compute_capabilities"] == [f"{target // 10}.{target % 10}"]
 
 
 KINDS = {
-    "resnext50_32x4d": ("input.size=64",),
-    "seresnet50": ("input.size=64",),
+    "resnext50_32x4d": ("input.size=64", SHALLOW),
+    "seresnet50": ("input.size=64", SHALLOW),
     "preact110": ("stages.depths=[2, 2, 2]",),
     "highway-b": (),
-    "res2net50_26w_4s": ("input.size=64",),
+    "res2net50_26w_4s": ("input.size=64", SHALLOW),
     "vgg11_bn": ("input.size=64", "head={kind: mlp, pool: 2, hidden: [24], classes: 5}"),
 }
 
@@ -169,7 +170,7 @@ def test_networks_of_every_kind_build_in_eight_bits(rtx, tmp_path, name, precisi
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_the_parsed_network_is_the_graph_in_every_type(rtx, tmp_path, name, precision, dtype):
     """Q/DQ too: as many as the graph has, and TensorRT's convolutions read what comes out of DQ."""
-    graph = written(small(name), typed(precision, (120,)), tmp_path / "net.onnx")
+    graph = written(small(name, SHALLOW), typed(precision, (120,)), tmp_path / "net.onnx")
     assert parsed(rtx, tmp_path / "net.onnx") == layers(graph)
     assert {layer.dtype for layer in layers(graph)} == {dtype}
     log = rtx.Logger(rtx.Logger.ERROR)
@@ -185,7 +186,7 @@ def test_the_parsed_network_is_the_graph_in_every_type(rtx, tmp_path, name, prec
 
 def test_engines_for_other_generations_and_precisions_are_others(rtx, tmp_path):
     asked = [((86,), "fp32"), ((89,), "fp32"), ((86, 89), "fp32"), ((86,), "fp16")]
-    data = [engine(small("resnet18"), tmp_path / str(i), *request)[0] for i, request in enumerate(asked)]
+    data = [engine(small("resnet18", SHALLOW), tmp_path / str(i), *request)[0] for i, request in enumerate(asked)]
     assert len(set(data)) == len(asked)
 
 
@@ -239,7 +240,16 @@ def test_an_engine_on_disk_is_whole_and_a_damaged_one_is_known(rtx, tmp_path):
 
 @pytest.mark.parametrize("fold", [False, True], ids=["kept", "folded"])
 @pytest.mark.parametrize("precision", BYTES)
-@pytest.mark.parametrize("name", [*DEPTHS, "cifar-resnet20", "highway-b", "preact164"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *DEPTHS[:3],
+        *(pytest.param(n, marks=pytest.mark.long) for n in DEPTHS[3:]),
+        "cifar-resnet20",
+        "highway-b",
+        "preact164",
+    ],
+)
 def test_the_parsed_network_has_our_layers_names_shapes_and_types(rtx, tmp_path, name, precision, fold):
     graph = written(small(name), Request(precision=precision, fold=fold), tmp_path / "net.onnx")
     found = parsed(rtx, tmp_path / "net.onnx")

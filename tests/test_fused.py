@@ -14,13 +14,23 @@ from resnet_gen.precision import Calibration, Quantizing
 from resnet_gen.request import Batch, Request
 
 SMALL = ("input.size=64",)
-NETWORKS = {"resnet18": (20, 8), "resnet50": (53, 16), "wide_resnet50_2": (53, 16), "resnext50_32x4d": (53, 16)}
-"""Convolutions and residual sums of each."""
+SHALLOW = (*SMALL, "stages.depths=[1, 1, 1, 1]")
+NETWORKS = [
+    ("resnet18", SMALL, 20, 8),
+    ("resnet50", SHALLOW, 17, 4),
+    ("wide_resnet50_2", SHALLOW, 17, 4),
+    ("resnext50_32x4d", SHALLOW, 17, 4),
+    *(
+        pytest.param(n, SMALL, 53, 16, marks=pytest.mark.long)
+        for n in ("resnet50", "wide_resnet50_2", "resnext50_32x4d")
+    ),
+]
+"""Networks, and how many convolutions and residual sums each has."""
 
 
-def emitted(folder, name, placement="cpu"):
+def emitted(folder, name, settings=SMALL, placement="cpu"):
     how = Quantizing("int8", placement, "float32", Calibration("random", 1))
-    build(load(name, SMALL), Request(precision="int8", batch=Batch(1), quantizing=how), folder)
+    build(load(name, settings), Request(precision="int8", batch=Batch(1), quantizing=how), folder)
     return folder / f"{name}.onnx"
 
 
@@ -33,10 +43,9 @@ def rewritten(model, folder):
     return Counter(node.op_type for node in onnx.load(folder / "rewritten.onnx").graph.node)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_onnx_runtime_runs_everything_in_integers(name, tmp_path):
-    convs, sums = NETWORKS[name]
-    found = rewritten(emitted(tmp_path, name), tmp_path)
+@pytest.mark.parametrize(("name", "settings", "convs", "sums"), NETWORKS)
+def test_onnx_runtime_runs_everything_in_integers(name, settings, convs, sums, tmp_path):
+    found = rewritten(emitted(tmp_path, name, settings), tmp_path)
     assert found["QLinearConv"] == convs
     assert found["QLinearAdd"] == sums
     assert found["QLinearGlobalAveragePool"] == found["QGemm"] == 1
@@ -46,18 +55,18 @@ def test_onnx_runtime_runs_everything_in_integers(name, tmp_path):
 
 def test_onnx_runtime_would_compute_tensorrt_s_placement_in_float(tmp_path):
     """Which is why there are two."""
-    found = rewritten(emitted(tmp_path, "resnet18", "tensorrt"), tmp_path)
+    found = rewritten(emitted(tmp_path, "resnet18", placement="tensorrt"), tmp_path)
     assert not found["QLinearConv"]
     assert found["Conv"] + found["FusedConv"] == 20
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_openvino_runs_every_convolution_in_integers(name, tmp_path):
+@pytest.mark.parametrize(("name", "settings", "count", "_"), NETWORKS)
+def test_openvino_runs_every_convolution_in_integers(name, settings, count, _, tmp_path):
     openvino = pytest.importorskip("openvino", reason="openvino is not installed")
-    model = emitted(tmp_path, name)
+    model = emitted(tmp_path, name, settings)
     compiled = openvino.Core().compile_model(str(model), "CPU")
     convs = [op for op in compiled.get_runtime_model().get_ops() if _info(op, "layerType") == "Convolution"]
-    assert len(convs) == NETWORKS[name][0]
+    assert len(convs) == count
     assert {_info(op, "runtimePrecision") for op in convs} <= {"u8", "i8"}
     sums = [op for op in compiled.get_runtime_model().get_ops() if _info(op, "layerType") == "Eltwise"]
     assert not sums  # each is fused into the convolution before it
@@ -72,7 +81,7 @@ def _info(op, key):
 def test_openvino_computes_what_onnx_runtime_does_with_attention(name, tmp_path):
     """Weights have seven bits, so that no CPU's sums saturate."""
     pytest.importorskip("openvino", reason="openvino is not installed")
-    loaded = load(name, ("input.size=64", "head.classes=10"))
+    loaded = load(name, (*SHALLOW, "head.classes=10"))
     how = Quantizing("int8", "cpu", "float32", Calibration("random", 4), reduce_range=True)
     build(loaded, Request(precision="int8", batch=Batch(2), quantizing=how), tmp_path / "eight")
     build(loaded, Request(fold=True, batch=Batch(2)), tmp_path / "float")

@@ -17,7 +17,7 @@ from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
 from tests.onnx_runs import outputs as onnx_outputs
 from tests.reference import weights_rule
-from tests.varied import OTHERS, VARIED
+from tests.varied import EVERY, VARIED
 
 
 def source(name, *settings):
@@ -25,7 +25,7 @@ def source(name, *settings):
     return text
 
 
-@pytest.mark.parametrize("name", [*VARIED, *OTHERS])
+@pytest.mark.parametrize("name", EVERY)
 def test_every_network_is_one_file_that_compiles(name):
     text = source(name)
     tree = ast.parse(text)

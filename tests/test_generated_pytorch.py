@@ -13,19 +13,11 @@ from resnet_gen.load import load
 from resnet_gen.lower import at_numbers, lower
 from resnet_gen.plan import plan
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
 from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network, same, with_outputs
 from tests.standin.run import executed, network, traced
 from tests.standin.tensor import InPlaceError
-from tests.varied import OTHERS, VARIED
-
-LARGEST = (
-    "cifar-resnet1202", "preact1001", "resnest269e", "resnest200e", "resnetrs420", "resnetrs350", "resnetrs270",
-    "resnetrs200", "seresnet200d", "resnetv2_200", "resnetv2_152", "seresnet152",
-)  # fmt: skip
-"""The specifications that take longest; others of their families stand for them."""
-EVERY = [pytest.param(name, marks=pytest.mark.long) if name in LARGEST else name for name in shipped_specs()]
+from tests.varied import EVERY
 
 
 def source(loaded):
@@ -54,7 +46,7 @@ def test_it_is_the_network_of_the_specification_with_its_names_and_shapes(name, 
     is_the_network(text, loaded)
 
 
-@pytest.mark.parametrize("name", [*VARIED, *OTHERS])
+@pytest.mark.parametrize("name", EVERY)
 def test_it_is_the_network_for_other_numbers_too_and_gives_its_stages_maps(name):
     loaded = load(name)
     other(executed(source(loaded)), loaded)

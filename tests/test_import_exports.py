@@ -11,7 +11,7 @@ from resnet_gen.matching import match
 from resnet_gen.passes.fold import folded
 from resnet_gen.reading import read
 from tests.fixtures.make_exports import OUTSIDE
-from tests.reading.test_exports import FAMILY, folder, specs
+from tests.reading.test_exports import EVERY, folder, specs
 
 _ = folder
 
@@ -20,7 +20,7 @@ BIASED = ("torchvision/vgg16_bn",)
 FOLDS_NOTHING = ("legacy-kept", "dynamo-raw")
 
 
-@pytest.mark.parametrize("export", FAMILY, ids=lambda e: e.file)
+@pytest.mark.parametrize("export", EVERY)
 def test_an_export_is_recovered_as_the_shipped_spec(export, folder):
     name = specs()[export.network]
     found = infer(read(folder / export.file).graph, "found")

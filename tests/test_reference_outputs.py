@@ -37,7 +37,7 @@ DOZEN = [
     "timm/resnetrs50",
     "timm/resnetv2_50x1_bit",
     "timm/skresnet18",
-    pytest.param("timm/vgg11_bn", marks=pytest.mark.slow),
+    pytest.param("timm/vgg11_bn", marks=pytest.mark.long),
 ]
 """Each family of parts at least once."""
 

@@ -1,4 +1,4 @@
-"""The networks that tests of generated code take, and those that `make long` adds."""
+"""The networks that tests of every network take, and those that `make test-all` adds."""
 
 import pytest
 
@@ -49,6 +49,13 @@ VARIED = (
     "wide_resnet50_2",
     "resnet10t",
 )
-"""Networks that between them use everything that a generated file can hold."""
-OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in shipped_specs() if name not in VARIED]
-"""All other networks, which tests of every one take too, but with `make long`."""
+"""Networks that between them use every part that is shipped, and everything that a generated file can hold."""
+
+
+def marked(name: str, *others: object) -> object:
+    """The case of a test that begins with a network's name: for `make test-all` unless it is one of the varied."""
+    return pytest.param(name, *others, marks=() if name in VARIED else pytest.mark.long)
+
+
+EVERY = [marked(name) for name in shipped_specs()]
+"""Every shipped network."""

@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "problems": "",
     "printed": "",
     "resources": "",
-    "source": "problems",
+    "nesting": "",
+    "source": "nesting problems",
     "ops": "",
     "graph": "ops problems",
     "parts.base": "graph ops",
@@ -148,7 +149,7 @@ THIRD_PARTY = {
     "safetensors": "weights",
     "tomli": "toml_source",
     "typing_extensions": "api parts.base",
-    "yaml": "comments source",
+    "yaml": "nesting comments source",
 }
 """Which rooms may import each library."""
 

@@ -2,14 +2,17 @@
 
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from resnet_gen.load import load
+from resnet_gen.lower import lower
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.resources import shipped_specs
+from tests.varied import VARIED
 
 load_parts()
 PARTS = [part for family in FAMILIES for part in members(family)]
@@ -65,10 +68,11 @@ def test_a_part_lives_in_a_file_of_its_own_in_the_folder_of_its_family(part):
     assert folder == family.folder
 
 
-def used():
+@cache
+def used(names):
     """The parts that shipped specs are made of."""
     found = set()
-    for name in shipped_specs():
+    for name in names:
         spec = load(name).spec
         parts = (spec.stem, spec.norm, spec.activation, spec.antialias, spec.head, spec.naming)
         stages = spec.stages
@@ -79,8 +83,19 @@ def used():
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
 def test_every_part_is_used_by_a_shipped_spec_or_a_test(part):
-    if part in used():
+    if part in used(VARIED):
         return
     word = re.compile(rf"\b{part.kind_name()}\b")
     here = Path(__file__)
     assert any(word.search(p.read_text(encoding="utf-8")) for p in TESTS.rglob("test_*.py") if p != here)
+
+
+@pytest.mark.long
+def test_the_varied_networks_use_every_part_and_operation_that_shipped_ones_do():
+    every = tuple(shipped_specs())
+    assert used(VARIED) == used(every)
+    assert operations(VARIED) == operations(every)
+
+
+def operations(names):
+    return {type(node.op) for name in names for node in lower(load(name)).nodes}

@@ -19,11 +19,11 @@ from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, MaxPool, Mu
 from resnet_gen.passes.rewire import rewired
 from resnet_gen.problems import Refused
 from tests.properties.strategies import fitting
-from tests.properties.test_specs import build
+from tests.properties.test_specs import build, examples
 
 EXAMPLES = settings(
     phases=[Phase.explicit, Phase.generate],
-    max_examples=80,
+    max_examples=examples(40).max_examples,
     derandomize=True,
     deadline=None,
     database=None,

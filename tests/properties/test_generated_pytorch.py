@@ -1,6 +1,6 @@
 """Generated PyTorch of the whole language, under every naming scheme, computes the graph of its specification.
 
-A few in every run of the tests; 2,000 in the long suite, `make long`.
+A few in every run of the tests; 2,000 in `make test-all`.
 """
 
 import ast
@@ -17,7 +17,7 @@ from tests.properties.strategies import varied
 from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network
 
-FEW = settings(max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=2000)
 
 

@@ -18,12 +18,14 @@ from resnet_gen.source import overlay, read_text, setting
 from resnet_gen.spec import check
 from tests.properties.strategies import fitting, of, settings_of, specs
 
+USUAL = settings.get_profile("default").max_examples
 PARTS = [part for family in base.FAMILIES for part in members(family)]
 
 
 def examples(number):
-    """The same examples on every run, and as long as each takes."""
-    return settings(max_examples=number, derandomize=True, deadline=None, database=None)
+    """The same examples on every run, and as long as each takes; `make test-all` takes more (tests/conftest.py)."""
+    more = settings.default.max_examples // USUAL
+    return settings(max_examples=more * number, derandomize=True, deadline=None, database=None)
 
 
 def loaded(data):
@@ -60,7 +62,7 @@ def test_every_setting_of_every_part_can_be_drawn(part):
     assert {"kind", *settings_of(part)} == set(part.model_fields)
 
 
-@examples(150)
+@examples(75)
 @given(specs())
 def test_a_spec_lowers_to_a_sound_graph_or_is_refused(data):
     spec = loaded(data)
@@ -79,7 +81,7 @@ def sound(graph):
     assert all(made[value.name] == value for value in graph.outputs)
 
 
-@examples(80)
+@examples(40)
 @given(fitting())
 def test_what_fits_together_lowers_and_its_stages_add_up(data):
     graph = build(data)
@@ -88,13 +90,13 @@ def test_what_fits_together_lowers_and_its_stages_add_up(data):
     assert {name: sum(p[name] for p in parts) for name in whole} == whole
 
 
-@examples(80)
+@examples(40)
 @given(fitting(simple=False))
 def test_any_parts_that_fit_together_lower_to_a_sound_graph(data):
     sound(build(data))
 
 
-@examples(80)
+@examples(40)
 @given(fitting(), st.data())
 def test_one_more_block_adds_exactly_its_own_counts(data, draw):
     depths = data["stages"]["depths"]
@@ -108,7 +110,7 @@ def test_one_more_block_adds_exactly_its_own_counts(data, draw):
     assert len(after.nodes) == len(before.nodes) + len(block)
 
 
-@examples(80)
+@examples(40)
 @given(fitting())
 def test_an_image_of_twice_the_side_takes_four_times_the_convolutions_and_the_same_weights(data):
     double = {**data, "input": {**data["input"], "size": 2 * data["input"]["size"]}}

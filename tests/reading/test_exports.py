@@ -19,8 +19,19 @@ from resnet_gen.reading import NotExplained, Opaque, read
 from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.seeded import Seeded
 from tests.fixtures.make_exports import ARCHIVE, OUTSIDE, exports
+from tests.varied import VARIED
 
 FAMILY = [export for export in exports() if export.network.partition("/")[2] not in OUTSIDE]
+PLAIN = ("legacy", "dynamo")
+
+
+def chosen(export):
+    """An export as a case; what another stands for is left to `make test-all`."""
+    stands = export.network.partition("/")[2] in VARIED or export.exporter not in PLAIN
+    return pytest.param(export, id=export.file, marks=() if stands else pytest.mark.long)
+
+
+EVERY = [chosen(export) for export in FAMILY]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +69,7 @@ def test_the_archive_holds_every_export_and_is_small(folder):
     assert ARCHIVE.stat().st_size < 1 << 20
 
 
-@pytest.mark.parametrize("export", FAMILY, ids=lambda e: e.file)
+@pytest.mark.parametrize("export", EVERY)
 def test_an_export_is_the_spec_of_the_same_reference(export, folder):
     kept, folded = wanted(export.network)
     found = read(folder / export.file)
@@ -73,7 +84,7 @@ def test_an_export_is_the_spec_of_the_same_reference(export, folder):
         assert found.batch_norm == "folded"
 
 
-@pytest.mark.parametrize("export", FAMILY, ids=lambda e: e.file)
+@pytest.mark.parametrize("export", EVERY)
 def test_layers_of_an_export_are_called_as_in_the_checkpoint(export, folder):
     """Whichever names the exporter gives its nodes and weights."""
     kept, folded = wanted(export.network)

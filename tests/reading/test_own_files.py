@@ -17,9 +17,10 @@ from resnet_gen.request import Request
 from resnet_gen.resources import shipped_specs
 from tests.onnx_runs import TINY, TOLERANCE
 from tests.reading.models import SHALLOW, file, network, same_outputs, structure, tensors
+from tests.varied import marked
 
 OPSETS = range(13, 27)
-SHIPPED = [(name, bool(place % 2), OPSETS[place % len(OPSETS)]) for place, name in enumerate(shipped_specs())]
+SHIPPED = [marked(name, bool(place % 2), OPSETS[place % len(OPSETS)]) for place, name in enumerate(shipped_specs())]
 """Every shipped network, with norms kept or folded and at every opset, in turns."""
 
 

@@ -1,5 +1,6 @@
 """The reference page of the language is what the models say."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,14 @@ def test_the_committed_page_is_what_the_models_say():
     assert (ROOT / "docs" / "language.md").read_text(encoding="utf-8") == language_page()
 
 
+@cache
+def written():
+    return language_page()
+
+
 @pytest.mark.parametrize("model", [Spec, Input, Stages, Claim, Deviation])
 def test_every_key_stands_in_the_page_with_its_meaning(model):
-    page = language_page()
+    page = written()
     for name, field in model.model_fields.items():
         assert field.description
         assert f"| `{name}` |" in page
@@ -29,7 +35,7 @@ def test_every_key_stands_in_the_page_with_its_meaning(model):
 
 @pytest.mark.parametrize("part", [part for family in FAMILIES for part in members(family)])
 def test_every_part_stands_in_the_page_with_its_keys(part):
-    page = language_page()
+    page = written()
     assert f"#### `{part.kind_name()}`\n\n{part.__doc__.splitlines()[0]}" in page
     for name, field in part.model_fields.items():
         assert name == "kind" or f"| `{name}` |" in page

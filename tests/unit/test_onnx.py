@@ -23,12 +23,12 @@ from resnet_gen.passes.precision import set_precision
 from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, Range, place, quantize
 from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import Seeded
 from resnet_gen.weights.stream import element
 from tests.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
 from tests.unit.test_ops import CONCRETE
+from tests.varied import EVERY
 
 OPSETS = range(OLDEST_OPSET, NEWEST_OPSET + 1)
 NEWEST_RUN = 21
@@ -259,7 +259,7 @@ def inferred(graph, batch):
 
 
 @pytest.mark.parametrize("batch", [None, 2])
-@pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
+@pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
 def test_onnx_infers_the_shapes_and_types_that_we_state(name, batch):
     graph = GRAPHS.get(name) or standardized(name)
     found = inferred(graph, batch)
@@ -278,7 +278,7 @@ def needs_constants(node):
     return isinstance(node.op, WITH_CONSTANTS) or own or getattr(node.op, "stored", None)
 
 
-@pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
+@pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
 def test_initializers_are_the_state_in_order_and_a_few_constants(name):
     graph = GRAPHS.get(name) or standardized(name)
     initializers = OnnxFile(graph, Seeded(graph), Options()).initializers
@@ -297,7 +297,7 @@ def test_reductions_over_channels_take_their_axes_as_the_opset_has_them(opset):
         assert (len(axes), len(nodes[name].input)) == ((1, 1) if opset < 18 else (0, 2))
 
 
-@pytest.mark.parametrize("name", [*shipped_specs(), *GRAPHS])
+@pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
 def test_every_value_of_a_file_has_a_name_of_its_own(name):
     graph = GRAPHS.get(name) or standardized(name)
     model = ModelProto.FromString(OnnxFile(graph, Seeded(graph), Options()).structure()).graph

@@ -8,8 +8,8 @@ from resnet_gen.count import count
 from resnet_gen.emit.report import report_files
 from resnet_gen.emit.text import layer_table
 from resnet_gen.load import load
-from resnet_gen.resources import shipped_specs
 from tests.onnx_runs import TINY, network
+from tests.varied import EVERY
 
 
 def page(name, *settings):
@@ -73,7 +73,7 @@ def test_a_spec_without_title_paper_and_claims_has_a_page():
     assert not any("claim" in line for line in lines)
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", EVERY)
 def test_tables_have_as_many_cells_as_their_heads(name):
     tables = [block for block in page(name).split("\n\n") if block.startswith("|")]
     assert tables

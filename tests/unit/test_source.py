@@ -3,9 +3,11 @@
 import math
 
 import pytest
+import yaml
 
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import MAX_BYTES, Mark, Source, at, overlay, read_file, read_text, setting
+from tests.wording import without_wording
 
 
 def read(text):
@@ -134,19 +136,19 @@ def test_a_missing_value_is_placed_at_its_nearest_parent():
         ("a: " + "9" * 41, "a number of more than 40 digits", (1, 4)),
         ("a: " + "[" * 50, "nested more than 32 deep, which no spec is", (1, 36)),
         ("a: " + "{b: " * 50, "nested more than 32 deep, which no spec is", (1, 132)),
-        ("a: {\n b: [1, 2\nc: 3", "not YAML: did not find expected ',' or ']'", (2, 5)),
-        ("a: 1\nb: 'x\ny", "not YAML: found unexpected end of stream", (2, 4)),
-        ("a: 1\nb\nc: 1", "not YAML: could not find expected ':'", (2, 1)),
-        ("{a: 1 b: 2}", "not YAML: did not find expected ',' or '}'", (1, 8)),
-        ("a:\n\tb: 1", "not YAML: found character that cannot start any token", (2, 1)),
-        ("a: b: c", "not YAML: mapping values are not allowed in this context", (1, 5)),
-        ("a: 1\n\u00e9: x\x07y", "not YAML: control characters are not allowed", (2, 5)),
+        ("a: {\n b: [1, 2\nc: 3", "not YAML: ...", (2, 5)),
+        ("a: 1\nb: 'x\ny", "not YAML: ...", (2, 4)),
+        ("a: 1\nb\nc: 1", "not YAML: ...", (2, 1)),
+        ("{a: 1 b: 2}", "not YAML: ...", (1, 8)),
+        ("a:\n\tb: 1", "not YAML: ...", (2, 1)),
+        ("a: b: c", "not YAML: ...", (1, 5)),
+        ("a: 1\n\u00e9: x\x07y", "not YAML: ...", (2, 5)),
         ("a: \udcff", "not text that UTF-8 can hold", (1, 4)),
     ],
 )
 def test_what_is_not_read_is_refused_where_it_stands(text, message, place):
     problem = refusal(read, text)
-    assert problem.message == message
+    assert without_wording(str(problem)).splitlines()[0].partition("error: ")[2] == message
     assert position(problem.where)[:2] == place
 
 
@@ -180,8 +182,27 @@ def test_more_values_than_any_spec_has_are_refused():
     assert refusal(read, "a: [" + "1," * 100_000 + "]").message == "more than 100,000 values, which no spec has"
 
 
-def test_thousands_of_open_brackets_are_refused_without_recursion():
-    assert "nested more than 32 deep" in refusal(read, "[" * 100_000).message
+LOADERS = {"libyaml": getattr(yaml, "CSafeLoader", yaml.SafeLoader), "python": yaml.SafeLoader}
+
+
+@pytest.mark.parametrize("loader", LOADERS.values(), ids=LOADERS)
+@pytest.mark.parametrize("times", [34, 100, 999, 1001, 100_000])
+@pytest.mark.parametrize("opening", ["[", "[ ", "[[", "{a: ", "[{a: ", "[1, ", '["x", ', "[\n", "- "])
+def test_what_nests_too_deep_is_refused_in_our_words_without_recursion(monkeypatch, loader, opening, times):
+    """Parsers have bounds of their own, which some reach while they look ahead."""
+    monkeypatch.setattr("resnet_gen.source.LOADER", loader)
+    problem = refusal(read, opening * min(times, 300_000 // len(opening)))
+    assert problem.message == "nested more than 32 deep, which no spec is"
+    assert problem.where.line < 50
+
+
+@pytest.mark.parametrize("loader", LOADERS.values(), ids=LOADERS)
+@pytest.mark.parametrize(
+    "text", ["a: [" + "[]," * 400 + "}", 'a: "' + "[" * 900, "a: b" + "[" * 900 + ": c: d", "#" + "[" * 999 + "\n]"]
+)
+def test_brackets_that_do_not_nest_are_not_taken_for_nesting(monkeypatch, loader, text):
+    monkeypatch.setattr("resnet_gen.source.LOADER", loader)
+    assert refusal(read, text).message.startswith("not YAML: ")
 
 
 @pytest.mark.parametrize(
@@ -330,14 +351,14 @@ def test_a_setting_without_a_path_or_an_equals_sign_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("a=[1, 2", "--set:1:3: error: not YAML: did not find expected ',' or ']'\n   1 | a=[1, 2\n         ^"),
+        ("a=[1, 2", "--set:1:3: error: not YAML: ...\n   1 | a=[1, 2\n         ^"),
         ("a.b=*x", "--set:1:5: error: anchors and aliases are not allowed\n   1 | a.b=*x\n           ^^"),
         ("a={b: 1, b: 2}", "--set:1:10: error: the key 'b' stands twice\n   1 | a={b: 1, b: 2}\n                ^"),
         ("a=\udcff", "--set:1:3: error: not text that UTF-8 can hold"),
     ],
 )
 def test_a_fault_in_a_setting_is_shown_within_the_whole_setting(text, shown):
-    assert str(refusal(setting, text)).startswith(shown)
+    assert without_wording(str(refusal(setting, text))).startswith(shown)
 
 
 def test_positions_in_a_setting_point_into_its_text():

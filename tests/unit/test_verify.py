@@ -8,6 +8,7 @@ from resnet_gen.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.resources import references, shipped_specs
 from resnet_gen.verify import RULES, verify
+from tests.varied import EVERY
 
 BASE = """\
 name: net
@@ -49,7 +50,7 @@ def place(problem):
     return span.line + 1, span.document.line(span.line)[span.column : span.end]
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", EVERY)
 def test_shipped_specs_have_no_finding(name):
     assert [str(problem) for problem in findings(name)] == []
 

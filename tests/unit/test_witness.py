@@ -12,9 +12,9 @@ from resnet_gen.build import onnx_file
 from resnet_gen.load import load
 from resnet_gen.prepare import prepare
 from resnet_gen.request import Request
-from resnet_gen.resources import shipped_specs
 from resnet_gen.witness import Layer, WitnessError, check_layers, layers
 from resnet_gen.witness.onnx import check_onnx
+from tests.varied import EVERY
 
 NARROW = ("input.size=32", "stages.widths=[8, 16, 32, 64]", "stem.width=8", "head.classes=10", "reference=null")
 
@@ -77,7 +77,7 @@ def test_an_untouched_file_passes(graph, model):
     check_onnx(graph, model.SerializeToString())
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("fold", [False, True], ids=["kept", "folded"])
 def test_every_shipped_network_passes_without_its_data(name, fold):
     loaded = load(name)
