@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.difference.compare import compare
 from resnet_gen.difference.sides import Side
+from resnet_gen.difference.terms import differing
 from resnet_gen.emit.difference.report import Latency, Report
 from resnet_gen.precision import Precision
 
@@ -24,7 +25,11 @@ def compared(first: Side, second: Side, predicted: Predictor | None = None) -> R
 
         difference, folding = compare_files(first.graph, second.graph)
         return Report(first, second, difference, latency, *folding)
-    return Report(first, second, compare(first.graph, second.graph), latency)
+    terms = differing(first.stated or {}, second.stated or {})
+    versions = first.graph.name == second.graph.name or "revision" in (first.what, second.what)
+    if not versions:
+        terms = tuple(term._replace(loosened=False) for term in terms)
+    return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
 
 
 def predictor(target: Target, precision: Precision = "fp16", batch: int = 1) -> Predictor:

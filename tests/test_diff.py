@@ -118,8 +118,8 @@ def test_json_has_everything_and_stable_keys(here):
     code, out, _ = here(ROOT, "resnet50-v1", "resnet50", "--format", "json", "--for", "t4")
     found = json.loads(out)
     assert code == 1
-    wanted = "same headline summary before after counts latency folded zero_biases notes stages changes"
-    assert list(found) == [*wanted.split(), "outputs_changed", "renamed"]
+    wanted = "same identical headline loosened summary before after counts latency folded zero_biases notes stages keys"
+    assert list(found) == [*wanted.split(), "changes", "outputs_changed", "renamed"]
     assert found["counts"]["macs"] == {"before": 3857973248, "after": 4089184256, "difference": 231211008}
     assert found["summary"] == ["3 strides moved from conv1 to conv2"]
     assert [change["layer"] for change in found["changes"] if change["change"] == "changed"] == [
@@ -161,8 +161,8 @@ def test_the_page_shows_what_is_printed(here):
 def test_the_same_exits_with_0_and_another_with_1(here, tmp_path):
     assert here(ROOT, "resnet18", "resnet18") == (0, "resnet18 -> resnet18: the same architecture\n", "")
     code, out, _ = here(ROOT, "resnet50", "timm-resnet50")
-    assert code == 0
-    assert out.startswith("resnet50 -> timm-resnet50: the same architecture; 50 names differ\n")
+    assert code == 1
+    assert out.startswith("resnet50 -> timm-resnet50: the same architecture; 50 names differ; naming differs\n")
     file = tmp_path / "out.md"
     assert here(ROOT, "resnet18", "resnet34", "--format", "markdown", "-o", file) == (1, f"{file}\n", "")
     assert file.read_text() == here(ROOT, "resnet18", "resnet34", "--format", "markdown")[1]

@@ -98,11 +98,11 @@ def test_a_broken_promise_is_named(project, cli):
     claim = 'claims: [{what: layers, value: 19, source: "nobody"}]\n'
     (project / "nets/same.yaml").write_text(spec("same", claim))
     _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
-    assert out.startswith("**3 of 5 networks changed; 1 finding** since")
+    assert out.startswith("**4 of 5 networks changed; 1 finding** since")
     assert "19 is claimed, the graph has 18" in out
     code, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
-    assert code == 0
-    assert out.startswith("no network changed; 1 finding since HEAD\n")
+    assert code == 1  # the claim is new
+    assert out.startswith("1 of 1 network changed; 1 finding since HEAD\n")
 
 
 def test_what_cannot_be_read_now_or_then(project, cli):

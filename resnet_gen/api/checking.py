@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
 from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
 from resnet_gen.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse, shortened, suggest
 
@@ -169,9 +168,9 @@ def check_engine(
 
 
 def _side(given: Network) -> Side:
-    from resnet_gen.difference.sides import Side, side
+    from resnet_gen.difference.sides import side, side_of
 
     if not isinstance(given, Loaded):
         return side(name_of(given))
     changes = [f"--set {document.text}" for document in given.own[1:]]
-    return Side(" ".join([given.spec.name, *changes]), "spec", lower(given))
+    return side_of(" ".join([given.spec.name, *changes]), "spec", given)

@@ -40,7 +40,8 @@ def diff(
     Each is a SPEC, a spec in a git revision (main:nets/x.yaml, HEAD:./x.yaml), or
     an ONNX file. With --set and no B, B is A with the keys changed; with both,
     keys change in each that is no file. Parts of a revision are run, as those
-    of a spec are. Exit code 0 if both are the same architecture, 1 if not.
+    of a spec are. Exit code 0 if nothing differs that a build or a verdict depends
+    on, 1 if anything does.
 
     \b
     Example: resnet-gen diff resnet50-v1 resnet50
@@ -54,7 +55,7 @@ def diff(
     sides = _sides(before, after, settings)
     report = compared(*sides, predictor(device, precision, batch))
     put_out(_written(report, form), output)
-    return 0 if report.same else 1
+    return 0 if report.identical else 1
 
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:

@@ -12,9 +12,13 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.comparing import checked, prediction, predictor, put_out
 from resnet_gen.precision import Precision
+from resnet_gen.problems import Problem, Refused
 
 if TYPE_CHECKING:
+    from resnet_gen.cli.projects import Held
+    from resnet_gen.difference.base import Projects
     from resnet_gen.difference.review import Reviewed
+    from resnet_gen.difference.revision import Moves
     from resnet_gen.difference.sides import Side
     from resnet_gen.emit.difference.report import Latency
     from resnet_gen.emit.difference.review import Review
@@ -50,8 +54,7 @@ def review(
     """
     from resnet_gen.cli import verifier
     from resnet_gen.cli.projects import held_to
-    from resnet_gen.difference.base import project_then
-    from resnet_gen.difference.review import Projects
+    from resnet_gen.difference.base import Projects
     from resnet_gen.difference.review import review as reviewed
     from resnet_gen.difference.revision import moves
     from resnet_gen.emit.difference.review import Review
@@ -61,17 +64,30 @@ def review(
     held = held_to(specs, config, no_config)
     output = checked(output, held.read())
     since = moves(base)
-    projects = Projects(None if no_config else project_then(since, config), held.contract and held.contract.project)
-    if projects.before and not (specs or projects.after):
+    projects, unread = _projects(held, since, config, no_config=no_config)
+    if projects.before and not (projects.after or specs):
         held = held._replace(references=())  # the project file is gone, and lists nothing any more
     networks = reviewed(held.references, since, Projects() if specs else projects)
     outcomes = verifier.examined(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
-    told = Review(base, networks, findings, _latencies(networks, predicted) if predicted else {})
+    terms = () if unread else projects.terms(since)
+    latencies = _latencies(networks, predicted) if predicted else {}
+    told = Review(base, networks, findings, latencies, projects.called, terms, unread)
     put_out(_written(told, form), output)
-    if any(network.unread for network in networks):
-        return 2
-    return int(bool(told.changed))
+    return 2 if any(network.unread for network in networks) else int(not told.same)
+
+
+def _projects(
+    held: Held, since: Moves, config: Path | None, *, no_config: bool
+) -> tuple[Projects, tuple[Problem, ...]]:
+    """The project file as it was and is, and what is wrong with what it was."""
+    from resnet_gen.difference.base import Projects, project_then
+
+    now = held.contract.project if held.contract else None
+    try:
+        return Projects(None if no_config else project_then(since, config), now), ()
+    except Refused as refused:
+        return Projects(None, now), refused.problems
 
 
 def _latencies(networks: list[Reviewed], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from resnet_gen.difference.devices import devices
 from resnet_gen.difference.revision import Moves
+from resnet_gen.difference.terms import Term, differing
 from resnet_gen.problems import Document
-from resnet_gen.project import Project, project_in
+from resnet_gen.project import LOCK, Project, project_in, shown
 from resnet_gen.project_files import FILE, PYPROJECT
-from resnet_gen.source import decoded
+from resnet_gen.source import Source, decoded, read_text
 
 
 def project_then(since: Moves, config: Path | None) -> Project | None:
@@ -40,6 +43,48 @@ def _candidates(since: Moves, config: Path | None) -> Iterator[str]:
         if not folder:
             return
         folder = posixpath.dirname(folder)
+
+
+class Projects(NamedTuple):
+    """A project file as it was and as it is; None where there is none."""
+
+    before: Project | None = None
+    after: Project | None = None
+
+    @property
+    def called(self) -> str:
+        """How messages call the file; empty where there is none."""
+        one = self.after or self.before
+        return shown(one.path) if one else ""
+
+    def terms(self, since: Moves) -> tuple[Term, ...]:
+        """What differs between both; a file that is gone promises nothing."""
+        before = _stated(self.before, lambda path: _text_then(path, since)) if self.before else {}
+        return differing(before, _stated(self.after, _text_now) if self.after else {})
+
+
+def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, Any]:
+    """Everything that a project file says, whether its lock is there, and what its devices are."""
+
+    def device(name: str) -> Source:
+        return read_text(Document(name, decoded(read(project.folder / name) or b"", name, "YAML", "device")))
+
+    settings = project.settings
+    lock = (settings.lock or LOCK) if read(project.lock_path) is not None else None
+    measures = devices(project.source.data.get("budgets", {}).values(), device)
+    return {**settings.model_dump(mode="json", exclude_none=True), "lock": lock, "devices": measures}
+
+
+def _text_then(path: Path, since: Moves) -> bytes | None:
+    inside = since.inside(path)
+    return since.base.text(inside) if inside else None
+
+
+def _text_now(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
+        return None
 
 
 def networks_then(since: Moves, project: Project) -> list[str]:

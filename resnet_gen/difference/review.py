@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from resnet_gen.difference.base import networks_then
+from resnet_gen.difference.base import Projects, networks_then
 from resnet_gen.difference.compare import Difference, compare
 from resnet_gen.difference.revision import Moves
 from resnet_gen.difference.sides import Side, side_now, side_then
+from resnet_gen.difference.terms import Term, differing
 from resnet_gen.load import find
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.project import Project, reference
+from resnet_gen.project import reference
 from resnet_gen.resources import shipped_specs
 
 
@@ -30,6 +31,8 @@ class Reviewed(NamedTuple):
     now: bool = True
     listed: bool = True
     """Whether the project lists it now; one that is gone is none that it could."""
+    terms: tuple[Term, ...] = ()
+    """What its spec states differently."""
 
     @property
     def unread(self) -> bool:
@@ -39,14 +42,8 @@ class Reviewed(NamedTuple):
     @property
     def changed(self) -> bool:
         """Whether there is something to look at."""
-        return self.difference is None or not self.difference.same or not self.listed
-
-
-class Projects(NamedTuple):
-    """A project file as it was and as it is; None where there is none, or where it does not say which are compared."""
-
-    before: Project | None = None
-    after: Project | None = None
+        same = self.difference and self.difference.same and not self.difference.renamed
+        return bool(not (same and self.listed) or self.terms)
 
 
 def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Reviewed]:
@@ -81,7 +78,8 @@ def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewe
         before = side_then(then)
     except Refused as refused:
         return Reviewed(spec, after=after, problems=refused.problems, now=False)
-    return Reviewed(spec, before, after, compare(before.graph, after.graph))
+    terms = differing(before.stated or {}, after.stated or {})
+    return Reviewed(spec, before, after, compare(before.graph, after.graph), terms=terms)
 
 
 def _shipped(spec: str) -> bool:

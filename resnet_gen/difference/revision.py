@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
+from resnet_gen.difference.devices import named_devices
 from resnet_gen.difference.git import LINK, Git, Tree
 from resnet_gen.load import MAX_PARENTS
 from resnet_gen.problems import Refused, Span, closest, refuse, shortened
@@ -63,11 +64,12 @@ class Revision:
         path = self._inside(self.path, None)
         self._check_there(path)
         written: set[str] = set()
-        wanted = [path]
+        wanted = {path: True}
         for _ in range(MAX_PARENTS + 2):  # one more than loading takes, so that it says so
-            wanted = [other for other in dict.fromkeys(wanted) if other not in written]
+            there = self._write([other for other in wanted if other not in written], folder)
+            specs = [other for other in there if wanted[other] and other not in written]
             written.update(wanted)
-            wanted = [other for there in self._write(wanted, folder) for other in self._named(there, folder)]
+            wanted = dict(pair for spec in specs for pair in self._named(spec, folder))
         return folder / path
 
     def exists(self) -> bool:
@@ -85,19 +87,20 @@ class Revision:
         return f"{self.name}:{PurePosixPath(Path(inside))}"
 
     def _write(self, paths: list[str], folder: Path) -> list[str]:
-        """Write files of the revision; what is not there, loading refuses. Returns the specs among those that are."""
+        """Write files of the revision; what is not there, loading refuses. Returns those that are."""
         found = [(path, oid) for path in paths if (oid := self._entry(path))]
         for (path, _), data in zip(found, self.tree.blobs([oid for _, oid in found], MAX_BYTES), strict=True):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-        return [path for path, _ in found if not path.endswith(".py")]
+        return [path for path, _ in found]
 
-    def _named(self, path: str, folder: Path) -> Iterator[str]:
-        """The files that an exported spec names, by their paths from the root."""
+    def _named(self, path: str, folder: Path) -> Iterator[tuple[str, bool]]:
+        """The files that an exported spec names, by their paths from the root, and whether each is a spec."""
         source = read_file(folder / path, self.called(folder / path, folder))
         for name, where in _beside(source):
-            yield self._inside(posixpath.join(posixpath.dirname(path), name), where)
+            is_spec = where == source.span(("extends",))
+            yield self._inside(posixpath.join(posixpath.dirname(path), name), where), is_spec
 
     def _inside(self, path: str, where: Span | None) -> str:
         """The path from the repository's root; raises `Refused` if it leads out."""
@@ -223,9 +226,10 @@ def parse(text: str) -> Revision | None:
 
 
 def _beside(source: Source) -> list[tuple[str, Span | None]]:
-    """The files that a spec names: its parent if that is not a shipped one, and its parts."""
+    """The files that a spec names: its parent if that is not a shipped one, its parts, and devices of its budgets."""
     parent, parts = (source.data.get(key) for key in ("extends", "parts"))
     found = [(parent, source.span(("extends",)))] if isinstance(parent, str) and parent not in shipped_specs() else []
     listed = parts if isinstance(parts, list) and len(parts) <= MAX_PARTS else []
     found += [(name, source.span(("parts", i))) for i, name in enumerate(listed) if isinstance(name, str)]
+    found += [(name, source.span(("budgets", *at))) for at, name in named_devices(source.data.get("budgets"))]
     return [(name, where) for name, where in found if name.endswith((".yaml", ".yml", ".py"))]

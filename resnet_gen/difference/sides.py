@@ -5,15 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
+from resnet_gen.difference.devices import devices
 from resnet_gen.difference.revision import Revision, parse
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
+from resnet_gen.source import read_file
 from resnet_gen.spec import forget_files
+from resnet_gen.stated import stated
+from resnet_gen.verify.suppression import suppressions
 
 What: TypeAlias = Literal["spec", "revision", "onnx"]
 
@@ -21,12 +25,14 @@ What: TypeAlias = Literal["spec", "revision", "onnx"]
 class Side(NamedTuple):
     """One of two networks: what was given for it, what that is, and its graph.
 
-    Of a file, `precision` is what it computes in, and `unexplained` the names of nodes that are none of our operations.
+    Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
+    `unexplained` the names of nodes that are none of our operations.
     """
 
     given: str
     what: What
     graph: Graph
+    stated: dict[str, Any] | None = None
     precision: str = "fp32"
     unexplained: tuple[str, ...] = ()
 
@@ -47,7 +53,7 @@ def side(given: str, settings: Sequence[str] = ()) -> Side:
 
 def side_now(reference: str, settings: Sequence[str] = ()) -> Side:
     """The spec of that name or at that path, whatever the path looks like."""
-    return _lowered(reference, "spec", load(reference, settings))
+    return side_of(reference, "spec", load(reference, settings))
 
 
 def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
@@ -56,13 +62,17 @@ def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
         folder = Path(name)
         path = revision.export(folder)
         loaded = load(str(path), settings, lambda file: revision.called(file, folder))
-        return _lowered(str(revision), "revision", loaded)
+        return side_of(str(revision), "revision", loaded)
 
 
-def _lowered(given: str, what: What, loaded: Loaded) -> Side:
-    graph = lower(loaded)
+def side_of(given: str, what: What, loaded: Loaded) -> Side:
+    """A spec that was loaded."""
+    folder = loaded.path.parent if loaded.path else Path()
+    measures = devices([loaded.source.data.get("budgets")], lambda name: read_file(folder / name))
+    everything = {**stated(loaded), "suppressions": suppressions(loaded), "devices": measures}
+    found = Side(given, what, lower(loaded), everything)
     forget_files()  # another revision may define the same parts
-    return Side(given, what, graph)
+    return found
 
 
 def _file(given: str, revision: Revision | None) -> Side:
@@ -72,4 +82,4 @@ def _file(given: str, revision: Revision | None) -> Side:
 
     found = read(Path(given), partial=True)
     unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
-    return Side(given, "onnx", found.graph, found.precision, unexplained)
+    return Side(given, "onnx", found.graph, None, found.precision, unexplained)

@@ -46,6 +46,13 @@ class Sorted(NamedTuple):
     faults: list[Problem]
 
 
+def suppressions(loaded: Loaded) -> list[dict[str, str]]:
+    """What the comments of a spec, and of those that it extends, suppress: rule, the line that it is about, reason."""
+    documents = dict.fromkeys([loaded.own[0], *(mark.value.document for mark in loaded.source.marks.values())])
+    ignores = (ignore for document in documents for ignore in _read(document)[0])
+    return [{"rule": i.rule, "line": i.where.document.line(i.line).strip(), "reason": i.reason} for i in ignores]
+
+
 def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str]) -> Sorted:
     """Problems sorted by what comments say; of rules that are `judged`, a comment must suppress something."""
     own = loaded.own[0]

@@ -45,8 +45,9 @@ MAY_IMPORT = {
     "conventions": "count graph ops torch_modules",
     "papers": "conventions load problems spec",
     "matching": "graph ops",
-    "difference": "count graph load lower matching ops passes problems project project_files reading "
-    "resources source spec",
+    "stated": "load",
+    "difference": "count graph load lower matching ops passes problems project project_files reading resources source "
+    "spec stated targets verify",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
@@ -69,7 +70,7 @@ MAY_IMPORT = {
     "emit.findings": "problems verify",
     "emit.rules": "verify",
     "emit.report": "emit.text count graph load lower render spec verify write",
-    "emit.difference": "count difference emit.text graph ops problems",
+    "emit.difference": "count difference emit.text graph ops problems stated",
     "emit.trtexec": "graph",
     "emit.bundle": "emit.trtexec graph render weights",
     "emit.triton": "graph render spec",

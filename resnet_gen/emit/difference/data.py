@@ -10,6 +10,8 @@ from resnet_gen.difference.outline import Stage
 from resnet_gen.difference.sides import Side
 from resnet_gen.emit.difference.report import Report
 from resnet_gen.emit.difference.summary import clauses, headline
+from resnet_gen.emit.difference.terms import data as terms_data
+from resnet_gen.emit.difference.terms import loosened
 from resnet_gen.emit.text import blocks_text, stage_title
 from resnet_gen.graph import Node
 
@@ -20,7 +22,9 @@ def data(report: Report) -> dict[str, Any]:
     before, after = (counts.as_dict() for counts in difference.counts)
     return {
         "same": difference.same,
+        "identical": report.identical,
         "headline": headline(report),
+        "loosened": loosened(report.terms),
         "summary": clauses(difference),
         "before": _side(report.before),
         "after": _side(report.after),
@@ -30,6 +34,7 @@ def data(report: Report) -> dict[str, Any]:
         "zero_biases": report.biases,
         "notes": report.notes,
         "stages": [_stage(stage) for stage in difference.stages if stage.blocks],
+        "keys": terms_data(report.terms),
         "changes": [_change(change) for change in difference.changes],
         "outputs_changed": difference.outputs,
         "renamed": [list(pair) for pair in difference.renamed],

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from resnet_gen.emit.difference.report import Latency, Report, figures, listed, percent
 from resnet_gen.emit.difference.rows import Row, rows, stage_rows
 from resnet_gen.emit.difference.summary import headline
+from resnet_gen.emit.difference.terms import loosened
+from resnet_gen.emit.difference.terms import rows as key_rows
 from resnet_gen.emit.text import columns
 from resnet_gen.problems import shortened, visible
 
+MOST_LOOSENED = 20
 LIMIT = 65_536
 """Characters that GitHub takes in a comment."""
 ROOM = 15_000
@@ -34,8 +37,13 @@ def markdown(report: Report) -> str:
 
 def body(report: Report) -> Iterator[str]:
     """What stands below the headline."""
+    if loose := loosened(report.terms):
+        yield from ("", *(f"- **loosened**: {escaped(line)}" for line in loose[:MOST_LOOSENED]))
+        yield from ([f"- and {len(loose) - MOST_LOOSENED:,} more"] if len(loose) > MOST_LOOSENED else [])
     if not report.difference.same:
         yield from ("", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report))
+    if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
+        yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
     if renamed := report.difference.renamed:
         pairs = [f"{before} -> {after}" for before, after in renamed]
         yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from resnet_gen.difference.compare import Change, Difference, Setting
 from resnet_gen.difference.sides import Side
+from resnet_gen.difference.terms import Term
 from resnet_gen.emit.text import PLAIN, describe
 from resnet_gen.graph import Node
 from resnet_gen.ops import (
@@ -35,6 +36,7 @@ from resnet_gen.ops import (
     TakeChannels,
 )
 from resnet_gen.problems import several, shortened
+from resnet_gen.stated import DESCRIBING
 
 
 class Latency(NamedTuple):
@@ -64,6 +66,10 @@ class Report:
     0, the difference is that of both with all of them folded."""
     biases: int = 0
     """Biases that are zero and were left out then."""
+    terms: tuple[Term, ...] = ()
+    """Keys that two specs state differently."""
+    versions: bool = False
+    """Whether both are one network at two times, so that what the second does not promise any more was loosened."""
 
     def __str__(self) -> str:
         """The comparison as `resnet-gen diff` prints it."""
@@ -94,6 +100,12 @@ class Report:
     def same(self) -> bool:
         """Whether both are the same architecture, whatever their layers are called."""
         return self.difference.same
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing differs that a build or a verdict depends on: titles may, and the names in files."""
+        names = "onnx" not in (self.before.what, self.after.what) and self.difference.renamed
+        return self.same and not names and all(term.path[0] in DESCRIBING for term in self.terms)
 
     @property
     def title(self) -> str:

@@ -9,11 +9,15 @@ from typing import Any
 from resnet_gen.count import count
 from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
+from resnet_gen.difference.terms import Term
 from resnet_gen.emit.difference.data import data as difference_data
 from resnet_gen.emit.difference.markdown import LIMIT, code, escaped
 from resnet_gen.emit.difference.markdown import body as difference_body
 from resnet_gen.emit.difference.report import Latency, Report, percent
 from resnet_gen.emit.difference.summary import clauses
+from resnet_gen.emit.difference.terms import clauses as clauses_of_keys
+from resnet_gen.emit.difference.terms import data as terms_data
+from resnet_gen.emit.difference.terms import loosened, told
 from resnet_gen.emit.difference.text import text as difference_text
 from resnet_gen.problems import Problem, several, visible
 
@@ -25,30 +29,55 @@ RESERVE = 2_000
 
 @dataclass(frozen=True)
 class Review:
-    """What `base` had and what is there now; what verify finds, and how long networks are predicted to take."""
+    """What `base` had and what is there now; what verify finds, and how long networks are predicted to take.
+
+    `project` is what differs in the project file `file`, and `unread` why that of the base cannot be read.
+    """
 
     base: str
     networks: Sequence[Reviewed]
     findings: Sequence[Problem] = ()
     latency: dict[str, Latency] | None = None
+    file: str = ""
+    project: Sequence[Term] = ()
+    unread: Sequence[Problem] = ()
 
     @property
     def changed(self) -> list[Reviewed]:
         """The networks that are not what they were."""
         return [network for network in self.networks if network.changed]
 
+    @property
+    def same(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.changed or self.project or self.unread)
+
+    @property
+    def loosened(self) -> list[tuple[str, str]]:
+        """Every promise that is looser, behind the file that it stands in."""
+        found = [(self.file, line) for line in loosened(self.project)]
+        for network in self.networks:
+            if not network.listed:
+                found.append((network.given, "listed no more, so that nothing holds it"))
+            found += [(network.given, line) for line in loosened(network.terms)]
+        return found
+
     def report(self, network: Reviewed) -> Report | None:
         """A network that is there before and after, as its difference is told."""
         if not (network.before and network.after and network.difference):
             return None
-        return Report(network.before, network.after, network.difference, (self.latency or {}).get(network.given))
+        latency = (self.latency or {}).get(network.given)
+        difference = network.difference
+        return Report(network.before, network.after, difference, latency, terms=network.terms, versions=True)
 
     def headline(self) -> str:
-        """How many networks changed, and whether promises are broken."""
+        """How many promises are looser, how many networks changed, and whether promises are broken."""
         unread = sum(network.unread for network in self.networks)
         changed = len(self.changed) - unread
         of = f"{changed:,} of {several(len(self.networks), 'network')} changed"
-        told = [of if changed else "no network changed"]
+        told = [f"{several(len(self.loosened), 'promise')} loosened"] if self.loosened else []
+        told += [of if changed else "no network changed"]
+        told += [f"{self.file} changed"] if self.project or self.unread else []
         told += [f"{unread:,} cannot be read"] if unread else []
         return "; ".join([*told, *([several(len(self.findings), "finding")] if self.findings else [])])
 
@@ -59,18 +88,45 @@ def what(network: Reviewed) -> str:
         return "cannot be read" if network.unread else "could not be read before"
     if network.difference is None:
         return "new" if network.after else "removed"
-    return "; ".join(clauses(network.difference)[:4])
+    same = network.difference.same
+    keys = clauses_of_keys(network.terms, layers=not same, promises=True)
+    renamed = len(network.difference.renamed)
+    names = [f"{several(renamed, 'name')} {'differs' if renamed == 1 else 'differ'}"] if same and renamed else []
+    told = [*clauses(network.difference)[:4], *names, *keys]
+    return "; ".join(told or ["its description differs"] if network.terms else told)
 
 
 def markdown(review: Review) -> str:
     """One comment: the headline, a table of what changed, what is broken, and each difference to unfold."""
     lines = [f"**{escaped(review.headline())}** since {code(review.base)}"]
+    if review.loosened:
+        lines += ["", *_loosened(review)]
+    if review.project or review.unread:
+        lines += ["", *_project(review)]
     if review.changed:
         lines += ["", *_table(review)]
     if review.findings:
         lines += ["", *_findings(review.findings)]
     room = LIMIT - RESERVE - sum(len(line) + 1 for line in lines)
     return "\n".join([*lines, *_details(review, room)]) + "\n"
+
+
+def _loosened(review: Review) -> Iterator[str]:
+    found = review.loosened
+    for file, line in found[:MOST_FINDINGS]:
+        yield f"- **loosened** {code(file)} {escaped(line, 500)}"
+    if len(found) > MOST_FINDINGS:
+        yield f"- and {len(found) - MOST_FINDINGS:,} more"
+
+
+def _project(review: Review) -> Iterator[str]:
+    """What else differs in the project file."""
+    lines = [escaped(told(term), 500) for term in review.project if not term.loosened]
+    lines += [escaped(f"could not be read before: {problem.message}", 500) for problem in review.unread]
+    for line in lines[:MOST_FINDINGS]:
+        yield f"- {code(review.file)} {line}"
+    if len(lines) > MOST_FINDINGS:
+        yield f"- and {len(lines) - MOST_FINDINGS:,} more"
 
 
 def _table(review: Review) -> Iterator[str]:
@@ -134,6 +190,10 @@ def _reasons(network: Reviewed) -> list[str]:
 def text(review: Review) -> str:
     """The same for a terminal."""
     parts = [visible(f"{review.headline()} since {review.base}") + "\n"]
+    if review.loosened:
+        parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
+    if rest := [term for term in review.project if not term.loosened]:
+        parts.append("".join(visible(f"{review.file}: {told(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
         parts.append(difference_text(report) if report else visible(f"{network.given}: {what(network)}") + "\n")
@@ -141,14 +201,16 @@ def text(review: Review) -> str:
 
 
 def _problems(review: Review) -> list[Problem]:
-    return [*(problem for network in review.networks for problem in network.problems), *review.findings]
+    return [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
 
 
 def data(review: Review) -> dict[str, Any]:
-    """The same for programs: docs/review.md describes every key."""
+    """The same for programs: docs/ci.md describes every key."""
     return {
         "base": review.base,
         "headline": review.headline(),
+        "loosened": [{"at": file, "what": line} for file, line in review.loosened],
+        "project": {"file": review.file, "keys": terms_data(review.project), "problems": list(map(str, review.unread))},
         "networks": [_network(review, network) for network in review.networks],
         "findings": [{"rule": p.rule, "at": str(p.where), "message": p.message} for p in review.findings],
     }
@@ -159,6 +221,7 @@ def _network(review: Review, network: Reviewed) -> dict[str, Any]:
     return {
         "given": network.given,
         "changed": network.changed,
+        "listed": network.listed,
         "what": what(network),
         "before": _side(network.before),
         "after": _side(network.after),

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from resnet_gen.difference.compare import BlockChange, Change, Difference, Setting, StageChange
 from resnet_gen.difference.outline import FLAT, Block
+from resnet_gen.emit.difference import terms
 from resnet_gen.emit.difference.report import Figure, Report, changed, figures, listed, noun
 from resnet_gen.emit.text import sides, stage_title
 from resnet_gen.graph import Node
@@ -42,16 +43,17 @@ Numbered: TypeAlias = Iterator[tuple[int, str]]
 def headline(report: Report) -> str:
     """Everything in one line: what changed, and the counts that did."""
     difference, told = report.difference, clauses(report.difference)
+    keys = terms.clauses(report.terms, layers=not difference.same, promises=report.versions)
     if difference.same:
         names = several(len(difference.renamed), "name")
         differ = [f"{names} differ"] if len(difference.renamed) > 1 else [f"{names} differs"]
-        return "; ".join(["the same architecture", *report.notes, *(differ if difference.renamed else [])])
+        return "; ".join(["the same architecture", *report.notes, *(differ if difference.renamed else []), *keys])
     shown = told if len(told) <= MOST else [*told[: MOST - 1], f"{len(told) - MOST + 1} other kinds of change"]
     counts = [_counted(figure) for figure in figures(difference)[:2] if figure.before != figure.after]
     latency = report.latency
     if latency:
         counts.append(f"{latency.before:,.3g} ms -> {latency.after:,.3g} ms predicted on {latency.device}")
-    return "; ".join([*shown, ", ".join(counts) or "params and MACs unchanged"])
+    return "; ".join([*shown, ", ".join(counts) or "params and MACs unchanged", *keys])
 
 
 def _counted(figure: Figure) -> str:

@@ -7,19 +7,26 @@ from collections.abc import Iterator, Sequence
 from resnet_gen.emit.difference.report import Latency, Report, figures, listed, percent
 from resnet_gen.emit.difference.rows import Row, rows, stage_rows
 from resnet_gen.emit.difference.summary import headline
+from resnet_gen.emit.difference.terms import loosened
+from resnet_gen.emit.difference.terms import rows as key_rows
 from resnet_gen.emit.text import columns
 from resnet_gen.problems import visible
 
 MOST_ROWS = 200
 MOST_FOLLOWING = 12
+MOST_KEYS = 40
+KEYS = "keys that differ:\n"
 FOLLOW = "what follows from it:\n"
 
 
 def text(report: Report) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
     parts = [visible(f"{report.title}: {headline(report)}") + "\n"]
+    if loose := loosened(report.terms):
+        parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
         parts += [_counts(report), *_stages(report), *_details(report)]
+    parts += _keys(report)
     return "\n".join(map(_shown, [*parts, *_notes(report)]))
 
 
@@ -66,6 +73,15 @@ def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
         lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
         more = len(found) - len(lines)
         yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
+
+
+def _keys(report: Report) -> Iterator[str]:
+    """What is stated differently and not told as loosened."""
+    lines = [(visible(key), visible(both)) for key, both in key_rows(report.terms, promises=report.versions)]
+    if lines:
+        more = len(lines) - MOST_KEYS
+        rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
+        yield KEYS + columns(lines[:MOST_KEYS]) + rest
 
 
 def _notes(report: Report) -> Iterator[str]:
