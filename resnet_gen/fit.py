@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from resnet_gen import __version__
+from resnet_gen.digest import digest_file
 from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
 from resnet_gen.problems import refuse
 from resnet_gen.told import Told, place, told
-from resnet_gen.write import digest_file
 
 if TYPE_CHECKING:
     from resnet_gen.load import Loaded

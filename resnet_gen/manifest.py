@@ -13,10 +13,10 @@ from typing import Any
 
 from resnet_gen import __version__
 from resnet_gen.count import Counts
+from resnet_gen.digest import digest_file
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.problems import refuse
-from resnet_gen.write import digest_file
 
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
 _METADATA = 1 << 16

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from resnet_gen.write import digest_file
+from resnet_gen.digest import digest_file
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY
 from tests.reading.models import Hand

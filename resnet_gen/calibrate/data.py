@@ -12,12 +12,12 @@ from typing import IO, Any, Protocol
 import numpy as np
 import numpy.lib.format as npy
 
+from resnet_gen.digest import digest_file, digest_files
 from resnet_gen.image import normalized, read_image
 from resnet_gen.problems import Problem, Refused, refuse, several
 from resnet_gen.spec import Input
 from resnet_gen.weights.arrays import ZIP_ERRORS
 from resnet_gen.weights.base import Array
-from resnet_gen.write import digest_file, digest_files
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 RANDOM = "random"

@@ -31,14 +31,12 @@ def init(name: str, folder: Path) -> None:
     \b
     Example: resnet-gen init my-network
     """
-    from resnet_gen.problems import refuse
     from resnet_gen.starter import starter
-    from resnet_gen.write import Transaction
+    from resnet_gen.write import Transaction, check_new
 
     text = starter(name)
     path = folder / f"{name}.yaml"
-    if path.exists():
-        raise refuse("exists already", str(path), "choose another name, or delete it first")
+    check_new(path, replace=False, hint="choose another name, or delete it first")
     with Transaction(folder) as out:
         out.text(path.name, text)
     click.echo(path)

@@ -17,6 +17,7 @@ from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
+from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
@@ -168,6 +169,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
     from resnet_gen.emit.report import report_files
 
     files = report_files(loaded)
+    settle(folder)
     there = [name for name in files if (folder / name).exists()]
     if there and len(there) < len(files) and not force:
         raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)

@@ -48,7 +48,10 @@ def generate(
              resnet-gen generate net.yaml --to card --build build -o .
     """
     from resnet_gen.generate.output import differing, put
+    from resnet_gen.journal import settle
 
+    if not check:
+        settle(folder)  # a card lists what is built there
     files = _files(specs, options.with_input(settings, side), to, folder, built)
     if check:
         found = differing(folder, files)

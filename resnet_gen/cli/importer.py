@@ -60,19 +60,13 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
 
 def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
     """Print or write the spec, and write the weights if that was asked for."""
-    from contextlib import ExitStack
-
-    from resnet_gen.write import Transaction
+    from resnet_gen.write import write_together
 
     weights: Path | None = choices["weights"]
-    with ExitStack() as stack:
-        if spec:
-            stack.enter_context(Transaction(spec.parent)).text(spec.name, found.text)
-        if weights:
-            stack.enter_context(Transaction(weights.parent)).write(weights.name, found.weights())
-    for path in (spec, weights):
-        if path:
-            click.echo(path)
+    files = {**({spec: [found.text.encode()]} if spec else {}), **({weights: found.weights()} if weights else {})}
+    write_together(files)
+    for path in files:
+        click.echo(path)
     if choices["form"] == "json":
         click.echo(json.dumps(found.data, indent=2))
     elif not spec:

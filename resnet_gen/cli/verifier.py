@@ -15,7 +15,7 @@ from resnet_gen.emit.findings import FORMATS
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.verify import Rule
 from resnet_gen.verify.outcome import Outcome, examine, project_unread
-from resnet_gen.write import check_writable, write_file
+from resnet_gen.write import check_writable, write_outputs
 
 
 class Destination(NamedTuple):
@@ -56,10 +56,8 @@ def against(references: Sequence[str], file: Path | None, weights: Path | None) 
 
 def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
     """Tell of a project file that cannot be read, wherever that is not told as text."""
-    outcome = project_unread(refused.problems)
-    for destination in told:
-        if outcome and destination.form != "text":
-            _tell(destination, [outcome])
+    if outcome := project_unread(refused.problems):
+        _tell([destination for destination in told if destination.form != "text"], [outcome])
 
 
 def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
@@ -72,9 +70,8 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
             click.echo(_render("text", [outcome]), nl=False)
         for note in outcome.notes:
             click.echo(note, err=True)
+    _tell([destination for destination in told if destination.file or not live], outcomes)
     for destination in told:
-        if destination.file or not live:
-            _tell(destination, outcomes)
         if destination.file:
             click.echo(destination.file, err=any(other.file is None for other in told))
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
@@ -95,12 +92,12 @@ def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Ite
         yield held.contract.outcome(names, chosen)
 
 
-def _tell(destination: Destination, outcomes: Sequence[Outcome]) -> None:
-    text = _render(destination.form, outcomes)
-    if destination.file:
-        write_file(destination.file, text.encode())
-    else:
-        click.echo(text, nl=False)
+def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
+    texts = {destination: _render(destination.form, outcomes) for destination in told}
+    write_outputs({place.file: text.encode() for place, text in texts.items() if place.file})
+    for destination, text in texts.items():
+        if not destination.file:
+            click.echo(text, nl=False)
 
 
 def _render(form: str, outcomes: Sequence[Outcome]) -> str:

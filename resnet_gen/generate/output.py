@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from resnet_gen.journal import settle
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.write import Transaction
 
@@ -23,6 +24,7 @@ def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
 
 def put(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
     """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
+    settle(folder)
     other = [name for name, what in differing(folder, files).items() if what == "differs"]
     if other and not replace:
         hint = "--force replaces it, --check lists all that differ"

@@ -59,7 +59,12 @@ MAY_IMPORT = {
     "passes": "graph ops problems weights",
     "render": "resources",
     "links": "problems",
-    "write": "links problems",
+    "digest": "",
+    "locks": "",
+    "staging": "locks",
+    "journal": "digest locks problems staging",
+    "commit": "journal problems staging",
+    "write": "commit journal links locks problems staging",
     "witness": "count graph ops",
     "witness.onnx": "count graph ops witness",
     "witness.reading": "graph witness witness.onnx",
@@ -85,20 +90,21 @@ MAY_IMPORT = {
     "bench": "engine.base problems weights",
     "plot": "bench problems",
     "image": "problems spec weights",
-    "calibrate": "emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec weights "
-    "write",
+    "calibrate": "digest emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec "
+    "weights",
     "quantization": "calibrate graph keep load ops passes precision problems weights",
     "sample": "calibrate graph image ops problems spec weights",
     "deliver": "emit.bundle emit.triton graph load sample targets weights",
-    "manifest": "count graph load problems write",
+    "manifest": "count digest graph load problems",
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
-    "fit": "engine.machine engine.onnxruntime load problems targets told write",
-    "against": "checkpoint count emit.text fit graph lower matching ops passes problems reading told verify weights "
-    "write",
+    "fit": "digest engine.machine engine.onnxruntime load problems targets told",
+    "against": "checkpoint count digest emit.text fit graph lower matching ops passes problems reading told verify "
+    "weights",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "checkpoint count graph load lower passes quantization request weights",
-    "build": "deliver emit.onnx engine.tensorrt load manifest precision prepare problems request witness.reading write",
+    "build": "deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
+    "witness.reading write",
     "models": "build engine.base engine.runtimes engine.tensorrt load manifest problems request spec weights",
     "comparison": "difference emit.difference precision predict targets",
     "choose": "engine.tensorrt ops precision problems request targets",
@@ -112,19 +118,19 @@ MAY_IMPORT = {
     "generate.base": "count graph load lower",
     "generate.docstrings": "generate.base generate.layout ops render",
     "generate.layout": "",
-    "generate.output": "problems write",
+    "generate.output": "journal problems write",
     "generate.torch_calls": "modules ops",
     "generate.torch_names": "problems",
     "generate.spelling": "",
     "generate.python": "generate.layout generate.spelling modules ops",
-    "generate.targets": "deliver emit.report generate.base generate.docstrings generate.layout generate.python "
-    "generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems render request "
-    "told write",
+    "generate.targets": "deliver digest emit.report generate.base generate.docstrings generate.layout "
+    "generate.python generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems "
+    "render request told",
     "pytest_plugin": "cli problems verify",
     "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
-    "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer load lower "
-    "models papers precision predict problems request resources schema source starter targets torch_modules verify "
-    "weights write",
+    "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer journal "
+    "load lower models papers precision predict problems request resources schema source starter targets "
+    "torch_modules verify weights write",
     "cli": "*",
     "__main__": "cli",
 }

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from resnet_gen.digest import digest_file
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.problems import Refused
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.write import Transaction, digest_file
+from resnet_gen.write import Transaction
 from tests.onnx_runs import TINY, network
 from tests.privileges import bound, permissions_hold
 
