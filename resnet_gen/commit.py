@@ -63,7 +63,8 @@ class _Commit:
             raise self._undone(refuse(f"cannot be written: {error.strerror}", where)) from None
         except BaseException as error:  # Ctrl-C, or a request to end
             raise self._undone(error) from None
-        self.journal.remove()
+        with suppress(OSError):  # all are there: the next run can end the account too
+            self.journal.remove()
 
     def _prepare(self) -> None:
         """Keep what is there under second names, and put the account on the disk; nothing has changed then."""

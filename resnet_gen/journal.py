@@ -73,7 +73,8 @@ class Journal(NamedTuple):
             if place := self.places[index]:
                 with suppress(OSError):
                     (place.folder / name).rmdir()
-        self.flush()
+        with suppress(OSError):  # everything is back, whatever the disk says
+            self.flush()
 
     def _put_back(self, number: int, appeared: bool, old: Old | None) -> None:
         entry = self.entries[number]

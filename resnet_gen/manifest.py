@@ -94,7 +94,7 @@ def check_strangers(folder: Path, name: str, model_name: str, files: Iterable[st
 
 
 def _carries(model: Path, digest: str) -> bool:
-    """Whether an ONNX file, left without its manifest by a build that was killed, is of this spec."""
+    """Whether an ONNX file that has no manifest, as `emit_onnx` writes it, is of this spec."""
     with model.open("rb") as stream:
         stream.seek(-min(model.stat().st_size, _METADATA), 2)
         return digest.encode() in stream.read()

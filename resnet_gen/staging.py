@@ -5,6 +5,7 @@ Each run has one in each destination, and a lock on it that ends when the run do
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -156,5 +157,8 @@ def flush(path: Path) -> None:
         return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # where folders cannot be flushed
+            raise
     finally:
         os.close(descriptor)

@@ -29,6 +29,8 @@ _Batch: TypeAlias = list[bytes | memoryview]
 _BATCH = 1 << 20
 _LAG = 8
 """Batches that may be written and not yet hashed."""
+_FLUSHED = 8
+"""After so many batches the disk is asked to begin."""
 
 
 class Transaction:
@@ -83,12 +85,8 @@ class Transaction:
         try:
             if "/" in name:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb", buffering=0) as stream, _hashing(digest) as hash_too:
-                for batch in _batches(chunks):
-                    hash_too(batch)
-                    for chunk in batch:
-                        _write_all(stream.fileno(), chunk)
-                os.fsync(stream.fileno())
+            with path.open("xb", buffering=0) as stream:
+                _write_through(stream.fileno(), chunks, digest)
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self._folders[place] / name)) from None
         self._entries.append(Entry(place, name, digest.hexdigest(), "nothing"))
@@ -147,23 +145,45 @@ def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
         yield batch
 
 
-@contextmanager
-def _hashing(digest: hashlib._Hash) -> Iterator[Callable[[_Batch | None], None]]:
-    """A thread that hashes what it is given: that takes as long as writing, and does not need Python's lock."""
-    waiting: Queue[_Batch | None] = Queue(_LAG)
+def _write_through(descriptor: int, chunks: Iterable[bytes | memoryview], digest: hashlib._Hash) -> None:
+    """Write and hash chunks, and wait until they are on the disk; the disk begins while there is more to write."""
 
-    def work() -> None:
-        while batch := waiting.get():
+    def hash_all(batch: _Batch) -> None:
+        for chunk in batch:
+            digest.update(chunk)
+
+    with _aside(hash_all) as hash_too, _aside(lambda _: os.fsync(descriptor)) as flush_aside:
+        for number, batch in enumerate(_batches(chunks), 1):
+            hash_too(batch)
             for chunk in batch:
-                digest.update(chunk)
+                _write_all(descriptor, chunk)
+            if number % _FLUSHED == 0:
+                flush_aside([])
+    os.fsync(descriptor)
 
-    thread = Thread(target=work)
+
+@contextmanager
+def _aside(work: Callable[[_Batch], object]) -> Iterator[Callable[[_Batch], None]]:
+    """A thread that works on what it is given, and does not need Python's lock for most of it; raises what failed."""
+    waiting: Queue[_Batch | None] = Queue(_LAG)
+    failed: list[OSError] = []
+
+    def run() -> None:
+        while (batch := waiting.get()) is not None:
+            try:
+                work(batch)
+            except OSError as error:
+                failed.append(error)
+
+    thread = Thread(target=run)
     thread.start()
     try:
         yield waiting.put
     finally:
         waiting.put(None)
         thread.join()
+    for error in failed:
+        raise error
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnet_gen.journal import settle
 from resnet_gen.problems import Problem, Refused
-from resnet_gen.write import Transaction
+from resnet_gen.write import write_together
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
@@ -24,12 +24,12 @@ def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
 
 def put(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
     """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
-    settle(folder)
+    for parent in {(folder / name).parent for name in files}:
+        settle(parent)
     other = [name for name, what in differing(folder, files).items() if what == "differs"]
     if other and not replace:
         hint = "--force replaces it, --check lists all that differ"
         raise Refused([Problem("exists and differs from what would be written", str(folder / other[0]), hint)])
-    with Transaction(folder) as out:
-        for name, text in files.items():
-            out.text(name, text)
-    return [folder / name for name in files]
+    paths = {folder / name: [text.encode()] for name, text in files.items()}
+    write_together(paths)
+    return list(paths)
