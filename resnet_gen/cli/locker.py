@@ -10,7 +10,8 @@ import click
 
 from resnet_gen.count import count
 from resnet_gen.load import load
-from resnet_gen.lock import Lock, LockedNetwork, differences, lock_text, locked, read_lock
+from resnet_gen.lock import Lock, LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.lock_changes import differences
 from resnet_gen.lower import lower
 from resnet_gen.problems import Problem, Refused, refuse, several
 from resnet_gen.project import LOCK, Project, shown
@@ -36,13 +37,13 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
     """Lock networks, or compare them with what is locked; returns the exit code."""
     path = file or (Path(shown(project.lock_path)) if project else Path(LOCK))
     name = str(path)
-    before = read_lock(path, name)
+    before = read_lock(path, name, old=not (check or specs))
     if before is None and check:
         raise refuse("there is no such lock", name, "`resnet-gen lock` writes it")
     if not check:
         check_writable(path)
     now = _networks(_references(specs, project, before), path.parent)
-    there = before.networks if before else {}
+    there = _known(before, now) if before else {}
     compared = {key: there[key] for key in there if key in now} if specs else there
     changes = _changes(compared, now)
     told = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
@@ -58,6 +59,14 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
     click.echo(name)
     click.echo(f"{several(len(now), 'network')} locked: {told}", err=True)
     return 0
+
+
+def _known(lock: Lock, now: Mapping[str, LockedNetwork]) -> Mapping[str, LockedNetwork]:
+    """What is locked; an old lock says nothing of settings, which are taken as they are."""
+    if not lock.old:
+        return lock.networks
+    settings = {key: network.settings for key, network in now.items()}
+    return {key: n.model_copy(update={"settings": settings.get(key, {})}) for key, n in lock.networks.items()}
 
 
 def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:

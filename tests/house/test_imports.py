@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "lower": "spec keep load outside parts.base plan graph ops problems source",
     "count": "graph ops",
     "fingerprint": "graph ops",
-    "lock": "count faults fingerprint graph load problems source spec toml_source",
+    "lock": "count faults fingerprint graph load problems source spec stated toml_source",
+    "lock_changes": "lock",
     "torch_modules": "graph ops",
     "conventions": "count graph ops torch_modules",
     "papers": "conventions load problems spec",
@@ -52,8 +53,8 @@ MAY_IMPORT = {
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
-    "verify": "budgets build comments count graph load lock lower notes ops plan predict printed problems project "
-    "reference source spec targets",
+    "verify": "budgets build comments count graph load lock lock_changes lower notes ops plan predict printed problems "
+    "project reference source spec targets",
     "weights": "graph ops problems",
     "reading": "graph ops problems weights",
     "passes": "graph ops problems weights",
