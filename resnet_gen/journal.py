@@ -65,6 +65,11 @@ class Journal(NamedTuple):
         there = ((self.places[entry.place], entry.name) for entry in self.entries)
         return [n for n, (place, name) in enumerate(there) if place and os.path.lexists(place.new(name))]
 
+    def names(self, folder: str, name: str) -> bool:
+        """Whether a file of a folder is among those that are to appear."""
+        finals = (place.folder / entry.name for entry in self.entries if (place := self.places[entry.place]))
+        return any(final.name == name and os.path.realpath(final.parent) == folder for final in finals)
+
     def take_back(self, appeared: Collection[int], held: Mapping[int, Old] | None = None) -> None:
         """Put back what was there, where nobody has changed it since; `held` is for where no second name is left."""
         for number in reversed(range(len(self.entries))):
@@ -118,14 +123,22 @@ def settle(folder: Path) -> None:
             raise refuse(words, error.filename or str(folder)) from None
 
 
-def unfinished(folder: Path) -> bool:
-    """Whether files of a folder are half those of a run that died, or that is at it now, and half older ones."""
-    for staging in staged_in(folder):
+def unfinished(path: Path) -> bool:
+    """Whether a file is one of a set that is half renamed, by a run that died or that is at it now."""
+    where = os.path.realpath(path.parent)
+    for staging in (*staged_in(path.parent), *staged_in(path.parent.parent)):
         with suppress(OSError, ValueError):
             journal = read(staging.owner())
-            if journal and 0 < len(journal.pending()) < len(journal.entries):
+            if journal and 0 < len(journal.pending()) < len(journal.entries) and journal.names(where, path.name):
                 return True
     return False
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a model whose weights lie beside it while one of the two is new and the other old."""
+    if unfinished(path):
+        hint = "whatever writes to its folder next takes that back"
+        raise refuse("half written by a run that died: its weights may be another's", str(path), hint)
 
 
 def _settle(found: Staging) -> None:

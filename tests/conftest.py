@@ -1,5 +1,6 @@
 """What tests of the command line share."""
 
+import os
 import signal
 
 import pytest
@@ -16,6 +17,14 @@ def _interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unflushed():
+    """No test outlives a power cut, and to wait for the disk thousands of times takes minutes."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture

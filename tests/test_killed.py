@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.write import Transaction
 from tests.kills import KILLED, Server
-from tests.onnx_runs import TINY
+from tests.onnx_runs import TINY, network
 
 WEIGHTS = TINY.with_name("float32.safetensors")
 
@@ -242,3 +245,44 @@ def begun(server, tmp_path, name):
     before = [words.split() for words in old.split(" && ")] if old else []
     case = Case(server, tmp_path, new.split(), *before, engine=engine)
     return case, [str(Path(folder, "other")) for folder in there], reader
+
+
+MODEL_READERS = [
+    ("run", "b/net.onnx"),
+    ("bench", "b/net.onnx"),
+    ("verify", "tiny.yaml", "--against", "b/net.onnx", "--weights", "float32.safetensors"),
+    ("import", "b/net.onnx", "--weights", "w.safetensors"),
+    ("check-engine", "b/net.onnx"),
+]
+
+
+@pytest.fixture(scope="module")
+def between(writer, tmp_path_factory):
+    """A folder with a model whose weights lie beside it, half of it renamed by a run that died."""
+    folder = tmp_path_factory.mktemp("between")
+    with Transaction(folder / "b") as out:
+        for name, data in split_model().items():
+            out.write(name, [data])
+    for file in (TINY, WEIGHTS):
+        shutil.copy(file, folder / file.name)
+    before = holds(folder)
+    for number in range(1, 40):
+        writer.run(folder, "b", "net.onnx.data=new", "net.onnx=new", function="below", die_at=number)
+        if holds(folder)["b/net.onnx.data"] == b"new":
+            assert shown(holds(folder)).keys() == before.keys()
+            return folder
+    raise AssertionError("it never died in between")
+
+
+def split_model():
+    """The files of a small model that keeps its weights beside it."""
+    graph = network(TINY)
+    file = OnnxFile(graph, Seeded(graph), Options())
+    return {"net.onnx.data": b"".join(file.external_chunks()), "net.onnx": b"".join(file.chunks("net.onnx.data"))}
+
+
+@pytest.mark.parametrize("reader", MODEL_READERS, ids=lambda words: words[0])
+def test_what_reads_a_model_half_of_which_is_new_says_so(server, between, reader):
+    code, _, said = server.run(between, *reader)
+    assert code in (1, 2)
+    assert "half " in said, "and not of what the weights happen to be"

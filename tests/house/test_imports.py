@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "verify": "budgets build comments count graph load lock lock_changes lower notes ops plan predict printed problems "
     "project reference source spec targets",
     "weights": "graph ops problems",
-    "reading": "graph ops problems weights",
+    "reading": "graph journal ops problems weights",
     "passes": "graph ops problems weights",
     "render": "resources",
     "links": "problems",
@@ -99,14 +99,14 @@ MAY_IMPORT = {
     "manifest": "count digest graph load problems",
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
-    "fit": "digest engine.machine engine.onnxruntime load problems targets told",
+    "fit": "digest engine.machine engine.onnxruntime journal load problems targets told",
     "against": "checkpoint count digest emit.text fit graph lower matching ops passes problems reading told verify "
     "weights",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "checkpoint count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
     "witness.reading write",
-    "models": "build engine.base engine.runtimes engine.tensorrt load manifest problems request spec weights",
+    "models": "build engine.base engine.runtimes engine.tensorrt journal load manifest problems request spec weights",
     "comparison": "difference emit.difference precision predict targets",
     "choose": "engine.tensorrt ops precision problems request targets",
     "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",

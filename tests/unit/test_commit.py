@@ -185,13 +185,14 @@ def die(folder, renames, **files):
 
 
 def test_a_half_renamed_set_is_told_of_until_the_next_run_takes_it_back(old, tmp_path):
-    assert not unfinished(tmp_path)
-    die(tmp_path, 2, a="new a", b="new b")
+    names = ("a", "b", "1/c")
+    assert [unfinished(tmp_path / name) for name in names] == [False] * 3
+    die(tmp_path, 2, **{"a": "new a", "1/c": "new c"})
     assert (tmp_path / "a").read_bytes() == b"new a"
-    assert unfinished(tmp_path)
+    assert [unfinished(tmp_path / name) for name in names] == [True, False, True]
     settle(tmp_path)
     assert holds(tmp_path) == old
-    assert not unfinished(tmp_path)
+    assert [unfinished(tmp_path / name) for name in names] == [False] * 3
 
 
 def test_what_was_edited_since_is_left_as_it_is(old, tmp_path):
