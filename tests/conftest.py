@@ -8,7 +8,11 @@ from hypothesis import settings
 
 from resnet_gen.cli import main
 
-settings.register_profile("all", max_examples=4 * settings.get_profile("default").max_examples)
+SAME = {"derandomize": True, "database": None, "deadline": None}
+"""The same examples on every run and machine, however long each takes."""
+settings.register_profile("usual", max_examples=100, **SAME)
+settings.register_profile("all", max_examples=400, **SAME)
+settings.load_profile("usual")  # before tests are imported; --hypothesis-profile has its way after this
 
 
 @pytest.fixture(scope="session", autouse=True)

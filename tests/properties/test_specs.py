@@ -18,7 +18,7 @@ from resnet_gen.source import overlay, read_text, setting
 from resnet_gen.spec import check
 from tests.properties.strategies import fitting, of, settings_of, specs
 
-USUAL = settings.get_profile("default").max_examples
+USUAL = settings.get_profile("usual").max_examples
 PARTS = [part for family in base.FAMILIES for part in members(family)]
 
 
