@@ -18,7 +18,7 @@ from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
 from resnet_gen.nesting import first_too_deep
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened, visible, visible_lines
 
 Loc: TypeAlias = tuple[str | int, ...]
 
@@ -372,7 +372,8 @@ def _dumped(data: Any, flow: bool | None) -> str:
         )
     except (yaml.YAMLError, RecursionError):
         raise UnwrittenError("it holds what YAML has no word for") from None
-    return text
+    # What shows nothing or is obeyed stands in double quotes, where YAML has the same escapes.
+    return visible_lines(text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -383,6 +384,7 @@ class _Dumper(yaml.SafeDumper):
 
     def text(self, value: str) -> yaml.ScalarNode:
         plain = value not in _WORDS and not _INT.match(value) and not _FLOAT.match(value)
+        plain = plain and visible(value) == value and "::" not in value
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
 

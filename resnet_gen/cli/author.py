@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json
 
 
 @click.command()
@@ -19,7 +19,7 @@ def schema() -> None:
     """
     from resnet_gen.schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    say_json(json_schema())
 
 
 @click.command()
@@ -39,5 +39,5 @@ def init(name: str, folder: Path) -> None:
     check_new(path, replace=False, hint="choose another name, or delete it first")
     with Transaction(folder) as out:
         out.text(path.name, text)
-    click.echo(path)
-    click.echo(f"next: resnet-gen verify {path}", err=True)
+    say(path)
+    say(f"next: resnet-gen verify {path}", err=True)

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-import click
 import numpy as np
 
 from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.cli.output import say, say_lines
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
 from resnet_gen.models import Made, is_file, opened, refuse_ignored
@@ -165,9 +165,12 @@ def _put_out(
     if plot:
         files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
     write_outputs(files)
-    click.echo(output or text)
+    if output:
+        say(output)
+    else:
+        say_lines(text + "\n")
     if plot:
-        click.echo(plot, err=output is None)  # beside figures on stdout it would be none of them
+        say(plot, err=output is None)  # beside figures on stdout it would be none of them
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say
 
 TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
 """As the files in `generate/targets` are called."""
@@ -56,11 +57,11 @@ def generate(
     if check:
         found = differing(folder, files)
         for name, what in found.items():
-            click.echo(f"{folder / name}: {what}")
-        click.echo(f"{len(files)} files checked, {len(found)} to change", err=True)
+            say(f"{folder / name}: {what}")
+        say(f"{len(files)} files checked, {len(found)} to change", err=True)
         return 1 if found else 0
     for path in put(folder, files, replace=force):
-        click.echo(path)
+        say(path)
     return 0
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
+from resnet_gen.cli.output import say, say_lines
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.lock import Lock, LockedNetwork, lock_text, locked, read_lock
 from resnet_gen.lock_changes import differences
 from resnet_gen.lower import lower
-from resnet_gen.problems import Problem, Refused, refuse, several
+from resnet_gen.problems import Problem, Refused, refuse, several, visible
 from resnet_gen.project import LOCK, Project, shown
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import check_writable, write_file
@@ -27,7 +26,7 @@ class _Change(NamedTuple):
     words: list[str]
 
     def __str__(self) -> str:
-        return "\n".join((f"{self.network}: {_KINDS[self.kind]}", *(f"  {line}" for line in self.words)))
+        return "\n".join(map(visible, (f"{self.network}: {_KINDS[self.kind]}", *(f"  {line}" for line in self.words))))
 
 
 _KINDS = {"changed": "not as locked", "new": "not in the lock", "gone": "locked, and no longer there"}
@@ -49,15 +48,15 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
     told = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
     if check:
         for change in changes:
-            click.echo(str(change))
-        click.echo(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
+            say_lines(f"{change}\n")
+        say(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
         return 1 if changes else 0
     _write(path, lock_text({**there, **now} if specs else now))
     for change in changes:
         if before:
-            click.echo(str(change), err=True)
-    click.echo(name)
-    click.echo(f"{several(len(now), 'network')} locked: {told}", err=True)
+            say_lines(f"{change}\n", err=True)
+    say(name)
+    say(f"{several(len(now), 'network')} locked: {told}", err=True)
     return 0
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
+from resnet_gen.cli.output import say, say_command, say_lines
 from resnet_gen.cli.projects import Held
 from resnet_gen.emit.findings import FORMATS
 from resnet_gen.problems import Refused, refuse, several
@@ -67,17 +66,17 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     for outcome in examined(held, settings, chosen):
         outcomes.append(outcome)
         if live:
-            click.echo(_render("text", [outcome]), nl=False)
+            say_lines(_render("text", [outcome]))
         for note in outcome.notes:
-            click.echo(note, err=True)
+            say(note, err=True)
     _tell([destination for destination in told if destination.file or not live], outcomes)
     for destination in told:
         if destination.file:
-            click.echo(destination.file, err=any(other.file is None for other in told))
+            say(destination.file, err=any(other.file is None for other in told))
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
-    click.echo(_summary(outcomes, len(held.references)), err=True)
+    say(_summary(outcomes, len(held.references)), err=True)
     return int(any(outcome.findings for outcome in outcomes))
 
 
@@ -97,7 +96,7 @@ def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
     write_outputs({place.file: text.encode() for place, text in texts.items() if place.file})
     for destination, text in texts.items():
         if not destination.file:
-            click.echo(text, nl=False)
+            (say_command if destination.form == "github" else say_lines)(text)
 
 
 def _render(form: str, outcomes: Sequence[Outcome]) -> str:

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "witness.onnx": "count graph ops witness",
     "witness.reading": "graph witness witness.onnx",
     "emit.onnx": "graph ops problems weights",
-    "emit.text": "count graph ops",
+    "emit.text": "count graph ops problems",
     "emit.catalogue": "count load lower render resources spec verify",
     "emit.api": "api precision render weights",
     "emit.findings": "problems verify",
