@@ -10,23 +10,8 @@ from resnet_gen.emit.difference.markdown import code, escaped
 from resnet_gen.problems import Document, json_text, visible, visible_line, visible_lines
 from resnet_gen.source import dump, dump_inline, read_text
 
-ASCII = [
-    "error",
-    "@octocat",
-    "www.example.org",
-    "https://example.org",
-    "#1",
-    "0123abcdef",
-    "GH-1",
-    "<b>",
-    "|",
-    "`",
-    "\\",
-    "x",
-    "::",
-    "##[",
-    "##vso[x]",
-]
+ADDRESSES = ["@octocat", "www.example.org", "https://example.org", "#1", "0123abcdef", "GH-1"]
+ASCII = [*ADDRESSES, "error", "<b>", "|", "`", "\\", "x", "::", "##[", "##vso[x]"]
 PIECES = [*ASCII, " ", "\n", "\r", "\x1b", "\u202e", "\u200b", "\u2028", "\x85", "é", "\u3164"]
 TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map("".join))
 HELD = TEXTS.filter(lambda text: not any("\ud800" <= c <= "\udfff" or c == "\0" for c in text))
