@@ -382,7 +382,7 @@ def test_files_that_are_written(said, tmp_path):
         said("verify", "--no-config", "--format", form, "-o", f"v.{form}", "--", f"{name}.yaml")
         assert not [*obeyed(Path(f"v.{form}").read_text(), github=True)]
     for form in COMPARED:
-        said("diff", "--format", form, "-o", f"d.{form}", "--", "resnet18", f"{name}.yaml")
+        said("diff", "--format", form, "-o", f"d.{form}", "--", "resnet18", f"./{name}.yaml")
         assert not [*obeyed(Path(f"d.{form}").read_text())]
 
 
