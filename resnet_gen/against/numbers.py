@@ -136,4 +136,3 @@ def _far(wanted: Array, here: Array, sizes: Array, dtype: str) -> Array:
     real = np.isfinite(wanted) & np.isfinite(here)
     found: Array = np.where(real, far, np.inf)
     return found
-

@@ -44,7 +44,8 @@ class Read:
     `batch` is the size that the file fixes, None where it leaves it open.
     `types` are the element types of weights, activations and what Q/DQ round
     to. `names` tells what nodes are called after: how many after their weights,
-    after the scopes of an exporter, after the file's nodes.
+    after the scopes of an exporter, after the file's nodes. `reach` is the magnitude up to which activations that are
+    spelled out are computed as ours are: some overflow beyond.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Read:
     types: frozenset[str]
     names: Mapping[str, int]
     unread: int
+    reach: float
 
     @property
     def batch_norm(self) -> str | None:

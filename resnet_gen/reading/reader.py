@@ -61,6 +61,7 @@ class Reader:
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
+            self._walk.reach,
         )  # fmt: skip
 
     def _node(self, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.functions import SLOPED, Tree, as_text, identified, shortest
+from resnet_gen.reading.forms import Tree
+from resnet_gen.reading.functions import SLOPED, as_text, identified, reach, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.signals import (
     Elementwise,
@@ -42,13 +44,17 @@ _LARGEST_FUNCTION = 40
 
 
 class Walk:
-    """Our graph as far as it has been read: nodes, and the constants that are their weights."""
+    """Our graph as far as it has been read: nodes, and the constants that are their weights.
+
+    `reach` is the magnitude up to which every activation that is spelled out is computed as ours is.
+    """
 
     def __init__(self, input: Value, names: Names, batch: int | None) -> None:
         self.net = Net(input)
         self.batch = batch
         self.weights: dict[str, Constant] = {}
         self.stacks: dict[tuple[int, Shape], Stack] = {}
+        self.reach = math.inf
         self._names = names
         self._made: dict[int, tuple[Term, Value]] = {}
         self._views: dict[tuple[int, Shape], Term] = {}
@@ -117,15 +123,20 @@ class Walk:
         last, operands = _last(term), [t for t in term.operands if isinstance(t, Term)]
         if last:
             try:
-                return self.add(last, [self.value(operands[0])], {}, term.origin)
+                return self._activation(last, alone(term), operands[0], term.origin)
             except Unexplained as inner:
                 failure = inner
         whole = identified(term.tree)
         if whole:
-            return self.add(whole, [self.value(term.leaf)], {}, term.origin)
+            return self._activation(whole, term.tree, term.leaf, term.origin)
         if failure:
             raise failure
         return self._apart(term)
+
+    def _activation(self, op: Activation, tree: Tree, of: Term, origin: int) -> Value:
+        value = self.add(op, [self.value(of)], {}, origin)
+        self.reach = min(self.reach, reach(tree, op))
+        return value
 
     def _apart(self, term: Elementwise) -> Value:
         """The last operator of a function as a node of its own."""
@@ -185,7 +196,12 @@ def _last(term: Elementwise) -> Activation | None:
         return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
     if sum(isinstance(t, Term) for t in term.operands) != 1:
         return None
-    return identified((term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands)))
+    return identified(alone(term))
+
+
+def alone(term: Elementwise) -> Tree:
+    """The last operator of a function, as a function of what it reads."""
+    return (term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands))
 
 
 def _leaf(term: Term) -> Term:
