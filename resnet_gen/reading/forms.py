@@ -23,7 +23,7 @@ Product: TypeAlias = tuple[Atom, ...]
 Form: TypeAlias = Mapping[Product, float]
 
 _MOST_TERMS, _MOST_FACTORS = 64, 6
-_EXACT, _ROUNDED = 1e-6, 1.5e-4
+EXACT, ROUNDED = 1e-6, 1.5e-4
 """What rounding may change a number by, over it: one that float16 holds too, and another, written with few digits."""
 _HELD = 65504.0
 """The largest number of float16: a limit beyond is there to keep to the type, and counts as none."""
@@ -54,42 +54,43 @@ def _form(tree: Tree) -> Form:
     return found
 
 
-def alike(found: Form, wanted: Form) -> bool:
+def alike(found: Form, wanted: Form, rounded: float = ROUNDED) -> bool:
     """Whether two forms are of one function, but for the rounding of its numbers."""
     if len(found) != len(wanted):
         return False
     left = list(wanted.items())
     for product, factor in found.items():
-        same = next((t for t in left if _near(factor, t[1]) and _same_product(product, t[0])), None)
-        if same is None:
+        same = (t for t in left if _near(factor, t[1], rounded) and _same_product(product, t[0], rounded))
+        one = next(same, None)
+        if one is None:
             return False
-        left.remove(same)
+        left.remove(one)
     return True
 
 
-def slope(found: Form, function: str) -> float | None:
-    """The slope of leaky ReLU or the alpha of ELU, if a form is one."""
+def slope(found: Form, function: str) -> float:
+    """The slope of leaky ReLU or the alpha of ELU, if a form is one; else any number."""
     if function == "leaky_relu":
-        return found.get((_X,))
-    return -found.get((), 0.0) or None
+        return found.get((_X,), 0.0)
+    return next((factor for product, factor in found.items() if product and product[0][0] == "exp"), 0.0)
 
 
-def _near(number: float, wanted: float) -> bool:
-    explained = _EXACT if (wanted * 1024).is_integer() else _ROUNDED
+def _near(number: float, wanted: float, rounded: float) -> bool:
+    explained = EXACT if (wanted * 1024).is_integer() else rounded
     return abs(number - wanted) <= explained * abs(wanted)
 
 
-def _same_product(found: Product, wanted: Product) -> bool:
-    return len(found) == len(wanted) and all(map(_same_atom, found, wanted))
+def _same_product(found: Product, wanted: Product, rounded: float) -> bool:
+    return len(found) == len(wanted) and all(_same_atom(*pair, rounded) for pair in zip(found, wanted, strict=True))
 
 
-def _same_atom(found: Atom, wanted: Atom) -> bool:
+def _same_atom(found: Atom, wanted: Atom, rounded: float) -> bool:
     if found[0] != wanted[0]:
         return False
     if found[0] == "relu":
         here, there = float(found[1]), float(wanted[1])
-        return abs(here - there) <= _ROUNDED * abs(there)
-    return len(found) == 1 or alike(dict(found[1]), dict(wanted[1]))
+        return abs(here - there) <= rounded * abs(there)
+    return len(found) == 1 or alike(dict(found[1]), dict(wanted[1]), rounded)
 
 
 # --- sums and products ------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Activation, Function
-from resnet_gen.reading.forms import Form, NoFormError, Tree, alike, form, slope
+from resnet_gen.reading.forms import EXACT, Form, NoFormError, Tree, alike, form, slope
 
 Points: TypeAlias = npt.NDArray[Any]
 
@@ -152,9 +152,9 @@ def _known() -> dict[Function, list[Form]]:
 def _sloped(found: Form) -> Iterator[Activation]:
     """Leaky ReLU or ELU with the slope that the form shows."""
     for op_type, function in SLOPED.items():
-        alpha = slope(found, function) or 0.0
+        alpha = slope(found, function)
         possible = 0 < alpha < (1 if function == "leaky_relu" else math.inf)
-        if possible and alike(found, form((op_type, (("alpha", alpha),), None))):
+        if possible and alike(found, form((op_type, (("alpha", alpha),), None)), EXACT):
             yield Activation(function, shortest(alpha))
 
 

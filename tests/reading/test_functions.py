@@ -40,7 +40,8 @@ SPELLINGS = {
     "relu": [
         clip(X, 0), op("Max", X, 0), op("Max", 0, X), clip(X, 0, math.inf), clip(clip(X, most=3e38), 0),
         mul(op("Add", X, op("Abs", X)), 0.5), op("Sub", X, op("Min", X, 0)), op("Neg", op("Min", op("Neg", X), 0)),
-        op("Relu", op("Relu", X)), op("LeakyRelu", X, alpha=0.0), op("PRelu", X, 0), op("Relu", op("LeakyRelu", X, alpha=0.3)),
+        op("Relu", op("Relu", X)), op("LeakyRelu", X, alpha=0.0), op("PRelu", X, 0),
+        op("Relu", op("LeakyRelu", X, alpha=0.3)),
         op("Div", op("Relu", mul(X, 4)), 4), clip(X, 0, 65504), op("Min", op("Relu", X), 65504),
     ],
     "sigmoid": [
@@ -54,7 +55,8 @@ SPELLINGS = {
         op("Sub", op("Div", 2, add(1, op("Exp", mul(-2, X)))), 1),
     ],
     "hard_sigmoid": [
-        clip(add(op("Div", X, 6), 0.5), 0, 1), op("Div", clip(add(X, 3), 0, 6), 6), op("Min", op("Relu", add(mul(X, np.float32(1 / 6)), 0.5)), 1),
+        clip(add(op("Div", X, 6), 0.5), 0, 1), op("Div", clip(add(X, 3), 0, 6), 6),
+        op("Min", op("Relu", add(mul(X, np.float32(1 / 6)), 0.5)), 1),
         mul(clip(add(X, 3), 0, 6), 0.16666667), op("HardSigmoid", X, alpha=float(np.float16(1 / 6)), beta=0.5),
         op("Max", op("Min", add(op("Div", X, 6), 0.5), 1), 0),
     ],
@@ -64,23 +66,28 @@ SPELLINGS = {
         op("Swish", X, alpha=1.0), mul(X, op("Div", 1, add(op("Exp", op("Neg", X)), 1))),
     ],
     "gelu": [
-        mul(mul(X, 0.5), add(1, op("Erf", op("Div", X, ROOT)))), mul(0.5, mul(X, add(op("Erf", mul(X, 0.70710678)), 1))),
+        mul(mul(X, 0.5), add(1, op("Erf", op("Div", X, ROOT)))),
+        mul(0.5, mul(X, add(op("Erf", mul(X, 0.70710678)), 1))),
         add(mul(0.5, X), mul(mul(0.5, X), op("Erf", mul(X, 1 / ROOT)))), op("Gelu", X, approximate="none"),
-        mul(mul(X, 0.5), add(1, op("Erf", op("Div", X, 1.4140625)))), mul(X, add(0.5, mul(0.5, op("Erf", op("Div", X, 1.4142))))),
+        mul(mul(X, 0.5), add(1, op("Erf", op("Div", X, 1.4140625)))),
+        mul(X, add(0.5, mul(0.5, op("Erf", op("Div", X, 1.4142))))),
         op("Div", mul(X, add(1, op("Erf", mul(X, 0.7071)))), 2),
     ],
     "mish": [
         mul(X, op("Tanh", op("Softplus", X))), mul(op("Tanh", op("Log", add(1, op("Exp", X)))), X),
     ],
     "hard_swish": [
-        op("HardSwish", X), op("Div", mul(X, clip(add(X, 3), 0, 6)), 6), mul(X, op("HardSigmoid", X, alpha=1 / 6, beta=0.5)),
-        mul(mul(X, np.float32(1 / 6)), clip(add(3, X), 0, 6)), mul(X, op("Div", op("Min", op("Relu", add(X, 3)), 6), 6)),
+        op("HardSwish", X), op("Div", mul(X, clip(add(X, 3), 0, 6)), 6),
+        mul(X, op("HardSigmoid", X, alpha=1 / 6, beta=0.5)),
+        mul(mul(X, np.float32(1 / 6)), clip(add(3, X), 0, 6)),
+        mul(X, op("Div", op("Min", op("Relu", add(X, 3)), 6), 6)),
         op("Div", op("Mul", clip(add(X, 3), 0, 6), X), 6),
     ],
 }  # fmt: skip
 SLOPED = {
     ("leaky_relu", 0.1): [
-        op("Max", X, mul(X, 0.1)), op("PRelu", X, 0.1), op("Sub", op("Relu", X), mul(0.1, op("Relu", op("Neg", X)))),
+        op("Max", X, mul(X, 0.1)), op("PRelu", X, 0.1),
+        op("Sub", op("Relu", X), mul(0.1, op("Relu", op("Neg", X)))),
         add(op("Relu", X), mul(op("Min", X, 0), 0.1)), add(mul(0.9, op("Relu", X)), mul(X, 0.1)),
     ],
     ("elu", 1.0): [
