@@ -60,18 +60,25 @@ def _explained(dtype: str) -> float:
     return _EXPLAINED.get(dtype, 1e-5)
 
 
-def compared(path: Path, weights: Path, found: Found, file: Read) -> tuple[str, tuple[str, ...]]:
-    """What is to be said of a file's weights, and what of them cannot be explained by rounding."""
+class Told(NamedTuple):
+    """What is to be said of a file's weights, what was left out, and what rounding does not explain."""
+
+    words: str
+    left: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def compared(path: Path, weights: Path, found: Found, file: Read) -> Told:
+    """A file's weights held against those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [
         f"{path}: '{a.name}' is not that of {weights}: number {list(a.where)} is {a.here:.8g}, there {a.wanted:.8g}"
         for a in apart
         if a.wrong
     ]
-    if not faults:
-        return f", weights {_how(weights, apart)}{_left_out(found, file)}", ()
     rest = len(faults) - _MOST
-    return "", (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
+    told = (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
+    return Told("" if faults else f"weights {_how(weights, apart)}", tuple(_left_out(found, file)), told)
 
 
 def _how(weights: Path, apart: list[_Apart]) -> str:
@@ -99,15 +106,14 @@ def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
     return node.op.is_layer and types.get(node.weight_name("weight")) in _BY_ROW
 
 
-def _left_out(found: Found, file: Read) -> str:
-    """What is to be said of biases that are not compared."""
+def _left_out(found: Found, file: Read) -> Iterator[str]:
+    """The biases that are not compared."""
     theirs, types = {n.name: n for n in file.graph.nodes}, file.weights.types
     layers = [node for _, b in found.match.pairs if (node := theirs[b.name]).op.is_layer]
     eight = [node for node in layers if _in_eight_bits(node, types)]
-    if not eight:
-        return ""
-    of = "" if len(eight) == len(layers) else f" of {len(eight)} of {len(layers)} layers"
-    return f"; biases{of}, which calibration corrects, not compared"
+    if eight:
+        of = "" if len(eight) == len(layers) else f" of {len(eight)} of {len(layers)} layers"
+        yield f"biases{of}, which calibration corrects,"
 
 
 def _furthest(variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read) -> _Apart:

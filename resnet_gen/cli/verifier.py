@@ -65,8 +65,8 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     outcomes = []
     for outcome in examined(held, settings, chosen):
         outcomes.append(outcome)
-        if live:
-            say_lines(_render("text", [outcome]))
+        if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
+            say_lines(_render("text", [outcome]), err=not live)
         for note in outcome.notes:
             say(note, err=True)
     _tell([destination for destination in told if destination.file or not live], outcomes)

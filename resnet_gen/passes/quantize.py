@@ -151,7 +151,7 @@ def quantize(
     `ranges` are those of the placement's values, by name. Scales are rounded to
     what `compute` can hold before anything is divided by them.
     """
-    positive = _nonnegative(graph)
+    positive = never_negative(graph)
     pairs = {v.name: _pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}
@@ -165,7 +165,7 @@ def quantize(
     return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
 
 
-def _nonnegative(graph: Graph) -> set[str]:
+def never_negative(graph: Graph) -> set[str]:
     """The values that no input can make negative."""
     found: set[str] = set()
     for node in graph.nodes:

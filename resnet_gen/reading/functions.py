@@ -175,6 +175,14 @@ def reach(tree: Tree, activation: Activation) -> float:
     return float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
 
 
+@lru_cache(maxsize=1024)
+def never_negative(tree: Tree, *, only_above: bool) -> bool:
+    """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
+    with np.errstate(all="ignore"):
+        found = _at(tree, np.float64)
+    return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
+
+
 def _at(tree: Tree, dtype: type) -> Points:
     """A tree at all points, computed in a type."""
     if tree is None:

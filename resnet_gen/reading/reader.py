@@ -17,6 +17,7 @@ from resnet_gen.reading.header import Header
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
+from resnet_gen.reading.ranges import covers
 from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
 from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
@@ -61,7 +62,7 @@ class Reader:
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
-            self._walk.reach,
+            self._walk.reach, tuple(covers(self._walk.rounded, self._walk)), self._header.replaceable(),
         )  # fmt: skip
 
     def _node(self, index: int) -> None:

@@ -25,17 +25,20 @@ from resnet_gen.ops import (
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.forms import Tree
-from resnet_gen.reading.functions import SLOPED, as_text, identified, reach, shortest
+from resnet_gen.reading.functions import SLOPED, as_text, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.signals import (
     Elementwise,
     Later,
     Made,
     Padded,
+    Quantized,
     Signal,
+    Spread,
     Stack,
     Stepped,
     Term,
+    Turned,
     Unexplained,
 )
 
@@ -46,7 +49,8 @@ _LARGEST_FUNCTION = 40
 class Walk:
     """Our graph as far as it has been read: nodes, and the constants that are their weights.
 
-    `reach` is the magnitude up to which every activation that is spelled out is computed as ours is.
+    `reach` is the magnitude up to which every activation that is spelled out is computed as ours is; `rounded` are
+    the activations that are quantized; `cut` are the values that a ReLU makes which stands in no node of the file.
     """
 
     def __init__(self, input: Value, names: Names, batch: int | None) -> None:
@@ -55,7 +59,10 @@ class Walk:
         self.weights: dict[str, Constant] = {}
         self.stacks: dict[tuple[int, Shape], Stack] = {}
         self.reach = math.inf
+        self.rounded: list[Quantized] = []
+        self.cut: set[str] = set()
         self._names = names
+        self._nonnegative: set[str] = set()
         self._made: dict[int, tuple[Term, Value]] = {}
         self._views: dict[tuple[int, Shape], Term] = {}
 
@@ -66,6 +73,8 @@ class Walk:
         weight = constants.get("weight")
         name = self._names.name(origin, weight.names if weight else ("",) if constants else ())
         value = self.net.add(name, op, *inputs)
+        if op.nonnegative(*(before.name in self._nonnegative for before in inputs)):
+            self._nonnegative.add(value.name)
         for tensor in tensors:
             self.weights[f"{name}.{tensor.role}"] = constants[tensor.role]
         return value
@@ -133,8 +142,25 @@ class Walk:
             raise failure
         return self._apart(term)
 
+    def never_negative(self, term: Term) -> bool:
+        """Whether an activation is never below zero."""
+        if isinstance(term, Made):
+            return term.value.name in self._nonnegative
+        if isinstance(term, Later):
+            return term.op.nonnegative(*map(self.never_negative, term.inputs))
+        if isinstance(term, Elementwise):
+            return never_negative(term.tree, only_above=self.never_negative(term.leaf))
+        return isinstance(term, (Padded, Stepped, Spread, Turned)) and self.never_negative(term.inner)
+
+    def made(self, term: Term) -> Value | None:
+        """The value of our graph that a term has become, if it has."""
+        return term.value if isinstance(term, Made) else self._made.get(id(term), (None, None))[1]
+
     def _activation(self, op: Activation, tree: Tree, of: Term, origin: int) -> Value:
-        value = self.add(op, [self.value(of)], {}, origin)
+        value = self.value(of)
+        if op.function == "relu" and value.name in self.cut:
+            return value
+        value = self.add(op, [value], {}, origin)
         self.reach = min(self.reach, reach(tree, op))
         return value
 

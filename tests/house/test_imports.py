@@ -100,8 +100,8 @@ MAY_IMPORT = {
     "told": "manifest problems",
     "engine.machine": "engine.tensorrt problems",
     "fit": "digest engine.machine engine.onnxruntime journal load problems targets told",
-    "against": "checkpoint count digest emit.text fit graph lower matching ops passes problems reading told verify "
-    "weights",
+    "against": "calibrate checkpoint count digest emit.text fit graph lower matching ops passes precision problems "
+    "reading spec told verify weights",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "checkpoint count graph load lower passes quantization request weights",
     "build": "deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
