@@ -26,7 +26,7 @@ _MOST_TERMS, _MOST_FACTORS = 64, 6
 EXACT, ROUNDED = 1e-6, 1.5e-4
 """What rounding may change a number by, over it: one that float16 holds too, and another, written with few digits."""
 _HELD = 65504.0
-"""The largest number of float16: a limit beyond is there to keep to the type, and counts as none."""
+"""The largest number of float16: a corner beyond is there to keep to the type."""
 _X: Atom = ("x",)
 
 
@@ -52,6 +52,31 @@ def _form(tree: Tree) -> Form:
     if len(found) > _MOST_TERMS or not all(map(math.isfinite, found.values())):
         raise NoFormError(op_type)
     return found
+
+
+def within(of: Form) -> tuple[Form, float]:
+    """The form between the corners that are there to keep to a type, and how far out the first of those is."""
+    found: list[Form] = []
+    limit = math.inf
+    for product, factor in of.items():
+        term: Form = _number(factor)
+        for atom in product:
+            inner, reach = _within_atom(atom)
+            term, limit = _product(term, inner), min(limit, reach)
+        found.append(term)
+    return _sum(*found), limit
+
+
+def _within_atom(atom: Atom) -> tuple[Form, float]:
+    if atom[0] == "x":
+        return {(atom,): 1.0}, math.inf
+    if atom[0] != "relu":
+        inner, limit = within(dict(atom[1]))
+        return {(_function(atom[0], inner),): 1.0}, limit
+    corner = atom[1]
+    if abs(corner) < _HELD:
+        return {(atom,): 1.0}, math.inf
+    return {} if corner > 0 else _sum({(_X,): 1.0}, _number(-corner)), abs(corner)
 
 
 def alike(found: Form, wanted: Form, rounded: float = ROUNDED) -> bool:
@@ -200,7 +225,7 @@ def _upper(first: Form, second: Form) -> Form:
     corners = sorted({product[0][1] for one in (first, second) for product in one if product and len(product[0]) > 1})
     pieces = [-math.inf, *corners, math.inf]
     crossings = [_crossing(first, second, *ends) for ends in pairwise(pieces)]
-    corners = sorted({*corners, *(x for x in crossings if x is not None and abs(x) < _HELD)})
+    corners = sorted({*corners, *(x for x in crossings if x is not None)})
     if not corners:
         return first if _value(first, 0.0) >= _value(second, 0.0) else second
     middles = [_between(a, b) for a, b in pairwise((-math.inf, *corners, math.inf))]
@@ -245,8 +270,6 @@ def _crossing(first: Form, second: Form, start: float, stop: float) -> float | N
 
 
 def _clip(of: Form, least: float = -math.inf, most: float = math.inf) -> Form:
-    if not _straight(of) and least <= -_HELD and most >= _HELD:
-        return of
     found = of if least == -math.inf else _maximum(of, _number(least))
     return found if most == math.inf else _minimum(found, _number(most))
 

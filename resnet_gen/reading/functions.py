@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Activation, Function
-from resnet_gen.reading.forms import EXACT, Form, NoFormError, Tree, alike, form, slope
+from resnet_gen.reading.forms import EXACT, Form, NoFormError, Tree, alike, form, slope, within
 
 Points: TypeAlias = npt.NDArray[Any]
 
@@ -25,6 +25,8 @@ _POINTS = np.concatenate([[0.0], _SIDE, -_SIDE]).astype(np.float32).astype(np.fl
 """Numbers of each size that float32 has."""
 _NOISE, _ALIKE = 1e-5, 2e-3
 """What float32 may change, and what numbers rounded to half precision may, over the larger of 1 and the result."""
+_LARGEST = 3.4e38
+"""The largest number of float32, nearly."""
 _LEAST_REACH = 40.0
 """Exponentials squared overflow beyond 44."""
 
@@ -135,7 +137,7 @@ def as_text(tree: Tree) -> str:
 def identified(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
     try:
-        found = form(tree)
+        found, _ = within(form(tree))
     except (NoFormError, TypeError, OverflowError, ZeroDivisionError):
         return None
     for function, forms in _known().items():
@@ -172,7 +174,9 @@ def reach(tree: Tree, activation: Activation) -> float:
         size = np.maximum(1, np.abs(wanted))
         alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
         noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
-    return float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
+    seen = float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
+    limit = within(form(tree))[1]
+    return min(seen, limit if limit < _LARGEST else math.inf)
 
 
 @lru_cache(maxsize=1024)

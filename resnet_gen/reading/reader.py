@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto
 from resnet_gen.graph import Graph, Value, live
 from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.call import Call
-from resnet_gen.reading.constants import Constant, tensor_constant
+from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
 from resnet_gen.reading.file import FileWeights, Read
 from resnet_gen.reading.header import Header
 from resnet_gen.reading.naming import Names
@@ -96,6 +96,8 @@ class Reader:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             self._notice(node, wires)
         found = rule(call)
+        if node.op_type == "Cast" and isinstance(found, _ACTIVATIONS):
+            self._types.add(DTYPES[call.attribute("to")].name)
         return found if isinstance(found, list) else [found]
 
     def _tensor(self, tensor: TensorProto) -> Constant:

@@ -162,8 +162,10 @@ PLACES = st.floats(-2.0, 8.0).map(lambda e: 10**e) | st.floats(-12.0, 0.0).map(l
     height=st.sampled_from([0.01, 1.0, 30.0, -5.0]),
 )
 def test_nothing_is_hidden_in_an_activation(spelled, hide, centre, width, height):
-    """However narrow, wherever it stands, and whatever it is spelled out of."""
-    assert identified(hide(spelled[0], centre, width, height)) is None
+    """However narrow, wherever it stands, and whatever it is spelled out of; beyond half precision it is told."""
+    tree = hide(spelled[0], centre, width, height)
+    found = identified(tree)
+    assert found is None or reach(tree, found) <= abs(centre)
 
 
 @settings(max_examples=150, deadline=None)
