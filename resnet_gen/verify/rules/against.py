@@ -66,7 +66,8 @@ class AgainstShape(_Against):
     """The file takes an image of the spec's size, and puts out as many values of the same shapes.
 
     `verify SPEC --against FILE.onnx` compares the input and the outputs, in order; their names and the size of the
-    batch are left out; a fixed one is said. Where only the image has another size, the layers are compared at that of the file.
+    batch are left out; a fixed one is said. Where only the image has another size, the layers are compared at that
+    of the file.
 
     Source: ours. With a file that was built from `resnet50`, this spec breaks it:
 
