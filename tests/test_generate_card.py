@@ -175,7 +175,6 @@ def test_no_text_breaks_the_front_the_heading_or_a_table():
     assert f"<td>{shown}</td>" in html
 
 
-@pytest.mark.slow
 def test_every_shipped_network_has_a_card():
     for name in list(shipped_specs())[::12]:
         assert len(tables(card(name))) >= 4

@@ -238,7 +238,6 @@ def test_what_is_no_picture_is_refused(reader, tmp_path):
 
 
 @needs_stb
-@pytest.mark.slow
 def test_damaged_bytes_crash_nothing(reader, tmp_path):
     """Every kind of damage gives a tensor or exit code 2, under the address sanitizer."""
     source = reader[0].parent
@@ -468,7 +467,6 @@ def test_a_full_disk_is_told(program, files):
 
 
 @needs_stb
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 @pytest.mark.parametrize("runtime", ["tensorrt-rtx", "tensorrt"])
 def test_its_own_cmake_project_builds_it(tmp_path, runtime):

@@ -106,7 +106,6 @@ TRIED = [
 """References, one of each kind."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reference", TRIED)
 def test_outputs_are_the_reference_s(reference, nnx):
     assert off(reference) < TOLERANCE
@@ -125,7 +124,6 @@ WITHOUT_REFERENCE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_REFERENCE)
 def test_outputs_are_the_emitted_onnx_s(name, nnx):
     loaded = load(name, WITHOUT_REFERENCE[name])
@@ -229,7 +227,6 @@ def test_load_tells_the_first_ten_differences_and_changes_nothing(digits, nnx):
     assert all((a == b).all() for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.slow
 def test_mypy_is_content(nnx, sources):
     pytest.importorskip("mypy", reason="mypy is not installed where jax is: pip install mypy")
     cache = sources.parent / "mypy"
