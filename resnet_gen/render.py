@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from resnet_gen.files import read_regular_file
 from resnet_gen.resources import templates
 
 
@@ -33,7 +34,7 @@ def tree(folder: str, **values: Any) -> dict[str, str]:
         if path.suffix == ".jinja":
             found[name.removesuffix(".jinja")] = render(f"{folder}/{name}", **values)
         else:
-            found[name] = path.read_text(encoding="utf-8")
+            found[name] = read_regular_file(path).decode()
     return found
 
 

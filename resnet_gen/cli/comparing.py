@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from resnet_gen.cli.output import say, say_lines
 from resnet_gen.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 
@@ -60,9 +59,9 @@ def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
 def put_out(text: str, output: Path | None) -> None:
     """Write to a file and name it, or else to stdout."""
     if output is None:
-        say_lines(text)
+        click.echo(text, nl=False)
         return
     from resnet_gen.write import write_file
 
     write_file(output, text.encode())
-    say(output)
+    click.echo(output)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from resnet_gen.cli.output import say
+import click
+
 from resnet_gen.engine.base import Runner, Tuning
 
 
@@ -10,4 +11,4 @@ def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
     """Say in what the layers are computed where none is in the type that was asked for."""
     used = runner.runtime.get("precision", "")
     if asked.precision_hint and asked.precision_hint not in used.split(", "):
-        say(f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor", err=True)
+        click.echo(f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor", err=True)

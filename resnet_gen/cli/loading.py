@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_gen.cli.output import say
+import click
+
 from resnet_gen.load import Loaded, load
 from resnet_gen.notes import notes
 
@@ -13,5 +14,5 @@ def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:
     """The spec, its notes told on stderr; raises `Refused` for what cannot be read or planned."""
     loaded = load(reference, settings)
     for note in notes(loaded):
-        say(note, err=True)
+        click.echo(note, err=True)
     return loaded
