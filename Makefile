@@ -1,39 +1,84 @@
 # `make demo` and `make test` need only git, make and Python 3.10 or newer with venv.
+# What they install is locked: requirements/*.txt name every version, for all systems and Pythons; `make lock` writes them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 BENCH := .venv-bench
+ALL := .venv-all
+PIP := -m pip install --quiet --disable-pip-version-check
+ITSELF := --no-deps --no-build-isolation --editable .
+FITS := $(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
+    "resnet-gen runs on Python 3.10 to 3.13, and this is %d.%d: name another, as in make PYTHON=python3.12" % v)'
+PYTEST := -m pytest -n 2 --dist loadfile
+YAML_SERVER := node_modules/.bin/yaml-language-server
 
-.PHONY: demo test coverage parity parity-pytorch test-torch long lint types check counters bench example-digits generated clean
+SEED ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 1)
+RUNTIMES := tests/test_runtimes.py tests/test_computed_types.py tests/test_fused.py tests/test_bench.py \
+    tests/test_precision.py tests/test_extreme_weights.py tests/accuracy
+
+.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch lint types check bench \
+    example-digits generated lock clean
 .DELETE_ON_ERROR:
 
-$(INSTALLED): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(RUNS): pyproject.toml requirements/base.txt
+	@$(FITS)
+	@echo "1/3 making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/3 installing what it runs on, at the versions of requirements/base.txt: a minute or two, most of it TensorRT-RTX"
+	@$(BIN)/python $(PIP) -r requirements/base.txt
+	@echo "3/3 installing resnet-gen itself, from this folder"
+	@$(BIN)/python $(PIP) $(ITSELF)
 	@touch $@
 
-demo: $(INSTALLED)  ## the main job on ResNet-50: verify, ONNX, TensorRT-RTX engine, run
+$(INSTALLED): pyproject.toml requirements/dev.txt
+	@$(FITS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) -r requirements/dev.txt
+	$(BIN)/python $(PIP) $(ITSELF)
+	@touch $(RUNS) $@
+
+$(ALL)/.installed: pyproject.toml requirements/all.txt
+	$(PYTHON) -m venv $(ALL)
+	$(ALL)/bin/python $(PIP) -r requirements/all.txt
+	$(ALL)/bin/python $(PIP) $(ITSELF)
+	@touch $@
+
+demo: $(RUNS)  ## the main job: ResNet-50 verified, as ONNX, as TensorRT-RTX engine; a trained network run on a picture
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(INSTALLED)  ## all tests that need no GPU and no torch; one file goes to one process, for what it keeps
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(INSTALLED)  ## in 5 minutes on 2 cores: all tests that are not marked long, and need no GPU, torch or jax
+	$(BIN)/python $(PYTEST)
 
-coverage: $(INSTALLED)  ## the same, and which lines no test ran; takes twice as long
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+test-all: $(ALL)/.installed $(YAML_SERVER)  ## every test there is, in random order, with torch, jax and all else (Python 3.11 or newer)
+	$(ALL)/bin/python $(PYTEST) -m 'long or not long' --hypothesis-profile all --random-order --random-order-seed $(SEED)
+
+test-avx2: $(INSTALLED)  ## what runtimes compute on a CPU without AVX-512, VNNI, BF16 and AMX
+	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python $(PYTEST) $(RUNTIMES)
+
+test-newest:  ## the tests of `make test` with the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python $(PIP) --upgrade --upgrade-strategy eager --editable '.[dev]'
+	.venv-newest/bin/python $(PYTEST)
+
+test-oldest: requirements/oldest.txt  ## the same with the oldest that it allows (of what it names itself)
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python $(PIP) -r requirements/oldest.txt
+	.venv-oldest/bin/python $(PIP) $(ITSELF)
+	.venv-oldest/bin/python $(PYTEST)
+
+$(YAML_SERVER):
+	@npm install --no-save --no-package-lock --silent yaml-language-server@2.0.0 || echo "no npm: tests of editors are skipped"
+
+coverage: $(INSTALLED)  ## `make test`, and which lines no test ran; takes twice as long
+	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
 	$(BIN)/python -m tests.parity
 
 parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
 	$(BENCH)/bin/python -m tests.pytorch_parity
-
-test-torch: $(BENCH)/.installed  ## the tests that need torch
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check pytest mypy ruff
-	$(BENCH)/bin/python -m pytest -m torch tests/test_torch.py
-
-long: $(INSTALLED)  ## 1,500 networks of the whole language emitted, run and counted; 5,000 broken specs; 5,000 damaged graphs; all that is generated for every spec
-	$(BIN)/python -m pytest -n 2 -m long --hypothesis-profile all
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -50,29 +95,30 @@ check: $(INSTALLED)  ## committed output is what the specs generate
 generated: $(INSTALLED)  ## refresh everything committed that is generated
 	$(BIN)/python -m tests.refresh
 
-$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt
+lock:  ## the exact versions of everything that is installed here, renewed
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python $(PIP) uv
+	@PATH="$(CURDIR)/.venv-lock/bin:$$PATH" sh requirements/lock.sh
+
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt requirements/all.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check . -r benchmarks/requirements.txt
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	$(BENCH)/bin/python $(PIP) --constraint requirements/all.txt . -r benchmarks/requirements.txt
+	$(BENCH)/bin/python $(PIP) --no-deps --constraint requirements/all.txt torchvision
 	@touch $@
 
-counters: $(BENCH)/.installed  ## fvcore, thop, ptflops and torchinfo on 28 networks, against what we say of them
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
-	$(BENCH)/bin/python -m pytest -m torch tests/test_conventions.py
-
 bench: $(BENCH)/.installed  ## ratios against torch.onnx.export, side by side, in an environment of its own
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	$(BENCH)/bin/python $(PIP) --no-deps --force-reinstall .
 	$(BENCH)/bin/python -m benchmarks
 	$(BENCH)/bin/python -m benchmarks.generated_torch
 
 EXAMPLES := .venv-examples
-$(EXAMPLES)/.installed: pyproject.toml benchmarks/requirements.txt
+$(EXAMPLES)/.installed: pyproject.toml requirements/all.txt
 	$(PYTHON) -m venv $(EXAMPLES)
-	$(EXAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --constraint benchmarks/requirements.txt --editable '.[examples]'
+	$(EXAMPLES)/bin/python $(PIP) --constraint requirements/all.txt --editable '.[examples]'
 	@touch $@
 
 example-digits: $(EXAMPLES)/.installed  ## from a spec to a trained, quantized, served network: examples/digits
 	$(EXAMPLES)/bin/python examples/digits/digits.py
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(EXAMPLES) build dist
+	rm -rf .venv* node_modules build dist

@@ -8,6 +8,7 @@ from typing import Any
 from resnet_gen import __version__, manifest
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.engine import tensorrt
+from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.precision import Float
 from resnet_gen.prepare import Network, prepare
@@ -92,6 +93,7 @@ def build(
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     folder, model = _layout(folder, name, request)
+    settle(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)

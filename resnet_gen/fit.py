@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from resnet_gen import __version__
+from resnet_gen.digest import digest_file
 from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
+from resnet_gen.journal import unfinished
 from resnet_gen.problems import refuse
 from resnet_gen.told import Told, place, told
-from resnet_gen.write import digest_file
 
 if TYPE_CHECKING:
     from resnet_gen.load import Loaded
@@ -55,9 +56,10 @@ def check(path: Path, asked: Asked) -> list[Check]:
     at = place(path)
     manifest = told(at.manifest)
     said = None if model else validity(path)
+    whole = list(_whole(path, at.manifest))
     if manifest is None:
-        return _without_manifest(path, at.manifest.name, model, said)
-    checks = [*_files(path, at.file, at.manifest, manifest)]
+        return whole or _without_manifest(path, at.manifest.name, model, said)
+    checks = [*whole, *_files(path, at.file, at.manifest, manifest)]
     if not model:
         checks += [
             *_runtime(manifest, at.file, said),
@@ -67,6 +69,12 @@ def check(path: Path, asked: Asked) -> list[Check]:
     elif asked.device:
         checks.append(_readable(manifest, asked.device))
     return [*checks, _spec(manifest, asked.spec), _weights(manifest, asked), *_rest(manifest)]
+
+
+def _whole(*files: Path) -> Iterator[Check]:
+    """Nothing, unless a run has died that was to put these files there."""
+    if any(map(unfinished, files)):
+        yield Check("set", "no", "half of it is new: what wrote it died, and the next that writes there takes it back")
 
 
 def _without_manifest(path: Path, wanted: str, model: bool, said: Validity | None) -> list[Check]:

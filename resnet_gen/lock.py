@@ -1,4 +1,4 @@
-"""The lock: every network's counts and hashes as a text that a change shows in, line by line.
+"""The lock: every network's counts, hashes and settings as a text that a change shows in, line by line.
 
 It is TOML, a table a network in the order of their names and a line a stage, and
 depends on nothing but the networks.
@@ -9,39 +9,36 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resnet_gen.count import Counts, count_nodes
-from resnet_gen.faults import MAX_PROBLEMS, at_most, problems
+from resnet_gen.faults import problems
 from resnet_gen.fingerprint import Fingerprint, fingerprint
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.load import Loaded
 from resnet_gen.problems import Problem, Refused, Span, refuse
 from resnet_gen.source import Source, read_document
 from resnet_gen.spec import NAME_PATTERN
+from resnet_gen.stated import pinned
 from resnet_gen.toml_source import read_toml
 
 HEADER = (
     "# What these networks were when `resnet-gen lock` last wrote this; `resnet-gen lock --check` tells what differs."
 )
-MAX_BYTES = 1 << 22
-MAX_VALUES = 40_000
-"""Values of a lock, and one more for each 100 bytes: a network has sixty."""
+VERSION = 2
+MAX_BYTES = 1 << 26
 HINT = "put back the lock that was committed, or delete it and run `resnet-gen lock`"
 _MERGED = "take either side whole, then run `resnet-gen lock`"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
-_MOST_STAGES, _MOST_SIDES = 1_000, 8
 _BLOCK_DIGITS, _STAGE_DIGITS = 4, 16
 
 Whole = Annotated[int, Field(ge=0)]
-Shape = Annotated[tuple[Whole, ...], Field(strict=False), BeforeValidator(at_most(_MOST_SIDES))]
+Shape = Annotated[tuple[Whole, ...], Field(strict=False)]
 
 
 class _Model(BaseModel):
@@ -59,11 +56,15 @@ class LockedStage(_Model):
 
 
 class LockedNetwork(_Model):
-    """A network: where its spec lies from the lock, what it takes and puts out, its counts, hash and stages."""
+    """A network: where its spec lies from the lock, what it takes and puts out, its counts, hash and stages.
+
+    `settings` are what changes a build and shows in no layer, by key: JSON.
+    """
 
     spec: str
     input: Shape
-    outputs: Annotated[dict[str, Shape], BeforeValidator(at_most(_MOST_STAGES))]
+    outputs: dict[str, Shape]
+    settings: dict[str, str]
     params: Whole
     buffers: Whole
     macs: Whole
@@ -73,7 +74,7 @@ class LockedNetwork(_Model):
     activations: Whole
     activations_and_pools: Whole
     hash: Annotated[str, Field(min_length=64, max_length=64)]
-    stages: Annotated[dict[str, LockedStage], BeforeValidator(at_most(_MOST_STAGES))]
+    stages: dict[str, LockedStage]
 
 
 COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers", "activations", "activations_and_pools")
@@ -81,7 +82,7 @@ COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers",
 
 
 class _File(_Model):
-    version: Literal[1]
+    version: Literal[2]
     networks: dict[Annotated[str, Field(pattern=NAME_PATTERN)], LockedNetwork]
 
 
@@ -92,61 +93,48 @@ class Lock:
     path: Path
     networks: Mapping[str, LockedNetwork]
     source: Source
+    old: bool = False
+    """Whether it is of the first form, which knew no settings."""
 
     def span(self, network: str) -> Span | None:
         """Where a network stands."""
         return self.source.span(("networks", network), key=True)
 
 
-def read_lock(path: Path, shown: str) -> Lock | None:
+def read_lock(path: Path, shown: str, *, old: bool = False) -> Lock | None:
     """The lock at a path, which messages call `shown`; None where there is none.
 
-    Raises `Refused` for whatever is no lock, or is damaged.
+    Raises `Refused` for whatever is no lock, or is damaged, and for one of the first form unless `old` ones will do.
     """
     if not path.exists() and not path.is_symlink():
         return None
-    document = read_document(path, shown, "TOML", "lock", MAX_BYTES)
-    source = read_toml(document, _MERGED, MAX_VALUES + len(document.text) // 100)
-    version = source.data.get("version")
-    if version != 1:
-        words = "not a lock of resnet-gen: it has no version" if version is None else "not a lock that this can read"
-        hint = HINT if version is None else "another tool wrote it, or a newer resnet-gen"
-        raise refuse(words, source.span(("version",)), hint)
-    networks, errors = _validated(source.data)
-    if errors:
-        raise Refused([*problems(errors, source, _File), Problem("damaged", shown, HINT)])
-    return Lock(path, networks, source)
-
-
-def _validated(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
-    """The networks, and what is wrong: each is looked at by itself, since all faults of all of them may be too many."""
-    networks: dict[str, LockedNetwork] = {}
-    errors: list[ErrorDetails] = []
-    for part in _parts(data):
-        found, faults = _found(part)
-        networks |= found
-        errors += faults
-        if len(errors) > MAX_PROBLEMS:
-            break
-    return networks, errors
-
-
-def _parts(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A lock without networks, of which some keys may be none of its own; then one for each network."""
-    listed, first = data.get("networks"), dict(islice(data.items(), MAX_PROBLEMS))
-    if not isinstance(listed, dict):
-        yield {**first, **({"networks": listed} if "networks" in data else {})}
-        return
-    yield {**first, "version": data["version"], "networks": {}}
-    for name, network in listed.items():
-        yield {"version": data["version"], "networks": {name: network}}
-
-
-def _found(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
+    source = read_toml(read_document(path, shown, "TOML", "lock", MAX_BYTES), _MERGED)
+    data, first = source.data, source.data.get("version") == 1 and old
+    _check_version(source, old=old)
+    if first:
+        data = {**data, "version": VERSION, "networks": _without_settings(data.get("networks"))}
     try:
-        return _File.model_validate(data).networks, []
+        return Lock(path, _File.model_validate(data).networks, source, first)
     except ValidationError as error:
-        return {}, error.errors(include_url=False)
+        found = problems(error.errors(include_url=False), source, _File)
+        raise Refused([*found, Problem("damaged", shown, HINT)]) from None
+
+
+def _check_version(source: Source, *, old: bool) -> None:
+    version, where = source.data.get("version"), source.span(("version",))
+    if version is None:
+        raise refuse("not a lock of resnet-gen: it has no version", where, HINT)
+    if version == 1 and not old:
+        words = "a lock of an older resnet-gen, which holds layers alone: no preprocessing, no code of parts"
+        raise refuse(words, where, "`resnet-gen lock` writes it anew; commit it")
+    if version not in (1, VERSION):
+        raise refuse("not a lock that this can read", where, "another tool wrote it, or a newer resnet-gen")
+
+
+def _without_settings(networks: Any) -> Any:
+    if not isinstance(networks, dict):
+        return networks
+    return {name: {**n, "settings": {}} if isinstance(n, dict) else n for name, n in networks.items()}
 
 
 def locked(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> LockedNetwork:
@@ -156,6 +144,7 @@ def locked(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> Locked
         spec=spec_path(loaded, folder),
         input=graph.input.shape,
         outputs={value.name: value.shape for value in graph.outputs},
+        settings=pinned(loaded),
         **{name: getattr(counts, name) for name in COUNTS},
         hash=hashes.graph,
         stages={_title(stage): _stage(stage, nodes, hashes) for stage, nodes in stages_of(graph.nodes).items()},
@@ -197,7 +186,7 @@ def spec_path(loaded: Loaded, folder: Path) -> str:
 def lock_text(networks: Mapping[str, LockedNetwork]) -> str:
     """The lock of these networks, as it is written."""
     tables = (_table(name, networks[name]) for name in sorted(networks))
-    return "\n".join((HEADER, "version = 1", *tables)) + "\n"
+    return "\n".join((HEADER, f"version = {VERSION}", *tables)) + "\n"
 
 
 def _table(name: str, network: LockedNetwork) -> str:
@@ -224,62 +213,3 @@ def _key(key: str) -> str:
 def _text(value: str) -> str:
     """A TOML string: JSON's escapes are TOML's, but that TOML escapes one character more."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def differences(before: LockedNetwork, after: LockedNetwork) -> list[str]:
-    """What differs between a network as it is locked and as it is, a line each; none if nothing does."""
-    found = []
-    if before.spec != after.spec:
-        found.append(f"spec '{before.spec}' -> '{after.spec}'")
-    if before.input != after.input:
-        found.append(f"input {_sides(before.input)} -> {_sides(after.input)}")
-    if list(before.outputs.items()) != list(after.outputs.items()):
-        found.append(f"outputs {_outputs(before)} -> {_outputs(after)}")
-    found += _counts(before, after, COUNTS)
-    for stage in {**before.stages, **after.stages}:
-        if words := _stage_words(before.stages.get(stage), after.stages.get(stage)):
-            found.append(f"{stage}: {words}")
-    if before.hash != after.hash and not found:
-        found.append("the order of its operations, every stage being as it was")
-    return found
-
-
-def _counts(before: Any, after: Any, names: Iterable[str]) -> list[str]:
-    """The counts that differ, but those that differ because another does."""
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
-    other = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    return [f"{name} {a:,} -> {b:,} ({b - a:+,})" for name, (a, b) in other.items() if _FOLLOWS.get(name) not in other]
-
-
-_FOLLOWS = {"conv_macs": "macs", "macs_and_biases": "macs", "activations_and_pools": "activations"}
-
-
-def _stage_words(before: LockedStage | None, after: LockedStage | None) -> str:
-    """What differs in a stage; empty if nothing does."""
-    if before is None or after is None:
-        there = after or before
-        assert there is not None
-        return f"{'new' if before is None else 'gone'}, params {there.params:,}, macs {there.macs:,}"
-    if before == after:
-        return ""
-    where = _blocks(before.blocks.split(), after.blocks.split())
-    counts = ", ".join(_counts(before, after, ("params", "macs", "activations"))) or "other operations, the same counts"
-    return f"{where}: {counts}" if where else counts
-
-
-def _blocks(before: list[str], after: list[str]) -> str:
-    """Which blocks differ; empty if that cannot be said."""
-    if len(before) != len(after):
-        return f"{len(before) or 1} blocks -> {len(after) or 1}"
-    other = [str(n) for n, (a, b) in enumerate(zip(before, after, strict=True), 1) if a != b]
-    if not other:
-        return ""
-    return f"block {', '.join(other)} of {len(after)}" if len(other) < len(after) else "every block"
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
-
-
-def _outputs(network: LockedNetwork) -> str:
-    return ", ".join(f"{name} {_sides(shape)}" for name, shape in network.outputs.items())

@@ -19,7 +19,6 @@ from typing import NoReturn
 
 from pydantic import PydanticUserError
 
-from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import forget, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several
@@ -42,9 +41,9 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     Warns with `CodeWarning`. Raises `Refused` if it cannot be read or run, or defines no sound part.
     """
     try:
-        text = read_regular_file(path)
+        text = path.read_bytes()
     except OSError as error:
-        raise refuse(f"parts: {why_unread(error)}", where) from None
+        raise refuse(f"parts: cannot be read: {error.strerror}", where) from None
     digest = hashlib.sha256(text).hexdigest()
     name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
     if name not in _run:

@@ -8,12 +8,11 @@ exits with 2.
 from __future__ import annotations
 
 import re
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 
@@ -25,17 +24,18 @@ class Document:
     name: str
     text: str
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return _BREAK.split(self.text)
+
     def line(self, number: int) -> str:
-        """Line `number`, counted from 0, without its end; empty past the last one."""
-        if number >= len(self._starts):
-            return ""
-        end = _BREAK.search(self.text, self._starts[number])
-        return self.text[self._starts[number] : end.start() if end else None]
+        """Line `number`, counted from 0; empty past the last one."""
+        return self.lines[number] if number < len(self.lines) else ""
 
     @cached_property
-    def _starts(self) -> array[int]:
-        """Where lines begin; a text may be nothing but their ends."""
-        return array("Q", [0]) + array("Q", (found.end() for found in _BREAK.finditer(self.text)))
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in _BREAK.finditer(self.text))]
 
     def span_at(self, index: int, end: int = 0) -> Span:
         """The text from `index` to `end`, or to its line's; the one character at `index` without an `end`."""
@@ -65,7 +65,7 @@ class Span(NamedTuple):
 
 def _window(line: str, start: int, end: int, width: int = 100) -> tuple[str, int, int]:
     """At most `width` characters of `line` around `start`, and the stretch within them."""
-    line = "".join(c if c.isprintable() else " " for c in line)
+    line = "".join(c if _shows(c) else " " for c in line)
     cut = max(0, start - width // 2) if len(line) > width else 0
     return line[cut : cut + width], start - cut, end - cut
 
@@ -88,7 +88,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         rule = f" [{self.rule}]" if self.rule else ""
-        lines = [visible(f"{place}{self.severity}: {self.message}{rule}")]
+        lines = [visible_line(f"{place}{self.severity}: {self.message}{rule}")]
         if isinstance(self.where, Span):
             lines.append(self.where.excerpt())
         if self.hint:
@@ -101,9 +101,41 @@ def shortened(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that Python takes for printable, and that show nothing."""
+_COMMAND = re.compile(r"#(?=#\w*\[)")
+"""Where `##[error]` or `##vso[...]` begins, which build servers obey wherever it stands in a line."""
+
+
+def _shows(character: str) -> bool:
+    return character.isprintable() and not _UNSEEN.match(character)
+
+
 def visible(text: str) -> str:
-    """`text` with escapes for control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """`text` in one line, with escapes for what a terminal or a build server would obey, and for what shows nothing."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if _shows(c) else ascii(c)[1:-1] for c in text)
+    return _COMMAND.sub(r"\\x23", text)
+
+
+def visible_line(text: str) -> str:
+    """`text` visible, as a line that is no command to GitHub, as `::error::` at its start would be."""
+    shown = visible(text)
+    return shown.replace(":", "\\x3a", 1) if shown.lstrip().startswith("::") else shown
+
+
+def visible_lines(text: str) -> str:
+    """Lines that were laid out here, each as a visible one."""
+    return "\n".join(map(visible_line, text.split("\n")))
+
+
+def json_text(data: Any, indent: int | None = 2) -> str:
+    """Data as JSON in visible characters."""
+    import json  # which most commands do without
+
+    return _COMMAND.sub(r"\\u0023", json.dumps(data, indent=indent).replace("\x7f", "\\u007f"))
 
 
 class Refused(Exception):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from resnet_gen.files import read_regular_file
-
 FILE = "resnet-gen.toml"
 PYPROJECT = "pyproject.toml"
 
@@ -31,6 +29,6 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
 
 def _speaks_of_it(path: Path) -> bool:
     try:
-        return b"resnet-gen" in read_regular_file(path)
+        return b"resnet-gen" in path.read_bytes()
     except OSError:
         return False

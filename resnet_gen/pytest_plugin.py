@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resnet_gen.problems import visible_line
+
 if TYPE_CHECKING:
     from resnet_gen.verify.outcome import Outcome
     from resnet_gen.verify.rules.base import Rule
@@ -107,4 +109,4 @@ class SpecItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The spec, and the rule as reports call it."""
-        return self.path, None, f"{_shown(self.path)}: {self.name}"
+        return self.path, None, visible_line(f"{_shown(self.path)}: {self.name}")

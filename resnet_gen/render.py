@@ -8,7 +8,6 @@ from typing import Any
 
 import jinja2
 
-from resnet_gen.files import read_regular_file
 from resnet_gen.resources import templates
 
 
@@ -34,7 +33,7 @@ def tree(folder: str, **values: Any) -> dict[str, str]:
         if path.suffix == ".jinja":
             found[name.removesuffix(".jinja")] = render(f"{folder}/{name}", **values)
         else:
-            found[name] = read_regular_file(path).decode()
+            found[name] = path.read_text(encoding="utf-8")
     return found
 
 

@@ -16,6 +16,7 @@ SHAPING = (
     "stem", "stages", "norm", "activation", "head", "antialias", "weight_standardization", "outputs", "naming",
 )  # fmt: skip
 """Keys that come to layers and their names alone."""
+CODE_DIGITS = 16
 _SHAPE = ("input.channels", "input.size")
 
 
@@ -25,7 +26,7 @@ def stated(loaded: Loaded) -> dict[str, Any]:
     mean, std = loaded.spec.input.normalization
     data["input"] |= {"mean": list(mean), "std": list(std)}
     if loaded.code:
-        data["code"] = sorted(loaded.code)
+        data["code"] = sorted(digest[:CODE_DIGITS] for digest in loaded.code)
     return data
 
 

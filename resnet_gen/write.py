@@ -1,8 +1,8 @@
 """The only code that writes files: whole or not at all.
 
 Everything goes to a hidden folder inside the destination; only when all files
-are complete are they renamed. A build that is killed leaves no partial
-file under a final name.
+are complete are they renamed. A run that is killed leaves no partial file under
+a final name, and what it leaves half renamed the next one takes back (`journal`).
 """
 
 from __future__ import annotations
@@ -10,79 +10,86 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from types import TracebackType
 from typing import TypeAlias
 
-from resnet_gen.files import open_regular_file
+from resnet_gen.commit import commit
+from resnet_gen.journal import Entry, settle
 from resnet_gen.links import check_output
+from resnet_gen.locks import locked
 from resnet_gen.problems import refuse
+from resnet_gen.staging import Staging, stage
 
 _Batch: TypeAlias = list[bytes | memoryview]
 _BATCH = 1 << 20
 _LAG = 8
 """Batches that may be written and not yet hashed."""
-_ASIDE = ".before"
+_FLUSHED = 8
+"""After so many batches the disk is asked to begin."""
 
 
 class Transaction:
-    """Files of one folder that appear together, or not at all.
+    """Files of one folder, or of several, that appear together or not at all.
 
     Use as a context manager; leaving it normally renames what was written in
     the order in which it was written, leaving it by an exception removes it.
     Until then the files lie in a hidden folder inside, under their own names,
-    which may begin with sub-folders: `1/model.onnx`.
+    which may begin with sub-folders: `1/model.onnx`. What a run that died has
+    left in the folders is taken back first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *others: Path) -> None:
         self.folder = folder
-        self._inside = folder
-        self._written: list[str] = []
+        self._folders = tuple(dict.fromkeys((folder, *others)))
+        self._places: list[Staging] = []
+        self._entries: list[Entry] = []
         self._made: list[Path] = []
 
     def __enter__(self) -> Transaction:
-        """Make the folder, and the hidden one inside it."""
-        try:
-            self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._inside = Path(tempfile.mkdtemp(prefix=".resnet-gen.", dir=self.folder))
-        except FileExistsError:
-            raise refuse("cannot be written: a file is in the way", str(self.folder)) from None
-        except OSError as error:
-            raise refuse(f"cannot be written: {error.strerror}", str(self.folder)) from None
+        """Make the folders, and the hidden ones inside them."""
+        for folder in self._folders:
+            try:
+                self._made += [p for p in (folder, *folder.parents) if not p.exists()]
+                folder.mkdir(parents=True, exist_ok=True)
+                settle(folder)
+                self._places.append(stage(folder))
+            except BaseException as error:
+                self._remove(made=True)
+                raise _refused(error, folder) from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Rename everything into place, or remove everything."""
+        done = False
         try:
             if kind is None:
                 self._commit()
+                done = True
         finally:
-            shutil.rmtree(self._inside, ignore_errors=True)
-            if kind is not None:
-                self._remove_made()
+            self._remove(made=not done)
 
-    def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> str:
-        """Write `name` from chunks; returns the SHA-256 of its bytes. Raises `Refused` on a full disk."""
-        digest = hashlib.sha256()
+    def write(self, name: str, chunks: Iterable[bytes | memoryview], folder: Path | None = None) -> str:
+        """Write `name`, in the first folder or another; returns the SHA-256 of its bytes.
+
+        Raises `Refused` on a full disk.
+        """
+        place = self._folders.index(folder or self.folder)
+        path, digest = self._places[place].new(name), hashlib.sha256()
         try:
             if "/" in name:
-                self.readable(name).parent.mkdir(parents=True, exist_ok=True)
-            with self.readable(name).open("xb", buffering=0) as stream, _hashing(digest) as hash_too:
-                for batch in _batches(chunks):
-                    hash_too(batch)
-                    for chunk in batch:
-                        _write_all(stream.fileno(), chunk)
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb", buffering=0) as stream:
+                _write_through(stream.fileno(), chunks, digest)
         except OSError as error:
-            raise refuse(f"cannot be written: {error.strerror}", str(self.folder / name)) from None
-        self._written.append(name)
+            raise refuse(f"cannot be written: {error.strerror}", str(self._folders[place] / name)) from None
+        self._entries.append(Entry(place, name, digest.hexdigest(), "nothing"))
         return digest.hexdigest()
 
     def text(self, name: str, text: str) -> str:
@@ -90,7 +97,7 @@ class Transaction:
         return self.write(name, [text.encode()])
 
     def readable(self, name: str) -> Path:
-        """Where the bytes of `name` lie until the end of the transaction."""
+        """Where the bytes of `name`, a file of the first folder, lie until the end of the transaction."""
         return self._inside / name
 
     def require_space(self, nbytes: int) -> None:
@@ -99,56 +106,29 @@ class Transaction:
         if free < nbytes:
             raise refuse(f"{nbytes:,} bytes are needed and {free:,} are free", str(self.folder))
 
+    @property
+    def _inside(self) -> Path:
+        return self._places[0].path
+
     def _commit(self) -> None:
-        for name in self._written:
-            final = self.folder / name
-            if final.is_dir():
-                raise refuse("cannot be written: a folder has this name", str(final))
-        moved: list[str] = []
-        try:
-            for name in self._written:
-                moved.append(name)
-                self._make_parents(name)
-                self._put(name)
-        except OSError as error:
-            for name in moved:
-                self._take_back(name)
-            self._remove_made()
-            raise refuse(f"cannot be written: {error.strerror}", str(self.folder / moved[-1])) from None
+        for folder in self._folders:
+            settle(folder)  # whoever lived beside this run may have died since
+        with locked(self._folders):
+            commit(self._places, self._entries)
 
-    def _make_parents(self, name: str) -> None:
-        """Make the sub-folders of a name, and remember those that were not there."""
-        for parent in reversed((self.folder / name).relative_to(self.folder).parents[:-1]):
-            if not (self.folder / parent).is_dir():
-                (self.folder / parent).mkdir()
-                self._made.insert(0, self.folder / parent)
-
-    def _put(self, name: str) -> None:
-        """Rename one file into place; what was there is kept aside until all are."""
-        final, aside = self.folder / name, self._inside / f"{name}{_ASIDE}"
-        if final.is_symlink():
-            final.replace(aside)
-        elif final.exists():
-            try:
-                aside.hardlink_to(final)  # so that the name is never without a file
-            except OSError:
-                final.replace(aside)
-        self.readable(name).replace(final)
-
-    def _take_back(self, name: str) -> None:
-        """Undo `_put`, as far as it came."""
-        final, aside = self.folder / name, self._inside / f"{name}{_ASIDE}"
-        if not self.readable(name).exists():
-            final.unlink(missing_ok=True)
-        if aside.exists() or aside.is_symlink():
-            aside.replace(final)
-
-    def _remove_made(self) -> None:
-        for folder in self._made:
-            try:
+    def _remove(self, *, made: bool) -> None:
+        """Remove what is hidden, and the folders that were made for what has not appeared."""
+        for place in reversed(self._places):
+            place.remove()
+        for folder in self._made if made else ():
+            with suppress(OSError):
                 folder.rmdir()
-            except OSError:
-                return
+
+
+def _refused(error: BaseException, folder: Path) -> BaseException:
+    if isinstance(error, FileExistsError):
+        return refuse("cannot be written: a file is in the way", str(folder))
+    return refuse(f"cannot be written: {error.strerror}", str(folder)) if isinstance(error, OSError) else error
 
 
 def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
@@ -165,23 +145,45 @@ def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
         yield batch
 
 
-@contextmanager
-def _hashing(digest: hashlib._Hash) -> Iterator[Callable[[_Batch | None], None]]:
-    """A thread that hashes what it is given: that takes as long as writing, and does not need Python's lock."""
-    waiting: Queue[_Batch | None] = Queue(_LAG)
+def _write_through(descriptor: int, chunks: Iterable[bytes | memoryview], digest: hashlib._Hash) -> None:
+    """Write and hash chunks, and wait until they are on the disk; the disk begins while there is more to write."""
 
-    def work() -> None:
-        while batch := waiting.get():
+    def hash_all(batch: _Batch) -> None:
+        for chunk in batch:
+            digest.update(chunk)
+
+    with _aside(hash_all) as hash_too, _aside(lambda _: os.fsync(descriptor)) as flush_aside:
+        for number, batch in enumerate(_batches(chunks), 1):
+            hash_too(batch)
             for chunk in batch:
-                digest.update(chunk)
+                _write_all(descriptor, chunk)
+            if number % _FLUSHED == 0:
+                flush_aside([])
+    os.fsync(descriptor)
 
-    thread = Thread(target=work)
+
+@contextmanager
+def _aside(work: Callable[[_Batch], object]) -> Iterator[Callable[[_Batch], None]]:
+    """A thread that works on what it is given, and does not need Python's lock for most of it; raises what failed."""
+    waiting: Queue[_Batch | None] = Queue(_LAG)
+    failed: list[OSError] = []
+
+    def run() -> None:
+        while (batch := waiting.get()) is not None:
+            try:
+                work(batch)
+            except OSError as error:
+                failed.append(error)
+
+    thread = Thread(target=run)
     thread.start()
     try:
         yield waiting.put
     finally:
         waiting.put(None)
         thread.join()
+    for error in failed:
+        raise error
 
 
 def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
@@ -213,10 +215,13 @@ def check_free(path: Path, read: Iterable[Path] = (), *, replace: bool) -> None:
     check_new(path, replace=replace)
 
 
-def check_new(path: Path, *, replace: bool) -> None:
+def check_new(path: Path, *, replace: bool, hint: str = "--force replaces it") -> None:
     """Refuse a path of something that is there, unless that may be replaced."""
-    if os.path.lexists(path) and not replace:
-        raise refuse("exists already", str(path), "--force replaces it")
+    if replace or not os.path.lexists(path):
+        return
+    settle(path.parent)  # it may be of a run that died
+    if os.path.lexists(path):
+        raise refuse("exists already", str(path), hint)
 
 
 def check_apart(path: Path, read: Iterable[Path]) -> None:
@@ -227,21 +232,20 @@ def check_apart(path: Path, read: Iterable[Path]) -> None:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write one file, or replace it, whole; raises `Refused` for a link, which is never written through."""
-    check_output(path)
-    final = Path(os.path.realpath(path.parent), path.name)
-    with Transaction(final.parent) as out:
-        out.write(final.name, [data])
+    write_outputs({path: data})
 
 
-def digest_files(paths: Iterable[Path]) -> str:
-    """SHA-256, in hex, of several files' SHA-256."""
-    return hashlib.sha256("".join(map(digest_file, paths)).encode()).hexdigest()
+def write_outputs(outputs: Mapping[Path, bytes]) -> None:
+    """Write what a command puts out, together or not at all; raises `Refused` for a link as `write_file` does."""
+    for path in outputs:
+        check_output(path)
+    write_together({Path(os.path.realpath(path.parent), path.name): [data] for path, data in outputs.items()})
 
 
-def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open_regular_file(path) as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+def write_together(files: Mapping[Path, Iterable[bytes | memoryview]]) -> None:
+    """Write files, each into a folder of its own, together or not at all."""
+    if not files:
+        return
+    with Transaction(*(path.parent for path in files)) as out:
+        for path, chunks in files.items():
+            out.write(path.name, chunks, path.parent)

@@ -9,8 +9,8 @@ import pytest
 
 from resnet_gen.against import rules
 from resnet_gen.cli import main
+from resnet_gen.digest import digest_file
 from resnet_gen.verify import Rule
-from resnet_gen.write import digest_file
 
 DIGITS = Path(__file__).parent / "accuracy" / "resnet8-digits.safetensors"
 

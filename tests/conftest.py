@@ -1,5 +1,6 @@
 """What tests of the command line share."""
 
+import os
 import signal
 
 import pytest
@@ -7,7 +8,11 @@ from hypothesis import settings
 
 from resnet_gen.cli import main
 
-settings.register_profile("all", max_examples=4 * settings.get_profile("default").max_examples)
+SAME = {"derandomize": True, "database": None, "deadline": None}
+"""The same examples on every run and machine, however long each takes."""
+settings.register_profile("usual", max_examples=100, **SAME)
+settings.register_profile("all", max_examples=400, **SAME)
+settings.load_profile("usual")  # before tests are imported; --hypothesis-profile has its way after this
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,6 +21,14 @@ def _interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unflushed():
+    """No test outlives a power cut, and to wait for the disk thousands of times takes minutes."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """`verify --against`: whether a file implements a spec, as somebody at the command line meets it."""
 
 import json
+import re
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from safetensors.numpy import load_file, save_file
 
-from resnet_gen.write import digest_file
+from resnet_gen.digest import digest_file
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY
 from tests.reading.models import Hand
@@ -42,7 +44,8 @@ def test_a_file_of_the_spec_is_told_with_how_it_is_written(options, how, built, 
     file = built(*options)
     code, out, err = cli("verify", TINY, "--against", file)
     assert (code, err) == (0, "1 spec, 0 findings\n")
-    assert out == f"ok     tiny: 0 claims, all 4 layers of {file} (named as in the spec, {how})\n"
+    left = "weights and ranges of activations" if how.endswith("8") else "weights"
+    assert out == f"ok     tiny: 0 claims, all 4 layers of {file} (named as in the spec, {how}), {left} not compared\n"
 
 
 @pytest.mark.parametrize(
@@ -50,15 +53,15 @@ def test_a_file_of_the_spec_is_told_with_how_it_is_written(options, how, built, 
     [
         ((), f", weights exactly those of {WEIGHTS}"),
         (("--fold-bn",), f", weights exactly those of {WEIGHTS}"),
-        (("--precision", "fp16"), f", weights those of {WEIGHTS} within "),
-        (("--precision", "bf16", "--fold-bn"), f", weights those of {WEIGHTS} within "),
+        (("--precision", "fp16"), f", weights those of {WEIGHTS}, each number within "),
+        (("--precision", "bf16", "--fold-bn"), f", weights those of {WEIGHTS}, each number within "),
         (
             ("--precision", "int8", "--for", "cpu", "--calibration", "random"),
-            "; biases, which calibration corrects, not",
+            ", biases, which calibration corrects, not compared",
         ),
         (
             ("--precision", "fp8", "--calibration", "random"),
-            "; biases of 2 of 4 layers, which calibration corrects, not compared",
+            ", biases of 2 of 4 layers, which calibration corrects, not compared",
         ),
     ],
 )
@@ -79,9 +82,10 @@ def test_other_weights_are_found_and_the_largest_differences_named(built, cli, t
             tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     onnx.save(model, file)
     code, out, err = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
-    message = f"{file}: 'stages.0.0.conv1.weight' is not that of {WEIGHTS}: it differs by 1.0e+00 of its largest number"
+    message = f"{file}: 'stages.0.0.conv1.weight' is not that of {WEIGHTS}: number [0, 0, 0, 0] is "
     assert (code, err) == (1, "1 spec, 1 finding\n")
-    assert f"{HERE}{message} [against-weight]" in out
+    assert f"{HERE}{message}" in out
+    assert re.search(r"is [\d.-]+, there [\d.-]+ \[against-weight\]$", out, re.MULTILINE)
 
 
 def test_a_changed_scale_of_eight_bits_is_found(built, cli):
@@ -236,7 +240,7 @@ HASHES = "by the hashes in tiny.manifest.json; not opened, which takes its GPU)"
 def test_an_engine_is_held_by_its_manifest_and_the_model_that_it_was_built_from(engine, cli):
     code, out, _ = cli("verify", TINY, "--against", engine)
     model = engine.with_name("tiny.onnx")
-    how = "(named as in the spec, batch norm kept, fp32)"
+    how = "(named as in the spec, batch norm kept, fp32), weights not compared"
     assert code == 0
     assert out == (
         f"ok     tiny: 0 claims, {engine} (its bytes and this spec {HASHES}, built from all 4 layers of {model} {how}\n"
@@ -330,3 +334,201 @@ def test_outputs_in_another_order_are_found(cli, tmp_path):
     code, out, _ = cli("verify", spec, "--against", file)
     assert code == 1
     assert f"{file}: all operations are there, and other ones are put out [against-layer]" in out
+
+
+# --- number by number -------------------------------------------------------------
+
+LAYER = "stages.0.0.conv1.weight"
+
+
+def changed_tensors(file, change):
+    """The file with other tensors: `change` takes those of a layer's weight, by the end of their names."""
+    model = onnx.load(file)
+    held = {t.name.removeprefix(LAYER): t for t in model.graph.initializer if t.name.startswith(LAYER)}
+    for end, array in change({end: numpy_helper.to_array(t).copy() for end, t in held.items()}).items():
+        held[end].CopyFrom(numpy_helper.from_array(array, held[end].name))
+    onnx.save(model, file)
+
+
+def without_sign(arrays):
+    """Codes from 0 to 255 that stand for the same numbers."""
+    codes = (arrays[""].astype(np.int16) + 128).astype(np.uint8)
+    return {"": codes, "_zero_point": (arrays["_zero_point"].astype(np.int16) + 128).astype(np.uint8)}
+
+
+def one_code(arrays):
+    """One code in the middle of its row made that of the row's largest number."""
+    codes = arrays[""]
+    away = np.abs(codes[0].astype(np.float32) - arrays["_zero_point"][0].astype(np.float32))
+    codes[0][np.unravel_index(np.argmin(away), away.shape)] = codes[0][np.unravel_index(np.argmax(away), away.shape)]
+    return {"": codes}
+
+
+@pytest.mark.parametrize(("precision", "first"), [("int8", None), ("int8", without_sign), ("fp8", None)])
+def test_one_code_of_eight_bits_is_found(precision, first, built, cli):
+    file = built(
+        "--precision", precision, "--calibration", "random", *(["--for", "cpu"] if precision == "int8" else [])
+    )
+    if first:
+        changed_tensors(file, first)
+    assert cli("verify", TINY, "--against", file, "--weights", WEIGHTS)[0] == 0
+    changed_tensors(file, one_code)
+    code, out, _ = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    assert (code, f"'{LAYER}' is not that of {WEIGHTS}: number [0, " in out) == (1, True)
+
+
+@pytest.fixture
+def held(cli, tmp_path):
+    """Holds the file that weights are built to, with one tensor of it changed, against those weights."""
+
+    def hold(of_weights, of_file, *options):
+        weights, file = tmp_path / "w.safetensors", tmp_path / "tiny.onnx"
+        state = load_file(WEIGHTS)
+        state |= {name: change(state[name].copy()) for name, change in of_weights.items()}
+        save_file(state, weights)
+        assert cli("build", TINY, "-o", tmp_path, "--weights", weights, "--force", *options)[0] == 0
+        model = onnx.load(file)
+        for tensor in model.graph.initializer:
+            if tensor.name in of_file:
+                array = of_file[tensor.name](numpy_helper.to_array(tensor).copy())
+                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+        onnx.save(model, file)
+        return cli("verify", TINY, "--against", file, "--weights", weights)
+
+    return hold
+
+
+def at_first(value):
+    def change(array):
+        array.flat[0] = value
+        return array
+
+    return change
+
+
+def but_first(factor):
+    def change(array):
+        array.flat[1:] *= array.dtype.type(factor)
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize("options", [(), ("--precision", "fp16")])
+@pytest.mark.parametrize("name", ["stem.norm.running_var", "stem.norm.weight", LAYER, "head.fc.bias"])
+def test_small_numbers_are_not_hidden_by_large_ones(held, name, options):
+    huge = {name: at_first(30000.0)}
+    assert held(huge, {}, *options)[0] == 0
+    code, out, _ = held(huge, {name: but_first(1.01)}, *options)
+    assert (code, f"'{name}' is not that of" in out) == (1, True)
+
+
+def test_channels_that_folding_makes_small_are_not_hidden(held):
+    small = {"stem.norm.weight": at_first(1e-6)}
+    assert held(small, {}, "--fold-bn")[0] == 0
+    code, out, _ = held(small, {"stem.conv.weight": at_first(1e-3)}, "--fold-bn")
+    assert (code, "'stem.conv.weight' is not that of" in out) == (1, True)
+
+
+def test_a_folded_bias_is_as_near_as_its_parts_are(held):
+    """Of a mean of 1000 and a shift that undoes it little is left, and that is rounded as the thousand is."""
+    parts = {"stem.norm.running_mean": at_first(1000.0), "stem.norm.bias": at_first(1000.0)}
+    parts |= {"stem.norm.weight": at_first(1.0), "stem.norm.running_var": at_first(1.0)}
+    assert held(parts, {"stem.conv.bias": lambda b: b + np.float32([1e-3, 0, 0, 0])}, "--fold-bn")[0] == 0
+    assert held(parts, {"stem.conv.bias": lambda b: b + np.float32([0.1, 0, 0, 0])}, "--fold-bn")[0] == 1
+    assert held(parts, {"stem.conv.bias": lambda b: b + np.float32([0, 1e-3, 0, 0])}, "--fold-bn")[0] == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*not finite")
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_in_weights_is_no_number_of_a_file(value, built, cli, tmp_path):
+    file, weights = built(), tmp_path / "w.safetensors"
+    floats = {name: array for name, array in load_file(WEIGHTS).items() if array.dtype.kind == "f"}
+    for name, array in floats.items():
+        state = load_file(WEIGHTS)
+        state[name] = at_first(value)(array.copy())
+        save_file(state, weights)
+        code, out, err = cli("verify", TINY, "--against", file, "--weights", weights)
+        assert code in (1, 2), name
+        assert "tiny" in (out + err)
+
+
+# --- what is said ----------------------------------------------------------------
+
+
+def test_what_is_not_compared_is_said_in_every_format(built, cli, tmp_path):
+    file = built()
+    for form in ("json", "junit", "sarif", "github"):
+        code, _, err = cli("verify", TINY, "--against", file, "--format", form)
+        assert (code, "weights not compared" in err) == (0, True)
+
+
+def test_a_fixed_batch_and_weights_that_can_be_replaced_are_said(built, cli):
+    file = built("--batch", "2")
+    model = onnx.load(file)
+    tensor = model.graph.initializer[0]
+    model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, 1, tensor.dims))
+    onnx.save(model, file)
+    code, out, _ = cli("verify", TINY, "--against", file)
+    assert code == 0
+    assert "for batches of 2 alone, 1 initializer among the inputs, for which a caller may give others)" in out
+
+
+def test_how_far_out_an_activation_is_the_specs_is_said(cli, tmp_path):
+    spec = tmp_path / "silu.yaml"
+    spec.write_text(f"name: silu\nextends: {TINY}\nactivation: silu\n")
+    assert cli("build", spec, "-o", tmp_path)[0] == 0
+    file = tmp_path / "silu.onnx"
+    assert "other ones beyond" not in cli("verify", spec, "--against", file)[1]
+    model = onnx.load(file)
+    place = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Mul")
+    x, y = model.graph.node[place].input[0], model.graph.node[place].output[0]
+    del model.graph.node[place]
+    nodes = [("Exp", [x], "e"), ("Mul", [x, "e"], "m"), ("Add", ["e", "one"], "a"), ("Div", ["m", "a"], y)]
+    for op_type, inputs, output in reversed(nodes):
+        model.graph.node.insert(place, onnx.helper.make_node(op_type, inputs, [output]))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+    onnx.save(model, file)
+    code, out, _ = cli("verify", spec, "--against", file)
+    assert (code, "activations as in the spec up to 85 and other ones beyond" in out) == (0, True)
+
+
+def test_a_file_that_is_no_valid_onnx_is_found(built, cli):
+    file = built()
+    model = onnx.load(file)
+    model.graph.node[0].domain = "ai.onnx"  # the same domain by another name
+    onnx.save(model, file)
+    assert cli("verify", TINY, "--against", file)[0] == 0
+    for node in model.graph.node:
+        node.output[0] = node.output[0].replace("stem.act", "input.1")
+        node.input[:] = [name.replace("stem.act", "input.1") for name in node.input]
+    model.graph.value_info.append(onnx.helper.make_tensor_value_info("input.1", onnx.TensorProto.INT64, ["N", 4, 8, 8]))
+    onnx.save(model, file)
+    code, out, _ = cli("verify", TINY, "--against", file)
+    assert (code, f"{file}: no valid ONNX: " in out) == (1, True)
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1, 0), (1.3, 0), (1e-3, 1), (1e4, 1)])
+def test_ranges_of_activations_are_held_against_random_images(factor, code, built, cli):
+    file = built("--precision", "int8", "--for", "cpu", "--calibration", "random")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("stages.0.0.act1") and tensor.name.endswith(".scale"):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(factor), tensor.name))
+    onnx.save(model, file)
+    found, out, _ = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    assert found == code
+    assert ("the codes of 'stages.0.0.act1' cover" if code else "times what random images reach") in out
+    assert "ranges of activations not compared" in cli("verify", TINY, "--against", file)[1]
+
+
+@pytest.mark.parametrize(("zero", "code"), [(0, 0), (128, 0), (50, 1), (100, 1)])
+def test_codes_below_zero_of_what_is_never_negative_are_found(zero, code, built, cli):
+    file = built("--precision", "int8", "--for", "cpu", "--calibration", "random")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("stages.0.0.act1") and tensor.name.endswith("zero_point"):
+            tensor.CopyFrom(numpy_helper.from_array(np.uint8(zero), tensor.name))
+    onnx.save(model, file)
+    found, out, _ = cli("verify", TINY, "--against", file)
+    assert (found, "'stages.0.0.act1', which is never below zero, cover" in out) == (code, bool(code))

@@ -284,7 +284,7 @@ def test_a_setting_makes_another_network_on_purpose(project, cli):
     assert cli("verify", "networks/net.yaml", "--set", "stages.depths=[1, 1]")[0] == 0
 
 
-def test_a_part_of_one_s_own_is_locked_by_what_it_builds(project, cli):
+def test_a_part_of_one_s_own_is_locked_by_its_code_and_what_it_builds(project, cli):
     page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
     part, spec = (re.search(rf"```{kind}\n# \S+\n(.*?)```", page, re.DOTALL)[1] for kind in ("python", "yaml"))
     write("networks/inverted.py", part)
@@ -292,10 +292,13 @@ def test_a_part_of_one_s_own_is_locked_by_what_it_builds(project, cli):
     lock = [sys.executable, "-m", "resnet_gen", "lock"]  # a process has run the parts of one file
     assert subprocess.run(lock, capture_output=True, check=False).returncode == 0
     change("1x1, depthwise", "Pointwise, depthwise", "networks/inverted.py")
-    assert subprocess.run([*lock, "--check"], capture_output=True, check=False).returncode == 0
+    code = r'  code \["[0-9a-f]{16}"\] -> \["[0-9a-f]{16}"\]\n'
+    checked = subprocess.run([*lock, "--check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 1
+    assert re.fullmatch(f"small: not as locked\n{code}", checked.stdout)
     change('conv_norm(net, "3"', 'conv_norm(net, "4"', "networks/inverted.py")
     checked = subprocess.run([*lock, "--check"], capture_output=True, text=True, check=False)
-    assert (checked.returncode, checked.stdout) == (
+    assert (checked.returncode, re.sub(code, "", checked.stdout)) == (
         1,
         "small: not as locked\n"
         "  stage1: every block: other operations, the same counts\n"
@@ -417,7 +420,33 @@ def test_a_spec_that_cannot_be_read_leaves_the_lock_as_it_is(project, cli):
     assert everything(project) == before
 
 
-BAD_LOCKS = ["", "version = 1\n", "version = 2\n", "<<<<<<< a\n", "not toml", "[networks.net]\n", "\xff\xfe"]
+BAD_LOCKS = [
+    "", "version = 1\n", "version = 2\n", "version = 3\n", "version = true\n", "<<<<<<< a\n", "not toml",
+    "[networks.net]\n", "\xff\xfe", "version = 1\nnetworks = 3\n", "version = 1\nnetworks.net = 3\n",
+]  # fmt: skip
+
+
+def test_an_old_lock_is_refused_in_words_until_all_is_locked_anew(project, cli):
+    """A lock of the first form, which held layers alone."""
+    cli("lock")
+    new = Path("resnet-gen.lock").read_text()
+    old = re.sub("settings = .*\n", "", new).replace("version = 2", "version = 1")
+    Path("resnet-gen.lock").write_text(old)
+    message = (
+        "resnet-gen.lock:2:11: error: a lock of an older resnet-gen, which holds layers alone: no preprocessing, "
+        "no code of parts\n   2 | version = 1\n                 ^\nhint: `resnet-gen lock` writes it anew; commit it\n"
+    )
+    for command in (["lock", "--check"], ["lock", "net"], ["verify"]):
+        assert cli(*command) == (2, "", message)
+    assert Path("resnet-gen.lock").read_text() == old
+    change("depths: [2, 1]", "depths: [1, 1]")
+    code, _, told = cli("lock")
+    assert (code, told.splitlines()[0]) == (0, "net: not as locked")
+    assert "input.crop" not in told
+    assert cli("lock", "--check")[0] == 0
+    change("depths: [1, 1]", "depths: [2, 1]")
+    cli("lock")
+    assert Path("resnet-gen.lock").read_text() == new
 
 
 @pytest.mark.parametrize("text", BAD_LOCKS)

@@ -1,6 +1,6 @@
 """`count --convention`, and the counters themselves, where they are installed.
 
-`make counters` runs the second half, in an environment that has torch, torchvision, timm, fvcore, thop, ptflops and
+`make test-all` runs the second half, in an environment that has torch, torchvision, timm, fvcore, thop, ptflops and
 torchinfo; the first half needs none of them.
 """
 

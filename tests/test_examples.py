@@ -205,7 +205,7 @@ def needs(*libraries):
 
 
 @pytest.mark.torch
-@pytest.mark.slow
+@pytest.mark.long
 def test_digits_goes_the_whole_way_and_keeps_its_promises(tmp_path):
     needs("torch", "sklearn")
     code, out, err = run(DIGITS / "digits.py", "-o", tmp_path)
@@ -229,7 +229,7 @@ def test_digits_goes_the_whole_way_and_keeps_its_promises(tmp_path):
 
 
 @pytest.mark.torch
-@pytest.mark.slow
+@pytest.mark.long
 def test_digits_exits_with_1_where_it_misses_them(tmp_path):
     needs("torch", "sklearn")
     code, out, err = run(DIGITS / "digits.py", "-o", tmp_path, "--epochs", 1)
@@ -239,7 +239,7 @@ def test_digits_exits_with_1_where_it_misses_them(tmp_path):
 
 
 @pytest.mark.torch
-@pytest.mark.slow
+@pytest.mark.long
 def test_finetune_learns_and_its_last_line_builds_what_it_trained(tmp_path, cli):
     needs("torch")
     from onnxruntime import InferenceSession
@@ -268,7 +268,7 @@ def test_finetune_learns_and_its_last_line_builds_what_it_trained(tmp_path, cli)
 
 
 @pytest.mark.torch
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("library", ["torchvision", "timm"])
 def test_finetune_takes_what_the_libraries_save(library, tmp_path):

@@ -1,6 +1,6 @@
 """Broken specs, verified on the command line: told or refused in every format, in time, and nothing is touched.
 
-Some in every run of the tests; 5,000 in the long suite, `make long`.
+Some in every run of the tests; 5,000 with `make test-all`.
 """
 
 import random

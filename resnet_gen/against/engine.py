@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet_gen.against.model import hold_model, read_model
+from resnet_gen.digest import digest_file
 from resnet_gen.fit import Asked, check
 from resnet_gen.told import place, told
 from resnet_gen.verify.rules.against import Held
 from resnet_gen.verify.subject import Subject
-from resnet_gen.write import digest_file
 
 _ASKED = ("manifest", "bytes", "spec", "weights")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
-from resnet_gen.against.numbers import compared
+from resnet_gen.against.numbers import Told, compared
+from resnet_gen.against.ranges import hold_ranges
 from resnet_gen.against.variants import Variant, variants, without_biases
 from resnet_gen.checkpoint import weights_from
 from resnet_gen.count import count
@@ -17,11 +19,16 @@ from resnet_gen.lower import at_size, lower
 from resnet_gen.matching import Match, match, visible
 from resnet_gen.problems import Refused, several
 from resnet_gen.reading import NotExplained, Read, read
+from resnet_gen.reading.inference import NoAnswerError
+from resnet_gen.reading.validity import fault
+from resnet_gen.spec import Input
 from resnet_gen.verify.rules.against import Held
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.seeded import Seeded
 
+_HALF = 65504.0
+"""The largest number of float16."""
 _MOST = 3
 """Differences that are told one by one."""
 
@@ -59,10 +66,26 @@ def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subj
     if not found.same:
         return Held(str(path), tuple(_differences(path, found, file.graph)), shapes)
     words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
-    if not weights:
-        return Held(words, shapes=shapes)
-    told, faults = compared(path, weights, found, file)
-    return Held(words + told, shapes=shapes, weights=faults)
+    told = compared(path, weights, found, file) if weights else Told("", ("weights",), ())
+    ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
+    valid, unknown = _validity(path)
+    left = [*told.left, *(["ranges of activations"] if file.covers and not ranges.compared else []), *unknown]
+    more = [words, told.words, ranges.words, f"{' and '.join(left)} not compared" if left else ""]
+    return Held(", ".join(filter(None, more)), (*valid, *ranges.faults), shapes, told.faults)
+
+
+def _validity(path: Path) -> tuple[list[str], list[str]]:
+    """That a file is no valid ONNX, if so; and that this could not be told."""
+    try:
+        why = fault(path)
+    except NoAnswerError:
+        return [], ["whether it is valid ONNX"]
+    return [f"{path}: no valid ONNX: {why}"] if why else [], []
+
+
+def _images(subject: Subject, graph: Graph) -> Input:
+    """What the spec says of images, at the size at which its graph was made."""
+    return subject.loaded.spec.input.model_copy(update={"size": graph.input.shape[1:]})
 
 
 def find(graph: Graph, weights: Weights, file: Read) -> Found:
@@ -128,9 +151,19 @@ def _how(found: Found, file: Read) -> str:
     other = sum(ours.name != theirs.name for ours, theirs in layers)
     names = "named as in the spec" if not other else f"{other} of {len(layers)} named otherwise"
     norms = any(type(node.op).__name__ == "BatchNorm" for node in file.graph.nodes)
-    kept = ["batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""]
-    zero = [f"{found.unbiased} biases left out as zero" if found.unbiased else ""]
-    return ", ".join(filter(None, [names, *kept, *zero, file.precision]))
+    kept = "batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""
+    zero = f"{found.unbiased} biases left out as zero" if found.unbiased else ""
+    return ", ".join(filter(None, [names, kept, zero, file.precision, *_limits(file)]))
+
+
+def _limits(file: Read) -> Iterator[str]:
+    """In what a file is not for every input what it is said to be."""
+    if file.batch is not None:
+        yield f"for batches of {file.batch} alone"
+    if file.reach < (_HALF if "float16" in file.types else math.inf):
+        yield f"activations as in the spec up to {file.reach:.2g} and other ones beyond"
+    if file.replaceable:
+        yield f"{several(file.replaceable, 'initializer')} among the inputs, for which a caller may give others"
 
 
 def _differences(path: Path, found: Found, theirs: Graph) -> Iterator[str]:

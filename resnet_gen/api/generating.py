@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args, overload
 from resnet_gen.api.given import AnyPath, Network, check_one_of, check_within, loaded, read_by
 from resnet_gen.convert.convert import Conversion, plan, write
 from resnet_gen.convert.plan import Change
+from resnet_gen.journal import settle
 from resnet_gen.lower import at_numbers
 from resnet_gen.problems import refuse
 from resnet_gen.write import check_free
@@ -53,6 +54,8 @@ def generate(
 
     check_one_of("to", to, get_args(Language))
     place = None if folder is None else Path(folder)
+    if place is not None:
+        settle(place)  # a card lists what is built there
     texts = generated(Subject(loaded(spec), place), to)
     return texts if place is None else tuple(put(place, texts, replace=replace))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -17,7 +18,8 @@ from typing import Any
 import click
 
 from resnet_gen import __version__
-from resnet_gen.problems import Problem, Refused
+from resnet_gen.cli.output import say_lines
+from resnet_gen.problems import Problem, Refused, visible
 
 COMMANDS = {
     "list": ("inspect", "list_specs"),
@@ -93,14 +95,21 @@ def _close_stdout() -> None:
 
 
 def _say(text: str) -> None:
-    """Write to stderr; where even that fails, the exit code has to say it."""
+    """Write lines to stderr; where even that fails, the exit code has to say it."""
     with suppress(OSError):
-        click.echo(text, err=True)
+        say_lines(f"{text}\n", err=True)
 
 
 def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
     """A warning of Python's as our own are written, which come worded."""
-    _say(str(message) if category.__name__ == "CodeWarning" else f"warning: {message}")
+    _say(str(message) if category.__name__ == "CodeWarning" else visible(f"warning: {message}"))
+
+
+def _show_usage(error: click.ClickException) -> None:
+    """What click says of a wrong command line, whose words may be names of files."""
+    text, message = io.StringIO(), error.format_message()
+    error.show(text)
+    _say(text.getvalue().replace(message, visible(message)).rstrip("\n"))
 
 
 def _print_anything() -> None:
@@ -118,8 +127,7 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         _say(str(refused))
         return 2
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        _show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json
 
 
 @click.command()
@@ -19,7 +19,7 @@ def schema() -> None:
     """
     from resnet_gen.schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    say_json(json_schema())
 
 
 @click.command()
@@ -31,15 +31,13 @@ def init(name: str, folder: Path) -> None:
     \b
     Example: resnet-gen init my-network
     """
-    from resnet_gen.problems import refuse
     from resnet_gen.starter import starter
-    from resnet_gen.write import Transaction
+    from resnet_gen.write import Transaction, check_new
 
     text = starter(name)
     path = folder / f"{name}.yaml"
-    if path.exists():
-        raise refuse("exists already", str(path), "choose another name, or delete it first")
+    check_new(path, replace=False, hint="choose another name, or delete it first")
     with Transaction(folder) as out:
         out.text(path.name, text)
-    click.echo(path)
-    click.echo(f"next: resnet-gen verify {path}", err=True)
+    say(path)
+    say(f"next: resnet-gen verify {path}", err=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from resnet_gen.bench import Difference, Result, Timing, ratio
 from resnet_gen.engine.base import Runner, sides
-from resnet_gen.problems import several
+from resnet_gen.problems import json_text, several, visible
 
 PERCENTILES = (50, 90, 99)
 
@@ -20,7 +19,7 @@ def title(runner: Runner) -> str:
     words = [f"{runner.where} on {runtime['library']} {runtime['version']}"]
     words += [f"computed in {runtime['precision']}"] if "precision" in runtime else []
     words += [several(int(runtime["threads"]), "thread")] if "threads" in runtime else []
-    return ", ".join(words)
+    return visible(", ".join(words))
 
 
 def as_json(runners: Sequence[Runner], results: Sequence[Result]) -> str:
@@ -28,7 +27,7 @@ def as_json(runners: Sequence[Runner], results: Sequence[Result]) -> str:
     models = [
         {"model": r.where, "runtime": r.runtime, "input": {"name": r.input, "type": r.dtype.name}} for r in runners
     ]
-    return json.dumps({"models": models, "results": [_entry(result) for result in results]}, indent=2)
+    return json_text({"models": models, "results": [_entry(result) for result in results]})
 
 
 def _entry(result: Result) -> dict[str, Any]:

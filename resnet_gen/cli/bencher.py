@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-import click
 import numpy as np
 
 from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.cli.output import say, say_lines
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
 from resnet_gen.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.shapes import HINT, parse_shapes
-from resnet_gen.write import check_writable, write_file
+from resnet_gen.write import check_writable, write_outputs
 
 DEFAULT_SECONDS = 3.0
 MAX_BATCH = 4096
@@ -161,15 +161,16 @@ def _put_out(
     text: str, runners: Sequence[Runner], results: Sequence[Result], output: Path | None, plot: Path | None
 ) -> None:
     """Figures to stdout, or to a file whose path is printed; the picture to its file."""
-    drawn = pictures.draw([title(r) for r in runners], results, plot.suffix.lower()) if plot else b""
-    if output is None:
-        click.echo(text)
+    files = {output: text.encode() + b"\n"} if output else {}
+    if plot:
+        files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
+    write_outputs(files)
+    if output:
+        say(output)
     else:
-        write_file(output, text.encode() + b"\n")
-        click.echo(output)
-    if plot is not None:
-        write_file(plot, drawn)
-        click.echo(plot, err=output is None)  # beside figures on stdout it would be none of them
+        say_lines(text + "\n")
+    if plot:
+        say(plot, err=output is None)  # beside figures on stdout it would be none of them
 
 
 @contextmanager

@@ -10,18 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from resnet_gen.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
-from resnet_gen.files import read_regular_file
+from resnet_gen.cli.output import say
+from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, visible
 from resnet_gen.request import Request, Said
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
@@ -100,7 +99,7 @@ def build_all(
         return _check(loaded, request, folder, whole=not specs)
     for one in loaded:
         for path in _build(one, request, folder, force):
-            click.echo(path)
+            say(path)
     return 0
 
 
@@ -126,26 +125,20 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
     """What eight bits cost, and whether this machine can show it."""
     made = (read(path) or {})["quantization"]
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
-    click.echo(f"{name}: signal to noise of {ratios}; same best class for {made['top1_agreement']:.0%}", err=True)
+    say(f"{name}: signal to noise of {ratios}; same best class for {made['top1_agreement']:.0%}", err=True)
     costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in made["costliest_db"].items())
-    click.echo(f"{name}: costliest layers: {costliest}", err=True)
+    say(f"{name}: costliest layers: {costliest}", err=True)
     if made["accuracy_is_meaningless"]:
-        click.echo(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
+        say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and _sums_saturate():
-        click.echo("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
-        click.echo("hint: for such CPUs, --for cpu-avx2", err=True)
+        say("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
+        say("hint: for such CPUs, --for cpu-avx2", err=True)
 
 
 def _sums_saturate() -> bool:
     """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
     try:
-        flags = (
-            read_regular_file(Path("/proc/cpuinfo"))
-            .decode("utf-8", "replace")
-            .partition("flags")[2]
-            .partition("\n")[0]
-            .split()
-        )
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].partition("\n")[0].split()
     except OSError:
         return False
     return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"}.intersection(flags)
@@ -175,6 +168,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
     from resnet_gen.emit.report import report_files
 
     files = report_files(loaded)
+    settle(folder)
     there = [name for name in files if (folder / name).exists()]
     if there and len(there) < len(files) and not force:
         raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)
@@ -203,10 +197,10 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
         there = {p for p in there if len(p.parts) <= 2}
     stale = sorted(there - wanted)
     for name in differing:
-        click.echo(f"{folder / name}: {'differs' if (folder / name).exists() else 'missing'}")
+        say(f"{folder / name}: {'differs' if (folder / name).exists() else 'missing'}")
     for name in stale:
-        click.echo(f"{folder / name}: no spec generates it")
-    click.echo(f"{len(wanted)} files checked, {len(differing) + len(stale)} to change", err=True)
+        say(f"{folder / name}: no spec generates it")
+    say(f"{len(wanted)} files checked, {len(differing) + len(stale)} to change", err=True)
     return 1 if differing or stale else 0
 
 
@@ -217,14 +211,15 @@ def _progress(name: str, request: Request) -> Iterator[Said | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(escape(name), total=None)
 
         def said(phase: str, done: int, steps: int) -> bool:
-            bar.update(task, description=f"{name}: {phase[:50]}", completed=done, total=steps or None)
+            bar.update(task, description=escape(visible(f"{name}: {phase[:50]}")), completed=done, total=steps or None)
             return True
 
         yield said

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.emit.findings import FORMATS
 from resnet_gen.problems import Refused, refuse, shortened, suggest
 
@@ -101,8 +101,8 @@ def rule(id: str | None, form: str) -> None:
     kinds = list(RULES.values()) if id is None else [RULES[id]]
     if form == "json":
         entries = [{"id": k.id, "summary": k.summary(), "explanation": k.explanation()} for k in kinds]
-        click.echo(json.dumps(entries if id is None else entries[0], indent=2))
+        say_json(entries if id is None else entries[0])
     elif id is None:
-        click.echo(columns([(kind.id, kind.summary()) for kind in kinds]), nl=False)
+        say_lines(columns([(kind.id, kind.summary()) for kind in kinds]))
     else:
-        click.echo(f"{id}: {kinds[0].summary()}\n\n{kinds[0].explanation()}")
+        say_lines(f"{id}: {kinds[0].summary()}\n\n{kinds[0].explanation()}\n")

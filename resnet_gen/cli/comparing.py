@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from resnet_gen.cli.output import say, say_lines
 from resnet_gen.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 
@@ -59,9 +60,9 @@ def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
 def put_out(text: str, output: Path | None) -> None:
     """Write to a file and name it, or else to stdout."""
     if output is None:
-        click.echo(text, nl=False)
+        say_lines(text)
         return
     from resnet_gen.write import write_file
 
     write_file(output, text.encode())
-    click.echo(output)
+    say(output)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def targets(form: str) -> None:
 
     found = [load_target(name) for name in shipped_targets()]
     if form == "json":
-        click.echo(json.dumps([target.model_dump(mode="json", exclude_none=True) for target in found], indent=2))
+        say_json([target.model_dump(mode="json", exclude_none=True) for target in found])
         return
     rows = [
         (
@@ -46,7 +46,7 @@ def targets(form: str) -> None:
         for t in found
     ]
     header = ("name", "SM", "TensorRT", "engine", "opset", "precisions", "memory GB", "GB/s")
-    click.echo(columns([header, *rows], right=(4, 6, 7)), nl=False)
+    say_lines(columns([header, *rows], right=(4, 6, 7)))
 
 
 def _figure(number: float | None) -> str:
@@ -84,11 +84,13 @@ def predict(
     found = predicted(lower(loaded), target, precision, batch)
     title = f"{loaded.spec.title or loaded.spec.name} on {target.title}, {precision}, batch {batch:,}"
     if form == "json":
-        click.echo(json.dumps(_as_dict(loaded.spec.name, found, layers), indent=2))
+        say_json(_as_dict(loaded.spec.name, found, layers))
         return
-    click.echo(f"{title}\n", err=True)
-    click.echo(_table(found, layers), nl=False)
-    click.echo(f"\nefficiency of arithmetic {found.efficiency.value:.3f}: {found.efficiency.basis}", err=True)
+    say(title, err=True)
+    say("", err=True)
+    say_lines(_table(found, layers))
+    say("", err=True)
+    say(f"efficiency of arithmetic {found.efficiency.value:.3f}: {found.efficiency.basis}", err=True)
 
 
 def _table(found: Prediction, layers: bool) -> str:

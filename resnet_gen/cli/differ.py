@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.comparing import checked, prediction, predictor, put_out
 from resnet_gen.precision import Precision
+from resnet_gen.problems import json_text
 
 if TYPE_CHECKING:
     from resnet_gen.difference.sides import Side
@@ -78,5 +78,5 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
 
 def _written(report: Report, form: str) -> str:
     if form == "json":
-        return json.dumps(report.as_dict(), indent=2) + "\n"
+        return json_text(report.as_dict()) + "\n"
     return report.markdown() if form == "markdown" else str(report)

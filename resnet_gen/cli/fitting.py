@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json
 
 
 @click.command("check-engine")
@@ -38,7 +38,7 @@ def check_engine(
     """
     from resnet_gen.fit import Asked, check, fits
     from resnet_gen.load import load
-    from resnet_gen.problems import refuse, visible
+    from resnet_gen.problems import refuse
     from resnet_gen.targets import load_target
 
     if settings and spec is None:
@@ -50,8 +50,8 @@ def check_engine(
     well = fits(found)
     if form == "json":
         checks = [{"check": c.what, "state": c.state, "reason": c.reason} for c in found]
-        click.echo(json.dumps({"file": str(file), "fits": well, "checks": checks}, indent=2))
+        say_json({"file": str(file), "fits": well, "checks": checks})
     else:
         for c in found:
-            click.echo(visible(f"{c.state:<8} {c.what}: {c.reason}"))
+            say(f"{c.state:<8} {c.what}: {c.reason}")
     return 0 if well else 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say
 
 TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
 """As the files in `generate/targets` are called."""
@@ -48,16 +49,19 @@ def generate(
              resnet-gen generate net.yaml --to card --build build -o .
     """
     from resnet_gen.generate.output import differing, put
+    from resnet_gen.journal import settle
 
+    if not check:
+        settle(folder)  # a card lists what is built there
     files = _files(specs, options.with_input(settings, side), to, folder, built)
     if check:
         found = differing(folder, files)
         for name, what in found.items():
-            click.echo(f"{folder / name}: {what}")
-        click.echo(f"{len(files)} files checked, {len(found)} to change", err=True)
+            say(f"{folder / name}: {what}")
+        say(f"{len(files)} files checked, {len(found)} to change", err=True)
         return 1 if found else 0
     for path in put(folder, files, replace=force):
-        click.echo(path)
+        say(path)
     return 0
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from resnet_gen.cli.output import say
 from resnet_gen.engine.base import Runner, Tuning
 
 
@@ -11,4 +10,4 @@ def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
     """Say in what the layers are computed where none is in the type that was asked for."""
     used = runner.runtime.get("precision", "")
     if asked.precision_hint and asked.precision_hint not in used.split(", "):
-        click.echo(f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor", err=True)
+        say(f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor", err=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json, say_lines
 
 if TYPE_CHECKING:
     from resnet_gen.infer.imported import Imported
@@ -50,33 +50,27 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     kept = choices["weights"] is not None
     found = recovered(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
     if isinstance(found, Problem):
-        click.echo(str(found), err=True)
+        say_lines(f"{found}\n", err=True)
         return 1
     _put(found, spec, choices)
     for line in found.account:
-        click.echo(line, err=True)
+        say(line, err=True)
     return 0
 
 
 def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
     """Print or write the spec, and write the weights if that was asked for."""
-    from contextlib import ExitStack
-
-    from resnet_gen.write import Transaction
+    from resnet_gen.write import write_together
 
     weights: Path | None = choices["weights"]
-    with ExitStack() as stack:
-        if spec:
-            stack.enter_context(Transaction(spec.parent)).text(spec.name, found.text)
-        if weights:
-            stack.enter_context(Transaction(weights.parent)).write(weights.name, found.weights())
-    for path in (spec, weights):
-        if path:
-            click.echo(path)
+    files = {**({spec: [found.text.encode()]} if spec else {}), **({weights: found.weights()} if weights else {})}
+    write_together(files)
+    for path in files:
+        say(path)
     if choices["form"] == "json":
-        click.echo(json.dumps(found.data, indent=2))
+        say_json(found.data)
     elif not spec:
-        click.echo(found.text, nl=False)
+        say_lines(found.text)
 
 
 def _free(paths: list[Path], force: bool, read: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json, say_lines
 
 
 @click.command("list")
@@ -25,14 +25,14 @@ def list_specs(form: str) -> None:
     entries = [_entry(name, ()) for name in shipped_specs()]
     if form == "json":
         names = ("name", "family", "reference", "params", "macs", "layers")
-        click.echo(json.dumps([{key: entry[key] for key in names} for entry in entries], indent=2))
+        say_json([{key: entry[key] for key in names} for entry in entries])
         return
     rows = [
         (e["name"], e["family"], e["reference"] or "-", f"{e['params']:,}", f"{e['macs']:,}", str(e["layers"]))
         for e in entries
     ]
     header = ("name", "family", "reference", "params", "MACs", "layers")
-    click.echo(columns([header, *rows], right=(3, 4, 5)), nl=False)
+    say_lines(columns([header, *rows], right=(3, 4, 5)))
 
 
 def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
@@ -82,12 +82,12 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     entries = [_entry(spec, settings) for spec in specs]
     if form == "json":
         for entry in entries:
-            click.echo(json.dumps({key: value for key, value in entry.items() if key != "family"}))
+            say_json({key: value for key, value in entry.items() if key != "family"}, None)
         return
     keys = ("params", "buffers", "macs", "flops", "layers", "activations")
     rows = [(e["name"], "x".join(map(str, e["input"])), *(f"{e[key]:,}" for key in keys)) for e in entries]
     header = ("name", "input", "params", "buffers", "MACs", "FLOPs", "layers", "activations")
-    click.echo(columns([header, *rows], right=range(2, 8)), nl=False)
+    say_lines(columns([header, *rows], right=range(2, 8)))
 
 
 @click.command()
@@ -112,10 +112,11 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     graph = lower(loaded)
     if resolved:
         data = loaded.resolved()
-        click.echo(dump(data) if form == "text" else json.dumps(data, indent=2) + "\n", nl=False)
+        say_lines(dump(data)) if form == "text" else say_json(data)
     elif form == "json":
         rows = text.layer_rows(graph) if layers else text.stage_rows(graph)
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        say_json([asdict(row) for row in rows])
     else:
-        click.echo(f"{loaded.spec.title or loaded.spec.name}, input {text.sides(graph.input.shape)}\n", err=True)
-        click.echo(text.layer_table(graph) if layers else text.stage_table(graph), nl=False)
+        say(f"{loaded.spec.title or loaded.spec.name}, input {text.sides(graph.input.shape)}", err=True)
+        say("", err=True)
+        say_lines(text.layer_table(graph) if layers else text.stage_table(graph))

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
+from resnet_gen.cli.output import say, say_lines
 from resnet_gen.count import count
-from resnet_gen.files import holds
 from resnet_gen.load import load
-from resnet_gen.lock import Lock, LockedNetwork, differences, lock_text, locked, read_lock
+from resnet_gen.lock import Lock, LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.lock_changes import differences
 from resnet_gen.lower import lower
-from resnet_gen.problems import Problem, Refused, refuse, several
+from resnet_gen.problems import Problem, Refused, refuse, several, visible
 from resnet_gen.project import LOCK, Project, shown
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import check_writable, write_file
@@ -27,7 +26,7 @@ class _Change(NamedTuple):
     words: list[str]
 
     def __str__(self) -> str:
-        return "\n".join((f"{self.network}: {_KINDS[self.kind]}", *(f"  {line}" for line in self.words)))
+        return "\n".join(map(visible, (f"{self.network}: {_KINDS[self.kind]}", *(f"  {line}" for line in self.words))))
 
 
 _KINDS = {"changed": "not as locked", "new": "not in the lock", "gone": "locked, and no longer there"}
@@ -37,28 +36,36 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
     """Lock networks, or compare them with what is locked; returns the exit code."""
     path = file or (Path(shown(project.lock_path)) if project else Path(LOCK))
     name = str(path)
-    before = read_lock(path, name)
+    before = read_lock(path, name, old=not (check or specs))
     if before is None and check:
         raise refuse("there is no such lock", name, "`resnet-gen lock` writes it")
     if not check:
         check_writable(path)
     now = _networks(_references(specs, project, before), path.parent)
-    there = before.networks if before else {}
+    there = _known(before, now) if before else {}
     compared = {key: there[key] for key in there if key in now} if specs else there
     changes = _changes(compared, now)
     told = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
     if check:
         for change in changes:
-            click.echo(str(change))
-        click.echo(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
+            say_lines(f"{change}\n")
+        say(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
         return 1 if changes else 0
     _write(path, lock_text({**there, **now} if specs else now))
     for change in changes:
         if before:
-            click.echo(str(change), err=True)
-    click.echo(name)
-    click.echo(f"{several(len(now), 'network')} locked: {told}", err=True)
+            say_lines(f"{change}\n", err=True)
+    say(name)
+    say(f"{several(len(now), 'network')} locked: {told}", err=True)
     return 0
+
+
+def _known(lock: Lock, now: Mapping[str, LockedNetwork]) -> Mapping[str, LockedNetwork]:
+    """What is locked; an old lock says nothing of settings, which are taken as they are."""
+    if not lock.old:
+        return lock.networks
+    settings = {key: network.settings for key, network in now.items()}
+    return {key: n.model_copy(update={"settings": settings.get(key, {})}) for key, n in lock.networks.items()}
 
 
 def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:
@@ -134,6 +141,6 @@ def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwor
 
 def _write(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
-    if holds(path, text.encode()):
+    if path.is_file() and path.read_bytes() == text.encode():
         return
     write_file(path, text.encode())

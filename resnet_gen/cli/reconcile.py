@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import click
-
 from resnet_gen.cli import options
 from resnet_gen.cli.loading import load_noted
+from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.conventions import Figure, figure
 from resnet_gen.count import count
 from resnet_gen.emit.text import columns
@@ -29,13 +27,13 @@ def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], 
     tables = [_of_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
     if form == "json":
         for entry, _ in tables:
-            click.echo(json.dumps(entry))
+            say_json(entry, None)
         return
     header = ("network", "convention", "figure", "called", "difference", "")
-    click.echo(columns([header, *(row for _, rows in tables for row in rows)], right=(2, 4)), nl=False)
+    say_lines(columns([header, *(row for _, rows in tables for row in rows)], right=(2, 4)))
     for entry, _ in tables:
         if _BY_MODULE & set(wanted):
-            click.echo(f"{entry['name']}: {_modules(entry)}", err=True)
+            say(f"{entry['name']}: {_modules(entry)}", err=True)
 
 
 def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[dict[str, Any], list[tuple[str, ...]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.comparing import checked, prediction, predictor, put_out
 from resnet_gen.precision import Precision
-from resnet_gen.problems import Problem, Refused
+from resnet_gen.problems import Problem, Refused, json_text
 
 if TYPE_CHECKING:
     from resnet_gen.cli.projects import Held
@@ -99,5 +98,5 @@ def _written(review: Review, form: str) -> str:
     from resnet_gen.emit.difference import review as emitter
 
     if form == "json":
-        return json.dumps(emitter.data(review), indent=2) + "\n"
+        return json_text(emitter.data(review)) + "\n"
     return emitter.markdown(review) if form == "markdown" else emitter.text(review)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import click
 import numpy as np
 
 from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.cli.output import say, say_json
 from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.image import read_image
 from resnet_gen.models import (
@@ -25,7 +24,7 @@ from resnet_gen.models import (
     opened,
     refuse_ignored,
 )
-from resnet_gen.problems import shortened, visible
+from resnet_gen.problems import shortened
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -54,7 +53,7 @@ def run_model(
     taken = taken or carried_input(session)
     if taken is None:
         taken = assumed_input(session)
-        click.echo(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+        say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_input(session, taken, batch)
     _tell_drawn(carried_seed(session) if is_file(model) else str(seed or 0) if weights is None else None)
@@ -68,7 +67,7 @@ def run_model(
 def _tell_drawn(seed: str | None) -> None:
     """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
     if seed is not None:
-        click.echo(f"weights are drawn from seed {visible(shortened(seed))}: the classes mean nothing", err=True)
+        say(f"weights are drawn from seed {shortened(seed)}: the classes mean nothing", err=True)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
@@ -99,7 +98,7 @@ class _Run(NamedTuple):
 def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
-        click.echo("warning: the network puts out values that are not finite", err=True)
+        say("warning: the network puts out values that are not finite", err=True)
     scores = next((values for values in found.values() if values.ndim == 1), None)
     best = _best(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
@@ -107,15 +106,15 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
         classes = [{"class": i, "score": _finite(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
         head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
-        click.echo(json.dumps({**head, **shown, **run.speed()}, indent=2))
+        say_json({**head, **shown, **run.speed()})
         return
     for name, values in maps.items():
-        click.echo(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
+        say(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
-        click.echo(f"class {i:>5}  score {score:9.4f}")
+        say(f"class {i:>5}  score {score:9.4f}")
     speed = run.speed()
     times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
-    click.echo(f"{times}, {run.computed()}")
+    say(f"{times}, {run.computed()}")
 
 
 def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:

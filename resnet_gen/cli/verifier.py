@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
+from resnet_gen.cli.output import say, say_command, say_lines
 from resnet_gen.cli.projects import Held
 from resnet_gen.emit.findings import FORMATS
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.verify import Rule
 from resnet_gen.verify.outcome import Outcome, examine, project_unread
-from resnet_gen.write import check_writable, write_file
+from resnet_gen.write import check_writable, write_outputs
 
 
 class Destination(NamedTuple):
@@ -56,10 +55,8 @@ def against(references: Sequence[str], file: Path | None, weights: Path | None) 
 
 def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
     """Tell of a project file that cannot be read, wherever that is not told as text."""
-    outcome = project_unread(refused.problems)
-    for destination in told:
-        if outcome and destination.form != "text":
-            _tell(destination, [outcome])
+    if outcome := project_unread(refused.problems):
+        _tell([destination for destination in told if destination.form != "text"], [outcome])
 
 
 def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
@@ -68,19 +65,18 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     outcomes = []
     for outcome in examined(held, settings, chosen):
         outcomes.append(outcome)
-        if live:
-            click.echo(_render("text", [outcome]), nl=False)
+        if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
+            say_lines(_render("text", [outcome]), err=not live)
         for note in outcome.notes:
-            click.echo(note, err=True)
+            say(note, err=True)
+    _tell([destination for destination in told if destination.file or not live], outcomes)
     for destination in told:
-        if destination.file or not live:
-            _tell(destination, outcomes)
         if destination.file:
-            click.echo(destination.file, err=any(other.file is None for other in told))
+            say(destination.file, err=any(other.file is None for other in told))
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
-    click.echo(_summary(outcomes, len(held.references)), err=True)
+    say(_summary(outcomes, len(held.references)), err=True)
     return int(any(outcome.findings for outcome in outcomes))
 
 
@@ -95,12 +91,12 @@ def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Ite
         yield held.contract.outcome(names, chosen)
 
 
-def _tell(destination: Destination, outcomes: Sequence[Outcome]) -> None:
-    text = _render(destination.form, outcomes)
-    if destination.file:
-        write_file(destination.file, text.encode())
-    else:
-        click.echo(text, nl=False)
+def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
+    texts = {destination: _render(destination.form, outcomes) for destination in told}
+    write_outputs({place.file: text.encode() for place, text in texts.items() if place.file})
+    for destination, text in texts.items():
+        if not destination.file:
+            (say_command if destination.form == "github" else say_lines)(text)
 
 
 def _render(form: str, outcomes: Sequence[Outcome]) -> str:

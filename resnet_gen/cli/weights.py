@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.cli.output import say_json, say_lines
 
 if TYPE_CHECKING:
     from resnet_gen.convert.convert import Conversion
@@ -70,10 +70,14 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     change = Change(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write(made, out, checkpoint)
-    click.echo(_json(made, out) if form == "json" else _text(made, out), nl=form == "json")
+    if form == "json":
+        say_json(_data(made, out))
+    else:
+        say_lines(_text(made, out))
 
 
 def _text(made: Conversion, out: Path) -> str:
+    from resnet_gen.problems import visible
     from resnet_gen.weights.stored import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
@@ -81,7 +85,7 @@ def _text(made: Conversion, out: Path) -> str:
     prefix = f" (every name with '{_cell(made.prefix)}' before it)" if made.prefix else ""
     return (
         _table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
-        + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{out}: {totals}\n"
+        + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{visible(str(out))}: {totals}\n"
     )
 
 
@@ -98,8 +102,8 @@ def _cell(text: str) -> str:
     return shortened(visible(text), WIDEST)
 
 
-def _json(made: Conversion, out: Path) -> str:
-    report = {
+def _data(made: Conversion, out: Path) -> dict[str, Any]:
+    return {
         "network": made.network,
         "from": made.source,
         "to": made.target,
@@ -111,7 +115,6 @@ def _json(made: Conversion, out: Path) -> str:
             for row in made.rows
         ],
     }
-    return json.dumps(report, indent=2)
 
 
 @weights.command()
@@ -128,9 +131,9 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
 
     found = _tensors(source, settings)
     if form == "json":
-        click.echo(json.dumps([{"name": n, "shape": s, "dtype": t} for n, s, t in found], indent=2))
+        say_json([{"name": n, "shape": s, "dtype": t} for n, s, t in found])
         return
-    click.echo(_table([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]), nl=False)
+    say_lines(_table([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]))
 
 
 def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:

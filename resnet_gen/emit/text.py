@@ -10,6 +10,7 @@ from resnet_gen import ops
 from resnet_gen.count import count, count_nodes, macs, params
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.ops import Shape
+from resnet_gen.problems import visible
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,8 @@ def layer_table(graph: Graph) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows of text in aligned columns, two spaces apart; `right` are flush right."""
+    """Rows of text in aligned columns, two spaces apart; `right` are flush right. What cells hold is shown visibly."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from resnet_gen.files import holds
+from resnet_gen.journal import settle
 from resnet_gen.problems import Problem, Refused
-from resnet_gen.write import Transaction
+from resnet_gen.write import write_together
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
@@ -17,18 +17,19 @@ def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             found[name] = "missing"
-        elif not holds(path, text.encode()):
+        elif path.read_bytes() != text.encode():
             found[name] = "differs"
     return found
 
 
 def put(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
     """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
+    for parent in {(folder / name).parent for name in files}:
+        settle(parent)
     other = [name for name, what in differing(folder, files).items() if what == "differs"]
     if other and not replace:
         hint = "--force replaces it, --check lists all that differ"
         raise Refused([Problem("exists and differs from what would be written", str(folder / other[0]), hint)])
-    with Transaction(folder) as out:
-        for name, text in files.items():
-            out.text(name, text)
-    return [folder / name for name in files]
+    paths = {folder / name: [text.encode()] for name, text in files.items()}
+    write_together(paths)
+    return list(paths)

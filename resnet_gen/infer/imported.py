@@ -16,7 +16,7 @@ from resnet_gen.infer.proof import Inferred, loaded_from
 from resnet_gen.infer.shipped import Same, extending, same_as, told
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded
-from resnet_gen.problems import Problem, refuse, shortened
+from resnet_gen.problems import Problem, refuse, shortened, visible
 from resnet_gen.reading import NotExplained, Read, read
 from resnet_gen.spec import NAME_PATTERN
 from resnet_gen.weights.saved import from_weights, safetensors
@@ -77,7 +77,7 @@ def _of_checkpoint(file: Path, name: str) -> Imported | Problem:
         return found
     text = written(found.data, [f"Recognized by the names and shapes in {file.name}."])
     data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
-    return Imported(text, tuple(checkpoint.account(found)), data, found.loaded)
+    return Imported(text, tuple(map(visible, checkpoint.account(found))), data, found.loaded)
 
 
 def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:
@@ -90,7 +90,7 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
     text = written(extending(found, parent) if parent else found.data, _comments(file, same))
-    lines = tuple(account(found, opened, same, weights=weights))
+    lines = tuple(map(visible, account(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
 
 

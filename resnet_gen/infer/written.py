@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from resnet_gen.problems import visible
 from resnet_gen.source import dump_inline
 
 _WIDE = 100
@@ -12,7 +13,7 @@ _WIDE = 100
 
 def written(data: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
     """The text: each comment on a line of its own, then a line a key, stages over several."""
-    lines = [f"# {comment}" for comment in comments]
+    lines = [f"# {visible(comment)}" for comment in comments]
     for key, value in data.items():
         if key == "stages":
             lines.append("stages:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.passes.rewire import rewired
 from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+
+_Sums: TypeAlias = npt.NDArray[np.float64]
 
 
 def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -63,24 +66,40 @@ def _biased(conv: Node, put_out: Mapping[str, Value]) -> Node:
 
 def _recipes(conv: Node, norm: Node) -> dict[str, Recipe]:
     """How the folded weight and bias come from the convolution's and the norm's tensors."""
-    assert isinstance(norm.op, BatchNorm)
-    assert isinstance(conv.op, Conv)
-    eps, had_bias = norm.op.eps, conv.op.bias
     weight_name, bias_name = conv.weight_name("weight"), conv.weight_name("bias")
 
-    def scale(base: Weights, start: int, stop: int) -> npt.NDArray[np.float64]:
-        variance = base.rows(norm.weight_name("running_var"), start, stop).astype(np.float64)
-        return base.rows(norm.weight_name("weight"), start, stop) / np.sqrt(variance + eps)
-
     def weight(base: Weights, start: int, stop: int) -> Array:
-        by_row = scale(base, start, stop).astype(np.float32)[:, None, None, None]
+        by_row = _scale(norm, base, start, stop).astype(np.float32)[:, None, None, None]
         scaled: Array = base.rows(weight_name, start, stop) * by_row
         return scaled
 
     def bias(base: Weights, start: int, stop: int) -> Array:
-        mean = base.rows(norm.weight_name("running_mean"), start, stop).astype(np.float64)
-        shift = base.rows(bias_name, start, stop) - mean if had_bias else -mean
-        shift = shift * scale(base, start, stop) + base.rows(norm.weight_name("bias"), start, stop)
-        return shift.astype(np.float32)
+        shift, beta = _summands(conv, norm, base, start, stop)
+        return (shift + beta).astype(np.float32)
 
     return {weight_name: weight, bias_name: bias}
+
+
+def summands_of_biases(graph: Graph) -> dict[str, Recipe]:
+    """How large the parts are of which each bias that folding makes is the sum, by its name."""
+
+    def size(conv: Node, norm: Node) -> Recipe:
+        return lambda *of: np.sum(np.abs(_summands(conv, norm, *of)), axis=0)
+
+    makers = foldable(graph)
+    return {makers[n.name].weight_name("bias"): size(makers[n.name], n) for n in graph.nodes if n.name in makers}
+
+
+def _scale(norm: Node, base: Weights, start: int, stop: int) -> _Sums:
+    assert isinstance(norm.op, BatchNorm)
+    variance = base.rows(norm.weight_name("running_var"), start, stop).astype(np.float64)
+    return base.rows(norm.weight_name("weight"), start, stop) / np.sqrt(variance + norm.op.eps)
+
+
+def _summands(conv: Node, norm: Node, base: Weights, start: int, stop: int) -> tuple[_Sums, _Sums]:
+    """The two parts of which a folded bias is the sum."""
+    assert isinstance(conv.op, Conv)
+    scale = _scale(norm, base, start, stop)
+    mean = base.rows(norm.weight_name("running_mean"), start, stop).astype(np.float64)
+    shift = base.rows(conv.weight_name("bias"), start, stop) - mean if conv.op.bias else -mean
+    return shift * scale, base.rows(norm.weight_name("bias"), start, stop).astype(np.float64)

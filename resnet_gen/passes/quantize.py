@@ -8,7 +8,6 @@ channel, and its sigmoids ask for more than eight bits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -152,7 +151,7 @@ def quantize(
     `ranges` are those of the placement's values, by name. Scales are rounded to
     what `compute` can hold before anything is divided by them.
     """
-    positive = _nonnegative(graph)
+    positive = never_negative(graph)
     pairs = {v.name: _pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}
@@ -166,7 +165,7 @@ def quantize(
     return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
 
 
-def _nonnegative(graph: Graph) -> set[str]:
+def never_negative(graph: Graph) -> set[str]:
     """The values that no input can make negative."""
     found: set[str] = set()
     for node in graph.nodes:
@@ -213,6 +212,30 @@ def _scales(exact: Array, compute: DType, name: str) -> Array:
     return held
 
 
+_STEPS: dict[DType, tuple[float, float]] = {
+    "float32": (2.0**24, 2.0**-120),
+    "bfloat16": (2.0**24, 2.0**-120),
+    "float16": (0.75 * 2.0**16, 2.0**-21),
+}
+"""Of the integers that a layer sums up: how many a bias may take, and the least that one of them may stand for.
+
+A bias becomes such an integer, here or in a runtime that fuses the layer, and
+is to have no more digits than its float, nor to reach the end of int32. Where
+scales are float16, ONNX Runtime and OpenVINO have it pass through float16.
+"""
+
+
+def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
+    """The least scales of filters beside whose products, with inputs of this scale, their biases can be written.
+
+    A filter whose weights are below that adds nothing that can be seen beside its bias.
+    """
+    most, least = _STEPS[compute]
+    steps = np.maximum(np.abs(bias.astype(np.float64)) / most, np.where(bias == 0, 0.0, least))
+    found: Array = (steps / scale).astype(np.float32)
+    return found
+
+
 def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) -> dict[str, Recipe]:
     """How a layer's stored weight, scales and bias come from its float ones."""
     quantizer = pair[0].op
@@ -220,10 +243,15 @@ def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) 
     weight, bias = node.weight_name("weight"), node.weight_name("bias")
     limit = LIMITS[style.weights] if style.weight_bits == 8 else float((1 << (style.weight_bits - 1)) - 1)
     whole = style.weights == "int8"
+    integers = compute if whole else "float32"
+    has_bias = getattr(node.op, "bias", False)
 
     def scales(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)
-        return _scales(np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit, compute, weight)
+        exact = np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit
+        if has_bias:
+            exact = np.maximum(exact, _least_scales(base.rows(bias, start, stop), quantizer.scale, integers))
+        return _scales(exact, compute, weight)
 
     def quantized(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)
@@ -233,13 +261,13 @@ def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) 
         return clipped
 
     def products(base: Weights, start: int, stop: int) -> Array:
-        return scales(base, start, stop) * np.float32(quantizer.scale)
+        exact = scales(base, start, stop) * np.float32(quantizer.scale)
+        held: Array = exact.astype(element(compute)).astype(np.float32)
+        return held
 
     def whole_bias(base: Weights, start: int, stop: int) -> Array:
-        near = np.rint(base.rows(bias, start, stop).astype(np.float64) / products(base, start, stop))
-        most = math.ldexp(1, 31) - 1
-        clipped: Array = np.clip(near, -most, most)
-        return clipped
+        near: Array = np.rint(base.rows(bias, start, stop).astype(np.float64) / products(base, start, stop))
+        return near
 
     recipes: dict[str, Recipe] = {node.weight_name("weight_scale"): scales}
     if not style.in_graph:

@@ -154,6 +154,7 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
         raise Unexplained(
             f"it has {len(node.output)} results, and the operator makes {_range(schema.min_output, schema.max_output)}"
         )
+    _check_once(node)
     found = {}
     for name, known in schema.attributes.items():
         if known.default_value.type != AttributeProto.UNDEFINED:
@@ -167,6 +168,14 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     if missing:
         raise Unexplained(f"it lacks the attribute '{missing[0]}'")
     return found
+
+
+def _check_once(node: NodeProto) -> None:
+    """Raise `Unexplained` for a node that states an attribute twice: which of the two counts is anybody's guess."""
+    names = [attribute.name for attribute in node.attribute]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Unexplained(f"it has the attribute '{shortened(twice)}' twice")
 
 
 def _range(least: int, most: int) -> str:

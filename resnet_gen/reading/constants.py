@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, numpy_helper
 
-from resnet_gen.files import open_regular_file
+from resnet_gen.journal import check_whole
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.reading.outline import Outline, Place
@@ -185,11 +185,12 @@ def _natural(text: str) -> int | None:
 def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mmap.mmap:
     """The file of external data; raises `Refused` if it is elsewhere, too short, or not there."""
     target = path.parent / location
+    check_whole(path)
     try:
         if not target.resolve().is_relative_to(path.parent.resolve()):
             message = f"initializer '{name}': '{shortened(location)}' leads outside the model's folder"
             raise refuse(message, str(path))
-        with open_regular_file(target) as stream:
+        with target.open("rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         data = None

@@ -12,6 +12,7 @@ from resnet_gen.graph import Graph
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import refuse
 from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.ranges import Cover
 from resnet_gen.weights.base import Array
 
 
@@ -44,7 +45,9 @@ class Read:
     `batch` is the size that the file fixes, None where it leaves it open.
     `types` are the element types of weights, activations and what Q/DQ round
     to. `names` tells what nodes are called after: how many after their weights,
-    after the scopes of an exporter, after the file's nodes.
+    after the scopes of an exporter, after the file's nodes. `reach` is the magnitude up to which activations that are
+    spelled out are computed as ours are: some overflow beyond. `covers` are the ranges of quantized activations;
+    `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others.
     """
 
     path: Path
@@ -56,6 +59,9 @@ class Read:
     types: frozenset[str]
     names: Mapping[str, int]
     unread: int
+    reach: float
+    covers: tuple[Cover, ...]
+    replaceable: int
 
     @property
     def batch_norm(self) -> str | None:

@@ -1,14 +1,14 @@
-"""Elementwise functions told by what they compute, however they are spelled out.
+"""Elementwise functions of ONNX: what they compute, and which activation of ours a tree of them is.
 
-A function is a tree of ONNX operators over one activation; it is evaluated at
-fixed points and compared with the activations that we have. Files compute in
-float32 or less, so constants such as sqrt(1/2) are met within their rounding.
+A tree is told by its form, which is that of every spelling of a function and of
+no other function. In float32 a spelling may still overflow, or keep to what
+half precision holds: how far out it is what it says is found by computing it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -16,18 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Activation, Function
+from resnet_gen.reading.forms import EXACT, Form, NoFormError, Tree, alike, form, slope, within
 
-Points: TypeAlias = npt.NDArray[np.float64]
-Tree: TypeAlias = "tuple[Any, ...] | float | None"
-"""(operator, settings, operands...); a number; or None, the activation itself."""
+Points: TypeAlias = npt.NDArray[Any]
 
-_CLOSE = [-20.0, -8, -6.1, -4.5, -3.2, -3, -2.5, -1.7, -1, -0.6, -0.25, -0.05, 0]
-_CLOSE += [0.05, 0.3, 0.8, 1, 1.5, 2.2, 3, 6.5, 20]
-_FAR = [24.0, 32, 50, 100, 250, 700, 2000, 6000, 2e4, 65504]
-"""Up to the largest number of float16: a Clip between numbers beyond that is there to keep to the type."""
-_POINTS = np.asarray([*_CLOSE, *_FAR, *(-x for x in _FAR)])
-_NEAR = 1e-4
-"""Half precision's rounding of constants; GELU by tanh, which is another function, is further from GELU by erf."""
+_SIDE = np.ldexp(np.asarray([1.0, 1.33, 1.71]), np.arange(-149, 128)[:, None]).ravel()
+_POINTS = np.concatenate([[0.0], _SIDE, -_SIDE]).astype(np.float32).astype(np.float64)
+"""Numbers of each size that float32 has."""
+_NOISE, _ALIKE = 1e-5, 2e-3
+"""What float32 may change, and what numbers rounded to half precision may, over the larger of 1 and the result."""
+_LARGEST = 3.4e38
+"""The largest number of float32, nearly."""
+_LEAST_REACH = 40.0
+"""Exponentials squared overflow beyond 44."""
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -89,18 +90,29 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
 }
 """What each elementwise operator of ONNX computes."""
 
-_KNOWN: dict[Function, Callable[[Points], Points]] = {
-    "relu": FUNCTIONS["Relu"],
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "hard_sigmoid": _hard_sigmoid,
-    "silu": FUNCTIONS["Swish"],
-    "gelu": _gelu,
-    "mish": FUNCTIONS["Mish"],
-    "hard_swish": FUNCTIONS["HardSwish"],
+_HALF_ROOTS = (math.sqrt(0.5), 0.70703125, 1 / 1.4140625)
+_SIXTHS = (1 / 6, 0.1666259765625, 0.1669921875)
+"""The root of a half and a sixth, exactly and as half precision has them and the root of 2."""
+_SPELLINGS: dict[Function, list[Tree]] = {
+    "relu": [("Relu", (), None)],
+    "sigmoid": [("Sigmoid", (), None)],
+    "tanh": [("Tanh", (), None)],
+    "hard_sigmoid": [("HardSigmoid", (("alpha", sixth),), None) for sixth in _SIXTHS],
+    "silu": [("Swish", (), None)],
+    "gelu": [
+        ("Mul", (), ("Mul", (), None, 0.5), ("Add", (), ("Erf", (), ("Mul", (), None, root)), 1.0))
+        for root in _HALF_ROOTS
+    ],
+    "mish": [("Mish", (), None)],
+    "hard_swish": [("Mul", (), None, ("HardSigmoid", (("alpha", sixth),), None)) for sixth in _SIXTHS],
 }
+"""Trees of every activation without a slope, one for each way in which its numbers are rounded."""
 
 
+_OPERATORS: dict[Function, str] = {
+    "relu": "Relu", "leaky_relu": "LeakyRelu", "elu": "Elu", "silu": "Swish", "gelu": "Gelu", "mish": "Mish",
+    "hard_swish": "HardSwish", "sigmoid": "Sigmoid", "hard_sigmoid": "HardSigmoid", "tanh": "Tanh",
+}  # fmt: skip
 SLOPED: dict[str, Function] = {"LeakyRelu": "leaky_relu", "Elu": "elu"}
 """The operators that are an activation of ours with a slope of their own, their attribute `alpha`."""
 
@@ -124,39 +136,62 @@ def as_text(tree: Tree) -> str:
 @lru_cache(maxsize=1024)
 def identified(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
-    with np.errstate(all="ignore"):
-        found = _evaluated(tree)
-        if found is None or found.shape != _POINTS.shape or not np.isfinite(found[: len(_CLOSE)]).all():
-            return None
-        for function, compute in _KNOWN.items():
-            if _near(found, compute(_POINTS)):
-                return Activation(function)
-        return _sloped(found)
-
-
-def _sloped(found: Points) -> Activation | None:
-    """Leaky ReLU or ELU with the slope that the values at the negative points show."""
-    slope, alpha = -found[_POINTS == -1][0], -found[_POINTS == -20][0] / -math.expm1(-20)
-    if 0 < slope < 1 and _near(found, _leaky(_POINTS, slope)):
-        return Activation("leaky_relu", shortest(slope))
-    if alpha > 0 and _near(found, _elu(_POINTS, alpha)):
-        return Activation("elu", shortest(alpha))
-    return None
-
-
-def _near(found: Points, wanted: Points) -> bool:
-    """Whether values are those wanted; far out, where a spelling by exponentials overflows to NaN, none are asked."""
-    return bool((np.isnan(found) | (np.abs(found - wanted) <= _NEAR * np.maximum(1, np.abs(wanted)))).all())
-
-
-def _evaluated(tree: Tree) -> Points | None:
-    if tree is None:
-        return _POINTS
-    if isinstance(tree, float):
-        return np.full_like(_POINTS, tree)
-    op_type, settings, *operands = tree
-    values = [_evaluated(operand) for operand in operands]
     try:
-        return np.asarray(FUNCTIONS[op_type](*values, **dict(settings)), np.float64)
-    except (TypeError, ValueError, FloatingPointError):
+        found, _ = within(form(tree))
+    except (NoFormError, TypeError, OverflowError, ZeroDivisionError):
         return None
+    for function, forms in _known().items():
+        if any(alike(found, wanted) for wanted in forms):
+            return _reaching(tree, Activation(function))
+    return next((_reaching(tree, one) for one in _sloped(found)), None)
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[Function, list[Form]]:
+    return {function: [form(tree) for tree in trees] for function, trees in _SPELLINGS.items()}
+
+
+def _sloped(found: Form) -> Iterator[Activation]:
+    """Leaky ReLU or ELU with the slope that the form shows."""
+    for op_type, function in SLOPED.items():
+        alpha = slope(found, function)
+        possible = 0 < alpha < (1 if function == "leaky_relu" else math.inf)
+        if possible and alike(found, form((op_type, (("alpha", alpha),), None)), EXACT):
+            yield Activation(function, shortest(alpha))
+
+
+def _reaching(tree: Tree, activation: Activation) -> Activation | None:
+    return activation if reach(tree, activation) >= _LEAST_REACH else None
+
+
+@lru_cache(maxsize=1024)
+def reach(tree: Tree, activation: Activation) -> float:
+    """The magnitude up to which a tree, computed in float32, is the activation that it is a spelling of."""
+    settings = (("alpha", activation.slope),) if activation.sloped else ()
+    known: Tree = (_OPERATORS[activation.function], settings, None)
+    with np.errstate(all="ignore"):
+        wanted, exactly, found = _at(known, np.float64), _at(tree, np.float64), _at(tree, np.float32)
+        size = np.maximum(1, np.abs(wanted))
+        alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
+        noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
+    seen = float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
+    limit = within(form(tree))[1]
+    return min(seen, limit if limit < _LARGEST else math.inf)
+
+
+@lru_cache(maxsize=1024)
+def never_negative(tree: Tree, *, only_above: bool) -> bool:
+    """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
+    with np.errstate(all="ignore"):
+        found = _at(tree, np.float64)
+    return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
+
+
+def _at(tree: Tree, dtype: type) -> Points:
+    """A tree at all points, computed in a type."""
+    if tree is None:
+        return _POINTS.astype(dtype)
+    if isinstance(tree, float):
+        return np.full(_POINTS.shape, tree, dtype)
+    op_type, settings, *operands = tree
+    return np.asarray(FUNCTIONS[op_type](*(_at(operand, dtype) for operand in operands), **dict(settings)), dtype)

@@ -63,6 +63,10 @@ class Header:
             found[tensor.name] = tensor_constant(tensor, place, self._file, self._path)
         return found
 
+    def replaceable(self) -> int:
+        """How many initializers are inputs, too."""
+        return len({value.name for value in self._graph.input} & {tensor.name for tensor in self._graph.initializer})
+
     def input(self, initializers: Container[str]) -> tuple[Value, int | None, str]:
         """The one input as a value of ours, the size of its batch if that is fixed, and its element type."""
         found = [value for value in self._graph.input if value.name not in initializers]

@@ -1,4 +1,4 @@
-"""Shapes by ONNX's own inference, asked in a process of its own: on a damaged model it may end the process."""
+"""What ONNX's own code says of a model, asked in a process of its own: on a damaged one it may end the process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,35 +17,63 @@ from onnx import ModelProto
 from resnet_gen.ops import Shape
 
 _PATIENCE = 10.0
-"""Seconds to wait for the shapes."""
+"""Seconds to wait for an answer."""
+
+
+class NoAnswerError(Exception):
+    """The other process ended without an answer, or gave none in time."""
 
 
 def inferred(model: ModelProto) -> dict[str, Shape]:
     """The dimensions behind the batch of each value for which they follow; nothing where inference fails."""
+    try:
+        return dict(_asked(_shapes, model))
+    except NoAnswerError:
+        return {}
+
+
+def invalid(model: ModelProto) -> str | None:
+    """Why a model is no valid ONNX, by ONNX's checker; None for one that is. Raises `NoAnswerError`."""
+    found: str | None = _asked(_fault, model)
+    return found
+
+
+def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
+    """The answer to a question about a model."""
     # A fork copies one thread, with whatever locks the others hold.
     forking = sys.platform == "linux" and threading.active_count() == 1
     context: Any = multiprocessing.get_context("fork" if forking else "spawn")
     answers, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(ours, model.SerializeToString()), daemon=True)
+    process = context.Process(target=_answer, args=(ours, question, model.SerializeToString()), daemon=True)
     with warnings.catch_warnings():
         # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     ours.close()
     try:
-        return dict(answers.recv()) if answers.poll(_PATIENCE) else {}
+        if answers.poll(_PATIENCE):
+            return answers.recv()
+        raise NoAnswerError
     except (EOFError, OSError):  # it ended without an answer
-        return {}
+        raise NoAnswerError from None
     finally:
         answers.close()
         process.kill()
         process.join()
 
 
-def _answer(answers: Connection, message: bytes) -> None:
-    """Infer, and send what was found; what onnx has to say of a damaged model is nobody's to read."""
+def _answer(answers: Connection, question: Callable[[bytes], Any], message: bytes) -> None:
+    """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    answers.send(_shapes(message))
+    answers.send(question(message))
+
+
+def _fault(message: bytes) -> str | None:
+    try:
+        onnx.checker.check_model(ModelProto.FromString(message), full_check=True)
+    except Exception as error:  # whatever onnx makes of a damaged model
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return None
 
 
 def _shapes(message: bytes) -> dict[str, Shape]:

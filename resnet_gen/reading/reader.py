@@ -11,12 +11,13 @@ from onnx import NodeProto, TensorProto
 from resnet_gen.graph import Graph, Value, live
 from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.call import Call
-from resnet_gen.reading.constants import Constant, tensor_constant
+from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
 from resnet_gen.reading.file import FileWeights, Read
 from resnet_gen.reading.header import Header
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
+from resnet_gen.reading.ranges import covers
 from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
 from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
@@ -61,6 +62,7 @@ class Reader:
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
+            self._walk.reach, tuple(covers(self._walk.rounded, self._walk)), self._header.replaceable(),
         )  # fmt: skip
 
     def _node(self, index: int) -> None:
@@ -94,6 +96,8 @@ class Reader:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             self._notice(node, wires)
         found = rule(call)
+        if node.op_type == "Cast" and isinstance(found, _ACTIVATIONS):
+            self._types.add(DTYPES[call.attribute("to")].name)
         return found if isinstance(found, list) else [found]
 
     def _tensor(self, tensor: TensorProto) -> Constant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,17 +24,21 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.functions import SLOPED, Tree, as_text, identified, shortest
+from resnet_gen.reading.forms import Tree
+from resnet_gen.reading.functions import SLOPED, as_text, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.signals import (
     Elementwise,
     Later,
     Made,
     Padded,
+    Quantized,
     Signal,
+    Spread,
     Stack,
     Stepped,
     Term,
+    Turned,
     Unexplained,
 )
 
@@ -42,14 +47,22 @@ _LARGEST_FUNCTION = 40
 
 
 class Walk:
-    """Our graph as far as it has been read: nodes, and the constants that are their weights."""
+    """Our graph as far as it has been read: nodes, and the constants that are their weights.
+
+    `reach` is the magnitude up to which every activation that is spelled out is computed as ours is; `rounded` are
+    the activations that are quantized; `cut` are the values that a ReLU makes which stands in no node of the file.
+    """
 
     def __init__(self, input: Value, names: Names, batch: int | None) -> None:
         self.net = Net(input)
         self.batch = batch
         self.weights: dict[str, Constant] = {}
         self.stacks: dict[tuple[int, Shape], Stack] = {}
+        self.reach = math.inf
+        self.rounded: list[Quantized] = []
+        self.cut: set[str] = set()
         self._names = names
+        self._nonnegative: set[str] = set()
         self._made: dict[int, tuple[Term, Value]] = {}
         self._views: dict[tuple[int, Shape], Term] = {}
 
@@ -60,6 +73,8 @@ class Walk:
         weight = constants.get("weight")
         name = self._names.name(origin, weight.names if weight else ("",) if constants else ())
         value = self.net.add(name, op, *inputs)
+        if op.nonnegative(*(before.name in self._nonnegative for before in inputs)):
+            self._nonnegative.add(value.name)
         for tensor in tensors:
             self.weights[f"{name}.{tensor.role}"] = constants[tensor.role]
         return value
@@ -117,15 +132,37 @@ class Walk:
         last, operands = _last(term), [t for t in term.operands if isinstance(t, Term)]
         if last:
             try:
-                return self.add(last, [self.value(operands[0])], {}, term.origin)
+                return self._activation(last, alone(term), operands[0], term.origin)
             except Unexplained as inner:
                 failure = inner
         whole = identified(term.tree)
         if whole:
-            return self.add(whole, [self.value(term.leaf)], {}, term.origin)
+            return self._activation(whole, term.tree, term.leaf, term.origin)
         if failure:
             raise failure
         return self._apart(term)
+
+    def never_negative(self, term: Term) -> bool:
+        """Whether an activation is never below zero."""
+        if isinstance(term, Made):
+            return term.value.name in self._nonnegative
+        if isinstance(term, Later):
+            return term.op.nonnegative(*map(self.never_negative, term.inputs))
+        if isinstance(term, Elementwise):
+            return never_negative(term.tree, only_above=self.never_negative(term.leaf))
+        return isinstance(term, (Padded, Stepped, Spread, Turned)) and self.never_negative(term.inner)
+
+    def made(self, term: Term) -> Value | None:
+        """The value of our graph that a term has become, if it has."""
+        return term.value if isinstance(term, Made) else self._made.get(id(term), (None, None))[1]
+
+    def _activation(self, op: Activation, tree: Tree, of: Term, origin: int) -> Value:
+        value = self.value(of)
+        if op.function == "relu" and value.name in self.cut:
+            return value
+        value = self.add(op, [value], {}, origin)
+        self.reach = min(self.reach, reach(tree, op))
+        return value
 
     def _apart(self, term: Elementwise) -> Value:
         """The last operator of a function as a node of its own."""
@@ -185,7 +222,12 @@ def _last(term: Elementwise) -> Activation | None:
         return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
     if sum(isinstance(t, Term) for t in term.operands) != 1:
         return None
-    return identified((term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands)))
+    return identified(alone(term))
+
+
+def alone(term: Elementwise) -> Tree:
+    """The last operator of a function, as a function of what it reads."""
+    return (term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands))
 
 
 def _leaf(term: Term) -> Term:

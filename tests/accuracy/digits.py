@@ -84,5 +84,16 @@ def write_calibration(path: Path, count: int = 256) -> Path:
     return path
 
 
+def write_picture(path: Path, digit: int = 3, rank: int = 3, side: int = 16) -> Path:
+    """Write one image of the test part, each pixel `side` by `side` large, as people see it."""
+    from PIL import Image
+
+    pixels, labels = raw()
+    index = np.flatnonzero(every_third(labels) & (labels == digit))[rank]
+    grey = np.rint(pixels[index] * (255 / WHITE)).astype(np.uint8)
+    Image.fromarray(np.kron(grey, np.ones((side, side), np.uint8))).save(path)
+    return path
+
+
 if __name__ == "__main__":
     print(write_calibration(Path(sys.argv[1])))

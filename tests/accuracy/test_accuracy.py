@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resnet_gen.count import count
 from resnet_gen.load import load
@@ -86,6 +87,16 @@ def test_the_figure_tells_if_weights_or_images_are_others(model, tmp_path):
     assert top1(emitted(tmp_path, weights=None)) < 30
     assert correct(model("fp32"), test._replace(images=test.images[..., ::-1].copy())) < CORRECT - 100
     assert correct(model("fp32"), test._replace(labels=np.roll(test.labels, 1))) < CORRECT - 100
+
+
+def test_the_picture_of_the_demo_is_one_of_the_test_part_and_is_seen_for_what_it_is(model, tmp_path, cli):
+    picture = HERE.parents[1] / "examples" / "digits" / "three.png"
+    made = digits.write_picture(tmp_path / "three.png")
+    with Image.open(picture) as shown, Image.open(made) as again:
+        assert (shown.mode, shown.size, shown.tobytes()) == (again.mode, again.size, again.tobytes())
+    code, out, _ = cli("run", model("fp32"), "--image", picture, "--top", 3)
+    assert code == 0
+    assert out.splitlines()[0].split()[:2] == ["class", "3"]
 
 
 def test_batches_of_any_size_give_the_same_scores(model):

@@ -92,3 +92,18 @@ def overload(node):
 def test_everything_public_is_described(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
+
+
+def printing(path):
+    """Where a module prints by itself."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if name in ("print", "click.echo", "click.secho") or re.fullmatch(r"sys\.(stdout|stderr)\.write(lines)?", name):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_everything_is_printed_through_one_door_which_makes_it_visible():
+    found = [
+        place for path in FILES for place in printing(path) if path.name != "output.py" or path.parent.name != "cli"
+    ]
+    assert found == []

@@ -18,7 +18,7 @@ from resnet_gen.source import overlay, read_text, setting
 from resnet_gen.spec import check
 from tests.properties.strategies import fitting, of, settings_of, specs
 
-USUAL = settings.get_profile("default").max_examples
+USUAL = settings.get_profile("usual").max_examples
 PARTS = [part for family in base.FAMILIES for part in members(family)]
 
 
@@ -52,7 +52,7 @@ def well_said(refused):
     assert refused.problems
     for problem in refused.problems:
         if isinstance(problem.where, Span):
-            assert 0 <= problem.where.line < len(problem.where.document.text.splitlines()) + 1
+            assert 0 <= problem.where.line < len(problem.where.document.lines)
         assert problem.message
         assert all(c.isprintable() or c == "\n" for c in str(problem))
 

@@ -1,6 +1,6 @@
 """Networks of the whole language in ONNX, checked, run, and counted from their files.
 
-A few of each kind in every run of the tests; 500 of each in the long suite, `make long`.
+A few of each kind in every run of the tests; 500 of each with `make test-all`.
 """
 
 import json
@@ -30,7 +30,7 @@ MANY = settings(FEW, max_examples=500)
 
 
 def few_and_many(test):
-    """A property as two tests: one of every run, and one of the long suite."""
+    """A property as two tests: one of every run, and one of `make test-all`."""
 
     @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
     def run(examples):

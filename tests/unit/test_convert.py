@@ -119,7 +119,7 @@ def tagged(rows):
 
 
 def layouts():
-    """The shipped networks; all but the first of each combination of parts are for `make long`."""
+    """The shipped networks; all but the first of each combination of parts are for `make test-all`."""
     seen = set()
     for name in shipped_specs():
         spec = load(name).spec

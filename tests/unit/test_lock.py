@@ -9,7 +9,8 @@ from resnet_gen import lock
 from resnet_gen.count import COUNTS, count
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.load import load
-from resnet_gen.lock import LockedNetwork, differences, lock_text, locked, read_lock
+from resnet_gen.lock import LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.lock_changes import differences
 from resnet_gen.lower import lower
 from resnet_gen.ops import Activation, ShapeError
 from resnet_gen.problems import Refused
@@ -44,12 +45,14 @@ def test_the_lock_of_a_network_is_this_text(net):
     assert lock_text({"net": entry(net)}) == (
         "# What these networks were when `resnet-gen lock` last wrote this; `resnet-gen lock --check` tells what "
         "differs.\n"
-        "version = 1\n"
+        "version = 2\n"
         "\n"
         "[networks.net]\n"
         'spec = "net.yaml"\n'
         "input = [3, 32, 32]\n"
         "outputs = {logits = [10]}\n"
+        'settings = {"input.crop" = "0.875", "input.mean" = "[0.485, 0.456, 0.406]", '
+        '"input.std" = "[0.229, 0.224, 0.225]"}\n'
         "params = 6450\n"
         "buffers = 176\n"
         "macs = 3498144\n"
@@ -70,7 +73,7 @@ def test_the_lock_of_a_network_is_this_text(net):
 
 def test_every_count_but_flops_is_locked():
     assert set(lock.COUNTS) == {*COUNTS} - {"flops"}
-    assert set(LockedNetwork.model_fields) == {"spec", "input", "outputs", *lock.COUNTS, "hash", "stages"}
+    assert set(LockedNetwork.model_fields) == {"spec", "input", "outputs", "settings", *lock.COUNTS, "hash", "stages"}
 
 
 def test_a_lock_reads_back_as_it_was_written_in_the_order_of_names(net):

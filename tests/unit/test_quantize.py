@@ -261,7 +261,8 @@ def test_fp8_weights_reach_the_greatest_number_of_the_type():
     assert {float(np.abs(a.astype(np.float32)).max()) for a in q} == {448.0}
 
 
-def test_a_channel_of_zeros_has_a_scale_and_stays_zero():
+@pytest.mark.parametrize("bias", [0.0, 3.0, -1e-30])
+def test_a_channel_of_zeros_has_a_scale_and_stays_zero(bias):
     graph, weights = folded(*NETWORKS["basic"])
 
     class Zeroed:
@@ -269,12 +270,15 @@ def test_a_channel_of_zeros_has_a_scale_and_stays_zero():
             rows = weights.rows(name, start, stop).copy()
             if name == "conv1.weight" and start == 0:
                 rows[0] = 0
+            if name == "conv1.bias" and start == 0:
+                rows[0] = bias
             return rows
 
     placement = place(graph, TENSORRT_INT8)
     seen = dict.fromkeys((v.name for v in placement.values), Range(0.0, 0.0))
     new, stored = quantize(graph, Zeroed(), placement, seen, TENSORRT_INT8, "float16")
-    assert stored.rows("conv1.weight_scale", 0, 2)[0] == 1
+    scale = stored.rows("conv1.weight_scale", 0, 2)[0]  # that of the input is 1
+    assert scale == {0.0: 1.0, 3.0: np.float32(np.float16(3 / 49152)), -1e-30: np.float32(2**-14)}[bias]
     assert not stored.rows("conv1.weight", 0, 1).any()
     assert {n.op.scale for n in new.nodes if isinstance(n.op, Quantize)} == {1.0}
 

@@ -22,7 +22,7 @@ CELL = 300
 """Characters of a cell, before any is escaped."""
 
 _MARKS = frozenset("\\`*_{}[]#|~<>&@!")
-_MENTIONS = r"@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-)"
+_MENTIONS = r"@|#|:(?=//)|www(?=\.)|\bGH(?=-)"
 _LINKED = re.compile(rf"({_MENTIONS}|\b[0-9a-f]{{6}}(?=[0-9a-f]))", re.IGNORECASE)
 """What GitHub makes a mention or a link of, where a character of no width does not follow it."""
 _LINKED_CODE = re.compile(f"({_MENTIONS})", re.IGNORECASE)
@@ -61,7 +61,7 @@ def code(text: str) -> str:
 
 def _plain(text: str, linked: re.Pattern[str]) -> str:
     apart = linked.sub("\\1\u200b", text)
-    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in apart)
+    return "".join(f"&#{ord(c)};" if c in _MARKS or c == "\u200b" else c for c in apart)
 
 
 def _counts(report: Report) -> Iterator[str]:

@@ -19,7 +19,7 @@ from resnet_gen.emit.difference.terms import clauses as clauses_of_keys
 from resnet_gen.emit.difference.terms import data as terms_data
 from resnet_gen.emit.difference.terms import loosened, told
 from resnet_gen.emit.difference.text import text as difference_text
-from resnet_gen.problems import Problem, several, visible
+from resnet_gen.problems import Problem, several, visible, visible_line
 
 MOST_FINDINGS = 20
 MOST_NETWORKS = 100
@@ -193,10 +193,10 @@ def text(review: Review) -> str:
     if review.loosened:
         parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
     if rest := [term for term in review.project if not term.loosened]:
-        parts.append("".join(visible(f"{review.file}: {told(term)}") + "\n" for term in rest))
+        parts.append("".join(visible_line(f"{review.file}: {told(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
-        parts.append(difference_text(report) if report else visible(f"{network.given}: {what(network)}") + "\n")
+        parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")
     return "\n".join([*parts, *(f"{problem}\n" for problem in _problems(review))])
 
 

@@ -10,7 +10,7 @@ from resnet_gen.emit.difference.summary import headline
 from resnet_gen.emit.difference.terms import loosened
 from resnet_gen.emit.difference.terms import rows as key_rows
 from resnet_gen.emit.text import columns
-from resnet_gen.problems import visible
+from resnet_gen.problems import visible, visible_line
 
 MOST_ROWS = 200
 MOST_FOLLOWING = 12
@@ -21,18 +21,13 @@ FOLLOW = "what follows from it:\n"
 
 def text(report: Report) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
-    parts = [visible(f"{report.title}: {headline(report)}") + "\n"]
+    parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
     if loose := loosened(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
         parts += [_counts(report), *_stages(report), *_details(report)]
     parts += _keys(report)
-    return "\n".join(map(_shown, [*parts, *_notes(report)]))
-
-
-def _shown(part: str) -> str:
-    """What came from a file cannot move the cursor."""
-    return "\n".join(map(visible, part.split("\n")))
+    return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
 
 
 def _counts(report: Report) -> str:
@@ -77,7 +72,7 @@ def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
 
 def _keys(report: Report) -> Iterator[str]:
     """What is stated differently and not told as loosened."""
-    lines = [(visible(key), visible(both)) for key, both in key_rows(report.terms, promises=report.versions)]
+    lines = key_rows(report.terms, promises=report.versions)
     if lines:
         more = len(lines) - MOST_KEYS
         rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
@@ -87,7 +82,7 @@ def _keys(report: Report) -> Iterator[str]:
 def _notes(report: Report) -> Iterator[str]:
     """What is no difference; the headline of networks that are the same says it already."""
     if report.notes and not report.difference.same:
-        yield f"note: {'; '.join(report.notes)}\n"
+        yield f"note: {'; '.join(report.notes)}"
     if renamed := report.difference.renamed:
         pairs = listed([f"{before} -> {after}" for before, after in renamed])
-        yield f"names that differ: {pairs}\n"
+        yield f"names that differ: {pairs}"

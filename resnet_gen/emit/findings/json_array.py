@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from resnet_gen.problems import Span
+from resnet_gen.problems import Span, json_text
 from resnet_gen.verify.outcome import Finding, Outcome
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """One object a finding, those of specs that cannot be read included; suppressed ones are left out."""
     found = [_entry(o.name, finding) for o in outcomes for finding in (*o.invalid, *o.findings)]
-    return json.dumps(found, indent=2) + "\n"
+    return json_text(found) + "\n"
 
 
 def _entry(spec: str, finding: Finding) -> dict[str, object]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 from resnet_gen import __version__
-from resnet_gen.problems import visible
+from resnet_gen.problems import json_text, visible
 from resnet_gen.verify import RULES
 from resnet_gen.verify.outcome import Finding, Outcome, Place
 
@@ -37,7 +36,7 @@ def render(outcomes: Sequence[Outcome]) -> str:
         "results": [_result(finding, rules, artifacts) for finding in findings],
         "columnKind": "utf16CodeUnits",
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
 def _rule(id: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from resnet_gen.problems import visible
 from resnet_gen.verify.outcome import Outcome
 
 
@@ -14,5 +15,5 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 def _lines(outcome: Outcome) -> Iterator[str]:
     covered = f": {', '.join(outcome.covered)}" if outcome.covered else ""
-    yield f"{'failed' if outcome.findings else 'ok':6} {outcome.name}{covered}"
+    yield visible(f"{'failed' if outcome.findings else 'ok':6} {outcome.name}{covered}")
     yield from (str(finding.problem) for finding in outcome.findings)

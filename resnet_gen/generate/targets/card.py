@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from resnet_gen.digest import digest_file
 from resnet_gen.emit.report import facts
 from resnet_gen.generate.base import Subject
 from resnet_gen.manifest import file_name
 from resnet_gen.problems import refuse
 from resnet_gen.render import render
 from resnet_gen.told import Told, told
-from resnet_gen.write import digest_file
 
 _SCORES = {"logits", "probabilities"}
 _AGAIN = "build it again, or name another folder with --build"

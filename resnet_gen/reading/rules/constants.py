@@ -172,7 +172,7 @@ def dequantize(call: Call) -> Wire:
     found, scale = call.constant(0), call.constant(1)
     zero = call.constant(2) if call.has(2) else None
     around = _along(call, found, scale)
-    if zero is not None and zero.dims != scale.dims:
+    if zero is not None and zero.dims != scale.dims and not zero.size == scale.size == 1:
         raise Unexplained("scales and zero points of unequal number")
 
     def rows(array: Numbers, start: int, stop: int) -> Numbers:
@@ -194,7 +194,7 @@ def _along(call: Call, found: Constant, scale: Constant) -> Shape:
     """The shape in which scales go with an array; only one for all, or one a row."""
     if scale.size == 1:
         return ()
-    if call.attribute("axis", 1) % max(1, len(found.dims)) or scale.dims != found.dims[:1]:
+    if call.attribute("axis", 1) not in (0, -len(found.dims)) or scale.dims != found.dims[:1]:
         raise Unexplained("scales that are neither one for all nor one a row")
     return (-1, *[1] * (len(found.dims) - 1))
 

@@ -75,6 +75,8 @@ def pads(call: Call, sides: Shape, kernel: int, stride: int, dilation: int = 1) 
     small({"stride": stride, "kernel": kernel, "dilation": dilation}, 1)
     auto = call.attribute("auto_pad", b"NOTSET")
     given = list(call.attribute("pads", [0, 0, 0, 0]))
+    if auto != b"NOTSET" and call.attribute("pads") is not None:
+        raise Unexplained(f"auto_pad '{auto.decode(errors='replace')}' beside pads {given}")
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
         given = _same(sides, stride, dilation * (kernel - 1) + 1, upper=auto == b"SAME_UPPER")
     elif auto not in (b"NOTSET", b"VALID"):

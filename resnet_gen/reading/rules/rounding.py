@@ -1,4 +1,7 @@
-"""Rounding of activations, which is read as nothing: casts to floating point, and quantization that is undone."""
+"""Rounding of activations: casts to floating point, and quantization that is undone, which are read as nothing.
+
+What quantization cuts off below zero is read: where the lowest code stands for zero, it is a ReLU.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from resnet_gen.ops import Activation
 from resnet_gen.reading.call import Call, numbers
 from resnet_gen.reading.constants import DTYPES, Constant
-from resnet_gen.reading.signals import Quantized, Signal, Sizes, Stack, Unexplained, Wire
+from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
 
 
 def cast(call: Call) -> Wire:
@@ -38,7 +42,12 @@ def quantize(call: Call) -> Wire:
     dtype = zero.dtype if zero else DTYPES.get(given or TensorProto.UINT8)
     if dtype is None:
         raise Unexplained(f"element type {given} is not read")
-    return Quantized(found, call.constant(1), zero, dtype, _along(call, found), call.index)
+    scales = numbers(call.constant(1)).astype(np.float64)
+    if not (np.isfinite(scales) & (scales > 0)).all():
+        raise Unexplained("its scale is no number above zero")
+    made = Quantized(found, call.constant(1), zero, dtype, _along(call, found), call.index)
+    call.walk.rounded.append(made)
+    return made
 
 
 def dequantize(call: Call) -> Wire:
@@ -53,7 +62,29 @@ def dequantize(call: Call) -> Wire:
             raise Unexplained(f"it has another {name} than what it reads was quantized with")
     if max(scale.size, found.scale.size) > 1 and _along(call, found.inner) != found.along:
         raise Unexplained("its scales go along another axis than those that what it reads was quantized with")
-    return found.inner
+    return _cut_off(call, found)
+
+
+def _cut_off(call: Call, found: Quantized) -> Signal | Stack:
+    """What was quantized; a ReLU of it, where nothing below zero has a code, and none stands yet."""
+    if found.dtype.kind not in "iu" or (_flat(found.zero) != np.iinfo(found.dtype).min).any():
+        return found.inner
+    if isinstance(found.inner, Stack):
+        return Stack(tuple(_rectified(call, part) for part in found.inner.parts), found.inner.origin)
+    return _rectified(call, found.inner)
+
+
+def _rectified(call: Call, signal: Signal) -> Signal:
+    walk = call.walk
+    if signal.term.shape != signal.dims or walk.never_negative(signal.term):
+        return signal
+    value = walk.value(signal.term)
+    if value == walk.net.input:
+        return signal
+    made = call.made(Activation("relu"), value)
+    assert isinstance(made.term, Made)
+    walk.cut.add(made.term.value.name)
+    return made
 
 
 def _zero(call: Call) -> Constant | None:

@@ -40,8 +40,9 @@ class AgainstLayer(_Against):
 
     `verify SPEC --against FILE.onnx` reads the file, whoever wrote it, and pairs each of its operations with the one
     of the spec that computes the same from the same inputs; names and order do not matter, and batch norms may be
-    folded. What cannot be paired is a difference: the first ones are named, and the counts of both sides. An
-    operation that no spec has is one too. docs/against.md has more.
+    folded. An activation that is spelled out in operators is told by its form, which no other function has. What
+    cannot be paired is a difference: the first ones are named, and the counts of both sides. An operation that no
+    spec has is one too, and so is what makes a file no valid ONNX. docs/against.md has more.
 
     Source: ours. With a file that was built from `resnet50`, this spec breaks it, as its strides stand elsewhere:
 
@@ -65,7 +66,8 @@ class AgainstShape(_Against):
     """The file takes an image of the spec's size, and puts out as many values of the same shapes.
 
     `verify SPEC --against FILE.onnx` compares the input and the outputs, in order; their names and the size of the
-    batch are left out. Where only the image has another size, the layers are compared at that of the file.
+    batch are left out; a fixed one is said. Where only the image has another size, the layers are compared at that
+    of the file.
 
     Source: ours. With a file that was built from `resnet50`, this spec breaks it:
 
@@ -87,8 +89,9 @@ class AgainstWeight(_Against):
     """The file's weights are those of the checkpoint that is named.
 
     `verify SPEC --against FILE.onnx --weights W` computes what building the spec with W would write, norms folded
-    where the file has them folded, and compares each tensor. What rounding explains is no finding: 1e-5 of a
-    tensor's largest number in float32, and half a step of its type in float16, bfloat16 and eight bits.
+    where the file has them folded, and compares each number. What rounding explains is no finding: 1e-5 of the number
+    in float32, half a step of its type in float16 and bfloat16, and in eight bits half a step of the largest of its
+    row. An infinity, or what is no number, is always one.
 
     Source: ours. With a file that was built from `resnet8-digits` with its weights and `--fold-bn`, and these
     weights, this spec breaks it, as it adds another number to the variance that each norm divides by:

@@ -21,11 +21,12 @@ class AsLocked(Rule):
     """A network is what the project's lock says that it was.
 
     `resnet-gen lock` writes down the counts of every network of a project, of each of its stages, and a hash of its
-    graph: every operation with all its settings, names, shapes and order. Any later change shows, whether it comes
-    from the spec, from one that it extends, from a part of your own or from another version of resnet-gen, and
-    whether or not it changes a count. A finding says what differs and in which stages and blocks. It is checked
-    where a project file is found and its lock is there, and not under `--set`, which makes another network on
-    purpose.
+    graph: every operation with all its settings, names, shapes and order. It writes down too what shows in no layer and
+    changes what is computed or built: how pictures are cropped and normalized, what stays out of eight bits, a hash of
+    the code of parts. Any later change shows, whether it comes from the spec, from one that it extends, from a part of
+    your own or from another version of resnet-gen, and whether or not it changes a count. A finding says what differs
+    and in which stages and blocks. It is checked where a project file is found and its lock is there, and not under
+    `--set`, which makes another network on purpose.
 
     Source: the lock (docs/contracts.md). If it was locked without its last line, this spec breaks it:
 
@@ -46,7 +47,8 @@ class AsLocked(Rule):
         return "the lock" if self._before(subject) else ""
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        from resnet_gen.lock import differences, locked  # which few commands need
+        from resnet_gen.lock import locked  # which few commands need
+        from resnet_gen.lock_changes import differences
 
         name = subject.loaded.spec.name
         before = self._before(subject)

@@ -1,0 +1,90 @@
+"""The ranges that eight bits of a file's activations cover, held against what the spec's activations reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from resnet_gen.graph import Value
+from resnet_gen.passes.quantize import Range, never_negative
+from resnet_gen.precision import Calibration
+from resnet_gen.problems import Refused, several
+from resnet_gen.reading import Read
+from resnet_gen.reading.ranges import Cover
+from resnet_gen.spec import Input
+
+if TYPE_CHECKING:
+    from resnet_gen.against.model import Found
+
+_LEAST, _MOST = 1 / 16, 64.0
+"""What is covered, over what random images reach: real ones reach several times as much, or a part of it."""
+_AROUND = 0.9
+"""How far below zero codes reach at least that are the same on both sides, over how far above."""
+_NAMED = 3
+
+
+class Compared(NamedTuple):
+    """What is to be said of a file's ranges, and of those that cannot be; and whether they were compared at all."""
+
+    words: str
+    faults: tuple[str, ...]
+    compared: bool
+
+
+def hold_ranges(path: Path, found: Found, file: Read, images: Input | None) -> Compared:
+    """The ranges of a file; with `images`, what the spec's input is, its network looks at random ones."""
+    values = {b.output.name: a.output for a, b in found.match.pairs}
+    values[file.graph.input.name] = found.variant.graph.input
+    known = [(cover, values[cover.value]) for cover in file.covers if cover.value in values]
+    faults = list(_below_zero(path, known, never_negative(found.variant.graph)))
+    if not images or not known or find_spec("onnxruntime") is None:
+        return Compared("", _first(path, faults), compared=False)
+    try:
+        ranges = _reached(found, [value for _, value in known], images)
+    except Refused:  # with these weights, activations are not finite
+        return Compared("", _first(path, faults), compared=False)
+    parts = [(_part(cover, ranges[value.name]), cover, ranges[value.name]) for cover, value in known]
+    faults += [
+        f"{path}: the codes of '{cover.value}' cover {_told(cover)}, and random images reach {_told(reached)}"
+        for part, cover, reached in parts
+        if not _LEAST <= part <= _MOST
+    ]
+    least, most = (pick(part for part, *_ in parts) for pick in (min, max))
+    words = f"ranges of activations {least:.1g} to {most:.1g} times what random images reach"
+    return Compared(words, _first(path, faults), compared=True)
+
+
+def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
+    rest = len(faults) - _NAMED
+    return (*faults[:_NAMED], *([f"{path}: and {several(rest, 'more range')}"] if rest > 0 else ()))
+
+
+def _below_zero(path: Path, known: list[tuple[Cover, Value]], positive: set[str]) -> Iterator[str]:
+    """Codes for numbers below zero, of an activation that has none, but as many as above."""
+    for cover, value in known:
+        if value.name in positive and 0 > cover.least > -_AROUND * cover.most:
+            yield f"{path}: the codes of '{cover.value}', which is never below zero, cover {_told(cover)}"
+
+
+def _reached(found: Found, values: list[Value], images: Input) -> dict[str, Range]:
+    from resnet_gen.calibrate import calibrate
+    from resnet_gen.calibrate.data import Random
+
+    graph, weights = found.variant.graph, found.variant.weights
+    how = Calibration("random", method="minmax")
+    return calibrate(graph, weights, list(dict.fromkeys(values)), Random(images), how)
+
+
+def _part(cover: Cover, reached: Range) -> float:
+    """What is covered over what is reached, on the side where that is least."""
+    size = max(-reached.least, reached.most)
+    if size == 0:
+        return 1.0
+    sides = [(-cover.least, -reached.least), (cover.most, reached.most)]
+    return min(covered / side for covered, side in sides if side > size / 16)
+
+
+def _told(found: Cover | Range) -> str:
+    return f"{found.least:.3g} to {found.most:.3g}"

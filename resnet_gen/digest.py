@@ -1,0 +1,21 @@
+"""SHA-256 of files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """SHA-256, in hex, of several files' SHA-256."""
+    return hashlib.sha256("".join(map(digest_file, paths)).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
