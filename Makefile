@@ -18,7 +18,7 @@ SEED ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 1)
 RUNTIMES := tests/test_runtimes.py tests/test_computed_types.py tests/test_fused.py tests/test_bench.py \
     tests/test_precision.py tests/test_extreme_weights.py tests/accuracy
 
-.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch lint types check bench \
+.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants lint types check bench \
     example-digits generated lock clean
 .DELETE_ON_ERROR:
 
@@ -79,6 +79,10 @@ parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 
 
 parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
 	$(BENCH)/bin/python -m tests.pytorch_parity
+
+mutants: $(INSTALLED)  ## 1,000 mutants of the core, and which no test kills; records first which tests call what
+	@ls build/mutants/calls.*.json >/dev/null 2>&1 || $(BIN)/python -m tests.mutants record -n 2
+	$(BIN)/python -m tests.mutants run
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
