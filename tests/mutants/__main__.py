@@ -15,14 +15,14 @@ from tests.mutants import run
 from tests.mutants.mutate import ROOT, Mutant, sampled
 from tests.mutants.mutate import mutants as all_mutants
 from tests.mutants.record import FOLDER, recorded
-from tests.mutants.selection import Selection
+from tests.mutants.selection import BUDGET, Selection
 from tests.mutants.survivors import reasons
 
 RESULTS = FOLDER / "results.jsonl"
 LEAST = 0.97
 """Of the mutants, so many are to be killed."""
-_UNCHANGED = 5
-"""So many times the tests run on the code as it is, where all must pass."""
+_UNCHANGED, _TRIED = 5, 30
+"""So many times, so many tests run on the code as it is, where all must pass."""
 
 
 def main() -> int:
@@ -35,6 +35,7 @@ def main() -> int:
     running.add_argument("--count", type=int, default=1000)
     running.add_argument("--seed", type=int, default=1)
     running.add_argument("--jobs", type=int, default=os.cpu_count())
+    running.add_argument("--budget", type=float, default=BUDGET, help="seconds of tests for a mutant")
     options = parser.parse_args()
     return _record(options.arguments) if options.command == "record" else _run(options)
 
@@ -48,7 +49,7 @@ def _record(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     os.chdir(ROOT)
-    mutants, selection = sampled(options.count, options.seed), Selection(recorded())
+    mutants, selection = sampled(options.count, options.seed), Selection(recorded(), options.budget)
     run.prepare()
     _check_unchanged(mutants, selection)
     done = _done()
@@ -63,7 +64,8 @@ def _run(options: argparse.Namespace) -> int:
 def _check_unchanged(mutants: list[Mutant], selection: Selection) -> None:
     """The tests pass on the code as it is, or they would seem to kill every mutant."""
     for mutant in mutants[:_UNCHANGED]:
-        verdict = run.look(None, selection.stages(mutant)[:2], FOLDER)
+        first = [stage._replace(tests=stage.tests[:_TRIED]) for stage in selection.stages(mutant)[:1]]
+        verdict = run.look(None, first, FOLDER)
         if verdict.status != run.SURVIVED:
             raise SystemExit(f"fails without a mutant: {verdict.by or verdict.status}")
 

@@ -10,7 +10,7 @@ from tests.mutants.mutate import Mutant
 
 FIRST_FILES = 4
 BUDGET = 120.0
-"""Seconds of tests, as they were recorded, that look at one mutant at the most."""
+"""Seconds of tests, as they were recorded, that look at one mutant at the most, unless another is asked for."""
 
 
 class Stage(NamedTuple):
@@ -23,7 +23,8 @@ class Stage(NamedTuple):
 class Selection:
     """The tests of each function."""
 
-    def __init__(self, recorded: Mapping[str, tuple[float, list[str]]]) -> None:
+    def __init__(self, recorded: Mapping[str, tuple[float, list[str]]], budget: float = BUDGET) -> None:
+        self.budget = budget
         self.seconds = {test: seconds for test, (seconds, _) in recorded.items()}
         self.calling: dict[str, set[str]] = defaultdict(set)
         self.inside: dict[str, list[str]] = defaultdict(list)
@@ -31,18 +32,21 @@ class Selection:
             self.inside[_file(test)].append(test)
             for function in functions:
                 self.calling[function].add(test)
-                self.calling[f"{function.partition(':')[0]}:"].add(test)
+                file = function.partition(":")[0]
+                self.calling[f"{file}:"].add(test)
+                self.calling[f"{file.rpartition('/')[0]}:"].add(test)
 
     def stages(self, mutant: Mutant) -> list[Stage]:
         """What to run until something fails: a few files of the cheapest tests, the other tests, their neighbours."""
-        calling = self.calling[f"{mutant.file}:{mutant.function}"] or self.calling[f"{mutant.file}:"]
+        keys = (f"{mutant.file}:{mutant.function}", f"{mutant.file}:", f"{mutant.file.rpartition('/')[0]}:")
+        calling = next((self.calling[key] for key in keys if self.calling[key]), set())
         of_file: dict[str, list[float]] = defaultdict(list)
         for test in calling:
             of_file[_file(test)].append(self.seconds[test])
         order = sorted(of_file, key=lambda file: (sum(sorted(of_file[file])[:20]) / min(20, len(of_file[file])), file))
         first = {test for test in calling if _file(test) in order[:FIRST_FILES]}
         neighbours = {test for file in of_file for test in self.inside[file]} - calling
-        left, found = BUDGET, []
+        left, found = self.budget, []
         for tests in (first, calling - first, neighbours):
             stage = self._cheapest(tests, left)
             left -= stage.seconds
