@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.count import Counts, activations, buffers, count, macs, params
+from resnet_gen.difference.order import ordered
 from resnet_gen.difference.outline import Block, Stage
 from resnet_gen.difference.pairing import StagePair, pair
 from resnet_gen.difference.wiring import Wiring
@@ -126,6 +127,8 @@ def compare(before: Graph, after: Graph, *, files: bool = False) -> Difference:
     """What differs between two graphs; `files` leaves out what no file shows, where one of them is read from one."""
     if pairs := _same(before, after, files):
         return Difference(before, after, (), pairs)
+    if files:  # whose nodes stand in any order
+        before, after = ordered(before), ordered(after)
     stages = pair(before, after, by_name=files)
     nodes = [two for stage in stages for block in stage.blocks for two in block.nodes]
     wiring = Wiring(before, after, nodes)

@@ -96,21 +96,26 @@ class Header:
         return names
 
     def wanted(self, outputs: Sequence[str], taken: Container[str]) -> list[int]:
-        """The nodes that the outputs depend on, in order; their names and order are checked."""
+        """The nodes that the outputs depend on, each behind what it reads; their names and order are checked.
+
+        The order follows from what nodes read, operand by operand, and not from that in which the file lists them.
+        """
         makers: dict[str, int] = {}
         for index, node in enumerate(self._graph.node):
             for name in filter(None, node.output):
                 if name in makers or name in taken:
                     raise self.at(index, f"'{shortened(name)}' is made twice")
                 makers[name] = index
-        wanted: set[int] = set()
-        waiting = [makers[name] for name in outputs if name in makers]
+        wanted: dict[int, None] = {}
+        waiting = [(makers[name], False) for name in reversed(outputs) if name in makers]
         while waiting:
-            index = waiting.pop()
-            if index not in wanted:
-                wanted.add(index)
-                waiting += self._before(index, makers)
-        return sorted(wanted)
+            index, ready = waiting.pop()
+            if ready:
+                wanted[index] = None
+            elif index not in wanted:
+                waiting.append((index, True))
+                waiting += ((before, False) for before in reversed(self._before(index, makers)))
+        return list(wanted)
 
     def _before(self, index: int, makers: dict[str, int]) -> list[int]:
         found = []
