@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resnet_gen import __version__, manifest
 from resnet_gen.emit.onnx import OnnxFile, Options
@@ -17,8 +18,13 @@ from resnet_gen.request import Batch, Request, Said
 from resnet_gen.witness import reading
 from resnet_gen.write import Transaction
 
+if TYPE_CHECKING:
+    from resnet_gen.cost import Cost
+
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
+Tell: TypeAlias = "Callable[[Cost], None]"
+"""Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"
 """The same of the seed that weights were drawn from, where they were."""
 
@@ -69,6 +75,8 @@ def _model(loaded: Loaded, request: Request) -> tuple[Network, OnnxFile]:
     _check_request(request)
     _check_image(loaded, request.batch)
     network = prepare(loaded, request)
+    if request.images is not None:  # else there is nobody to tell of it, and no reason to refuse
+        _compared(loaded, network, request)
     return network, onnx_file(loaded, network, request)
 
 
@@ -80,10 +88,12 @@ def build(
     replace: bool = False,
     progress: Said | None = None,
     aside: bool = True,
+    tell: Tell | None = None,
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
     The model is read back in a process of its own unless `aside` forbids that.
+    `tell` hears what it costs beside float32, where `request` has that compared.
     Raises `Refused` for what the target cannot do, for outputs of another
     specification (unless `replace`), and for a disk that is full or closed.
     """
@@ -97,19 +107,18 @@ def build(
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)
+    cost = _compared(loaded, network, request, tell)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = aside and request.backend is None
     with reading.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
-        files = _write_onnx(out, model, file)
-        if network.quantized:
-            account = f"{name}.quantization.json"
-            files[account] = out.text(account, network.quantized.account)
+        files = {**_write_onnx(out, model, file), **_write_account(out, name, network)}
         read_back()
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
         delivered = _delivered(out, loaded, network, request, files)
-        made = {"weights": weights, **_how(request, network, file), "engine": engine, **delivered, "files": files}
+        how = _how(request, network, file, cost)
+        made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
@@ -117,13 +126,26 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
-def _how(request: Request, network: Network, file: OnnxFile) -> dict[str, Any]:
+def _compared(loaded: Loaded, network: Network, request: Request, tell: Tell | None = None) -> Cost | None:
+    """What the network costs beside float32, where that is asked for; raises `Refused` for what overflows."""
+    if not request.compared:
+        return None
+    from resnet_gen.cost import cost  # ONNX Runtime, which others do without
+
+    found = cost(loaded, network, request)
+    if tell:
+        tell(found)
+    return found
+
+
+def _how(request: Request, network: Network, file: OnnxFile, cost: Cost | None) -> dict[str, Any]:
     """What the manifest says of how the model was made."""
     return {
         "device": request.device.name if request.device else None,
         "precision": request.precision,
         "compute": request.compute,
         "quantization": network.quantized.entry if network.quantized else None,
+        "compared": cost.entry if cost else False if request.comparable else None,
         "folded_batch_norm": request.fold or network.quantized is not None,
         "onnx": {"opset": file.opset, "ir_version": file.ir_version},
     }
@@ -168,6 +190,12 @@ def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:
         external = f"{model}.data".rpartition("/")[2]
     files[model] = out.write(model, file.chunks(external))
     return files
+
+
+def _write_account(out: Transaction, name: str, network: Network) -> dict[str, str]:
+    """Write the account of eight bits, where there are any; file names and SHA-256."""
+    file = f"{name}.quantization.json"
+    return {file: out.text(file, network.quantized.account)} if network.quantized else {}
 
 
 def _delivered(

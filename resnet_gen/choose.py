@@ -40,6 +40,7 @@ class Wish:
     placement: Placement | None = None
     rest: Float | None = None
     reduce_range: bool = False
+    compare: bool = True
 
 
 def choose(wish: Wish) -> Request:
@@ -65,6 +66,8 @@ def choose(wish: Wish) -> Request:
         _quantizing(wish, target, precision),
         wish.typed_io,
         wish.device,
+        wish.calibration if target != "report" else None,
+        wish.compare and target != "report",
     )
 
 
@@ -136,15 +139,18 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
 
 def _check_plain(wish: Wish, precision: Precision) -> None:
     """Refuse what would be ignored where nothing is quantized."""
+    images = wish.calibration
     said = {
-        "--calibration": wish.calibration,
+        "--calibration": images if precision == "fp32" and not wish.fold else None,
+        "--calibration-method": images and images[2:] != Calibration("")[2:],
         "--qdq": wish.placement,
         "--rest": wish.rest,
         "--reduce-range": wish.reduce_range,
     }
     for option, value in said.items():
         if value:
-            raise refuse(f"{option} means nothing for --precision {precision}", hint="it is for int8 and fp8")
+            hint = "it is for int8 and fp8" if option != "--calibration" else "give --fold-bn, or another precision"
+            raise refuse(f"{option} means nothing for --precision {precision}", hint=hint)
 
 
 def _placement(wish: Wish, target: str, precision: Precision) -> Placement:

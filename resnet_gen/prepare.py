@@ -10,7 +10,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
-from resnet_gen.passes.precision import set_precision
+from resnet_gen.passes.precision import check_variances, set_precision
 from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.request import Request, Said
 from resnet_gen.weights.base import Weights
@@ -24,13 +24,15 @@ class Network(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
     `counts` are those of the specification, before any pass; `exact` is the graph
-    in float32 but for what is in eight bits.
+    in float32 but for what is in eight bits. `reference` is the float32 network
+    as the specification has it, with its weights.
     """
 
     graph: Graph
     weights: Weights
     counts: Counts
     exact: Graph
+    reference: tuple[Graph, Weights]
     quantized: Quantized | None = None
 
 
@@ -39,6 +41,7 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Netwo
     graph = lower(loaded)
     counts = count(graph)
     graph, weights = standardize_weights(graph, _weights(loaded, graph, request))
+    reference = graph, weights
     if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
         graph, weights = fold_batch_norm(graph, weights)
     eight = None
@@ -51,7 +54,9 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Netwo
         graph, weights = linear_as_conv(graph, weights)
     exact = graph
     graph = set_precision(exact, request.compute, typed_io=request.typed_io)
-    return Network(graph, weights, counts, exact, eight)
+    if request.compute != "float32":
+        check_variances(graph, weights, request.compute)
+    return Network(graph, weights, counts, exact, reference, eight)
 
 
 def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:

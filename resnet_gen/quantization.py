@@ -86,7 +86,8 @@ def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
         "calibration": {**given.entry(), **rule},
         "accuracy_is_meaningless": how.calibration.source == RANDOM,
         "signal_to_noise_db": {name: round(value, 1) for name, value in noise.outputs.items()},
-        "top1_agreement": round(noise.agreement, 4),
+        "top1_agreement": None if noise.agreement is None else round(noise.agreement, 4),
+        "noise_images": noise.images,
         "costliest_db": {ratio.layer: round(ratio.own, 1) for ratio in costliest},
     }
 
@@ -99,7 +100,7 @@ def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], nois
         for name, op in scales.items()
     }
     layers = {ratio.layer: {"own_db": round(ratio.own, 2), "total_db": round(ratio.total, 2)} for ratio in noise.layers}
-    head = json.dumps({**entry, "noise_images": noise.images}, indent=1)[:-2]
+    head = json.dumps(entry, indent=1)[:-2]
     return f'{head},\n "activations": {_lines(activations)},\n "noise": {_lines(layers)}\n}}\n'
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.ops import DType
-from resnet_gen.precision import COMPUTE, Precision, Quantizing
+from resnet_gen.precision import COMPUTE, Calibration, Precision, Quantizing
 
 if TYPE_CHECKING:
     from resnet_gen.targets import Target
@@ -35,7 +35,8 @@ class Request:
 
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
     `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
-    outputs the type that is computed in, instead of float32.
+    outputs the type that is computed in, instead of float32. `images` are what
+    the build is held against float32 on, if it is (`compare`); else noise.
     """
 
     target: str = "onnx"
@@ -49,6 +50,18 @@ class Request:
     quantizing: Quantizing | None = None
     typed_io: bool = False
     device: Target | None = None
+    images: Calibration | None = None
+    compare: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        """Whether what is built is not float32 as the specification has it, nor measured already by quantizing it."""
+        return self.compute != "float32" or (self.fold and self.quantizing is None)
+
+    @property
+    def compared(self) -> bool:
+        """Whether what is built is to be held against float32."""
+        return self.compare and self.comparable
 
     @property
     def compute(self) -> DType:

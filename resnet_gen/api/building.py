@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args, overload
 
@@ -22,6 +24,7 @@ from resnet_gen.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, F
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from resnet_gen.cost import Cost
     from resnet_gen.request import Batch, Request
 
 BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
@@ -50,11 +53,15 @@ class Options(TypedDict, total=False):
     device: Device | None
     """The device that it is for: a name, as `list_targets` has them, or a file. Refuses what it cannot do."""
     calibration: Calibration | AnyPath | None
-    """Images that int8 and fp8 take their scales from: a folder, an `.npz`, or `random`, which tells no accuracy."""
+    """Images that int8 and fp8 take their scales from, and that a build is compared with float32 on: a folder, an
+    `.npz`, or `random`, which tells no accuracy."""
     placement: Placement | None
     """The kind of runtime that int8 places Q/DQ for, where no device and no engine says it."""
     rest: Float | None
     """Type of what int8 and fp8 leave; fp16 on GPUs, else fp32."""
+    compare: bool
+    """Hold what is built, unless it is float32 as it stands, against float32 on up to four of the images, or on drawn
+    noise; True. Values that the type cannot hold are refused where images are given, else there is a warning."""
     reduce_range: bool
     """Seven bits for weights in int8: for x86 CPUs without VNNI, whose sums saturate."""
 
@@ -192,7 +199,14 @@ def build(
 
     check_one_of("target", target, get_args(BuildTarget))
     request = _request(target, compute_capabilities, batch, options)
-    return tuple(built(loaded(spec), request, Path(folder), replace=replace, aside=False))
+    network = loaded(spec)
+    tell = partial(_warn, network.spec.name)
+    return tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
+
+
+def _warn(name: str, cost: Cost) -> None:
+    for line in cost.warnings():
+        warnings.warn(f"{name}: {line}", stacklevel=4)
 
 
 def _request(

@@ -39,35 +39,43 @@ class Ratio(NamedTuple):
 
 @dataclass(frozen=True)
 class Noise:
-    """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same."""
+    """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same.
+
+    `agreement` is None where nothing that is put out is a row of scores.
+    """
 
     layers: tuple[Ratio, ...]
     outputs: dict[str, float]
-    agreement: float
+    agreement: float | None
     images: int
 
 
-class _Sum:
+class Power:
     """Powers of a signal and of the noise on it."""
 
     def __init__(self) -> None:
         self.signal = self.noise = 0.0
 
     def add(self, exact: Array, found: Array) -> None:
+        """Take in what was wanted and what was found; numbers that are not finite are noise without end."""
         wanted = exact.astype(np.float64).ravel()
         self.signal += float(wanted @ wanted)
-        wanted -= found.ravel()
-        self.noise += float(wanted @ wanted)
+        with np.errstate(invalid="ignore"):
+            wanted -= found.ravel()
+        self.noise += float(wanted @ wanted) if np.isfinite(wanted).all() else math.inf
 
     @property
     def decibels(self) -> float:
+        """The ratio, within plus and minus `CEILING`."""
+        if math.isinf(self.noise):
+            return -CEILING
         if not self.signal or not self.noise:
             return CEILING if not self.noise else -CEILING
         return min(CEILING, 10 * math.log10(self.signal / self.noise))
 
 
 @dataclass(frozen=True)
-class _First:
+class Few:
     """The first few of some images."""
 
     images: Images
@@ -80,6 +88,7 @@ class _First:
         return islice(iter(self.images), self.most)
 
     def entry(self) -> dict[str, object]:
+        """What a manifest says of them all."""
         return self.images.entry()
 
 
@@ -108,7 +117,7 @@ def shifts(
         return {}
     values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
-    both, seen = _Both(exact[1], quantized[1]), _First(images)
+    both, seen = _Both(exact[1], quantized[1]), Few(images)
     with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
         for batch in watched(batches(seen, values), seen, told):
             outputs = finite(session.run(batch), _COPY)
@@ -125,12 +134,12 @@ def measure(
     """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
     graph, eight = exact[0], quantized[0]
     layers = [node for node in eight.nodes if getattr(node.op, "stored", None)]
-    own, total = ({node.name: _Sum() for node in layers} for _ in range(2))
-    outputs = {value.name: _Sum() for value in graph.outputs}
+    own, total = ({node.name: Power() for node in layers} for _ in range(2))
+    outputs = {value.name: Power() for value in graph.outputs}
     values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
     copies = _copies(graph, eight, layers)
     both = _Both(exact[1], quantized[1])
-    seen = _First(images)
+    seen = Few(images)
     same = 0
     with (
         running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
@@ -144,15 +153,25 @@ def measure(
                 total[node.name].add(wanted[name], found[name])
             for name, power in outputs.items():
                 power.add(wanted[name], found[name])
-            same += _agreeing(wanted, found, graph.outputs)
+            same += agreeing(wanted, found, graph.outputs)
     ratios = tuple(Ratio(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
-    return Noise(ratios, {k: v.decibels for k, v in outputs.items()}, same / len(seen), len(seen))
+    agreement = same / len(seen) if scores(graph.outputs) else None
+    return Noise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(seen))
 
 
-def _agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
-    """For how many images the greatest value of every output stands at the same place."""
-    best = [np.equal(*(a[v.name].reshape(len(a[v.name]), -1).argmax(axis=1) for a in (wanted, found))) for v in outputs]
-    return int(np.logical_and.reduce(best).sum())
+_SCORES = ("logits", "probabilities", "policy")
+"""Outputs that hold a score for each class, or each move; the best place of features and maps means nothing."""
+
+
+def scores(outputs: Sequence[Value]) -> list[Value]:
+    """The outputs that are rows of scores."""
+    return [value for value in outputs if value.name in _SCORES and len(value.shape) == 1 and value.shape[0] > 1]
+
+
+def agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
+    """For how many images the best class of every row of scores is the same."""
+    best = [np.equal(*(a[v.name].argmax(axis=1) for a in (wanted, found))) for v in scores(outputs)]
+    return int(np.logical_and.reduce(best).sum()) if best else 0
 
 
 def _copied(value: Value) -> Value:

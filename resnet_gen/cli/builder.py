@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,12 +21,13 @@ from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
-from resnet_gen.problems import refuse, visible
+from resnet_gen.problems import refuse, several, visible
 from resnet_gen.request import Request, Said
 from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
 
 if TYPE_CHECKING:
+    from resnet_gen.cost import Cost
     from resnet_gen.targets import Target
 
 
@@ -115,17 +117,28 @@ def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[
     if request.target == "report":
         return _write_report(loaded, folder / loaded.spec.name, force)
     with _progress(loaded.spec.name, request) as said:
-        paths = build_one(loaded, request, folder, replace=force, progress=said)
+        tell = partial(_tell, loaded.spec.name)
+        paths = build_one(loaded, request, folder, replace=force, progress=said, tell=tell)
     if request.quantizing:
         _tell_cost(loaded.spec.name, paths[-1], request.quantizing)
     return paths
+
+
+def _tell(name: str, cost: Cost) -> None:
+    """What a build costs beside FP32."""
+    say(f"{name}: {cost.summary()}", err=True)
+    for warning in cost.warnings():
+        say(f"warning: {name}: {warning}", err=True)
 
 
 def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
     """What eight bits cost, and whether this machine can show it."""
     made = (read(path) or {})["quantization"]
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
-    say(f"{name}: signal to noise of {ratios}; same best class for {made['top1_agreement']:.0%}", err=True)
+    agreement = made["top1_agreement"]
+    same = "" if agreement is None else f"; same best class for {agreement:.0%}"
+    images = several(made["noise_images"], "image")
+    say(f"{name}: signal to noise of {ratios} against FP32 on {images}{same}", err=True)
     costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in made["costliest_db"].items())
     say(f"{name}: costliest layers: {costliest}", err=True)
     if made["accuracy_is_meaningless"]:
@@ -160,6 +173,7 @@ _OPTIONS = {
     "device": "--for",
     "typed_io": "--io",
     "quantizing": "--precision",
+    "compare": "--no-compare",
 }
 
 

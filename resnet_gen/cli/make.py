@@ -49,6 +49,11 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 @options.side
 @options.weights
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    help="Hold what is built, unless it is FP32 as it stands, against FP32 on a few images.  [default: compare]",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:

@@ -114,7 +114,7 @@ _SHAPES = {
 _QUANTIZATION = (
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",
-        help="Images that INT8 and FP8 take their scales from; random ones make accuracy meaningless.",
+        help="Images that INT8 and FP8 take their scales from, and that a build is compared with FP32 on.",
     ),
     click.option(
         "--calibration-images", "images", type=click.IntRange(1, 1_000_000),

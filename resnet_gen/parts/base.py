@@ -26,6 +26,8 @@ Channels = Annotated[int, Field(ge=1, le=65_536)]
 """A number of channels."""
 Kernel = Annotated[int, Field(ge=1, le=31)]
 """The side of a square window."""
+Eps = Annotated[float, Field(ge=2.0**-126, lt=1)]
+"""What is added to a variance: below the least normal number of float32, no type here holds it."""
 
 
 def _odd(side: int) -> int:

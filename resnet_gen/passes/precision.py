@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import Cast, DType
+from resnet_gen.ops import BatchNorm, Cast, DType, GroupNorm
 from resnet_gen.ops.types import Retyped
+from resnet_gen.problems import refuse, several
+from resnet_gen.weights.base import Weights
+from resnet_gen.weights.stream import element
 
 
 def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Graph:
@@ -35,6 +41,35 @@ def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Grap
     body = [_node(node, typed, dtype) for node in graph.nodes]
     last = [_cast(f"{v.name}.cast", typed(v), v, "float32") for v in graph.outputs]
     return replace(graph, nodes=(first, *body, *last))
+
+
+def check_variances(graph: Graph, weights: Weights, dtype: DType) -> None:
+    """Refuse norms whose variances a type cannot hold: channels would be divided by zero, or by something else.
+
+    `graph` computes in `dtype`, so that the norms that are left in it do.
+    """
+    kind = element(dtype)
+    for node in graph.nodes:
+        if isinstance(node.op, GroupNorm) and np.asarray(node.op.eps, np.float32).astype(kind) == 0:
+            raise refuse(f"'{node.name}': its eps of {node.op.eps:g} is 0 in {dtype}", hint=f"set norm.eps, {_WIDER}")
+        if isinstance(node.op, BatchNorm) and node.output.dtype == dtype:
+            channels = _lost(node, node.op.eps, weights, kind)
+            if channels:
+                what = f"variances of {several(channels, 'channel')} with eps {node.op.eps:g} vanish in {dtype}"
+                raise refuse(f"'{node.name}': {what}", hint=f"fold it with --fold-bn, {_WIDER}")
+
+
+_WIDER = "or build in bf16 or fp32"
+_MOST_LOST = 0.05
+"""Of what a channel is divided by."""
+
+
+def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> int:
+    """How many channels are divided by something else where variance and eps are of a type."""
+    exact = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0]).astype(np.float64)
+    with np.errstate(all="ignore"):
+        held = exact.astype(kind).astype(np.float64) + float(np.asarray(eps).astype(kind))
+        return int((~(np.abs(np.sqrt(held / (exact + eps)) - 1) <= _MOST_LOST)).sum())
 
 
 def _typed(value: Value, dtype: DType) -> Value:

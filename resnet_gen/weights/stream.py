@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.graph import Graph
 from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Weights, runs
+from resnet_gen.weights.base import Array, Weights, runs
 
 
 def element(dtype: DType) -> np.dtype[Any]:
@@ -37,8 +38,13 @@ def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> 
     values = weights.rows(name, start, stop)
     if dtype == "float32":
         return np.ascontiguousarray(values, element(dtype)).data.cast("B")
+    return narrowed(values, name, dtype).view(np.uint8).data.cast("B")
+
+
+def narrowed(values: Array, name: str, dtype: DType) -> npt.NDArray[Any]:
+    """Values of the tensor `name` in another type; raises `Refused` for finite ones that it cannot hold."""
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(values, element(dtype))
+        cast: npt.NDArray[Any] = np.ascontiguousarray(values, element(dtype))
     if dtype in ("float16", "bfloat16") and not np.isfinite(cast).all() and np.isfinite(values).all():
         raise refuse(f"'{name}' has values beyond {dtype}", hint="build it in float32, or try --fold-bn")
-    return cast.view(np.uint8).data.cast("B")
+    return cast

@@ -104,7 +104,8 @@ MAY_IMPORT = {
     "reading spec told verify weights",
     "request": "engine.tensorrt ops precision targets",
     "prepare": "checkpoint count graph load lower passes quantization request weights",
-    "build": "deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
+    "cost": "calibrate load ops prepare problems request",
+    "build": "cost deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
     "witness.reading write",
     "models": "build engine.base engine.runtimes engine.tensorrt journal load manifest problems request spec weights",
     "comparison": "difference emit.difference precision predict targets",
@@ -128,7 +129,7 @@ MAY_IMPORT = {
     "generate.python generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems "
     "render request told",
     "pytest_plugin": "cli problems verify",
-    "api": "against batches bench build choose comparison conventions convert count difference emit.difference "
+    "api": "against batches bench build choose comparison conventions convert cost count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer journal "
     "load lower models papers precision predict problems request resources schema source starter targets "
     "torch_modules verify weights write",

@@ -67,6 +67,7 @@ def test_the_manifest_tells_what_was_built(tmp_path):
         "precision": "fp32",
         "compute": "float32",
         "quantization": None,
+        "compared": None,
         "folded_batch_norm": False,
         "counts": count(network(TINY)).as_dict(),
         "inputs": {"input": {"shape": ["N", 1, 8, 8], "type": "float32"}},

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import GroupNorm
-from resnet_gen.parts.base import Norm
+from resnet_gen.parts.base import Eps, Norm
 
 
 class Group(Norm):
@@ -14,7 +14,7 @@ class Group(Norm):
 
     kind: Literal["group"] = "group"
     groups: int = Field(32, ge=1, le=4096, description="Groups that the channels are divided into.")
-    eps: float = Field(1e-5, gt=0, lt=1, description="Added to the variance.")
+    eps: Eps = Field(1e-5, description="Added to the variance.")
 
     def build(self, net: Net, name: str, x: Value) -> Value:
         return net.within("groups").add(name, GroupNorm(self.groups, self.eps), x)
