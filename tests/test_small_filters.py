@@ -29,6 +29,7 @@ GAMMAS = {
     "1e-2": [1e-2], "1e-4": [1e-4], "-1e-5": [-1e-5], "1e-6": [1e-6], "1e-8": [1e-8], "1e-20": [1e-20],
     "1e-38": [1e-38], "0": [0.0], "mixed": [1e-2, -1e-5, 1e-8, 0.0, -1e-38, 1e-3],
 }  # fmt: skip
+MOST_TELLING = {shown: GAMMAS[shown] for shown in ("1e-6", "mixed")}
 FILES = {
     "cpu": {"precision": "int8", "placement": "cpu"},
     "cpu, rest fp16": {"precision": "int8", "placement": "cpu", "rest": "fp16"},
@@ -117,7 +118,7 @@ def _largest(path: Path) -> int:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_bias_is_lost_whatever_the_norms_factors_are(name, how, tmp_path):
     healthy, _ = errors(tmp_path, name, [0.5], 1, FILES[how])
-    for shown, gammas in GAMMAS.items():
+    for shown, gammas in GAMMAS.items() if name == "basic" else MOST_TELLING.items():
         found, largest = errors(tmp_path, name, gammas, 1, FILES[how])
         assert largest <= MOST, shown
         for by, error in found.items():
