@@ -42,6 +42,11 @@ DOZEN = [
 """Each family of parts at least once."""
 
 
+def largest_later(case):
+    """A case whose network takes ten times as long as others with its parts waits for `make test-all`."""
+    return pytest.param(*case, marks=pytest.mark.long if case[0] == "timm/senet154" else ())
+
+
 @pytest.mark.parametrize("reference", DOZEN)
 def test_the_emitted_network_computes_the_reference_outputs(reference, tmp_path):
     for variant, off, drawn, sizes in of_variants(reference, tmp_path):
@@ -95,13 +100,13 @@ def more():
         return {name: archive[name] for name in archive.files}
 
 
-@pytest.mark.parametrize(("name", "side"), make_outputs.LOGITS.items())
+@pytest.mark.parametrize(("name", "side"), [largest_later(case) for case in make_outputs.LOGITS.items()])
 def test_the_outputs_agree_at_another_size_of_the_image(name, side, more):
     found = computed(name, weights_rule.image(side), f"input.size={side}")["logits"]
     assert difference(found[0], more[f"{name}/{side}"]) < TOLERANCE
 
 
-@pytest.mark.parametrize(("name", "stride", "channels"), make_outputs.FEATURES)
+@pytest.mark.parametrize(("name", "stride", "channels"), [largest_later(case) for case in make_outputs.FEATURES])
 def test_the_maps_of_backbones_agree_dilated_cut_off_and_with_other_channels(name, stride, channels, more):
     settings = ["input.size=96", f"input.channels={channels}", "head=none", "outputs=[stage1, stage2, stage3, stage4]"]
     found = computed(name, make_outputs.image(96, channels), *settings, f"stages.output_stride={stride}")

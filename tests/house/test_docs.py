@@ -4,6 +4,8 @@ import re
 import statistics
 from pathlib import Path
 
+import pytest
+
 from resnet_gen.cli import cli
 from resnet_gen.emit.catalogue import catalogue_page
 from resnet_gen.emit.rules import rule_pages
@@ -38,6 +40,7 @@ def test_the_readme_says_how_many_networks_are_shipped_and_referenced():
     assert "for 141 networks" in README
 
 
+@pytest.mark.long
 def test_the_committed_catalogue_is_what_the_specs_say():
     page = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
     assert page == catalogue_page(), "run `make generated`"

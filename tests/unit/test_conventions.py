@@ -1,7 +1,7 @@
 """What other counters count: by hand, against what they print themselves, and against what pycls commits."""
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from inspect import isclass
 
 import pytest
@@ -35,6 +35,7 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.torch_modules import ACTIVATIONS, CALLS, library, written
 from tests.reference.make_counters import DILATED, TABLE
 from tests.reference.make_outputs import VARIANTS
+from tests.varied import VARIED
 
 TOOLS = ("2xmacs", "fvcore", "thop", "ptflops", "torchinfo")
 COUNTERS = json.loads(TABLE.read_text(encoding="utf-8"))
@@ -143,6 +144,7 @@ def test_the_command_line_knows_every_convention():
 
 
 @lru_cache
+@cache
 def published():
     return {loaded.spec.reference: loaded.spec.name for loaded in map(load, shipped_specs()) if loaded.spec.reference}
 
@@ -153,11 +155,14 @@ def wrong(entry, graph, by):
     return {tool: (entry[tool], ours[tool]) for tool in TOOLS if ours[tool] != entry[tool]}
 
 
-def test_what_the_counters_print_for_published_networks_is_met_to_the_unit():
+@pytest.mark.parametrize("names", [VARIED, pytest.param(tuple(shipped_specs()), marks=pytest.mark.long)], ids=len)
+def test_what_the_counters_print_for_published_networks_is_met_to_the_unit(names):
     networks = COUNTERS["networks"]
     assert networks.keys() == published().keys()
     differing = {}
     for reference, entry in networks.items():
+        if published()[reference] not in names:
+            continue
         graph, by = of(published()[reference], f"input.size={entry['side']}")
         differing[reference] = wrong(entry, graph, by)
     assert {reference: tools for reference, tools in differing.items() if tools} == {}

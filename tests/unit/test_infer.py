@@ -21,6 +21,7 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import Seeded
 from tests.graphs import damaged, folded, shuffled
+from tests.varied import marked
 
 FAMILIES = [
     "alphago-zero-20", "resnetv2_50x1_bit", "cbam-resnet50", "cifar-plain20", "cifar-resnet20", "resnet8-digits",
@@ -106,7 +107,7 @@ def forms(graph):
         yield other
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [marked(name) for name in FAMILIES])
 def test_shipped_networks_are_recovered_under_other_names_and_folded(name, tmp_path):
     for graph in forms(lower(load(name))):
         found = recovered(shuffled(graph, 5), tmp_path)
