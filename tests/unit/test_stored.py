@@ -124,13 +124,28 @@ def legacy_file(path, pickled, storages, keys=None, size=4):
 MAKERS = {"zip": zip_file, "legacy": legacy_file}
 
 
+SAFETENSORS = {"float64": "F64", "float32": "F32", "float16": "F16", "bool": "BOOL", "complex64": "C64"}
+
+
+def safetensors_file(tensors):
+    """A file as the format's page describes it; the library writes fewer types, the older it is."""
+    if "complex64" not in {tensor.dtype.name for tensor in tensors.values()}:
+        return safetensors.numpy.save(tensors)
+    header, place = {}, 0
+    for name, tensor in tensors.items():
+        kind = SAFETENSORS[tensor.dtype.name]
+        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": [place, place := place + tensor.nbytes]}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"".join(tensor.tobytes() for tensor in tensors.values())
+
+
 def saved(kind, path, tensors):
     """`tensors` in a file of this kind."""
     if kind == "npz":
         with path.open("wb") as stream:
             np.savez(stream, **tensors)
     elif kind == "safetensors":
-        safetensors.numpy.save_file(tensors, path)
+        path.write_bytes(safetensors_file(tensors))
     else:
         MAKERS[kind](path, torch_pickle(tensors), [tensor.tobytes() for tensor in tensors.values()])
     return path
