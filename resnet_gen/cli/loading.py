@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_gen.cli.output import say
+from resnet_gen.cli.output import say_lines
 from resnet_gen.load import Loaded, load
 from resnet_gen.notes import notes
 
@@ -13,5 +13,5 @@ def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:
     """The spec, its notes told on stderr; raises `Refused` for what cannot be read or planned."""
     loaded = load(reference, settings)
     for note in notes(loaded):
-        say(note, err=True)
+        say_lines(f"{note}\n", err=True)
     return loaded

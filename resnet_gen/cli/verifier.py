@@ -68,7 +68,7 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
         if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
             say_lines(_render("text", [outcome]), err=not live)
         for note in outcome.notes:
-            say(note, err=True)
+            say_lines(f"{note}\n", err=True)
     _tell([destination for destination in told if destination.file or not live], outcomes)
     for destination in told:
         if destination.file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shortened, visible
 
 T = TypeVar("T")
 MOST = 3
@@ -32,4 +32,4 @@ def without(prefix: str, tensors: Mapping[str, T]) -> dict[str, T]:
 
 def told(prefix: str) -> str:
     """What is said where a prefix is taken off."""
-    return f"every name begins with '{shortened(prefix)}', which is taken off"
+    return f"every name begins with '{shortened(visible(prefix))}', which is taken off"
