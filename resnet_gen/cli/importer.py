@@ -74,8 +74,11 @@ def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
 
 
 def _free(paths: list[Path], force: bool, read: Path) -> None:
+    from resnet_gen.journal import settle
     from resnet_gen.write import check_apart, check_new
 
+    for path in paths:
+        settle(path.parent)  # both, before either is refused
     for path in paths:
         check_apart(path, [read])
         check_new(path, replace=force)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from resnet_gen.cli.output import say, say_lines
 from resnet_gen.count import count
+from resnet_gen.journal import settle
 from resnet_gen.load import load
 from resnet_gen.lock import Lock, LockedNetwork, lock_text, locked, read_lock
 from resnet_gen.lock_changes import differences
@@ -141,6 +142,7 @@ def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwor
 
 def _write(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
+    settle(path.parent)  # what a run that died has left goes, even where there is nothing to write
     if path.is_file() and path.read_bytes() == text.encode():
         return
     write_file(path, text.encode())
