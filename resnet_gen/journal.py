@@ -103,6 +103,13 @@ class Journal(NamedTuple):
             if folder.is_dir():
                 flush(folder)
 
+    def end(self) -> None:
+        """Take back what appeared of a set whose run died, unless all of it did, and end the account."""
+        pending = self.pending()
+        if pending:
+            self.take_back([number for number in range(len(self.entries)) if number not in pending])
+        self.remove()
+
     def remove(self) -> None:
         """End the account: what it tells of is over, or taken back."""
         owner = self.places[0]
@@ -143,26 +150,23 @@ def check_whole(path: Path) -> None:
 
 def _settle(found: Staging) -> None:
     owner = found.owner()
-    with suppress(ValueError), locked(place.folder for place in _places(found, owner)) as alone:
-        if not is_folder(found.path):
+    with (
+        suppress(ValueError),  # an account that no run wrote is left alone
+        locked(place.folder for place in (found, *_places(read(owner)))) as alone,
+        owner.claimed(alone) as dead,
+    ):
+        if not dead or not is_folder(found.path):
             return
-        with owner.claimed(alone) as dead:
-            if not dead:
-                return
-            journal = read(owner)
-            if journal and journal.places[0]:
-                pending = journal.pending()
-                if pending:
-                    journal.take_back([n for n in range(len(journal.entries)) if n not in pending])
-                journal.remove()
-        for place in reversed(_places(found, owner) if journal is None else list(filter(None, journal.places))):
+        journal = read(owner)
+        if journal:
+            journal.end()
+        for place in reversed(_places(journal) or [found]):
             place.remove()
 
 
-def _places(found: Staging, owner: Staging) -> list[Staging]:
-    """The hidden folders that go with one that was found; raises `ValueError` for an account that no run wrote."""
-    journal = read(owner)
-    return [found, *(place for place in journal.places if place)] if journal else [found]
+def _places(journal: Journal | None) -> list[Staging]:
+    """The hidden folders of an account, the one that has it first; none without one."""
+    return list(filter(None, journal.places)) if journal else []
 
 
 def read(owner: Staging) -> Journal | None:

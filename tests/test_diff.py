@@ -114,6 +114,29 @@ def test_v1_and_v1_5_differ_in_three_moved_strides():
     )
 
 
+def test_json_has_the_keys_that_differ_and_the_comments_that_excuse(here, tmp_path):
+    text = "name: net\nextends: resnet18\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(
+        f"{text}# resnet-gen: ignore[reference-count] other counts\nreference: torchvision/resnet34\n"
+    )
+    _, out, _ = here(tmp_path, "a.yaml", "b.yaml", "--format", "json")
+    found = {key["key"]: key for key in json.loads(out)["keys"]}
+    assert found["reference"] == {
+        "key": "reference",
+        "before": None,
+        "after": "torchvision/resnet34",
+        "loosened": False,
+    }
+    (excused,) = (key for name, key in found.items() if name.startswith("suppressions"))
+    assert excused["loosened"]
+    assert excused["after"] == {
+        "rule": "reference-count",
+        "line": "reference: torchvision/resnet34",
+        "reason": "other counts",
+    }
+
+
 def test_json_has_everything_and_stable_keys(here):
     code, out, _ = here(ROOT, "resnet50-v1", "resnet50", "--format", "json", "--for", "t4")
     found = json.loads(out)

@@ -79,6 +79,7 @@ def test_markdown_is_one_table_with_each_difference_below(project, cli):
     lines = out.splitlines()
     assert lines[0] == "**3 of 5 networks changed** since <code>HEAD</code>"
     assert lines[2] == "| network | what changed | params | MACs | layers | predicted ms |"
+    assert {line.count("|") for line in lines if line.startswith("| <code>nets")} == {7}
     row = next(line for line in lines if line.startswith("| <code>nets/changed"))
     assert "| 1 block added to stage 2 | 11,689,512 → 11,984,936 (+2.53 %) |" in row
     assert "| 18 → 20 (+11.11 %) |" in row
@@ -103,6 +104,26 @@ def test_a_broken_promise_is_named(project, cli):
     code, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
     assert code == 1  # the claim is new
     assert out.startswith("1 of 1 network changed; 1 finding since HEAD\n")
+
+
+def test_a_project_file_that_could_not_be_read_then_is_told_in_each_format(project, cli):
+    file = project / "resnet-gen.toml"
+    whole = file.read_text()
+    file.write_text("specs = 3\n")
+    git(project, "commit", "-q", "-am", "broken")
+    file.write_text(whole)
+    _, out, _ = cli("review", "--base", "HEAD")
+    assert "\nHEAD:resnet-gen.toml:1:9: error: specs: " in out
+    _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
+    assert "- <code>resnet-gen.toml</code> could not be read" in out
+
+
+def test_a_project_file_that_promises_less_is_told_first(project, cli):
+    file = project / "resnet-gen.toml"
+    file.write_text(file.read_text() + 'ignore = ["claim"]\n')
+    code, out, _ = cli("review", "--base", "HEAD")
+    assert code == 1
+    assert out.split("\n\n")[1] == "loosened:\n!  resnet-gen.toml: ignore: [] -> [claim]"
 
 
 def test_what_cannot_be_read_now_or_then(project, cli):

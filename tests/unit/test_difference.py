@@ -161,6 +161,20 @@ def test_a_shortcut_from_elsewhere_is_told_though_the_order_of_a_sum_does_not_ma
     ]
 
 
+def test_numbers_that_are_no_counts_have_no_ratio():
+    graph = spec("resnet18", "activation={kind: leaky_relu, slope: 0.1}")
+    first, second, *_ = [i for i, node in enumerate(graph.nodes) if isinstance(node.op, Activation)]
+    before = changed(graph, second, op=replace(graph.nodes[second].op, slope=0.2))
+    after = changed(changed(graph, first, op=replace(graph.nodes[first].op, slope=0.2)), second,
+                    op=replace(graph.nodes[second].op, slope=0.4))  # fmt: skip
+    assert told(before, after) == ["slope changed in 2 leaky_relus"]
+
+
+def test_a_report_has_the_headline_that_it_is_shown_with():
+    found = report(spec("resnet18"), spec("resnet18", "head=none"))
+    assert found.headline.startswith("head removed; ")
+
+
 def test_another_order_of_outputs_is_told():
     graph = spec("resnet18", "outputs=[stage2,stage3]", "head=none")
     turned = replace(graph, outputs=graph.outputs[::-1])

@@ -83,6 +83,15 @@ def test_comments_alone_may_stand_above_one_another(look):
     ]
 
 
+def test_two_comments_above_a_line_are_both_about_it(look):
+    outcome = look(
+        "# resnet-gen: ignore[reference-state] other names\n# resnet-gen: ignore[reference-count] other counts\n"
+        "reference: torchvision/resnet34\n"
+    )
+    assert outcome.findings == ()
+    assert {place for _, place, _ in reasons(outcome)} == {5}
+
+
 def test_a_comment_behind_a_value_is_not_about_the_line_below(look):
     outcome = look(claims(f"{RIGHT} # resnet-gen: ignore[claim] a typo", WRONG))
     assert [(f.rule, f.place.line) for f in outcome.findings] == [("suppression", 4), ("claim", 5)]
