@@ -196,7 +196,12 @@ def test_a_file_with_more_and_one_with_less_are_told_apart(built, cli, tmp_path)
 
 
 def test_another_size_of_image_is_one_finding_and_the_layers_are_compared_at_that_of_the_file(built, cli):
-    assert changed(cli, built(), "input.size=16") == [("against-shape", " takes 1 x 8 x 8, the spec 1 x 16 x 16")]
+    found = changed(cli, built(), "input.size=16")
+    assert found == [("against-shape", " takes 1 x 8 x 8, the spec 1 x 16 x 16")]
+    code, out, _ = cli("verify", TINY, "--set", "input.size=16", "--set", "stages.depths=[2]", "--against", built())
+    assert code == 1
+    assert "[against-shape]" in out
+    assert "[against-layer]" in out
 
 
 def test_other_channels_and_other_outputs_are_found(built, cli):

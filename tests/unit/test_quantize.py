@@ -261,7 +261,7 @@ def test_fp8_weights_reach_the_greatest_number_of_the_type():
     assert {float(np.abs(a.astype(np.float32)).max()) for a in q} == {448.0}
 
 
-@pytest.mark.parametrize("bias", [0.0, 3.0, -1e-30])
+@pytest.mark.parametrize("bias", [0.0, 6.0, -1e-30])
 def test_a_channel_of_zeros_has_a_scale_and_stays_zero(bias):
     graph, weights = folded(*NETWORKS["basic"])
 
@@ -278,7 +278,7 @@ def test_a_channel_of_zeros_has_a_scale_and_stays_zero(bias):
     seen = dict.fromkeys((v.name for v in placement.values), Range(0.0, 0.0))
     new, stored = quantize(graph, Zeroed(), placement, seen, TENSORRT_INT8, "float16")
     scale = stored.rows("conv1.weight_scale", 0, 2)[0]  # that of the input is 1
-    assert scale == {0.0: 1.0, 3.0: np.float32(np.float16(3 / 49152)), -1e-30: np.float32(2**-14)}[bias]
+    assert scale == {0.0: 1.0, 6.0: np.float32(np.float16(6 / 49152)), -1e-30: np.float32(2**-14)}[bias]
     assert not stored.rows("conv1.weight", 0, 1).any()
     assert {n.op.scale for n in new.nodes if isinstance(n.op, Quantize)} == {1.0}
 

@@ -1,0 +1,27 @@
+"""What codes of eight bits cover, over what an activation reaches."""
+
+import pytest
+
+from resnet_gen.against.ranges import _part
+from resnet_gen.passes.quantize import Range
+from resnet_gen.reading.ranges import Cover
+
+
+@pytest.mark.parametrize(
+    ("cover", "reached", "part"),
+    [
+        ((-1, 1), (-1, 1), 1.0),
+        ((0, 2), (0, 1), 2.0),
+        ((-1, 2), (-2, 1), 0.5),
+        ((-0.5, 8), (-1, 2), 0.5),
+        ((-8, 0.5), (-2, 1), 0.5),
+        ((0, 0), (0, 0), 1.0),
+        ((0, 3), (0, 0), 1.0),
+        ((-0.001, 1), (-0.0625, 1), 1.0),  # a sixteenth of the other side is not looked at
+        ((-0.0061, 1), (-0.061, 1), 1.0),
+        ((-0.007, 1), (-0.07, 1), 0.1),
+        ((1, 3), (1, 3), 1.0),  # a range that lies above zero
+    ],
+)
+def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
+    assert _part(Cover("x", *cover), Range(*reached)) == pytest.approx(part)
