@@ -37,6 +37,8 @@ class Loaded:
     """The spec's own text, and those of the `--set`s over it."""
     path: Path | None = None
     """The file that it was loaded from."""
+    parents: tuple[Source, ...] = ()
+    """What it extends, the nearest first: each over its own parents, with the keys that are not inherited."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole specification as plain data: every default and parent filled in."""
@@ -90,7 +92,8 @@ def load_text(source: Source, settings: Sequence[str] = ()) -> Loaded:
 def _checked(source: Source, path: Path, settings: Sequence[str], called: Callable[[Path], str]) -> Loaded:
     """What was read at a path, over its parents and with `settings` laid over it, checked."""
     code: list[str] = []
-    whole = _over_parents(source, path, (), code, called)
+    parents: list[Source] = []
+    whole = _over_parents(source, path, (), (code, parents), called)
     changes = [_setting(text) for text in settings]
     own = [s.marks[()].value.document for s in (source, *changes)]
     whole = reduce(overlay, changes, whole)
@@ -98,7 +101,15 @@ def _checked(source: Source, path: Path, settings: Sequence[str], called: Callab
         spec = check(whole, more_parts=bool(code))
     except Exception as error:  # in a part from outside, anything may rise
         raise blamed(error) from None
-    return Loaded(spec, whole, "", tuple(code), tuple(own))
+    return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
+
+
+def parent_of(loaded: Loaded) -> Loaded | None:
+    """What a spec extends, if it extends anything; raises `Refused` where that is no whole network by itself."""
+    if not loaded.parents:
+        return None
+    nearest, *others = loaded.parents
+    return Loaded(check(nearest), nearest, "", parents=tuple(others))
 
 
 def _setting(text: str) -> Source:
@@ -153,10 +164,14 @@ def _shown(path: Path, reference: str) -> str:
 
 
 def _over_parents(
-    source: Source, path: Path, children: tuple[Path, ...], code: list[str], called: Callable[[Path], str]
+    source: Source,
+    path: Path,
+    children: tuple[Path, ...],
+    told: tuple[list[str], list[Source]],
+    called: Callable[[Path], str],
 ) -> Source:
-    """What was read at a path over its parents; the hash of each file of parts is added to `code`."""
-    _run_parts(source, path, code, called)
+    """What was read at a path over its parents; `told` hears the hash of each file of parts, and each parent."""
+    _run_parts(source, path, told[0], called)
     parent = source.data.get("extends")
     if parent is None:
         return source
@@ -170,7 +185,9 @@ def _over_parents(
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent) if parent in shipped_specs() else called(target)
-    return overlay(_inherited(_over_parents(_read(target, shown), target, chain, code, called)), source)
+    whole = _over_parents(_read(target, shown), target, chain, told, called)
+    told[1].append(whole)
+    return overlay(_inherited(whole), source)
 
 
 def _read(path: Path, shown: str) -> Source:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resnet_gen.design import broken_steps, excused_steps
 from resnet_gen.faults import NAME_HINT
 from resnet_gen.infer import checkpoint
 from resnet_gen.infer.account import account, as_json, refusal
@@ -16,6 +17,7 @@ from resnet_gen.infer.proof import Inferred, loaded_from
 from resnet_gen.infer.shipped import Same, extending, same_as, told
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
 from resnet_gen.problems import Problem, refuse, shortened, visible
 from resnet_gen.reading import NotExplained, Read, read
 from resnet_gen.spec import NAME_PATTERN
@@ -75,7 +77,7 @@ def _of_checkpoint(file: Path, name: str) -> Imported | Problem:
     found = checkpoint.recognize(file, name)
     if isinstance(found, Problem):
         return found
-    text = written(found.data, [f"Recognized by the names and shapes in {file.name}."])
+    text = _deviating(found.data, file, [f"Recognized by the names and shapes in {file.name}."])
     data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
     return Imported(text, tuple(map(visible, checkpoint.account(found))), data, found.loaded)
 
@@ -89,9 +91,18 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     if isinstance(found, Unexplained):
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
-    text = written(extending(found, parent) if parent else found.data, _comments(file, same))
+    text = _deviating(extending(found, parent) if parent else found.data, file, _comments(file, same))
     lines = tuple(map(visible, account(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
+
+
+def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
+    """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
+    loaded = loaded_from(written(data))
+    excused = {step.excuse for step in excused_steps(loaded)}
+    broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
+    reasons = dict.fromkeys(broken, f"as in {shortened(visible(file.name), 100)}")
+    return written({**data, **({"deviations": reasons} if reasons else {})}, comments)
 
 
 def _read(file: Path) -> tuple[Read, str | None]:

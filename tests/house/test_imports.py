@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "notes": "load plan problems",
     "keep": "graph load ops plan problems",
     "lower": "spec keep load outside parts.base plan graph ops problems source",
+    "design": "graph load lower ops plan problems",
     "count": "graph ops",
     "fingerprint": "graph ops",
     "lock": "count faults fingerprint graph load problems source spec stated toml_source",
@@ -53,8 +54,8 @@ MAY_IMPORT = {
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
-    "verify": "budgets build comments count graph load lock lock_changes lower notes ops plan predict printed problems "
-    "project reference source spec targets",
+    "verify": "budgets build comments count design graph load lock lock_changes lower notes ops plan predict printed "
+    "problems project reference source spec targets",
     "weights": "graph ops problems",
     "reading": "graph journal ops problems weights",
     "passes": "graph ops problems weights",
@@ -112,7 +113,7 @@ MAY_IMPORT = {
     "choose": "engine.tensorrt ops precision problems request targets",
     "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",
     "checkpoint": "convert graph load lower weights",
-    "infer": "faults graph load lower matching ops parts parts.base parts.registry passes plan problems reading "
+    "infer": "design faults graph load lower matching ops parts parts.base parts.registry passes plan problems reading "
     "reference resources source spec weights",
     "starter": "faults problems render spec",
     "batches": "engine.tensorrt lower problems request shapes",

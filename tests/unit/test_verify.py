@@ -260,10 +260,70 @@ def test_a_deviation_that_is_none_is_found_at_its_reason(spec):
 
 def test_a_pooled_stage_is_judged_by_the_map_of_its_blocks(tmp_path):
     child = tmp_path / "child.yaml"
-    child.write_text("name: child\nextends: vgg16\n")
+    child.write_text("name: child\nextends: vgg16\nstages: {widths: [64, 128, 256, 512, 510]}\n")
     found = findings(child)
     assert rules(found) == ["half-map-double-filters"]
-    assert found[0].message == "stages 4 and 5: maps of 28 and 14 with 512 and 512 filters"
+    assert found[0].message == "stages 4 and 5: maps of 28 and 14 with 512 and 510 filters"
+
+
+@pytest.fixture
+def child(tmp_path):
+    """A chain of specs, each of which extends the one before with more lines; returns the last."""
+
+    def write(*changes):
+        parent = ""
+        for number, change in enumerate(changes):
+            path = tmp_path / f"net{number}.yaml"
+            path.write_text(f"name: net{number}\n" + (f"extends: {parent}\n" if parent else "") + change)
+            parent = path.name
+        return path
+
+    return write
+
+
+KEPT_NARROW = BASE.partition("\n")[2].replace("WIDTHS", "[8, 8]").replace("STRIDES", "[1, 2]")
+DEVIATION = "deviations: {half-map-double-filters: as we like it}\n"
+
+
+@pytest.mark.parametrize("change", ["", "activation: silu\n", "stages: {depths: [2, 2]}\n", "input: {size: 32}\n"])
+def test_a_child_inherits_the_deviations_that_it_does_not_change(child, change):
+    assert findings(child(KEPT_NARROW + DEVIATION, change)) == []
+    assert findings(child(KEPT_NARROW + DEVIATION, "title: between\n", change)) == []
+    assert rules(findings(child(KEPT_NARROW, change))) == ["half-map-double-filters"]
+
+
+def test_a_child_loses_the_deviations_that_its_changes_make_moot(child):
+    assert findings(child(KEPT_NARROW + DEVIATION, "stages: {widths: [8, 16]}\n")) == []
+    assert rules(findings(child(KEPT_NARROW + DEVIATION, "stages: {widths: [8, 16]}\n", "stages: {widths: [8, 8]}\n")))
+
+
+def test_a_child_that_breaks_a_rule_in_another_step_says_so_itself(child):
+    (found,) = findings(child(KEPT_NARROW + DEVIATION, "stages: {widths: [8, 12]}\n"))
+    assert found.message == "stages 1 and 2: maps of 16 and 8 with 8 and 12 filters"
+    assert findings(child(KEPT_NARROW + DEVIATION, "stages: {widths: [8, 12]}\n" + DEVIATION)) == []
+    more = "stages: {depths: [1, 1, 1], widths: [8, 8, 8], strides: [1, 2, 1]}\n"
+    assert findings(child(KEPT_NARROW + DEVIATION, more)) == []
+    (found,) = findings(child(KEPT_NARROW + DEVIATION, more.replace("8, 8, 8", "8, 8, 9")))
+    assert found.message.startswith("stages 2 and 3: maps of 8 and 8")
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "underlined"),
+    [
+        ("input: {size: 17}\nstages: {strides: [1, 1]}\n", 3, "17"),
+        ("activation: silu\nstages:\n  strides: [1, 1]\n", 5, "[1, 1]"),
+        ("stages: {strides: [1, 1], widths: [8, 12]}\n", 3, "[8, 12]"),
+    ],
+)
+def test_a_broken_rule_is_found_at_a_line_of_the_spec_itself(child, change, line, underlined):
+    path = child(KEPT_NARROW.replace("[8, 8]", "[8, 16]"), change)
+    (found,) = findings(path)
+    assert (found.where.document.name, place(found)) == (str(path), (line, underlined))
+
+
+def test_a_broken_rule_is_found_at_a_setting(child):
+    (found,) = findings(child(KEPT_NARROW.replace("[8, 8]", "[8, 16]"), "activation: silu\n"), "stages.strides=[1, 1]")
+    assert found.where.document.name == "--set"
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16, 32])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
-from typing import NamedTuple
 
-from resnet_gen.ops import Shape
-from resnet_gen.plan import StagePlan, plan
+from resnet_gen.design import HALF_MAP, SAME_MAP, Step, broken_steps, excused_steps
+from resnet_gen.load import Loaded
 from resnet_gen.problems import Problem
+from resnet_gen.source import Loc
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
@@ -33,9 +32,11 @@ class SameMapSameFilters(Rule):
     rule on purpose says why, and is then held to breaking it (rule `deviation-unneeded`):
 
         deviations: {same-map-same-filters: "widths grow linearly with depth"}
+
+    What extends it need not say so again, as far as the same filters follow each other there.
     """
 
-    id = "same-map-same-filters"
+    id = SAME_MAP
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         return _undeclared(self, subject)
@@ -60,9 +61,11 @@ class HalfMapDoubleFilters(Rule):
     purpose says why, and is then held to breaking it (rule `deviation-unneeded`):
 
         deviations: {half-map-double-filters: "the last stage is kept narrow"}
+
+    What extends it need not say so again, as far as the same filters follow each other there.
     """
 
-    id = "half-map-double-filters"
+    id = HALF_MAP
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         return _undeclared(self, subject)
@@ -92,53 +95,27 @@ class DeviationUnneeded(Rule):
                 yield self.finding(subject, ("deviations", rule), f"'{rule}' is kept; nothing deviates")
 
 
-class _Step(NamedTuple):
-    """A rule that is broken between two stages, and the filters that would keep it."""
-
-    rule: str
-    wanted: int
-    message: str
-
-
 def _undeclared(rule: Rule, subject: Subject) -> Iterator[Problem]:
-    """Where a design rule is broken and the spec does not say why."""
+    """Where a design rule is broken and neither the spec nor one that it extends says why."""
     if rule.id in subject.loaded.spec.deviations:
         return
-    for step in _broken(subject):
-        if step.rule == rule.id:
+    broken = [step for step in _broken(subject) if step.rule == rule.id]
+    excused = {step.excuse for step in excused_steps(subject.loaded)} if broken else set()
+    for step in broken:
+        if step.excuse not in excused:
             hint = f"{step.wanted} filters keep the rule; or say why under 'deviations: {{{rule.id}: ...}}'"
-            yield rule.finding(subject, ("stages", "widths"), step.message, hint)
+            yield rule.finding(subject, _place(subject.loaded), step.message, hint)
+
+
+def _place(loaded: Loaded) -> Loc:
+    """The widths, where the spec itself states them; else what it states of its stages or its image."""
+    marks, widths = loaded.source.marks, ("stages", "widths")
+    own = [loc for loc, mark in marks.items() if mark.value.document in loaded.own and len(loc) == len(widths)]
+    stated = [loc for loc in own if loc[0] == "stages" or loc == ("input", "size")]
+    return widths if widths in own or not stated else stated[0]
 
 
 @lru_cache(maxsize=1)
-def _broken(subject: Subject) -> tuple[_Step, ...]:
-    """Every step from one stage to the next that breaks a rule; each of the rules asks."""
-    found = []
-    for (number, before, size), (following, after, smaller) in pairwise(_stages(subject)):
-        rule, wanted = _wanted_width(before.width, size, smaller)
-        if rule and after.width != wanted:
-            maps, widths = f"maps of {_map(size)} and {_map(smaller)}", f"{before.width} and {after.width} filters"
-            found.append(_Step(rule, wanted, f"stages {number} and {following}: {maps} with {widths}"))
-    return tuple(found)
-
-
-def _wanted_width(width: int, size: Shape, smaller: Shape) -> tuple[str | None, int]:
-    """The rule that applies between maps of these heights and widths, and the filters that it wants."""
-    if smaller == size:
-        return SameMapSameFilters.id, width
-    if smaller == tuple(-(-side // 2) for side in size):
-        return HalfMapDoubleFilters.id, 2 * width
-    return None, width
-
-
-def _stages(subject: Subject) -> Iterator[tuple[int, StagePlan, Shape]]:
-    """Each stage's number, plan, and the height and width of its blocks' map, were nothing of it withheld."""
-    for index, stage in enumerate(plan(subject.loaded)):
-        last = f"stages.{index}.{stage.depth - 1}."
-        sides = next(n.shape[1:] for n in reversed(subject.graph.nodes) if n.path.startswith(last))
-        yield index + 1, stage, tuple(-(-side // stage.withheld) for side in sides)
-
-
-def _map(size: Shape) -> str:
-    """The side of a square map, else both."""
-    return str(size[0]) if len({*size}) == 1 else "x".join(map(str, size))
+def _broken(subject: Subject) -> tuple[Step, ...]:
+    """What `broken_steps` finds; each of the rules asks."""
+    return broken_steps(subject.loaded, subject.graph)
