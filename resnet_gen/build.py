@@ -207,7 +207,9 @@ def _delivered(
     from resnet_gen.deliver import Delivery, bundle, triton  # ONNX Runtime and templates, which others do without
 
     batch = request.batch.fixed, tuple(request.batch.profile)
-    delivery = Delivery(loaded, network.graph, request.precision, batch, request.device, request.target == "triton")
+    delivery = Delivery(
+        loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
+    )
     texts, entries = triton(delivery) if request.target == "triton" else ({}, {})
     if request.in_place:
         more, entries["bundle"] = bundle(delivery, network.exact, network.weights, files)
@@ -229,6 +231,7 @@ def _write_engine(
         network.graph,
         profile=profile,
         compute_capabilities=request.compute_capabilities,
+        tf32=request.tf32,
         progress=progress,
     )
     targets = "".join(f".sm{number}" for number in request.compute_capabilities)
@@ -238,6 +241,7 @@ def _write_engine(
         "sha256": out.write(file, [engine.data]),
         "library": backend.name,
         "version": engine.version,
+        "tf32": request.tf32,
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
         "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
     }

@@ -40,6 +40,7 @@ class Wish:
     placement: Placement | None = None
     rest: Float | None = None
     reduce_range: bool = False
+    tf32: bool = False
     compare: bool = True
 
 
@@ -66,6 +67,7 @@ def choose(wish: Wish) -> Request:
         _quantizing(wish, target, precision),
         wish.typed_io,
         wish.device,
+        wish.tf32,
         wish.calibration if target != "report" else None,
         wish.compare and target != "report",
     )
@@ -99,6 +101,8 @@ def _check_delivery(wish: Wish, target: str, precision: Precision) -> None:
     """What goes to a device or a server as scripts and settings must be right for it without ever being tried here."""
     device = wish.device
     gpu = device is not None and device.engine != "onnx"
+    if wish.tf32 and not (target in BACKENDS or target == "bundle" or (target == "triton" and (gpu or not device))):
+        raise refuse(f"--tf32 means nothing for target '{target}'", hint="it is for GPUs: engines, bundles, triton")
     if target == "bundle" and device is None:
         raise refuse("--target bundle: for which device?", hint="add --for DEVICE; `resnet-gen targets` lists them")
     if target == "bundle" and device and not gpu:

@@ -23,6 +23,7 @@ class Delivery(NamedTuple):
     batch: tuple[int | None, tuple[int, ...]]
     device: Target | None
     served: bool
+    tf32: bool = False
 
     @property
     def engine(self) -> str:
@@ -57,6 +58,7 @@ def bundle(
         model=f"{delivery.loaded.spec.name}.onnx",
         engine=delivery.engine,
         served=delivery.served,
+        tf32=delivery.tf32,
     )
     seen = sample(exact, weights, delivery.loaded.spec.input, delivery.graph.input.dtype)
     entry = {
@@ -64,6 +66,7 @@ def bundle(
         "tensorrt": device.tensorrt,
         "compute_capability": device.compute_capability,
         "engine": order.engine,
+        "tf32": order.tf32,
         "batch": list(profile) if fixed is None else fixed,
     }
     return bundle_files(order, seen.image, seen.outputs, files), entry
@@ -82,6 +85,8 @@ def triton(delivery: Delivery) -> tuple[Files, dict[str, Any]]:
         preferred=tuple(dict.fromkeys((best, most))),
         input=delivery.graph.input,
         outputs=delivery.graph.outputs,
+        tf32=delivery.tf32,
+        as_written=delivery.precision == "fp8",
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
     texts = model_folder(served, delivery.loaded.spec)

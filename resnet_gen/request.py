@@ -35,7 +35,8 @@ class Request:
 
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
     `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
-    outputs the type that is computed in, instead of float32. `images` are what
+    outputs the type that is computed in, instead of float32; `tf32` lets a GPU
+    multiply float32 in TF32. `images` are what
     the build is held against float32 on, if it is (`compare`); else noise.
     """
 
@@ -50,6 +51,7 @@ class Request:
     quantizing: Quantizing | None = None
     typed_io: bool = False
     device: Target | None = None
+    tf32: bool = False
     images: Calibration | None = None
     compare: bool = False
 

@@ -2,14 +2,17 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
 
-from resnet_gen import bench, emit_onnx, load_spec, run
+from resnet_gen import bench, build, emit_onnx, load_spec, run
+from resnet_gen.engine import tensorrt
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.problems import Refused
+from tests.fixtures import fake_tensorrt
 from tests.onnx_runs import TINY
 
 WAYS = {
@@ -114,3 +117,46 @@ def test_functions_take_a_type_to_ask_for_where_openvino_runs(openvino):
     ):
         with pytest.raises(Refused, match=r"precision.hint"):
             refused()
+
+
+# --- TF32 ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tensorrt_multiplies_float32_in_tf32_only_if_asked(tf32, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt)
+    monkeypatch.setattr(fake_tensorrt.MODE, "tf32", [])
+    *_, manifest = build(TINY, tmp_path, target="tensorrt", tf32=tf32)
+    assert fake_tensorrt.MODE.tf32 == [tf32]
+    assert json.loads(manifest.read_text())["engine"]["tf32"] is tf32
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tensorrt_rtx_has_the_flag_that_is_asked_for(tf32, tmp_path, monkeypatch):
+    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this system", exc_type=ImportError)
+    seen, target = [], tensorrt._target
+    monkeypatch.setattr(tensorrt, "_target", lambda trt, config, sm: seen.append(config) or target(trt, config, sm))
+    build(TINY, tmp_path, target="tensorrt-rtx", compute_capabilities=(86,), tf32=tf32)
+    assert seen[0].get_flag(trt.BuilderFlag.TF32) is tf32
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_a_bundle_and_a_server_are_told_of_tf32(tf32, tmp_path, cli):
+    more = ("--tf32",) if tf32 else ()
+    assert cli("build", TINY, "--for", "agx-orin", "--precision", "fp32", "-o", tmp_path, *more)[0] == 0
+    assert ("--noTF32" in (tmp_path / "tiny.build.sh").read_text()) is not tf32
+    manifest = json.loads((tmp_path / "tiny.manifest.json").read_text())
+    assert manifest["bundle"]["tf32"] is tf32
+    wanted = 0.01 if tf32 else 0.001
+    assert json.loads((tmp_path / "tiny.expected.json").read_text())["tolerance"] == wanted
+    assert cli("build", TINY, "--target", "triton", "-o", tmp_path / "served", *more)[0] == 0
+    settings = (tmp_path / "served" / "tiny" / "config.pbtxt").read_text()
+    assert ('parameters { key: "use_tf32" value: "0" }' in settings) is not tf32
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--for", "cpu"), ("--for", "cpu", "--target", "triton"), ("--target", "report")]
+)
+def test_tf32_is_for_gpus(cli, tmp_path, options):
+    code, _, err = cli("build", TINY, "-o", tmp_path, "--tf32", *options)
+    assert (code, "error: --tf32 means nothing for target " in err) == (2, True)

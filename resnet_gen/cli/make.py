@@ -38,6 +38,9 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
     metavar="75,86,...",
     help="Compute capabilities that the engine is for.  [default: those of 86,89,120 that have the precision]",
 )
+@click.option(
+    "--tf32", is_flag=True, help="Let a GPU multiply FP32 in TF32, which has 10 bits.  [default: it must not]"
+)
 @options.quantization
 @click.option("--opset", type=int, help="ONNX opset.  [default: the lowest that the graph needs]")
 @click.option(

@@ -15,7 +15,11 @@ _TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16
 
 @dataclass(frozen=True)
 class Served:
-    """How a model is served: `batch` is one that is fixed, else `preferred` are those to gather, the largest last."""
+    """How a model is served.
+
+    `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
+    Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32.
+    """
 
     name: str
     platform: str
@@ -24,6 +28,13 @@ class Served:
     preferred: tuple[int, ...]
     input: Value
     outputs: Sequence[Value]
+    tf32: bool = False
+    as_written: bool = False
+
+    @property
+    def by_onnxruntime(self) -> bool:
+        """Whether the server's ONNX Runtime runs it, maybe on a GPU, and has to be told how."""
+        return self.platform == "onnxruntime_onnx" and self.kind != "KIND_CPU"
 
     @property
     def max_batch_size(self) -> int:

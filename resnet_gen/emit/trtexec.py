@@ -19,14 +19,14 @@ def numbers(version: str) -> tuple[int, ...]:
     return found + (_NO_LIMIT,) * (3 - len(found))
 
 
-def building(version: str, precision: str) -> list[str]:
-    """How types are chosen, and that nothing is timed once the engine is there."""
+def building(version: str, precision: str, *, tf32: bool = False) -> list[str]:
+    """How types are chosen, whether float32 may be TF32, and that nothing is timed once the engine is there."""
     number = numbers(version)
     if number >= (11,):
         types: Sequence[str] = ()  # every network is strongly typed, and the flags of precisions are gone
     else:
         types = ("--stronglyTyped",) if number >= (10,) else _WEAKLY_TYPED[precision]
-    return [*types, "--skipInference" if number >= (8, 6) else "--buildOnly"]
+    return [*types, *([] if tf32 else ["--noTF32"]), "--skipInference" if number >= (8, 6) else "--buildOnly"]
 
 
 def workspace(version: str, megabytes: str) -> str:

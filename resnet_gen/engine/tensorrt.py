@@ -67,11 +67,13 @@ def build(
     *,
     profile: Profile | None,
     compute_capabilities: Sequence[int] = (),
+    tf32: bool = False,
     progress: Progress | None = None,
 ) -> Engine:
     """Build the engine of the ONNX file `model`, which was emitted from `graph`.
 
-    `profile` is needed where the batch is symbolic. The parsed network is read
+    `profile` is needed where the batch is symbolic. Float32 is computed in float32
+    unless `tf32` allows products of 10 bits, as the library itself would. The parsed network is read
     back before the build and must have the graph's layers, names, shapes and
     types. Raises `Refused` with TensorRT's own words if it declines.
     """
@@ -85,6 +87,8 @@ def build(
         check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
         config = builder.create_builder_config()
         _target(trt, config, compute_capabilities)
+        if not tf32:
+            config.clear_flag(trt.BuilderFlag.TF32)
         if profile:
             config.add_optimization_profile(_profile(builder, graph, profile))
         config.progress_monitor = _monitor(trt, progress, signals)
