@@ -92,7 +92,7 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 check: $(INSTALLED)  ## committed output is what the specs generate
-	$(BIN)/resnet-gen build --target report -o generated --check
+	$(BIN)/resnet-gen build --all-shipped --target report -o generated --check
 	$(BIN)/python -m tests.sources --check
 	$(BIN)/resnet-gen lock --check --no-config --lock specs/resnet-gen.lock
 

@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     from resnet_gen.targets import Target as Target
     from resnet_gen.verify.outcome import Finding as Finding
 
+if sys.flags.optimize > 1:
+    from resnet_gen.docstrings import keep
+
+    keep()
+
 __version__ = "0.1.0"
 
 FUNCTIONS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
 from resnet_gen.precision import COMPUTE, Calibration, Float, Placement, Precision, Quantizing, too_old
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.request import Batch, Request
 
 if TYPE_CHECKING:
@@ -129,16 +129,28 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
     if precision not in ("int8", "fp8"):
         _check_plain(wish, precision)
         return None
-    if wish.calibration is None:
-        hint = "--calibration FOLDER or FILE.npz; --calibration random shows that it builds, and nothing of accuracy"
-        raise refuse(f"--precision {precision}: needs images to calibrate with", hint=hint)
     if wish.reduce_range and precision == "fp8":
         raise refuse("--reduce-range means nothing for --precision fp8", hint="it is for the integers of int8")
-    placement = _placement(wish, target, precision)
+    calibration, placement = _needed(wish, target, precision)
     old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
     compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)
     seven = wish.reduce_range or (wish.device is not None and wish.device.reduce_range)
-    return Quantizing(precision, placement, compute, wish.calibration, old, seven and precision == "int8")
+    return Quantizing(precision, placement, compute, calibration, old, seven and precision == "int8")
+
+
+def _needed(wish: Wish, target: str, precision: Precision) -> tuple[Calibration, Placement]:
+    """Images and placement; raises `Refused` for all of them that nobody said, at once."""
+    faults, placement = list[Problem](), None
+    if wish.calibration is None:
+        hint = "--calibration FOLDER or FILE.npz; --calibration random shows that it builds, and nothing of accuracy"
+        faults.append(Problem(f"--precision {precision}: needs images to calibrate with", hint=hint))
+    try:
+        placement = _placement(wish, target, precision)
+    except Refused as refused:
+        faults.extend(refused.problems)
+    if wish.calibration is None or placement is None:
+        raise Refused(faults)
+    return wish.calibration, placement
 
 
 def _check_plain(wish: Wish, precision: Precision) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, get_origin
+from typing import Any, NamedTuple, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
-from resnet_gen.problems import Problem, Span, closest, several, shortened, suggest
+from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shortened, suggest
 from resnet_gen.source import Loc, Source, at
 
 MAX_PROBLEMS = 50
@@ -84,13 +85,71 @@ def _no_depths(fault: _Fault) -> Problem:
 
 
 def _unknown_key(fault: _Fault) -> Problem:
-    key = str(fault.loc[-1])
-    home = next((words for words, loc in _SECTIONS.items() if key in _keys_at(fault.model, loc)), None)
-    hint = f"it belongs {home}" if home else suggest(key, _keys_at(fault.model, fault.details["loc"][:-1]))
-    return fault.problem("unknown key", hint, key=True)
+    key, parent = str(fault.loc[-1]), fault.details["loc"][:-1]
+    return fault.problem("unknown key", _meant(key, fault, _keys_at(fault.model, parent)), key=True)
 
 
-_SECTIONS: dict[str, Loc] = {"at the top": (), "under 'stages'": ("stages",), "under 'input'": ("input",)}
+def _meant(key: str, fault: _Fault, here: list[str]) -> str:
+    """What may have been meant: a key of this place all but surely, one of another place, or any of this one."""
+    if difflib.get_close_matches(key, here, 1, SURE):
+        return suggest(key, here)
+    if len(fault.loc) > 1 and key in fault.model.model_fields:
+        return "it belongs at the top"
+    homes, parent = list(homes_of_keys(fault.model)), fault.loc[:-1]
+    chosen = [h for h in homes if h.path != parent and h.kind in (None, _kind_in(fault.source.data, h.path))]
+    near = closest(key, {home.key for home in chosen}, SURE)
+    exact = [repr(str(h)) for h in chosen if h.key == key]
+    others = _of_other_kinds([h for h in homes if h.key == key and parent in ((), h.path)])
+    alike = [repr(str(h)) for h in chosen if h.key == near]
+    found = exact or [*(alike if len(alike) == 1 else []), *others]
+    return f"did you mean {' or '.join(found[:MOST_NEAR])}?" if found else suggest(key, here)
+
+
+def _of_other_kinds(homes: list[Home]) -> list[str]:
+    """Each place, with the kinds that have the key there."""
+    kinds: dict[str, list[str]] = {}
+    for home in homes:
+        kinds.setdefault(str(home), []).append(str(home.kind))
+    return [f"'{place}' of the kind {', '.join(map(repr, found))}" for place, found in kinds.items()]
+
+
+class Home(NamedTuple):
+    """Where a key belongs: the path to its mapping, and the kind of part that has it, if one does."""
+
+    path: Loc
+    key: str
+    kind: str | None
+
+    def __str__(self) -> str:
+        return ".".join(map(str, (*self.path, self.key)))
+
+
+def homes_of_keys(model: Any, path: Loc = (), kind: str | None = None) -> Iterator[Home]:
+    """Every key below a model that a path leads to, those in lists and under names of one's own left out."""
+    for key, field in model.model_fields.items():
+        inner = _model_in(field.annotation)
+        if path and key != "kind":
+            yield Home(path, key, kind)
+        if inner is None or get_origin(field.annotation) in (dict, tuple) or _is_listed(field.annotation):
+            continue
+        if issubclass(inner, Part):
+            for part in members(inner):
+                yield from homes_of_keys(part, (*path, key), part.kind_name())
+        else:
+            yield from homes_of_keys(inner, (*path, key))
+
+
+def _is_listed(annotation: Any) -> bool:
+    """Whether a model stands in a list or a mapping of an annotation."""
+    return any(get_origin(a) in (dict, tuple) or _is_listed(a) for a in getattr(annotation, "__args__", ()))
+
+
+def _kind_in(data: Any, path: Loc) -> str | None:
+    """The kind of the part at a path; None where it is not said."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    kind = data.get("kind") if isinstance(data, dict) else data
+    return kind if isinstance(kind, str) else None
 
 
 def _unknown_kind(fault: _Fault) -> Problem:
@@ -98,7 +157,8 @@ def _unknown_kind(fault: _Fault) -> Problem:
     place = (*fault.loc, "kind") if (*fault.loc, "kind") in fault.source.marks else fault.loc
     kind = at(fault.source.data, place)
     if isinstance(kind, str):
-        return fault.problem(f"there is no {_quoted(kind)} here", suggest(kind, kinds), place)
+        hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)")
+        return fault.problem(f"there is no {_quoted(kind)} here", hint, place)
     return fault.problem(_is_not(kind, "a kind"), f"known: {', '.join(kinds)}", place)
 
 

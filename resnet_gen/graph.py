@@ -101,9 +101,19 @@ class Graph:
     """The operations, in execution order."""
     outputs: tuple[Value, ...]
     """What the network puts out: `logits`, `stage1`, ..."""
+    registered: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Names of weights in the order of the library's state dict, where that is known."""
 
     def state(self) -> dict[str, Tensor]:
-        """Every weight by its full name, in order: the state dict's names and shapes."""
+        """Every weight by its full name: names, shapes and order are the state dict's, as the library has it.
+
+        Weights that no naming scheme knows stand behind the others, as they are used.
+        """
+        used = self.used()
+        return {name: used[name] for name in (*(n for n in self.registered if n in used), *used)}
+
+    def used(self) -> dict[str, Tensor]:
+        """The same in the order in which they are used."""
         return {n.weight_name(t.role): t for n in self.nodes for t in n.tensors}
 
     def consumers(self) -> dict[str, list[Node]]:

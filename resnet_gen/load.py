@@ -44,12 +44,20 @@ class Loaded:
         """The whole specification as plain data: every default and parent filled in."""
         return self.spec.model_dump(mode="json", exclude={"extends"}, exclude_none=True)
 
+    def complete(self) -> dict[str, Any]:
+        """`resolved()` with the mean and standard deviation that pictures are normalized with."""
+        mean, std = self.spec.input.normalization
+        data = self.resolved()
+        return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
+
     def built(self) -> dict[str, Any]:
         """What manifests and models tell of the specification: all but its budgets.
 
-        Those are somebody's wishes, which come and go, and nothing that was built is another for them.
+        Those are somebody's wishes, which come and go, and nothing that was built is another for them. A mean and
+        a deviation that would be taken anyway are left out.
         """
-        return {key: value for key, value in self.resolved().items() if key != "budgets"}
+        data = {key: value for key, value in self.resolved().items() if key != "budgets"}
+        return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
 
     def canonical(self) -> str:
         """`built()` as one line of JSON: equal for equal networks."""

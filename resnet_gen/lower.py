@@ -154,4 +154,4 @@ def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
     kept(named, loaded)  # whose refusals belong to the spec, whatever it is built in
-    return named
+    return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.state()))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -154,22 +154,74 @@ def refuse(message: str, where: Span | str | None = None, hint: str | None = Non
     return Refused(Problem(message, where, hint))
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint for an unknown `word`: the closest known one, then all of them unless they are many."""
+NEAR = 0.65
+"""How alike two words are, by `difflib`'s ratio, of which one may be the other misspelt."""
+SURE = 0.8
+"""How alike they are where that is all but certain."""
+SLIP = 0.95
+"""How alike they are where one is the other but for a letter or two, or but for how its parts are joined."""
+LONG_PIECE = 8
+MOST_NEAR = 5
+
+
+def suggest(word: str, known: Iterable[str], *, exact_numbers: bool = False, others: str = "") -> str:
+    """A hint for an unknown `word`: the closest known ones, then all unless they are many, and what `others` are."""
     names = sorted(known)
-    close = closest(word, names)
-    first = f"did you mean '{close}'?" if close else ""
-    if close and len(names) > 20:
-        return first
-    shown = ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
-    return f"{first} known: {shown}".strip()
+    close = _near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
+    first = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    shown = "" if close and len(names) > 20 else ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+    listed = "; ".join(filter(None, (f"known: {shown}" if shown else "", f"others {others}" if others else "")))
+    return f"{first} {listed}".strip()
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like `word`, if any is."""
+def closest(word: str, known: Iterable[str], least: float = NEAR) -> str | None:
+    """The known word that is most like `word`, if one is."""
+    found = _near(word, list(known), least, exact_numbers=False)
+    return found[0] if len(found) == 1 else None
+
+
+def _near(word: str, known: Sequence[str], least: float, exact_numbers: bool) -> list[str]:
+    """The known words that `word` may mean: one that it holds, those that hold it, or one that is spelt nearly so.
+
+    With `exact_numbers` what has other numbers is something else: no misspelling makes an A100 of an A10.
+    """
     import difflib
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+    names, plain = {_plain(name): name for name in known}, _plain(word)
+    fitting = [name for name in names if not exact_numbers or _same_but_for_letters(name, plain)]
+
+    def alike(cutoff: float) -> list[str]:
+        return difflib.get_close_matches(plain, fitting, n=1, cutoff=cutoff)
+
+    around = sorted((name for name in names if _holds(name, plain)), key=len)
+    inside = sorted((name for name in names if _holds(plain, name) or _is_piece(name, plain)), key=len)
+    found = alike(SLIP) or around or inside[-1:] or alike(SURE if exact_numbers else least)
+    return [names[name] for name in found]
+
+
+def _plain(word: str) -> str:
+    """A word without what people write in different ways: capitals, and what stands between its parts."""
+    return re.sub(r"[\W_]+", "-", shortened(word, 200).casefold()).strip("-")
+
+
+def _holds(whole: str, part: str) -> bool:
+    """Whether `part` is some of the words of `whole`, side by side."""
+    return len(part) > 1 and f"-{part}-" in f"-{whole}-"
+
+
+def _is_piece(part: str, whole: str) -> bool:
+    """Whether a long word stands in another as both are written together."""
+    joined = part.replace("-", "")
+    return len(joined) >= LONG_PIECE and joined in whole.replace("-", "")
+
+
+def _same_but_for_letters(a: str, b: str) -> bool:
+    """Whether two words have the same numbers, and letters that are alike too."""
+    import difflib
+
+    left, right = (re.sub(r"[^a-z]", "", word) for word in (a, b))
+    alike = difflib.SequenceMatcher(None, left, right).ratio() >= NEAR
+    return alike and re.findall(r"\d+", a) == re.findall(r"\d+", b)
 
 
 def several(number: int, noun: str) -> str:

@@ -36,7 +36,7 @@ def _describe_kind(definition: dict[str, Any]) -> None:
     """The word for a part is described as the part is."""
     kind = definition["properties"].get("kind")
     if kind:
-        kind["description"] = definition["description"]
+        kind["description"] = definition.get("description", "A part of one's own.")
 
 
 def _without_kinds(model: dict[str, Any]) -> dict[str, Any]:

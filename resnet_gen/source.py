@@ -334,10 +334,10 @@ def setting(text: str) -> Source:
     path = [step.strip() for step in key.split(".")]
     document = Document(SETTING, text)
     if any(step.isdecimal() for step in path):
-        hint = "lists are replaced whole, as in --set stages.depths=[3,4,23,3]"
+        hint = "lists are replaced whole, as in --set 'stages.depths=[3,4,23,3]'"
         raise refuse("one value of a list cannot be set", Span(document, 0, 0, max(1, len(key))), hint)
     if not equals or not all(path) or len(path) > MAX_DEPTH:
-        hint = "write --set key=value, as in --set stages.depths=[3,4,23,3]"
+        hint = "write --set key=value, as in --set 'stages.depths=[3,4,23,3]'"
         raise refuse("not of the form key=value", Span(document, 0, 0, max(1, len(text))), hint)
     inner = _read(document, " " * (len(key) + 1) + value)
     loc: Loc = tuple(path)

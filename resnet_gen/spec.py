@@ -115,6 +115,13 @@ class Input(_Model):
         return {1: "L", 3: "RGB", 4: "RGBA"}.get(self.channels)
 
     @property
+    def usual(self) -> set[str]:
+        """Which of `mean` and `std` are those that are taken where none are said."""
+        plain = self.model_copy(update={"mean": None, "std": None}).normalization
+        pairs = zip(("mean", "std"), plain, self.normalization, strict=True)
+        return {name for name, default, own in pairs if default == own}
+
+    @property
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel."""
         three = self.channels == 3

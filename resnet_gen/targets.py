@@ -171,12 +171,20 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def load_target(reference: str) -> Target:
-    """The shipped device of that name, or the one in the YAML file at that path.
+    """The shipped device of that name, which is read once, or the one in the YAML file at that path.
 
     Raises `Refused` for whatever is wrong with it, as for a spec.
     """
-    path = _find(reference)
-    shown = f"specs/targets/{path.name}" if reference in shipped_targets() else reference
+    return _shipped_target(reference) if reference in shipped_targets() else _read(_find(reference), reference)
+
+
+@cache
+def _shipped_target(name: str) -> Target:
+    path = shipped_targets()[name]
+    return _read(path, f"specs/targets/{path.name}")
+
+
+def _read(path: Path, shown: str) -> Target:
     source = read_file(path, shown, "start with 'name: my-device'")
     try:
         return Target.model_validate(source.data)
@@ -185,10 +193,9 @@ def load_target(reference: str) -> Target:
 
 
 def _find(reference: str) -> Path:
-    if reference in shipped_targets():
-        return shipped_targets()[reference]
     if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
         return Path(reference)
     if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
-    raise refuse(f"there is no target '{shortened(reference)}'", hint=suggest(reference, shipped_targets()))
+    hint = suggest(reference, shipped_targets(), exact_numbers=True, others="are files (docs/targets.md)")
+    raise refuse(f"there is no target '{shortened(reference)}'", hint=hint)

@@ -39,7 +39,7 @@ def main() -> int:
     lock = ROOT / "specs" / "resnet-gen.lock"
     lock.unlink(missing_ok=True)
     cli.main(["lock", *shipped_specs(), "--no-config", "--lock", str(lock)], standalone_mode=False)
-    cli.main(["build", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
+    cli.main(["build", "--all-shipped", "--target", "report", "-o", str(ROOT / "generated")], standalone_mode=False)
     return 0
 
 

@@ -518,3 +518,33 @@ def test_the_committed_lock_is_of_every_shipped_network(monkeypatch):
     monkeypatch.chdir(ROOT)
     networks = locker._networks(tuple(shipped_specs()), Path("specs"))
     assert lock_text(networks) == (ROOT / "specs" / "resnet-gen.lock").read_text(encoding="utf-8"), "`make generated`"
+
+
+# --- build ------------------------------------------------------------------
+
+
+def test_build_without_a_spec_builds_the_project_s(project, cli):
+    code, out, _ = cli("build", "--target", "report", "-o", "out")
+    assert (code, {Path(line).parent.name for line in out.splitlines()}) == (0, {"net", "other"})
+    code, _, err = cli("build", "--target", "report", "-o", "out", "--check")
+    assert (code, err) == (0, "6 files checked, 0 to change\n")
+
+
+@pytest.mark.parametrize("settings", ["", 'ignore = ["claim"]\n', "nothing"])
+def test_build_without_a_spec_builds_nothing_where_no_project_lists_any(settings, project, cli):
+    options = ["--no-config"] if settings == "nothing" else []
+    write("resnet-gen.toml", settings.replace("nothing", PROJECT))
+    before = everything(project)
+    code, out, err = cli("build", *options)
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: nothing to build: no SPEC is named, and no project file lists any\n"
+        f"hint: name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped_specs())}\n"
+    )
+    assert everything(project) == before
+
+
+@pytest.mark.parametrize("option", ["--all-shipped", "--config=resnet-gen.toml"])
+def test_build_refuses_what_it_would_ignore(option, project, cli):
+    code, _, err = cli("build", "net", option)
+    assert (code, err.splitlines()[0]) == (2, f"error: {option.split('=')[0]} means nothing where a SPEC is named")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,5 +173,5 @@ def _side(given: Network) -> Side:
 
     if not isinstance(given, Loaded):
         return side(name_of(given))
-    changes = [f"--set {document.text}" for document in given.own[1:]]
+    changes = [f"--set {shlex.quote(document.text)}" for document in given.own[1:]]
     return side_of(" ".join([given.spec.name, *changes]), "spec", given)

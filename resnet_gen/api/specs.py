@@ -95,7 +95,7 @@ def parse_spec(text: str, settings: Settings = ()) -> Loaded:
         <text>:3:7: error: norm: there is no 'bach' here
            3 | norm: bach
                      ^^^^
-        hint: did you mean 'batch'? known: batch, group, layer, none
+        hint: did you mean 'batch'? known: batch, group, layer, none; others are written as parts (docs/parts.md)
     """
     if not isinstance(text, str):
         raise refuse("parse_spec: not a text", hint="load_spec takes names, paths and mappings")

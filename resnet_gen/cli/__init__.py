@@ -19,7 +19,7 @@ import click
 
 from resnet_gen import __version__
 from resnet_gen.cli.output import say_lines
-from resnet_gen.problems import Problem, Refused, visible
+from resnet_gen.problems import Problem, Refused, closest, visible
 
 COMMANDS = {
     "list": ("inspect", "list_specs"),
@@ -57,6 +57,13 @@ class _Commands(click.Group):
         module, name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"resnet_gen.cli.{module}"), name)
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = closest(args[0], COMMANDS)
+            raise click.UsageError(f"{error.message} Did you mean '{near}'?", ctx) if near else error from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -112,6 +119,13 @@ def _show_usage(error: click.ClickException) -> None:
     _say(text.getvalue().replace(message, visible(message)).rstrip("\n"))
 
 
+def _near_options(name: str, command: click.Command) -> list[str]:
+    """The option of a command that may have been meant; click would name what is hardly alike."""
+    known = {text.lstrip("-"): text for param in command.params for text in param.opts if text.startswith("--")}
+    near = closest(name.lstrip("-"), known)
+    return [known[near]] if near else []
+
+
 def _print_anything() -> None:
     """Let what stdout's encoding lacks, such as an arrow on Windows, be printed as Python writes it in ASCII."""
     if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
@@ -127,11 +141,20 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         _say(str(refused))
         return 2
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.ctx:
+            near = _near_options(error.option_name, error.ctx.command)
+            error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
         _show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130
+    except ImportError as error:
+        if error.name is None or error.name.startswith("resnet_gen"):
+            raise
+        message, hint = f"{error.name} cannot be loaded: {error}", "pip install resnet-gen brings what it needs"
+        _say(str(Problem(message, hint=hint)))
+        return 2
     except OSError as error:  # where no command expected one, as on a full disk behind stdout
         _say(str(Problem(error.strerror or str(error), error.filename)))
         _close_stdout()

@@ -23,7 +23,6 @@ from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.request import Request, Said
-from resnet_gen.resources import shipped_specs
 from resnet_gen.write import Transaction
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ def build_all(
     settings: tuple[str, ...],
     folder: Path,
     *,
+    whole: bool,
     check: bool,
     force: bool,
     sm: str | None,
@@ -82,7 +82,10 @@ def build_all(
     quantization: Quantization | None = None,
     **choices: Any,
 ) -> int:
-    """Build every spec; returns the exit code."""
+    """Build every spec; returns the exit code.
+
+    `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
+    """
     request = choose(
         Wish(
             _device(device),
@@ -95,10 +98,10 @@ def build_all(
     )
     if request.target == "report":
         _check_report(request)
-    loaded = [load_noted(spec, settings) for spec in specs or shipped_specs()]
+    loaded = [load_noted(spec, settings) for spec in specs]
     _distinct(loaded)
     if check:
-        return _check(loaded, request, folder, whole=not specs)
+        return _check(loaded, request, folder, whole=whole)
     for one in loaded:
         for path in _build(one, request, folder, force):
             say(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
     changed = side(before, settings)
     if changed.what == "onnx":
         raise refuse("--set changes no file", before, "give another network")
-    shown = " ".join([before, *(f"--set {text}" for text in settings)])
+    shown = " ".join([before, *(f"--set {shlex.quote(text)}" for text in settings)])
     return side(before), changed._replace(given=shown)
 
 

@@ -111,7 +111,7 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     loaded = load_noted(spec, settings)
     graph = lower(loaded)
     if resolved:
-        data = loaded.resolved()
+        data = loaded.complete()
         say_lines(dump(data)) if form == "text" else say_json(data)
     elif form == "json":
         rows = text.layer_rows(graph) if layers else text.stage_rows(graph)

@@ -57,22 +57,24 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
     default=True,
     help="Hold what is built, unless it is FP32 as it stands, against FP32 on a few images.  [default: compare]",
 )
+@click.option("--all-shipped", is_flag=True, help="Build every shipped network, which as ONNX is some 50 GB.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
+@options.project
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
     """Build ONNX and engines, each with a manifest; or text reports.
 
     A bundle holds what builds the engine on the device; triton makes a
     folder for Triton Inference Server.
 
-    Without a SPEC, all shipped specs are built. The paths of the files are printed.
+    Without a SPEC, those of the project file are built (docs/contracts.md). The paths of the files are printed.
 
     \b
     Example: resnet-gen build resnet50 -o build --precision fp16
              resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
              resnet-gen build resnet50 --for jetson-nano --target bundle
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
-             resnet-gen build --target report -o generated --check
+             resnet-gen build --all-shipped --target report -o generated --check
     """
     # NumPy's imports are nested a dozen deep. CPython allocates its stack in chunks of 16 KiB and
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
@@ -80,11 +82,14 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
     from resnet_gen.batches import Shapes
     from resnet_gen.cli.builder import Quantization, build_all
+    from resnet_gen.cli.projects import to_build
 
+    config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
+    found = to_build(specs, config, no_config, every=every)
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
     choices["seed"] = choices["seed"] or 0
     choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
-    return build_all(specs, options.with_input(settings, side), folder, **choices)
+    return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")

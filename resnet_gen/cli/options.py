@@ -57,7 +57,7 @@ def settings(function: F) -> F:
     """`--set key=value`, any number of times."""
     return click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE",
-        help="Change one key of the spec, as in --set stages.depths=[3,4,23,3].",
+        help="Change one key of the spec, as in --set 'stages.depths=[3,4,23,3]'.",
     )(function)  # fmt: skip
 
 

@@ -57,6 +57,22 @@ def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Hel
     return Held(references, held, not specs)
 
 
+def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool) -> tuple[str, ...]:
+    """The specs that are named, else the project's; all shipped ones only where `every` one is asked for."""
+    from resnet_gen.resources import shipped_specs
+
+    shipped = tuple(shipped_specs())
+    for option, said in {"--all-shipped": every, "--config": config}.items():
+        if said and specs:
+            raise refuse(f"{option} means nothing where a SPEC is named", hint="leave one of them away")
+    project = None if specs or every else opened_project(config, no_config)
+    found = shipped if every else specs or (project.references if project and project.settings.specs else ())
+    if not found:
+        hint = f"name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped)}"
+        raise refuse("nothing to build: no SPEC is named, and no project file lists any", hint=hint)
+    return found
+
+
 def opened_project(config: Path | None, no_config: bool) -> Project | None:
     """The project of `--config`, else the one that the working folder belongs to; None where there is none."""
     if config and no_config:

@@ -65,8 +65,11 @@ def _norms(flow: Flow) -> list[tuple[Norm, bool, tuple[str, ...]]]:
         return [(_part(Norm, "batch", eps=batch.most_common(1)[0][0].eps), True, every)]
     if group:
         op = group.most_common(1)[0][0]
-        more = {} if op.groups == 1 else {"groups": op.groups}
-        return [(_part(Norm, "group" if more else "layer", eps=op.eps, **more), False, every)]
+        norms = [(o, shape) for o, shape in zip(flow.ops, flow.shapes, strict=True) if isinstance(o, GroupNorm)]
+        sizes = {shape[0] // o.groups for o, shape in norms}
+        more = {"group_size": min(sizes)} if len(sizes) == 1 and len(group) > 1 else {"groups": op.groups}
+        layer = more == {"groups": 1}
+        return [(_part(Norm, "layer" if layer else "group", eps=op.eps, **({} if layer else more)), False, every)]
     none, folded = _part(Norm, "none"), _part(Norm, "batch")
     return [(none, False, _CHAINED), (folded, True, every), (none, False, every)]
 

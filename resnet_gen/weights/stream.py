@@ -25,7 +25,7 @@ def element(dtype: DType) -> np.dtype[Any]:
 
 
 def weight_bytes(graph: Graph, weights: Weights) -> Iterator[memoryview]:
-    """The bytes of each run of rows, tensor by tensor as `graph.state()` has them."""
+    """The bytes of each run of rows, tensor by tensor as nodes use them."""
     for node in graph.nodes:
         for tensor in node.tensors:
             dtype = tensor.dtype or node.output.dtype

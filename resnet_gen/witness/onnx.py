@@ -80,7 +80,7 @@ class _Weights:
 
 def _check_parameters(graph: Graph, model: ModelProto, file: _Weights) -> None:
     """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
-    ours = graph.state()
+    ours = graph.used()
     constants = {f"{n.name}.{role}" for n in graph.nodes for role in _CONSTANTS.get(type(n.op), ())}
     inputs = [name for n in model.graph.node for name in _state_inputs(n) if name not in constants]
     read = [name for wire in inputs for name in file.behind(wire)]

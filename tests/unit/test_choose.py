@@ -91,7 +91,9 @@ def test_every_device_takes_what_it_can_and_refuses_the_rest_with_its_reason(dev
             {"precision": "int8"},
             "--precision int8: needs images to calibrate with\n"
             "hint: --calibration FOLDER or FILE.npz; "
-            "--calibration random shows that it builds, and nothing of accuracy",
+            "--calibration random shows that it builds, and nothing of accuracy\n"
+            "error: --precision int8: for which kind of runtime?\n"
+            "hint: say --for DEVICE, --qdq cpu or --qdq tensorrt: in the wrong places Q/DQ are slower than FP32",
         ),
         (
             {"precision": "int8", "calibration": IMAGES},

@@ -71,7 +71,8 @@ def test_what_looks_like_a_path_is_one(reference):
 
 
 @pytest.mark.parametrize(
-    ("reference", "hint"), [("resnet5", "did you mean 'resnet50'?"), ("RESNET", None), ("", None), ("x\0y", None)]
+    ("reference", "hint"),
+    [("resnet5", "did you mean 'resnet50'?"), ("RESNET", "did you mean 'resnet50'?"), ("", None), ("x\0y", None)],
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(reference, hint):
     found = problem(reference)

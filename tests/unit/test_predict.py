@@ -273,3 +273,9 @@ def test_what_cannot_be_predicted_exits_with_2_and_says_why(capsys, monkeypatch,
     out, err = capsys.readouterr()
     assert (left.value.code, out) == (2, "")
     assert words in err
+
+
+@pytest.mark.parametrize("name", shipped_targets())
+def test_a_shipped_device_is_read_once(name):
+    """What a device without a measurement is predicted by are all others, at each call."""
+    assert load_target(name) is load_target(name)

@@ -1,8 +1,12 @@
 """How a fault is shown."""
 
+from itertools import product
+
 import pytest
 
 from resnet_gen.problems import Document, Problem, Refused, Span, closest, refuse, several, shortened, suggest
+from resnet_gen.resources import shipped_specs
+from resnet_gen.targets import load_target, shipped_targets
 
 TEXT = Document("net.yaml", "name: net\nstem: conv\u00e93x3\n")
 
@@ -104,3 +108,44 @@ def test_shortened_keeps_to_its_limit(text, short):
 @pytest.mark.parametrize(("number", "words"), [(0, "0 values"), (1, "1 value"), (2000, "2,000 values")])
 def test_several_counts_a_noun(number, words):
     assert several(number, "value") == words
+
+
+PREFIXES = ("", "nvidia-", "NVIDIA ", "jetson-", "Jetson_", "tesla-", "geforce-", "my-")
+SUFFIXES = ("", "-16gb", " super", "_pcie", "-sxm", "-dev-kit")
+
+
+@pytest.mark.parametrize("device", sorted(shipped_targets()))
+def test_every_device_is_suggested_for_its_name_with_a_vendor_s_words(device):
+    for prefix, suffix in product(PREFIXES, SUFFIXES):
+        word = f"{prefix}{device}{suffix}"
+        assert word == device or f"did you mean '{device}'" in suggest(word, shipped_targets(), exact_numbers=True), (
+            word
+        )
+
+
+@pytest.mark.parametrize("word", ["a10", "a1000", "v100", "rtx-3080", "h20", "b100", "l400", "p4", "tx1", "agx-thor"])
+def test_no_other_device_is_suggested_for_one_that_is_none_of_ours(word):
+    assert suggest(word, shipped_targets(), exact_numbers=True).startswith("known: ")
+
+
+def test_several_are_suggested_where_a_word_stands_in_several():
+    hint = suggest("orin", shipped_targets(), exact_numbers=True)
+    assert hint == "did you mean 'orin-nx' or 'agx-orin' or 'orin-nano'?"
+
+
+@pytest.mark.parametrize(("word", "near"), [("jetson-orin-nano", "orin-nano"), ("RTX3090", "rtx-3090"), ("v100", None)])
+def test_an_unknown_device_is_refused_with_the_one_that_is_meant(word, near):
+    with pytest.raises(Refused) as caught:
+        load_target(word)
+    (problem,) = caught.value.problems
+    assert ("did you mean" in problem.hint, problem.hint.endswith(" others are files (docs/targets.md)")) == (
+        near is not None, True,
+    )  # fmt: skip
+    assert near is None or f"did you mean '{near}'?" in problem.hint
+
+
+@pytest.mark.parametrize("name", sorted(shipped_specs()))
+def test_a_slip_in_the_name_of_a_network_is_seen(name):
+    """A letter left out, and other letters and joints, which nobody takes for another name."""
+    assert closest(name.upper().replace("_", "-"), shipped_specs()) is not None
+    assert closest(name[:1] + name[2:], shipped_specs()) is not None

@@ -1,11 +1,14 @@
 """The models of a specification: what they accept, their defaults, and what a refusal says."""
 
+import re
+
 import pytest
 
+from resnet_gen.faults import homes_of_keys
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import Source, read_text
+from resnet_gen.source import Source, dump, read_text
 from resnet_gen.spec import Spec, check, know_every_part
 
 MINIMAL = """\
@@ -134,9 +137,9 @@ def test_a_spec_is_frozen():
         # extra_forbidden
         (MINIMAL + "colour: red", "colour: unknown key", "colour", None),
         (MINIMAL + "'': 1", ": unknown key", "''", None),
-        (MINIMAL + "input: {depths: [1]}", "input.depths: unknown key", "depths", "it belongs under 'stages'"),
+        (MINIMAL + "input: {depths: [1]}", "input.depths: unknown key", "depths", "did you mean 'stages.depths'?"),
         (MINIMAL + "input: {norm: none}", "input.norm: unknown key", "norm", "it belongs at the top"),
-        (with_stages(size="32"), "stages.size: unknown key", "size", "it belongs under 'input'"),
+        (with_stages(size="32"), "stages.size: unknown key", "size", "did you mean 'input.size'?"),
         (
             with_stages(block="{kind: basic, basic: 1}"), "stages.block.basic: unknown key", "basic",
             "known: active_branch, kind",
@@ -323,3 +326,38 @@ def test_the_schema_of_the_language_has_every_key_described():
     know_every_part()
     schema = Spec.model_json_schema()
     assert [name for name, field in schema["properties"].items() if "description" not in field] == []
+
+
+def homes():
+    """Every nested key that a `--set` can name, and where it is said."""
+    know_every_part()
+    return list(homes_of_keys(Spec))
+
+
+@pytest.mark.parametrize("home", homes(), ids=str)
+def test_a_nested_key_at_the_top_is_told_where_it_belongs(home):
+    """By its whole path, and its kind where another is chosen; those at the top are no misplaced ones."""
+    if home.key in Spec.model_fields:
+        return
+    data = {"stages": {"widths": "double", "block": "basic", "depths": [1]}, "stem": "conv3x3", "head": "linear"}
+    source = read_text(Document("s", dump({"name": "n", **data, home.key: 1})))
+    with pytest.raises(Refused) as caught:
+        check(source)
+    (problem,) = (p for p in caught.value.problems if p.message.endswith("unknown key"))
+    paths = [other for other in homes() if other.key == home.key]
+    said = {path for path, _ in re.findall(r"'([\w.]+)'(?: of the kind '(\w+)')?", problem.hint)}
+    if said != {"activation"}:  # for a budget's `activations`, which is one letter away
+        assert said.intersection(map(str, paths)), problem.hint
+        assert str(home) in said or len(paths) > 1
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("classes", "head.classes"), ("num_classes", "head.classes"), ("class", "head.classes"),
+        ("image_size", "input.size"), ("std", "input.std"), ("kept", None),
+    ],
+)  # fmt: skip
+def test_a_key_of_another_place_is_suggested_with_its_path(written, meant):
+    hint = only(MINIMAL + f"{written}: 1").hint
+    assert hint == f"did you mean '{meant}'?" if meant else hint.startswith("known: ")

@@ -39,7 +39,7 @@ class ReferenceState(Rule):
         if subject.published is None:
             return
         tensors = subject.graph.state()
-        state = {name: tensors[name].shape for name in subject.loaded.spec.naming.registered(list(tensors))}
+        state = {name: tensor.shape for name, tensor in tensors.items()}
         if fault := _fault(state, subject.published.state):
             yield self.finding(subject, ("reference",), fault)
 
