@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -475,3 +476,8 @@ def test_outputs_that_are_right_do_not_excuse_a_file_that_has_changed(tmp_path):
     values = json.loads((tmp_path / "tiny.expected.json").read_text())["outputs"]["logits"]["values"]
     (tmp_path / "tiny.bundle.md").write_text("another")
     assert check(tmp_path, written(tmp_path, values)).returncode == 1
+
+
+@pytest.mark.parametrize(("gigabytes", "mebibytes"), [(0.004, 1), (4, 512), (4.3, 1024), (5, 1024), (None, 512)])
+def test_tactics_have_a_quarter_of_the_memory_at_the_most(gigabytes, mebibytes):
+    assert Order.workspace(SimpleNamespace(memory_gb=gigabytes)) == mebibytes

@@ -137,6 +137,23 @@ def test_json_has_the_keys_that_differ_and_the_comments_that_excuse(here, tmp_pa
     }
 
 
+def test_a_headline_names_three_keys_of_many_and_titles_change_nothing(here, tmp_path):
+    (tmp_path / "a.yaml").write_text("name: net\nextends: resnet18\n")
+    (tmp_path / "b.yaml").write_text("name: net\nextends: resnet18\ntitle: Another title\n")
+    keys = (
+        "input: {mean: [0, 0, 0], std: [1, 1, 1], crop: 0.5}\n"
+        "quantization: {keep: [stem]}\nbudgets: {params: {max: 1000000000}}\n"
+    )
+    (tmp_path / "c.yaml").write_text(f"name: net\nextends: resnet18\n{keys}")
+    code, out, _ = here(tmp_path, "a.yaml", "b.yaml", "--format", "json")
+    found = json.loads(out)
+    assert (code, found["identical"], found["zero_biases"]) == (0, True, 0)
+    code, out, _ = here(tmp_path, "a.yaml", "c.yaml", "--format", "json")
+    found = json.loads(out)
+    assert (code, found["identical"]) == (1, False)
+    assert found["headline"].endswith(" and 2 more keys differ")
+
+
 def test_json_has_everything_and_stable_keys(here):
     code, out, _ = here(ROOT, "resnet50-v1", "resnet50", "--format", "json", "--for", "t4")
     found = json.loads(out)

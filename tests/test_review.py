@@ -126,6 +126,19 @@ def test_a_project_file_that_promises_less_is_told_first(project, cli):
     assert out.split("\n\n")[1] == "loosened:\n!  resnet-gen.toml: ignore: [] -> [claim]"
 
 
+def test_a_comment_tells_twenty_loosened_promises_and_how_many_more_there_are(project, cli):
+    claims = "".join(f"  - {{what: layers, value: 18, source: nobody {number}}}\n" for number in range(25))
+    file = project / "nets/same.yaml"
+    file.write_text(spec("same", f"claims:\n{claims}"))
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "claims")
+    file.write_text(spec("same"))
+    _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
+    told = out.partition("| network |")[0]
+    assert told.count("- **loosened** <code>nets/same.yaml</code>") == 20
+    assert "\n- and 5 more\n" in told
+
+
 def test_what_cannot_be_read_now_or_then(project, cli):
     (project / "nets/same.yaml").write_text("name: same\nextends: resnet18\nnrom: batch\n")
     code, out, _ = cli("review", "--base", "HEAD")

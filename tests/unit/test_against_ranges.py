@@ -20,6 +20,7 @@ from resnet_gen.reading.ranges import Cover
         ((-0.001, 1), (-0.0625, 1), 1.0),  # a sixteenth of the other side is not looked at
         ((-0.0061, 1), (-0.061, 1), 1.0),
         ((-0.007, 1), (-0.07, 1), 0.1),
+        ((-2, 0.001), (-2, 0.1), 1.0),
         ((1, 3), (1, 3), 1.0),  # a range that lies above zero
     ],
 )

@@ -13,6 +13,7 @@ from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
 from resnet_gen.calibrate.noise import CEILING, measure, shifts
 from resnet_gen.calibrate.observers import _divergence, observer
+from resnet_gen.calibrate.running import batches
 from resnet_gen.graph import Net, Value
 from resnet_gen.image import read_image
 from resnet_gen.load import load
@@ -467,3 +468,10 @@ def test_cpu_placement_ends_every_convolution_in_integers():
             while isinstance((after := readers[result][0]).op, Activation | MaxPool):
                 result = after.output.name
             assert result in quantized_values
+
+
+@pytest.mark.parametrize(("channels", "sizes"), [(1, [5]), (1 << 10, [1] * 5)])
+def test_as_many_images_run_at_once_as_their_activations_may_take(channels, sizes):
+    pictures = [np.zeros((3, 8, 8), np.float32)] * 5
+    values = [Value("x", (channels, 1 << 8, 1 << 8))]
+    assert [len(batch) for batch in batches(pictures, values)] == sizes
