@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from safetensors.numpy import load_file, save_file
 
 from resnet_gen.digest import digest_file
+from resnet_gen.reading.inference import NoAnswerError
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY
 from tests.reading.models import Hand
@@ -496,6 +497,16 @@ def test_how_far_out_an_activation_is_the_specs_is_said(cli, tmp_path):
     onnx.save(model, file)
     code, out, _ = cli("verify", spec, "--against", file)
     assert (code, "activations as in the spec up to 85 and other ones beyond" in out) == (0, True)
+
+
+def test_a_file_that_the_checker_says_nothing_of_is_said_to_be_unchecked(built, cli, monkeypatch):
+    def silent(path):
+        raise NoAnswerError
+
+    monkeypatch.setattr("resnet_gen.against.model.fault", silent)
+    code, out, _ = cli("verify", TINY, "--against", built(), "--weights", WEIGHTS)
+    assert code == 0
+    assert "whether it is valid ONNX not compared" in out
 
 
 def test_a_file_that_is_no_valid_onnx_is_found(built, cli):

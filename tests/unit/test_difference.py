@@ -7,9 +7,12 @@ from typing import get_args
 import pytest
 
 from resnet_gen.difference.compare import compare
+from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
+from resnet_gen.difference.terms import Term
 from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
 from resnet_gen.emit.difference.report import Report, percent
+from resnet_gen.emit.difference.review import what
 from resnet_gen.emit.difference.summary import clauses, headline
 from resnet_gen.emit.difference.text import text
 from resnet_gen.graph import Net, Value, renamed
@@ -168,6 +171,28 @@ def test_numbers_that_are_no_counts_have_no_ratio():
     after = changed(changed(graph, first, op=replace(graph.nodes[first].op, slope=0.2)), second,
                     op=replace(graph.nodes[second].op, slope=0.4))  # fmt: skip
     assert told(before, after) == ["slope changed in 2 leaky_relus"]
+
+
+def test_so_many_keys_are_shown_and_the_rest_are_counted():
+    graph = spec("resnet18")
+    sides = (Side(name, "spec", graph) for name in "ab")
+    keys = tuple(Term(("quantization", f"[{number:02}]"), 0, 1, loosened=number < 25) for number in range(75))
+    found = Report(*sides, compare(graph, graph), terms=keys)
+    shown, listed = text(found), markdown(found)
+    assert [shown.count(f"quantization[{number}]") for number in (24, 25, 64, 65)] == [1, 1, 1, 0]
+    assert "\nand 10 more; --format json has everything\n" in shown
+    assert listed.count("- **loosened**: ") == 20
+    assert "\n- and 5 more\n" in listed
+
+
+def test_one_name_differs_and_two_differ():
+    graph = spec("cifar-resnet20")
+    names = [node.name for node in graph.nodes]
+    for count, words in ((1, "1 name differs"), (2, "2 names differ")):
+        other = renamed(graph, [f"{name}_" if number < count else name for number, name in enumerate(names)],
+                        [value.name for value in graph.outputs])  # fmt: skip
+        one, two = Side("a", "spec", graph), Side("b", "spec", other)
+        assert what(Reviewed("net", one, two, compare(graph, other))) == words
 
 
 def test_a_report_has_the_headline_that_it_is_shown_with():
