@@ -105,7 +105,7 @@ OTHER = {
     "input.channels": {"input": {**NET["input"], "channels": 1, "mean": [0.5], "std": [1.0]}},
     "input.size": 33, "input.crop": 0.875, "input.mean": [0.1, 0.2, 0.4], "input.std": [1.0, 1.0, 0.5],
     "stem": {"kind": "conv3x3", "width": 9}, "stages.depths": [1, 1, 1], "stages.strides": [2, 2, 2],
-    "stages.widths": [8, 16, 33], "stages.block": "bottleneck", "stages.shortcut": "projection_all",
+    "stages.widths": [8, 16, 33], "stages.block": "bottleneck", "stages.shortcut": "avg_projection",
     "stages.attention": "eca", "stages.downsample": "max_pool", "stages.output_stride": 1, "stages.last_stride": 2,
     "stages.overrides.block": {"stages.overrides.stage1.block": "basic"},
     "stages.overrides.shortcut": {"stages.overrides.stage1.shortcut": "avg_projection"},
