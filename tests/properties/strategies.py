@@ -26,6 +26,8 @@ def of_schema(schema):
         return st.sampled_from(schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
         return st.one_of([of_schema(choice) for choice in schema["anyOf"]])
+    if "discriminator" in schema:  # a part inside a part, by its kind
+        return st.sampled_from(sorted(schema["discriminator"]["mapping"])).map(lambda kind: {"kind": kind})
     return _TYPES[schema["type"]](schema)
 
 
