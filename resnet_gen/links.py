@@ -26,27 +26,37 @@ class Fence(NamedTuple):
 
     def leads_out(self, path: Path) -> bool:
         """Whether what a path means, links followed, lies elsewhere."""
-        return not _inside(os.path.realpath(path), self.root)
-
-    def check(self, path: Path, where: Span | str | None = None) -> None:
-        """Refuse what lies in the folder and leads out; what somebody names elsewhere is theirs to name."""
-        if self.holds(path) and self.leads_out(path):
-            raise refuse(f"leads out of {self.called}", where or _shown(path), "a link on its way leads elsewhere")
-
-    def check_named(self, path: Path, by: Path, where: Span | None, key: str) -> None:
-        """Refuse what a file of the folder names and that lies elsewhere, by its path or by a link."""
-        if self.holds(by) and self.leads_out(path):
-            words = f"{key}: '{_shown(path)}' lies outside of {self.called}"
-            raise refuse(words, where or _shown(by), "bring it in: what others cannot see, nobody can review")
+        try:
+            return not _inside(os.path.realpath(path), self.root)
+        except ValueError:  # what no file can be called
+            return False
 
 
-def fence(project: Path | None = None) -> Fence | None:
-    """The repository that the working folder is in, else the folder of its project file; None without either."""
-    here = Path.cwd()
+def fence() -> Fence | None:
+    """The repository that the working folder is in; None where it is in none."""
+    try:
+        here = Path.cwd()
+    except OSError:  # it is gone
+        return None
     for folder in (here, *here.parents):
         if (folder / ".git").exists():
             return Fence(folder.resolve(), "the repository")
-    return Fence(project.parent.resolve(), "the project's folder") if project else None
+    return None
+
+
+def check_inside(path: Path) -> None:
+    """Refuse a file of the repository that is a link to one elsewhere; what lies elsewhere, somebody may name."""
+    around = fence()
+    if around and around.holds(path) and around.leads_out(path):
+        raise refuse(f"leads out of {around.called}", _shown(path), "a link leads to it; name the file itself")
+
+
+def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
+    """Refuse what a file of the repository names and that lies elsewhere, by its path or by a link."""
+    around = fence()
+    if around and around.holds(by) and around.leads_out(path):
+        words = f"{key}: leads out of {around.called}"
+        raise refuse(words, where or _shown(by), "bring it in: what others cannot see, nobody can review")
 
 
 def check_output(path: Path) -> None:

@@ -12,6 +12,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
+from resnet_gen.links import check_inside, check_named
 from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
 from resnet_gen.resources import family, shipped_specs
@@ -86,6 +87,8 @@ def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], 
     `called` says how messages call a file that is not shipped. Raises `Refused` for whatever is wrong with any of it.
     """
     path = find(reference)
+    if reference not in shipped_specs():
+        check_inside(path)
     source = _read(path, called(path) if called else _shown(path, reference))
     shipped = shipped_specs().get(path.stem)
     group = family(shipped) if shipped and shipped.samefile(path) else ""
@@ -190,6 +193,8 @@ def _over_parents(
     target = _parent_path(parent, path, where)
     if target.resolve() in chain:
         raise refuse("extends: circular", where, " -> ".join(p.name for p in (*chain, target)))
+    if parent not in shipped_specs():
+        check_named(target, path, where, "extends")
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _shown(target, parent) if parent in shipped_specs() else called(target)
@@ -218,6 +223,7 @@ def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Pa
             if Path(name).suffix != ".py" or "\0" in name:
                 raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
             file = path.parent / name
+            check_named(file, path, where, "parts")
             code.append(run_file(file, where, called(file)))
 
 

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from resnet_gen.budgets import Budgets
 from resnet_gen.faults import problems
+from resnet_gen.links import check_inside, check_named
 from resnet_gen.problems import Document, Problem, Refused, refuse, shortened
 from resnet_gen.project_files import PYPROJECT, candidates
 from resnet_gen.resources import shipped_specs
@@ -81,6 +82,10 @@ class Project:
         """Where the lock lies, or would."""
         return self.folder / (self.settings.lock or LOCK)
 
+    def check_lock(self) -> None:
+        """Refuse a lock that lies elsewhere than in the project's repository."""
+        check_named(self.lock_path, self.path, self.source.span(("lock",)), "lock")
+
     @cached_property
     def references(self) -> tuple[str, ...]:
         """The project's specs as commands take them, as the file lists them; raises `Refused` for what is not there."""
@@ -91,10 +96,21 @@ class Project:
             if not references:
                 faults.append(self._nothing(index, pattern))
             for reference in references:
+                faults += self._led_out(index, reference)
                 found.setdefault(_path(reference), reference)
         if faults:
             raise Refused(faults)
         return tuple(found.values())
+
+    def _led_out(self, index: int, reference: str) -> tuple[Problem, ...]:
+        """What is wrong with a spec that lies elsewhere than in the project's repository."""
+        if reference in shipped_specs():
+            return ()
+        try:
+            check_named(Path(reference), self.path, self.source.span(("specs", index)), f"specs.{index}: '{reference}'")
+        except Refused as refused:
+            return refused.problems
+        return ()
 
     def _nothing(self, index: int, pattern: str) -> Problem:
         where = self.source.span(("specs", index))
@@ -184,6 +200,7 @@ def read_project(path: Path) -> Project:
 
 
 def _read(path: Path) -> Project | None:
+    check_inside(path)
     return project_in(path, read_document(path, shown(path), "TOML", "project file"))
 
 

@@ -18,6 +18,8 @@ from resnet_gen.resources import shipped_specs, targets_folder
 from resnet_gen.source import read_file
 from resnet_gen.spec import NAME_PATTERN, Words
 
+Rate: TypeAlias = Annotated[float, Field(ge=1e-6, le=1e9)]
+"""A figure of a device; beyond these none is of any, and times would be no numbers."""
 Engine: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
 
 
@@ -59,7 +61,7 @@ class Measured(_Model):
     )
     precision: Precision = Field(description="The precision that its layers computed in.")
     batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
-    images_per_second: Annotated[float, Field(gt=0)] = Field(description="The throughput.")
+    images_per_second: Rate = Field(description="The throughput.")
     source: Words = Field(description="Who measured it, and where it is published.")
 
 
@@ -88,11 +90,9 @@ class Target(_Model):
     refuses: dict[Precision, Words] = Field(
         default_factory=dict, description="The reason for each precision that it does not run."
     )
-    memory_gb: Annotated[float, Field(gt=0)] | None = Field(None, description="Memory, in 10^9 bytes.")
-    bandwidth_gb_s: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Peak bandwidth of that memory, in 10^9 bytes a second."
-    )
-    peak_tflops: dict[Precision, Annotated[float, Field(gt=0)]] = Field(
+    memory_gb: Rate | None = Field(None, description="Memory, in 10^9 bytes.")
+    bandwidth_gb_s: Rate | None = Field(None, description="Peak bandwidth of that memory, in 10^9 bytes a second.")
+    peak_tflops: dict[Precision, Rate] = Field(
         default_factory=dict,
         description="Peak of dense arithmetic, in 10^12 operations a second, a multiply-add being two.",
     )

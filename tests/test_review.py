@@ -369,3 +369,71 @@ def test_outside_a_repository(tmp_path, monkeypatch, cli):
     code, _, err = cli("review", "resnet18", "--base", "HEAD")
     assert code == 2
     assert "this folder is in no git repository" in err
+
+
+# --- nothing leads out of the repository -------------------------------------------------
+
+SECRET = "name: secret-of-the-machine\nextends: resnet18\n"
+
+
+@pytest.fixture
+def secret(project, tmp_path_factory):
+    """A file outside of the repository, and a link to its folder inside."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for name in ("secret.yaml", "secret.py", "secret.toml", "secret.lock"):
+        (folder / name).write_text(SECRET)
+    (project / "out").symlink_to(folder)
+    return folder
+
+
+LEADS = {
+    "a spec": lambda nets, secret: (nets / "x.yaml").symlink_to(secret / "secret.yaml"),
+    "a folder of specs": lambda nets, secret: (nets.parent / "resnet-gen.toml").write_text('specs = ["out/*.yaml"]\n'),
+    "a parent by its path": lambda nets, secret: (nets / "x.yaml").write_text(
+        f"name: x\nextends: ../../{secret.name}/secret.yaml\n"
+    ),
+    "a parent by its whole path": lambda nets, secret: (nets / "x.yaml").write_text(
+        f"name: x\nextends: {secret}/secret.yaml\n"
+    ),
+    "a parent by a folder's link": lambda nets, secret: (nets / "x.yaml").write_text(
+        "name: x\nextends: ../out/secret.yaml\n"
+    ),
+    "a part": lambda nets, secret: (nets / "x.yaml").write_text(spec("x", "parts: [../out/secret.py]\n")),
+    "a device": lambda nets, secret: (nets / "x.yaml").write_text(
+        spec("x", "budgets: {latency: {target: ../out/secret.yaml, max: 1.0}}\n")
+    ),
+    "a lock": lambda nets, secret: (nets.parent / "resnet-gen.lock").symlink_to(secret / "secret.lock"),
+    "a named lock": lambda nets, secret: (nets.parent / "resnet-gen.toml").write_text(
+        'specs = ["nets/*.yaml"]\nlock = "out/secret.lock"\n'
+    ),
+    "a spec's path": lambda nets, secret: (nets.parent / "resnet-gen.toml").write_text(
+        f'specs = ["{secret}/secret.yaml"]\n'
+    ),
+    "the project file": lambda nets, secret: (
+        (nets.parent / "resnet-gen.toml").unlink(),
+        (nets.parent / "resnet-gen.toml").symlink_to(secret / "secret.toml"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEADS)
+@pytest.mark.parametrize("command", ["verify", "review", "lock", "lock --check"])
+def test_what_leads_out_of_the_repository_is_not_read(project, secret, cli, case, command):
+    if "--check" in command:
+        cli("lock")
+    (project / "resnet-gen.lock").unlink(missing_ok=True) if case in ("a lock", "a named lock") else None
+    LEADS[case](project / "nets", secret)
+    words = [*command.split(), *(["--base", "HEAD"] if command == "review" else [])]
+    code, out, err = cli(*words)
+    assert "secret-of-the-machine" not in out + err
+    assert {path.read_text() for path in secret.iterdir()} == {SECRET}
+    if case != "a device" or command == "verify":
+        assert code == 2
+        assert "leads out of the repository" in out + err
+
+
+def test_what_somebody_names_outside_of_the_repository_is_read(project, secret, cli):
+    code, out, _ = cli("verify", secret / "secret.yaml", "--no-config")
+    assert (code, out.split(":")[0].split()) == (0, ["ok", "secret-of-the-machine"])
+    (project / "nets/near.yaml").symlink_to("same.yaml")
+    assert cli("verify", "nets/near.yaml", "--no-config")[0] == 0

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from resnet_gen.cli.output import say, say_lines
 from resnet_gen.count import count
 from resnet_gen.journal import settle
+from resnet_gen.links import check_inside
 from resnet_gen.load import load
 from resnet_gen.lock import Lock, LockedNetwork, lock_text, locked, read_lock
 from resnet_gen.lock_changes import differences
@@ -37,6 +38,9 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
     """Lock networks, or compare them with what is locked; returns the exit code."""
     path = file or (Path(shown(project.lock_path)) if project else Path(LOCK))
     name = str(path)
+    check_inside(path)
+    if project and not file:
+        project.check_lock()
     before = read_lock(path, name, old=not (check or specs))
     if before is None and check:
         raise refuse("there is no such lock", name, "`resnet-gen lock` writes it")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from resnet_gen.difference.devices import devices
 from resnet_gen.difference.revision import Moves
 from resnet_gen.difference.terms import Term, differing
+from resnet_gen.links import check_named
 from resnet_gen.problems import Document
 from resnet_gen.project import LOCK, Project, project_in, shown
 from resnet_gen.project_files import FILE, PYPROJECT
@@ -67,6 +68,7 @@ def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str,
     """Everything that a project file says, whether its lock is there, and what its devices are."""
 
     def device(name: str) -> Source:
+        check_named(project.folder / name, project.path, None, "target")
         return read_text(Document(name, decoded(read(project.folder / name) or b"", name, "YAML", "device")))
 
     settings = project.settings

@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from resnet_gen.difference.devices import devices
 from resnet_gen.difference.revision import Revision, parse
 from resnet_gen.graph import Graph
+from resnet_gen.links import check_named
 from resnet_gen.load import Loaded, load
 from resnet_gen.lower import lower
 from resnet_gen.problems import refuse
 from resnet_gen.resources import shipped_specs
-from resnet_gen.source import read_file
+from resnet_gen.source import Source, read_file
 from resnet_gen.spec import forget_files
 from resnet_gen.stated import stated
 from resnet_gen.verify.suppression import suppressions
@@ -68,7 +69,12 @@ def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
 def side_of(given: str, what: What, loaded: Loaded) -> Side:
     """A spec that was loaded."""
     folder = loaded.path.parent if loaded.path else Path()
-    measures = devices([loaded.source.data.get("budgets")], lambda name: read_file(folder / name))
+
+    def device(name: str) -> Source:
+        check_named(folder / name, loaded.path or folder / "text", None, "target")
+        return read_file(folder / name)
+
+    measures = devices([loaded.source.data.get("budgets")], device)
     everything = {**stated(loaded), "suppressions": suppressions(loaded), "devices": measures}
     found = Side(given, what, lower(loaded), everything)
     forget_files()  # another revision may define the same parts

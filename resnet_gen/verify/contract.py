@@ -56,6 +56,7 @@ def contract(project: Project) -> Contract:
     """
     if faults := list(_unknown_rules(project)):
         raise Refused(faults)
+    project.check_lock()
     lock = read_lock(project.lock_path, shown(project.lock_path))
     if lock is None and project.settings.lock:
         where = project.source.span(("lock",))

@@ -32,9 +32,9 @@ MAY_IMPORT = {
     "precision": "ops",
     "targets": "faults precision problems resources source spec",
     "project_files": "",
-    "project": "budgets faults problems project_files resources source spec toml_source",
+    "project": "budgets faults links problems project_files resources source spec toml_source",
     "language": "budgets parts.base parts.registry render spec",
-    "load": "outside spec source problems resources",
+    "load": "links outside spec source problems resources",
     "plan": "spec load parts.base parts.registry problems source",
     "notes": "load plan problems",
     "keep": "graph load ops plan problems",
@@ -49,14 +49,14 @@ MAY_IMPORT = {
     "papers": "conventions load problems spec",
     "matching": "graph ops",
     "stated": "load",
-    "difference": "count graph load lower matching ops passes problems project project_files reading resources source "
-    "spec stated targets verify",
+    "difference": "count graph links load lower matching ops passes problems project project_files reading "
+    "resources source spec stated targets verify",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
-    "verify": "budgets build comments count design graph load lock lock_changes lower notes ops plan predict printed "
-    "problems project reference source spec targets",
+    "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan predict "
+    "printed problems project reference source spec targets",
     "weights": "graph ops problems",
     "reading": "graph journal ops problems weights",
     "passes": "graph ops problems weights",

@@ -156,3 +156,24 @@ def test_the_list_as_text_has_a_line_a_device(capsys):
     assert ["jetson-nano", "5.3", "8.2.1", "in-place", "13", "fp32", "fp16", "4", "25.6"] in rows
     assert ["cpu", "-", "-", "onnx", "26", "fp32", "fp16", "bf16", "int8", "-", "-"] in rows
     assert len(lines) == len(shipped_targets()) + 1
+
+
+@pytest.mark.parametrize("key", ["bandwidth_gb_s", "memory_gb", "peak_tflops", "images_per_second"])
+@pytest.mark.parametrize("figure", ["5e-324", "1e-300", "1e-7", "1e10", "1e300", "1e-6", "1e9"])
+def test_figures_that_no_device_has_are_refused_and_all_others_give_numbers(tmp_path, key, figure, capsys):
+    text = (ROOT / "specs" / "targets" / "agx-xavier.yaml").read_text(encoding="utf-8")
+    pattern = rf"(\b{key}: (?:{{\w+: )?)[0-9.e]+"
+    changed, times = re.subn(pattern, rf"\g<1>{figure}", text, count=1)
+    assert times == 1
+    path = tmp_path / "mine.yaml"
+    path.write_text(changed, encoding="utf-8")
+    if figure not in ("1e-6", "1e9"):
+        with pytest.raises(Refused, match=key):
+            load_target(str(path))
+        return
+    try:
+        cli.main(["predict", "resnet18", "--for", str(path), "--format", "json"], standalone_mode=False)
+    except Refused:
+        return  # told in words
+    printed = capsys.readouterr().out
+    json.loads(printed, parse_constant=lambda word: pytest.fail(word))

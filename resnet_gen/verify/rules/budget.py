@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.budgets import Budgets, LatencyBudget, SizeBudget
+from resnet_gen.links import check_named
 from resnet_gen.problems import Problem, Refused, Span, several
 from resnet_gen.source import Loc, Source, at
 from resnet_gen.verify.rules.base import Rule
@@ -115,7 +116,9 @@ def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -
 
     name = budget.target
     if name not in shipped_targets() and Path(name).suffix in (".yaml", ".yml") and where:
-        name = str(Path(where.document.name).parent / name)
+        file = Path(where.document.name)
+        name = str(file.parent / name)
+        check_named(Path(name), file, where, "target")
     try:
         return 1e3 * predict(subject.graph, load_target(name), budget.precision, budget.batch).seconds
     except Refused as error:
