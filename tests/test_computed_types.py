@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import bench, build, emit_onnx, load_spec, run
-from resnet_gen.engine import tensorrt
+from resnet_gen.engine import runtimes, tensorrt
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.problems import Refused
@@ -160,3 +160,24 @@ def test_a_bundle_and_a_server_are_told_of_tf32(tf32, tmp_path, cli):
 def test_tf32_is_for_gpus(cli, tmp_path, options):
     code, _, err = cli("build", TINY, "-o", tmp_path, "--tf32", *options)
     assert (code, "error: --tf32 means nothing for target " in err) == (2, True)
+
+
+# --- FP8 -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rest", ["fp16", "fp32"])
+@pytest.mark.parametrize("name", ["cbam-resnet50", "ecaresnet50d", "resnet18"])
+def test_fp8_is_run_as_it_is_written(name, rest, tmp_path):
+    """ONNX Runtime's optimizer is off by half of the outputs and more."""
+    loaded = load_spec(name, {"input.size": 32, "head.classes": 5, "stages.depths": [1, 1, 1, 1]})
+    x = np.random.default_rng(0).standard_normal((4, 3, 32, 32), np.float32)
+    exact, eight = emit_onnx(loaded, tmp_path / "32.onnx"), tmp_path / "8.onnx"
+    emit_onnx(loaded, eight, precision="fp8", calibration="random", rest=rest)
+    wanted, found = (open_file("onnxruntime", path).run(x)["logits"] for path in (exact, eight))
+    assert np.sqrt(((found - wanted) ** 2).mean() / (wanted**2).mean()) < 0.3
+
+
+def test_other_files_keep_the_optimizer(tmp_path):
+    for way in ("fp32", "fp16", "int8, cpu", "int8, fp16 elsewhere"):
+        assert not runtimes._in_fp8(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS[way]))
+    assert runtimes._in_fp8(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS["fp8"]))

@@ -146,6 +146,8 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
     say(f"{name}: costliest layers: {costliest}", err=True)
     if made["accuracy_is_meaningless"]:
         say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
+    if how.kind == "fp8":
+        say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and _sums_saturate():
         say("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
         say("hint: for such CPUs, --for cpu-avx2", err=True)

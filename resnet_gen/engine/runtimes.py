@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.tensorrt import BACKENDS
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Refused, refuse
 
 RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
 HINTS = ("f32", "bf16", "f16")
@@ -56,4 +57,26 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
         return openvino.open_model(path, where, tuning)
     from resnet_gen.engine import onnxruntime
 
+    if _in_fp8(path):
+        tuning = tuning._replace(as_written=True)
     return onnxruntime.open_model(path, where, tuning)
+
+
+_FP8 = range(17, 21)
+"""The eight-bit floats of ONNX's TensorProto.DataType."""
+
+
+def _in_fp8(path: Path) -> bool:
+    """Whether a file has weights in FP8, which ONNX Runtime 1.32 computes right only without its optimizer."""
+    with path.open("rb") as stream:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data.find(b"DequantizeLinear") < 0:
+                return False
+    from resnet_gen.reading.outline import outline  # onnx, which files without Q/DQ do without
+
+    try:
+        return any(tensor.data_type in _FP8 for tensor in outline(path).model.graph.initializer)
+    except Refused:  # ONNX Runtime says it in its own words
+        return False

@@ -86,7 +86,8 @@ MAY_IMPORT = {
     "engine.base": "problems weights",
     "engine.onnxruntime": "engine.base problems weights",
     "engine.openvino": "engine.base problems weights",
-    "engine.runtimes": "engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run problems",
+    "engine.runtimes": "engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run problems "
+    "reading",
     "engine.tensorrt": "engine.signals graph problems witness",
     "engine.tensorrt_run": "engine.base engine.tensorrt problems weights",
     "shapes": "problems",
