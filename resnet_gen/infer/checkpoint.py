@@ -144,14 +144,22 @@ def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
         yield key
 
 
-def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
-    """The first tensor that the published network with most of these names and shapes has not."""
-    best, state = "", dict[str, Shape]()
+def _nearest(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]:
+    """The published network that has most of these names and shapes and fewest others; none where it has none."""
+    best, state, most = "", dict[str, Shape](), 0.0
     for file in sorted(references().glob("*/*.json")):
         name = f"{file.parent.name}/{file.stem}"
-        other = read_reference(name, None).state
-        if sum(other.get(n) == s for n, s in shapes.items()) > sum(state.get(n) == s for n, s in shapes.items()):
-            best, state = name, other
+        other = dict(read_reference(name, None).state)
+        shared = sum(other.get(n) == shape for n, shape in shapes.items())
+        part = shared / (len(shapes) + len(other) - shared)
+        if part > most:
+            best, state, most = name, other, part
+    return best, state
+
+
+def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
+    """The first tensor that the nearest published network has not."""
+    best, state = _nearest(shapes)
     shared = sum(state.get(name) == shape for name, shape in shapes.items())
     if not best:
         return Problem("none of its names and shapes are those of a known network", str(path))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
-import onnx
-from onnx import ModelProto, NodeProto
+from onnx import AttributeProto, ModelProto, NodeProto
 
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape, Tensor
@@ -149,14 +148,33 @@ def _numbers(wire: Constant | Sizes) -> str:
 
 
 def _text(attribute: Any) -> str:
-    value = onnx.helper.get_attribute_value(attribute)
+    """The value of an attribute; of one that holds none in ONNX's types, a hash of all that it is."""
+    field = _PLAIN.get(attribute.type)
+    if field is None:
+        kind = _KINDS.get(attribute.type, "unknown")
+        return f"{kind} {_hash(attribute.SerializeToString(deterministic=True))}"
+    value = getattr(attribute, field)
+    if isinstance(value, (bytes, float, int)):
+        return _shown(value)
+    return f"[{', '.join(map(_shown, value))}]"
+
+
+def _shown(value: bytes | float) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, float):
-        return f"{shortest(value):.9g}"
-    if isinstance(value, (int, list)):
-        return str(value)
-    return f"{type(value).__name__} {_hash(value.SerializeToString(deterministic=True))}"
+    return f"{shortest(value):.9g}" if isinstance(value, float) else str(value)
+
+
+_PLAIN = {
+    AttributeProto.FLOAT: "f",
+    AttributeProto.INT: "i",
+    AttributeProto.STRING: "s",
+    AttributeProto.FLOATS: "floats",
+    AttributeProto.INTS: "ints",
+    AttributeProto.STRINGS: "strings",
+}
+"""The field that holds the value of each type of attribute that has a short text."""
+_KINDS = {number: name.lower() for name, number in AttributeProto.AttributeType.items()}
 
 
 def _cut(text: str, limit: int) -> str:
