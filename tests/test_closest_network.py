@@ -1,4 +1,4 @@
-"""A checkpoint that is nearly a published network's is said to be near that one, and near no larger one that holds it."""
+"""A checkpoint that is nearly a published network's is said to be near that, and near no larger one that holds it."""
 
 import random
 
