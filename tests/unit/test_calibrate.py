@@ -475,3 +475,12 @@ def test_as_many_images_run_at_once_as_their_activations_may_take(channels, size
     pictures = [np.zeros((3, 8, 8), np.float32)] * 5
     values = [Value("x", (channels, 1 << 8, 1 << 8))]
     assert [len(batch) for batch in batches(pictures, values)] == sizes
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1e-20, 1e-3, 1e3])
+def test_a_range_is_as_small_as_what_was_seen(method, size):
+    values = np.linspace(-size, size, 10_001, dtype=np.float32)
+    found = seen(method, values, percentile=100.0)
+    assert found.most == pytest.approx(size, rel=0.1)
+    assert found.least == pytest.approx(-size, rel=0.1)
