@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from resnet_gen.build import build
+from resnet_gen.difference.git import Git
 from resnet_gen.difference.revision import Revision, parse
 from resnet_gen.load import load
 from resnet_gen.request import Request
@@ -402,6 +403,30 @@ def test_what_is_too_large_for_a_spec_is_not_read(here, project):
     code, _, err = here(project, "HEAD:nets/mine.yaml", "resnet18")
     assert code == 2
     assert err.startswith("HEAD:nets/mine.yaml: error: ")
+
+
+@needs_git
+@pytest.mark.parametrize("kind", ["parents", "parts"])
+def test_a_revision_is_asked_for_no_more_than_a_spec_may_name(here, project, monkeypatch, kind):
+    """1,100 specs that extend one another, and 3,000 files of parts, take a few processes of git and a refusal."""
+    if kind == "parents":
+        for number in range(1_100):
+            (project / f"nets/n{number}.yaml").write_text(f"name: n{number}\nextends: n{number + 1}.yaml\n")
+        words = "more than 16 parents"
+    else:
+        names = [f"p{number}.py" for number in range(3_000)]
+        for name in names:
+            (project / "nets" / name).write_text("")
+        (project / "nets/n0.yaml").write_text(f"name: n0\nextends: resnet18\nparts: [{', '.join(names)}]\n")
+        words = "more than 64 files"
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "many")
+    asked = []
+    run = Git._run
+    monkeypatch.setattr(Git, "_run", lambda self, *words: asked.append(words) or run(self, *words))
+    code, _, err = here(project, "HEAD:nets/n0.yaml", "resnet18")
+    assert (code, words in err) == (2, True)
+    assert len(asked) < 60
 
 
 @pytest.mark.parametrize(
