@@ -110,7 +110,7 @@ def _checked(source: Source, path: Path, settings: Sequence[str], called: Callab
     whole = reduce(overlay, changes, whole)
     try:
         spec = check(whole, more_parts=bool(code))
-    except Exception as error:  # in a part from outside, anything may rise
+    except BaseException as error:
         raise blamed(error) from None
     return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
 

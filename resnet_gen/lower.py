@@ -33,7 +33,7 @@ def lower(loaded: Loaded) -> Graph:
         return _lowered(loaded)
     except Refused as refused:
         raise Refused(_with_changes(problem, loaded) for problem in refused.problems) from None
-    except Exception as error:  # in a part from outside, anything may rise
+    except BaseException as error:
         raise blamed(error) from None
 
 

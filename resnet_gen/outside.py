@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from pydantic import PydanticUserError
 
@@ -27,6 +29,12 @@ GROUP = "resnet_gen.parts"
 """Entry points of this group are modules that define parts."""
 
 _MODULES = "resnet_gen_outside_"
+Permit: TypeAlias = Callable[[bytes], str | None]
+"""Says why the text of a file of parts is not run; None where it is."""
+permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
+"""What lets files of parts run; None lets all."""
+notice: ContextVar[Callable[[str], None] | None] = ContextVar("notice", default=None)
+"""What is told the name of each file of parts whose code is about to be used."""
 _run: dict[str, str] = {}
 """Name of each module from outside, and how messages call it."""
 
@@ -35,20 +43,31 @@ class CodeWarning(UserWarning):
     """Code from outside the package is run."""
 
 
+def give_notice(shown: str) -> None:
+    """Tell whoever asked for it that code of parts is about to be used."""
+    if told := notice.get():
+        told(shown)
+
+
 def run_file(path: Path, where: Span | None, shown: str) -> str:
     """Run the parts in a Python file, which messages call `shown`, once a process; returns the SHA-256 of its text.
 
-    Warns with `CodeWarning`. Raises `Refused` if it cannot be read or run, or defines no sound part.
+    Warns with `CodeWarning`. Raises `Refused` if it cannot be read or run, may not be, or defines no sound part.
     """
+    permitted = permit.get()
     try:
         text = path.read_bytes()
     except OSError as error:
         raise refuse(f"parts: cannot be read: {error.strerror}", where) from None
+    if permitted and (reason := permitted(text)):
+        raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
+    give_notice(shown)
     digest = hashlib.sha256(text).hexdigest()
     name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
     if name not in _run:
         _warn(f"the Python code in '{shown}' is run", where)
-        _load(name, path, text, where, shown)
+        # Code that only its own text speaks for finds nothing beside it.
+        _load(name, Path(os.devnull) / path.name if permitted else path, text, where, shown)
     return digest
 
 
@@ -110,7 +129,9 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     try:
         yield
         fault = _fault(_new(before), before)
-    except Exception as error:  # whatever somebody's code raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         fault = _told(error, shown)
     if fault:
         del _run[name]
@@ -143,7 +164,7 @@ def _fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
     return None
 
 
-def blamed(error: Exception) -> Exception:
+def blamed(error: BaseException) -> BaseException:
     """A refusal that names the line of code from outside in which an exception rose; else the exception itself."""
     frame = None if isinstance(error, Refused) else _frame(error)
     return error if frame is None else refuse(f"parts: {_told(error, _run[_module(frame)])}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resnet_gen.verify.rules.base import Rule
 
 OPTION = "resnet_gen_specs"
+PARTS = "resnet_gen_parts"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("resnet-gen")
     what = "Collect YAML files that match GLOB, from pytest's root folder, as resnet-gen specs."
     group.addoption("--resnet-gen-specs", action="append", metavar="GLOB", dest=OPTION, default=[], help=what)
+    run = "Whose Python files of parts are run: none, all or base:REVISION."
+    group.addoption("--resnet-gen-parts", metavar="WORDS", dest=PARTS, default="all", help=run)
     parser.addini(OPTION, "Files that are resnet-gen specs: globs from pytest's root folder.", type="args", default=[])
 
 
@@ -54,10 +57,12 @@ class SpecFile(pytest.File):
     @cached_property
     def outcome(self) -> Outcome:
         """What verifying it came to; done once for all of its tests."""
+        from resnet_gen.difference.permits import permitting
         from resnet_gen.verify.outcome import examine
 
         chosen, more = _contract(self.config)
-        return examine(_shown(self.path), (), chosen, more)
+        with permitting(self.config.getoption(PARTS)):
+            return examine(_shown(self.path), (), chosen, more)
 
 
 def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:

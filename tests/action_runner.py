@@ -115,15 +115,21 @@ class Runner:
             subprocess.run([*GIT, "init", "-q"], cwd=self.project, check=True)
         for words in (["add", "-A"], ["commit", "-q", "--allow-empty", "-m", name]):
             subprocess.run([*GIT, *words], cwd=self.project, check=True)
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=self.project, check=True, capture_output=True, text=True
-        )
-        return head.stdout.strip()
+        return self.head()
+
+    def head(self):
+        words = ["git", "rev-parse", "HEAD"]
+        return subprocess.run(words, cwd=self.project, check=True, capture_output=True, text=True).stdout.strip()
 
     def run(self, base, inputs=(), **environment):
         """Every step in turn; returns the exit code, what was printed, and the outputs of the steps."""
         inputs = {"python": str(self.python), "token": "the token", **dict(inputs)}
         given = {name: inputs.get(name, spec.get("default", "")) for name, spec in ACTION["inputs"].items()}
+        environment = {
+            "GITHUB_EVENT_NAME": "pull_request" if base else "push",
+            "GITHUB_SHA": self.head(),
+            **environment,
+        }
         event = {"pull_request": {"number": 7, "base": {"sha": base}}} if base else {}
         context = {"inputs": given, "github": {"event": event}, "steps": {}}
         (self.folder / "summary.md").write_text("")

@@ -186,3 +186,53 @@ def test_a_device_is_no_option(runner):
     assert code == 2
     assert "there is no device" in printed or "no target" in printed, printed
     assert not (runner.project / "ran").exists()
+
+
+PART = """from typing import Literal
+from resnet_gen.parts.activations.relu import Relu
+class Odd(Relu):
+    kind: Literal["odd"] = "odd"
+"""
+WITH_PART = GOOD + "parts: [p.py]\nactivation: odd\n"
+FALSE = 'claims:\n  - {what: layers, value: 19, source: "nobody"}\n'
+
+
+def test_parts_of_a_stranger_s_are_not_run(runner):
+    runner.commit("nets/p.py", PART)
+    base = runner.commit("nets/mine.yaml", WITH_PART)
+    code, printed, steps = runner.run(base)
+    assert code == 0, printed  # as the base has them
+    runner.commit("nets/p.py", f"open({str(runner.folder / 'ran')!r}, 'a').write('p.py')\n{PART}")
+    for inputs in ({}, {"parts": "none"}):
+        code, printed, steps = runner.run(base, inputs)
+        assert code == 2
+        assert "is not run: " in printed
+        assert steps["verify"]["outputs"] == {"code": "2"}
+        assert "is not run: " in (runner.folder / "summary.md").read_text()
+        assert not (runner.folder / "ran").exists()
+    code, printed, _ = runner.run(base, {"parts": "all"})
+    assert code == 0, printed
+    assert (runner.folder / "ran").read_text() == "p.py" * 3  # verify; the other side of review, and its findings
+    (runner.folder / "ran").unlink()
+    code, printed, _ = runner.run(None)  # a push, which is nobody else's
+    assert code == 0, printed
+    (runner.folder / "ran").unlink()
+    code, printed, _ = runner.run(None, GITHUB_EVENT_NAME="issue_comment")
+    assert code == 2
+    assert "is not run: no parts are" in printed
+    assert runner.run(base, {"parts": "$(touch ran)"})[0] == 2
+
+
+ENDS = ("os._exit(0)", "os.kill(os.getpid(), 9)", "sys.exit(0)", "os.execv('/bin/true', ['true'])")
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_part_that_ends_its_process_is_no_success(runner, ends):
+    base = runner.commit("nets/mine.yaml", GOOD)
+    runner.commit("nets/p.py", f"import os, sys\nprint('::error::forged')\nsys.stdout.flush()\n{ends}\n")
+    runner.commit("nets/mine.yaml", WITH_PART + FALSE)
+    code, printed, steps = runner.run(base, {"parts": "all"})
+    (runner.project / "nets/p.py").unlink()
+    assert code == 2
+    assert steps.get("verify", {"outputs": {"code": "2"}})["outputs"] in ({}, {"code": "2"})
+    assert not [line for line in printed.splitlines() if line.lstrip().startswith("::error::forged")]

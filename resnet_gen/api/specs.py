@@ -30,7 +30,7 @@ def list_specs() -> tuple[str, ...]:
     return tuple(shipped_specs())
 
 
-def load_spec(source: Network | Mapping[str, Any], settings: Settings = ()) -> Loaded:
+def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, parts: str = "all") -> Loaded:
     """Load and check a spec: a shipped one by its name, a YAML file by its path, or a mapping of the same keys.
 
     Files that a mapping names, under `extends` or `parts`, lie in the working folder.
@@ -38,6 +38,8 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = ()) -> L
     Args:
         source: A name, as `list_specs` has them; a path; a mapping; or a loaded spec, which is returned as it is.
         settings: Keys to change, by their path, as with `--set`: `{"head.classes": 10}`. Lists are replaced whole.
+        parts: Whose Python files of parts are run: `all`; `none`; or `base:REVISION`, those that specs of a git
+            revision name, unchanged. They run in this process.
 
     Returns:
         The checked spec, every default and parent filled in, with the position of each value.
@@ -62,11 +64,14 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = ()) -> L
         if settings:
             raise refuse("settings: the spec is loaded already", hint="load it again by its name or path")
         return source
-    if isinstance(source, Mapping):
-        from resnet_gen.api.given import as_yaml
+    from resnet_gen.difference.permits import permitting
 
-        return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
-    return load(name_of(source), setting_texts(settings))
+    with permitting(parts):
+        if isinstance(source, Mapping):
+            from resnet_gen.api.given import as_yaml
+
+            return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
+        return load(name_of(source), setting_texts(settings))
 
 
 def parse_spec(text: str, settings: Settings = ()) -> Loaded:

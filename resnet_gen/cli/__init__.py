@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 import click
@@ -43,6 +44,13 @@ COMMANDS = {
     "init": ("author", "init"),
 }
 """Each command's module and function."""
+
+
+class CodeAhead(BaseException):
+    """Code of parts is about to be used by a command that is a gate: it is to run in a process of its own."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
 
 
 class _Commands(click.Group):
@@ -92,7 +100,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and raise `SystemExit` with its exit code."""
     gc.set_threshold(50_000, 20, 20)  # graphs are many small objects without cycles: looking for some costs a tenth
-    sys.exit(_exit_code(arguments))
+    sys.exit(exit_code(arguments))
 
 
 def _close_stdout() -> None:
@@ -132,11 +140,28 @@ def _print_anything() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _exit_code(arguments: Sequence[str] | None) -> int:
+def exit_code(arguments: Sequence[str] | None) -> int:
+    """Run a command; returns its exit code."""
     warnings.showwarning = _show_warning
     _print_anything()
     try:
-        result: Any = cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
+        return copy_context().run(_exit_code, arguments)  # what options set of the code of parts ends with it
+    except CodeAhead as ahead:
+        return _exit_code(arguments, ahead.patience)
+
+
+def _run(arguments: Sequence[str] | None, patience: float | None) -> Any:
+    """Run a command here, or where there is a `patience` in a process of its own."""
+    if patience is None:
+        return cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
+    from resnet_gen.cli.apart import run
+
+    return run(arguments, patience)
+
+
+def _exit_code(arguments: Sequence[str] | None, patience: float | None = None) -> int:
+    try:
+        result = _run(arguments, patience)
     except Refused as refused:
         _say(str(refused))
         return 2

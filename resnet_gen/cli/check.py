@@ -16,6 +16,7 @@ from resnet_gen.problems import Refused, refuse, shortened, suggest
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @options.settings
+@options.gate_parts
 @click.option(
     "--format",
     "forms",

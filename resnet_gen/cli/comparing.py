@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from resnet_gen.cli.output import say, say_lines
+from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 
@@ -62,7 +62,5 @@ def put_out(text: str, output: Path | None) -> None:
     if output is None:
         say_lines(text)
         return
-    from resnet_gen.write import write_file
-
-    write_file(output, text.encode())
+    write_files({output: text.encode()})
     say(output)

@@ -62,6 +62,7 @@ def _figure(number: float | None) -> str:
 @click.option("--batch", type=click.IntRange(1, 65_536), default=1, show_default=True, help="Images at once.")
 @click.option("--layers", is_flag=True, help="One line a kernel instead of one a stage.")
 @options.settings
+@options.parts
 @options.output_format("text", "json")
 def predict(
     spec: str, device: str, precision: Precision, batch: int, layers: bool, settings: tuple[str, ...], form: str

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="[B]", required=False)
 @options.settings
+@options.gate_parts
 @prediction
 @options.output_format("text", "json", "markdown")
 @click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")

@@ -14,6 +14,7 @@ from resnet_gen.cli.output import say, say_json
 @click.argument("file", type=options.FILE)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
 @options.settings
+@options.parts
 @click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")

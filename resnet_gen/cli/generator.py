@@ -17,6 +17,7 @@ TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @options.settings
+@options.parts
 @click.option("--to", type=click.Choice(TARGETS), required=True, help="What to generate.")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."

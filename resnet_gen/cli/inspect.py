@@ -55,6 +55,7 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 @click.command("count")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @options.settings
+@options.parts
 @click.option(
     "--convention", "conventions", multiple=True, type=click.Choice((*options.CONVENTIONS, "all")), metavar="NAME",
     help=f"What another counter prints, and why: {', '.join(options.CONVENTIONS)}, or all. Any number of times.",
@@ -93,6 +94,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 @click.command()
 @click.argument("spec")
 @options.settings
+@options.parts
 @click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, every default and parent filled in.")
 @click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
 @options.output_format("text", "json")

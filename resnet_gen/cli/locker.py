@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from resnet_gen.cli.output import say, say_lines
+from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.count import count
 from resnet_gen.journal import settle
 from resnet_gen.links import check_inside
@@ -17,7 +17,7 @@ from resnet_gen.lower import lower
 from resnet_gen.problems import Problem, Refused, refuse, several, visible
 from resnet_gen.project import LOCK, Project, shown
 from resnet_gen.resources import shipped_specs
-from resnet_gen.write import check_writable, write_file
+from resnet_gen.write import check_writable
 
 
 class _Change(NamedTuple):
@@ -149,4 +149,4 @@ def _write(path: Path, text: str) -> None:
     settle(path.parent)  # what a run that died has left goes, even where there is nothing to write
     if path.is_file() and path.read_bytes() == text.encode():
         return
-    write_file(path, text.encode())
+    write_files({path: text.encode()})

@@ -13,6 +13,7 @@ from resnet_gen.cli import options
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a network is not as locked.")
 @click.option("--lock", "file", type=options.FILE, help="The lock.  [default: the project's, or resnet-gen.lock]")
+@options.gate_parts
 @options.project
 def lock(specs: tuple[str, ...], check: bool, file: Path | None, config: Path | None, no_config: bool) -> int:
     """Pin every network's counts and the hashes of its graph in resnet-gen.lock.

@@ -16,6 +16,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 @click.command()
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @options.settings
+@options.parts
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
 )
@@ -95,6 +96,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
 @click.argument("model", metavar="SPEC|FILE")
 @options.settings
+@options.parts
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
 @click.option("--batch", type=click.IntRange(1, 4096), help="Images in the batch.  [default: the model's, or 1]")

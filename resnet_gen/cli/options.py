@@ -61,6 +61,43 @@ def settings(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def parts(function: F) -> F:
+    """`--parts`: which files of parts are run."""
+    return click.option(
+        "--parts", metavar="none|base:REVISION|all", default="all", show_default=True,
+        callback=_permit_parts, expose_value=False,
+        help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
+    )(function)  # fmt: skip
+
+
+def gate_parts(function: F) -> F:
+    """The same of a command whose exit code is a verdict: it runs them in a process of its own."""
+    function = click.option(
+        "--parts-patience", type=Finite(0.1, 86_400), metavar="SECONDS", default=60, show_default=True,
+        callback=_watch_parts, expose_value=False, help="How long code of parts may say nothing before it fails.",
+    )(function)  # fmt: skip
+    return parts(function)
+
+
+def _permit_parts(ctx: click.Context, _: click.Parameter, words: str) -> None:
+    if words != "all":
+        from resnet_gen import outside
+        from resnet_gen.difference.permits import permit
+
+        has_base = any(each.name == "base" for each in ctx.command.params)
+        outside.permit.set(permit(words, (lambda: str(ctx.params["base"])) if has_base else None))
+
+
+def _watch_parts(_: click.Context, __: click.Parameter, patience: float) -> None:
+    from resnet_gen import outside
+    from resnet_gen.cli import CodeAhead, output
+
+    def stop(_: str) -> None:
+        raise CodeAhead(patience)
+
+    outside.notice.set(output.give_sign if output.receiver else stop)
+
+
 def project(function: F) -> F:
     """`--config FILE` and `--no-config`."""
     function = click.option("--no-config", is_flag=True, help="Look for no project file.")(function)

@@ -1,32 +1,64 @@
-"""The one door to stdout and stderr: what goes through it is seen, and orders nothing.
+"""The one door to stdout, stderr and reports: what goes through it is seen, and orders nothing.
 
 Names in files are anybody's. A terminal obeys control characters, and GitHub a line that begins with `::`.
 """
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from resnet_gen.problems import json_text, visible_line, visible_lines
 
+receiver: Callable[[dict[str, Any]], None] | None = None
+"""Takes what is printed and written, in the process that runs code of parts; None where this process does it."""
+_ANNOTATION = re.compile(r"::(error|warning) [^:]*::")
+
 
 def say(text: object, err: bool = False) -> None:
     """Print one line; line ends within it are escaped."""
-    click.echo(visible_line(str(text)), err=err)
+    _print(visible_line(str(text)) + "\n", err=err)
 
 
 def say_lines(text: str, err: bool = False) -> None:
     """Print lines that were laid out here: a table, a report; what they hold of files was made visible in its place."""
-    click.echo(visible_lines(text), nl=False, err=err)
+    _print(visible_lines(text), err=err)
 
 
 def say_json(data: Any, indent: int | None = 2) -> None:
     """Print data as JSON."""
-    click.echo(json_text(data, indent))
+    _print(json_text(data, indent) + "\n")
 
 
-def say_command(text: str) -> None:
-    """Print what a build server is to obey, each part of which is escaped as it asks."""
-    click.echo(text, nl=False)
+def say_command(text: str, err: bool = False) -> None:
+    """Print annotations, lines that GitHub is to obey, each part of which is escaped as it asks."""
+    lines = (line if _ANNOTATION.match(line) else visible_line(line) for line in text.split("\n"))
+    _print("\n".join(lines), err=err, command=True)
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write reports, all or none."""
+    from resnet_gen.write import write_outputs
+
+    if receiver:
+        receiver({"files": {str(path): base64.b64encode(data).decode() for path, data in files.items()}})
+    else:
+        write_outputs(files)
+
+
+def give_sign(file: str) -> None:
+    """Tell whoever waits for this process that it lives, and which file's code it uses."""
+    if receiver:
+        receiver({"uses": file})
+
+
+def _print(text: str, *, err: bool = False, command: bool = False) -> None:
+    if receiver:
+        receiver({"text": text, "err": err, "command": command})
+    else:
+        click.echo(text, nl=False, err=err)

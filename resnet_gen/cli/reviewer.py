@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @prediction
 @options.output_format("text", "json", "markdown")
 @click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@options.gate_parts
 @options.project
 def review(
     specs: tuple[str, ...],

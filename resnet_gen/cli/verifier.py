@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from resnet_gen.cli.output import say, say_command, say_lines
+from resnet_gen.cli.output import say, say_command, say_lines, write_files
 from resnet_gen.cli.projects import Held
 from resnet_gen.emit.findings import FORMATS
+from resnet_gen.load import files
+from resnet_gen.outside import give_notice
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.verify import Rule
 from resnet_gen.verify.outcome import Outcome, examine, project_unread
-from resnet_gen.write import check_writable, write_outputs
+from resnet_gen.write import check_writable
 
 
 class Destination(NamedTuple):
@@ -62,6 +64,8 @@ def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
 def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
+    for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
+        give_notice(str(file))  # before anything is printed
     outcomes = []
     for outcome in examined(held, settings, chosen):
         outcomes.append(outcome)
@@ -93,7 +97,7 @@ def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Ite
 
 def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
     texts = {destination: _render(destination.form, outcomes) for destination in told}
-    write_outputs({place.file: text.encode() for place, text in texts.items() if place.file})
+    write_files({place.file: text.encode() for place, text in texts.items() if place.file})
     for destination, text in texts.items():
         if not destination.file:
             (say_command if destination.form == "github" else say_lines)(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
@@ -19,6 +19,8 @@ from resnet_gen.source import MAX_BYTES, Source, read_file
 from resnet_gen.spec import MAX_PARTS
 
 MOST_LINKS = 16
+AT_ONCE = 64
+"""Files that are read together."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ class Revision:
         found = self._entry(path)
         return self.tree.blobs([found], MAX_BYTES)[0] if found else None
 
+    def texts(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """The files of the revision that are there, by their paths from the root, and their bytes; few at once."""
+        for start in range(0, len(paths), AT_ONCE):
+            found = [(path, oid) for path in paths[start : start + AT_ONCE] if (oid := self._entry(path))]
+            held = self.tree.blobs([oid for _, oid in found], MAX_BYTES)
+            yield from ((path, text) for (path, _), text in zip(found, held, strict=True))
+
     def called(self, path: Path, folder: Path) -> str:
         """How messages call an exported file."""
         inside = os.path.relpath(os.path.normpath(path), folder)
@@ -88,12 +97,13 @@ class Revision:
 
     def _write(self, paths: list[str], folder: Path) -> list[str]:
         """Write files of the revision; what is not there, loading refuses. Returns those that are."""
-        found = [(path, oid) for path in paths if (oid := self._entry(path))]
-        for (path, _), data in zip(found, self.tree.blobs([oid for _, oid in found], MAX_BYTES), strict=True):
+        found = []
+        for path, data in self.texts(paths):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-        return [path for path, _ in found]
+            found.append(path)
+        return found
 
     def _named(self, path: str, folder: Path) -> Iterator[tuple[str, bool]]:
         """The files that an exported spec names, by their paths from the root, and whether each is a spec."""

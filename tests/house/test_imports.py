@@ -49,8 +49,8 @@ MAY_IMPORT = {
     "papers": "conventions load problems spec",
     "matching": "graph ops",
     "stated": "load",
-    "difference": "count graph links load lower matching ops passes problems project project_files reading "
-    "resources source spec stated targets verify",
+    "difference": "count graph links load lower matching ops outside passes problems project "
+    "project_files reading resources source spec stated targets verify",
     "reference": "ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
@@ -131,7 +131,7 @@ MAY_IMPORT = {
     "generate.targets": "deliver digest emit.report generate.base generate.docstrings generate.layout "
     "generate.python generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems "
     "render request told",
-    "pytest_plugin": "cli problems verify",
+    "pytest_plugin": "cli difference problems verify",
     "api": "against batches bench build choose comparison conventions convert cost count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer journal "
     "load lower models papers precision predict problems request resources schema source starter targets "

@@ -1,0 +1,77 @@
+"""Which files of parts are run: none, those that a revision's specs name, or all."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from resnet_gen import outside
+from resnet_gen.difference.revision import Revision
+from resnet_gen.outside import Permit
+from resnet_gen.problems import Document, Refused, refuse, shortened
+from resnet_gen.source import read_text
+
+WORDS = "write none, all or base:REVISION"
+MOST_SPECS = 10_000
+"""YAML files of a revision that are looked through for parts."""
+
+
+def permit(words: str, base: Callable[[], str] | None = None) -> Permit | None:
+    """What `none`, `all`, `base:REVISION` mean, and `base` where it is known; raises `Refused` for other words."""
+    word, colon, revision = words.partition(":")
+    if word == "base" and (revision or (base and not colon)):
+        return of((lambda: revision) if revision or base is None else base)
+    if words not in ("none", "all"):
+        raise refuse(f"parts: '{shortened(words)}' is no choice", hint=WORDS)
+    return none if words == "none" else None
+
+
+@contextmanager
+def permitting(words: str) -> Iterator[None]:
+    """Inside, files of parts are run as the words say."""
+    before = outside.permit.set(permit(words))
+    try:
+        yield
+    finally:
+        outside.permit.reset(before)
+
+
+def none(text: bytes) -> str | None:
+    """Lets no file run."""
+    return "no parts are"
+
+
+def of(revision: Callable[[], str]) -> Permit:
+    """Lets those files run whose very text the specs of a revision name under `parts`; it is asked for when needed."""
+
+    def permit(text: bytes) -> str | None:
+        name = revision()
+        known = hashlib.sha256(text).hexdigest() in _named(Revision(name, ".").tree.oid)
+        return None if known else f"no spec of {name} names this text of it"
+
+    return permit
+
+
+@cache
+def _named(tree: str) -> frozenset[str]:
+    """SHA-256 of each file of parts that a spec of a git tree names."""
+    base = Revision(tree, ".")
+    paths = [path for path in base.tree.files() if path.endswith((".yaml", ".yml"))][:MOST_SPECS]
+    parts = {part for path, text in base.texts(paths) for part in _parts(path, text)}
+    return frozenset(hashlib.sha256(text).hexdigest() for _, text in base.texts(sorted(parts)))
+
+
+def _parts(path: str, text: bytes) -> Iterator[str]:
+    """The files of parts that a spec names, by their paths from the repository's root; none of what is no spec."""
+    if b"parts" not in text:
+        return
+    try:
+        named = read_text(Document(path, text.decode())).data.get("parts")
+    except (Refused, UnicodeDecodeError):
+        return
+    for name in named if isinstance(named, list) else ():
+        if isinstance(name, str) and name.endswith(".py"):
+            yield posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
