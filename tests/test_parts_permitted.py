@@ -11,6 +11,7 @@ import pytest
 
 import resnet_gen
 from resnet_gen.problems import Refused
+from resnet_gen.spec import forget_files
 
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 PART = """from typing import ClassVar, Literal
@@ -45,6 +46,7 @@ pytestmark = pytest.mark.filterwarnings("default::resnet_gen.outside.CodeWarning
 def here(tmp_path, monkeypatch):
     """A repository with a spec and its part."""
     monkeypatch.chdir(tmp_path)
+    forget_files()  # of other tests
     Path("p.py").write_text(PART)
     Path("s.yaml").write_text(SPEC)
     git("init", "-q", "-b", "main")
