@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -63,32 +64,44 @@ def settings(function: F) -> F:
 
 def parts(function: F) -> F:
     """`--parts`: which files of parts are run."""
+
+    @wraps(function)
+    def permitted(*given: Any, parts: str, **more: Any) -> Any:
+        _permit_parts(parts, more.get("base"))
+        return function(*given, **more)
+
     return click.option(
         "--parts", metavar="none|base:REVISION|all", default="all", show_default=True,
-        callback=_permit_parts, expose_value=False,
         help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
-    )(function)  # fmt: skip
+    )(cast("F", permitted))  # fmt: skip
 
 
 def gate_parts(function: F) -> F:
     """The same of a command whose exit code is a verdict: it runs them in a process of its own."""
-    function = click.option(
-        "--parts-patience", type=Finite(0.1, 86_400), metavar="SECONDS", default=60, show_default=True,
-        callback=_watch_parts, expose_value=False, help="How long code of parts may say nothing before it fails.",
-    )(function)  # fmt: skip
-    return parts(function)
+
+    @wraps(function)
+    def watched(*given: Any, parts_patience: float, **more: Any) -> Any:
+        _watch_parts(parts_patience)
+        return function(*given, **more)
+
+    return parts(
+        click.option(
+            "--parts-patience", type=Finite(0.1, 86_400), metavar="SECONDS", default=60, show_default=True,
+            help="How long code of parts may say nothing before it fails.",
+        )(cast("F", watched))
+    )  # fmt: skip
 
 
-def _permit_parts(ctx: click.Context, _: click.Parameter, words: str) -> None:
+def _permit_parts(words: str, base: str | None) -> None:
+    """Let those run that the words mean; `base` is the command's own, where it has one."""
     if words != "all":
         from resnet_gen import outside
         from resnet_gen.difference.permits import permit
 
-        has_base = any(each.name == "base" for each in ctx.command.params)
-        outside.permit.set(permit(words, (lambda: str(ctx.params["base"])) if has_base else None))
+        outside.permit.set(permit(f"base:{base}" if words == "base" and base else words))
 
 
-def _watch_parts(_: click.Context, __: click.Parameter, patience: float) -> None:
+def _watch_parts(patience: float) -> None:
     from resnet_gen import outside
     from resnet_gen.cli import CodeAhead, output
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -19,11 +19,10 @@ MOST_SPECS = 10_000
 """YAML files of a revision that are looked through for parts."""
 
 
-def permit(words: str, base: Callable[[], str] | None = None) -> Permit | None:
-    """What `none`, `all`, `base:REVISION` mean, and `base` where it is known; raises `Refused` for other words."""
-    word, colon, revision = words.partition(":")
-    if word == "base" and (revision or (base and not colon)):
-        return of((lambda: revision) if revision or base is None else base)
+def permit(words: str) -> Permit | None:
+    """What `none`, `all` and `base:REVISION` mean; raises `Refused` for other words."""
+    if words.startswith("base:") and words != "base:":
+        return of(words.removeprefix("base:"))
     if words not in ("none", "all"):
         raise refuse(f"parts: '{shortened(words)}' is no choice", hint=WORDS)
     return none if words == "none" else None
@@ -44,13 +43,12 @@ def none(text: bytes) -> str | None:
     return "no parts are"
 
 
-def of(revision: Callable[[], str]) -> Permit:
-    """Lets those files run whose very text the specs of a revision name under `parts`; it is asked for when needed."""
+def of(revision: str) -> Permit:
+    """Lets those files run whose very text the specs of a revision name under `parts`."""
 
     def permit(text: bytes) -> str | None:
-        name = revision()
-        known = hashlib.sha256(text).hexdigest() in _named(Revision(name, ".").tree.oid)
-        return None if known else f"no spec of {name} names this text of it"
+        known = hashlib.sha256(text).hexdigest() in _named(Revision(revision, ".").tree.oid)
+        return None if known else f"no spec of {revision} names this text of it"
 
     return permit
 
