@@ -131,6 +131,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible_line, text.split("\n")))
 
 
+def unlinked(text: str, more: str = r"(?!)") -> str:
+    """Text with U+200B behind what readers of Markdown make a mention or a link of, and behind what `more` matches."""
+    return re.sub(rf"(@|#(?=\d)|:(?=//)|www(?=\.)|GH(?=-)|{more})", "\\1\u200b", text, flags=re.IGNORECASE)
+
+
 def json_text(data: Any, indent: int | None = 2) -> str:
     """Data as JSON in visible characters."""
     import json  # which most commands do without

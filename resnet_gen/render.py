@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from resnet_gen.problems import unlinked, visible
 from resnet_gen.resources import templates
 
 
@@ -52,17 +53,19 @@ def json_text(value: Any) -> str:
 
 
 def markdown(text: str) -> str:
-    """A text as one line of Markdown, in a cell of a table too, that shows it and obeys nothing in it.
+    """A text as one line of Markdown, in a cell of a table too, that shows it, obeys nothing in it and links nowhere.
 
     What means something at the beginning of a line alone is escaped there alone, `_` if not between letters.
     """
-    line = re.sub(r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(text.split()))
-    return re.sub(r"^([-+=#]|\d+(?=[.)]))", _first, line)
+    line = re.sub(
+        r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", unlinked(visible(" ".join(text.split())))
+    )
+    return re.sub(r"^([-+=#]|\d+(?=[.)]))", _first, line).replace("\u200b", "&#8203;")
 
 
 def code(text: str) -> str:
     """A text as code in one line of Markdown, in a cell of a table too."""
-    line = " ".join(text.split()).replace("|", "\\|")
+    line = visible(" ".join(text.split())).replace("|", "\\|")
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
 

@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "weights": "graph ops problems",
     "reading": "graph journal ops problems weights",
     "passes": "graph ops problems weights",
-    "render": "resources",
+    "render": "problems resources",
     "links": "problems",
     "digest": "",
     "locks": "",

@@ -1,9 +1,12 @@
 """Texts in Markdown, read back by markdown-it."""
 
+import re
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from resnet_gen.problems import visible
 from resnet_gen.render import code, markdown
 
 READER = MarkdownIt("gfm-like", {"linkify": False})
@@ -31,7 +34,31 @@ def inline(line):
 def test_a_text_in_markdown_is_only_that_text(text):
     pieces = inline(markdown(text))
     assert {piece.type for piece in pieces} <= {"text", "text_special"}
-    assert "".join(piece.content for piece in pieces) == " ".join(text.split())
+    shown = "".join(piece.content for piece in pieces).replace("\u200b", "")
+    assert shown == visible(" ".join(text.split()))
+
+
+LIVE = (
+    "@octocat",
+    "a@example.org",
+    "https://example.org",
+    "www.example.org",
+    "#12",
+    "GH-12",
+    "ftp://x",
+    "\x1b",
+    "\u202e",
+)
+
+
+@given(st.lists(st.sampled_from((*LIVE, " ", "a", "(", "*", "_", ":"))).map("".join).filter(str.strip))
+@example("https://example.org, by @octocat")
+def test_a_text_in_markdown_mentions_nobody_and_links_nowhere(text):
+    """As addresses in a title would, wherever a page is shown."""
+    made = markdown(text)
+    assert made.isprintable()
+    shown = "".join(piece.content for piece in inline(made))
+    assert not re.search(r"@\w|://|www\.|#\d|GH-", shown)
 
 
 @given(TEXTS.filter(lambda text: "|" not in text))
@@ -39,7 +66,7 @@ def test_a_text_in_markdown_is_only_that_text(text):
 def test_a_text_as_code_is_only_that_text(text):
     (piece,) = inline(code(text))
     assert piece.type == "code_inline"
-    assert piece.content == " ".join(text.split())
+    assert piece.content == visible(" ".join(text.split()))
 
 
 @given(TEXTS)

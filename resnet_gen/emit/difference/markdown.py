@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from resnet_gen.emit.difference.report import Latency, Report, figures, listed, percent
@@ -11,7 +10,7 @@ from resnet_gen.emit.difference.summary import headline
 from resnet_gen.emit.difference.terms import loosened
 from resnet_gen.emit.difference.terms import rows as key_rows
 from resnet_gen.emit.text import columns
-from resnet_gen.problems import shortened, visible
+from resnet_gen.problems import shortened, unlinked, visible
 
 MOST_LOOSENED = 20
 LIMIT = 65_536
@@ -21,12 +20,9 @@ ROOM = 15_000
 CELL = 300
 """Characters of a cell, before any is escaped."""
 
-_MARKS = frozenset("\\`*_{}[]#|~<>&@!")
-_MENTIONS = r"@|#|:(?=//)|www(?=\.)|\bGH(?=-)"
-_LINKED = re.compile(rf"({_MENTIONS}|\b[0-9a-f]{{6}}(?=[0-9a-f]))", re.IGNORECASE)
-"""What GitHub makes a mention or a link of, where a character of no width does not follow it."""
-_LINKED_CODE = re.compile(f"({_MENTIONS})", re.IGNORECASE)
-"""The same of code: a commit's name is no link there, and somebody may copy it."""
+_MARKS = frozenset("\\`*_{}[]#|~<>&@!\u200b")
+_COMMIT = r"\b[0-9a-f]{6}(?=[0-9a-f])"
+"""What GitHub makes a link of where it is not code, which somebody may copy."""
 
 
 def markdown(report: Report) -> str:
@@ -51,17 +47,16 @@ def body(report: Report) -> Iterator[str]:
 
 def escaped(text: str, limit: int = CELL) -> str:
     """Text that is only text: no mark-up, no mention, no link, no HTML, and no end of a table's cell."""
-    return _plain(shortened(visible(text), limit).replace(" -> ", " → "), _LINKED)
+    return _plain(unlinked(shortened(visible(text), limit).replace(" -> ", " → "), _COMMIT))
 
 
 def code(text: str) -> str:
     """A name as code, which may have anything in it."""
-    return f"<code>{_plain(shortened(visible(text), CELL), _LINKED_CODE)}</code>"
+    return f"<code>{_plain(unlinked(shortened(visible(text), CELL)))}</code>"
 
 
-def _plain(text: str, linked: re.Pattern[str]) -> str:
-    apart = linked.sub("\\1\u200b", text)
-    return "".join(f"&#{ord(c)};" if c in _MARKS or c == "\u200b" else c for c in apart)
+def _plain(text: str) -> str:
+    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
 
 
 def _counts(report: Report) -> Iterator[str]:
