@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
@@ -29,6 +29,7 @@ GROUP = "resnet_gen.parts"
 """Entry points of this group are modules that define parts."""
 
 _MODULES = "resnet_gen_outside_"
+T = TypeVar("T")
 Permit: TypeAlias = Callable[[bytes], str | None]
 """Says why the text of a file of parts is not run; None where it is."""
 permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
@@ -41,6 +42,16 @@ _run: dict[str, str] = {}
 
 class CodeWarning(UserWarning):
     """Code from outside the package is run."""
+
+
+@contextmanager
+def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Inside, a variable has a value."""
+    before = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(before)
 
 
 def give_notice(shown: str) -> None:

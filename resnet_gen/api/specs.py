@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,18 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
         if settings:
             raise refuse("settings: the spec is loaded already", hint="load it again by its name or path")
         return source
-    from resnet_gen.difference.permits import permitting
-
-    with permitting(parts):
+    with nullcontext() if parts == "all" else _permitting(parts):
         if isinstance(source, Mapping):
             from resnet_gen.api.given import as_yaml
 
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
         return load(name_of(source), setting_texts(settings))
+
+
+def _permitting(parts: str) -> AbstractContextManager[None]:
+    from resnet_gen.difference.permits import permitting
+
+    return permitting(parts)
 
 
 def parse_spec(text: str, settings: Settings = ()) -> Loaded:

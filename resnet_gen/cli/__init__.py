@@ -13,7 +13,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from contextvars import copy_context
 from typing import Any
 
 import click
@@ -145,7 +144,7 @@ def exit_code(arguments: Sequence[str] | None) -> int:
     warnings.showwarning = _show_warning
     _print_anything()
     try:
-        return copy_context().run(_exit_code, arguments)  # what options set of the code of parts ends with it
+        return _exit_code(arguments)
     except CodeAhead as ahead:
         return _exit_code(arguments, ahead.patience)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -67,8 +68,8 @@ def parts(function: F) -> F:
 
     @wraps(function)
     def permitted(*given: Any, parts: str, **more: Any) -> Any:
-        _permit_parts(parts, more.get("base"))
-        return function(*given, **more)
+        with _permitting(parts, more.get("base")):
+            return function(*given, **more)
 
     return click.option(
         "--parts", metavar="none|base:REVISION|all", default="all", show_default=True,
@@ -81,8 +82,8 @@ def gate_parts(function: F) -> F:
 
     @wraps(function)
     def watched(*given: Any, parts_patience: float, **more: Any) -> Any:
-        _watch_parts(parts_patience)
-        return function(*given, **more)
+        with _watching(parts_patience):
+            return function(*given, **more)
 
     return parts(
         click.option(
@@ -92,23 +93,24 @@ def gate_parts(function: F) -> F:
     )  # fmt: skip
 
 
-def _permit_parts(words: str, base: str | None) -> None:
-    """Let those run that the words mean; `base` is the command's own, where it has one."""
-    if words != "all":
-        from resnet_gen import outside
-        from resnet_gen.difference.permits import permit
+def _permitting(words: str, base: str | None) -> AbstractContextManager[None]:
+    """Inside, those run that the words mean; `base` is the command's own, where it has one."""
+    if words == "all":
+        return nullcontext()
+    from resnet_gen.difference.permits import permitting
 
-        outside.permit.set(permit(f"base:{base}" if words == "base" and base else words))
+    return permitting(f"base:{base}" if words == "base" and base else words)
 
 
-def _watch_parts(patience: float) -> None:
+def _watching(patience: float) -> AbstractContextManager[None]:
+    """Inside, code of parts is announced: to stop before it, or as a sign of life where it is to run."""
     from resnet_gen import outside
     from resnet_gen.cli import CodeAhead, output
 
     def stop(_: str) -> None:
         raise CodeAhead(patience)
 
-    outside.notice.set(output.give_sign if output.receiver else stop)
+    return outside.holding(outside.notice, output.give_sign if output.receiver else stop)
 
 
 def project(function: F) -> F:

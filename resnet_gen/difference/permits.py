@@ -31,11 +31,8 @@ def permit(words: str) -> Permit | None:
 @contextmanager
 def permitting(words: str) -> Iterator[None]:
     """Inside, files of parts are run as the words say."""
-    before = outside.permit.set(permit(words))
-    try:
+    with outside.holding(outside.permit, permit(words)):
         yield
-    finally:
-        outside.permit.reset(before)
 
 
 def none(text: bytes) -> str | None:
