@@ -29,15 +29,18 @@ def main() -> int:
     """Record, or run and tell."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     commands = parser.add_subparsers(dest="command", required=True)
-    recording = commands.add_parser("record", help="which tests call which functions; arguments are pytest's")
-    recording.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("record", help="which tests call which functions; arguments are pytest's")
     running = commands.add_parser("run", help="run the tests on mutants, and tell which survive")
     running.add_argument("--count", type=int, default=1000)
     running.add_argument("--seed", type=int, default=1)
     running.add_argument("--jobs", type=int, default=os.cpu_count())
     running.add_argument("--budget", type=float, default=BUDGET, help="seconds of tests for a mutant")
-    options = parser.parse_args()
-    return _record(options.arguments) if options.command == "record" else _run(options)
+    options, more = parser.parse_known_args()
+    if options.command == "record":
+        return _record(more)
+    if more:
+        parser.error(f"unknown: {' '.join(more)}")
+    return _run(options)
 
 
 def _record(arguments: list[str]) -> int:
