@@ -152,7 +152,7 @@ def test_a_headline_names_three_keys_of_many_and_titles_change_nothing(here, tmp
     code, out, _ = here(tmp_path, "a.yaml", "c.yaml", "--format", "json")
     found = json.loads(out)
     assert (code, found["identical"]) == (1, False)
-    assert found["headline"].endswith(" and 2 more keys differ")
+    assert found["headline"].endswith("; input.crop, input.mean, input.std and 2 more keys differ")
 
 
 def test_json_has_everything_and_stable_keys(here):

@@ -484,3 +484,9 @@ def test_a_range_is_as_small_as_what_was_seen(method, size):
     found = seen(method, values, percentile=100.0)
     assert found.most == pytest.approx(size, rel=0.1)
     assert found.least == pytest.approx(-size, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-3, 1e3])
+def test_rare_magnitudes_are_left_out_however_small_they_are(size):
+    values = np.append(np.linspace(-size, size, 10_001, dtype=np.float32), np.float32(3 * size))
+    assert seen("percentile", values, percentile=99.0).most == pytest.approx(size, rel=0.1)
