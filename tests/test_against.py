@@ -436,6 +436,16 @@ def test_channels_that_folding_makes_small_are_not_hidden(held):
     assert (code, "'stem.conv.weight' is not that of" in out) == (1, True)
 
 
+@pytest.mark.parametrize("gamma", [1e-2, 1e-4, 1e-6, 1e-8, 0.0])
+def test_filters_that_cannot_be_seen_beside_their_biases_are_no_difference(held, gamma):
+    """Eight bits leave them out; those that can be seen are compared as ever."""
+    small = {"stages.0.0.norm1.weight": at_first(gamma), "stages.0.0.norm1.bias": at_first(0.3)}
+    eight = ("--precision", "int8", "--for", "cpu", "--calibration", "random")
+    assert held(small, {}, *eight)[0] == 0
+    code, out, _ = held(small, {LAYER: lambda codes: -codes}, *eight)
+    assert (code, f"'{LAYER}' is not that of" in out) == (1, True)
+
+
 def test_a_folded_bias_is_as_near_as_its_parts_are(held):
     """Of a mean of 1000 and a shift that undoes it little is left, and that is rounded as the thousand is."""
     parts = {"stem.norm.running_mean": at_first(1000.0), "stem.norm.bias": at_first(1000.0)}

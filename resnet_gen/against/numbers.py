@@ -98,7 +98,8 @@ def _apart(found: Found, file: Read) -> Iterator[_Apart]:
             if tensor.role == "bias" and _in_eight_bits(node, types):
                 continue
             name = node.weight_name(tensor.role)
-            yield _furthest(found.variant, wanted, tensor, name, file)
+            unseen = _unseen(found.variant, wanted, node, file) if tensor.role == "weight" else None
+            yield _furthest(found.variant, wanted, tensor, name, file, unseen)
 
 
 def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
@@ -116,13 +117,31 @@ def _left_out(found: Found, file: Read) -> Iterator[str]:
         yield f"biases{of}, which calibration corrects,"
 
 
-def _furthest(variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read) -> _Apart:
+def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | None:
+    """What of each filter in eight bits adds nothing that can be seen beside its bias, so that quantizers leave it out.
+
+    The products of a filter's steps and its input's are then no smaller than the last digit of the bias.
+    """
+    steps = [c.most - c.least for c in file.covers if c.value == node.inputs[0].name]
+    if not steps or not getattr(wanted.op, "bias", False) or not _in_eight_bits(node, file.weights.types):
+        return None
+    digits, least = (0.75 * 2.0**16, 2.0**-21) if "float16" in file.types else (2.0**24, 0.0)
+    bias = np.abs(variant.weights.rows(wanted.weight_name("bias"), 0, wanted.shape[0]).astype(np.float64))
+    unseen = np.maximum(bias / digits, np.where(bias > 0, least, 0.0)) * (255 / steps[0])
+    return unseen.astype(np.float32)
+
+
+def _furthest(
+    variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read, unseen: Array | None = None
+) -> _Apart:
     """The number of a tensor that is furthest from what it is to be; a tensor that is missing is zero."""
     dtype = file.weights.types.get(name)
     kept, worst = wanted.weight_name(tensor.role), _Apart(name, dtype or "float32", -1.0, (), 0.0, 0.0)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = np.zeros_like(a) if dtype is None else file.weights.rows(name, start, stop).reshape(a.shape)
+        if unseen is not None:
+            b = _nearer(a, b, unseen[start:stop])
         far = _far(a, b, variant.sizes(kept, a, start, stop), worst.dtype)
         place = np.unravel_index(int(np.argmax(far)), far.shape) if far.size else ()
         if far.size and far[place] > worst.far:
@@ -130,6 +149,13 @@ def _furthest(variant: Variant, wanted: Node, tensor: Tensor, name: str, file: R
             where = (start + row, *rest)
             worst = worst._replace(far=float(far[place]), where=where, here=float(b[place]), wanted=float(a[place]))
     return worst
+
+
+def _nearer(wanted: Array, here: Array, unseen: Array) -> Array:
+    """Rows, but what they differ by that cannot be seen."""
+    most = unseen.reshape(-1, *[1] * (wanted.ndim - 1))
+    near: Array = np.where(np.isfinite(here), here - np.clip(here - wanted, -most, most), here).astype(np.float32)
+    return near
 
 
 def _far(wanted: Array, here: Array, sizes: Array, dtype: str) -> Array:
