@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from errno import ENOENT
 from pathlib import PurePosixPath
 
+from resnet_gen.files import open_regular_file
 from resnet_gen.journal import Entry, Journal, Old
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.staging import Staging, flush
@@ -95,7 +96,7 @@ class _Commit:
             if final.is_symlink():
                 self.held[number] = str(final.readlink())
             elif final.is_file() and len(self.held) < _MOST_HELD:
-                self.held[number] = self.opened.enter_context(final.open("rb"))
+                self.held[number] = self.opened.enter_context(open_regular_file(final))
 
     def _missing_folders(self) -> tuple[tuple[int, str], ...]:
         """The sub-folders that have to be made, outer ones first."""

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from resnet_gen.files import open_regular_file
+
 
 def digest_files(paths: Iterable[Path]) -> str:
     """SHA-256, in hex, of several files' SHA-256."""
@@ -15,7 +17,7 @@ def digest_files(paths: Iterable[Path]) -> str:
 def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

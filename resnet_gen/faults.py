@@ -20,6 +20,17 @@ MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
 
 
+def at_most(entries: int) -> Callable[[Any], Any]:
+    """A check of pydantic's that a mapping or a list has no more entries, before each of them becomes a fault."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (dict, list)) and len(value) > entries:
+            raise ValueError(f"more than {entries:,} entries")
+        return value
+
+    return check
+
+
 def problems(errors: list[ErrorDetails], source: Source, model: type[BaseModel]) -> list[Problem]:
     """The faults that `model` finds in `source`, once each, in the order of the text."""
     follow_ups = _follow_ups(errors, model)

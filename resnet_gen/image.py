@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
-from resnet_gen.problems import refuse
+from resnet_gen.files import open_regular_file, why_unread
+from resnet_gen.image_limits import excess, excess_of_entries
+from resnet_gen.problems import Refused, refuse
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What is read. Pillow goes by content, and others of its readers start programs."""
+_HELD, _HELD_EACH = 52 << 20, 2.5
+"""Bytes that a picture's pixels may take in memory, and how many more for each byte of its file."""
+_ONE_BYTE = frozenset({"1", "L", "P"})
+"""Modes whose pixels Pillow holds in one byte; in the others it takes four."""
+_ORIENTATION = 0x0112
+"""EXIF's number of how the picture lies in the file."""
 
 
 def read_image(path: Path, to: Input) -> Array:
@@ -27,18 +40,68 @@ def read_image(path: Path, to: Input) -> Array:
 
 def _opened(path: Path, mode: str) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata, or pictures that are large and can be read
-            with Image.open(path) as file:
-                if file.mode.startswith(("I", "F")):
-                    raise refuse("a picture of more than 8 bits a channel", str(path), "save it with 8 bits a channel")
-                return ImageOps.exif_transpose(file).convert(mode)
+        with open_regular_file(path) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata
+            data = stream.read()
+            _check(excess(data), str(path))
+            with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+                return _upright(file, mode, data, str(path))
     except UnidentifiedImageError:
         raise refuse("not a picture", str(path), "JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read") from None
     except Image.DecompressionBombError:
-        raise refuse("more pixels than any picture should have", str(path)) from None
-    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
-        raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path)) from None
+        raise _too_large(str(path)) from None
+    except Refused:
+        raise
+    except OSError as error:
+        raise refuse(why_unread(error), str(path)) from None
+    except Exception as error:  # whatever Pillow makes of a damaged picture
+        raise refuse(f"cannot be read: {error}", str(path)) from None
+
+
+def _upright(file: Image.Image, mode: str, data: bytes, where: str) -> Image.Image:
+    """The picture as it is to be looked at, in the mode that is wanted; none is decoded that takes too much memory."""
+    if file.mode.startswith(("I", "F")):
+        raise refuse("a picture of more than 8 bits a channel", where, "save it with 8 bits a channel")
+    most = _HELD + int(_HELD_EACH * len(data))
+    if isinstance(file, JpegImageFile):
+        _shrink(file, mode, most, where)
+    if _held(file, mode) > most:
+        raise _too_large(where)
+    file.load()
+    if _is_turned(file, where):
+        if _held(file, mode, turned=True) > most:
+            raise _too_large(where)
+        file = ImageOps.exif_transpose(file)
+    return file if file.mode == mode else file.convert(mode)
+
+
+def _check(excess: str | None, where: str) -> None:
+    if excess:
+        raise refuse(f"it has {excess}, which no picture has", where)
+
+
+def _is_turned(file: Image.Image, where: str) -> bool:
+    _check(excess_of_entries(file.info.get("exif", b"")), where)
+    return bool(file.getexif().get(_ORIENTATION, 1) != 1)
+
+
+def _shrink(file: JpegImageFile, mode: str, most: int, where: str) -> None:
+    """Have a JPEG of more memory than `most` decoded to a half, a quarter or an eighth of its sides."""
+    turned = _is_turned(file, where)
+    part = next((n for n in (1, 2, 4) if _held(file, mode, turned=turned, part=n) <= most), 8)
+    if part > 1:
+        file.draft(None, (max(1, file.width // part), max(1, file.height // part)))
+
+
+def _held(file: Image.Image, mode: str, *, turned: bool = False, part: int = 1) -> int:
+    """Bytes that pixels take while they are read, turned and brought into another mode, at a part of the sides."""
+    pixels = -(-file.width // part) * -(-file.height // part)
+    own, wanted = (1 if name in _ONE_BYTE else 4 for name in (file.mode, mode))
+    return pixels * (own * (1 + turned) + (0 if file.mode == mode else wanted))
+
+
+def _too_large(where: str) -> Refused:
+    return refuse("more pixels than any picture should have", where, "save it smaller")
 
 
 def _cropped(picture: Image.Image, to: Input) -> Image.Image:

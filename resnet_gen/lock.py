@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from resnet_gen.count import Counts, count_nodes
-from resnet_gen.faults import problems
+from resnet_gen.faults import MAX_PROBLEMS, at_most, problems
 from resnet_gen.fingerprint import Fingerprint, fingerprint
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.load import Loaded
@@ -31,14 +33,17 @@ HEADER = (
     "# What these networks were when `resnet-gen lock` last wrote this; `resnet-gen lock --check` tells what differs."
 )
 VERSION = 2
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 22
+MAX_VALUES = 40_000
+"""Values of a lock, and one more for each 100 bytes: a network has sixty."""
 HINT = "put back the lock that was committed, or delete it and run `resnet-gen lock`"
 _MERGED = "take either side whole, then run `resnet-gen lock`"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+_MOST_STAGES, _MOST_SIDES = 1_000, 8
 _BLOCK_DIGITS, _STAGE_DIGITS = 4, 16
 
 Whole = Annotated[int, Field(ge=0)]
-Shape = Annotated[tuple[Whole, ...], Field(strict=False)]
+Shape = Annotated[tuple[Whole, ...], Field(strict=False), BeforeValidator(at_most(_MOST_SIDES))]
 
 
 class _Model(BaseModel):
@@ -63,8 +68,8 @@ class LockedNetwork(_Model):
 
     spec: str
     input: Shape
-    outputs: dict[str, Shape]
-    settings: dict[str, str]
+    outputs: Annotated[dict[str, Shape], BeforeValidator(at_most(_MOST_STAGES))]
+    settings: Annotated[dict[str, str], BeforeValidator(at_most(_MOST_STAGES))]
     params: Whole
     buffers: Whole
     macs: Whole
@@ -74,7 +79,7 @@ class LockedNetwork(_Model):
     activations: Whole
     activations_and_pools: Whole
     hash: Annotated[str, Field(min_length=64, max_length=64)]
-    stages: dict[str, LockedStage]
+    stages: Annotated[dict[str, LockedStage], BeforeValidator(at_most(_MOST_STAGES))]
 
 
 COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers", "activations", "activations_and_pools")
@@ -108,16 +113,47 @@ def read_lock(path: Path, shown: str, *, old: bool = False) -> Lock | None:
     """
     if not path.exists() and not path.is_symlink():
         return None
-    source = read_toml(read_document(path, shown, "TOML", "lock", MAX_BYTES), _MERGED)
+    document = read_document(path, shown, "TOML", "lock", MAX_BYTES)
+    source = read_toml(document, _MERGED, MAX_VALUES + len(document.text) // 100)
     data, first = source.data, source.data.get("version") == 1 and old
     _check_version(source, old=old)
     if first:
         data = {**data, "version": VERSION, "networks": _without_settings(data.get("networks"))}
+    networks, errors = _validated(data)
+    if errors:
+        raise Refused([*problems(errors, source, _File), Problem("damaged", shown, HINT)])
+    return Lock(path, networks, source, first)
+
+
+def _validated(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
+    """The networks, and what is wrong: each is looked at by itself, since all faults of all of them may be too many."""
+    networks: dict[str, LockedNetwork] = {}
+    errors: list[ErrorDetails] = []
+    for part in _parts(data):
+        found, faults = _found(part)
+        networks |= found
+        errors += faults
+        if len(errors) > MAX_PROBLEMS:
+            break
+    return networks, errors
+
+
+def _parts(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A lock without networks, of which some keys may be none of its own; then one for each network."""
+    listed, first = data.get("networks"), dict(islice(data.items(), MAX_PROBLEMS))
+    if not isinstance(listed, dict):
+        yield {**first, **({"networks": listed} if "networks" in data else {})}
+        return
+    yield {**first, "version": data["version"], "networks": {}}
+    for name, network in listed.items():
+        yield {"version": data["version"], "networks": {name: network}}
+
+
+def _found(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
     try:
-        return Lock(path, _File.model_validate(data).networks, source, first)
+        return _File.model_validate(data).networks, []
     except ValidationError as error:
-        found = problems(error.errors(include_url=False), source, _File)
-        raise Refused([*found, Problem("damaged", shown, HINT)]) from None
+        return {}, error.errors(include_url=False)
 
 
 def _check_version(source: Source, *, old: bool) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 from resnet_gen import __version__
 from resnet_gen.count import Counts
 from resnet_gen.digest import digest_file
+from resnet_gen.files import open_regular_file, read_regular_file
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.problems import refuse
 
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
+LARGEST = 1 << 21
+"""Bytes of a manifest; those of the deepest networks take a tenth of it."""
 _METADATA = 1 << 16
 """Bytes at the end of a model within which its metadata stand."""
 
@@ -57,7 +60,7 @@ def written(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, mad
 def read(path: Path) -> dict[str, Any] | None:
     """The manifest at a path; None where there is none, or something else."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular_file(path, LARGEST))
         whole = isinstance(data["spec"]["sha256"], str) and data["weights"]["source"] and "engine" in data
         return dict(data) if whole and isinstance(data["files"], dict) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -95,7 +98,7 @@ def check_strangers(folder: Path, name: str, model_name: str, files: Iterable[st
 
 def _carries(model: Path, digest: str) -> bool:
     """Whether an ONNX file that has no manifest, as `emit_onnx` writes it, is of this spec."""
-    with model.open("rb") as stream:
+    with open_regular_file(model) as stream:
         stream.seek(-min(model.stat().st_size, _METADATA), 2)
         return digest.encode() in stream.read()
 
@@ -118,6 +121,6 @@ def is_as_built(fresh: Path, existing: Path) -> bool:
 
 def _without_engine_hash(path: Path) -> str:
     """A manifest's text with the engine's hash, which no two builds share, blotted out."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_regular_file(path, LARGEST).decode("utf-8", "replace")
     engine = (read(path) or {}).get("engine")
     return text.replace(str(engine["sha256"]), "") if isinstance(engine, dict) and engine.get("sha256") else text

@@ -16,6 +16,7 @@ from resnet_gen.build import SEED_KEY, SPEC_KEY, build
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.files import SMALL
 from resnet_gen.journal import check_whole
 from resnet_gen.load import Loaded, load
 from resnet_gen.problems import refuse
@@ -101,6 +102,8 @@ def carried_input(session: Runner) -> Input | None:
     if SPEC_KEY not in session.metadata:
         return None
     try:
+        if len(session.metadata[SPEC_KEY]) > SMALL:
+            raise ValueError
         return Input.model_validate_json(json.dumps(json.loads(session.metadata[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None

@@ -8,6 +8,7 @@ exits with 2.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,18 +25,17 @@ class Document:
     name: str
     text: str
 
-    @cached_property
-    def lines(self) -> list[str]:
-        """The lines, without their ends."""
-        return _BREAK.split(self.text)
-
     def line(self, number: int) -> str:
-        """Line `number`, counted from 0; empty past the last one."""
-        return self.lines[number] if number < len(self.lines) else ""
+        """Line `number`, counted from 0, without its end; empty past the last one."""
+        if number >= len(self._starts):
+            return ""
+        end = _BREAK.search(self.text, self._starts[number])
+        return self.text[self._starts[number] : end.start() if end else None]
 
     @cached_property
-    def _starts(self) -> list[int]:
-        return [0, *(found.end() for found in _BREAK.finditer(self.text))]
+    def _starts(self) -> array[int]:
+        """Where lines begin; a text may be nothing but their ends."""
+        return array("Q", [0]) + array("Q", (found.end() for found in _BREAK.finditer(self.text)))
 
     def span_at(self, index: int, end: int = 0) -> Span:
         """The text from `index` to `end`, or to its line's; the one character at `index` without an `end`."""

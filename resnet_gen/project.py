@@ -216,7 +216,7 @@ def _tool_table(source: Source) -> Source | None:
     if not isinstance(tool, dict) or "resnet-gen" not in tool:
         return None
     start = ("tool", "resnet-gen")
-    marks = {loc[2:]: mark for loc, mark in source.marks.items() if loc[:2] == start}
+    marks = {loc[2:]: source.marks[loc] for loc in source.marks if loc[:2] == start}
     return Source(tool["resnet-gen"], marks, source.joint)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from resnet_gen.files import read_regular_file
+
 FILE = "resnet-gen.toml"
 PYPROJECT = "pyproject.toml"
 
@@ -29,6 +31,6 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
 
 def _speaks_of_it(path: Path) -> bool:
     try:
-        return b"resnet-gen" in path.read_bytes()
+        return b"resnet-gen" in read_regular_file(path)
     except OSError:
         return False

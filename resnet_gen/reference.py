@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from resnet_gen.files import read_regular_file
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Span, refuse, suggest
 from resnet_gen.resources import references
@@ -33,7 +34,7 @@ def read(name: str, where: Span | None) -> Reference:
     known = _shipped()
     if name not in known:
         raise refuse(f"reference: there is no '{name}'", where, suggest(name, known))
-    data = json.loads(known[name].read_text(encoding="utf-8"))
+    data = json.loads(read_regular_file(known[name]))
     state = {key: tuple(shape) for key, shape in data.pop("state").items()}
     return Reference(name=name, state=state, **data)
 

@@ -8,7 +8,11 @@ from typing import Any
 
 import jinja2
 
+<<<<<<< HEAD
 from resnet_gen.problems import unlinked, visible
+=======
+from resnet_gen.files import read_regular_file
+>>>>>>> 260880f (Small files stay small: every reader but ONNX's is held to memory and time by its file's size)
 from resnet_gen.resources import templates
 
 
@@ -34,7 +38,7 @@ def tree(folder: str, **values: Any) -> dict[str, str]:
         if path.suffix == ".jinja":
             found[name.removesuffix(".jinja")] = render(f"{folder}/{name}", **values)
         else:
-            found[name] = path.read_text(encoding="utf-8")
+            found[name] = read_regular_file(path).decode()
     return found
 
 

@@ -8,7 +8,7 @@ refused: anchors and aliases, tags, duplicate keys, several documents.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -17,14 +17,15 @@ import yaml
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
+from resnet_gen.files import SMALL, open_regular_file, why_unread
 from resnet_gen.nesting import first_too_deep
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened, visible, visible_lines
 
 Loc: TypeAlias = tuple[str | int, ...]
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = SMALL
 MAX_DEPTH = 32
-MAX_VALUES = 100_000
+MAX_VALUES = 20_000
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep, which no spec is"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SETTING = "--set"
@@ -55,7 +56,7 @@ class Source:
     """Plain data and a mark for the location of every value in it."""
 
     data: Any
-    marks: dict[Loc, Mark] = field(default_factory=dict)
+    marks: Mapping[Loc, Mark] = field(default_factory=dict)
     joint: str = ":"
     """What stands between a key and its value, as messages write it behind a key."""
 
@@ -84,12 +85,12 @@ def read_document(path: Path, name: str, language: str = "YAML", what: str = "sp
     Messages call the file `name`, and say what it should be: a `what` in a `language`.
     """
     try:
-        if not path.is_file():
-            raise refuse("not a file" if path.exists() else "there is no such file", name)
-        with path.open("rb") as stream:
+        with open_regular_file(path) as stream:
             raw = stream.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}", name) from None
+    except FileNotFoundError:
+        raise refuse("there is no such file", name) from None
+    except OSError as error:
+        raise refuse(why_unread(error), name) from None
     return Document(name, decoded(raw, name, language, what, most))
 
 

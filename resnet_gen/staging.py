@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from resnet_gen.files import read_regular_file
 from resnet_gen.locks import lock, locked
 
 PREFIX = ".resnet-gen."
@@ -146,7 +147,7 @@ def read_small(path: Path) -> bytes:
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
         raise ValueError("none of ours")
-    return path.read_bytes()
+    return read_regular_file(path, _LARGEST)
 
 
 def flush(path: Path) -> None:

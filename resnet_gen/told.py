@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from resnet_gen.manifest import file_name
+from resnet_gen.faults import at_most
+from resnet_gen.files import read_regular_file, why_unread
+from resnet_gen.manifest import LARGEST, file_name
 from resnet_gen.problems import refuse, shortened
 
-_LARGEST = 1 << 26
 _HINT = "build it again, or check the manifest out anew"
 _FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,250}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,250})?$"
 """A file in the manifest's folder or one below: a manifest must not have other files read."""
@@ -55,7 +57,7 @@ class EnginePart(_Part):
     file: Text
     library: Text
     version: Text
-    compute_capabilities: list[Annotated[str, Field(pattern=_CAPABILITY)]]
+    compute_capabilities: Annotated[list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(at_most(100))]
 
 
 class BundlePart(_Part):
@@ -87,7 +89,7 @@ class Told(_Part):
     spec: SpecPart
     weights: WeightsPart
     precision: Text
-    files: dict[Annotated[str, Field(pattern=_FILE)], Digest]
+    files: Annotated[dict[Annotated[str, Field(pattern=_FILE)], Digest], BeforeValidator(at_most(1_000))]
     onnx: OnnxPart | None = None
     engine: EnginePart | None
     bundle: BundlePart | None = None
@@ -114,8 +116,6 @@ def told(path: Path) -> Told | None:
     """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
     if not path.exists():
         return None
-    if not path.is_file():
-        raise refuse("not a file", str(path))
     try:
         return Told.model_validate(_read(path))
     except ValidationError as error:
@@ -130,10 +130,9 @@ def _words(fault: ErrorDetails) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise refuse("too large to be a manifest", str(path))
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_file(path, LARGEST))
     except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
+        large = error.errno == errno.EFBIG
+        raise refuse("too large to be a manifest" if large else why_unread(error), str(path)) from None
     except (ValueError, RecursionError):
         raise refuse("not a whole manifest", str(path), _HINT) from None

@@ -440,7 +440,7 @@ def test_what_is_no_manifest_is_refused(text, pretended, cli):
 
 def test_a_manifest_that_is_too_large_or_no_text_is_refused(pretended, monkeypatch, cli):
     path = pretended.with_name("tiny.manifest.json")
-    monkeypatch.setattr("resnet_gen.told._LARGEST", 100)
+    monkeypatch.setattr("resnet_gen.told.LARGEST", 100)
     assert "too large to be a manifest" in cli("check-engine", pretended)[2]
     path.write_bytes(b"\xff\xfe")
     assert "not a whole manifest" in cli("check-engine", pretended)[2]

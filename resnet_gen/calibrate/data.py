@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -10,17 +9,18 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
-import numpy.lib.format as npy
 
 from resnet_gen.digest import digest_file, digest_files
 from resnet_gen.image import normalized, read_image
-from resnet_gen.problems import Problem, Refused, refuse, several
+from resnet_gen.problems import Problem, Refused, refuse, several, shortened
 from resnet_gen.spec import Input
-from resnet_gen.weights.arrays import ZIP_ERRORS
+from resnet_gen.weights.archive import ZIP_ERRORS, open_archive
 from resnet_gen.weights.base import Array
+from resnet_gen.weights.npy import HEADER_ERRORS, Header, read_header
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 RANDOM = "random"
+_ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
 _RANDOM_IMAGES = 8
 _MOST_NAMED = 10
 _SOURCES = "--calibration takes a folder of pictures, an .npz file or 'random'"
@@ -91,11 +91,11 @@ class Npz:
 
     def __iter__(self) -> Iterator[Array]:
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.name) as stream:
+            with open_archive(self.path) as archive, archive.open(self.name) as stream:
                 _header(stream)
                 for _ in range(self.count):
                     yield self._image(stream)
-        except ZIP_ERRORS as error:
+        except _ERRORS as error:
             raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
 
     def _image(self, stream: IO[bytes]) -> Array:
@@ -160,15 +160,15 @@ def _folder(path: Path, to: Input, most: int) -> Folder:
 
 def _npz(path: Path, to: Input, most: int) -> Npz:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             name = "images.npy" if "images.npy" in names else "".join(islice(names, 1))
             if not name or (len(names) > 1 and name != "images.npy"):
                 raise refuse(f"holds {several(len(names), 'array')}", str(path), "call the one to use 'images'")
             with archive.open(name) as stream:
-                shape, fortran, dtype = _header(stream)
-    except ZIP_ERRORS as error:
-        raise refuse(f"not an .npz file of images: {error}", str(path), _SOURCES) from None
+                shape, fortran, dtype, _ = _header(stream)
+    except _ERRORS as error:
+        raise refuse(f"not an .npz file of images: {shortened(str(error))}", str(path), _SOURCES) from None
     wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
     if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
         found = f"{dtype} {'x'.join(map(str, shape))}"
@@ -180,11 +180,9 @@ def _npz(path: Path, to: Input, most: int) -> Npz:
     return Npz(path, name, min(shape[0], most), shape, dtype, to)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first index runs fastest, and type of a .npy, whose data come next."""
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
-    if dtype.hasobject:
+def _header(stream: IO[bytes]) -> Header:
+    """The header of a .npy, whose data come next."""
+    header = read_header(stream)
+    if header.dtype.hasobject:
         raise ValueError("it holds Python objects, which would execute code")
-    return tuple(shape), fortran, dtype
+    return header

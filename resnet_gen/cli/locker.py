@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.count import count
+from resnet_gen.files import holds
 from resnet_gen.journal import settle
 from resnet_gen.links import check_inside
 from resnet_gen.load import load
@@ -147,6 +148,6 @@ def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwor
 def _write(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
     settle(path.parent)  # what a run that died has left goes, even where there is nothing to write
-    if path.is_file() and path.read_bytes() == text.encode():
+    if holds(path, text.encode()):
         return
     write_files({path: text.encode()})

@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 from resnet_gen.difference.devices import devices
 from resnet_gen.difference.revision import Moves
 from resnet_gen.difference.terms import Term, differing
+from resnet_gen.files import read_regular_file
 from resnet_gen.links import check_named
 from resnet_gen.problems import Document
 from resnet_gen.project import LOCK, Project, project_in, shown
 from resnet_gen.project_files import FILE, PYPROJECT
 from resnet_gen.source import Source, decoded, read_text
+
+_LARGEST = 1 << 22
+"""Bytes of a lock, and so of anything that a project file names."""
 
 
 def project_then(since: Moves, config: Path | None) -> Project | None:
@@ -84,7 +88,7 @@ def _text_then(path: Path, since: Moves) -> bytes | None:
 
 def _text_now(path: Path) -> bytes | None:
     try:
-        return path.read_bytes() if path.is_file() else None
+        return read_regular_file(path, _LARGEST)
     except OSError:
         return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.engine.tensorrt import BACKENDS, load_backend
+from resnet_gen.files import read_regular_file
 from resnet_gen.problems import Refused
 
 _PATIENCE = 20
@@ -67,7 +68,7 @@ def validity(path: Path) -> Validity | None:
     runtime = trt.Runtime(_silent(trt))
     if not hasattr(runtime, "get_engine_validity"):
         return None  # came with TensorRT-RTX 1.1
-    state, diagnostics = runtime.get_engine_validity(path.read_bytes())
+    state, diagnostics = runtime.get_engine_validity(read_regular_file(path, most=None))
     return _validity(trt, state, int(diagnostics))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
+from resnet_gen.files import read_regular_file
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -51,7 +52,7 @@ class Session(Runner):
     def _tell_types(self) -> None:
         """Note the types that layers ran in, and end the profile, which would slow later runs down."""
         assert self.profile
-        events = json.loads(Path(self.session.end_profiling()).read_text(encoding="utf-8"))
+        events = json.loads(read_regular_file(Path(self.session.end_profiling()), most=None))
         self.runtime["precision"] = listed(_types(events)) or "unknown"
         self.profile.remove()
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from resnet_gen.engine.base import DTYPES, Runner, no_image, readable
 from resnet_gen.engine.tensorrt import Backend, load_backend, logger
+from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
 
@@ -158,9 +159,9 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
 
 def _bytes(path: Path, where: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular_file(path, most=None)
     except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror}", where) from None
+        raise refuse(why_unread(error), where) from None
 
 
 def _check_engine(runtime: Any, backend: Backend, data: bytes, where: str) -> None:

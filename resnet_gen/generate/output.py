@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from resnet_gen.files import holds
 from resnet_gen.journal import settle
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.write import write_together
@@ -17,7 +18,7 @@ def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             found[name] = "missing"
-        elif path.read_bytes() != text.encode():
+        elif not holds(path, text.encode()):
             found[name] = "differs"
     return found
 

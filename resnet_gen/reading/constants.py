@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, numpy_helper
 
+from resnet_gen.files import open_regular_file
 from resnet_gen.journal import check_whole
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shortened
@@ -190,7 +191,7 @@ def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mma
         if not target.resolve().is_relative_to(path.parent.resolve()):
             message = f"initializer '{name}': '{shortened(location)}' leads outside the model's folder"
             raise refuse(message, str(path))
-        with target.open("rb") as stream:
+        with open_regular_file(target) as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         data = None

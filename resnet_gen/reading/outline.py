@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from onnx import ModelProto
 
+from resnet_gen.files import open_regular_file, why_unread
 from resnet_gen.problems import refuse
 
 _KEPT = 1 << 12
@@ -38,12 +39,12 @@ class Outline(NamedTuple):
 def outline(path: Path) -> Outline:
     """Read a file's outline; raises `Refused` for what is no ONNX file."""
     try:
-        with path.open("rb") as stream:
+        with open_regular_file(path) as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:
         raise refuse("an empty file", str(path)) from None
     except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
+        raise refuse(why_unread(error), str(path)) from None
     try:
         kept, places = _without_data(data)
         if sum(map(len, kept)) > _MAX_OUTLINE:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import lzma
 import math
-import zipfile
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from resnet_gen.files import open_regular_file
 from resnet_gen.ops import Shape
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.weights.base import Array
+
+Bytes: TypeAlias = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
+"""A file's bytes, memory-mapped."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
@@ -43,8 +47,32 @@ def holds_numbers(name: str, dtype: str) -> bool:
     return dtype in DTYPES or (name.endswith(COUNTER) and dtype == COUNTED.name)
 
 
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError)
-"""What `zipfile` raises about damaged, misnamed, encrypted or oddly compressed archives."""
+MOST_SIDES = 32
+"""Sides of a tensor: as many as every NumPy's arrays may have."""
+_TENSORS, _BYTES_EACH = 20_000, 1_000
+"""Tensors of a file, of which the deepest networks have 9,000; and one more for so many bytes of it."""
+
+
+def check_number(tensors: int, size: int, where: str) -> None:
+    """Refuse a file of `size` bytes that lists more tensors than any network of its size has."""
+    if tensors > (most := _TENSORS + size // _BYTES_EACH):
+        raise refuse(f"it lists more than {most:,} tensors, which no network of its size has", where)
+
+
+def check_sides(name: str, sides: int, where: str) -> None:
+    """Refuse a tensor of so many sides, before any of them is looked at."""
+    if sides > MOST_SIDES:
+        raise refuse(f"'{shortened(name)}' has {sides:,} sides, more than {MOST_SIDES}", where)
+
+
+def mapped(path: Path) -> Bytes:
+    """The bytes of a file, read where they are looked at."""
+    with open_regular_file(path) as stream:
+        return np.memmap(stream, np.uint8, "r")
+
+
+def _always_intact() -> None:
+    """Of bytes without a checksum."""
 
 
 def float32(values: npt.NDArray[Any]) -> Array:
@@ -58,21 +86,24 @@ def strides(shape: Shape) -> Shape:
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class InFile:
     """A tensor that lies in a memory-mapped file; strides count elements, as PyTorch's do.
 
     Of a tensor without elements they may be anything, and are not looked at.
+    `check_intact` raises `Refused` where its bytes are not those that were written.
     """
 
-    data: np.memmap[Any, np.dtype[np.uint8]]
+    data: Bytes
     offset: int
     dtype: np.dtype[Any]
     shape: Shape
     strides: Shape
+    check_intact: Callable[[], None] = _always_intact
 
     def exact(self) -> npt.NDArray[Any]:
         """The whole tensor in its own element type, unread until it is looked at."""
+        self.check_intact()
         steps = None if 0 in self.shape else [stride * self.dtype.itemsize for stride in self.strides]
         return np.ndarray(self.shape, self.dtype, self.data, self.offset, steps)
 

@@ -7,11 +7,10 @@ import struct
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
+from resnet_gen.files import open_regular_file
 from resnet_gen.problems import refuse
-from resnet_gen.weights.arrays import COUNTED, DTYPES, InFile
-from resnet_gen.weights.unpickle import Storage, Strided, check_layout, load, state_dict
+from resnet_gen.weights.arrays import COUNTED, DTYPES, Bytes, InFile, mapped
+from resnet_gen.weights.unpickle import Budget, Storage, Strided, check_layout, load, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
@@ -20,17 +19,18 @@ _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
-    with path.open("rb") as stream:
-        magic, _ = load(stream, where)
+    data = mapped(path)
+    budget = Budget(len(data))
+    with open_regular_file(path) as stream:
+        magic, _ = load(stream, where, budget)
         if magic != _MAGIC:
             raise refuse("a pickle, but not a PyTorch checkpoint", where)
-        load(stream, where)  # the protocol's version
-        load(stream, where)  # the sizes of C types on the machine that saved it
-        saved, storages = load(stream, where)
-        tensors = state_dict(saved, where, counters=counters)
-        keys, _ = load(stream, where)
+        load(stream, where, budget)  # the protocol's version
+        load(stream, where, budget)  # the sizes of C types on the machine that saved it
+        saved, storages = load(stream, where, budget)
+        tensors = state_dict(saved, where, len(data), counters=counters)
+        keys, _ = load(stream, where, budget)
         places = _storages(stream, keys, storages, where)
-    data = np.memmap(path, np.uint8, "r")
     return {n: _located(n, t, places, data, where) for n, t in tensors.items()}
 
 
@@ -62,7 +62,7 @@ def _located(
     name: str,
     tensor: Strided,
     places: dict[str, tuple[int, int]],
-    data: np.memmap[tuple[int, ...], np.dtype[np.uint8]],
+    data: Bytes,
     where: str,
 ) -> InFile:
     start, count = places.get(tensor.storage.key, (0, 0))

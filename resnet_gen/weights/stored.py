@@ -17,17 +17,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from resnet_gen.files import open_regular_file, why_unread
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shortened
-from resnet_gen.weights.arrays import ZIP_ERRORS, float32
+from resnet_gen.weights.archive import ZIP_ERRORS, open_archive
+from resnet_gen.weights.arrays import check_sides, float32
 from resnet_gen.weights.base import Array, runs
 from resnet_gen.weights.prefix import prefixes, told, without
 
 MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
-MOST_SIDES = 32
-"""Sides of a tensor: as many as every NumPy's arrays may have."""
 
 
 class Stored(Protocol):
@@ -109,10 +109,9 @@ def _check_possible(name: str, tensor: Stored, where: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise refuse(f"the name '{shortened(name)}' is not Unicode text", where) from None
-    if len(tensor.shape) > MOST_SIDES:
-        raise refuse(f"'{shortened(name)}' has {len(tensor.shape):,} sides, more than {MOST_SIDES}", where)
-    size = math.prod((max(side, 1) for side in tensor.shape), start=tensor.dtype.itemsize)
-    if min(tensor.shape, default=0) < 0 or size >= 2**63:
+    check_sides(name, len(tensor.shape), where)
+    fits = all(0 <= side < 2**63 for side in tensor.shape)  # before they are multiplied
+    if not fits or math.prod((max(side, 1) for side in tensor.shape), start=tensor.dtype.itemsize) >= 2**63:
         raise refuse(f"'{shortened(name)}' has a side below 0, or more bytes than 2**63 - 1", where)
 
 
@@ -124,12 +123,10 @@ def is_stored(path: Path) -> bool:
 
 def _magic(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait for its writer
-            raise refuse("not a file", str(path))
-        with path.open("rb") as stream:
+        with open_regular_file(path) as stream:
             return stream.read(16)
     except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
+        raise refuse(why_unread(error), str(path)) from None
 
 
 def _format(path: Path, magic: bytes) -> str:
@@ -146,10 +143,8 @@ def _format(path: Path, magic: bytes) -> str:
 
 
 def _holds_arrays(path: Path) -> bool:
-    import zipfile
-
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
     except ZIP_ERRORS as error:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None

@@ -52,7 +52,7 @@ def well_said(refused):
     assert refused.problems
     for problem in refused.problems:
         if isinstance(problem.where, Span):
-            assert 0 <= problem.where.line < len(problem.where.document.lines)
+            assert 0 <= problem.where.line < len(problem.where.document.text.splitlines()) + 1
         assert problem.message
         assert all(c.isprintable() or c == "\n" for c in str(problem))
 

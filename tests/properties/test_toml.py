@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from resnet_gen.lock import lock_text, read_lock
 from resnet_gen.problems import Document, Span
 from resnet_gen.project import read_project
-from resnet_gen.toml_source import places, read_toml
+from resnet_gen.toml_places import places
+from resnet_gen.toml_source import read_toml
 from tests.properties.test_specs import examples, refusal, well_said
 
 if sys.version_info >= (3, 11):

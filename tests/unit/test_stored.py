@@ -25,7 +25,7 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower, without_outputs
 from resnet_gen.problems import Refused
 from resnet_gen.resources import references, shipped_specs
-from resnet_gen.weights import pytorch, stored
+from resnet_gen.weights import stored
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
 from tests.onnx_runs import TINY, network
 from tests.reference import weights_rule
@@ -488,11 +488,31 @@ def test_storages_compressed_in_the_archive_are_refused(path):
     assert "the storage of 'stem.conv.weight' is missing or compressed" in refusal(path)
 
 
-def test_a_pickle_that_unpacks_to_gigabytes_is_refused_unread(path, monkeypatch):
-    monkeypatch.setattr(pytorch, "MOST_HELD", 1 << 20)
-    zip_file(path, b"\x80\x02" + b"N0" * (1 << 20) + b"N.", [], zipfile.ZIP_DEFLATED)
+def test_a_pickle_that_unpacks_to_gigabytes_is_refused_unread(path):
+    zip_file(path, b"\x80\x02" + b"N0" * (1 << 24) + b"N.", [], zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 1 << 16
-    assert "'archive/data.pkl' is more than 1,048,576 bytes long" in refusal(path)
+    assert "'archive/data.pkl' is more than 2,1" in refusal(path)
+
+
+def test_a_flipped_bit_of_a_storage_that_has_a_checksum_is_refused(path):
+    """In each storage; PyTorch leaves the sums at 0 where `set_crc32_options(False)` asks for it."""
+    whole = saved("zip", path, values()).read_bytes()
+    for tensor in values().values():
+        at = whole.index(tensor.tobytes()) + tensor.nbytes // 2
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        tensors = stored.read(path)
+        with pytest.raises(Refused, match=r"the checksum of 'archive/data/\d+' is wrong"):
+            [tensor.exact() for tensor in tensors.values()]
+
+
+def test_a_checkpoint_without_checksums_is_read(path):
+    data = bytearray(saved("zip", path, values()).read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        sums = [struct.pack("<I", info.CRC) for info in archive.infolist()]
+    for total in sums:
+        data = data.replace(total, bytes(4))
+    path.write_bytes(data)
+    assert_same(read_all(path), values())
 
 
 def test_a_compressed_array_that_unpacks_to_more_than_its_shape_is_never_held(path):

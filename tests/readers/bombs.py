@@ -1,0 +1,949 @@
+"""Files of every kind that ask for much with few bytes, and a trivial one of each kind to hold them against.
+
+A maker writes its file into a folder; all are found by their names, `KIND.NAME`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import shutil
+import socket
+import struct
+import subprocess
+import zipfile
+import zlib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper
+from PIL import Image
+
+from resnet_gen.lock import COUNTS
+from resnet_gen.resources import targets_folder
+
+BOMBS = {}
+"""What writes each file: a function of a folder, which gives the file's path."""
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
+
+
+def bomb(kind, name=None):
+    """Keep a maker under its kind and name."""
+
+    def keep(make):
+        BOMBS[f"{kind}.{name or make.__name__}"] = make
+        return make
+
+    return keep
+
+
+def put(folder, name, data):
+    path = folder / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def simple(kind, name, file, data):
+    """A file of just these bytes, or those that a function makes."""
+    bomb(kind, name)(lambda folder: put(folder, file, data() if callable(data) else data))
+
+
+# --- PyTorch -----------------------------------------------------------------
+
+
+def pth(folder, pickled, storages=(), compression=zipfile.ZIP_DEFLATED):
+    path = folder / "w.pth"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr(zipfile.ZipInfo("archive/data.pkl"), pickled, compression)
+        for key, data in storages:
+            archive.writestr(f"archive/data/{key}", data, zipfile.ZIP_STORED)
+    return path
+
+
+def text(value):
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+ORDERED = b"ccollections\nOrderedDict\n"
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
+
+
+def storage(key="0", size=1):
+    return (
+        b"("
+        + text("storage")
+        + b"ctorch\nFloatStorage\n"
+        + text(key)
+        + text("cpu")
+        + pickle.dumps(size, 2)[2:-1]
+        + b"tQ"
+    )
+
+
+def pickled(name, make):
+    """A pickle in a zip file, deflated; and by itself, as the legacy format has it."""
+    bomb("weights", f"{name}.pth")(lambda folder: pth(folder, make()))
+    head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {}))
+    bomb("weights", f"{name}.legacy")(lambda folder: put(folder, "w.pt", head + make() + pickle.dumps([], 2)))
+
+
+N = 60_000
+pickled(
+    "tuples of one list",
+    lambda: b"\x80\x02" + ORDERED + b"(](" + b"]q\x00(" + b"K\x01" * N + b"e" + b"h\x00" * N + b"etR.",
+)
+pickled(
+    "lists of one pair list",
+    lambda: (
+        b"\x80\x02]q\x01("
+        + b"".join(b"M" + struct.pack("<H", i) + b"N\x86" for i in range(50_000))
+        + b"e0]("
+        + (ORDERED + b"h\x01\x85R") * 3000
+        + b"e."
+    ),
+)
+pickled(
+    "tensors of one shape",
+    lambda: (
+        b"\x80\x02("
+        + b"K\x01" * 100_000
+        + b"tq\x010]("
+        + (REBUILD + b"(" + storage() + b"K\x00h\x01h\x01\x89NtR") * 8000
+        + b"e."
+    ),
+)
+pickled(
+    "named tensors of one shape",
+    lambda: (
+        b"\x80\x02("
+        + b"K\x01" * 100_000
+        + b"tq\x010}("
+        + b"".join(text(str(i)) + REBUILD + b"(" + storage() + b"K\x00h\x01h\x01\x89NtR" for i in range(4000))
+        + b"u."
+    ),
+)
+
+
+def huge_sides(count):
+    big = b"\x8b" + struct.pack("<i", 2_000_000) + b"\x7f" * 2_000_000
+    shape = b"(" + big + b"q\x05" + b"K\x00" * (count % 2) + b"h\x05" * 29 + b"tq\x01"
+    return (
+        b"\x80\x02" + ORDERED + b")R(" + text("a") + REBUILD + b"(" + storage() + b"K\x00" + shape + b"h\x01\x89NtRu."
+    )
+
+
+pickled("huge sides and none", lambda: huge_sides(1))
+pickled("huge sides", lambda: huge_sides(2))
+pickled(
+    "marks of one dict",
+    lambda: (
+        b"\x80\x02}q\x02("
+        + b"".join(text(f"m{i}") + b"\x88" for i in range(20_000))
+        + b"u0(K\x01tq\x010]("
+        + (REBUILD + b"(" + storage() + b"K\x00h\x01h\x01\x89Nh\x02tR") * 5000
+        + b"e."
+    ),
+)
+for code, what in {
+    b"N": "nones",
+    b"]": "lists",
+    b"}": "dicts",
+    b"(": "marks",
+    b"]\x94": "memoized lists",
+    b"}\x94": "memoized dicts",
+    b")\x85": "tuples",
+    b"N0": "nones taken off",
+    b"K\x07": "numbers",
+    b"G12345678": "floats",
+    b"\x8a\x081234567x": "long numbers",
+    b"X\x02\x00\x00\x00\xc3\xa9": "texts",
+    b"2": "duplicates",
+}.items():
+    for many in (400_000, 3_000_000, 60_000_000):
+        pickled(f"{many:,} {what}", lambda code=code, many=many: b"\x80\x04]" + code * (many // len(code)) + b".")
+pickled("dicts of one pair", lambda: b"\x80\x02](" + b"}K\x01Ns" * 500_000 + b"e.")
+pickled("ordered dicts", lambda: b"\x80\x02" + ORDERED + b"q\x000](" + b"h\x00)R" * 300_000 + b"e.")
+pickled(
+    "tensors",
+    lambda: b"\x80\x02" + REBUILD + b"q\x000(" + storage() + b"K\x00)))Ntq\x010](" + b"h\x00h\x01R" * 300_000 + b"e.",
+)
+pickled("storages", lambda: b"\x80\x02](" + b"".join(storage(str(i)) for i in range(60_000)) + b"e.")
+pickled(
+    "keys of one hash",
+    lambda: b"\x80\x02}(" + b"".join(pickle.dumps(i * (2**61 - 1), 2)[2:-1] + b"N" for i in range(1, 60_000)) + b"u.",
+)
+pickled(
+    "one long text",
+    lambda: b"\x80\x02X" + struct.pack("<I", 50_000_000) + "\U0001f600".encode() + b"a" * 49_999_996 + b".",
+)
+pickled(
+    "many memo places",
+    lambda: b"\x80\x02N" + b"".join(b"r" + struct.pack("<I", i * 65_537 % 2**32) for i in range(400_000)) + b".",
+)
+pickled("a stated length", lambda: b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".")
+pickled("a stated frame", lambda: b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b"N.")
+pickled("a line without end", lambda: b"\x80\x02c" + b"a" * 50_000_000)
+pickled("a number of many digits", lambda: b"\x80\x02L" + b"9" * 3_000_000 + b"L\n.")
+pickled(
+    "names of tensors",
+    lambda: (
+        b"\x80\x02}("
+        + text("a")
+        + REBUILD
+        + b"("
+        + storage()
+        + b"K\x00(K\x01th\x00" * 0
+        + b"K\x00(K\x01tq\x07h\x07\x89NtRq\x05"
+        + b"".join(text(f"t{i}") + b"h\x05" for i in range(120_000))
+        + b"u."
+    ),
+)
+pickled("nested", lambda: b"\x80\x02" + b"]" * 1_000_000 + b"a" * 999_999 + b".")
+simple("weights", "zip of empty names", "w.npz", lambda: many_members(400_000))
+
+
+def many_members(count):
+    """A zip file that lists one member many times."""
+    local = b"PK\3\4" + bytes(26)
+    entry = b"PK\1\2" + bytes(42)
+    end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, count % 65536, count % 65536, len(entry) * count, len(local), 0)
+    return local + entry * count + end
+
+
+# --- NumPy -------------------------------------------------------------------
+
+
+def npy(header, version=1):
+    data = header if isinstance(header, bytes) else header.encode()
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(data)) + data
+
+
+def described(shape, descr="<f4", fortran=False):
+    return f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n"
+
+
+def npz(members, compression=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return out.getvalue()
+
+
+def long_header(length):
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(b"\x93NUMPY\2\0" + struct.pack("<I", length - 1))
+        for _ in range(length >> 24):
+            member.write(b" " * (1 << 24))
+    return out.getvalue()
+
+
+def zeros(shape, count):
+    data = npy(described(shape)) + bytes(4 * count)
+    return npz([("fc.weight.npy", data)])
+
+
+ARRAYS = {
+    "a long header": lambda: long_header(1 << 30),
+    "a header of brackets": lambda: npz([("x.npy", npy("(" * 9000 + ")" * 900))]),
+    "many odd headers": lambda: npz(
+        [
+            (f"{i}.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1, " * 3000 + ")}\n"))
+            for i in range(3000)
+        ]
+    ),
+    "many members": lambda: npz(
+        [(f"{i}.npy", npy(described("(1,)")) + bytes(4)) for i in range(60_000)], zipfile.ZIP_STORED
+    ),
+    "members within limits": lambda: npz([(f"{i}.npy", npy(described("(1,)")) + bytes(4)) for i in range(19_000)]),
+    "zeros": lambda: zeros("(25000000,)", 25_000_000),
+    "zeros in rows": lambda: zeros("(3, 16)", 48) + b"",
+    "many zeros": lambda: npz([(f"{i}.npy", npy(described("(2000000,)")) + bytes(8_000_000)) for i in range(60)]),
+    "many sides": lambda: npz([("x.npy", npy(described("(" + "1," * 3000 + ")")) + bytes(4))]),
+    "huge sides": lambda: npz([("x.npy", npy(described("(" + "9" * 4000 + ",)")))]),
+    "sides that are true": lambda: npz([("head.fc.weight.npy", npy(described("(True, 3)", fortran=True)) + bytes(12))]),
+    "a claim of terabytes": lambda: npz([("head.fc.bias.npy", npy(described("(1000000000000,)")) + bytes(12))]),
+    "a type of many bytes": lambda: npz([("x.npy", npy(described("(3,)", "<U99999999")))]),
+    "bzip2": lambda: npz([("x.npy", npy(described("(3,)")) + bytes(50_000_000))], zipfile.ZIP_BZIP2),
+    "lzma": lambda: npz([("x.npy", npy(described("(3,)")) + bytes(50_000_000))], zipfile.ZIP_LZMA),
+}
+for _name, _make in ARRAYS.items():
+    simple("weights", f"{_name}.npz", "w.npz", _make)
+    simple("calibration", f"{_name}.npz", "images.npz", _make)
+simple(
+    "calibration",
+    "images of zeros.npz",
+    "images.npz",
+    lambda: npz([("images.npy", npy(described("(30000, 3, 32, 32)")) + bytes(30_000 * 12_288 // 8))]),
+)
+
+
+# --- safetensors -------------------------------------------------------------
+
+
+def safetensors(header, data=b"\0" * 4):
+    encoded = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(encoded)) + encoded + data
+
+
+def empties(count):
+    return {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(count)}
+
+
+TENSORS = {
+    "20,000 sides": lambda: safetensors({"a": {"dtype": "F32", "shape": [1] * 20_000, "data_offsets": [0, 4]}}),
+    "100,000 sides": lambda: safetensors({"a": {"dtype": "F32", "shape": [1] * 100_000, "data_offsets": [0, 4]}}),
+    "300,000 empty tensors": lambda: safetensors(empties(300_000), b""),
+    "20,000 empty tensors": lambda: safetensors(empties(20_000), b""),
+    "brackets": lambda: safetensors(b'{"a":' + b"[" * 2_000_000),
+    "many lists": lambda: safetensors(b'{"a":[' + b"[]," * 600_000 + b"[]]}"),
+    "metadata": lambda: safetensors({"__metadata__": {f"k{i}": "" for i in range(120_000)}}, b""),
+    "a long text": lambda: safetensors({"__metadata__": {"a": "\U0001f600" + "a" * 40_000_000}}, b""),
+    "a claim of gigabytes": lambda: struct.pack("<Q", 1 << 40) + b"{}",
+    "one name twice": lambda: safetensors(
+        b"{" + b",".join(b'"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}' for _ in range(30_000)) + b"}", b""
+    ),
+    "a huge number": lambda: safetensors(
+        b'{"a":{"dtype":"F32","shape":[' + b"9" * 2_000_000 + b'],"data_offsets":[0,0]}}', b""
+    ),
+}
+for _name, _make in TENSORS.items():
+    simple("weights", f"{_name}.safetensors", "w.safetensors", _make)
+
+
+# --- pictures ----------------------------------------------------------------
+
+
+def png(width, height, kind=2, chunks=(), rows=None):
+    """A PNG of this size, black throughout; `rows` of them are there."""
+    row = 1 + -(-width * {0: 1, 2: 3, 3: 1, 6: 4}[kind])
+    packer = zlib.compressobj(9)
+    data = b"".join(packer.compress(bytes(row)) for _ in range(height if rows is None else rows)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    palette = [(b"PLTE", bytes(768))] if kind == 3 else []
+    parts = [(b"IHDR", head), *palette, *chunks, (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
+
+
+def _chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def saved(picture, format, **options):
+    out = io.BytesIO()
+    picture.save(out, format, **options)
+    return out.getvalue()
+
+
+def progressive(scans, side=4096):
+    """A progressive JPEG with one of its passes many times."""
+    data = saved(Image.new("L", (side, side), 99), "JPEG", progressive=True)
+    first = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    second = data.index(b"\xff", first + 2)
+    while data[second + 1] == 0:
+        second = data.index(b"\xff", second + 1)
+    return data[:second] + data[first:second] * scans + data[second:]
+
+
+def gif(width, height, frames=1):
+    """A GIF whose screen is of this size, with frames of one pixel."""
+    screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2D\1\0"
+    return screen + frame * frames + b";"
+
+
+def tiff(entries, data=b""):
+    """A TIFF of one directory: (tag, type, count, value or offset); `data` stand behind it."""
+    body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(entries)) + body + bytes(4) + data
+
+
+def plain_tiff(width, height, *more, rows=None):
+    base = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (277, 3, 1, 1),
+        (278, 4, 1, rows or height),
+        (279, 4, 1, 4),
+    ]
+    tags = {entry[0] for entry in more}
+    return tiff(sorted([entry for entry in base if entry[0] not in tags] + list(more)), bytes(64))
+
+
+def long_tags(tag, kind, count):
+    size = {3: 2, 4: 4}[kind] * count
+    offset = 8 + 2 + 12 * 9 + 4 + 12 * (tag not in (258, 273, 277, 279))
+    whole = plain_tiff(8, 8, (tag, kind, count, offset))
+    return whole[:offset] + os.urandom(0) + (b"\x34\x12" * (size // 2))
+
+
+PICTURES = {
+    "png of 65535x65535": lambda: png(65_535, 65_535, 0, rows=8),
+    "png of 13000x13000": lambda: png(13_000, 13_000),
+    "png of 9000x9000": lambda: png(9_000, 9_000),
+    "png of 4000x3000": lambda: png(4_000, 3_000),
+    "png of 5000x4000 with alpha": lambda: png(5_000, 4_000, 6),
+    "png of 8000x6000 with a palette": lambda: png(8_000, 6_000, 3),
+    "png of 7000x7000 grey": lambda: png(7_000, 7_000, 0),
+    "png of texts": lambda: png(
+        2_000, 2_000, 2, [(b"zTXt", b"k%d\0\0" % i + zlib.compress(bytes(1 << 20), 9)) for i in range(60)]
+    ),
+    "png of many texts": lambda: png(16, 16, 2, [(b"tEXt", b"k%d\0a" % i) for i in range(200_000)]),
+    "png of a profile": lambda: png(16, 16, 2, [(b"iCCP", b"k\0\0" + zlib.compress(bytes(1 << 26), 9))]),
+    "png of many chunks": lambda: png(16, 16, 2, [(b"abCd", b"")] * 300_000),
+    "jpeg of 65500x65500": lambda: saved(Image.new("L", (16, 16)), "JPEG").replace(
+        struct.pack(">HH", 16, 16), struct.pack(">HH", 65_500, 65_500), 1
+    ),
+    "jpeg of 7000x7000": lambda: saved(Image.new("RGB", (7_000, 7_000)), "JPEG"),
+    "jpeg of 12000x9000": lambda: saved(Image.new("RGB", (12_000, 9_000)), "JPEG"),
+    "jpeg of 20 passes": lambda: progressive(20, 1024),
+    "jpeg of 30,000 passes": lambda: progressive(30_000),
+    "gif of 65535x65535": lambda: gif(65_535, 65_535),
+    "gif of 7000x7000": lambda: gif(7_000, 7_000),
+    "gif of 100,000 frames": lambda: gif(64, 64, 100_000),
+    "bmp of 60000x60000": lambda: (
+        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)
+    ),
+    "bmp of runs": lambda: (
+        b"BM"
+        + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 1078, 40, 6_000, 6_000, 1, 8, 1, 0, 0, 0, 256, 0)
+        + bytes(1024)
+        + b"\xff\1" * 150_000
+        + b"\0\1"
+    ),
+    "ppm of 60000x60000": lambda: b"P6 60000 60000 255 ",
+    "ppm in letters": lambda: b"P3 3000 2000 255 " + b"1 " * 6_000_000,
+    "ppm of a long number": lambda: b"P6 " + b"1" * 20_000_000,
+    "ppm of a long comment": lambda: b"P6 #" + b"1" * 20_000_000,
+    "tiff of 60000x60000": lambda: plain_tiff(60_000, 60_000),
+    "tiff of one huge tile": lambda: plain_tiff(
+        8, 8, (322, 4, 1, 30_000), (323, 4, 1, 30_000), (324, 4, 1, 8), (325, 4, 1, 4), (259, 3, 1, 5)
+    ),
+    "tiff of huge strips": lambda: plain_tiff(4_000, 8, (259, 3, 1, 5), rows=1 << 30),
+    "tiff of 4,000,000 bits": lambda: long_tags(258, 3, 4_000_000),
+    "tiff of 4,000,000 strips": lambda: long_tags(273, 4, 4_000_000),
+    "tiff of deflated zeros": lambda: saved(Image.new("RGB", (9_000, 9_000)), "TIFF", compression="tiff_adobe_deflate"),
+    "tiff of 4000 directories": lambda: many_pages(4_000),
+    "webp of 16383x16383": lambda: saved(Image.new("RGB", (16, 16)), "WEBP").replace(
+        struct.pack("<HH", 16, 16), struct.pack("<HH", 16_383, 16_383), 1
+    ),
+    "webp of 8000x8000": lambda: saved(Image.new("RGB", (8_000, 8_000)), "WEBP"),
+    "postscript": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n",
+    "icon": lambda: saved(Image.new("RGB", (16, 16)), "ICO"),
+    "random bytes": lambda: np.random.default_rng(1).bytes(100_000),
+}
+
+
+def many_pages(count):
+    out = io.BytesIO()
+    pages = [Image.new("L", (8, 8))] * count
+    pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:])
+    return out.getvalue()
+
+
+for _name, _make in PICTURES.items():
+    simple("picture", _name, "p.png", _make)
+
+
+# --- texts -------------------------------------------------------------------
+
+HEAD = "name: x\nextends: resnet18\n"
+CHANGES = "name: x\nextends: resnet18\nstages: {depths: [1, 1, 1, 1]}\n"
+YAML = {
+    "aliases": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)),
+    "brackets": "a: " + "[" * 500_000,
+    "braces": "a: " + "{a: " * 200_000,
+    "closed brackets": "a: " + "[" * 30_000 + "]" * 30_000,
+    "indentation": "".join(" " * i + f"k{i}:\n" for i in range(1_000)),
+    "dashes": "a: \n" + "- " * 400_000,
+    "question marks": "? " * 400_000,
+    "a long text": "name: " + "a" * 1_000_000,
+    "a long key": "a" * 1_000_000 + ": 1",
+    "many keys": HEAD + "".join(f"k{i}: 1\n" for i in range(75_000)),
+    "many keys in claims": HEAD + "claims:\n" + "".join(f"  k{i}: 1\n" for i in range(75_000)),
+    "many values": HEAD + "stages: {depths: [" + "1," * 99_000 + "]}",
+    "values of wrong types": HEAD + "stages: {depths: [" + "x," * 99_000 + "]}",
+    "many overrides": CHANGES + "overrides:\n" + "".join(f"  - {{block: {i}, kind: y}}\n" for i in range(24_000)),
+    "empty overrides": CHANGES + "overrides: {" + ", ".join(f"stage{i}: {{}}" for i in range(9_000)) + "}",
+    "overrides of parts": CHANGES
+    + "overrides: {"
+    + ", ".join(f"stage{i}: {{block: {{kind: x}}}}" for i in range(6_000))
+    + "}",
+    "lists for texts": HEAD + "outputs: [" + "[]," * 19_000 + "]",
+    "mappings for texts": HEAD + "parts: [" + "{}," * 19_000 + "]",
+    "claims of lists": HEAD + "claims: {" + ",".join(f"k{i}: []" for i in range(19_000)) + "}",
+    "many outputs": HEAD + "outputs: [" + ", ".join(f"stage{i}" for i in range(90_000)) + "]",
+    "many parts": HEAD + "parts: [" + ", ".join(f"p{i}.py" for i in range(80_000)) + "]",
+    "many comments": HEAD + "# resnet-gen: ignore\n" * 45_000,
+    "many ignores": HEAD + "# resnet-gen: ignore=x\n" * 40_000,
+    "a long line": HEAD + "claims: {" + ", ".join(f"k{i}: 1" for i in range(70_000)) + "}",
+    "one key many times": HEAD + "a: 1\n" * 150_000,
+    "long numbers": HEAD + "a: " + "9" * 900_000,
+    "escapes": 'name: "' + "\\u0041" * 170_000 + '"',
+    "folded": "name: >\n" + " a\n\n" * 200_000,
+    "quotes": "name: '" + "''" * 500_000 + "'",
+    "documents": "---\n" * 250_000,
+    "directives": "%YAML 1.1\n" * 100_000,
+    "tags": "a: " + "!" * 900_000,
+    "anchors": "".join(f"a{i}: &a{i} 1\n" for i in range(60_000)),
+    "blank": " " * 1_000_000,
+    "newlines": "\n" * 1_000_000,
+    "carriage returns": "\r" * 1_000_000,
+    "null bytes": "\0" * 1_000_000,
+    "wide letters": "name: " + "\U0001f600" * 250_000,
+    "merge keys": "a: {<<: {<<: {<<: 1}}}\n",
+    "depths": HEAD + "stages: {depths: [8000, 8000]}",
+    "depths in each stage": HEAD + "stages: {depths: [8192, 1, 1, 1]}",
+    "huge widths": HEAD + "stages: {widths: [1000000000, 1000000000, 1000000000, 1000000000]}",
+    "an own parent": "name: x\nextends: ./spec.yaml\n",
+    "the largest": HEAD + "title: " + "a" * 1_048_000,
+    "too large": HEAD + "title: " + "a" * 40_000_000,
+    "binary": bytes(range(256)) * 4_000,
+    "not unicode": HEAD.encode() + b"\xff" * 1_000_000,
+    "a scan": "".join(f"k{i}: [\n" for i in range(5_000)),
+    "simple keys": "a\n" * 300_000,
+    "flow keys": "{" + "a," * 400_000 + "}",
+    "pairs in a list": "a: [" + "a: b," * 150_000 + "]",
+}
+for _name, _text in YAML.items():
+    for _kind in ("spec", "device"):
+        simple(_kind, _name, "spec.yaml", _text)
+
+TOML = {
+    "brackets": "a = " + "[" * 500_000,
+    "braces": "a = " + "{a=" * 300_000,
+    "closed brackets": "a = " + "[" * 10_000 + "]" * 10_000,
+    "tables": "".join(f"[t{i}]\n" for i in range(100_000)),
+    "arrays of tables": "[[t]]\n" * 150_000,
+    "deep tables": "".join(f"[{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i}]\n" for i in range(15_000)),
+    "dotted keys": "".join(f"{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i} = 1\n" for i in range(15_000)),
+    "a long key": "a." * 500_000 + "a = 1",
+    "many keys": "".join(f"k{i} = 1\n" for i in range(100_000)),
+    "one key many times": "a = 1\n" * 150_000,
+    "a long text": 'a = "' + "a" * 1_000_000 + '"',
+    "an open text": 'a = """' + '"' * 2 + "a" * 1_000_000,
+    "escapes": 'a = "' + "\\u0041" * 170_000 + '"',
+    "quotes": "a = '''" + "''a" * 300_000,
+    "many values": "a = [" + "1," * 400_000 + "]",
+    "values in lines": "a = [\n" + "1,\n" * 300_000 + "]",
+    "inline tables": "a = [" + "{}," * 300_000 + "]",
+    "a long number": "a = " + "9" * 1_000_000,
+    "dates": "a = [" + "1979-05-27T07:32:00Z," * 45_000 + "]",
+    "comments": "#\n" * 500_000,
+    "blank": " " * 1_000_000,
+    "newlines": "\n" * 1_000_000,
+    "carriage returns": "\r" * 1_000_000,
+    "quoted keys": "".join(f'"\\u0041{i}" = 1\n' for i in range(60_000)),
+    "marks of a merge": "<<<<<<< " * 120_000,
+    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
+    "many patterns": "specs = [" + ", ".join(f'"**/*{i}*/**"' for i in range(50_000)) + "]",
+    "a pattern of stars": 'specs = ["' + "**/" * 300_000 + 'x"]',
+    "one pattern of stars": 'specs = ["' + "*a" * 400_000 + '"]',
+    "many budgets": "".join(f"[[budgets]]\nspecs = ['x{i}']\nparams = 1\n" for i in range(20_000)),
+    "many ignores": "ignore = [" + ", ".join(f'"r{i}"' for i in range(80_000)) + "]",
+    "too large": "a = '" + "a" * 40_000_000 + "'",
+    "binary": bytes(range(256)) * 4_000,
+}
+LOCKED = "version = 1\n"
+
+
+def whole_network(number):
+    counts = "".join(f"{name} = 1\n" for name in COUNTS)
+    head = f"[networks.n{number}]\nspec = 'x.yaml'\ninput = [1]\noutputs = {{a = [1]}}\n"
+    return f"{head}{counts}hash = '{'0' * 64}'\nstages = {{}}\n"
+
+
+for _name, _text in TOML.items():
+    _bytes = _text if isinstance(_text, bytes) else _text.encode()
+    simple("project", _name, "resnet-gen.toml", _bytes)
+    simple("lock", _name, "resnet-gen.lock", LOCKED.encode() + _bytes)
+    simple("pyproject", _name, "pyproject.toml", b"[tool.resnet-gen]\n" + _bytes)
+LOCKS = {
+    "many networks": lambda: "".join(f"[networks.n{i}]\nspec = 'resnet18'\n" for i in range(20_000)),
+    "stages without end": lambda: "[networks.a]\n" + "".join(f"stages.s{i} = {{}}\n" for i in range(39_000)),
+    "shapes without end": lambda: "[networks.a]\ninput = [" + "-1," * 39_000 + "]\n",
+    "whole networks": lambda: "".join(whole_network(i) for i in range(2_500)),
+    "many megabytes": lambda: "".join(f"k{i} = 1\n" for i in range(3_000_000)),
+}
+for _name, _make in LOCKS.items():
+    simple("lock", _name, "resnet-gen.lock", lambda make=_make: LOCKED + make())
+
+
+@bomb("pyproject")
+def endless(folder):
+    """A link to a device that never ends, in the working folder and in the one above."""
+    (folder / "inner").mkdir()
+    (folder / "pyproject.toml").symlink_to("/dev/zero")
+    (folder / "inner" / "pyproject.toml").symlink_to("/dev/zero")
+    return folder / "inner" / "pyproject.toml"
+
+
+MANIFESTS = {
+    "brackets": "[" * 1_000_000,
+    "closed brackets": "[" * 50_000 + "]" * 50_000,
+    "many lists": "[" + "[]," * 600_000 + "[]]",
+    "many keys": "{" + ",".join(f'"k{i}":1' for i in range(150_000)) + "}",
+    "many files": '{"files":{' + ",".join(f'"f{i}":"{i}"' for i in range(100_000)) + "}}",
+    "a long number": "9" * 2_000_000,
+    "a long text": '"' + "a" * 2_000_000 + '"',
+    "escapes": '"' + "\\ud83d\\ude00" * 150_000 + '"',
+    "blank": " " * 2_000_000,
+    "many megabytes": "[" + "[]," * 20_000_000 + "[]]",
+    "not unicode": b"\xff" * 1_000_000,
+}
+
+
+def manifest(text):
+    def make(folder):
+        put(folder, "m.onnx", b"model")
+        return put(folder, "m.manifest.json", text)
+
+    return make
+
+
+for _name, _text in MANIFESTS.items():
+    bomb("manifest", _name)(manifest(_text))
+
+
+# --- revisions of git --------------------------------------------------------
+
+
+def revision(files):
+    def make(folder):
+        for name, data in files().items():
+            put(folder, name, data)
+        git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0"]
+        for words in (["init", "-q"], ["add", "-f", "."], ["commit", "-q", "-m", "a"]):
+            subprocess.run([*git, *words], check=True, capture_output=True)
+        return folder / "spec.yaml"
+
+    return make
+
+
+REVISIONS = {
+    "a chain": lambda: {
+        "spec.yaml": "name: x\nextends: s1.yaml\n",
+        **{f"s{i}.yaml": f"name: x{i}\nextends: s{i + 1}.yaml\n" for i in range(1, 1_100)},
+    },
+    "many parts": lambda: {
+        "spec.yaml": HEAD + "parts: [" + ", ".join(f"p{i}.py" for i in range(3_000)) + "]\n",
+        **{f"p{i}.py": "" for i in range(3_000)},
+    },
+    "a large spec": lambda: {"spec.yaml": HEAD + "title: " + "a" * 30_000_000},
+    "many keys": lambda: {"spec.yaml": YAML["many keys"]},
+    "circle": lambda: {"spec.yaml": "name: x\nextends: other.yaml\n", "other.yaml": "name: y\nextends: spec.yaml\n"},
+}
+for _name, _files in REVISIONS.items():
+    bomb("revision", _name)(revision(_files))
+
+
+# --- ONNX --------------------------------------------------------------------
+
+
+def varint(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def field(number, body):
+    """A field of a protobuf message that has a length."""
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def model(graph, *more):
+    """A model of opset 13 whose graph is these bytes."""
+    return b"\x08\x08" + field(8, b"\x10\x0d") + field(7, graph) + b"".join(more)
+
+
+def ends():
+    """The input and the output of a graph."""
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])
+    return field(11, value.SerializeToString()) + field(
+        12, helper.make_tensor_value_info("y", TensorProto.FLOAT, None).SerializeToString()
+    )
+
+
+def node(kind="Relu", inputs=("x",), outputs=("y",), extra=b""):
+    return field(
+        1,
+        b"".join(field(1, name.encode()) for name in inputs)
+        + b"".join(field(2, name.encode()) for name in outputs)
+        + field(4, kind.encode())
+        + extra,
+    )
+
+
+def chain(count, kind="Relu", operands=()):
+    names = ["x", *(f"v{i}" for i in range(1, count)), "y"]
+    return model(b"".join(node(kind, (names[i], *operands), (names[i + 1],)) for i in range(count)) + ends())
+
+
+def tensor(name, dims, data=b"", kind=1, extra=b""):
+    raw = field(9, data) if data else b""
+    return field(
+        5,
+        b"".join(b"\x08" + varint(side) for side in dims)
+        + b"\x10"
+        + bytes([kind])
+        + field(8, name.encode())
+        + raw
+        + extra,
+    )
+
+
+def external(location, length=None, offset=None):
+    """Fields of a tensor whose numbers are to be elsewhere."""
+    entries = {
+        "location": location,
+        **({"length": str(length)} if length else {}),
+        **({"offset": str(offset)} if offset else {}),
+    }
+    return b"".join(field(13, field(1, k.encode()) + field(2, v.encode())) for k, v in entries.items()) + b"\x70\x01"
+
+
+def nested(depth, number=6):
+    """Graphs inside the attributes of one another."""
+    body = b""
+    for _ in range(depth):
+        body = field(1, field(4, b"If") + field(5, field(1, b"then_branch") + field(number, body) + b"\xa0\x01\x05"))
+        if len(body) > 4_000_000:
+            break
+    return model(body + ends())
+
+
+def doubling(count):
+    names = ["x", *(f"v{i}" for i in range(1, count)), "y"]
+    return model(
+        b"".join(
+            node("Concat", (a, a), (b,), field(5, field(1, b"axis") + b"\x18\x01\xa0\x01\x02"))
+            for a, b in pairwise(names)
+        )
+        + ends()
+    )
+
+
+def adding(count):
+    names = ["x", *(f"v{i}" for i in range(1, count)), "y"]
+    return model(b"".join(node("Add", (a, a), (b,)) for a, b in pairwise(names)) + ends())
+
+
+def convs(count):
+    names = ["x", *(f"v{i}" for i in range(1, count)), "y"]
+    nodes = b"".join(node("Conv", (names[i], f"w{i}"), (names[i + 1],)) for i in range(count))
+    return model(nodes + b"".join(tensor(f"w{i}", (1, 1, 1, 1), bytes(4)) for i in range(count)) + ends())
+
+
+def calls(depth):
+    """Functions that call one another twice."""
+    functions = b"".join(
+        field(
+            25,
+            field(1, f"f{i}".encode())
+            + field(4, b"x")
+            + field(5, b"y")
+            + (
+                field(7, field(1, b"x") + field(2, b"m") + field(4, f"f{i + 1}".encode()) + field(7, b"own"))
+                + field(7, field(1, b"m") + field(2, b"y") + field(4, f"f{i + 1}".encode()) + field(7, b"own"))
+                if i < depth
+                else field(7, field(1, b"x") + field(2, b"y") + field(4, b"Relu"))
+            )
+            + field(9, b"\x10\x0d")
+            + field(10, b"own"),
+        )
+        for i in range(depth + 1)
+    )
+    return model(node("f0", extra=field(7, b"own")) + ends(), functions, field(8, field(1, b"own") + b"\x10\x01"))
+
+
+ONNX = {
+    "30,000 nodes": lambda: chain(30_000),
+    "100,000 nodes": lambda: chain(100_000),
+    "30,000 nodes of no known kind": lambda: chain(30_000, "Nothing"),
+    "10,000 convolutions": lambda: convs(10_000),
+    "10,000 additions of a constant": lambda: chain(10_000, "Add", ("c",)).replace(ends(), ends()),
+    "600,000 empty nodes": lambda: model(b"\x0a\x00" * 600_000 + ends()),
+    "20,000,000 empty nodes": lambda: model(b"\x0a\x00" * 20_000_000 + ends()),
+    "5,000,000 empty attributes": lambda: model(node(extra=b"\x2a\x00" * 5_000_000) + ends()),
+    "300,000 empty attributes": lambda: model(node(extra=b"\x2a\x00" * 300_000) + ends()),
+    "5,000,000 empty names": lambda: model(node(extra=b"\x0a\x00" * 5_000_000) + ends()),
+    "5,000,000 empty outputs": lambda: model(node() + ends() + b"\x62\x00" * 5_000_000),
+    "5,000,000 empty initializers": lambda: model(node() + ends() + b"\x2a\x00" * 5_000_000),
+    "5,000,000 values": lambda: model(node() + ends() + b"\x6a\x00" * 5_000_000),
+    "5,000,000 metadata": lambda: model(node() + ends(), b"\x72\x00" * 5_000_000),
+    "5,000,000 functions": lambda: model(node() + ends(), b"\xca\x01\x00" * 3_000_000),
+    "5,000,000 opsets": lambda: model(node() + ends(), b"\x42\x00" * 5_000_000),
+    "5,000,000 graphs": lambda: model(node() + ends(), b"\x3a\x00" * 5_000_000),
+    "5,000,000 unknown fields": lambda: model(node() + ends(), b"\xfa\x3f\x00" * 3_000_000),
+    "numbers of one byte": lambda: model(
+        node() + ends() + tensor("w", (20_000_000,), kind=7, extra=field(7, b"\1" * 20_000_000))
+    ),
+    "numbers of an attribute": lambda: model(
+        node(extra=field(5, field(1, b"a") + field(8, b"\1" * 20_000_000) + b"\xa0\x01\x07")) + ends()
+    ),
+    "floats in their own field": lambda: model(
+        node() + ends() + tensor("w", (5_000_000,), extra=field(4, bytes(20_000_000)))
+    ),
+    "one dimension many times": lambda: model(node() + ends() + tensor("w", (1,) * 2_000_000)),
+    "a tensor of terabytes": lambda: model(node("Add", ("x", "w")) + ends() + tensor("w", (1 << 20, 1 << 20))),
+    "a tensor of 2^62": lambda: model(
+        node("Add", ("x", "w")) + ends() + tensor("w", (1 << 62, 1 << 62), extra=external("w.bin"))
+    ),
+    "a constant of gigabytes": lambda: model(
+        node("ConstantOfShape", ("s",), ("c",))
+        + node("Add", ("x", "c"))
+        + tensor("s", (4,), struct.pack("<4q", 1, 64, 4096, 4096), 7)
+        + ends()
+    ),
+    "an expansion": lambda: model(
+        node("Expand", ("s1", "s"), ("c",))
+        + node("Add", ("x", "c"))
+        + tensor("s1", (1,), bytes(4))
+        + tensor("s", (4,), struct.pack("<4q", 1, 64, 4096, 4096), 7)
+        + ends()
+    ),
+    "a range": lambda: model(
+        node("Range", ("a", "b", "c"), ("r",))
+        + node("Add", ("x", "r"))
+        + tensor("a", (), struct.pack("<q", 0), 7)
+        + tensor("b", (), struct.pack("<q", 1 << 33), 7)
+        + tensor("c", (), struct.pack("<q", 1), 7)
+        + ends()
+    ),
+    "tiles": lambda: model(
+        b"".join(node("Tile", (f"t{i}", "r"), (f"t{i + 1}",)) for i in range(40))
+        + node("Add", ("x", "t40"))
+        + tensor("t0", (2, 2), bytes(16))
+        + tensor("r", (2,), struct.pack("<2q", 2, 2), 7)
+        + ends()
+    ),
+    "concatenations": lambda: doubling(60),
+    "additions of itself": lambda: adding(5_000),
+    "graphs in graphs": lambda: nested(3_000),
+    "graphs in graphs, 90 deep": lambda: nested(90),
+    "functions that call twice": lambda: calls(40),
+    "a long name": lambda: model(node(outputs=("y" * 5_000_000,)) + ends()),
+    "a long kind": lambda: model(node("R" * 5_000_000) + ends()),
+    "names that are no text": lambda: model(node("Relu").replace(b"Relu", b"\xff\xff\xff\xff") + ends()),
+    "many inputs": lambda: model(node("Sum", [f"i{i}" for i in range(200_000)]) + ends()),
+    "one output of many": lambda: model(node("Split", ("x",), [f"o{i}" for i in range(200_000)]) + ends()),
+    "random bytes": lambda: np.random.default_rng(2).bytes(1_000_000),
+    "zeros": lambda: bytes(30_000_000),
+    "empty": lambda: b"",
+    "documentation": lambda: model(node() + ends(), field(6, b"a" * 30_000_000)),
+}
+for _name, _make in ONNX.items():
+    simple("onnx", _name, "m.onnx", _make)
+
+
+def beside(name, link):
+    """A model whose numbers are to lie in something that is no file."""
+
+    def make(folder):
+        link(folder / "w.bin")
+        return put(
+            folder,
+            "m.onnx",
+            model(node("Add", ("x", "w")) + ends() + tensor("w", (1, 1, 8, 8), extra=external("w.bin", 256))),
+        )
+
+    bomb("onnx", f"numbers in {name}")(make)
+
+
+beside("a pipe", os.mkfifo)
+beside("a device", lambda path: path.symlink_to("/dev/zero"))
+beside("a folder", Path.mkdir)
+beside("a short file", lambda path: path.write_bytes(b"a"))
+beside("no file", lambda path: None)
+
+
+# --- what is no file, under each kind's name ---------------------------------
+
+NAMES = {
+    "weights": "w.pth",
+    "onnx": "m.onnx",
+    "spec": "spec.yaml",
+    "project": "resnet-gen.toml",
+    "pyproject": "pyproject.toml",
+    "lock": "resnet-gen.lock",
+    "manifest": "m.manifest.json",
+    "device": "device.yaml",
+    "calibration": "images.npz",
+    "picture": "p.png",
+}
+
+
+def listening(path):
+    """A socket, bound by a short path: theirs are limited to a hundred characters."""
+    here = os.open(".", os.O_RDONLY)
+    os.chdir(path.parent)
+    try:
+        socket.socket(socket.AF_UNIX).bind(path.name)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def linked(path):
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+SPECIAL = {
+    "a pipe": os.mkfifo,
+    "a link to a pipe": linked,
+    "a link to an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to an empty device": lambda path: path.symlink_to("/dev/null"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a socket": listening,
+    "a folder": Path.mkdir,
+}
+
+
+def special(kind, file, make):
+    def put_it(folder):
+        if kind == "manifest":
+            put(folder, "m.onnx", b"model")
+        make(folder / file)
+        return folder / file
+
+    return put_it
+
+
+for _kind, _file in NAMES.items():
+    for _name, _make in SPECIAL.items():
+        bomb(_kind, _name)(special(_kind, _file, _make))
+
+# --- a trivial file of each kind ---------------------------------------------
+
+TRIVIAL = {
+    "weights": lambda folder: Path(shutil.copy(FIXTURES / "zip_float32.pt", folder)),
+    "onnx": lambda folder: put(folder, "m.onnx", chain(1)),
+    "spec": lambda folder: put(folder, "spec.yaml", CHANGES),
+    "project": lambda folder: put(folder, "resnet-gen.toml", "ignore = []\n"),
+    "pyproject": lambda folder: put(folder, "pyproject.toml", "[tool.resnet-gen]\nignore = []\n"),
+    "lock": lambda folder: put(folder, "resnet-gen.lock", "version = 1\n"),
+    "manifest": manifest("{}"),
+    "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
+    "revision": revision(lambda: {"spec.yaml": CHANGES}),
+    "calibration": lambda folder: put(
+        folder, "images.npz", npz([("images.npy", npy(described("(1, 3, 32, 32)")) + bytes(12_288))])
+    ),
+    "picture": lambda folder: put(folder, "p.png", png(64, 64)),
+}
+"""What a file of each kind takes that asks for nothing."""

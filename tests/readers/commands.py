@@ -1,0 +1,87 @@
+"""What reads each kind of file, as functions of its path; all that they load is loaded with this module."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import PIL.Image
+
+import resnet_gen.cli
+from resnet_gen.calibrate.data import images
+from resnet_gen.image import read_image
+from resnet_gen.problems import Refused
+from resnet_gen.spec import Input
+
+SPEC = str(Path(__file__).parents[1] / "fixtures" / "checkpoints" / "tiny.yaml")
+"""The network that files are held against."""
+PIXELS = Input(size=(32, 32))
+
+
+def _command(*words):
+    """A command of the package; `{}` among its words is the path, `{folder}` the folder that it is in."""
+    return lambda path: resnet_gen.cli.main([word.format(path, folder=path.parent) for word in words])
+
+
+def _refusing(read):
+    """A function of the package, which ends as its command does."""
+
+    def run(path):
+        try:
+            read(path)
+        except Refused as refused:
+            print(refused)
+            raise SystemExit(2) from None
+
+    return run
+
+
+def _calibrate(path):
+    chosen = images(str(path), PIXELS, 8)
+    chosen.entry()
+    for image in chosen:
+        assert image.shape == PIXELS.shape
+
+
+READERS = {
+    "weights show": _command("weights", "show", "{}"),
+    "weights convert": _command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
+    "import": _command("import", "{}"),
+    "build": _command("build", SPEC, "--weights", "{}", "-o", "{folder}/built", "--force"),
+    "diff": _command("diff", SPEC, "{}"),
+    "against": _command("verify", SPEC, "--no-config", "--against", "{}"),
+    "verify": _command("verify", "{}", "--no-config"),
+    "show": _command("show", "{}"),
+    "project": _command("verify", "cifar-resnet20", "--config", "{}"),
+    "found project": _command("verify", "cifar-resnet20"),
+    "lock": _command("lock", "--check", "--no-config", "--lock", "{}"),
+    "manifest": _command("check-engine", "{folder}/m.onnx"),
+    "device": _command("predict", "cifar-resnet20", "--for", "{}"),
+    "revision": _command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
+    "calibration": _refusing(_calibrate),
+    "picture": _refusing(lambda path: read_image(path, PIXELS)),
+}
+KINDS = {
+    "weights": ("weights show", "weights convert", "import", "build"),
+    "onnx": ("import", "diff", "against"),
+    "spec": ("verify", "show", "diff"),
+    "project": ("project",),
+    "pyproject": ("found project",),
+    "lock": ("lock",),
+    "manifest": ("manifest",),
+    "device": ("device",),
+    "revision": ("revision",),
+    "calibration": ("calibration",),
+    "picture": ("picture",),
+}
+"""The readers of each kind of file."""
+
+
+def load_all():
+    """Import what commands import when they run, so that it is not measured."""
+    for path in sorted(Path(resnet_gen.cli.__file__).parents[1].rglob("*.py")):
+        parts = path.relative_to(Path(resnet_gen.cli.__file__).parents[2]).with_suffix("").parts
+        if parts[-1] not in ("__main__", "pytest_plugin") and "tensorrt" not in path.name:
+            importlib.import_module(".".join(parts).removesuffix(".__init__"))
+    importlib.import_module("onnx.shape_inference")
+    PIL.Image.init()
