@@ -16,6 +16,8 @@ from resnet_gen.reading.outline import Outline
 
 OLDEST_OPSET = 11
 """The oldest opset whose operators the rules know."""
+_NODES, _BYTES_EACH = 15_000, 2_000
+"""Nodes of a file, of which the deepest networks have 5,000; and one more for so many bytes of it."""
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -43,8 +45,9 @@ class Header:
 
     def opset(self) -> int:
         """The opset of ONNX's own operators."""
-        if len(self._graph.node) > MAX_NODES:
-            raise self.refused(f"more than {MAX_NODES:,} nodes")
+        most = min(MAX_NODES, _NODES + len(self._file.data) // _BYTES_EACH)
+        if len(self._graph.node) > most:
+            raise self.refused(f"more than {most:,} nodes, which no network of its size has")
         found = {entry.version for entry in self._model.opset_import if entry.domain in ("", "ai.onnx")}
         newest = onnx.defs.onnx_opset_version()
         if len(found) != 1 or not OLDEST_OPSET <= min(found) <= newest:

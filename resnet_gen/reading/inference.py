@@ -9,15 +9,19 @@ import threading
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import ModelProto
 
+from resnet_gen.files import read_regular_file
 from resnet_gen.ops import Shape
 
 _PATIENCE = 10.0
 """Seconds to wait for an answer."""
+_SECONDS, _MEMORY = 2, 96 << 20
+"""Seconds of its own that the other process may take, and bytes beside the model's."""
 
 
 class NoAnswerError(Exception):
@@ -65,6 +69,7 @@ def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
 def _answer(answers: Connection, question: Callable[[bytes], Any], message: bytes) -> None:
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    _limit(len(message))
     answers.send(question(message))
 
 
@@ -74,6 +79,17 @@ def _fault(message: bytes) -> str | None:
     except Exception as error:  # whatever onnx makes of a damaged model
         return str(error).strip().partition("\n")[0] or type(error).__name__
     return None
+
+
+def _limit(size: int) -> None:
+    """End this process where it takes more than a model of so many bytes can need."""
+    if sys.platform == "linux":
+        import resource
+
+        pages = int(read_regular_file(Path("/proc/self/statm")).split()[0])
+        most = pages * resource.getpagesize() + _MEMORY + 4 * size
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
 
 
 def _shapes(message: bytes) -> dict[str, Shape]:

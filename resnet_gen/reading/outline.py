@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from onnx import ModelProto
+import numpy as np
+from onnx import GraphProto, ModelProto, TensorProto
 
 from resnet_gen.files import open_regular_file, why_unread
 from resnet_gen.problems import refuse
 
+_MOST_PARTS = 4096
+"""Fields of a tensor; numbers that are not packed are one each."""
 _KEPT = 1 << 12
 """Bytes of a tensor that are read at once: what shapes, paddings and scales take."""
-_MAX_FIELDS = 600_000
-_MAX_OUTLINE = 1 << 28
-_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
-"""Numbers of fields in onnx.proto: ModelProto.graph, GraphProto.initializer, TensorProto.raw_data."""
+_MAX_OUTLINE, _OUTLINE_PART = 16 << 20, 2
+"""Bytes that are no weights, and the part of the file that they may be besides."""
+_GRAPH, _INITIALIZER, _RAW_DATA, _FLOAT_DATA, _DATA_TYPE = 7, 5, 9, 4, 2
+"""Numbers of fields in onnx.proto: ModelProto.graph, GraphProto.initializer, and of TensorProto."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+class TooMuchError(Exception):
+    """A file asks for more memory, or more time, than one of its size may take."""
 
 
 class Place(NamedTuple):
@@ -47,9 +55,11 @@ def outline(path: Path) -> Outline:
         raise refuse(why_unread(error), str(path)) from None
     try:
         kept, places = _without_data(data)
-        if sum(map(len, kept)) > _MAX_OUTLINE:
-            raise ValueError("too much that is no weight")
+        if sum(map(len, kept)) > _MAX_OUTLINE + len(data) // _OUTLINE_PART:
+            raise TooMuchError
         model = _parsed(b"".join(kept))
+    except TooMuchError:
+        raise refuse("it has more beside its weights than any network of its size", str(path)) from None
     except (ValueError, IndexError):
         hint = "an ONNX model is wanted; was it copied or downloaded completely?"
         raise refuse("not an ONNX file, or damaged", str(path), hint) from None
@@ -95,25 +105,32 @@ class _Field(NamedTuple):
 
 
 class _Budget:
-    """How many fields may still be looked at: a file of empty ones would take forever."""
+    """How many fields may still be looked at, and what memory they may take: empty ones take two bytes of a file."""
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def __init__(self, size: int) -> None:
+        self._fields, self._memory = 600_000 + size // 20, (24 << 20) + size
 
     def spend(self) -> None:
-        """Take one; raises `ValueError` when there are none left."""
-        self._left -= 1
-        if self._left < 0:
-            raise ValueError("too many fields")
+        """Take one; raises `TooMuchError` when there are none left."""
+        self._fields -= 1
+        if self._fields < 0:
+            raise TooMuchError
+
+    def hold(self, size: int) -> None:
+        """Take so much memory; raises `TooMuchError` when there is not so much left."""
+        self._memory -= size
+        if self._memory < 0:
+            raise TooMuchError
 
 
 def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[Place | None]]:
     """The message in pieces, large tensors' bytes left out, and where those of each initializer are."""
-    budget = _Budget(_MAX_FIELDS)
+    budget = _Budget(len(data))
     pieces: list[bytes] = []
     places: list[Place | None] = []
     for field in _fields(data, 0, len(data), budget):
         if field.number != _GRAPH or field.wire != _BYTES:
+            _measure(data, field, ModelProto.DESCRIPTOR, budget)
             pieces.append(data[field.start : field.end])
             continue
         inner: list[bytes] = []
@@ -123,6 +140,7 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[Place | None]]:
                 inner.append(_frame(_INITIALIZER, tensor))
                 places.append(place)
             else:
+                _measure(data, part, GraphProto.DESCRIPTOR, budget)
                 inner.append(data[part.start : part.end])
         pieces.append(_frame(_GRAPH, b"".join(inner)))
     return pieces, places
@@ -130,13 +148,48 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[Place | None]]:
 
 def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, Place | None]:
     kept, place = [], None
-    for part in _fields(data, field.body, field.end, budget):
-        size = part.end - part.body
-        if part.number == _RAW_DATA and part.wire == _BYTES and size > _KEPT:
-            place = Place(part.body, size)
+    budget.hold(_OF_MESSAGE)
+    parts = list(islice(_fields(data, field.body, field.end, budget), _MOST_PARTS + 1))
+    if len(parts) > _MOST_PARTS:
+        raise TooMuchError
+    for part in parts:
+        if part.end - part.body > _KEPT and _is_as_in_memory(data, part, parts):
+            place = Place(part.body, part.end - part.body)
         else:
+            _measure(data, part, TensorProto.DESCRIPTOR, budget)
             kept.append(data[part.start : part.end])
     return b"".join(kept), place
+
+
+def _is_as_in_memory(data: mmap.mmap, part: _Field, parts: Sequence[_Field]) -> bool:
+    """Whether a field is a tensor's numbers byte for byte, as raw data are, and the packed floats of a float tensor."""
+    if part.wire != _BYTES or part.number != _FLOAT_DATA:
+        return part.wire == _BYTES and part.number == _RAW_DATA
+    kinds = [_varint(data, p.body)[0] for p in parts if (p.number, p.wire) == (_DATA_TYPE, _VARINT)]
+    alone = sum(p.number in (_FLOAT_DATA, _RAW_DATA) for p in parts) == 1
+    return kinds == [TensorProto.FLOAT] and alone
+
+
+_OF_MESSAGE, _OF_TEXT, _OF_NUMBER = 200, 48, 16
+"""Bytes of memory that a message, a text beside its letters, and a number take once they are parsed."""
+
+
+def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget) -> None:
+    """Take from the budget what a field of a message, with all that is in it, takes in memory; skip unknown ones."""
+    known = message.fields_by_number.get(field.number)
+    if known is None:
+        return
+    if field.wire != _BYTES:
+        budget.hold(_OF_NUMBER)
+    elif known.message_type is not None:
+        budget.hold(_OF_MESSAGE)
+        for part in _fields(data, field.body, field.end, budget):
+            _measure(data, part, known.message_type, budget)
+    elif known.cpp_type == known.CPPTYPE_STRING:
+        budget.hold(_OF_TEXT + field.end - field.body)
+    else:
+        body = np.frombuffer(data, np.uint8, field.end - field.body, field.body)
+        budget.hold(_OF_NUMBER * int(np.count_nonzero(body < 0x80)))
 
 
 def _fields(data: mmap.mmap, start: int, stop: int, budget: _Budget) -> Iterator[_Field]:

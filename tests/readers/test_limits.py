@@ -15,9 +15,7 @@ from tests.readers.bombs import BOMBS, SPECIAL
 from tests.readers.commands import KINDS
 
 ROOT = Path(__file__).parents[2]
-UNBOUND = ("onnx",)
-"""Kinds whose readers are not held to the limits."""
-NAMES = [name for name in BOMBS if name.partition(".")[0] not in UNBOUND]
+NAMES = list(BOMBS)
 SPECIALS = [name for name in BOMBS if name.partition(".")[2] in SPECIAL]
 EVERY = 12
 """One in so many files is tried each time."""
@@ -65,7 +63,7 @@ def test_what_is_no_file_is_refused_at_once_by_every_reader():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in UNBOUND])
+@pytest.mark.parametrize("kind", KINDS)
 def test_readers_keep_within_their_limits_on_every_file(kind):
     names = [name for name in NAMES if name.startswith(f"{kind}.")]
     check(server("--each", names), names)
