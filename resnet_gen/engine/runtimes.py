@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.files import open_regular_file
 from resnet_gen.problems import Refused, refuse
 
 RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
@@ -68,7 +69,7 @@ _FP8 = range(17, 21)
 
 def _in_fp8(path: Path) -> bool:
     """Whether a file has weights in FP8, which ONNX Runtime 1.32 computes right only without its optimizer."""
-    with path.open("rb") as stream:
+    with open_regular_file(path) as stream:
         if not path.stat().st_size:
             return False
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -92,7 +92,8 @@ MAY_IMPORT = {
     "engine.base": "problems weights",
     "engine.onnxruntime": "files engine.base problems weights",
     "engine.openvino": "engine.base problems weights",
-    "engine.runtimes": "engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run problems "
+    "engine.runtimes": "files engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run "
+    "problems "
     "reading",
     "engine.tensorrt": "engine.signals graph problems witness",
     "engine.tensorrt_run": "files engine.base engine.tensorrt problems weights",
