@@ -70,14 +70,11 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     try:
         text = read_regular_file(path)
     except OSError as error:
-<<<<<<< HEAD
+        raise refuse(f"parts: {why_unread(error)}", where) from None
         raise refuse(f"parts: cannot be read: {error.strerror}", where) from None
     if permitted and (reason := permitted(text)):
         raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
     give_notice(shown)
-=======
-        raise refuse(f"parts: {why_unread(error)}", where) from None
->>>>>>> 260880f (Small files stay small: every reader but ONNX's is held to memory and time by its file's size)
     digest = hashlib.sha256(text).hexdigest()
     name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
     if name not in _run:

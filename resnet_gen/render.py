@@ -8,11 +8,8 @@ from typing import Any
 
 import jinja2
 
-<<<<<<< HEAD
-from resnet_gen.problems import unlinked, visible
-=======
 from resnet_gen.files import read_regular_file
->>>>>>> 260880f (Small files stay small: every reader but ONNX's is held to memory and time by its file's size)
+from resnet_gen.problems import unlinked, visible
 from resnet_gen.resources import templates
 
 

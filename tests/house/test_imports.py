@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "schema": "spec",
     "precision": "ops",
     "targets": "faults precision problems resources source spec",
-    "project_files": "",
+    "project_files": "files",
     "project": "budgets faults links problems project_files resources source spec toml_source",
     "language": "budgets parts.base parts.registry render spec",
     "load": "links outside spec source problems resources",
@@ -51,22 +51,18 @@ MAY_IMPORT = {
     "papers": "conventions load problems spec",
     "matching": "graph ops",
     "stated": "load",
-    "difference": "count graph links load lower matching ops outside passes problems project "
+    "difference": "files count graph links load lower matching ops outside passes problems project "
     "project_files reading resources source spec stated targets verify",
-    "reference": "ops problems resources",
+    "reference": "files ops problems resources",
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
     "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan predict "
     "printed problems project reference source spec targets",
-    "weights": "graph ops problems",
-    "reading": "graph journal ops problems weights",
+    "weights": "files graph ops problems",
+    "reading": "files graph journal ops problems weights",
     "passes": "graph ops problems weights",
-<<<<<<< HEAD
-    "render": "problems resources",
-=======
-    "render": "files resources",
->>>>>>> 260880f (Small files stay small: every reader but ONNX's is held to memory and time by its file's size)
+    "render": "files problems resources",
     "links": "problems",
     "digest": "files",
     "locks": "",
