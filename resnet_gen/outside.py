@@ -71,7 +71,6 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
         text = read_regular_file(path)
     except OSError as error:
         raise refuse(f"parts: {why_unread(error)}", where) from None
-        raise refuse(f"parts: cannot be read: {error.strerror}", where) from None
     if permitted and (reason := permitted(text)):
         raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
     give_notice(shown)
