@@ -11,6 +11,7 @@ from resnet_gen import models
 from resnet_gen.build import build
 from tests.fixtures import fake_gpu
 from tests.onnx_runs import TINY
+from tests.restrained import on_the_whole_processor
 
 FIGURES = ["runs", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "images_per_second"]
 CHECKPOINT = TINY.with_name("float32.safetensors")
@@ -140,6 +141,7 @@ def test_a_model_of_a_fixed_batch_is_measured_at_it_and_at_no_other(cli, tmp_pat
     assert found == (2, "", f"{model}: error: takes 2x1x8x8, not 3x1x8x8\n")
 
 
+@on_the_whole_processor
 def test_a_precision_that_the_processor_lacks_is_told(cli, model):
     needs("openvino")
     code, out, err = cli("bench", model, "--backend", "openvino", "--precision-hint", "bf16", *QUICK)

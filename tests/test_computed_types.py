@@ -14,6 +14,7 @@ from resnet_gen.engine.runtimes import open_file
 from resnet_gen.problems import Refused
 from tests.fixtures import fake_tensorrt
 from tests.onnx_runs import TINY
+from tests.restrained import on_the_whole_processor
 
 WAYS = {
     "fp32": {},
@@ -54,6 +55,7 @@ def processor(monkeypatch, openvino, capabilities):
     return asked
 
 
+@on_the_whole_processor
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("capabilities", [["FP32"], ["BF16", "FP32", "INT8"], ["FP16", "BF16", "FP32"]], ids="+".join)
 def test_openvino_is_asked_for_the_file_s_own_type(way, capabilities, openvino, tmp_path, monkeypatch):

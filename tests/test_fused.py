@@ -12,6 +12,7 @@ from resnet_gen.engine.runtimes import open_file
 from resnet_gen.load import load
 from resnet_gen.precision import Calibration, Quantizing
 from resnet_gen.request import Batch, Request
+from tests.restrained import on_the_whole_processor
 
 SMALL = ("input.size=64",)
 SHALLOW = (*SMALL, "stages.depths=[1, 1, 1, 1]")
@@ -60,6 +61,7 @@ def test_onnx_runtime_would_compute_tensorrt_s_placement_in_float(tmp_path):
     assert found["Conv"] + found["FusedConv"] == 20
 
 
+@on_the_whole_processor
 @pytest.mark.parametrize(("name", "settings", "count", "_"), NETWORKS)
 def test_openvino_runs_every_convolution_in_integers(name, settings, count, _, tmp_path):
     openvino = pytest.importorskip("openvino", reason="openvino is not installed")
