@@ -48,7 +48,7 @@ $(ALL)/.installed: pyproject.toml requirements/all.txt
 demo: $(RUNS)  ## the main job: ResNet-50 verified, as ONNX, as TensorRT-RTX engine; a trained network run on a picture
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(INSTALLED)  ## in 5 minutes on 2 cores: all tests that are not marked long, and need no GPU, torch or jax
+test: $(INSTALLED)  ## all tests that are not marked long, and need no GPU, torch or jax
 	$(BIN)/python $(PYTEST)
 
 test-all: $(ALL)/.installed $(YAML_SERVER)  ## every test there is, in random order, with torch, jax and all else (Python 3.11 or newer)

@@ -114,6 +114,7 @@ def test_every_depth_builds_in_every_precision_for_all_generations_that_have_it(
         "version": rtx.__version__,
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in targets],
         "batch": [1, 8, 32],
+        "tf32": False,
     }
     assert manifest["files"][file] == manifest["engine"]["sha256"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*manifest["files"], f"{name}.manifest.json"])

@@ -6,6 +6,7 @@ Settings are read off the models themselves, so that a new part is drawn too.
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import load_parts, members
@@ -71,7 +72,17 @@ def whole_part(part, **fixed):
     settings = {**settings_of(part), **fixed}
     required = {name for name, field in part.model_fields.items() if field.is_required() or name in fixed}
     stated = {"kind": st.just(part.kind_name()), **{n: s for n, s in settings.items() if n in required}}
-    return st.fixed_dictionaries(stated, optional={n: s for n, s in settings.items() if n not in required})
+    drawn = st.fixed_dictionaries(stated, optional={n: s for n, s in settings.items() if n not in required})
+    return drawn.filter(lambda data: _is_valid(part, data))
+
+
+def _is_valid(part, data):
+    """Whether the part's own model takes the settings; some exclude each other."""
+    try:
+        part.model_validate(data)
+    except ValidationError:
+        return False
+    return True
 
 
 def any_part(family, *, but=(), **fixed):
@@ -166,7 +177,7 @@ def fitting(draw, simple=True):
             "attention": "none" if simple or plain else draw(any_part(base.Attention, **FITTING)),
             "downsample": draw(of("stride", "max_pool")),
         },
-        "norm": draw(any_part(base.Norm, groups=st.just(1))),
+        "norm": draw(any_part(base.Norm, groups=st.just(1), group_size=st.none())),
         "activation": draw(any_part(base.ActivationPart)),
         "antialias": draw(any_part(base.AntiAlias)) if _takes(block["kind"], "antialias") else "none",
         "head": draw(

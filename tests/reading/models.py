@@ -54,7 +54,7 @@ def same_outputs(path: Path, found: Read, batch: int = 2) -> float:
 
 def tensors(graph: Graph, weights: Weights) -> dict[str, np.ndarray]:
     """Every tensor of a graph in float32."""
-    return {name: whole(weights, name, tensor.shape) for name, tensor in graph.state().items()}
+    return {name: whole(weights, name, tensor.shape) for name, tensor in graph.used().items()}
 
 
 class Hand:

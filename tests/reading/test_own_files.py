@@ -31,7 +31,7 @@ def test_every_shipped_network_is_read_back(name, fold, opset, tmp_path):
     assert match(graph, found.graph).same
     assert count(found.graph) == count(graph)
     assert {(n.name, n.op) for n in found.graph.nodes} == {(n.name, visible_in_files(n.op)) for n in graph.nodes}
-    assert list(found.graph.state()) == list(graph.state())
+    assert list(found.graph.used()) == list(graph.used())
     assert (found.opset, found.batch, found.unread) == (opset, None, 0)
 
 

@@ -125,8 +125,8 @@ def test_nothing_of_the_machine_stands_in_an_output(tmp_path):
     for target in ("onnx", "report"):
         options = {"weights": CHECKPOINT.absolute()} if target == "onnx" else {"weights": None}
         build_all(
-            (str(TINY),), (), tmp_path / target, check=False, force=False, target=target, sm=None, batch=None,
-            precision="fp32", opset=None, seed=0, fold=False, **options,
+            (str(TINY),), (), tmp_path / target, whole=False, check=False, force=False, target=target, sm=None,
+            batch=None, precision="fp32", opset=None, seed=0, fold=False, **options,
         )  # fmt: skip
     now = datetime.now(timezone.utc)
     words = [str(tmp_path), str(Path.cwd()), f"{Path.home()}/", f" {socket.gethostname()} ", platform.release()]
@@ -314,7 +314,7 @@ def test_what_is_no_batch_is_refused(text):
 def checked(folder, *settings):
     """The exit code of `build --check`."""
     return build_all(
-        (str(TINY),), settings, folder, check=True, force=False, target="onnx", sm=None, batch=None,
+        (str(TINY),), settings, folder, whole=False, check=True, force=False, target="onnx", sm=None, batch=None,
         precision="fp32", opset=None, weights=None, seed=0, fold=False,
     )  # fmt: skip
 

@@ -262,6 +262,9 @@ class _Other:
     def names(self, paths):
         return [".".join(self.new if word == self.old else word for word in path.split(".")) for path in paths]
 
+    def registered(self, weights):
+        return list(weights)
+
 
 def renaming(spec, old, new, *settings):
     loaded = load(spec, settings)

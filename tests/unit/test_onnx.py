@@ -279,10 +279,10 @@ def needs_constants(node):
 
 
 @pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
-def test_initializers_are_the_state_in_order_and_a_few_constants(name):
+def test_initializers_are_the_weights_as_they_are_used_and_a_few_constants(name):
     graph = GRAPHS.get(name) or standardized(name)
     initializers = OnnxFile(graph, Seeded(graph), Options()).initializers
-    state = {n: t.shape for n, t in graph.state().items()}
+    state = {n: t.shape for n, t in graph.used().items()}
     assert [(i.name, i.shape) for i in initializers if i.name in state] == list(state.items())
     others = {i.name.rpartition(".")[0] for i in initializers if i.name not in state}
     assert others == {n.name for n in graph.nodes if needs_constants(n)}
@@ -657,7 +657,7 @@ def test_external_tensors_are_the_weights_page_aligned_and_apart(name, tmp_path)
     graph = GRAPHS[name]
     path = external(tmp_path, graph, Seeded(graph))
     found = places(path)
-    assert list(found) == list(graph.state())
+    assert list(found) == list(graph.used())
     ends = [0, *(offset + length for offset, length in found.values())]
     assert all(offset % 4096 == 0 and offset >= end for (offset, _), end in zip(found.values(), ends, strict=False))
     assert (tmp_path / "m.onnx.data").stat().st_size == ends[-1]

@@ -345,7 +345,7 @@ def test_a_setting_is_a_path_and_a_yaml_value(text, data):
 def test_a_setting_without_a_path_or_an_equals_sign_is_refused(text):
     problem = refusal(setting, text)
     assert problem.message == "not of the form key=value"
-    assert problem.hint == "write --set key=value, as in --set stages.depths=[3,4,23,3]"
+    assert problem.hint == "write --set key=value, as in --set 'stages.depths=[3,4,23,3]'"
 
 
 @pytest.mark.parametrize(
