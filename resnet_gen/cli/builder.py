@@ -17,7 +17,7 @@ from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.files import read_regular_file
+from resnet_gen.files import open_regular_file
 from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
@@ -157,13 +157,8 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
 def _sums_saturate() -> bool:
     """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
     try:
-        flags = (
-            read_regular_file(Path("/proc/cpuinfo"))
-            .decode("utf-8", "replace")
-            .partition("flags")[2]
-            .partition("\n")[0]
-            .split()
-        )
+        with open_regular_file(Path("/proc/cpuinfo")) as lines:  # the first processor is as the others are
+            flags = next((line.decode().split() for line in lines if line.startswith(b"flags")), [])
     except OSError:
         return False
     return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"}.intersection(flags)

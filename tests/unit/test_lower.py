@@ -401,6 +401,16 @@ def test_names_are_unique_in_every_scheme(naming, settings):
     assert all(names)
 
 
+def problem_of_child(tmp_path, text, settings=()):
+    """A spec that extends another one, and the one problem for which it cannot be lowered."""
+    child = tmp_path / "child.yaml"
+    child.write_text(f"name: child\n{text}\n")
+    with pytest.raises(Refused) as caught:
+        lower(load(str(child), settings))
+    (problem,) = caught.value.problems
+    return child, problem
+
+
 @pytest.mark.parametrize(
     ("parent", "changed", "settings", "hint"),
     [
@@ -415,27 +425,15 @@ def test_names_are_unique_in_every_scheme(naming, settings):
     ],
 )
 def test_a_problem_at_an_inherited_line_names_what_was_changed_around_it(tmp_path, parent, changed, settings, hint):
-    child = tmp_path / "child.yaml"
-    child.write_text(f"name: child\nextends: {parent}\n{changed}\n")
-    with pytest.raises(Refused) as caught:
-        lower(load(str(child), settings))
-    (problem,) = caught.value.problems
+    child, problem = problem_of_child(tmp_path, f"extends: {parent}\n{changed}", settings)
     assert problem.hint == f"this line is inherited; {hint.format(child=child)}"
 
 
 def test_a_problem_at_a_line_of_the_spec_itself_names_no_changes(tmp_path):
-    child = tmp_path / "child.yaml"
-    child.write_text("name: child\nextends: resnetblur18\ninput: {size: 16}\nstages: {block: basic}\n")
-    with pytest.raises(Refused) as caught:
-        lower(load(str(child)))
-    (problem,) = caught.value.problems
+    child, problem = problem_of_child(tmp_path, "extends: resnetblur18\ninput: {size: 16}\nstages: {block: basic}")
     assert (problem.where.document.name, problem.hint) == (str(child), None)
 
 
 def test_a_hint_that_is_there_is_kept(tmp_path):
-    child = tmp_path / "child.yaml"
-    child.write_text("name: child\nextends: vgg11\nstages: {depths: [1, 1, 2]}\n")
-    with pytest.raises(Refused) as caught:
-        lower(load(str(child)))
-    (problem,) = caught.value.problems
+    child, problem = problem_of_child(tmp_path, "extends: vgg11\nstages: {depths: [1, 1, 2]}")
     assert problem.hint == f"write one for each stage; 'depths' is at {child}:3:18"
