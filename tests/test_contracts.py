@@ -490,23 +490,6 @@ def test_what_is_in_the_way_of_a_lock_is_refused(project, cli):
 # --- the page and our own lock ----------------------------------------------
 
 
-def test_the_page_of_contracts_shows_what_is_printed(tmp_path, monkeypatch, cli):
-    page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    project, lock = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    write("resnet-gen.toml", project)
-    for spec in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
-        write(f"networks/{re.match('name: (.*)', spec)[1]}.yaml", spec)
-    shown = iter(re.findall(r"```console\n\$ resnet-gen ([^\n]*)\n(.*?)```", page, re.DOTALL))
-    for command, text in [next(shown), next(shown)]:
-        assert "".join(cli(*command.split())[1:]) == text
-    assert lock in Path("resnet-gen.lock").read_text()
-    change("output_stride: 16", "output_stride: 16, block: {stride_on: conv1}", "networks/detector.yaml")
-    change("name: classifier", "name: classifier\nnorm: {kind: batch, eps: 0.001}", "networks/classifier.yaml")
-    for command, text in shown:
-        assert "".join(cli(*command.split())[1:]) == text
-
-
 def test_the_page_of_contracts_names_every_key():
     page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
     keys = {*Settings.model_fields, *Budgets.model_fields, *LatencyBudget.model_fields}

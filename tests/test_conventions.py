@@ -5,9 +5,7 @@ torchinfo; the first half needs none of them.
 """
 
 import json
-import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -141,15 +139,6 @@ def test_a_paper_whose_rule_is_not_known_is_refused_at_its_figure(cli):
 
 def test_one_spec_without_an_answer_leaves_no_half_of_a_table(cli):
     assert cli("resnet50", "wrn-28-10", "--convention", "paper") == (2, "", NO_CLAIM)
-
-
-def test_the_page_shows_what_is_printed(cli):
-    page = (Path(__file__).parents[1] / "docs" / "counting.md").read_text(encoding="utf-8")
-    shown = re.findall(r"```\n\$ resnet-gen count ([^\n]*)\n(.*?)```", page, re.DOTALL)
-    assert len(shown) == 3
-    for command, printed in shown:
-        _, out, err = cli(*command.split())
-        assert printed == out + err, command
 
 
 # --- the counters themselves --------------------------------------------------------

@@ -190,15 +190,6 @@ def test_keys_of_the_page_are_those_of_the_data(here):
     assert sorted(key for key in keys if f"`{key}`" not in page) == []
 
 
-def test_the_page_shows_what_is_printed(here):
-    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
-    assert f"$ resnet-gen diff resnet50-v1 resnet50\n{here(ROOT, 'resnet50-v1', 'resnet50')[1]}```" in page
-    for command, line in re.findall(r"^\$ resnet-gen diff (.*) \| head -1\n(.*)$", page, re.MULTILINE):
-        assert here(ROOT, *command.split())[1].startswith(f"{line}\n")
-    markdown = here(ROOT, "resnet50", "resnet101", "--for", "t4", "--format", "markdown")[1]
-    assert f"````markdown\n{markdown}````" in page
-
-
 def test_the_same_exits_with_0_and_another_with_1(here, tmp_path):
     assert here(ROOT, "resnet18", "resnet18") == (0, "resnet18 -> resnet18: the same architecture\n", "")
     code, out, _ = here(ROOT, "resnet50", "timm-resnet50")
