@@ -133,12 +133,6 @@ def test_the_readme_has_the_table_that_the_example_prints():
     assert "| step | right | top-1 |\n|---|--:|--:|\n" in page
 
 
-def test_the_pictures_and_pages_that_the_readmes_name_are_there():
-    for page in (DIGITS / "README.md", FINETUNE / "README.md"):
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), link
-
-
 @pytest.mark.parametrize(
     ("break_it", "message", "hint"),
     [
