@@ -23,7 +23,7 @@ from tests.onnx_runs import TOLERANCE, Session, difference, network, run, sessio
 from tests.parity import SIDES, Streamed, logits, of_variants, specs
 from tests.reference import make_outputs, weights_rule
 
-DOZEN = [
+CHOSEN = [
     "torchvision/resnet18",
     "torchvision/resnet50",
     "torchvision/regnet_y_400mf",
@@ -47,7 +47,7 @@ def largest_later(case):
     return pytest.param(*case, marks=pytest.mark.long if case[0] == "timm/senet154" else ())
 
 
-@pytest.mark.parametrize("reference", DOZEN)
+@pytest.mark.parametrize("reference", CHOSEN)
 def test_the_emitted_network_computes_the_reference_outputs(reference, tmp_path):
     for variant, off, drawn, sizes in of_variants(reference, tmp_path):
         assert off < TOLERANCE, variant
