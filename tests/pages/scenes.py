@@ -54,11 +54,13 @@ def exported(name: str, called: str) -> None:
 
 
 def photos() -> None:
-    """A folder of pictures."""
+    """A folder of pictures: eight parts of one."""
     Path("photos").mkdir()
-    for number in range(4):
-        pixels = np.random.default_rng(number).integers(0, 256, (240, 260, 3), np.uint8)
-        Image.fromarray(pixels).save(f"photos/{number}.png")
+    with Image.open(ROOT / "docs/pictures/sample.png") as picture:
+        width, height = picture.size
+        for number in range(8):
+            left, top = number % 4 * (width // 8), number // 4 * (height // 4)
+            picture.crop((left, top, left + width // 2, top + height // 2)).save(f"photos/{number}.png")
 
 
 def emptied() -> None:
@@ -177,6 +179,9 @@ SCENES: dict[str, Callable[[], object]] = {
 }
 INT8 = "--against build/resnet8-digits.onnx --weights resnet8-digits.safetensors"
 BETWEEN: dict[tuple[str, str], Callable[[], object]] = {
+    ("README.md", "resnet-gen show my-network.yaml"): lambda: changed(
+        "my-network.yaml", "block: basic", "block: botleneck"
+    ),
     ("docs/against.md", f"resnet-gen verify resnet8-digits {INT8}"): against_digits,
     ("docs/against.md", "resnet-gen verify resnet18 --against engine/resnet18.fp16.sm86.engine"): against_engine,
     ("docs/ci.md", "resnet-gen review --base main"): looser,

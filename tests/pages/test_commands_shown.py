@@ -40,6 +40,8 @@ SLOW = {
     "resnet-gen build my-network.yaml -o build --precision fp16": "compares ResNet-50 with FP32",
     "resnet-gen build resnet50 --for jetson-nano\n": "the same",
     "resnet-gen build resnet50 --for cpu": "calibrates and compares ResNet-50 in eight bits",
+    "resnet-gen build resnet18 --for cpu": "the same of ResNet-18",
+    "resnet-gen build resnet50 --precision fp16": "compares ResNet-50 with FP32",
     "resnet-gen build resnet50 --precision bf16": "compares ResNet-50 with FP32",
     "resnet-gen verify resnet8-digits --against build/": "imports scikit-learn and calibrates",
     "resnet-gen bench ": "measures",
@@ -66,7 +68,7 @@ def begins(command, table):
 def pattern(output):
     """What output matches: a line of three dots stands for any lines, and groups for what is measured."""
     parts = FREE.split(output)
-    free = [".*" if kept.strip() == "..." else f"({kept[0]}.*)" if kept.startswith(":") else r"( *-?[\d.]+)"
+    free = [".*" if kept.strip() == "..." else f"({kept[0]}[^\n]*)" if kept.startswith(":") else r"( *-?[\d.]+)"
             for kept in FREE.findall(output)]  # fmt: skip
     return "".join(re.escape(part) + gap for part, gap in zip(parts, [*free, ""], strict=True))
 

@@ -218,16 +218,6 @@ def ran(capsys, *arguments):
     return capsys.readouterr()
 
 
-def test_the_page_shows_what_the_command_prints(capsys):
-    out, err = ran(capsys, "resnet50", "--for", "jetson-nano")
-    assert PAGE.split("$ resnet-gen predict resnet50 --for jetson-nano\n")[1].startswith(out)
-    title, *_, basis = err.strip().splitlines()
-    assert title == "ResNet-50 v1.5 on NVIDIA Jetson Nano, fp16, batch 1"
-    assert basis.startswith(
-        "efficiency of arithmetic 0.481: solved from resnet50 at 34.3 images/s (fp16, batch 1; Edge"
-    )
-
-
 def test_layers_are_a_row_a_kernel(capsys):
     lines = ran(capsys, "resnet18", "--for", "t4", "--precision", "int8", "--layers")[0].splitlines()
     assert lines[0].split() == ["layer", "MACs", "bytes", "ms", "bound", "by"]
