@@ -66,10 +66,14 @@ def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subj
     if not found.same:
         return Held(str(path), tuple(_differences(path, found, file.graph)), shapes)
     words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
-    told = compared(path, weights, found, file) if weights else Told("", ("weights",), ())
+    told = compared(path, weights, found, file) if weights else Told("", ())
     ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
     valid, unknown = _validity(path)
-    left = [*told.left, *(["ranges of activations"] if file.covers and not ranges.compared else []), *unknown]
+    left = [
+        *([] if weights else ["weights"]),
+        *(["ranges of activations"] if file.covers and not ranges.compared else []),
+        *unknown,
+    ]
     more = [words, told.words, ranges.words, f"{' and '.join(left)} not compared" if left else ""]
     return Held(", ".join(filter(None, more)), (*valid, *ranges.faults), shapes, told.faults)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from resnet_gen.against.biases import allow_for_bias, least_scales, read_otherwise
 from resnet_gen.against.variants import Variant, largest_of_rows
 from resnet_gen.graph import Node
 from resnet_gen.ops import Tensor
@@ -25,27 +26,32 @@ _EXPLAINED = {
     "bfloat16": 2.0**-8,
     "int8": 0.51 / 63,
     "uint8": 0.51 / 63,
-    "float8_e4m3fn": 0.51 * 32 / 448,
+    "float8_e4m3fn": 0.51 * 2.0**-3,
 }
-"""What rounding may change a number by, over that number or, in eight bits, over the largest of its row.
+"""What rounding may change a number by, over that number or, of integers, over the largest of its row.
 
 Folding in float32 is good for 1e-5; seven bits are used of eight where sums would saturate.
 """
 _STEP = {"float16": 2.0**-23}
 """What may be lost of any number, however small: half precision's steps around zero, as converters clip them."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
-_BY_ROW = ("int8", "uint8", "float8_e4m3fn")
+_BY_ROW = ("int8", "uint8")
+_LARGEST, _LEAST_STEP = 448.0, 0.51 * 2.0**-9
+"""Of FP8: the largest number, and half of the smallest."""
+_EIGHT_BITS = {"int8": 0.51, "uint8": 0.51, "float8_e4m3fn": _LEAST_STEP}
+"""What rounding may change any number by, over the scale of its row: half the least step."""
 _MOST = 3
 
 
 class _Apart(NamedTuple):
-    """How far a tensor is from what it is to be, over what its rounding is measured by, and how far it may be.
+    """How far a tensor is from what it is to be, over `by`, what its rounding is measured by, and how far it may be.
 
     `where` is the number that is furthest, `here` and `wanted` what it is and what it is to be.
     """
 
     name: str
-    dtype: str
+    by: str
+    may: float
     far: float
     where: tuple[int, ...]
     here: float
@@ -53,7 +59,10 @@ class _Apart(NamedTuple):
 
     @property
     def wrong(self) -> bool:
-        return self.far > _explained(self.dtype)
+        return self.far > self.may
+
+
+_ITSELF, _ROW, _CORRECTION = "itself", "row", "correction"
 
 
 def _explained(dtype: str) -> float:
@@ -61,31 +70,45 @@ def _explained(dtype: str) -> float:
 
 
 class Told(NamedTuple):
-    """What is to be said of a file's weights, what was left out, and what rounding does not explain."""
+    """What is to be said of a file's weights, and what rounding does not explain."""
 
     words: str
-    left: tuple[str, ...]
     faults: tuple[str, ...]
 
 
 def compared(path: Path, weights: Path, found: Found, file: Read) -> Told:
     """A file's weights held against those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
-    faults = [
-        f"{path}: '{a.name}' is not that of {weights}: number {list(a.where)} is {a.here:.8g}, there {a.wanted:.8g}"
-        for a in apart
-        if a.wrong
-    ]
+    faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]
     rest = len(faults) - _MOST
     told = (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
-    return Told("" if faults else f"weights {_how(weights, apart)}", tuple(_left_out(found, file)), told)
+    return Told("" if faults else f"weights {_how(weights, apart)}", told)
+
+
+def _told(path: Path, weights: Path, a: _Apart) -> str:
+    beyond = (
+        f", {a.far:.3g} times as far as calibration may correct it"
+        if a.by == _CORRECTION and np.isfinite(a.far)
+        else ""
+    )
+    place, here, there = list(a.where), f"{a.here:.8g}", f"{a.wanted:.8g}"
+    return f"{path}: '{a.name}' is not that of {weights}: number {place} is {here}, there {there}{beyond}"
+
+
+def _read_otherwise(path: Path, found: Found, file: Read) -> Iterator[str]:
+    nodes = {node.name: node for node in file.graph.nodes}
+    for name in (b.name for _, b in found.match.pairs):
+        if read_otherwise(nodes[name], file):
+            bias = nodes[name].weight_name("bias")
+            yield f"{path}: '{bias}' has other steps than its weight's times its input's, which runtimes sum up in"
 
 
 def _how(weights: Path, apart: list[_Apart]) -> str:
     """How near the numbers are."""
-    by_row, each = (max((a.far for a in apart if (a.dtype in _BY_ROW) == rows), default=0.0) for rows in (True, False))
-    within = [f"each number within {each:.1e} of itself"] if each else []
-    within += [f"eight bits within {by_row:.1e} of their row's largest"] if by_row else []
+    words = {_ITSELF: "each number within {} of itself", _ROW: "eight bits within {} of their row's largest"}
+    words[_CORRECTION] = "their biases within {} of what calibration may correct"
+    most = {by: max((a.far for a in apart if a.by == by), default=0.0) for by in words}
+    within = [words[by].format(f"{far:.1e}") for by, far in most.items() if far]
     return f"those of {weights}, {', '.join(within)}" if within else f"exactly those of {weights}"
 
 
@@ -96,6 +119,7 @@ def _apart(found: Found, file: Read) -> Iterator[_Apart]:
         wanted, node = ours[a.name], theirs[b.name]
         for tensor in wanted.tensors:
             if tensor.role == "bias" and _in_eight_bits(node, types):
+                yield _bias_apart(found.variant, wanted, node, file)
                 continue
             name = node.weight_name(tensor.role)
             unseen = _unseen(found.variant, wanted, node, file) if tensor.role == "weight" else None
@@ -104,31 +128,34 @@ def _apart(found: Found, file: Read) -> Iterator[_Apart]:
 
 def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
     """Whether the weight of a file's layer is stored in eight bits, for which calibration corrects its bias."""
-    return node.op.is_layer and types.get(node.weight_name("weight")) in _BY_ROW
+    return node.op.is_layer and types.get(node.weight_name("weight")) in _EIGHT_BITS
 
 
-def _left_out(found: Found, file: Read) -> Iterator[str]:
-    """The biases that are not compared."""
-    theirs, types = {n.name: n for n in file.graph.nodes}, file.weights.types
-    layers = [node for _, b in found.match.pairs if (node := theirs[b.name]).op.is_layer]
-    eight = [node for node in layers if _in_eight_bits(node, types)]
-    if eight:
-        of = "" if len(eight) == len(layers) else f" of {len(eight)} of {len(layers)} layers"
-        yield f"biases{of}, which calibration corrects,"
+def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> _Apart:
+    """The bias of a layer in eight bits that is furthest; one that is missing is zero."""
+    kept, name, size = wanted.weight_name("bias"), node.weight_name("bias"), wanted.shape[0]
+    exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
+    here = np.zeros_like(exact) if dtype is None else file.weights.rows(name, 0, size)
+    allowed = allow_for_bias(variant, wanted, node, file)
+    held = "float16" if "float16" in file.types else dtype or "float32"  # what codes are read as
+    rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
+    least = max(_STEP.get(held, 0.0), _SMALLEST)
+    beyond = np.maximum(np.abs(exact.astype(np.float64) - here) - rounding - least, 0.0)
+    with np.errstate(all="ignore"):
+        far = np.where(beyond > 0, beyond / allowed.correction, 0.0)
+    far = np.where(np.isfinite(exact) & np.isfinite(here), far, np.inf)
+    place = int(np.argmax(far))
+    return _Apart(name, _CORRECTION, 1.0, float(far[place]), (place,), float(here[place]), float(exact[place]))
 
 
 def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | None:
-    """What of each filter in eight bits adds nothing that can be seen beside its bias, so that quantizers leave it out.
-
-    The products of a filter's steps and its input's are then no smaller than the last digit of the bias.
-    """
-    steps = [c.most - c.least for c in file.covers if c.value == node.inputs[0].name]
-    if not steps or not getattr(wanted.op, "bias", False) or not _in_eight_bits(node, file.weights.types):
+    """What eight bits may change each number of a filter by where its scale is the least that there can be."""
+    dtype = file.weights.types.get(node.weight_name("weight"))
+    if dtype not in _EIGHT_BITS or not node.op.is_layer:
         return None
-    digits, least = (0.75 * 2.0**16, 2.0**-21) if "float16" in file.types else (2.0**24, 0.0)
-    bias = np.abs(variant.weights.rows(wanted.weight_name("bias"), 0, wanted.shape[0]).astype(np.float64))
-    unseen = np.maximum(bias / digits, np.where(bias > 0, least, 0.0)) * (255 / steps[0])
-    return unseen.astype(np.float32)
+    scales = least_scales(variant, wanted, node, file, integers=dtype in _BY_ROW)
+    found: Array = (_EIGHT_BITS[dtype] * scales).astype(np.float32)
+    return found
 
 
 def _furthest(
@@ -136,13 +163,14 @@ def _furthest(
 ) -> _Apart:
     """The number of a tensor that is furthest from what it is to be; a tensor that is missing is zero."""
     dtype = file.weights.types.get(name)
-    kept, worst = wanted.weight_name(tensor.role), _Apart(name, dtype or "float32", -1.0, (), 0.0, 0.0)
+    kept, by = wanted.weight_name(tensor.role), _ROW if dtype in _BY_ROW else _ITSELF
+    worst = _Apart(name, by, _explained(dtype or "float32"), -1.0, (), 0.0, 0.0)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = np.zeros_like(a) if dtype is None else file.weights.rows(name, start, stop).reshape(a.shape)
         if unseen is not None:
-            b = _nearer(a, b, unseen[start:stop])
-        far = _far(a, b, variant.sizes(kept, a, start, stop), worst.dtype)
+            b = _nearer(a, b, _slack(a, unseen[start:stop], dtype))
+        far = _far(a, b, variant.sizes(kept, a, start, stop), dtype or "float32")
         place = np.unravel_index(int(np.argmax(far)), far.shape) if far.size else ()
         if far.size and far[place] > worst.far:
             row, *rest = map(int, place)
@@ -151,10 +179,18 @@ def _furthest(
     return worst
 
 
-def _nearer(wanted: Array, here: Array, unseen: Array) -> Array:
+def _slack(wanted: Array, unseen: Array, dtype: str | None) -> Array:
+    """What eight bits may change each number of rows by at least; numbers of floating point, by their row's scale."""
+    least = unseen.reshape(-1, *[1] * (wanted.ndim - 1))
+    if dtype in _BY_ROW:
+        return least
+    made: Array = np.maximum(least, _LEAST_STEP / _LARGEST * largest_of_rows(wanted))
+    return made
+
+
+def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
     """Rows, but what they differ by that cannot be seen."""
-    most = unseen.reshape(-1, *[1] * (wanted.ndim - 1))
-    near: Array = np.where(np.isfinite(here), here - np.clip(here - wanted, -most, most), here).astype(np.float32)
+    near: Array = np.where(np.isfinite(here), here - np.clip(here - wanted, -slack, slack), here).astype(np.float32)
     return near
 
 

@@ -54,7 +54,8 @@ class Constant:
 
     `part` reads rows start..stop alone, where that is possible; `zero` tells an
     array that is filled with zero by the file's structure; `rounded` is the type
-    that numbers were rounded to before they came to have `dtype`.
+    that numbers were rounded to before they came to have `dtype`; `steps` are what one of its codes stands for in
+    rows start..stop, or in all of them, where they are integers times that.
     """
 
     names: tuple[str, ...]
@@ -64,6 +65,7 @@ class Constant:
     part: Callable[[int, int], Numbers] | None = None
     zero: bool = False
     rounded: np.dtype[Any] | None = None
+    steps: Callable[[int, int], Numbers] | None = None
 
     @property
     def size(self) -> int:

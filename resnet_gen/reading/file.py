@@ -32,6 +32,14 @@ class FileWeights:
             raise refuse(f"'{name}' has values that are not finite in float32", str(self._path))
         return values
 
+    def steps(self, name: str, start: int, stop: int) -> Array | None:
+        """What one code stands for in each of the rows start..stop of a tensor; None for what is no codes."""
+        found = self._constants.get(name)
+        if not found or not found.steps:
+            return None
+        steps: Array = np.asarray(found.steps(start, stop), np.float32).reshape(-1)
+        return np.broadcast_to(steps, (stop - start,))
+
     @property
     def types(self) -> dict[str, str]:
         """NumPy's name of the type that each tensor was rounded to, by the tensor's name."""

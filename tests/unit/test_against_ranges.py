@@ -25,4 +25,4 @@ from resnet_gen.reading.ranges import Cover
     ],
 )
 def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
-    assert _part(Cover("x", *cover), Range(*reached)) == pytest.approx(part)
+    assert _part(Cover("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)

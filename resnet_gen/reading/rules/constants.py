@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -185,9 +186,11 @@ def dequantize(call: Call) -> Wire:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
     size = found.dims[0] if found.dims else 0
+    steps = partial(_steps, scale, around) if found.dtype.kind in "iu" else None
     return Constant(
-        found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part, rounded=found.dtype
-    )
+        found.names, found.dims, scale.dtype, lambda: rows(found.array(), 0, size), part,
+        rounded=found.dtype, steps=steps,
+    )  # fmt: skip
 
 
 def _along(call: Call, found: Constant, scale: Constant) -> Shape:

@@ -1,0 +1,108 @@
+"""Biases of layers whose weights are in eight bits: what a quantizer may have moved them by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.against.variants import Variant
+from resnet_gen.graph import Node
+from resnet_gen.ops import AsMap, Flatten, Linear
+from resnet_gen.reading import Read
+from resnet_gen.reading.ranges import Cover
+from resnet_gen.weights.base import Array, runs
+
+_FUSED = 0.01
+"""What the step of a bias may differ by from the product of its filter's and its input's."""
+_LEAST_HALF = 2.0**-14
+"""The least number of half precision that has all its digits, below which no scale goes."""
+_LEAST_STEP = 2.0**-24
+"""Steps of half precision around zero, which products of steps are rounded to."""
+
+
+class Allowance(NamedTuple):
+    """What each bias of a layer may be moved by: by calibration, and by the rounding to a code of its own."""
+
+    correction: Array
+    rounding: Array
+
+
+def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
+    """What eight bits may move the biases of a layer by."""
+    size = wanted.shape[0]
+    step = file.weights.steps(node.weight_name("bias"), 0, size)
+    rounding: Array = (np.zeros(size) if step is None else step / 2).astype(np.float32)
+    return Allowance(_corrections(variant, wanted, node, file), rounding)
+
+
+def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Array:
+    """The mean noise of each filter, at most, which quantizers take out of it by its bias.
+
+    That is what the rounding of its weights makes of the inputs' means, and what its weights make of the mean rounding
+    of the inputs (Nagel et al. 2019, Data-Free Quantization, Sec. 4.2). The means of input channels are as far from
+    zero as codes go at most, and their roundings half a step; what they have in common adds up, and what they do not
+    adds up as roundings do, whose signs are any. Without codes for the inputs, nothing is known to be corrected.
+    """
+    tensor = next(t for t in wanted.tensors if t.role == "weight")
+    moved = np.zeros(tensor.shape[0], np.float32)
+    covers = _widest_first(file, node)
+    if not covers:
+        return moved
+    most, half = max(-covers[0].least, covers[0].most), covers[0].step / 2
+    for start, stop in runs(tensor.shape):
+        exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
+        kept = file.weights.rows(node.weight_name("weight"), start, stop).reshape(exact.shape)
+        moved[start:stop] = most * _of_channels(exact - kept) + half * _of_channels(kept)
+    return moved
+
+
+def _widest_first(file: Read, node: Node) -> list[Cover]:
+    """The codes of what a node reads, those that go furthest first; whatever its numbers' shape was on the way."""
+    makers = {maker.output.name: maker for maker in file.graph.nodes}
+    value = node.inputs[0].name
+    read = {value}
+    while value in makers and isinstance(makers[value].op, (AsMap, Flatten)):
+        value = makers[value].inputs[0].name
+        read.add(value)
+    return sorted((c for c in file.covers if c.value in read), key=lambda c: c.least - c.most)
+
+
+def _of_channels(rows: Array) -> Array:
+    """What each filter makes of inputs of magnitude 1: alike in all its channels, and of any sign in each."""
+    channels = rows.astype(np.float64).reshape(len(rows), rows.shape[1], -1).sum(axis=2)
+    made: Array = np.abs(channels.sum(axis=1)) + np.sqrt((channels**2).sum(axis=1))
+    return made
+
+
+def read_otherwise(node: Node, file: Read) -> bool:
+    """Whether a linear layer's bias in codes has other steps than those of its filter times its input's.
+
+    ONNX Runtime (1.32) fuses such a layer into integers without a look at the steps of its bias, which it takes to
+    be those; it leaves convolutions as they are.
+    """
+    size, covers = node.shape[0], _widest_first(file, node)
+    bias, weight = (file.weights.steps(node.weight_name(role), 0, size) for role in ("bias", "weight"))
+    if not isinstance(node.op, Linear) or bias is None or weight is None or not covers:
+        return False
+    slack = _LEAST_STEP if "float16" in file.types else 0.0
+    products = [weight.astype(np.float64) * cover.step for cover in covers]
+    return all((np.abs(bias - product) > _FUSED * bias + slack).any() for product in products)
+
+
+def least_scales(variant: Variant, wanted: Node, node: Node, file: Read, *, integers: bool) -> Array:
+    """The least that a quantizer makes the scale of each filter, however small its weights are.
+
+    What float16 holds, where scales are that; and what has the products of its codes and its input's be no smaller
+    than the last digit of its bias, beside which such a filter adds nothing that can be seen.
+    """
+    size, covers = wanted.shape[0], _widest_first(file, node)
+    half = "float16" in file.types
+    scales = np.full(size, _LEAST_HALF if half else 0.0)
+    if not covers or not getattr(wanted.op, "bias", False):
+        return scales.astype(np.float32)
+    digits, least = (0.75 * 2.0**16, 2.0**-21) if half and integers else (2.0**24, 0.0)
+    bias = np.abs(variant.weights.rows(wanted.weight_name("bias"), 0, size).astype(np.float64))
+    steps = np.maximum(bias / digits, np.where(bias > 0, least, 0.0))
+    found: Array = np.maximum(scales, steps / covers[0].scale).astype(np.float32)
+    return found

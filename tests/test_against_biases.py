@@ -1,0 +1,174 @@
+"""`verify --against` and the biases of layers in eight bits, which calibration corrects by what rounding moved them."""
+
+import re
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from safetensors.numpy import save_file
+
+from resnet_gen import emit_onnx
+from resnet_gen.against.model import hold_model, read_model
+from resnet_gen.count import count
+from resnet_gen.load import load
+from resnet_gen.lower import lower
+from resnet_gen.precision import Calibration
+from resnet_gen.verify.subject import Subject
+from tests.accuracy.digits import SPEC, write_calibration
+from tests.against_files import DIGITS
+from tests.onnx_runs import difference, session
+from tests.test_small_filters import FILES, NETWORKS, spec, weights
+
+HOW = {
+    **FILES,
+    "fp8": {"precision": "fp8"},
+    "fp8, rest fp16": {"precision": "fp8", "rest": "fp16"},
+}
+GAMMAS = {"healthy": [0.5], "vanishing": [1e-6], "mixed": [1e-2, -1e-5, 1e-8, 0.0, -1e-38, 1e-3]}
+MARGIN = 0.5
+"""Of what a bias may be corrected by: what calibration of ours comes to at most, which leaves room for others'."""
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A network of ours in eight bits: its spec, its weights, its file."""
+
+    def make(name, how, gammas):
+        side = spec(name).spec.input.size[0]
+        images = np.random.default_rng(1).normal(0, 1, (16, 3, side, side)).astype(np.float32)
+        np.savez(tmp_path / "images.npz", images=images)
+        save_file(weights(name, gammas, 1), tmp_path / "w.safetensors")
+        file = emit_onnx(
+            spec(name), tmp_path / "8.onnx", weights=tmp_path / "w.safetensors", compare=False,
+            calibration=Calibration(str(tmp_path / "images.npz")), **HOW[how],
+        )  # fmt: skip
+        return spec(name), tmp_path / "w.safetensors", file
+
+    return make
+
+
+def held(loaded, weights, file):
+    graph = lower(loaded)
+    return hold_model(file, read_model(file), weights, Subject(loaded, graph, count(graph)))
+
+
+def accepted(loaded, weights, file):
+    """The line that accepts a file; and how much of what calibration may correct its biases need."""
+    found = held(loaded, weights, file)
+    assert (found.layers, found.shapes, found.weights) == ((), (), ())
+    assert "biases, which" not in found.words
+    part = re.search("their biases within (.*) of what calibration may correct", found.words)
+    return found.words, float(part.group(1)) if part else 0.0
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_calibration_corrects_is_no_difference(made, name, how):
+    for gammas in GAMMAS.values():
+        _, part = accepted(*made(name, how, gammas))
+        assert part < MARGIN
+
+
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+@pytest.mark.parametrize("how", ["cpu", "tensorrt", "fp8"])
+def test_a_trained_network_and_real_images_are_no_difference(how, method, tmp_path):
+    images = write_calibration(tmp_path / "digits.npz")
+    file = emit_onnx(SPEC, tmp_path / "8.onnx", weights=DIGITS, calibration=Calibration(str(images), method=method),
+                     **HOW[how])  # fmt: skip
+    words, part = accepted(load(SPEC), DIGITS, file)
+    assert 0 < part < MARGIN
+    assert "not compared" not in words
+
+
+def biases(model):
+    """The biases of layers whose weights are in eight bits, by the layer."""
+    tensors = {t.name: t for t in model.graph.initializer}
+    weights = [name.removesuffix(".weight_scale") for name in tensors if name.endswith(".weight_scale")]
+    return {layer: tensors[f"{layer}.bias"] for layer in weights if f"{layer}.bias" in tensors}
+
+
+def moved(file, layer, change):
+    """The file with another bias of one layer."""
+    model = onnx.load(file)
+    tensor = biases(model)[layer]
+    array = change(numpy_helper.to_array(tensor).astype(np.float64))
+    kept = numpy_helper.to_array(tensor).dtype
+    tensor.CopyFrom(numpy_helper.from_array((np.rint(array) if kept.kind == "i" else array).astype(kept), tensor.name))
+    path = file.with_name("moved.onnx")
+    onnx.save(model, path)
+    return path
+
+
+CHANGES = {
+    "one": lambda b: b + np.abs(b).max() * (np.arange(len(b)) == np.argmax(np.abs(b))),
+    "turned": lambda b: -b,
+    "none": np.zeros_like,
+    "in another order": lambda b: np.roll(b, 1),
+    "another step": lambda b: b * 2,
+    "far": lambda b: b * 0 + 1e4,
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_another_bias_of_any_layer_is_found(made, name, how):
+    loaded, numbers, file = made(name, how, [0.5])
+    layers = biases(onnx.load(file))
+    assert layers
+    for number, layer in enumerate(layers):
+        change = "far" if how.startswith("fp8") else list(CHANGES)[number % len(CHANGES)]
+        found = held(loaded, numbers, moved(file, layer, CHANGES[change])).weights
+        assert any(f"'{layer}.bias' is not that of" in message for message in found), (layer, change)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_kind_of_change_is_found(made, change):
+    loaded, numbers, file = made("basic", "cpu", [0.5])
+    for layer in biases(onnx.load(file)):
+        found = held(loaded, numbers, moved(file, layer, CHANGES[change])).weights
+        assert re.search(
+            rf"'{layer}\.bias' is not that of .*, there .*, [\d.e+]+ times as far as calibration may correct it",
+            "\n".join(found),
+        ), (layer, found)
+
+
+def test_without_codes_for_what_a_layer_reads_there_is_nothing_to_correct(made):
+    """Weights alone in eight bits: a bias is what the weights say."""
+    loaded, numbers, file = made("basic", "tensorrt", [0.5])
+    model = onnx.load(file)
+    names = {}
+    for node in list(model.graph.node):
+        if node.op_type == "QuantizeLinear":
+            names[node.output[0]] = node.input[0]
+            model.graph.node.remove(node)
+        elif node.op_type == "DequantizeLinear" and node.input[0] in names:
+            names[node.output[0]] = names[node.input[0]]
+            model.graph.node.remove(node)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    onnx.save(model, file)
+    found = held(loaded, numbers, file)
+    assert found.layers == ()
+    assert found.weights  # calibration did correct them, of which nothing in the file tells now
+
+
+def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):
+    """ONNX Runtime fuses it, and takes the steps to be the product of those of its operands."""
+    loaded, numbers, file = made("basic", "cpu", [0.5])
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if tensor.name == "fc.bias_scale":
+            tensor.CopyFrom(numpy_helper.from_array(array * np.float32(4), tensor.name))
+        if tensor.name == "fc.bias":
+            tensor.CopyFrom(numpy_helper.from_array(np.rint(array / 4).astype(np.int32), tensor.name))
+    path = file.with_name("steps.onnx")
+    onnx.save(model, path)
+    found = held(loaded, numbers, path).weights
+    assert any("'fc.bias' has other steps than its weight's times its input's" in message for message in found)
+    x = np.random.default_rng(0).normal(0, 1, (4, *loaded.spec.input.shape)).astype(np.float32)
+    wanted, written, fused = (
+        session(p, optimized=o).run(None, {"input": x})[0] for p, o in ((file, False), (path, False), (path, True))
+    )
+    assert difference(written, wanted) < 0.01 < 0.1 < difference(fused, wanted)
