@@ -25,6 +25,9 @@ Before: TypeAlias = Literal["nothing", "linked", "moved"]
 Old: TypeAlias = BinaryIO | str
 """What a file replaces, for where even the second name is lost: the open file, or where a link leads."""
 
+_MOST_PLACES = 1_000
+"""Destinations of one run."""
+
 
 class Entry(NamedTuple):
     """One file that is to appear."""
@@ -178,6 +181,8 @@ def read(owner: Staging) -> Journal | None:
     except RecursionError:
         raise ValueError("none of ours") from None
     try:
+        if len(data["places"]) > _MOST_PLACES:  # each is looked for on the disk
+            raise ValueError("none of ours")
         places = (owner, *(_place(owner, words) for words in data["places"]))
         entries = tuple(_entry(one, len(places)) for one in data["entries"])
         folders = tuple((_number(index, len(places)), _name(name)) for index, name in data["folders"])

@@ -608,6 +608,7 @@ MANIFESTS = {
 def manifest(text):
     def make(folder):
         put(folder, "m.onnx", b"model")
+        put(folder, "m.engine", b"model")
         return put(folder, "m.manifest.json", text)
 
     return make
@@ -616,6 +617,69 @@ def manifest(text):
 for _name, _text in MANIFESTS.items():
     bomb("manifest", _name)(manifest(_text))
 
+
+# --- what a run that died tells the next one ---------------------------------
+
+STAGED = ".resnet-gen.died"
+
+
+def journal(text):
+    """The account of a run that was about to make `m.onnx` appear."""
+
+    def make(folder):
+        staged = folder / STAGED
+        staged.mkdir()
+        put(folder, "m.onnx", reshaped("m.onnx.data"))
+        put(folder, "m.onnx.data", bytes(256))
+        put(staged, "m.onnx.data", bytes(256))
+        return put(staged, ".journal~", text() if callable(text) else text)
+
+    return make
+
+
+ACCOUNT = '{"places": [], "entries": [%s], "folders": [%s]}'
+JOURNALS = {
+    "brackets": "[" * 1_000_000,
+    "closed brackets": '{"places":' + "[" * 50_000 + "]" * 50_000 + "}",
+    "many files": lambda: ACCOUNT % (", ".join(f'[0, "f{i}", "{i}", "nothing"]' for i in range(90_000)), ""),
+    "many folders": lambda: ACCOUNT % ("", ", ".join(f'[0, "f{i}"]' for i in range(150_000))),
+    "many places": lambda: '{"entries": [], "folders": [], "places": [' + ", ".join(['".."'] * 300_000) + "]}",
+    "deep paths": lambda: ACCOUNT % (", ".join(['[0, "' + "a/" * 1_900 + 'b", "", "moved"]'] * 900), ""),
+    "a long name": lambda: ACCOUNT % ('[0, "' + "a" * 2_000_000 + '", "", "moved"]', ""),
+    "a long number": lambda: ACCOUNT % ("[" + "9" * 2_000_000 + ', "a", "", "moved"]', ""),
+    "too long": " " * 30_000_000,
+    "not unicode": b"\xff" * 1_000_000,
+}
+for _name, _text in JOURNALS.items():
+    bomb("journal", _name)(journal(_text))
+
+# --- words of a command ------------------------------------------------------
+
+WORDS = {
+    "a long name": "a" * 100_000,
+    "dots": "." * 100_000,
+    "dots of a setting": "a." * 50_000 + "a=1",
+    "slashes": "/" * 100_000,
+    "folders": "a/" * 50_000,
+    "a path up": "../" * 30_000,
+    "commas": "," * 100_000,
+    "colons": "HEAD" + ":" * 100_000,
+    "carets": "HEAD" + "^" * 100_000 + ":./x.yaml",
+    "brackets": "stages=" + "[" * 99_000,
+    "braces": "stages=" + "{a: " * 25_000,
+    "closed brackets": "stages.depths=" + "[" * 40_000 + "]" * 40_000,
+    "many values": "stages.depths=[" + "1," * 49_000 + "]",
+    "values of wrong types": "stages.depths=[" + "x," * 49_000 + "]",
+    "aliases": "stages={a: &a [x, x], " + ", ".join(f"b{i}: [*a, *a]" for i in range(5_000)) + "}",
+    "a long number": "input.size=" + "9" * 99_000,
+    "a huge network": "stages.depths=[8192, 8192, 8192, 8192]",
+    "equals signs": "=" * 100_000,
+    "no text": b"\xff" * 100_000,
+    "wide letters": "\U0001f600" * 25_000,
+    "line breaks": "\n" * 100_000,
+}
+for _name, _text in WORDS.items():
+    simple("word", _name, "word", _text)
 
 # --- revisions of git --------------------------------------------------------
 
@@ -850,18 +914,28 @@ for _name, _make in ONNX.items():
     simple("onnx", _name, "m.onnx", _make)
 
 
+def added(location):
+    """A model of a sum with numbers that lie in another file."""
+    return model(node("Add", ("x", "w")) + ends() + tensor("w", (1, 1, 8, 8), extra=external(location, 256)))
+
+
+def reshaped(location):
+    """A model whose shapes lie in another file, which is read to know what the model is."""
+    return model(node("Reshape", ("x", "s")) + ends() + tensor("s", (32,), kind=7, extra=external(location, 256)))
+
+
 def beside(name, link):
-    """A model whose numbers are to lie in something that is no file."""
+    """Models whose numbers are to lie in something that is no file."""
 
-    def make(folder):
-        link(folder / "w.bin")
-        return put(
-            folder,
-            "m.onnx",
-            model(node("Add", ("x", "w")) + ends() + tensor("w", (1, 1, 8, 8), extra=external("w.bin", 256))),
-        )
+    def maker(text):
+        def make(folder):
+            link(folder / "w.bin")
+            return put(folder, "m.onnx", text("w.bin"))
 
-    bomb("onnx", f"numbers in {name}")(make)
+        return make
+
+    bomb("onnx", f"numbers in {name}")(maker(added))
+    bomb("onnx", f"shapes in {name}")(maker(reshaped))
 
 
 beside("a pipe", os.mkfifo)
@@ -941,6 +1015,8 @@ TRIVIAL = {
     "manifest": manifest("{}"),
     "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
     "revision": revision(lambda: {"spec.yaml": CHANGES}),
+    "journal": journal(ACCOUNT % ("", "")),
+    "word": lambda folder: put(folder, "word", "cifar-resnet20"),
     "calibration": lambda folder: put(
         folder, "images.npz", npz([("images.npy", npy(described("(1, 3, 32, 32)")) + bytes(12_288))])
     ),

@@ -15,12 +15,27 @@ from resnet_gen.spec import Input
 
 SPEC = str(Path(__file__).parents[1] / "fixtures" / "checkpoints" / "tiny.yaml")
 """The network that files are held against."""
+CHECKPOINT = SPEC.replace("tiny.yaml", "zip_float32.pt")
 PIXELS = Input(size=(32, 32))
 
 
 def _command(*words):
-    """A command of the package; `{}` among its words is the path, `{folder}` the folder that it is in."""
-    return lambda path: resnet_gen.cli.main([word.format(path, folder=path.parent) for word in words])
+    """A command of the package; `{}` among its words is the path, `{folder}` its folder, `{above}` the next."""
+
+    def run(path):
+        resnet_gen.cli.main([word.format(path, folder=path.parent, above=path.parent.parent) for word in words])
+
+    return run
+
+
+def _named(*words):
+    """A command one of whose words, `{}`, is what the file holds: a shell may hand over any bytes but zeros."""
+
+    def run(path):
+        word = path.read_bytes().replace(b"\0", b"").decode(errors="surrogateescape")
+        resnet_gen.cli.main([word if each == "{}" else each for each in words])
+
+    return run
 
 
 def _refusing(read):
@@ -56,8 +71,15 @@ READERS = {
     "found project": _command("verify", "cifar-resnet20"),
     "lock": _command("lock", "--check", "--no-config", "--lock", "{}"),
     "manifest": _command("check-engine", "{folder}/m.onnx"),
+    "engine": _command("verify", SPEC, "--no-config", "--against", "{folder}/m.engine"),
     "device": _command("predict", "cifar-resnet20", "--for", "{}"),
     "revision": _command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
+    "account": _command("weights", "convert", SPEC, CHECKPOINT, "-o", "{above}/converted.npz", "--force"),
+    "half written": _command("diff", SPEC, "{above}/m.onnx"),
+    "spec by name": _named("show", "--", "{}"),
+    "setting": _named("show", "cifar-resnet20", "--set", "{}"),
+    "device by name": _named("predict", "cifar-resnet20", "--for", "{}"),
+    "revision by name": _named("diff", "--", "{}", "cifar-resnet20"),
     "calibration": _refusing(_calibrate),
     "picture": _refusing(lambda path: read_image(path, PIXELS)),
 }
@@ -68,9 +90,11 @@ KINDS = {
     "project": ("project",),
     "pyproject": ("found project",),
     "lock": ("lock",),
-    "manifest": ("manifest",),
+    "manifest": ("manifest", "engine"),
     "device": ("device",),
     "revision": ("revision",),
+    "journal": ("half written", "account"),
+    "word": ("spec by name", "setting", "device by name", "revision by name"),
     "calibration": ("calibration",),
     "picture": ("picture",),
 }
