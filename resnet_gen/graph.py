@@ -20,7 +20,8 @@ Loc: TypeAlias = tuple[str | int, ...]
 Role: TypeAlias = Literal["main", "shortcut", "gate", "attention"]
 """What a node is for: the main path, a shortcut around it, a gate on either, or the weights of an attention."""
 
-MAX_NODES = 100_000
+MAX_NODES = 15_000
+"""Three times those of the deepest networks: a line of a spec asks for any number of them, of two kilobytes each."""
 MAX_ELEMENTS = 1 << 34
 MAX_PARAMS = 20_000_000_000
 

@@ -17,7 +17,7 @@ from resnet_gen.lower import lower
 from resnet_gen.render import render
 from resnet_gen.spec import Claim
 from resnet_gen.verify import verify
-from resnet_gen.verify.subject import counts_by_size
+from resnet_gen.verify.subject import Work, counts_by_size
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:
@@ -34,7 +34,7 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 def facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
     """What pages tell of a network: its table, counts, claims and findings."""
     counts = count(graph)
-    by_size = counts_by_size(loaded, counts)
+    by_size = counts_by_size(loaded, counts, Work(graph))
     return {
         "spec": loaded.spec,
         "counts": counts.as_dict(),

@@ -9,15 +9,15 @@ from pathlib import Path
 import onnx
 from onnx import GraphProto, ModelProto
 
-from resnet_gen.graph import MAX_ELEMENTS, MAX_NODES, Value
+from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.problems import Refused, refuse, shortened
 from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
 from resnet_gen.reading.outline import Outline
 
 OLDEST_OPSET = 11
 """The oldest opset whose operators the rules know."""
-_NODES, _BYTES_EACH = 15_000, 2_000
-"""Nodes of a file, of which the deepest networks have 5,000; and one more for so many bytes of it."""
+_NODES, _BYTES_EACH, _MOST = 15_000, 2_000, 100_000
+"""Nodes of a file, of which the deepest networks have 5,000; one more for so many bytes of it; and at most."""
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -45,7 +45,7 @@ class Header:
 
     def opset(self) -> int:
         """The opset of ONNX's own operators."""
-        most = min(MAX_NODES, _NODES + len(self._file.data) // _BYTES_EACH)
+        most = min(_MOST, _NODES + len(self._file.data) // _BYTES_EACH)
         if len(self._graph.node) > most:
             raise self.refused(f"more than {most:,} nodes, which no network of its size has")
         found = {entry.version for entry in self._model.opset_import if entry.domain in ("", "ai.onnx")}

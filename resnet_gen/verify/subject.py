@@ -10,7 +10,28 @@ from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
 from resnet_gen.load import Loaded
 from resnet_gen.lower import at_size, lower
+from resnet_gen.precision import Float
+from resnet_gen.problems import Span, refuse
 from resnet_gen.source import Loc
+
+MOST_WORK = 150_000
+"""Operations that are looked at, each in some microseconds, for figures that a network is not counted for anyway."""
+LOWERING, PREDICTING, WRITING = 2, 1, 6
+"""What the counts at another size, a latency and a file's size take of it, for each operation."""
+
+
+class Work:
+    """What is still worked out for a network: a few lines ask for any number of figures, of one of any depth."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._operations, self._left = len(graph.nodes), MOST_WORK
+
+    def spend(self, each: int, where: Span | None) -> None:
+        """Take what one figure needs; raises `Refused` at the line that asks for it when there is not so much left."""
+        self._left -= each * self._operations
+        if self._left < 0:
+            message = f"more figures than are worked out for a network of {self._operations:,} operations"
+            raise refuse(message, where, "claims at fewer sizes, or fewer budgets, can be verified")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +49,24 @@ class Subject:
         name = self.loaded.spec.reference
         return None if name is None else reference.read(name, self.loaded.source.span(loc))
 
+    @cached_property
+    def work(self) -> Work:
+        """What may still be worked out for it."""
+        return Work(self.graph)
+
+    def onnx_size(self, precision: Float, where: Span | None) -> int:
+        """Bytes of the ONNX model, worked out once for each precision."""
+        from resnet_gen.build import onnx_size  # which needs NumPy, for weights that it need not draw
+
+        if precision not in self._onnx_sizes:
+            self.work.spend(WRITING, where)
+            self._onnx_sizes[precision] = onnx_size(self.loaded, precision)
+        return self._onnx_sizes[precision]
+
+    @cached_property
+    def _onnx_sizes(self) -> dict[Float, int]:
+        return {}
+
 
 def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
     """The counts for an image of `size` pixels; those given are for the spec's own."""
@@ -36,7 +75,11 @@ def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
     return count(lower(at_size(loaded, (size, size))))
 
 
-def counts_by_size(loaded: Loaded, counts: Counts) -> dict[int | None, Counts]:
+def counts_by_size(loaded: Loaded, counts: Counts, work: Work) -> dict[int | None, Counts]:
     """The counts at every input size that a claim is for; those given are for the spec's own, which is None."""
-    sizes = {claim.size for claim in loaded.spec.claims if claim.size}
-    return {None: counts, **{size: counts_at(loaded, counts, size) for size in sizes}}
+    found: dict[int | None, Counts] = {None: counts}
+    for index, claim in enumerate(loaded.spec.claims):
+        if claim.size is not None and claim.size not in found:
+            work.spend(LOWERING, loaded.source.span(("claims", index, "size")))
+            found[claim.size] = counts_at(loaded, counts, claim.size)
+    return found

@@ -57,8 +57,8 @@ MAY_IMPORT = {
     "kernels": "graph ops",
     "predict": "graph kernels load lower ops precision problems targets",
     "comments": "problems source",
-    "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan predict "
-    "printed problems project reference source spec targets",
+    "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan "
+    "precision predict printed problems project reference source spec targets",
     "weights": "files graph ops problems",
     "reading": "files graph journal ops problems weights",
     "passes": "graph ops problems weights",

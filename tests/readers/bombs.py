@@ -460,6 +460,15 @@ for _name, _make in PICTURES.items():
 
 HEAD = "name: x\nextends: resnet18\n"
 CHANGES = "name: x\nextends: resnet18\nstages: {depths: [1, 1, 1, 1]}\n"
+
+
+def deep(blocks):
+    """A network of so many bottleneck blocks, most of them just below or above what is allowed."""
+    halves = f"[{blocks // 2}, {blocks - blocks // 2}]"
+    stages = f"stages: {{depths: {halves}, widths: [8, 8], strides: [1, 1]}}"
+    return f"name: x\nextends: resnet50\n{stages}\nhead: {{classes: 9}}\n"
+
+
 YAML = {
     "aliases": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)),
@@ -506,6 +515,16 @@ YAML = {
     "merge keys": "a: {<<: {<<: {<<: 1}}}\n",
     "depths": HEAD + "stages: {depths: [8000, 8000]}",
     "depths in each stage": HEAD + "stages: {depths: [8192, 1, 1, 1]}",
+    **{f"{n:,} blocks": deep(n) for n in (1_000, 1_490, 2_000, 8_192)},
+    "claims at 200 sizes": deep(1_490)
+    + "claims:\n"
+    + "".join(f"  - {{what: macs, value: 1, size: {i}, source: a}}\n" for i in range(224, 424)),
+    "64 latencies": deep(1_490)
+    + "budgets:\n  latency:\n"
+    + "".join(f"    - {{target: a100, batch: {i}, max: 1}}\n" for i in range(1, 65)),
+    "64 file sizes": deep(1_490)
+    + "budgets:\n  onnx_size:\n"
+    + "".join(f"    - {{precision: {p}, max: {i} MB}}\n" for i in range(1, 33) for p in ("fp32", "bf16")),
     "huge widths": HEAD + "stages: {widths: [1000000000, 1000000000, 1000000000, 1000000000]}",
     "an own parent": "name: x\nextends: ./spec.yaml\n",
     "the largest": HEAD + "title: " + "a" * 1_048_000,
@@ -608,7 +627,6 @@ MANIFESTS = {
 def manifest(text):
     def make(folder):
         put(folder, "m.onnx", b"model")
-        put(folder, "m.engine", b"model")
         return put(folder, "m.manifest.json", text)
 
     return make

@@ -28,14 +28,18 @@ class Bench:
     def measured(self, name, readers):
         """Each reader of a bomb: the file's size, what was taken, what a trivial file takes, and what is too much."""
         kind = name.partition(".")[0]
-        for reader in readers:
-            if (kind, reader) not in self._trivial:
-                self._trivial[kind, reader] = self._taken(reader, self._made(TRIVIAL[kind]))
+        trivial = {reader: self.trivial(kind, reader) for reader in readers}
         path = self._made(BOMBS[name])
         size = path.stat().st_size if path.is_file() else 0
-        for reader in readers:
-            got, least = self._taken(reader, path), self._trivial[kind, reader]
+        for reader, least in trivial.items():
+            got = self.taken(reader, path)
             yield reader, size, got, least, faults(got, size, least)
+
+    def trivial(self, kind, reader):
+        """What a reader takes of a file that asks for nothing."""
+        if (kind, reader) not in self._trivial:
+            self._trivial[kind, reader] = self.taken(reader, self._made(TRIVIAL[kind]))
+        return self._trivial[kind, reader]
 
     def together(self, names):
         """Each reader of each file, in one process that ends with the first that waits: how it ended."""
@@ -47,7 +51,7 @@ class Bench:
                 os.chdir(path.parent)
                 for reader in KINDS[name.partition(".")[0]]:
                     with answers.open("a") as stream:
-                        stream.write(json.dumps([name, reader, _code(READERS[reader], path)]) + "\n")
+                        stream.write(json.dumps([name, reader, exit_code(READERS[reader], path)]) + "\n")
 
         said = taken(run, self._root, self._root / "said").said
         for line in answers.read_text().splitlines():
@@ -60,11 +64,12 @@ class Bench:
         (folder / ".git").mkdir(parents=True)  # projects are looked for no higher
         return elsewhere(lambda: make(folder))
 
-    def _taken(self, reader, path):
+    def taken(self, reader, path):
+        """What a reader takes of a file."""
         return taken(lambda: READERS[reader](path), path.parent, self._root / "said")
 
 
-def _code(command, path):
+def exit_code(command, path):
     try:
         command(path)
     except SystemExit as left:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.budgets import Budgets, LatencyBudget, SizeBudget
+from resnet_gen.budgets import Budgets, LatencyBudget
 from resnet_gen.links import check_named
 from resnet_gen.problems import Problem, Refused, Span, several
 from resnet_gen.source import Loc, Source, at
 from resnet_gen.verify.rules.base import Rule
-from resnet_gen.verify.subject import Subject
+from resnet_gen.verify.subject import PREDICTING, Subject
 
 if TYPE_CHECKING:
     from resnet_gen.project import Project
@@ -72,12 +72,15 @@ class BudgetKept(Rule):
         for index, latency in enumerate(stated.budgets.latency):
             loc = stated.place("latency", index)
             what = f"latency on {latency.target} ({latency.precision}, batch {latency.batch:,})"
-            taken = _milliseconds(subject, latency, stated.source.span((*loc, "target")))
+            where = stated.source.span((*loc, "target"))
+            subject.work.spend(PREDICTING, where)
+            taken = _milliseconds(subject, latency, where)
             yield from self._broken(stated, loc, latency.bounds, what, taken, " ms")
         for index, size in enumerate(stated.budgets.onnx_size):
             loc = stated.place("onnx_size", index)
             what = f"onnx_size ({size.precision})"
-            yield from self._broken(stated, loc, size.bounds, what, _bytes(subject, size), " bytes")
+            taken = subject.onnx_size(size.precision, stated.source.span(loc))
+            yield from self._broken(stated, loc, size.bounds, what, taken, " bytes")
 
     def _broken(
         self, stated: _Stated, loc: Loc, bounds: tuple[float | None, float | None], what: str, figure: float, unit: str
@@ -131,12 +134,6 @@ def _placed(problem: Problem, where: Span | None) -> Problem:
         return problem
     file = f"{problem.where}: " if problem.where else ""
     return replace(problem, message=file + problem.message, where=where)
-
-
-def _bytes(subject: Subject, budget: SizeBudget) -> int:
-    from resnet_gen.build import onnx_size  # which needs NumPy, for weights that it need not draw
-
-    return onnx_size(subject.loaded, budget.precision)
 
 
 def _shown(figure: float) -> str:

@@ -40,7 +40,7 @@ class ClaimMet(Rule):
         return several(len(subject.loaded.spec.claims), "claim")
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        counts = counts_by_size(subject.loaded, subject.counts)
+        counts = counts_by_size(subject.loaded, subject.counts, subject.work)
         for index, claim in enumerate(subject.loaded.spec.claims):
             message = _fault(claim, getattr(counts[claim.size], claim.what))
             if message:
