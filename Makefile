@@ -7,6 +7,7 @@ RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 BENCH := .venv-bench
 ALL := .venv-all
+FUZZ := .venv-fuzz
 PIP := -m pip install --quiet --disable-pip-version-check
 ITSELF := --no-deps --no-build-isolation --editable .
 FITS := $(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
@@ -18,7 +19,7 @@ SEED ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 1)
 RUNTIMES := tests/test_runtimes.py tests/test_computed_types.py tests/test_fused.py tests/test_bench.py \
     tests/test_precision.py tests/test_extreme_weights.py tests/accuracy
 
-.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants lint types check bench \
+.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants fuzz lint types check bench \
     example-digits generated lock clean
 .DELETE_ON_ERROR:
 
@@ -83,6 +84,16 @@ parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated
 mutants: $(INSTALLED)  ## 1,000 mutants of the core, and which no test kills; records first which tests call what
 	@ls build/mutants/calls.*.json >/dev/null 2>&1 || $(BIN)/python -m tests.mutants record -n 2
 	$(BIN)/python -m tests.mutants run
+
+$(FUZZ)/.installed: pyproject.toml requirements/fuzz.txt
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python $(PIP) -r requirements/fuzz.txt
+	$(FUZZ)/bin/python $(PIP) $(ITSELF)
+	@touch $@
+
+SECONDS ?= 60
+fuzz: $(FUZZ)/.installed  ## each kind of file fuzzed for SECONDS=60, or READER=onnx alone (Linux on x86-64, Python 3.11 or newer)
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(SECONDS) $(READER)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ resolved() { # resolved NAME ARGUMENT...: writes requirements/NAME.txt
 
 resolved dev --python-version 3.10 --extra dev
 resolved base --python-version 3.10 --constraint requirements/dev.txt
+resolved fuzz --python-version 3.11 --constraint requirements/dev.txt requirements/fuzz.in
 resolved oldest --python-version 3.10 --extra dev --resolution lowest-direct
 
 # torch is named, and what it needs of CUDA is not: it says so itself, exactly, and its build for CPUs needs none of it.

@@ -21,25 +21,20 @@ _AFTER = 60
 
 
 def fuzz(name, reader, seconds):
-    """Let the fuzzer make bytes for a reader; returns what it did in a line, and the find if there is one."""
-    folder = BUILD / name
-    kept, elsewhere = folder / "corpus", folder / "elsewhere"
+    """Let the fuzzer make bytes for a reader; returns what it did, what it found, its exit code and its log."""
+    folder, called = BUILD / name, reader.replace(" ", "-")
+    kept, elsewhere, finds = (folder / part for part in ("corpus", "elsewhere", "finds"))
     _link(elsewhere, [path for path in seeds(name) if CORPUS not in path.parents])
-    kept.mkdir(parents=True, exist_ok=True)
-    prefix = f"{folder}/{reader.replace(' ', '-')}-"
-    before = set(folder.glob("*-*"))
-    options = [
-        f"-max_total_time={seconds}",
-        f"-artifact_prefix={prefix}",
-        str(kept),
-        str(CORPUS / name),
-        str(elsewhere),
-    ]
-    command = [sys.executable, "-m", "tests.fuzz.fuzzer", name, reader, *options]
-    log = folder / f"{reader.replace(' ', '-')}.log"
+    for each in (kept, finds):
+        each.mkdir(parents=True, exist_ok=True)
+    before = set(finds.iterdir())
+    options = [f"-max_total_time={seconds}", f"-artifact_prefix={finds}/{called}-"]
+    folders = [str(each) for each in (kept, CORPUS / name, elsewhere)]
+    command = [sys.executable, "-m", "tests.fuzz.fuzzer", name, reader, *options, *folders]
+    log = folder / f"{called}.log"
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(command, cwd=ROOT, stdout=stream, stderr=stream, check=False)
-    made = sorted(set(folder.glob("*-*")) - before)
+    made = sorted(set(finds.iterdir()) - before)
     return _summary(log.read_text(encoding="utf-8", errors="replace")), made, done.returncode, log
 
 
