@@ -79,6 +79,11 @@ def wrong(words):
     if "resnet-gen " in words:
         name, options = called(words[words.index("resnet-gen ") :])
         return [option for option in options if option not in OPTIONS[name]] if name in OPTIONS else [name]
+    return unknown(words)
+
+
+def unknown(words):
+    """Options in some words that no command of ours has, and nothing else that pages speak of."""
     options = [option for option in OPTION.findall(words) if option not in OURS and option not in FOREIGN]
     return [option for option in options if option not in elsewhere()]
 
@@ -103,6 +108,7 @@ def test_options_that_messages_and_help_name_are_there():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
                 named = [words for words in re.findall(r"`([^`\n]+)`", node.value) if wrong(words)]
+                named += unknown(node.value) if "git " not in node.value else []
                 found |= {f"{path.relative_to(ROOT)}:{node.lineno}": named} if named else {}
     assert found == {}
 
@@ -120,7 +126,7 @@ def test_targets_of_make_are_there(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     there = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
     words = [words for _, words in inline(page)] + [one.command for one in commands(page)]
-    named = [name for one in words if one.startswith("make ") for name in one.split()[1:]]
+    named = [name for one in words if one.startswith("make ") for name in one.split()[1:] if "=" not in name]
     assert [name for name in named if name not in there] == []
 
 
@@ -208,7 +214,7 @@ def test_the_page_on_design_has_every_module_and_no_other():
 
 def test_the_page_on_tests_has_every_file_of_tests_and_no_other():
     tests = ROOT / "tests"
-    named = [name for name in listed("tests/README.md") if not name.startswith("make ")]
+    named = [name for name in listed("tests/README.md") if not name.startswith("make ") and "=" not in name]
     assert [name for name in named if not (tests / name).exists()] == []
     there = {path.name for path in tests.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     there = {name for name in there if not name.startswith(("__", "."))}
@@ -228,6 +234,18 @@ def test_the_page_of_commands_has_every_option_of_a_command_and_no_other(name):
 def test_the_page_of_commands_has_every_command():
     named = {called(f"resnet-gen {words}")[0] for words in listed("docs/commands.md") if words[0].islower()}
     assert {name for name, command in COMMANDS.items() if not isinstance(command, click.Group)} - named == set()
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if f"\n## {name}\n" in text("docs/commands.md")])
+def test_defaults_on_the_page_of_commands_are_those_of_the_command(name):
+    section = text("docs/commands.md").split(f"\n## {name}\n")[1].split("\n## ")[0]
+    for one in COMMANDS[name].params:
+        default = one.default if type(one.default) in (int, float, str) else None
+        for row in re.findall(rf"^\| [^|]*`{one.opts[0]}\b.* by default.*\|$", section, re.MULTILINE):
+            assert default in (None, "onnx", ".") or re.search(rf"\b{default}\b[^.;]* by default", row), (
+                one.opts,
+                default,
+            )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,7 +11,8 @@ import yaml
 
 import resnet_gen
 from resnet_gen.cli import COMMANDS
-from resnet_gen.emit import api
+from resnet_gen.conventions import CONVENTIONS, Rule
+from resnet_gen.emit import api, trtexec
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
@@ -111,3 +112,51 @@ def test_devices_whose_times_nobody_can_predict_are_those_of_the_page():
     assert some == {"xavier-nx": {"fp32"}, "orin-nano": {"fp32"}, "orin-nx": {"fp32"}, "gtx-1650": {"int8"}}
     words = " ".join(text("docs/predict.md").split())
     assert "FP32 on Xavier NX, Orin Nano and Orin NX, INT8 on a GTX 1650, everything on `cpu` and `cpu-avx2`" in words
+
+
+CELLS = {"convolution, linear": ("Conv2d", "Linear"), "batch norm": ("BatchNorm2d",), "group norm": ("GroupNorm",),
+         "ReLU": ("ReLU",), "max pool": ("MaxPool2d",), "average pool": ("AvgPool2d",),
+         "global average pool": ("AdaptiveAvgPool2d",), "softmax": ("Softmax",)}  # fmt: skip
+"""The calls of PyTorch that a column of docs/counting.md is of."""
+
+
+def counted(rule):
+    """What a rule counts, in the words of docs/counting.md."""
+    macs = [f"{rule.macs} MACs" if rule.macs > 1 else "MACs"] if rule.macs else []
+    times = [f"{getattr(rule, name)} {word}" for name, word in (("entering", "in"), ("leaving", "out"))
+             if getattr(rule, name)]  # fmt: skip
+    weights = ["its weights"] if rule.params else []
+    return ", ".join(macs + times + weights + ([f"less {-rule.constant}"] if rule.constant else []))
+
+
+def test_the_table_of_counters_is_that_of_their_rules():
+    heading, *_ = re.findall(r"^\| convention .*$", text("docs/counting.md"), re.MULTILINE)
+    columns = [cell.strip() for cell in heading.split("|")[3:-1]]
+    assert {*columns} == {*CELLS, "their bias"}
+    table = re.findall(
+        r"^\| `(\w+)` \| [^|]*\|(.*)\|$", text("docs/counting.md").split(heading)[1].split("\n\n")[0], re.MULTILINE
+    )
+    shown = {name: dict(zip(columns, map(str.strip, cells.split("|")), strict=True)) for name, cells in table}
+    assert not any(shown.pop("paper").values())
+    assert shown.keys() == CONVENTIONS.keys()
+    for name, cells in shown.items():
+        rules = CONVENTIONS[name].rules
+        assert cells.pop("their bias") == ("1 out" if rules["Linear"].biased else ""), name
+        for column, cell in cells.items():
+            assert {counted(rules.get(call, Rule())) for call in CELLS[column]} == {cell}, (name, column)
+
+
+def test_the_table_of_trtexec_has_its_options():
+    table = re.search(r"^\| TensorRT \| types .*\n\|.*\n((?:\|.*\n)+)", text("docs/engines.md"), re.MULTILINE)[1]
+    above = ["", "", ""]
+    for row in table.splitlines():
+        versions, *cells = (cell.strip() for cell in row.split("|")[1:-1])
+        above = [old if "the same" in new else new for old, new in zip(above, cells, strict=True)]
+        types, memory, timing = above
+        for version in versions.split(", "):
+            assert f"`{trtexec.workspace(version, 'MIB')}`" == memory
+            fp16, int8 = (trtexec.building(version, precision) for precision in ("fp16", "int8"))
+            assert f"`{fp16[-1]}`" == f"`{int8[-1]}`" == timing
+            assert "--noTF32" in fp16
+            told = re.findall(r"`([^`]+)`", types)
+            assert [" ".join(fp16[:-2]), " ".join(int8[:-2])] == (told * 2)[:2] if told else ["", ""], version
