@@ -57,7 +57,7 @@ class TestPage:
 
 
 @pytest.mark.parametrize("name", resnet_gen.FUNCTIONS)
-def test_the_example_of_each_function_runs(name, tmp_path, monkeypatch):
+def test_the_example_of_each_function_runs_and_prints_nothing_by_itself(name, tmp_path, monkeypatch, capfd):
     if name in NEEDED:
         pytest.importorskip(NEEDED[name])
     monkeypatch.chdir(tmp_path)
@@ -67,6 +67,7 @@ def test_the_example_of_each_function_runs(name, tmp_path, monkeypatch):
     said = []
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found, out=said.append)
     assert result.failed == 0, "".join(said)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("text", ["README.md", "docs/api.md"])

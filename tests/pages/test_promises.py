@@ -13,6 +13,7 @@ import resnet_gen
 from resnet_gen.cli import COMMANDS
 from resnet_gen.conventions import CONVENTIONS, Rule
 from resnet_gen.emit import api, trtexec
+from resnet_gen.generate.base import Subject, generated
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.matching import match
@@ -160,3 +161,12 @@ def test_the_table_of_trtexec_has_its_options():
             assert "--noTF32" in fp16
             told = re.findall(r"`([^`]+)`", types)
             assert [" ".join(fp16[:-2]), " ".join(int8[:-2])] == (told * 2)[:2] if told else ["", ""], version
+
+
+def test_programs_in_cpp_differ_in_the_two_files_that_the_page_names():
+    told = text("docs/generate.md").split("\n## cpp\n")[1]
+    assert "Only `network.hpp` and README.md\ndiffer from network to network." in told
+    one, other = ({name.partition("/")[2]: content for name, content in generated(Subject(load(spec)), "cpp").items()}
+                  for spec in ("resnet18", "resnet8-digits"))  # fmt: skip
+    assert one.keys() == other.keys()
+    assert {name for name in one if one[name] != other[name]} == {"network.hpp", "README.md"}
