@@ -28,6 +28,8 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*", re.IGNORECASE)
 FOLDERS = re.compile(
     r"(?:\.ci|benchmarks|docs|examples|generated|requirements|resnet_gen|specs|templates|tests)/[\w./*-]*"
 )
+GENERATED = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("generated/*/*/**/*.md"))
+"""Pages that `generate` writes for others."""
 HERE = re.compile(r"^\| ((?:\\\||[^|])*`(?:\\\||[^|])*) \|", re.MULTILINE)
 """The first cell of a row, where it is names."""
 
@@ -96,7 +98,7 @@ def test_what_is_not_there_is_seen():
     assert wrong("--noTF32") == wrong("--freeze 1") == wrong("--calibration") == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *GENERATED])
 def test_commands_and_options_on_pages_are_there(page):
     named = inline(page) + [(one.line, one.command) for one in commands(page)]
     assert [(line, words, wrong(words)) for line, words in named if wrong(words)] == []
