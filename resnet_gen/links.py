@@ -1,6 +1,6 @@
-"""Links that lead out: what lies in a repository is read and written there, and nowhere else.
+"""Links that lead out: what lies in a repository, or a project, is read and written there, and nowhere else.
 
-Git carries links, so that whoever proposes a change can propose one to any file of
+Git and archives carry links, so that whoever proposes a change or hands on a project can propose one to any file of
 the machine that looks at it.
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_gen.problems import Span, refuse
+from resnet_gen.project_files import project_folder
 
 
 class Fence(NamedTuple):
@@ -33,7 +34,7 @@ class Fence(NamedTuple):
 
 
 def fence() -> Fence | None:
-    """The repository that the working folder is in; None where it is in none."""
+    """The repository that the working folder is in, else the folder of its project; None where it is in none."""
     try:
         here = Path.cwd()
     except OSError:  # it is gone
@@ -41,18 +42,19 @@ def fence() -> Fence | None:
     for folder in (here, *here.parents):
         if (folder / ".git").exists():
             return Fence(folder.resolve(), "the repository")
-    return None
+    project = project_folder()
+    return Fence(project, "the project's folder") if project else None
 
 
 def check_inside(path: Path) -> None:
-    """Refuse a file of the repository that is a link to one elsewhere; what lies elsewhere, somebody may name."""
+    """Refuse a file inside the fence that is a link to one elsewhere; what lies elsewhere, somebody may name."""
     around = fence()
     if around and around.holds(path) and around.leads_out(path):
         raise refuse(f"leads out of {around.called}", _shown(path), "a link leads to it; name the file itself")
 
 
 def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
-    """Refuse what a file of the repository names and that lies elsewhere, by its path or by a link."""
+    """Refuse what a file inside the fence names and that lies elsewhere, by its path or by a link."""
     around = fence()
     if around and around.holds(by) and around.leads_out(path):
         words = f"{key}: leads out of {around.called}"

@@ -23,7 +23,7 @@ from resnet_gen.faults import MAX_PROBLEMS, at_most, problems
 from resnet_gen.fingerprint import Fingerprint, fingerprint
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.load import Loaded
-from resnet_gen.problems import Problem, Refused, Span, refuse
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse
 from resnet_gen.source import Source, read_document
 from resnet_gen.spec import NAME_PATTERN
 from resnet_gen.stated import pinned
@@ -113,7 +113,11 @@ def read_lock(path: Path, shown: str, *, old: bool = False) -> Lock | None:
     """
     if not path.exists() and not path.is_symlink():
         return None
-    document = read_document(path, shown, "TOML", "lock", MAX_BYTES)
+    return parse_lock(read_document(path, shown, "TOML", "lock", MAX_BYTES), path, old=old)
+
+
+def parse_lock(document: Document, path: Path, *, old: bool = False) -> Lock:
+    """The text of the lock that lies, or lay, at a path; raises `Refused` as `read_lock` does."""
     source = read_toml(document, _MERGED, MAX_VALUES + len(document.text) // 100)
     data, first = source.data, source.data.get("version") == 1 and old
     _check_version(source, old=old)
@@ -121,7 +125,7 @@ def read_lock(path: Path, shown: str, *, old: bool = False) -> Lock | None:
         data = {**data, "version": VERSION, "networks": _without_settings(data.get("networks"))}
     networks, errors = _validated(data)
     if errors:
-        raise Refused([*problems(errors, source, _File), Problem("damaged", shown, HINT)])
+        raise Refused([*problems(errors, source, _File), Problem("damaged", document.name, HINT)])
     return Lock(path, networks, source, first)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,22 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
             yield here / PYPROJECT
         if (here / ".git").exists():
             return
+
+
+def project_folder() -> Path | None:
+    """The folder of the project that the working folder is in, as nearly as a look at the files' text tells."""
+    return next((path.parent for path in candidates() if path.name == FILE or _has_table(path)), None)
+
+
+_TABLE = re.compile(rb"""tool[\s.\]"']*resnet-gen""")
+"""What begins a project in a `pyproject.toml`, and no dependency."""
+
+
+def _has_table(path: Path) -> bool:
+    try:
+        return bool(_TABLE.search(read_regular_file(path)))
+    except OSError:
+        return False
 
 
 def _speaks_of_it(path: Path) -> bool:

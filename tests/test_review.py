@@ -66,7 +66,9 @@ def test_what_became_of_each_network(project, cli):
 def test_text_names_what_changed_and_nothing_else(project, cli):
     code, out, _ = cli("review", "--base", "HEAD")
     assert code == 1
-    assert out.startswith("3 of 5 networks changed since HEAD\n")
+    assert out.startswith(
+        "1 promise loosened; 3 of 5 networks changed since HEAD\n\nloosened:\n!  nets/gone.yaml: removed, "
+    )
     assert "HEAD:nets/changed.yaml -> nets/changed.yaml: 1 block added to stage 2; params +295,424 (+2.53 %)" in out
     assert "nets/gone.yaml: removed\n" in out
     assert "nets/new.yaml: new\n" in out
@@ -77,8 +79,9 @@ def test_text_names_what_changed_and_nothing_else(project, cli):
 def test_markdown_is_one_table_with_each_difference_below(project, cli):
     _, out, _ = cli("review", "--base", "HEAD", "--for", "t4", "--format", "markdown")
     lines = out.splitlines()
-    assert lines[0] == "**3 of 5 networks changed** since <code>HEAD</code>"
-    assert lines[2] == "| network | what changed | params | MACs | layers | predicted ms |"
+    assert lines[0] == "**1 promise loosened; 3 of 5 networks changed** since <code>HEAD</code>"
+    assert lines[2] == "- **loosened** <code>nets/gone.yaml</code> removed, so that nothing is held any more"
+    assert lines[4] == "| network | what changed | params | MACs | layers | predicted ms |"
     assert {line.count("|") for line in lines if line.startswith("| <code>nets")} == {7}
     row = next(line for line in lines if line.startswith("| <code>nets/changed"))
     assert "| 1 block added to stage 2 | 11,689,512 → 11,984,936 (+2.53 %) |" in row
@@ -99,23 +102,127 @@ def test_a_broken_promise_is_named(project, cli):
     claim = 'claims: [{what: layers, value: 19, source: "nobody"}]\n'
     (project / "nets/same.yaml").write_text(spec("same", claim))
     _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
-    assert out.startswith("**4 of 5 networks changed; 1 finding** since")
+    assert out.startswith("**1 promise loosened; 4 of 5 networks changed; 1 finding** since")
     assert "19 is claimed, the graph has 18" in out
     code, out, _ = cli("review", "nets/same.yaml", "--base", "HEAD")
     assert code == 1  # the claim is new
     assert out.startswith("1 of 1 network changed; 1 finding since HEAD\n")
 
 
-def test_a_project_file_that_could_not_be_read_then_is_told_in_each_format(project, cli):
+BROKEN = {
+    "a wrong type": b"specs = 3\n",
+    "no TOML": b"specs = [\n",
+    "an unknown key": b'specs = ["nets/*.yaml"]\nspec = 1\n',
+    "no text": b"\xff\xfe\x00",
+    "a merge": b"<<<<<<< HEAD\n",
+    "two at once": b'specs = []\nspecs = ["nets/*.yaml"]\n',
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_project_file_that_could_not_be_read_then_is_told_in_each_format(project, cli, broken):
+    """The networks of now are compared all the same, and it is said what is not."""
     file = project / "resnet-gen.toml"
     whole = file.read_text()
-    file.write_text("specs = 3\n")
-    git(project, "commit", "-q", "-am", "broken")
+    file.write_bytes(BROKEN[broken])
+    git(project, "commit", "-q", "-m", "broken", "--", "resnet-gen.toml")
     file.write_text(whole)
-    _, out, _ = cli("review", "--base", "HEAD")
-    assert "\nHEAD:resnet-gen.toml:1:9: error: specs: " in out
-    _, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
-    assert "- <code>resnet-gen.toml</code> could not be read" in out
+    words = "could not be read before, so that what it listed and promised is not compared"
+    code, out, _ = cli("review", "--base", "HEAD")
+    assert code == 1
+    assert f"\nresnet-gen.toml: {words}\n" in out
+    assert "\nHEAD:resnet-gen.toml" in out
+    assert "nets/changed.yaml: 1 block added to stage 2" in out
+    code, out, _ = cli("review", "--base", "HEAD", "--format", "markdown")
+    assert (code, f"- <code>resnet-gen.toml</code> {words}: " in out) == (1, True)
+    code, out, _ = cli("review", "--base", "HEAD", "--format", "json")
+    assert code == 1
+    assert json.loads(out)["project"]["problems"][0].startswith("HEAD:resnet-gen.toml")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "mended")
+    assert cli("review", "--base", "HEAD")[0] == 0
+    assert cli("review", "--base", "HEAD~1")[0] == 1  # even where no network changed, that file is to be looked at
+
+
+# --- what is held no more ---------------------------------------------------------
+
+
+def dropped(project, how):
+    """Takes one network out of what is held, in one of the ways there are; returns where that is told, and how."""
+    gone, file = project / "nets/same.yaml", project / "resnet-gen.toml"
+    if how == "deleted":
+        gone.unlink()
+    elif how == "deleted in git":
+        git(project, "rm", "-q", "-f", "nets/same.yaml")
+    elif how == "deleted with its folder":
+        shutil.rmtree(project / "nets")
+        file.write_text('specs = ["resnet18"]\n')
+    elif how == "moved out of the project's sight":
+        git(project, "mv", "nets/same.yaml", "elsewhere.yaml")
+    elif how == "listed by its name no more":
+        file.write_text('specs = ["nets/changed.yaml", "nets/new.yaml", "nets/elsewhere.yaml"]\n')
+    elif how == "deleted and listed no more":
+        gone.unlink()
+        file.write_text('specs = ["nets/changed.yaml"]\n')
+    elif how == "the project file deleted":
+        file.unlink()
+    return {"moved out of the project's sight": "elsewhere.yaml"}.get(how, "nets/same.yaml")
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize(
+    "how",
+    ["deleted", "deleted in git", "deleted with its folder", "moved out of the project's sight",
+     "listed by its name no more", "deleted and listed no more", "the project file deleted"],
+)  # fmt: skip
+def test_a_verdict_that_is_no_longer_given_is_told_first(project, cli, how, form):
+    where = dropped(project, how)
+    code, out, _ = cli("review", "--base", "HEAD", "--format", form)
+    assert code == 1
+    if form == "json":
+        told = [found for found in json.loads(out)["loosened"] if found["at"] == where]
+        assert len(told) == 1
+        assert "so that nothing" in told[0]["what"]
+        assert "loosened" in json.loads(out)["headline"]
+        return
+    lines = out.splitlines()
+    marked = {"text": f"!  {where}: ", "markdown": f"- **loosened** <code>{where}</code> "}[form]
+    at = [number for number, line in enumerate(lines) if line.startswith(marked) and "so that nothing" in line]
+    first = next((n for n, line in enumerate(lines) if line.startswith(("|", "HEAD:", "nets/"))), len(lines))
+    assert len(at) == 1
+    assert at[0] < first
+    assert "loosened" in lines[0]
+
+
+def test_a_network_that_is_locked_no_more_is_told(project, cli):
+    """One that the project does not list is held by the lock alone, and verify cannot miss it there."""
+    (project / "resnet-gen.toml").write_text('ignore = ["budget"]\n')
+    assert cli("lock", "nets/same.yaml", "nets/changed.yaml")[0] == 0
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "locked")
+    assert cli("review", "--base", "HEAD", "nets/same.yaml")[0] == 0
+    lock = project / "resnet-gen.lock"
+    text = lock.read_text()
+    lock.write_text(text[: text.index("[networks.same]")])
+    code, out, _ = cli("review", "--base", "HEAD", "nets/same.yaml")
+    assert code == 1
+    assert out.startswith("1 promise loosened; no network changed; resnet-gen.toml changed since HEAD\n")
+    assert "\nloosened:\n!  resnet-gen.toml: lock[same]: nets/same.yaml is gone\n" in out
+    lock.write_text(text.replace("[networks.same]", "[networks.other]"))
+    assert "lock[same]: nets/same.yaml is gone" in cli("review", "--base", "HEAD", "nets/same.yaml")[1]
+    lock.unlink()
+    out = cli("review", "--base", "HEAD", "nets/same.yaml")[1]
+    assert "!  resnet-gen.toml: lock: resnet-gen.lock is gone\n" in out
+    assert "lock[same]" not in out
+
+
+def test_a_lock_with_more_networks_and_one_that_held_nothing_promise_no_less(project, cli):
+    (project / "resnet-gen.lock").write_text("version = 2\nnetworks = 3\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "locked")
+    (project / "resnet-gen.lock").unlink()
+    assert cli("lock")[0] == 0
+    assert cli("review", "--base", "HEAD")[:2] == (0, "no network changed since HEAD\n")
 
 
 def test_a_project_file_that_promises_less_is_told_first(project, cli):
@@ -123,7 +230,7 @@ def test_a_project_file_that_promises_less_is_told_first(project, cli):
     file.write_text(file.read_text() + 'ignore = ["claim"]\n')
     code, out, _ = cli("review", "--base", "HEAD")
     assert code == 1
-    assert out.split("\n\n")[1] == "loosened:\n!  resnet-gen.toml: ignore: [] -> [claim]"
+    assert out.split("\n\n")[1].startswith("loosened:\n!  resnet-gen.toml: ignore: [] -> [claim]\n!  nets/gone.yaml: ")
 
 
 def test_a_comment_tells_twenty_loosened_promises_and_how_many_more_there_are(project, cli):
@@ -143,7 +250,7 @@ def test_what_cannot_be_read_now_or_then(project, cli):
     (project / "nets/same.yaml").write_text("name: same\nextends: resnet18\nnrom: batch\n")
     code, out, _ = cli("review", "--base", "HEAD")
     assert code == 2
-    assert out.startswith("3 of 5 networks changed; 1 cannot be read since HEAD\n")
+    assert out.startswith("1 promise loosened; 3 of 5 networks changed; 1 cannot be read since HEAD\n")
     assert "nets/same.yaml: cannot be read\n" in out
     assert "nets/same.yaml:3:1: error: nrom: unknown key\n" in out
     git(project, "add", "-A")
@@ -437,3 +544,79 @@ def test_what_somebody_names_outside_of_the_repository_is_read(project, secret, 
     assert (code, out.split(":")[0].split()) == (0, ["ok", "secret-of-the-machine"])
     (project / "nets/near.yaml").symlink_to("same.yaml")
     assert cli("verify", "nets/near.yaml", "--no-config")[0] == 0
+
+
+@pytest.fixture
+def unversioned(project, secret):
+    """The same in no repository."""
+    shutil.rmtree(project / ".git")
+    return project
+
+
+@pytest.mark.parametrize("case", LEADS)
+@pytest.mark.parametrize("command", ["verify", "lock", "lock --check", "build"])
+def test_what_leads_out_of_a_project_s_folder_is_not_read_where_there_is_no_repository(
+    unversioned, secret, cli, case, command
+):
+    if "--check" in command:
+        cli("lock")
+    (unversioned / "resnet-gen.lock").unlink(missing_ok=True) if case in ("a lock", "a named lock") else None
+    LEADS[case](unversioned / "nets", secret)
+    code, out, err = cli(*command.split())
+    assert "secret-of-the-machine" not in out + err
+    assert {path.read_text() for path in secret.iterdir()} == {SECRET}
+    if case not in ("a device", "a lock", "a named lock") or command == "verify":
+        assert code == 2
+        assert "leads out of the project's folder" in out + err
+
+
+@pytest.mark.parametrize("command", ["show", "count", "verify --no-config", "diff resnet18"])
+def test_no_command_reads_past_a_project_s_folder(unversioned, secret, cli, command):
+    for case in (
+        "a spec",
+        "a parent by its path",
+        "a parent by its whole path",
+        "a parent by a folder's link",
+        "a part",
+    ):
+        (unversioned / "nets/x.yaml").unlink(missing_ok=True)
+        LEADS[case](unversioned / "nets", secret)
+        code, out, err = cli(*command.split(), "nets/x.yaml")
+        assert (code, "secret-of-the-machine" in out + err) == (2, False)
+        assert "leads out of the project's folder" in out + err
+
+
+def test_what_is_in_no_project_may_name_what_it_likes(unversioned, secret, cli, monkeypatch):
+    """And so may somebody on the command line."""
+    assert cli("verify", secret / "secret.yaml", "--no-config")[0] == 0
+    (unversioned / "resnet-gen.toml").unlink()
+    (unversioned / "nets/x.yaml").write_text("name: x\nextends: ../out/secret.yaml\n")
+    assert cli("verify", "nets/x.yaml")[0] == 0
+    (unversioned / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["resnet-gen"]\n')
+    assert cli("verify", "nets/x.yaml")[0] == 0  # a dependency makes no project
+
+
+TABLES = (
+    "[tool.resnet-gen]\n",
+    '[tool]\nresnet-gen = {ignore = ["budget"]}\n',
+    '[tool."resnet-gen"]\n',
+    "[ tool . resnet-gen ]\n",
+    "tool.resnet-gen.ignore = []\n",
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_project_in_a_pyproject_is_one_however_it_is_written(unversioned, secret, cli, table):
+    (unversioned / "resnet-gen.toml").unlink()
+    (unversioned / "pyproject.toml").write_text(table)
+    (unversioned / "nets/x.yaml").write_text("name: x\nextends: ../out/secret.yaml\n")
+    code, out, _ = cli("verify", "nets/x.yaml")
+    assert (code, "leads out of the project's folder" in out) == (2, True)
+
+
+def test_a_folder_inside_of_a_project_is_in_its_fence(unversioned, cli, monkeypatch):
+    (unversioned / "nets/pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["resnet-gen"]\n')
+    (unversioned / "base.yaml").write_text(spec("base"))
+    (unversioned / "nets/x.yaml").write_text("name: x\nextends: ../base.yaml\n")
+    monkeypatch.chdir(unversioned / "nets")
+    assert cli("verify", "x.yaml")[0] == 0

@@ -12,7 +12,8 @@ from resnet_gen.difference.revision import Moves
 from resnet_gen.difference.terms import Term, differing
 from resnet_gen.files import read_regular_file
 from resnet_gen.links import check_named
-from resnet_gen.problems import Document
+from resnet_gen.lock import parse_lock
+from resnet_gen.problems import Document, Refused
 from resnet_gen.project import LOCK, Project, project_in, shown
 from resnet_gen.project_files import FILE, PYPROJECT
 from resnet_gen.source import Source, decoded, read_text
@@ -65,7 +66,27 @@ class Projects(NamedTuple):
     def terms(self, since: Moves) -> tuple[Term, ...]:
         """What differs between both; a file that is gone promises nothing."""
         before = _stated(self.before, lambda path: _text_then(path, since)) if self.before else {}
-        return differing(before, _stated(self.after, _text_now) if self.after else {})
+        stated = differing(before, _stated(self.after, _text_now) if self.after else {})
+        return (*stated, *self._unlocked(since))
+
+    def _unlocked(self, since: Moves) -> Iterator[Term]:
+        """The networks that are locked no more; where no lock is there, that is told of all."""
+        now = _text_now(self.after.lock_path) if self.after else None
+        then = _text_then(self.before.lock_path, since) if self.before else None
+        if self.before and now is not None and then is not None:
+            there = _locked(now, self.before.lock_path)
+            was = _locked(then, self.before.lock_path)
+            yield from (Term(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
+
+
+def _locked(text: bytes, path: Path) -> dict[str, str]:
+    """The spec of each network of a lock; none of what cannot be read, to which nothing is held."""
+    name = shown(path)
+    try:
+        networks = parse_lock(Document(name, decoded(text, name, "TOML", "lock")), path, old=True).networks
+    except Refused:
+        return {}
+    return {network: locked.spec for network, locked in networks.items()}
 
 
 def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, Any]:

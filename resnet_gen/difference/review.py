@@ -40,6 +40,11 @@ class Reviewed(NamedTuple):
         return bool(self.problems) and self.now
 
     @property
+    def removed(self) -> bool:
+        """Whether it was there, and is no more."""
+        return self.after is None and not self.unread
+
+    @property
     def changed(self) -> bool:
         """Whether there is something to look at."""
         same = self.difference and self.difference.same and not self.difference.renamed

@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "papers": "conventions load problems spec",
     "matching": "graph ops",
     "stated": "load",
-    "difference": "files count graph links load lower matching ops outside passes problems project "
+    "difference": "files count graph links load lock lower matching ops outside passes problems project "
     "project_files reading resources source spec stated targets verify",
     "reference": "files ops problems resources",
     "kernels": "graph ops",
@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "reading": "files graph journal ops problems weights",
     "passes": "graph ops problems weights",
     "render": "files problems resources",
-    "links": "problems",
+    "links": "problems project_files",
     "digest": "files",
     "locks": "",
     "staging": "files locks",

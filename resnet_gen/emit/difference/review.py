@@ -27,6 +27,9 @@ RESERVE = 2_000
 """Characters of a comment that are kept for what stands below its details."""
 
 
+_UNKNOWN = "could not be read before, so that what it listed and promised is not compared"
+
+
 @dataclass(frozen=True)
 class Review:
     """What `base` had and what is there now; what verify finds, and how long networks are predicted to take.
@@ -57,7 +60,9 @@ class Review:
         """Every promise that is looser, behind the file that it stands in."""
         found = [(self.file, line) for line in loosened(self.project)]
         for network in self.networks:
-            if not network.listed:
+            if network.removed:
+                found.append((network.given, "removed, so that nothing is held any more"))
+            elif not network.listed:
                 found.append((network.given, "listed no more, so that nothing holds it"))
             found += [(network.given, line) for line in loosened(network.terms)]
         return found
@@ -122,7 +127,7 @@ def _loosened(review: Review) -> Iterator[str]:
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
     lines = [escaped(told(term), 500) for term in review.project if not term.loosened]
-    lines += [escaped(f"could not be read before: {problem.message}", 500) for problem in review.unread]
+    lines += [escaped(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
     for line in lines[:MOST_FINDINGS]:
         yield f"- {code(review.file)} {line}"
     if len(lines) > MOST_FINDINGS:
@@ -192,6 +197,7 @@ def text(review: Review) -> str:
     parts = [visible(f"{review.headline()} since {review.base}") + "\n"]
     if review.loosened:
         parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
+    parts += [visible(f"{review.file}: {_UNKNOWN}") + "\n"] if review.unread else []
     if rest := [term for term in review.project if not term.loosened]:
         parts.append("".join(visible_line(f"{review.file}: {told(term)}") + "\n" for term in rest))
     for network in review.changed:
