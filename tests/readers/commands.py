@@ -19,7 +19,7 @@ CHECKPOINT = SPEC.replace("tiny.yaml", "zip_float32.pt")
 PIXELS = Input(size=(32, 32))
 
 
-def _command(*words):
+def command(*words):
     """A command of the package; `{}` among its words is the path, `{folder}` its folder, `{above}` the next."""
 
     def run(path):
@@ -59,22 +59,22 @@ def _calibrate(path):
 
 
 READERS = {
-    "weights show": _command("weights", "show", "{}"),
-    "weights convert": _command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
-    "import": _command("import", "{}"),
-    "build": _command("build", SPEC, "--weights", "{}", "-o", "{folder}/built", "--force"),
-    "diff": _command("diff", SPEC, "{}"),
-    "against": _command("verify", SPEC, "--no-config", "--against", "{}"),
-    "verify": _command("verify", "{}", "--no-config"),
-    "show": _command("show", "{}"),
-    "project": _command("verify", "cifar-resnet20", "--config", "{}"),
-    "found project": _command("verify", "cifar-resnet20"),
-    "lock": _command("lock", "--check", "--no-config", "--lock", "{}"),
-    "manifest": _command("check-engine", "{folder}/m.onnx"),
-    "device": _command("predict", "cifar-resnet20", "--for", "{}"),
-    "revision": _command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
-    "account": _command("weights", "convert", SPEC, CHECKPOINT, "-o", "{above}/converted.npz", "--force"),
-    "half written": _command("diff", SPEC, "{above}/m.onnx"),
+    "weights show": command("weights", "show", "{}"),
+    "weights convert": command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
+    "import": command("import", "{}"),
+    "build": command("build", SPEC, "--weights", "{}", "-o", "{folder}/built", "--force"),
+    "diff": command("diff", SPEC, "{}"),
+    "against": command("verify", SPEC, "--no-config", "--against", "{}"),
+    "verify": command("verify", "{}", "--no-config"),
+    "show": command("show", "{}"),
+    "project": command("verify", "cifar-resnet20", "--config", "{}"),
+    "found project": command("verify", "cifar-resnet20"),
+    "lock": command("lock", "--check", "--no-config", "--lock", "{}"),
+    "manifest": command("check-engine", "{folder}/m.onnx"),
+    "device": command("predict", "cifar-resnet20", "--for", "{}"),
+    "revision": command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
+    "account": command("weights", "convert", SPEC, CHECKPOINT, "-o", "{above}/converted.npz", "--force"),
+    "half written": command("diff", SPEC, "{above}/m.onnx"),
     "spec by name": _named("show", "--", "{}"),
     "setting": _named("show", "cifar-resnet20", "--set", "{}"),
     "device by name": _named("predict", "cifar-resnet20", "--for", "{}"),

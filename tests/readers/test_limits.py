@@ -13,6 +13,7 @@ import pytest
 
 from tests.readers.bombs import BOMBS, SPECIAL
 from tests.readers.commands import KINDS
+from tests.readers.large import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(BOMBS)
@@ -60,6 +61,16 @@ def test_what_is_no_file_is_refused_at_once_by_every_reader():
     looked_past = {"pyproject", "manifest"}  # which another folder, or none, may hold
     passed = [name for name, _, _, code, _ in found if code != 2 and name.partition(".")[0] not in looked_past]
     assert passed == []
+
+
+@pytest.mark.long
+def test_readers_keep_within_their_limits_on_a_file_of_a_hundred_megabytes():
+    command = [sys.executable, "-m", "tests.readers.large"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 3 * len(COMMANDS["weights"]) + 2 * len(COMMANDS["onnx"])
+    assert [row for *row, wrong, code, _ in rows if wrong or code] == []
+    assert min(size for _, _, size, *_ in rows) > 100_000_000
 
 
 @pytest.mark.long
