@@ -86,7 +86,14 @@ def main(words):
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 // MEBIBYTE + ROOM
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root:
         once = reading(TARGETS[name], reader, Path(root) / "folder")
-        limits = [f"-rss_limit_mb={most}", f"-max_len={LONGEST}", "-timeout=60", "-seed=1", "-print_final_stats=1"]
+        limits = [
+            f"-rss_limit_mb={most}",
+            f"-max_len={LONGEST}",
+            "-timeout=60",
+            "-report_slow_units=60",
+            "-seed=1",
+            "-print_final_stats=1",
+        ]
         atheris.Setup([sys.argv[0], *limits, *options], once, custom_mutator=changing(TARGETS[name]))
         atheris.Fuzz()
 

@@ -22,7 +22,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image
 
-from resnet_gen.lock import COUNTS
+from resnet_gen.lock import COUNTS, VERSION
 from resnet_gen.resources import targets_folder
 
 BOMBS = {}
@@ -162,7 +162,7 @@ for code, what in {
     b"X\x02\x00\x00\x00\xc3\xa9": "texts",
     b"2": "duplicates",
 }.items():
-    for many in (400_000, 3_000_000, 60_000_000):
+    for many in (400_000, 2_000_000, 60_000_000):  # below and above the bytes that a pickle may have
         pickled(f"{many:,} {what}", lambda code=code, many=many: b"\x80\x04]" + code * (many // len(code)) + b".")
 pickled("dicts of one pair", lambda: b"\x80\x02](" + b"}K\x01Ns" * 500_000 + b"e.")
 pickled("ordered dicts", lambda: b"\x80\x02" + ORDERED + b"q\x000](" + b"h\x00)R" * 300_000 + b"e.")
@@ -575,12 +575,12 @@ TOML = {
     "too large": "a = '" + "a" * 40_000_000 + "'",
     "binary": bytes(range(256)) * 4_000,
 }
-LOCKED = "version = 1\n"
+LOCKED = f"version = {VERSION}\n"
 
 
-def whole_network(number):
+def whole_network(number, spec="x.yaml"):
     counts = "".join(f"{name} = 1\n" for name in COUNTS)
-    head = f"[networks.n{number}]\nspec = 'x.yaml'\ninput = [1]\noutputs = {{a = [1]}}\n"
+    head = f"[networks.n{number}]\nspec = '{spec}'\nsettings = {{}}\ninput = [1]\noutputs = {{a = [1]}}\n"
     return f"{head}{counts}hash = '{'0' * 64}'\nstages = {{}}\n"
 
 
@@ -594,6 +594,7 @@ LOCKS = {
     "stages without end": lambda: "[networks.a]\n" + "".join(f"stages.s{i} = {{}}\n" for i in range(39_000)),
     "shapes without end": lambda: "[networks.a]\ninput = [" + "-1," * 39_000 + "]\n",
     "whole networks": lambda: "".join(whole_network(i) for i in range(2_500)),
+    "whole networks of one spec": lambda: "".join(whole_network(i, "resnet152") for i in range(2_500)),
     "many megabytes": lambda: "".join(f"k{i} = 1\n" for i in range(3_000_000)),
 }
 for _name, _make in LOCKS.items():
@@ -1029,7 +1030,7 @@ TRIVIAL = {
     "spec": lambda folder: put(folder, "spec.yaml", CHANGES),
     "project": lambda folder: put(folder, "resnet-gen.toml", "ignore = []\n"),
     "pyproject": lambda folder: put(folder, "pyproject.toml", "[tool.resnet-gen]\nignore = []\n"),
-    "lock": lambda folder: put(folder, "resnet-gen.lock", "version = 1\n"),
+    "lock": lambda folder: put(folder, "resnet-gen.lock", LOCKED),
     "manifest": manifest("{}"),
     "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
     "revision": revision(lambda: {"spec.yaml": CHANGES}),
