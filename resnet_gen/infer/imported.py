@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from resnet_gen.infer.shipped import Same, extending, same_as, told
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
+from resnet_gen.passes.repeated import without_repeated_relus
 from resnet_gen.problems import Problem, refuse, shortened, visible
 from resnet_gen.reading import NotExplained, Read, read
 from resnet_gen.spec import NAME_PATTERN
@@ -87,13 +89,22 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
         opened, why = _read(file)
     except NotExplained as refused:  # a node without even a shape
         return refused.problems[0]
-    found = infer(opened.graph, name, norms=norms)
+    found, opened = _explained(opened, name, norms)
     if isinstance(found, Unexplained):
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
     text = _deviating(extending(found, parent) if parent else found.data, file, _comments(file, same))
     lines = tuple(map(visible, account(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
+
+
+def _explained(opened: Read, name: str, norms: bool) -> tuple[Inferred | Unexplained, Read]:
+    """What makes the graph of a file or, if nothing does, that graph without the ReLUs that change nothing."""
+    found, once = infer(opened.graph, name, norms=norms), without_repeated_relus(opened.graph)
+    if isinstance(found, Inferred) or once is opened.graph:
+        return found, opened
+    again = infer(once, name, norms=norms)
+    return (again, replace(opened, graph=once)) if isinstance(again, Inferred) else (found, opened)
 
 
 def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:

@@ -218,7 +218,7 @@ def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term 
 def _last(term: Elementwise) -> Activation | None:
     """The activation that the last operator of a function is by itself."""
     settings = dict(term.settings)
-    if term.op_type in SLOPED:
+    if term.op_type in SLOPED and settings["alpha"]:  # without a slope, both are ReLU
         return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
     if sum(isinstance(t, Term) for t in term.operands) != 1:
         return None
