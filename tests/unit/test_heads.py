@@ -17,6 +17,7 @@ from resnet_gen.lower import at_size, lower
 from resnet_gen.matching import match
 from resnet_gen.notes import notes
 from resnet_gen.ops import Activation, GlobalAvgPool
+from resnet_gen.problems import Refused
 from resnet_gen.torch_modules import library
 from tests.standin.compare import same
 from tests.standin.run import executed, network, traced
@@ -56,6 +57,50 @@ def test_generated_pytorch_is_the_network_at_other_sizes_too(name, size):
     loaded = spec(name, MLP)
     (text,) = generated(Subject(loaded), "pytorch").values()
     same(traced(network(executed(text)), (3, *size)), lower(at_size(loaded, size)))
+
+
+@pytest.mark.parametrize("side", [224, 448, 672])
+def test_a_head_on_a_map_of_several_pixels_is_for_the_size_that_the_spec_says(side):
+    """Its window is the spec's: a file is for the one size that it says."""
+    loaded = load("vgg11", (*ALONE, f"input.size={side}"))
+    (text,) = generated(Subject(loaded), "pytorch").values()
+    assert f"(N, 3, {side}, {side}) to (N, 1000)" in text
+    assert (f"nn.AvgPool2d({side // 224})" in text) == (side > 224)
+    same(traced(network(executed(text)), (3, side, side)), lower(loaded))
+    assert lower(loaded).state().keys() == lower(load("vgg11", ALONE)).state().keys()
+    assert count(lower(loaded)).params == count(lower(load("vgg11", ALONE))).params
+
+
+@pytest.mark.parametrize(("h", "w"), [(224, 448), (448, 224), (448, 672), (672, 448)])
+def test_a_map_that_windows_of_two_sides_would_average_is_refused_with_those_sides(h, w):
+    with pytest.raises(Refused) as refused:
+        lower(load("vgg11", (*ALONE, f"input.size=[{h}, {w}]")))
+    message = (
+        f"a map of {h // 32}x{w // 32} is averaged to 7x7 by windows of {h // 224}x{w // 224}, and windows are square"
+    )
+    assert message in refused.value.problems[0].message
+    assert "'pool: 1' averages any map" in refused.value.problems[0].hint
+
+
+@given(size=st.tuples(st.integers(1, 40), st.integers(1, 40)), pool=st.integers(2, 9))
+def test_every_map_is_averaged_or_refused_with_a_reason(size, pool):
+    h, w = (32 * side for side in size)
+    settings = (*ALONE, f"input.size=[{h}, {w}]", f"head={{kind: mlp, pool: {pool}, hidden: [8], classes: 3}}")
+    loaded = load("vgg11", settings)
+    whole, square = not (size[0] % pool or size[1] % pool), size[0] == size[1]
+    if whole and square:
+        assert lower(loaded).outputs[0].shape == (3,)
+        return
+    with pytest.raises(Refused) as refused:
+        lower(loaded)
+    assert ("windows are square" in refused.value.problems[0].message) == whole
+
+
+def test_generated_code_sets_no_precision_of_products():
+    """docs/generate.md says what PyTorch and JAX do then."""
+    for target in ("pytorch", "flax"):
+        (text,) = generated(Subject(load("resnet18")), target).values()
+        assert not [word for word in ("tf32", "TF32", "matmul_precision", "precision=") if word in text]
 
 
 def test_a_head_may_have_an_activation_of_its_own():
