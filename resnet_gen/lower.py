@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from resnet_gen.checked import CheckedNet
 from resnet_gen.graph import Graph, Net, Value, live, renamed
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
-from resnet_gen.outside import blamed
+from resnet_gen.outside import blamed, has_run
 from resnet_gen.parts.base import Block, Place, Using
 from resnet_gen.plan import StagePlan, plan
 from resnet_gen.problems import Problem, Refused, Span, refuse
@@ -76,7 +77,7 @@ def at_numbers(loaded: Loaded, classes: int | None = None, channels: int | None 
 def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)
-    net = Net(Value(INPUT, spec.input.shape), loaded.source.span)
+    net = (CheckedNet if has_run() else Net)(Value(INPUT, spec.input.shape), loaded.source.span)
     bare = spec.stages.block.preactivated
     x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, spec.stages.block), bare=bare)
     outputs: dict[str, Value] = {}

@@ -39,6 +39,8 @@ notice: ContextVar[Callable[[str], None] | None] = ContextVar("notice", default=
 """What is told the name of each file of parts whose code is about to be used."""
 _run: dict[str, str] = {}
 """Name of each module from outside, and how messages call it."""
+_ever_run: set[str] = set()
+"""The same of those that are forgotten, whose parts some spec may still have."""
 
 
 class CodeWarning(UserWarning):
@@ -81,6 +83,11 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
         # Code that only its own text speaks for finds nothing beside it.
         _load(name, Path(os.devnull) / path.name if permitted else path, text, where, shown)
     return digest
+
+
+def has_run() -> bool:
+    """Whether this process has run any code from outside."""
+    return bool(_ever_run)
 
 
 def forget_files() -> bool:
@@ -138,6 +145,7 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     load_parts()  # kinds that are there are known by then
     before = set(_parts())
     _run[name] = shown
+    _ever_run.add(name)
     try:
         yield
         fault = _fault(_new(before), before)

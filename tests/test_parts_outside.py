@@ -212,3 +212,26 @@ def test_what_a_faulty_file_defined_is_forgotten(folder):
     code, out, err = tool(folder, "verify", "bad.yaml", "small.yaml")
     assert (code, out) == (2, "ok     small: 1 claim\n")
     assert "faulty.py:26: NameError" in err
+
+
+OF_ITS_OWN = """\
+from resnet_gen.ops import Op
+
+
+class Double(Op):
+    def shape(self, *inputs):
+        return inputs[0]
+
+
+"""
+
+
+@pytest.mark.parametrize("command", ["count", "verify", "build", "generate --to pytorch", "predict --for t4", "lock"])
+def test_an_operation_of_its_own_is_refused_at_the_line_of_the_spec(folder, command):
+    changed(folder, "inverted.py", "class Inverted(", f"{OF_ITS_OWN}class Inverted(")
+    changed(folder, "inverted.py", "y = using.attend(net, y, x)", 'y = net.add("double", Double(), y)')
+    code, out, err = tool(folder, *command.split(), "small.yaml")
+    assert code == 2
+    assert "small.yaml:9:" in err
+    assert "'Double' is no operation that parts are made of\n" in err
+    assert "Traceback" not in err + out
