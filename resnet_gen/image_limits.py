@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 MOST_SCANS = 256
 """Passes over a JPEG, of which ten are usual: each takes as long as the picture is large."""
@@ -12,9 +12,8 @@ MOST_TEXTS = 16
 """Compressed texts of a PNG, each of up to a megabyte."""
 MOST_NUMBERS = 1 << 16
 """Numbers of a TIFF's or EXIF's entry, as there are places of strips; each takes forty bytes once it is looked at."""
-MOST_TILE = 1 << 24
-"""Pixels of a TIFF's tile, of which a whole one is held."""
-
+MOST_TILE = 1 << 25
+"""Bytes of a TIFF's tile, of which a whole one is held."""
 MOST_COMMENT = 1 << 16
 """Bytes before the pixels of a PPM, which Pillow reads one by one."""
 
@@ -26,8 +25,10 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _TEXTS = (b"zTXt", b"iTXt")
 _ENTRIES = {b"II*\0": "<HHII", b"MM\0*": ">HHII", b"II+\0": "<HHQQ", b"MM\0+": ">HHQQ"}
 """An entry of a directory in each kind of TIFF: tag, type, how many numbers, and the number or where they are."""
-_BYTES, _ASCII, _UNDEFINED = 1, 2, 7
-_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+_BYTES, _ASCII, _SHORT, _LONG, _UNDEFINED = 1, 2, 3, 4, 7
+_WIDTH, _HEIGHT, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 277, 322, 323
+_DEEPEST = 2
+"""Bytes of a sample, at most, of the pictures that are read."""
 
 
 def excess(data: bytes) -> str | None:
@@ -63,13 +64,27 @@ def _chunks(data: bytes) -> Iterator[bytes]:
 
 def excess_of_entries(data: bytes) -> str | None:
     """What the first directory of a TIFF, or of EXIF, has too much of."""
-    sides = {}
-    for tag, kind, count, value in _entries(data.removeprefix(b"Exif\0\0")):
+    sides: dict[int, int] = {}
+    for tag, kind, count, number in _entries(data.removeprefix(b"Exif\0\0")):
         if count > MOST_NUMBERS and kind not in (_BYTES, _ASCII, _UNDEFINED):
             return f"an entry of more than {MOST_NUMBERS:,} numbers"
-        sides[tag] = value
-    tile = sides.get(_TILE_WIDTH, 0) * sides.get(_TILE_HEIGHT, 0)
-    return f"a tile of more than {MOST_TILE:,} pixels" if tile > MOST_TILE else None
+        sides[tag] = max(number, sides.get(tag, 0))
+    return f"a tile of more than {MOST_TILE:,} bytes" if _tile(sides) > MOST_TILE else None
+
+
+def _tile(sides: Mapping[int, int]) -> int:
+    """The most bytes that a tile may take, if there are any: a side that is not stated is the picture's."""
+    if sides.keys().isdisjoint((_TILE_WIDTH, _TILE_HEIGHT)):
+        return 0
+    width = sides.get(_TILE_WIDTH) or sides.get(_WIDTH, 0)
+    height = sides.get(_TILE_HEIGHT) or sides.get(_HEIGHT, 0)
+    return width * height * sides.get(_SAMPLES, 1) * _DEEPEST
+
+
+def _first(value: int, kind: int, order: str, room: int) -> int:
+    """The number of an entry that has one: a short one takes the first bytes of its room alone."""
+    size = {_BYTES: 1, _SHORT: 2, _LONG: 4}.get(kind, room)
+    return value & (1 << 8 * size) - 1 if order == "<" else value >> 8 * (room - size)
 
 
 def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -82,6 +97,7 @@ def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         (number,) = struct.unpack_from(f"{order}Q" if wide else f"{order}H", data, at)
         at += 8 if wide else 2
         for place in range(at, min(at + number * struct.calcsize(form), len(data)), struct.calcsize(form)):
-            yield struct.unpack_from(form, data, place)
+            tag, kind, count, value = struct.unpack_from(form, data, place)
+            yield tag, kind, count, _first(value, kind, order, 8 if wide else 4)
     except struct.error:  # it ends early, which Pillow will say
         return

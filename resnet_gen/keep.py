@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.load import Loaded
@@ -14,9 +15,16 @@ from resnet_gen.problems import refuse, suggest
 def kept(graph: Graph, loaded: Loaded) -> frozenset[str]:
     """The names of the nodes that stay in float; raises `Refused` for an exception that means none."""
     exceptions = loaded.spec.quantization
+    if exceptions is None:
+        return frozenset()
     found: set[str] = set()
-    for index, key in enumerate(exceptions.keep if exceptions else ()):
-        names = {node.name for node in graph.nodes if isinstance(node.op, _QUANTIZED) and _means(key, node)}
+    nodes = [node for node in graph.nodes if isinstance(node.op, _QUANTIZED)]
+    if len(exceptions.keep) * len(nodes) > _MOST_MATCHED:
+        message = f"quantization.keep: more exceptions than are looked for among {len(nodes):,} operations"
+        raise refuse(message, loaded.source.span(("quantization", "keep"), key=True))
+    for index, key in enumerate(exceptions.keep):
+        pattern = re.compile(translate(key))  # once: what is remembered of them is forgotten among a thousand
+        names = {node.name for node in nodes if _means(key, node) or pattern.match(node.name)}
         if not names:
             where = loaded.source.span(("quantization", "keep", index))
             raise refuse(f"quantization.keep: nothing here is called '{key}'", where, suggest(key, _known(graph)))
@@ -28,9 +36,11 @@ def _means(key: str, node: Node) -> bool:
     steps = node.path.split(".")
     if steps[0] == "stages" and steps[2].isdecimal() and fits(key, int(steps[1]) + 1, int(steps[2]) + 1):
         return True
-    return key == steps[0] or fnmatchcase(node.name, key)
+    return key == steps[0]
 
 
+_MOST_MATCHED = 1_000_000
+"""Exceptions times operations, each of which may be the other's."""
 _QUANTIZED = (Add, Conv, Flatten, GlobalAvgPool, Linear)
 """What reads an operand in eight bits."""
 

@@ -17,6 +17,8 @@ from resnet_gen.source import Loc
 from resnet_gen.spec import Stages
 
 MAX_BLOCKS = 8_192
+_MOST_FITTED = 1_000_000
+"""Overrides times blocks, each of which may fit each."""
 
 
 class StagePlan(NamedTuple):
@@ -54,16 +56,28 @@ _PLACES = re.compile(r"stage([1-9]\d*)(?:-(\d+))?(?:\.block([1-9]\d*)(?:-(\d+))?
 
 
 @lru_cache(maxsize=4_096)
-def fits(key: str, stage: int, block: int) -> bool:
-    """Whether a key such as `stage1-2.block3` means this block; both numbers count from 1."""
+def _place(key: str) -> tuple[range, range] | None:
+    """The stages and the blocks that a key such as `stage1-2.block3` means, which count from 1."""
     found = _PLACES.fullmatch(key)
     if not found:
-        return False
+        return None
     first, last, from_block, to_block = (int(n) if n else None for n in found.groups())
     assert first
-    if not first <= stage <= (last or first):
-        return False
-    return from_block is None or from_block <= block <= (to_block or from_block)
+    blocks = range(1, MAX_BLOCKS + 1) if from_block is None else range(from_block, (to_block or from_block) + 1)
+    return range(first, (last or first) + 1), blocks
+
+
+def fits(key: str, stage: int, block: int) -> bool:
+    """Whether a key such as `stage1-2.block3` means this block; both numbers count from 1."""
+    place = _place(key)
+    return place is not None and stage in place[0] and block in place[1]
+
+
+def _fits_any(key: str, stages: Sequence[StagePlan]) -> bool:
+    place = _place(key)
+    return place is not None and any(
+        s.number + 1 in place[0] and place[1][:1] and place[1][0] <= s.depth for s in stages
+    )
 
 
 def plan(loaded: Loaded) -> list[StagePlan]:
@@ -85,6 +99,9 @@ def plan(loaded: Loaded) -> list[StagePlan]:
         found.append(StagePlan(index, inner, stride, first, dilation, entering, withheld[index], keys))
         first += len(inner)
     _check_overrides(loaded, found)
+    if len(stages.overrides) * first > _MOST_FITTED:
+        message = f"stages.overrides: more of them than are looked for in {first:,} blocks"
+        raise refuse(message, loaded.source.span(("stages", "overrides"), key=True))
     return found[: _last(loaded, len(found))]
 
 
@@ -220,7 +237,7 @@ def _blocks(stages: Stages) -> list[Block]:
 def _check_overrides(loaded: Loaded, found: Sequence[StagePlan]) -> None:
     for key, override in loaded.spec.stages.overrides.items():
         loc: Loc = ("stages", "overrides", key)
-        if not any(fits(key, stage.number + 1, index + 1) for stage in found for index in range(stage.depth)):
+        if not _fits_any(key, found):
             raise refuse(f"stages.overrides: there is no '{key}'", loaded.source.span(loc, key=True))
         if override.block and override.block.preactivated != loaded.spec.stages.block.preactivated:
             message = "stages.overrides: blocks with and without pre-activation cannot follow each other"

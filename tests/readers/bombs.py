@@ -430,6 +430,11 @@ PICTURES = {
     "tiff of one huge tile": lambda: plain_tiff(
         8, 8, (322, 4, 1, 30_000), (323, 4, 1, 30_000), (324, 4, 1, 8), (325, 4, 1, 4), (259, 3, 1, 5)
     ),
+    "tiff of tiles of one stated side": lambda: plain_tiff(8, 8, (322, 4, 1, 0x0F00_0000), (259, 3, 1, 5)),
+    "tiff of tiles of the other side": lambda: plain_tiff(8, 8, (323, 4, 1, 0x0F00_0000), (259, 3, 1, 5)),
+    "tiff of tiles of many samples": lambda: plain_tiff(
+        8, 8, (277, 3, 1, 60_000), (322, 4, 1, 4_096), (323, 4, 1, 4_096), (259, 3, 1, 5)
+    ),
     "tiff of huge strips": lambda: plain_tiff(4_000, 8, (259, 3, 1, 5), rows=1 << 30),
     "tiff of 4,000,000 bits": lambda: long_tags(258, 3, 4_000_000),
     "tiff of 4,000,000 strips": lambda: long_tags(273, 4, 4_000_000),
@@ -460,6 +465,12 @@ for _name, _make in PICTURES.items():
 
 HEAD = "name: x\nextends: resnet18\n"
 CHANGES = "name: x\nextends: resnet18\nstages: {depths: [1, 1, 1, 1]}\n"
+
+
+def placed(override, count, blocks):
+    """A deep network with so many overrides, by the number of the last block that they are for."""
+    overrides = ", ".join(override.format(i) for i in range(2, count + 2))
+    return deep(blocks).replace("strides: [1, 1]", f"strides: [1, 1], overrides: {{{overrides}}}")
 
 
 def deep(blocks):
@@ -516,6 +527,11 @@ YAML = {
     "depths": HEAD + "stages: {depths: [8000, 8000]}",
     "depths in each stage": HEAD + "stages: {depths: [8192, 1, 1, 1]}",
     **{f"{n:,} blocks": deep(n) for n in (1_000, 1_490, 2_000, 8_192)},
+    "exceptions by name": f"{deep(1_490)}quantization: {{keep: [{', '.join(['layer1.*conv*'] * 999)}]}}\n",
+    "exceptions by place": f"{deep(1_490)}quantization: {{keep: [{', '.join(['stage1-2'] * 60)}]}}\n",
+    "places of overrides": placed("stage1.block{}: {{shortcut: projection}}", 700, 1_490),
+    "overrides of one block": placed("stage1.block1-{}: {{shortcut: projection}}", 600, 1_490),
+    "overrides of few blocks": placed("stage1.block1-{}: {{shortcut: projection}}", 6_000, 32),
     "claims at 200 sizes": deep(1_490)
     + "claims:\n"
     + "".join(f"  - {{what: macs, value: 1, size: {i}, source: a}}\n" for i in range(224, 424)),

@@ -1,10 +1,13 @@
 """A picture becomes the tensor that the spec describes; what is no picture is refused."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from resnet_gen.image import read_image
+from resnet_gen.image_limits import excess
 from resnet_gen.problems import Refused
 from resnet_gen.spec import Input
 
@@ -208,3 +211,62 @@ def test_damaged_metadata_does_not_keep_a_picture_from_being_read(saved):
     place = data.index(b"Exif\0\0") + 14
     path.write_bytes(data[:place] + b"\xff\xff" + data[place + 2 :])
     assert read_image(path, plain((2, 2))).shape == (1, 3, 2, 2)
+
+
+KINDS_OF_TIFF = {"<": (b"II*\0", "<HHII", "<IH"), ">": (b"MM\0*", ">HHII", ">IH"),
+                 "<wide": (b"II+\0", "<HHQQ", "<HHQQ"), ">wide": (b"MM\0+", ">HHQQ", ">HHQQ")}  # fmt: skip
+"""How each begins, its entries, and what stands before them."""
+
+
+def tiff_of_tiles(kind, width, height, number):
+    """A directory with these sides of a tile, if any, as short or long numbers; the picture is 8x8."""
+    magic, entry, head = KINDS_OF_TIFF[kind]
+    wide, room = kind.endswith("wide"), 8 if kind.endswith("wide") else 4
+    entries = [(tag, 3, 8) for tag in (256, 257)]
+    entries += [(tag, number, side) for tag, side in ((322, width), (323, height)) if side is not None]
+    start = struct.pack(head, 8, 0, 16, len(entries)) if wide else struct.pack(head, 8, len(entries))
+    code = {3: "H", 4: "I"}[number]
+    rows = b""
+    for tag, as_number, side in entries:
+        value = struct.pack(kind[0] + (code if tag > 300 else "H"), side)
+        rows += struct.pack(entry[:3] + entry[3], tag, as_number, 1) + value.ljust(room, b"\0")
+    return magic + start + rows
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_TIFF)
+@pytest.mark.parametrize("number", [3, 4])
+def test_tiles_of_a_tiff_are_as_large_as_both_sides_say_in_any_byte_order(kind, number):
+    most = 65_535 if number == 3 else 1 << 30
+    for width in (None, 8, 256, most):
+        for height in (None, 8, 256, most):
+            sides = [side or 8 for side in (width, height)]
+            large = (width, height) != (None, None) and 2 * sides[0] * sides[1] > 1 << 25
+            found = excess(tiff_of_tiles(kind, width, height, number))
+            assert bool(found) == large, (width, height)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_tiff_of_tiles_in_either_byte_order_is_read(order, tmp_path):
+    """Written by hand, since Pillow writes no tiles; 16x16 of one grey."""
+    entries = [
+        (256, 4, 16),
+        (257, 4, 16),
+        (258, 3, 8),
+        (259, 3, 1),
+        (262, 3, 1),
+        (277, 3, 1),
+        (322, 3, 16),
+        (323, 3, 16),
+    ]
+    count = len(entries) + 2
+    place = 8 + 2 + 12 * count + 4
+    entries += [(324, 4, place), (325, 4, 256)]
+    rows = b"".join(
+        struct.pack(f"{order}HHI", tag, kind, 1) + struct.pack(order + {3: "H", 4: "I"}[kind], value).ljust(4, b"\0")
+        for tag, kind, value in entries
+    )
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, count)
+    path = tmp_path / "tiles.tif"
+    path.write_bytes(head + rows + bytes(4) + b"\x80" * 256)
+    image = read_image(path, plain((16, 16)))
+    assert np.allclose(image, 128 / 255)
