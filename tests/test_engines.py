@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import json
 import signal
 import sys
@@ -31,12 +32,13 @@ from resnet_gen.request import Batch, Request
 from resnet_gen.witness import Layer, WitnessError, layers
 from tests.fixtures import fake_tensorrt
 from tests.onnx_runs import TINY
+from tests.varied import spread
 
 RTX = BACKENDS["tensorrt-rtx"]
 TARGETS = (75, 86, 89, 120)
 DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 SHALLOW = "stages.depths=[1, 1, 1, 1]"
-QUICK = {*(("resnet18", precision) for precision in PRECISIONS), ("resnet50", "fp32"), ("resnet50", "fp16")}
+QUICK = {*(("resnet18", precision) for precision in PRECISIONS), ("resnet50", "fp16")}
 """Builds of both kinds of block and every precision; `make test-all` adds the others, of up to 19 s each."""
 BYTES = {"fp32": 4, "fp16": 2}
 SIZES = {"fp32": (3.9, 4.6), "fp16": (1.9, 2.3), "bf16": (1.9, 2.3), "int8": (1.0, 2.3), "fp8": (1.0, 2.3)}
@@ -142,7 +144,9 @@ def test_tensorrt_itself_declines_the_pairs_that_we_refuse(rtx, tmp_path, precis
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if n in allowed(p)])
+@pytest.mark.parametrize(
+    ("precision", "target"), spread([(p, n) for p in PRECISIONS for n in TARGETS if n in allowed(p)], 7)
+)
 def test_each_generation_builds_alone(rtx, tmp_path, target, precision):
     *_, manifest = build(small("resnet18", SHALLOW), typed(precision, (target,)), tmp_path)
     engine = json.loads(manifest.read_text())["engine"]
@@ -160,15 +164,14 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["int8", "fp8"])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(("name", "precision"), spread(itertools.product(KINDS, ["int8", "fp8"]), 4))
 def test_networks_of_every_kind_build_in_eight_bits(rtx, tmp_path, name, precision):
     *_, path, _ = build(load(name, KINDS[name]), typed(precision, allowed(precision)), tmp_path)
     assert path.stat().st_size
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bfloat16"), ("int8", "float16"), ("fp8", "float16")])
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("resnet50", marks=pytest.mark.long)])
 def test_the_parsed_network_is_the_graph_in_every_type(rtx, tmp_path, name, precision, dtype):
     """Q/DQ too: as many as the graph has, and TensorRT's convolutions read what comes out of DQ."""
     graph = written(small(name, SHALLOW), typed(precision, (120,)), tmp_path / "net.onnx")
@@ -244,8 +247,9 @@ def test_an_engine_on_disk_is_whole_and_a_damaged_one_is_known(rtx, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        *DEPTHS[:3],
-        *(pytest.param(n, marks=pytest.mark.long) for n in DEPTHS[3:]),
+        "resnet18",
+        "resnet50",
+        *(pytest.param(n, marks=pytest.mark.long) for n in DEPTHS if n not in ("resnet18", "resnet50")),
         "cifar-resnet20",
         "highway-b",
         "preact164",

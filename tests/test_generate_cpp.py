@@ -25,6 +25,7 @@ from resnet_gen.load import load
 from resnet_gen.problems import Refused
 from resnet_gen.resources import templates
 from tests.onnx_runs import TINY
+from tests.varied import spread
 
 HERE = Path(__file__).parent / "cpp"
 CXX = shutil.which(os.environ.get("CXX", "g++"))
@@ -80,7 +81,7 @@ EDGES = [(100, 160), (100, 200), (38, 48), (38, 49), (34, 44), (34, 45), (63, 57
 """Close to where the order of the passes changes, for one network or another."""
 
 
-@pytest.fixture(scope="module", params=INPUTS)
+@pytest.fixture(scope="module", params=spread(INPUTS, 1))
 def network(request, tmp_path_factory):
     settings = INPUTS[request.param]
     more = ("input.std=[1,1,2,0.5]",) if request.param == "alpha" else ()
@@ -238,6 +239,7 @@ def test_what_is_no_picture_is_refused(reader, tmp_path):
 
 
 @needs_stb
+@pytest.mark.long
 def test_damaged_bytes_crash_nothing(reader, tmp_path):
     """Every kind of damage gives a tensor or exit code 2, under the address sanitizer."""
     source = reader[0].parent
@@ -285,7 +287,7 @@ SMALL = ("input.channels=3", "input.size=8", "head.classes=10")
 ENGINE = "fake engine\ninput input float 4 -1 3 8 8 1 2\noutput logits float 2 -1 10\n"
 
 
-@pytest.fixture(scope="module", params=["tensorrt-rtx", "tensorrt"])
+@pytest.fixture(scope="module", params=spread(["tensorrt-rtx", "tensorrt"], 1))
 def program(request, tmp_path_factory):
     """The program as its own CMakeLists.txt builds it where that is installed, on the stand-in for both libraries."""
     source, to = written(tmp_path_factory.mktemp("program"), settings=SMALL)
@@ -468,6 +470,7 @@ def test_a_full_disk_is_told(program, files):
 
 @needs_stb
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", ["tensorrt-rtx", "tensorrt"])
 def test_its_own_cmake_project_builds_it(tmp_path, runtime):
     source, _ = written(tmp_path, settings=SMALL)

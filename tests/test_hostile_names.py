@@ -24,6 +24,7 @@ from resnet_gen.infer.imported import recovered
 from resnet_gen.load import load
 from resnet_gen.source import dump
 from resnet_gen.verify import RULES
+from tests.varied import spread
 
 SEEN_AS_NOTHING = "\u202e\u2028\u2029\u200b\u3164\x85\x9b\x7f"
 EVIL = f"\nmine\n::error::x\x1b]0;t\x07\x1b[31m\r{SEEN_AS_NOTHING}##[error]y\n  ::stop-commands::z\n"
@@ -167,8 +168,10 @@ def torch_file(path, tensors):
     path.write_bytes(b"".join(FORMATS[path.suffix](made)))
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".pth"])
-@pytest.mark.parametrize("which", ["not finite", "one", "more"])
+@pytest.mark.parametrize(
+    ("suffix", "which"),
+    spread(itertools.product([".safetensors", ".npz", ".pth"], ["not finite", "one", "more"]), 3),
+)
 def test_names_in_a_file_of_weights(said, base, suffix, which):
     held = load_file(base / "f.safetensors")
     first = next(iter(held))
@@ -357,8 +360,11 @@ class Evil(Activation):
 """
 
 
-@pytest.mark.parametrize("name", [*FILES[:3], "p"], ids=range(4))
-@pytest.mark.parametrize("text", [RAISES, CALLED, "def", "x = 1\n", EVIL], ids=range(5))
+@pytest.mark.parametrize(
+    ("name", "text"),
+    spread(itertools.product((*FILES[:3], "p"), (RAISES, CALLED, "def", "x = 1\n", EVIL)), 6),
+    ids=range(20),
+)
 def test_parts(said, name, text):
     Path(f"{name}.py").write_text(text)
     Path("s.yaml").write_text(SPEC + f"parts: [{json.dumps(name + '.py')}]\n")

@@ -1,5 +1,7 @@
 """The networks that tests of every network take, and those that `make test-all` adds."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from resnet_gen.resources import shipped_specs
@@ -50,6 +52,16 @@ VARIED = (
     "resnet10t",
 )
 """Networks that between them use every part that is shipped, and everything that a generated file can hold."""
+
+
+def spread(cases: Iterable[object], quick: int) -> list[object]:
+    """The cases of a sweep: `quick` of them, evenly spread, for every run; the others for `make test-all`.
+
+    A case is a value, or a tuple of values where a test is given several.
+    """
+    every = [case if isinstance(case, tuple) else (case,) for case in cases]
+    chosen = {round(n * (len(every) - 1) / max(1, quick - 1)) for n in range(quick)}
+    return [pytest.param(*case, marks=() if n in chosen else pytest.mark.long) for n, case in enumerate(every)]
 
 
 def marked(name: str, *others: object) -> object:

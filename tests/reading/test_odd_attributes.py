@@ -1,5 +1,6 @@
 """Nodes that are none of ours, with attributes of any type and any fields: told, and never a traceback."""
 
+import itertools
 import random
 
 import pytest
@@ -10,6 +11,7 @@ from resnet_gen.infer.imported import recovered
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.reading import Opaque, read
 from tests.reading.models import Hand
+from tests.varied import spread
 
 KINDS = [*AttributeProto.AttributeType.values(), 99]
 GRAPH = helper.make_graph([], "inner", [], [])
@@ -55,18 +57,18 @@ def opened(path):
     return next(node.op for node in found.graph.nodes if isinstance(node.op, Opaque))
 
 
-@pytest.mark.parametrize("field", [None, *FIELDS])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "field"), spread(itertools.product(KINDS, [None, *FIELDS]), 45))
 def test_an_attribute_of_any_type_with_any_field_is_told(kind, field, tmp_path):
     path = file(tmp_path, [odd(kind, [field] if field else [])])
     op = opened(path)
     assert op is None or "a=" in op.settings
 
 
+@pytest.mark.parametrize("files", [6, pytest.param(60, marks=pytest.mark.long)])
 @pytest.mark.parametrize("op_type", ["Hardmax", "NoSuchOperator", "If", "Constant"])
-def test_many_odd_attributes_at_once_are_told(op_type, tmp_path):
+def test_many_odd_attributes_at_once_are_told(op_type, files, tmp_path):
     draw = random.Random(op_type)
-    for _ in range(40):
+    for _ in range(files):
         attributes = [
             odd(
                 draw.choice(KINDS),
