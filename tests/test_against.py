@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from resnet_gen.digest import digest_file
 from resnet_gen.load import load
-from resnet_gen.reading.inference import NoAnswerError
+from resnet_gen.reading.asking import NoAnswerError
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY, session
 from tests.reading.models import Hand

@@ -76,7 +76,7 @@ def reordered(path, seed, swapped=False):
             node.input[:] = list(node.input)[::-1]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    other = path.with_name("reordered.onnx")
+    other = path.with_name("r.onnx")
     other.write_bytes(model.SerializeToString())
     return other
 
@@ -106,7 +106,7 @@ def test_a_difference_is_the_same_in_any_order(name, unnamed, tmp_path):
 @EACH
 def test_what_is_recovered_is_the_same_in_any_order(name, tmp_path):
     path = written(tmp_path, name)
-    assert recovered(reordered(path, 2), "net").text == recovered(path, "net").text.replace("n.onnx", "reordered.onnx")
+    assert recovered(reordered(path, 2), "net").text == recovered(path, "net").text.replace("n.onnx", "r.onnx")
 
 
 @pytest.mark.parametrize("swapped", [False, True])

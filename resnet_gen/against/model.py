@@ -20,7 +20,7 @@ from resnet_gen.matching import Match, match, visible
 from resnet_gen.passes.repeated import without_repeated_relus
 from resnet_gen.problems import Refused, several
 from resnet_gen.reading import NotExplained, Read, read
-from resnet_gen.reading.inference import NoAnswerError
+from resnet_gen.reading.asking import NoAnswerError
 from resnet_gen.reading.validity import fault
 from resnet_gen.spec import Input
 from resnet_gen.verify.rules.against import Held

@@ -31,6 +31,8 @@ MOST_BYTES = 1 << 28
 """Of everything that is handed back."""
 MOST_NOISE = 40
 """Lines that are shown of what code of parts printed."""
+START = 60.0
+"""Seconds that may pass before code of parts begins: until then nothing hangs but the machine."""
 _BOOT = "import json, sys; order = json.loads(sys.stdin.buffer.readline()); sys.path[:] = order['path']; "
 _BOOT += "from resnet_gen.cli.apart import serve; serve(order)"
 _HELD_BACK = re.compile(
@@ -116,10 +118,11 @@ def _taken(
     room, used = MOST_BYTES, None
     while True:
         try:
-            line = handed.get(timeout=patience)
+            wait = patience if used else max(patience, START)
+            line = handed.get(timeout=wait)
         except queue.Empty:
             hint = "their code hangs, or --parts-patience is too short for it"
-            raise refuse(f"parts: nothing was heard for {patience:g} seconds of what runs them", used, hint) from None
+            raise refuse(f"parts: nothing was heard for {wait:g} seconds of what runs them", used, hint) from None
         if line is None:
             raise refuse(f"parts: what runs them ended before its work was done{_ending(process)}", used)
         room -= len(line)

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
-import threading
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import ModelProto
 
-from resnet_gen.files import read_regular_file
+from resnet_gen.forking import may_fork
 from resnet_gen.ops import Shape
+from resnet_gen.reading.asking import OTHER, NoAnswerError, limit
 
 _PATIENCE = 10.0
 """Seconds to wait for an answer."""
-_SECONDS, _MEMORY = 2, 96 << 20
-"""Seconds of its own that the other process may take, and bytes beside the model's."""
-
-
-class NoAnswerError(Exception):
-    """The other process ended without an answer, or gave none in time."""
 
 
 def inferred(model: ModelProto) -> dict[str, Shape]:
     """The dimensions behind the batch of each value for which they follow; nothing where inference fails."""
     try:
-        return dict(_asked(_shapes, model))
+        return {name: tuple(dims) for name, dims in _asked(_shapes, model).items()}
     except NoAnswerError:
         return {}
 
@@ -44,11 +36,16 @@ def invalid(model: ModelProto) -> str | None:
 
 def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
     """The answer to a question about a model."""
-    # A fork copies one thread, with whatever locks the others hold.
-    forking = sys.platform == "linux" and threading.active_count() == 1
-    context: Any = multiprocessing.get_context("fork" if forking else "spawn")
+    message = model.SerializeToString()
+    if may_fork():
+        return _asked_of_a_fork(question, message)
+    return OTHER.ask(__name__, question.__name__, message, _PATIENCE)
+
+
+def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
+    context: Any = multiprocessing.get_context("fork")
     answers, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(ours, question, model.SerializeToString()), daemon=True)
+    process = context.Process(target=_answer, args=(ours, question, message), daemon=True)
     with warnings.catch_warnings():
         # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -69,7 +66,7 @@ def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
 def _answer(answers: Connection, question: Callable[[bytes], Any], message: bytes) -> None:
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    _limit(len(message))
+    limit(len(message))
     answers.send(question(message))
 
 
@@ -79,17 +76,6 @@ def _fault(message: bytes) -> str | None:
     except Exception as error:  # whatever onnx makes of a damaged model
         return str(error).strip().partition("\n")[0] or type(error).__name__
     return None
-
-
-def _limit(size: int) -> None:
-    """End this process where it takes more than a model of so many bytes can need."""
-    if sys.platform == "linux":
-        import resource
-
-        pages = int(read_regular_file(Path("/proc/self/statm")).split()[0])
-        most = pages * resource.getpagesize() + _MEMORY + 4 * size
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
 
 
 def _shapes(message: bytes) -> dict[str, Shape]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from resnet_gen.forking import may_fork
 from resnet_gen.graph import Graph
 from resnet_gen.witness import WitnessError
 
@@ -29,9 +28,7 @@ _PATIENCE = 60.0
 @contextmanager
 def begun(graph: Graph, serialized: bytes, *, aside: bool = True) -> Iterator[Finish]:
     """Begin to read a model, aside if it may be; it may lack the data of its weights."""
-    # A fork copies one thread, with whatever locks the others hold.
-    safe = aside and sys.platform == "linux" and threading.active_count() == 1
-    forked = _forked(graph, serialized) if safe else None
+    forked = _forked(graph, serialized) if aside and may_fork() else None
     if not forked:
         yield lambda: _read(graph, serialized)
         return

@@ -13,6 +13,7 @@ PACKAGE = "resnet_gen"
 
 MAY_IMPORT = {
     "files": "",
+    "forking": "",
     "problems": "",
     "printed": "",
     "resources": "",
@@ -61,7 +62,7 @@ MAY_IMPORT = {
     "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan "
     "precision predict printed problems project reference source spec targets",
     "weights": "files graph ops problems",
-    "reading": "files graph journal ops problems weights",
+    "reading": "files forking graph journal ops problems weights",
     "passes": "graph ops problems weights",
     "render": "files problems resources",
     "links": "problems project_files",
@@ -73,7 +74,7 @@ MAY_IMPORT = {
     "write": "commit journal links locks problems staging",
     "witness": "count graph ops",
     "witness.onnx": "count graph ops witness",
-    "witness.reading": "graph witness witness.onnx",
+    "witness.reading": "forking graph witness witness.onnx",
     "emit.onnx": "graph ops problems weights",
     "emit.text": "count graph ops problems",
     "emit.catalogue": "count load lower render resources spec verify",
