@@ -96,18 +96,27 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.project = folder, folder / "project"
-        (self.project / "nets").mkdir(parents=True)
-        (self.project / "resnet-gen.toml").write_text('specs = ["nets/*.yaml"]\n')
         (folder / "bin").mkdir()
         gh = folder / "bin/gh"
         gh.write_text(GH.format(python=sys.executable))
         gh.chmod(0o755)
         self.comments = folder / "comments.json"
-        self.comments.write_text(json.dumps([{"id": 1, "user": {"login": "octocat"}, "body": "Looks good to me."}]))
         self.python = folder / "bin/python-here"
         self.python.write_text(HERE.format(python=sys.executable, packages=site.getsitepackages()[0]))
         self.python.chmod(0o755)
         self.installed = False
+        self.begin()
+
+    def begin(self):
+        """A new pull request with somebody's comment, in a new repository; what is installed stays."""
+        shutil.rmtree(self.project, ignore_errors=True)
+        (self.project / "nets").mkdir(parents=True)
+        (self.project / "resnet-gen.toml").write_text('specs = ["nets/*.yaml"]\n')
+        self.comment("octocat", "Looks good to me.")
+
+    def comment(self, login, body):
+        """The only comment that there is."""
+        self.comments.write_text(json.dumps([{"id": 1, "user": {"login": login}, "body": body}]))
 
     def commit(self, name, text):
         (self.project / name).write_text(text)

@@ -12,8 +12,14 @@ from tests.action_runner import ACTION, ROOT, runner_in
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory):
+def installed(tmp_path_factory):
     return runner_in(tmp_path_factory.mktemp("runner"))
+
+
+@pytest.fixture
+def runner(installed):
+    installed.begin()
+    return installed
 
 
 GOOD = "name: mine\nextends: resnet18\n"

@@ -1,5 +1,7 @@
 """Weights near the limits of their types: refused by the name of the tensor, or built; never a warning of NumPy's."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from resnet_gen.cli import main
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from tests.onnx_runs import TINY
+from tests.varied import spread
 
 CONV, NORM = "stem.conv.weight", "stem.norm"
 LOOK = "hint: look for a variance below zero, and for numbers near the limits of float32\n"
@@ -75,9 +78,17 @@ def test_what_a_type_cannot_hold_is_refused_by_name(options, factors, message, c
     assert built(capsys, tmp_path, options, **factors) == (2, message)
 
 
-@pytest.mark.parametrize("tensor", [CONV, f"{NORM}.bias", f"{NORM}.running_var", "head.fc.weight"])
-@pytest.mark.parametrize("options", ["--fold-bn", f"{INT8} cpu", f"{INT8} tensorrt --rest fp32"])
-@pytest.mark.parametrize("factor", [1e38, 1e20, 1e-30, 1e-44, 0])
+@pytest.mark.parametrize(
+    ("factor", "options", "tensor"),
+    spread(
+        itertools.product(
+            [1e38, 1e20, 1e-30, 1e-44, 0],
+            ["--fold-bn", f"{INT8} cpu", f"{INT8} tensorrt --rest fp32"],
+            [CONV, f"{NORM}.bias", f"{NORM}.running_var", "head.fc.weight"],
+        ),
+        20,
+    ),
+)
 def test_numpy_never_speaks_for_itself(tensor, options, factor, capsys, tmp_path):
     code, err = built(capsys, tmp_path, options, **{tensor: factor})
     assert code == 0 or err.startswith("error: '")

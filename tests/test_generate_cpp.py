@@ -81,11 +81,21 @@ EDGES = [(100, 160), (100, 200), (38, 48), (38, 49), (34, 44), (34, 45), (63, 57
 """Close to where the order of the passes changes, for one network or another."""
 
 
+_MADE = {}
+
+
+def once(key, make):
+    """What was made under a key: tests in another order would have fixtures that have parameters made over and over."""
+    if key not in _MADE:
+        _MADE[key] = make()
+    return _MADE[key]
+
+
 @pytest.fixture(scope="module", params=spread(INPUTS, 1))
 def network(request, tmp_path_factory):
     settings = INPUTS[request.param]
     more = ("input.std=[1,1,2,0.5]",) if request.param == "alpha" else ()
-    return written(tmp_path_factory.mktemp("cpp"), settings=(*settings, *more))
+    return once(request.param, lambda: written(tmp_path_factory.mktemp("cpp"), settings=(*settings, *more)))
 
 
 def pixels(size, channels, seed):
@@ -138,7 +148,8 @@ def saved(folder, mode, size, seed, **options):
 @pytest.fixture(scope="module")
 def every_reader(network):
     source, to = network
-    return compiled(source, ["pictures"], ["picture", "preprocess", "files"], output="pictures"), to
+    modules = ["picture", "preprocess", "files"]
+    return once(source, lambda: compiled(source, ["pictures"], modules, output="pictures")), to
 
 
 @pytest.fixture(scope="module")
@@ -290,9 +301,14 @@ ENGINE = "fake engine\ninput input float 4 -1 3 8 8 1 2\noutput logits float 2 -
 @pytest.fixture(scope="module", params=spread(["tensorrt-rtx", "tensorrt"], 1))
 def program(request, tmp_path_factory):
     """The program as its own CMakeLists.txt builds it where that is installed, on the stand-in for both libraries."""
-    source, to = written(tmp_path_factory.mktemp("program"), settings=SMALL)
     flags = ["-DWITH_TENSORRT_RTX"] if request.param == "tensorrt-rtx" else []
-    return compiled(source, ["fake_tensorrt"], PROGRAM, f"-isystem{HERE / 'stub'}", *flags, output="classify"), to
+
+    def build():
+        source, to = written(tmp_path_factory.mktemp("program"), settings=SMALL)
+        stub = f"-isystem{HERE / 'stub'}"
+        return compiled(source, ["fake_tensorrt"], PROGRAM, stub, *flags, output="classify"), to
+
+    return once(request.param, build)
 
 
 @pytest.fixture

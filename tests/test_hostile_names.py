@@ -141,7 +141,7 @@ def outside(model):
 CHANGES = (nodes, tensors, weights, ends, told, operator, domain, attribute, auto_pad, dimension, outside)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("change", spread(CHANGES, 6))
 def test_names_in_an_onnx_file(said, base, tmp_path, change):
     model = onnx.load(base / "f.onnx")
     change(model)
@@ -221,9 +221,15 @@ def of_a_spec(spec):
     yield ("weights", "show", "--", spec)
 
 
-@pytest.mark.parametrize("name", FILES, ids=range(len(FILES)))
 @pytest.mark.parametrize(
-    "text", [SPEC, f"{SPEC}nrom: batch\n", f"{SPEC}claims:\n- {{what: params, value: 3, source: s}}\n"]
+    ("name", "text"),
+    spread(
+        itertools.product(
+            FILES, [SPEC, f"{SPEC}nrom: batch\n", f"{SPEC}claims:\n- {{what: params, value: 3, source: s}}\n"]
+        ),
+        7,
+    ),
+    ids=range(3 * len(FILES)),
 )
 def test_a_spec_s_own_name(said, name, text):
     spec = f"{name}.yaml"

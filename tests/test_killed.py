@@ -10,6 +10,7 @@ from resnet_gen.weights.seeded import Seeded
 from resnet_gen.write import Transaction
 from tests.kills import KILLED, Server
 from tests.onnx_runs import TINY, network
+from tests.varied import spread
 
 WEIGHTS = TINY.with_name("float32.safetensors")
 
@@ -139,7 +140,7 @@ WRITTEN = [
     pytest.param("together", FAR, FAR_OLD, {}, id="several folders"),
     pytest.param("together", FAR, FAR_OLD, UNLINKED, id="several folders, no hard links"),
 ]
-EVERY = [pytest.param(1, marks=pytest.mark.long, id="every change"), pytest.param(3, id="a third of them")]
+EVERY = [pytest.param(1, marks=pytest.mark.long, id="every change"), pytest.param(5, id="a fifth of them")]
 
 
 @pytest.mark.parametrize("step", EVERY)
@@ -221,7 +222,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "bench"])  # whose picture takes seconds
+@pytest.mark.parametrize("name", spread(sorted(COMMANDS.keys() - {"bench"}), 9))  # whose picture takes seconds
 def test_a_command_that_dies_in_between_is_taken_back_or_complete(server, tmp_path, name):
     case, others, _ = begun(server, tmp_path, name)
     renames = [number for number, change in enumerate(case.changes, 1) if change == "os.rename"]

@@ -343,7 +343,7 @@ def leaves(data, path=()):
         yield from leaves(value, (*path, key)) if isinstance(value, dict) and value else [(*path, key)]
 
 
-@examples(60)
+@examples(30)
 @given(data=specs(), draw=st.data())
 def test_any_leaf_of_any_spec_is_told_when_it_is_another_or_gone_or_new(data, draw):
     path = draw.draw(st.sampled_from(sorted(leaves(data), key=str)))

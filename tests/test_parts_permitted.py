@@ -1,5 +1,6 @@
 """Whose parts are run, and what a gate makes of code that ends its process, hangs, or prints."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -12,11 +13,13 @@ import pytest
 import resnet_gen
 from resnet_gen.problems import Refused
 from resnet_gen.spec import forget_files
+from tests.varied import spread
 
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 PART = """from typing import ClassVar, Literal
 from resnet_gen.ops import Activation
 from resnet_gen.parts.activations.relu import Relu as Ours
+from tests.varied import spread
 
 
 class Odd(Ours):
@@ -69,7 +72,7 @@ ENDS = {
     "is killed": "import os; os.kill(os.getpid(), 9)",
     "becomes another program": f"import os; os.execv({sys.executable!r}, ['python', '-c', 'print(0)'])",
     "exits without its streams": "import os; os.closerange(0, 64); os._exit(0)",
-    "hangs": "while True: pass",
+    "hangs": "import time; time.sleep(600)",
     "forks and exits": "import os, time\nif os.fork() == 0: time.sleep(30)\nos._exit(0)",
     "raises what nobody catches": "class X(BaseException): pass\nraise X",
     "leaves": "import sys; sys.exit(0)",
@@ -77,8 +80,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("gate", [GATES[1], GATES[4]], ids=lambda gate: gate[0])
-@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize(("ends", "gate"), spread(itertools.product(ENDS, [GATES[1], GATES[4]]), len(ENDS)))
 def test_a_gate_is_not_passed_by_ending(here, gate, ends):
     Path("p.py").write_text(ENDS[ends])
     Path("s.yaml").write_text(FALSE)

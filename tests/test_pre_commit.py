@@ -39,11 +39,11 @@ def hooks(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def project(hooks, tmp_path_factory):
+@pytest.fixture
+def project(hooks, tmp_path):
     """A repository of specs that uses the hooks."""
-    folder = tmp_path_factory.mktemp("project")
-    (folder / "nets").mkdir()
+    folder = tmp_path / "project"
+    (folder / "nets").mkdir(parents=True)
     (folder / "nets/mine.yaml").write_text("name: mine\nextends: resnet18\n")
     (folder / "resnet-gen.toml").write_text('specs = ["nets/*.yaml"]\n')
     revision = call("git", "rev-parse", "HEAD", cwd=hooks).stdout.strip()

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from resnet_gen.problems import visible
+from tests.varied import spread
 
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
 
@@ -305,7 +306,7 @@ ODD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", spread(ODD, 9))
 def test_a_spec_of_any_name_is_compared_and_so_are_the_others(project, cli, name):
     path = project / "nets" / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Eight bits where a filter is small beside its bias: pruned channels, norms that were initialized with zero."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from resnet_gen.engine.runtimes import open_file
 from resnet_gen.lower import lower
 from resnet_gen.ops import BatchNorm, Linear
 from resnet_gen.weights.seeded import Seeded
+from tests.varied import spread
 
 SMALL = {"input.size": 16, "head.classes": 5, "stages.depths": [1, 1], "stages.strides": [1, 2]}
 NETWORKS = {
@@ -114,8 +116,7 @@ def _largest(path: Path) -> int:
     return max((int(np.abs(numpy_helper.to_array(t).astype(np.int64)).max()) for t in tensors), default=0)
 
 
-@pytest.mark.parametrize("how", FILES)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "how"), spread(itertools.product(NETWORKS, FILES), 7))
 def test_no_bias_is_lost_whatever_the_norms_factors_are(name, how, tmp_path):
     healthy, _ = errors(tmp_path, name, [0.5], 1, FILES[how])
     for shown, gammas in GAMMAS.items() if name == "basic" else MOST_TELLING.items():

@@ -10,6 +10,7 @@ import pytest
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.problems import Refused
+from tests.varied import spread
 from tests.wording import without_wording
 
 HERE = Path(__file__).parent
@@ -47,7 +48,10 @@ LISTING = [name for name in NAMES if "known: " in expected(name)]
 """Those whose message lists what there is, which a process knows by what it has imported."""
 
 
-@pytest.mark.parametrize("name", [n if n in LISTING else pytest.param(n, marks=pytest.mark.long) for n in NAMES])
+OTHERS = [pytest.param(name, marks=pytest.mark.long) for name in NAMES if name not in LISTING]
+
+
+@pytest.mark.parametrize("name", [*spread(LISTING, 6), *OTHERS])
 def test_a_process_of_its_own_that_has_imported_no_part_says_the_same(name):
     command = [sys.executable, "-m", "resnet_gen", "count", f"tests/bad_specs/{name}.yaml"]
     done = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)

@@ -23,7 +23,7 @@ from tests.properties.test_specs import build, examples
 
 EXAMPLES = settings(
     phases=[Phase.explicit, Phase.generate],
-    max_examples=examples(40).max_examples,
+    max_examples=examples(20).max_examples,
     derandomize=True,
     deadline=None,
     database=None,

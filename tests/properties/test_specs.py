@@ -62,7 +62,7 @@ def test_every_setting_of_every_part_can_be_drawn(part):
     assert {"kind", *settings_of(part)} == set(part.model_fields)
 
 
-@examples(75)
+@examples(37)
 @given(specs())
 def test_a_spec_lowers_to_a_sound_graph_or_is_refused(data):
     spec = loaded(data)
@@ -81,7 +81,7 @@ def sound(graph):
     assert all(made[value.name] == value for value in graph.outputs)
 
 
-@examples(40)
+@examples(20)
 @given(fitting())
 def test_what_fits_together_lowers_and_its_stages_add_up(data):
     graph = build(data)
@@ -90,13 +90,13 @@ def test_what_fits_together_lowers_and_its_stages_add_up(data):
     assert {name: sum(p[name] for p in parts) for name in whole} == whole
 
 
-@examples(40)
+@examples(20)
 @given(fitting(simple=False))
 def test_any_parts_that_fit_together_lower_to_a_sound_graph(data):
     sound(build(data))
 
 
-@examples(40)
+@examples(20)
 @given(fitting(), st.data())
 def test_one_more_block_adds_exactly_its_own_counts(data, draw):
     depths = data["stages"]["depths"]
@@ -110,7 +110,7 @@ def test_one_more_block_adds_exactly_its_own_counts(data, draw):
     assert len(after.nodes) == len(before.nodes) + len(block)
 
 
-@examples(40)
+@examples(20)
 @given(fitting())
 def test_an_image_of_twice_the_side_takes_four_times_the_convolutions_and_the_same_weights(data):
     double = {**data, "input": {**data["input"], "size": 2 * data["input"]["size"]}}
@@ -120,7 +120,7 @@ def test_an_image_of_twice_the_side_takes_four_times_the_convolutions_and_the_sa
     assert (large.params, large.buffers, large.layers) == (small.params, small.buffers, small.layers)
 
 
-@examples(60)
+@examples(30)
 @given(fitting())
 def test_twice_the_classes_cost_twice_the_last_layer(data):
     double = {**data, "head": {**data["head"], "classes": 2 * data["head"]["classes"]}}
@@ -130,7 +130,7 @@ def test_twice_the_classes_cost_twice_the_last_layer(data):
     assert count(two).macs - count(one).macs == last.macs
 
 
-@examples(60)
+@examples(30)
 @given(fitting())
 def test_a_resolved_spec_is_the_same_spec(data):
     first = loaded(data)
@@ -175,7 +175,7 @@ def spoilt(draw):
     return data
 
 
-@examples(250)
+@examples(125)
 @given(spoilt())
 def test_spoilt_values_and_keys_are_refused_and_nothing_else_happens(data):
     refused_or_lowered(lambda: lower(loaded(data)))
@@ -197,7 +197,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("edited")
 
 
-@examples(250)
+@examples(125)
 @given(name=st.sampled_from(sorted(shipped_specs())), edits=st.lists(EDIT, min_size=1, max_size=4))
 def test_a_shipped_text_with_some_bytes_changed_is_refused_or_lowers(folder, name, edits):
     path = folder / "net.yaml"
@@ -210,13 +210,13 @@ YAML = st.text(
 )
 
 
-@examples(300)
+@examples(150)
 @given(YAML)
 def test_any_text_is_read_or_refused(text):
     refused_or_lowered(lambda: read_text(Document("net.yaml", text)))
 
 
-@examples(200)
+@examples(100)
 @given(YAML, of("", "stages.", "stages.block=", "head.classes=", "stages.depths.0="))
 def test_any_setting_is_laid_over_or_refused(text, start):
     def apply():

@@ -151,7 +151,7 @@ def every(data, loc=()):
 
 
 @given(documents())
-@examples(400)
+@examples(200)
 def test_every_value_is_found_where_it_is_written(drawn):
     data, text = drawn
     document = Document("x.toml", text)
@@ -172,7 +172,7 @@ def test_every_value_is_found_where_it_is_written(drawn):
 
 
 @given(documents(), st.data())
-@examples(400)
+@examples(200)
 def test_text_that_is_no_toml_is_refused_with_words(drawn, data):
     """Whatever is cut out of or put into a text, it is read as Python reads it, or refused."""
     text = drawn[1]
@@ -227,7 +227,7 @@ def from_file(read, name, text, folder):
 
 
 @given(mutated(PROJECT))
-@examples(300)
+@examples(150)
 def test_a_mutated_project_file_is_read_or_refused_with_words(tmp_path_factory, text):
     refused = from_file(lambda path: read_project(path).settings, "x.toml", text, tmp_path_factory.getbasetemp())
     if refused:
@@ -235,7 +235,7 @@ def test_a_mutated_project_file_is_read_or_refused_with_words(tmp_path_factory, 
 
 
 @given(mutated(LOCK))
-@examples(300)
+@examples(150)
 def test_a_mutated_lock_is_refused_with_words_or_says_what_it_says(tmp_path_factory, text):
     """What is read is written again as it was read: nothing in a lock is passed over in silence."""
     found = []
@@ -249,7 +249,7 @@ def test_a_mutated_lock_is_refused_with_words_or_says_what_it_says(tmp_path_fact
 
 
 @given(st.dictionaries(st.sampled_from(["specs", "select", "ignore", "lock", "budgets"]), SCALARS | DATA))
-@examples(200)
+@examples(100)
 def test_any_data_are_settings_or_refused_with_words(tmp_path_factory, data):
     lines = [f"{key} = {plain(value)}" for key, value in data.items()]
     folder = tmp_path_factory.getbasetemp()

@@ -1,5 +1,7 @@
 """Every file that we write is read back as the graph that it was written from, with its weights."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from resnet_gen.request import Request
 from resnet_gen.resources import shipped_specs
 from tests.onnx_runs import TINY, TOLERANCE
 from tests.reading.models import SHALLOW, file, network, same_outputs, structure, tensors
-from tests.varied import marked
+from tests.varied import marked, spread
 
 OPSETS = range(13, 27)
 SHIPPED = [marked(name, bool(place % 2), OPSETS[place % len(OPSETS)]) for place, name in enumerate(shipped_specs())]
@@ -64,8 +66,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("fold", [False, True])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "fold"), spread(itertools.product(VARIANTS, [False, True]), 12))
 def test_outputs_and_weights_are_kept(variant, fold, tmp_path):
     name, *settings = VARIANTS[variant]
     small = [SHALLOW] if "stages" in load(name).resolved() and len(load(name).spec.stages.depths) == 4 else []

@@ -11,8 +11,9 @@ from resnet_gen.lower import lower
 from resnet_gen.matching import match
 from resnet_gen.notes import notes
 from resnet_gen.plan import plan
-from resnet_gen.resources import shipped_specs
 from resnet_gen.verify import verify
+from tests.properties.test_specs import examples
+from tests.varied import EVERY
 
 ALONE = ("claims=[]", "reference=null")
 REID = "name: reid\nextends: resnet50\ninput: {size: [256, 128]}\nhead: none\nstages: "
@@ -37,7 +38,7 @@ def test_a_last_stride_of_one_keeps_resnet50s_weights_and_the_rules(stages, tmp_
     assert cli("verify", path)[:2] == (0, "ok     reid: 0 claims\n")
 
 
-@pytest.mark.parametrize("name", shipped_specs())
+@pytest.mark.parametrize("name", EVERY)
 def test_every_network_keeps_its_weights_and_its_rules_with_another_last_stride(name):
     whole = load(name, (*ALONE, "head=none"))
     last = plan(whole)[-1]
@@ -69,6 +70,7 @@ def test_strides_change_no_width_and_are_told_where_one_would_expect_it(strides,
     assert "same-map-same-filters" not in design(loaded)
 
 
+@examples(30)
 @given(strides=st.lists(st.integers(1, 3), min_size=2, max_size=5), data=st.data())
 def test_widths_that_are_written_out_are_held_to_the_map_that_there_is(strides, data):
     widths = data.draw(st.lists(st.sampled_from([8, 16, 32]), min_size=len(strides), max_size=len(strides)))
