@@ -103,6 +103,7 @@ def test_what_is_deleted_or_edited_in_the_lock_stops_the_commit(project, cache):
     """Changes after which no file of a kind that the hooks could ask for is left to check."""
     lock, spec = project / "resnet-gen.lock", project / "nets/mine.yaml"
     text = lock.read_text()
+    assert call("git", "add", "-A", cwd=project).returncode == 0
     assert call(*GIT, "commit", "-q", "-m", "all", cwd=project).returncode == 0
     lock.write_text(text.replace("params = 513000", "params = 513001"))
     assert lock.read_text() != text
