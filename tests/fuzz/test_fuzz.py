@@ -23,7 +23,7 @@ from tests.fuzz.structures import anyhow
 from tests.fuzz.targets import CORPUS, ROOT, TARGETS, corpus, seeds
 from tests.readers.commands import KINDS, READERS
 
-FEW, MANY = 8, 250
+FEW, MANY = 6, 250
 """Changed files of each target."""
 SMALL, ALL = 4 << 10, 200 << 10
 """Bytes of a file of the corpus, and of all."""

@@ -611,6 +611,8 @@ LOCKS = {
     "shapes without end": lambda: "[networks.a]\ninput = [" + "-1," * 39_000 + "]\n",
     "whole networks": lambda: "".join(whole_network(i) for i in range(2_500)),
     "whole networks of one spec": lambda: "".join(whole_network(i, "resnet152") for i in range(2_500)),
+    "four megabytes of keys": lambda: "".join(f"k{i} = 1\n" for i in range(330_000)),
+    "four megabytes of lists": lambda: "[networks.a]\ninput = [" + "1," * 2_000_000 + "]\n",
     "many megabytes": lambda: "".join(f"k{i} = 1\n" for i in range(3_000_000)),
 }
 for _name, _make in LOCKS.items():
