@@ -1,4 +1,4 @@
-"""SHA-256 of files."""
+"""SHA-256 of files and texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from resnet_gen.files import open_regular_file
 
 def digest_files(paths: Iterable[Path]) -> str:
     """SHA-256, in hex, of several files' SHA-256."""
-    return hashlib.sha256("".join(map(digest_file, paths)).encode()).hexdigest()
+    return digest_text("".join(map(digest_file, paths)))
+
+
+def digest_text(text: str | bytes) -> str:
+    """SHA-256, in hex, of a text, or of the bytes that it was read from."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
 def digest_file(path: Path) -> str:

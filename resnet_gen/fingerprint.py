@@ -7,13 +7,13 @@ nor the file, the version or the machine that it comes from.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from resnet_gen.digest import digest_text
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Op, Tensor
 
@@ -96,4 +96,4 @@ def _text(data: Any) -> str:
 
 
 def _hash(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return digest_text("\n".join(lines))

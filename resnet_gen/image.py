@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from pathlib import Path
 
@@ -27,25 +28,39 @@ _ORIENTATION = 0x0112
 """EXIF's number of how the picture lies in the file."""
 
 
+_PARTS = {2: "a half", 4: "a quarter", 8: "an eighth"}
+
+
+class SmallerPictureWarning(UserWarning):
+    """A JPEG of many pixels is decoded at a part of its sides."""
+
+
 def read_image(path: Path, to: Input) -> Array:
     """The picture at `path` as a batch of one, float32 (1, C, H, W).
 
     The shorter side is resized (bilinear, antialiased) so that the central crop
-    keeps the fraction `to.crop` of it. Raises `Refused` for what is no picture.
+    keeps the fraction `to.crop` of it. Raises `Refused` for what is no picture, and warns of one decoded smaller.
     """
     if to.mode is None:
         raise refuse(f"a picture cannot become {to.channels} channels", str(path), "1, 3 and 4 channels can be read")
-    return normalized(_cropped(_opened(path, to.mode), to), to)
+    picture, pixels = _opened(path, to.mode)
+    part = round(math.sqrt(pixels / (picture.width * picture.height)))
+    if part > 1:
+        words = f"{path}: so large that it is decoded at {_PARTS.get(part, 'a part')} of its sides"
+        warnings.warn(SmallerPictureWarning(words), stacklevel=2)
+    return normalized(_cropped(picture, to), to)
 
 
-def _opened(path: Path, mode: str) -> Image.Image:
+def _opened(path: Path, mode: str) -> tuple[Image.Image, int]:
+    """The picture, and how many pixels its file has."""
     try:
         with open_regular_file(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata
             data = stream.read()
             _check(excess(data), str(path))
             with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-                return _upright(file, mode, data, str(path))
+                pixels = file.width * file.height
+                return _upright(file, mode, data, str(path)), pixels
     except UnidentifiedImageError:
         raise refuse("not a picture", str(path), "JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read") from None
     except Image.DecompressionBombError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
+from resnet_gen.digest import digest_text
 from resnet_gen.links import check_inside, check_named
 from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
@@ -78,7 +78,7 @@ class Loaded:
 
     def digest(self) -> str:
         """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
-        return hashlib.sha256("\n".join((self.canonical(), *self.code)).encode()).hexdigest()
+        return digest_text("\n".join((self.canonical(), *self.code)))
 
 
 def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], str] | None = None) -> Loaded:

@@ -6,7 +6,6 @@ reported as those of a spec are.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -21,6 +20,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
+from resnet_gen.digest import digest_text
 from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import forget, load_parts, members
@@ -76,8 +76,8 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     if permitted and (reason := permitted(text)):
         raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
     give_notice(shown)
-    digest = hashlib.sha256(text).hexdigest()
-    name = _MODULES + hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:16]
+    digest = digest_text(text)
+    name = _MODULES + digest_text(f"{path.resolve()}\0{digest}")[:16]
     if name not in _run:
         _warn(f"the Python code in '{shown}' is run", where)
         # Code that only its own text speaks for finds nothing beside it.

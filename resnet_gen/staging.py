@@ -144,8 +144,7 @@ def is_file(path: Path) -> bool:
 
 def read_small(path: Path) -> bytes:
     """The bytes of a regular file that a run has written for the next; raises `OSError` or `ValueError` for others."""
-    status = path.lstat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+    if path.is_symlink():
         raise ValueError("none of ours")
     return read_regular_file(path, _LARGEST)
 

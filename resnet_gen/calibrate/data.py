@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,7 +12,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from resnet_gen.digest import digest_file, digest_files
-from resnet_gen.image import normalized, read_image
+from resnet_gen.image import SmallerPictureWarning, normalized, read_image
 from resnet_gen.problems import Problem, Refused, refuse, several, shortened
 from resnet_gen.spec import Input
 from resnet_gen.weights.archive import ZIP_ERRORS, open_archive
@@ -52,7 +53,9 @@ class Folder:
         broken: list[Problem] = []
         for path in self.paths:
             try:
-                image = read_image(path, self.to)[0]
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SmallerPictureWarning)  # a camera's are all such
+                    image = read_image(path, self.to)[0]
             except Refused as refused:
                 broken += refused.problems
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from functools import cache
 
 from resnet_gen import outside
 from resnet_gen.difference.revision import Revision
+from resnet_gen.digest import digest_text
 from resnet_gen.outside import Permit
 from resnet_gen.problems import Document, Refused, refuse, shortened
 from resnet_gen.source import read_text
@@ -44,7 +44,7 @@ def of(revision: str) -> Permit:
     """Lets those files run whose very text the specs of a revision name under `parts`."""
 
     def permit(text: bytes) -> str | None:
-        known = hashlib.sha256(text).hexdigest() in _named(Revision(revision, ".").tree.oid)
+        known = digest_text(text) in _named(Revision(revision, ".").tree.oid)
         return None if known else f"no spec of {revision} names this text of it"
 
     return permit
@@ -56,7 +56,7 @@ def _named(tree: str) -> frozenset[str]:
     base = Revision(tree, ".")
     paths = [path for path in base.tree.files() if path.endswith((".yaml", ".yml"))][:MOST_SPECS]
     parts = {part for path, text in base.texts(paths) for part in _parts(path, text)}
-    return frozenset(hashlib.sha256(text).hexdigest() for _, text in base.texts(sorted(parts)))
+    return frozenset(digest_text(text) for _, text in base.texts(sorted(parts)))
 
 
 def _parts(path: str, text: bytes) -> Iterator[str]:

@@ -1,12 +1,17 @@
 """A picture becomes the tensor that the spec describes; what is no picture is refused."""
 
 import struct
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from resnet_gen.image import read_image
+from resnet_gen import image
+from resnet_gen.calibrate.data import images
+from resnet_gen.image import SmallerPictureWarning, read_image
 from resnet_gen.image_limits import excess
 from resnet_gen.problems import Refused
 from resnet_gen.spec import Input
@@ -195,6 +200,45 @@ def test_a_large_picture_is_read_without_a_warning(saved, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     path = saved(Image.new("RGB", (15, 10), GREEN))  # pytest turns warnings into errors
     assert read_image(path, plain((2, 2))).shape == (1, 3, 2, 2)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    sides=st.tuples(st.integers(17, 200), st.integers(17, 200)),
+    mode=st.sampled_from(["RGB", "L"]),
+    turned=st.sampled_from([1, 3, 6]),
+    most=st.sampled_from([1 << 12, 1 << 14, 1 << 30]),
+)
+def test_a_jpeg_that_is_decoded_smaller_is_told_and_no_other(saved, monkeypatch, sides, mode, turned, most):
+    monkeypatch.setattr(image, "_HELD", most)
+    monkeypatch.setattr(image, "_HELD_EACH", 0)
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    path = saved(Image.new(mode, sides, GREEN if mode == "RGB" else 128), "p.jpg", exif=exif)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            read_image(path, plain((8, 8), 3 if mode == "RGB" else 1))
+        except Refused:  # an eighth takes too much, too
+            return
+    each = (4 if mode == "RGB" else 1) * (1 if turned == 1 else 2)
+    held = {part: -(-sides[0] // part) * -(-sides[1] // part) * each for part in (1, 2, 4, 8)}
+    words = [str(one.message) for one in told if one.category is SmallerPictureWarning]
+    assert len(words) == (held[1] > most)
+    for text in words:
+        part = next(n for n in (2, 4, 8) if f"decoded at {image._PARTS[n]} of its sides" in text)
+        assert str(path) in text
+        assert held[part] <= most < held[part // 2]
+
+
+@pytest.mark.filterwarnings("default::resnet_gen.image.SmallerPictureWarning")
+def test_run_says_that_a_picture_is_decoded_smaller_and_calibration_does_not(saved, monkeypatch, cli):
+    monkeypatch.setattr(image, "_HELD", 1 << 12)
+    monkeypatch.setattr(image, "_HELD_EACH", 0)
+    path = saved(Image.new("RGB", (64, 64), GREEN), "p.jpg")
+    code, _, err = cli("run", "cifar-resnet20", "--image", path, "--repeat", "1")
+    assert (code, f"warning: {path}: so large that it is decoded at a half of its sides" in err) == (0, True)
+    assert len(list(images(str(path.parent), plain((8, 8)), 8))) == 1  # pytest turns warnings into errors
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])

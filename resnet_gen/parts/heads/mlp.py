@@ -70,13 +70,15 @@ class MlpHead(Head):
             return x
         if self.pool == 1:
             return net.add("pool", GlobalAvgPool(), x)
-        to = f"averaged to {self.pool}x{self.pool}"
+        to = f"{self.pool}x{self.pool}"
         if h % self.pool or w % self.pool:
             hint = f"choose an input size that leaves a map of {self.pool}, {2 * self.pool}, ..., or another 'pool'"
-            raise net.refusal(f"a map of {h}x{w} cannot be {to} evenly", hint)
+            raise net.refusal(f"a map of {h}x{w} cannot be averaged evenly to {to}", hint)
         side = h // self.pool
         if h != w:
             hint = "choose a square input size; 'pool: 1' averages any map, and 'pool: none' takes it as it is"
-            words = f"a map of {h}x{w} is {to} by windows of {side}x{w // self.pool}, and windows are square"
+            words = (
+                f"a map of {h}x{w} is averaged to {to} by windows of {side}x{w // self.pool}, and windows are square"
+            )
             raise net.refusal(words, hint)
         return net.add("pool", AvgPool(side, side), x) if side > 1 else x
