@@ -12,7 +12,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed, has_run
 from resnet_gen.parts.base import Block, Place, Using
 from resnet_gen.plan import StagePlan, plan
-from resnet_gen.problems import Problem, Refused, Span, refuse
+from resnet_gen.problems import Problem, Refused, Span, refuse, visible
 from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
@@ -112,7 +112,13 @@ def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
     block = spec.stages.block
     using = _using(spec, block)
     x = block.finish(net.scope("head", at=("stages", "block")), x, using)
-    return spec.head.build(net.scope("head", at=("head",)), x, using)
+    inside = net.scope("head", at=("head",))
+    outputs = spec.head.build(inside, x, using)
+    if spec.head.kind != "none" and not (outputs and all(map(str.isidentifier, outputs))):
+        raise inside.refusal(f"a head puts out values by names, and these are {visible(str(list(outputs)))}")
+    if len(set(outputs.values())) < len(outputs):
+        raise inside.refusal("a head puts out each value under one name")
+    return outputs
 
 
 def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:

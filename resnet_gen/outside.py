@@ -25,6 +25,7 @@ from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import forget, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several
+from resnet_gen.results import hold_results
 
 GROUP = "resnet_gen.parts"
 """Entry points of this group are modules that define parts."""
@@ -149,6 +150,8 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     try:
         yield
         fault = _fault(_new(before), before)
+        for part in _new(before):
+            hold_results(part, shown)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
