@@ -11,13 +11,10 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.fuzz.targets import CORPUS, ROOT, TARGETS, seeds
 
 BUILD = ROOT / "build" / "fuzz"
-_AFTER = 60
-"""Seconds after its time in which a fuzzer has to end."""
 
 
 def fuzz(name, reader, seconds):
@@ -84,8 +81,7 @@ def _fuzz_all(name, seconds):
 
 
 def _reproduction(name, path):
-    words = ["python", "-m", "tests.fuzz.replay", name, str(Path(path).relative_to(ROOT))]
-    return shlex.join(words)
+    return shlex.join(["python", "-m", "tests.fuzz.replay", name, str(path.relative_to(ROOT))])
 
 
 if __name__ == "__main__":
