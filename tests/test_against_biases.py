@@ -1,5 +1,6 @@
 """`verify --against` and the biases of layers in eight bits, which calibration corrects by what rounding moved them."""
 
+import itertools
 import re
 
 import numpy as np
@@ -19,6 +20,7 @@ from tests.accuracy.digits import SPEC, write_calibration
 from tests.against_files import DIGITS
 from tests.onnx_runs import difference, session
 from tests.test_small_filters import FILES, NETWORKS, spec, weights
+from tests.varied import spread
 
 HOW = {
     **FILES,
@@ -62,8 +64,7 @@ def accepted(loaded, weights, file):
     return found.words, float(part.group(1)) if part else 0.0
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "how"), spread(itertools.product(NETWORKS, HOW), 9))
 def test_what_calibration_corrects_is_no_difference(made, name, how):
     for gammas in GAMMAS.values():
         _, part = accepted(*made(name, how, gammas))
@@ -110,8 +111,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "how"), spread(itertools.product(NETWORKS, HOW), 12))
 def test_another_bias_of_any_layer_is_found(made, name, how):
     loaded, numbers, file = made(name, how, [0.5])
     layers = biases(onnx.load(file))

@@ -1,5 +1,7 @@
 """Files that compute a spec's ReLUs in other words, held against it and imported; ONNX Runtime is the witness."""
 
+import itertools
+
 import numpy as np
 import onnx
 import pytest
@@ -12,6 +14,7 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import session
+from tests.varied import spread
 
 STAGES = "input: {channels: 2, size: 12}\nstem: {kind: conv3x3, width: 4}\nhead: {kind: linear, classes: 3}\n"
 SPECS = {
@@ -88,9 +91,7 @@ def outputs(file):
     return session(file).run(None, {"input": x})[0]
 
 
-@pytest.mark.parametrize("every", [True, False])
-@pytest.mark.parametrize("how", EQUAL)
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(("name", "how", "every"), spread(itertools.product(SPECS, EQUAL, [True, False]), 17))
 def test_what_computes_the_same_is_the_spec_and_is_imported(made, name, how, every):
     spec, weights, file, other = made(name, EQUAL[how], every)
     assert np.array_equal(outputs(file), outputs(other))

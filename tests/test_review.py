@@ -1,5 +1,6 @@
 """`review`: what changed in a project's networks since a revision, in a repository of its own."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -524,8 +525,9 @@ LEADS = {
 }
 
 
-@pytest.mark.parametrize("case", LEADS)
-@pytest.mark.parametrize("command", ["verify", "review", "lock", "lock --check"])
+@pytest.mark.parametrize(
+    ("command", "case"), spread(itertools.product(["verify", "review", "lock", "lock --check"], LEADS), 22)
+)
 def test_what_leads_out_of_the_repository_is_not_read(project, secret, cli, case, command):
     if "--check" in command:
         cli("lock")
@@ -554,8 +556,9 @@ def unversioned(project, secret):
     return project
 
 
-@pytest.mark.parametrize("case", LEADS)
-@pytest.mark.parametrize("command", ["verify", "lock", "lock --check", "build"])
+@pytest.mark.parametrize(
+    ("command", "case"), spread(itertools.product(["verify", "lock", "lock --check", "build"], LEADS), 15)
+)
 def test_what_leads_out_of_a_project_s_folder_is_not_read_where_there_is_no_repository(
     unversioned, secret, cli, case, command
 ):

@@ -1,10 +1,8 @@
 """Questions to another Python: whatever becomes of it, the next question is answered."""
 
 import os
-import signal
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -12,49 +10,7 @@ import pytest
 from resnet_gen import forking
 from resnet_gen.reading import asking, inference
 from tests.reading.models import Hand
-
-HERE = __name__
-
-
-def length(message):
-    return len(message)
-
-
-def ends(message):
-    os._exit(0)
-
-
-def is_killed(message):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def raises(message):
-    raise ValueError(message)
-
-
-def hangs(message):
-    time.sleep(600)
-
-
-def computes_for_ever(message):
-    while True:
-        pass
-
-
-def takes_all_memory(message):
-    held = []
-    while True:
-        held.append(np.ones(1 << 20))
-
-
-def prints(message):
-    print("[]", flush=True)
-    os.write(2, b"words")
-    return "an answer"
-
-
-def runs_where(message):
-    return [os.getpid(), sys.flags.isolated, "pytest" in sys.modules, HERE]
+from tests.unit import asked
 
 
 @pytest.fixture
@@ -66,50 +22,52 @@ def other(monkeypatch):
 
 
 def ask(other, question, message=b"", patience=60.0):
-    return other.ask(HERE, question.__name__, message, patience)
+    return other.ask(question.__module__, question.__name__, message, patience)
 
 
 def test_one_process_answers_all_questions(other):
-    found = [ask(other, runs_where) for _ in range(3)]
+    found = [ask(other, asked.runs_where) for _ in range(3)]
     assert found[0] == found[1] == found[2]
     assert found[0][0] != os.getpid()
-    assert found[0][1:] == [1, True, HERE], "it is isolated, and imports this file for its questions alone"
-    assert [ask(other, length, bytes(n)) for n in (0, 1, 3_000_000)] == [0, 1, 3_000_000]
+    assert found[0][1:] == [1, False, asked.HERE], "it is isolated, and has nothing of the tests but its questions"
+    assert [ask(other, asked.length, bytes(n)) for n in (0, 1, 3_000_000)] == [0, 1, 3_000_000]
 
 
-@pytest.mark.parametrize("question", [ends, is_killed, raises])
+@pytest.mark.parametrize("question", [asked.ends, asked.is_killed, asked.raises])
 def test_after_one_that_ended_it_another_answers(other, question):
     for _ in range(2):
         with pytest.raises(asking.NoAnswerError):
             ask(other, question, b"[]")
-        assert ask(other, length, b"123") == 3
+        assert ask(other, asked.length, b"123") == 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux alone")
-@pytest.mark.parametrize("question", [computes_for_ever, takes_all_memory])
+@pytest.mark.parametrize("question", [asked.computes_for_ever, asked.takes_all_memory])
 def test_an_answer_has_its_limits(other, question):
-    assert ask(other, length) == 0
+    assert ask(other, asked.length) == 0
     with pytest.raises(asking.NoAnswerError):
         ask(other, question)
-    assert ask(other, length) == 0
+    assert ask(other, asked.length) == 0
 
 
 def test_a_hang_is_ended(other, monkeypatch):
-    assert ask(other, length) == 0
+    assert ask(other, asked.length) == 0
     monkeypatch.setattr(asking, "_START", 0.0)
     with pytest.raises(asking.NoAnswerError):
-        ask(other, hangs, patience=0.3)
+        ask(other, asked.hangs, patience=0.3)
     monkeypatch.setattr(asking, "_START", 20.0)
-    assert ask(other, length) == 0
+    assert ask(other, asked.length) == 0
 
 
 def test_what_is_printed_is_no_answer(other):
-    assert ask(other, prints) == "an answer"
+    assert ask(other, asked.prints) == "an answer"
 
 
 def test_threads_ask_one_after_the_other(other):
     found = {}
-    threads = [threading.Thread(target=lambda n=n: found.update({n: ask(other, length, bytes(n))})) for n in range(8)]
+    threads = [
+        threading.Thread(target=lambda n=n: found.update({n: ask(other, asked.length, bytes(n))})) for n in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
