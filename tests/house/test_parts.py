@@ -29,7 +29,8 @@ def concrete(part=Part):
 
 
 def test_every_part_belongs_to_a_family():
-    assert set(concrete()) == set(PARTS)
+    """Those of other tests, which live outside of the package, may not have been forgotten yet."""
+    assert {part for part in concrete() if part.__module__.startswith("resnet_gen.parts.")} == set(PARTS)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda p: p.__name__)
