@@ -37,7 +37,7 @@ def built(cli, tmp_path):
         ((), "batch norm kept, fp32"),
         (("--fold-bn",), "batch norm folded, fp32"),
         (("--precision", "fp16"), "batch norm kept, fp16"),
-        (("--precision", "bf16", "--fold-bn", "--io", "typed"), "batch norm folded, bf16"),
+        (("--precision", "bf16", "--fold-bn", "--io", "typed"), "batch norm folded, bf16, images given as bfloat16"),
         (("--precision", "int8", "--for", "cpu", "--calibration", "random"), "batch norm folded, int8"),
         (("--precision", "fp8", "--calibration", "random"), "batch norm folded, fp8"),
     ],
@@ -489,6 +489,17 @@ def test_a_fixed_batch_and_weights_that_can_be_replaced_are_said(built, cli):
     code, out, _ = cli("verify", TINY, "--against", file)
     assert code == 0
     assert "for batches of 2 alone, 1 initializer among the inputs, for which a caller may give others)" in out
+
+
+@pytest.mark.parametrize("given", ["float32", "float16", "float64"])
+def test_other_numbers_than_single_precision_for_images_are_said(given, built, cli):
+    file = built("--precision", "fp16")
+    model = onnx.load(file)
+    tensor = model.graph.input[0].type.tensor_type
+    tensor.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(given))
+    onnx.save(model, file)
+    code, out, _ = cli("verify", TINY, "--against", file)
+    assert (code, f", images given as {given}" in out) == (0, given != "float32")
 
 
 def test_how_far_out_an_activation_is_the_specs_is_said(cli, tmp_path):

@@ -326,10 +326,15 @@ def apart(path, file, words):
     """By how much two files differ in their outputs for images of several sizes."""
     alone = re.search(r"for batches of (\d+) alone", words)
     rng = np.random.default_rng(0)
+    given = re.search(r"images given as (\w+)", words)
     x = rng.standard_normal((int(alone.group(1)) if alone else 6, 2, 12, 12)).astype(np.float32)
     one, other = session(path), session(file)
+
+    def outputs(run, images):
+        return run.run(None, {run.get_inputs()[0].name: images})[0]
+
     return max(
-        difference(one.run(None, {one.get_inputs()[0].name: x * size})[0], other.run(None, {"input": x * size})[0])
+        difference(outputs(one, (x * size).astype(given.group(1) if given else "float32")), outputs(other, x * size))
         for size in (0.1, 1, 10)
     )
 

@@ -170,6 +170,8 @@ def _limits(file: Read) -> Iterator[str]:
     """In what a file is not for every input what it is said to be."""
     if file.batch is not None:
         yield f"for batches of {file.batch} alone"
+    if file.images != "float32":
+        yield f"images given as {file.images}"
     if file.reach < (_HALF if "float16" in file.types else math.inf):
         yield f"activations as in the spec up to {file.reach:.2g} and other ones beyond"
     if file.replaceable:

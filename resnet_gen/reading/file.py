@@ -55,7 +55,8 @@ class Read:
     to. `names` tells what nodes are called after: how many after their weights,
     after the scopes of an exporter, after the file's nodes. `reach` is the magnitude up to which activations that are
     spelled out are computed as ours are: some overflow beyond. `covers` are the ranges of quantized activations;
-    `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others.
+    `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others; `images` is
+    the element type of the input.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Read:
     reach: float
     covers: tuple[Cover, ...]
     replaceable: int
+    images: str
 
     @property
     def batch_norm(self) -> str | None:

@@ -40,8 +40,8 @@ class Reader:
         self._header = Header(self._file, path)
         self._opset = self._header.opset()
         self._wires: dict[str, Wire] = dict(self._header.initializers())
-        given, self._batch, dtype = self._header.input(self._wires)
-        self._types = {dtype}
+        given, self._batch, self._images = self._header.input(self._wires)
+        self._types = {self._images}
         self._wires[given.name] = Signal(Made(given.shape, -1, given), given.shape, -1)
         self._names = Names(self._nodes, {given.name})
         self._walk = Walk(given, self._names, self._batch)
@@ -62,7 +62,7 @@ class Reader:
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
-            self._walk.reach, tuple(covers(self._walk.rounded, self._walk)), self._header.replaceable(),
+            self._walk.reach, tuple(covers(self._walk.rounded, self._walk)), self._header.replaceable(), self._images,
         )  # fmt: skip
 
     def _node(self, index: int) -> None:

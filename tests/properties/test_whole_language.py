@@ -29,31 +29,36 @@ FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None, s
 MANY = settings(FEW, max_examples=500)
 
 
-def few_and_many(test):
-    """A property as two tests: one of every run, and one of `make test-all`."""
+def few_and_many(*strategies):
+    """A property as two tests: one of every run, and one of `make test-all`.
 
-    @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
-    def run(examples):
-        examples(test)()
+    Hypothesis takes settings once for each function, so that each run makes its own, whichever comes first.
+    """
 
-    return run
+    def tests(test):
+        @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
+        def run(examples):
+            examples(given(*strategies)(test))()
+
+        return run
+
+    return tests
 
 
-@few_and_many
-@given(fitting(simple=False), st.booleans(), st.sampled_from([13, 17, 18, 21, 26]), st.sampled_from(["fp32", "fp16"]))
+@few_and_many(
+    fitting(simple=False), st.booleans(), st.sampled_from([13, 17, 18, 21, 26]), st.sampled_from(["fp32", "fp16"])
+)
 def test_what_fits_is_emitted_sound_runs_and_counts_what_its_file_holds(data, fold, opset, precision):
     everything(loaded(data), Request(fold=fold, opset=opset, precision=precision))
 
 
-@few_and_many
-@given(specs())
+@few_and_many(specs())
 def test_what_is_not_refused_is_emitted_sound_runs_and_counts_what_its_file_holds(data):
     with suppress(Refused):
         everything(loaded(data), Request())
 
 
-@few_and_many
-@given(
+@few_and_many(
     fitting(simple=False),
     st.sampled_from([("int8", "cpu"), ("int8", "tensorrt"), ("fp8", "tensorrt")]),
     st.sampled_from(METHODS),
