@@ -75,7 +75,7 @@ $(YAML_SERVER):
 coverage: $(INSTALLED)  ## `make test`, and which lines no test ran; takes twice as long
 	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
-parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in under 10 minutes
+parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in some ten minutes
 	$(BIN)/python -m tests.parity
 
 parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
