@@ -133,6 +133,24 @@ def test_each_kind_of_change_is_found(made, change):
         ), (layer, found)
 
 
+@pytest.mark.parametrize("factor", [1e2, 1e4, 1e8])
+def test_a_bias_is_not_hidden_by_steps_that_are_larger_than_it(made, factor):
+    loaded, numbers, file = made("basic", "cpu", [0.5])
+    for layer in biases(onnx.load(file)):
+        model = onnx.load(file)
+        for tensor in model.graph.initializer:
+            array = numpy_helper.to_array(tensor)
+            if tensor.name == f"{layer}.bias_scale":
+                tensor.CopyFrom(numpy_helper.from_array(array * np.float32(factor), tensor.name))
+            if tensor.name == f"{layer}.bias":
+                tensor.CopyFrom(numpy_helper.from_array(np.zeros_like(array), tensor.name))
+        path = file.with_name("steps.onnx")
+        onnx.save(model, path)
+        assert any(f"'{layer}.bias' is not that of" in message for message in held(loaded, numbers, path).weights), (
+            layer
+        )
+
+
 def test_without_codes_for_what_a_layer_reads_there_is_nothing_to_correct(made):
     """Weights alone in eight bits: a bias is what the weights say."""
     loaded, numbers, file = made("basic", "tensorrt", [0.5])

@@ -29,11 +29,17 @@ class Allowance(NamedTuple):
 
 
 def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
-    """What eight bits may move the biases of a layer by."""
+    """What eight bits may move the biases of a layer by; no more than half of the steps that its products have."""
     size = wanted.shape[0]
-    step = file.weights.steps(node.weight_name("bias"), 0, size)
-    rounding: Array = (np.zeros(size) if step is None else step / 2).astype(np.float32)
-    return Allowance(_corrections(variant, wanted, node, file), rounding)
+    step, products = file.weights.steps(node.weight_name("bias"), 0, size), _products(node, file)
+    half = np.minimum(step, products[0]) / 2 if step is not None and products else np.zeros(size)
+    return Allowance(_corrections(variant, wanted, node, file), half.astype(np.float32))
+
+
+def _products(node: Node, file: Read) -> list[Array]:
+    """The steps of a layer's weight times those of what it reads, which its biases have; the largest first."""
+    weight = file.weights.steps(node.weight_name("weight"), 0, node.shape[0])
+    return [] if weight is None else [weight * np.float32(cover.step) for cover in _widest_first(file, node)]
 
 
 def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Array:
@@ -81,12 +87,10 @@ def read_otherwise(node: Node, file: Read) -> bool:
     ONNX Runtime (1.32) fuses such a layer into integers without a look at the steps of its bias, which it takes to
     be those; it leaves convolutions as they are.
     """
-    size, covers = node.shape[0], _widest_first(file, node)
-    bias, weight = (file.weights.steps(node.weight_name(role), 0, size) for role in ("bias", "weight"))
-    if not isinstance(node.op, Linear) or bias is None or weight is None or not covers:
+    bias, products = file.weights.steps(node.weight_name("bias"), 0, node.shape[0]), _products(node, file)
+    if not isinstance(node.op, Linear) or bias is None or not products:
         return False
     slack = _LEAST_STEP if "float16" in file.types else 0.0
-    products = [weight.astype(np.float64) * cover.step for cover in covers]
     return all((np.abs(bias - product) > _FUSED * bias + slack).any() for product in products)
 
 
