@@ -65,9 +65,9 @@ class Span(NamedTuple):
 
 def _window(line: str, start: int, end: int, width: int = 100) -> tuple[str, int, int]:
     """At most `width` characters of `line` around `start`, and the stretch within them."""
-    line = "".join(c if _shows(c) else " " for c in line)
     cut = max(0, start - width // 2) if len(line) > width else 0
-    return line[cut : cut + width], start - cut, end - cut
+    shown = "".join(c if _shows(c) else " " for c in line[cut : cut + width])  # a line may be the whole file
+    return shown, start - cut, end - cut
 
 
 @dataclass(frozen=True)

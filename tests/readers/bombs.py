@@ -531,6 +531,7 @@ YAML = {
     "exceptions by place": f"{deep(1_490)}quantization: {{keep: [{', '.join(['stage1-2'] * 60)}]}}\n",
     "places of overrides": placed("stage1.block{}: {{shortcut: projection}}", 700, 1_490),
     "overrides of one block": placed("stage1.block1-{}: {{shortcut: projection}}", 600, 1_490),
+    "faults in a long line": placed("stage1.block1-{}: {{activation: relu}}", 6_000, 32),
     "overrides of few blocks": placed("stage1.block1-{}: {{shortcut: projection}}", 6_000, 32),
     "claims at 200 sizes": deep(1_490)
     + "claims:\n"
