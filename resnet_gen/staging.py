@@ -144,7 +144,7 @@ def is_file(path: Path) -> bool:
 
 def read_small(path: Path) -> bytes:
     """The bytes of a regular file that a run has written for the next; raises `OSError` or `ValueError` for others."""
-    if path.is_symlink():
+    if not stat.S_ISREG(path.lstat().st_mode):
         raise ValueError("none of ours")
     return read_regular_file(path, _LARGEST)
 

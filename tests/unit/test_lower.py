@@ -317,7 +317,7 @@ def test_a_pooling_stage_pools_after_its_blocks():
         ),
         (
             ["head={kind: mlp, pool: 7}"],
-            "head: a map of 8x8 cannot be averaged to 7x7 evenly", "--set:1:6",
+            "head: a map of 8x8 cannot be averaged evenly to 7x7", "--set:1:6",
         ),
         (
             ["stages.shortcut=zero_pad", "stages.widths=[8, 16, 4]"],
