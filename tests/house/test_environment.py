@@ -127,7 +127,12 @@ def test_pythons_are_the_same_wherever_they_are_told():
 def test_the_readme_shows_what_the_demo_runs():
     script = (ROOT / "docs" / "demo.sh").read_text(encoding="utf-8").replace('"$out"', "build/demo")
     commands = re.findall(r"^ *run (.*)$", script.replace('"$out/', "build/demo/").replace('"', ""), re.MULTILINE)
-    shown = (ROOT / "README.md").read_text(encoding="utf-8").partition("`make demo` says what it installs")[2].partition("It ends")[0]
+    shown = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("`make demo` says what it installs")[2]
+        .partition("It ends")[0]
+    )
     assert re.findall(r"^\$ (.*)$", shown, re.MULTILINE) == commands
     assert [line[2:] for line in shown.splitlines() if line.startswith("# ")] == re.findall(
         "^say '(.*)'$", script, re.M
