@@ -521,7 +521,7 @@ def test_how_far_out_an_activation_is_the_specs_is_said(cli, tmp_path):
     assert (code, "activations as in the spec up to 85 and other ones beyond" in out) == (0, True)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("place", [1, *(pytest.param(place, marks=pytest.mark.long) for place in (0, 2))])
 @pytest.mark.parametrize(
     ("precision", "most", "code"),
     [

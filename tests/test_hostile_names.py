@@ -368,7 +368,7 @@ class Evil(Activation):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    spread(itertools.product((*FILES[:3], "p"), (RAISES, CALLED, "def", "x = 1\n", EVIL)), 4),
+    spread(itertools.product((*FILES[:3], "p"), (RAISES, CALLED, "def", "x = 1\n", EVIL)), 3),
     ids=range(20),
 )
 def test_parts(said, name, text):

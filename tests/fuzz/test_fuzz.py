@@ -22,6 +22,7 @@ from tests.fuzz.replay import LONGEST, Replay, mutated
 from tests.fuzz.structures import anyhow
 from tests.fuzz.targets import CORPUS, ROOT, TARGETS, corpus, seeds
 from tests.readers.commands import KINDS, READERS
+from tests.varied import spread
 
 FEW, MANY = 6, 250
 """Changed files of each target."""
@@ -79,7 +80,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", spread(FAULTS, 2))
 def test_what_a_reader_may_not_do_is_told_of_the_file_that_it_does_it_with(fault, tmp_path, monkeypatch):
     do, told = FAULTS[fault]
     monkeypatch.setitem(READERS, "show", lambda path: do() if path.read_bytes() == b"odd" else sys.exit(2))
