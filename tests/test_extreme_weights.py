@@ -1,10 +1,14 @@
 """Weights near the limits of their types: refused by the name of the tensor, or built; never a warning of NumPy's."""
 
 import itertools
+import json
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from resnet_gen import emit_onnx
 from resnet_gen.cli import main
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -92,3 +96,38 @@ def test_what_a_type_cannot_hold_is_refused_by_name(options, factors, message, c
 def test_numpy_never_speaks_for_itself(tensor, options, factor, capsys, tmp_path):
     code, err = built(capsys, tmp_path, options, **{tensor: factor})
     assert code == 0 or err.startswith("error: '")
+
+
+SIGNALLING = {"F64": 0x7FF0000000000001, "F32": 0x7F800001, "F16": 0x7C01, "BF16": 0x7F81}
+"""Bits of a NaN that signals, in each type of safetensors."""
+COMMANDS = (
+    "build TINY --weights w.safetensors -o out", "run TINY --weights w.safetensors", "import w.safetensors",
+    "weights show w.safetensors", "weights convert TINY w.safetensors -o c.npz",
+    "weights convert TINY w.safetensors -o c.safetensors --to timm",
+    "build TINY --weights w.safetensors -o f --fold-bn",
+    "build TINY --weights w.safetensors -o h --precision fp16",
+    "build TINY --weights w.safetensors -o b --precision bf16",
+    f"build TINY --weights w.safetensors -o e {INT8} cpu",
+    "verify TINY --no-config --against m.onnx --weights w.safetensors",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "command"), spread(itertools.product(SIGNALLING, COMMANDS), 16))
+def test_nor_of_numbers_that_signal(kind, command, tmp_path, monkeypatch, cli):
+    monkeypatch.chdir(tmp_path)
+    bits = np.dtype(f"<u{2 if kind.endswith('16') else 4 if kind == 'F32' else 8}")
+    header, data, at = {}, b"", 0
+    for name, tensor in lower(load(str(TINY))).state().items():
+        values = np.full(tensor.shape, SIGNALLING[kind], bits).tobytes()
+        data, end = data + values, at + len(values)
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    Path("w.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    emit_onnx(TINY, "m.onnx")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        code, out, err = cli(*command.replace("TINY", str(TINY)).split())
+    assert code in (0, 1, 2)
+    assert "encountered" not in out + err
+    assert not [found for found in caught if issubclass(found.category, RuntimeWarning)]

@@ -16,7 +16,7 @@ from resnet_gen.convert.source import find
 from resnet_gen.load import Loaded
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights import stored
-from resnet_gen.weights.arrays import COUNTER
+from resnet_gen.weights.arrays import COUNTER, finite
 from resnet_gen.weights.saved import FORMATS, Kept
 from resnet_gen.write import Transaction
 
@@ -87,11 +87,11 @@ def _watched(row: Row, bad: list[str]) -> Kept:
     assert tensor is not None
 
     def chunks() -> Iterator[bytes]:
-        finite = True
+        good = True
         for chunk in tensor.chunks():
-            finite = finite and bool(np.isfinite(np.frombuffer(chunk, tensor.dtype)).all())
+            good = good and bool(finite(np.frombuffer(chunk, tensor.dtype)).all())
             yield chunk
-        if not finite:
+        if not good:
             bad.append(row.old or row.new or "")
 
     return Kept(tensor.shape, tensor.dtype, chunks)

@@ -65,11 +65,13 @@ _MOST_LOST = 0.05
 
 
 def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> int:
-    """How many channels are divided by something else where variance and eps are of a type."""
-    exact = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0]).astype(np.float64)
+    """How many channels, of those with a number, are divided by something else where variance and eps are of a type."""
+    exact = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
     with np.errstate(all="ignore"):
         held = exact.astype(kind).astype(np.float64) + float(np.asarray(eps).astype(kind))
-        return int((~(np.abs(np.sqrt(held / (exact + eps)) - 1) <= _MOST_LOST)).sum())
+        wanted = exact.astype(np.float64) + eps
+        lost = ~(np.abs(np.sqrt(held / wanted) - 1) <= _MOST_LOST)
+        return int((lost & np.isfinite(np.sqrt(wanted))).sum())
 
 
 def _typed(value: Value, dtype: DType) -> Value:

@@ -75,6 +75,13 @@ def _always_intact() -> None:
     """Of bytes without a checksum."""
 
 
+def finite(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which numbers are finite, in any type; NumPy would warn of NaNs that signal."""
+    with np.errstate(invalid="ignore"):
+        found: npt.NDArray[np.bool_] = np.isfinite(values)
+    return found
+
+
 def float32(values: npt.NDArray[Any]) -> Array:
     """The values as float32, contiguous; what is beyond float32 becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):

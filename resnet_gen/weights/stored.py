@@ -22,7 +22,7 @@ from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shortened
 from resnet_gen.weights.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.arrays import check_sides, float32
+from resnet_gen.weights.arrays import check_sides, finite, float32
 from resnet_gen.weights.base import Array, runs
 from resnet_gen.weights.prefix import prefixes, told, without
 
@@ -72,7 +72,7 @@ class FromFile:
 
     def _check_finite(self, name: str, start: int, stop: int) -> None:
         kept = self._tensors[name].exact()[start:stop]
-        if (np.isinf(float32(kept)) & np.isfinite(kept)).any():
+        if (np.isinf(float32(kept)) & finite(kept)).any():
             raise refuse(f"'{name}' has values beyond float32", str(self._path))
         if not self._warned:
             self._warned = True
