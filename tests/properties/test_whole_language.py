@@ -1,6 +1,6 @@
 """Networks of the whole language in ONNX, checked, run, and counted from their files.
 
-A few of each kind in every run of the tests; 500 of each with `make test-all`.
+A few of each kind in every run of the tests; 250 of each with `make test-all`.
 """
 
 import json
@@ -32,7 +32,7 @@ from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded
 
 FEW = settings(max_examples=8, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=500)
+MANY = settings(FEW, max_examples=250)
 
 
 def few_and_many(*strategies):
