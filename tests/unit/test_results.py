@@ -7,9 +7,9 @@ import pytest
 from resnet_gen.graph import Value
 from resnet_gen.load import load
 from resnet_gen.lower import lower
-from resnet_gen.outside import forget_files
 from resnet_gen.problems import Refused
 from resnet_gen.results import fits
+from resnet_gen.spec import forget_files
 
 VALUE = Value("input", (3, 8, 8))
 KINDS = {
