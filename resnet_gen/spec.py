@@ -322,6 +322,9 @@ def _rebuild() -> None:
     """Let `Spec`, and the parts that were built by themselves, hold the parts that there are now."""
     for part in registry.holders(base.FAMILIES):
         part.model_rebuild(force=True)
+    for model in (Override, Stages):
+        if model.__pydantic_complete__:  # somebody had it built by itself: it would know the parts of that time alone
+            model.model_rebuild(force=True)
     Spec.model_rebuild(force=True)
 
 

@@ -9,7 +9,7 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.results import fits
-from resnet_gen.spec import forget_files
+from resnet_gen.spec import Override, Stages, forget_files, know_every_part
 
 VALUE = Value("input", (3, 8, 8))
 KINDS = {
@@ -86,3 +86,11 @@ def test_a_head_puts_out_each_value_under_one_name_that_is_one(returned, tmp_pat
             lower(load(str(tmp_path / "mine.yaml")))
     finally:
         forget_files()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_parts_are_known_where_models_inside_were_built_by_themselves(tmp_path):
+    know_every_part()
+    for model in (Override, Stages):
+        model.model_rebuild(force=True)
+    test_a_wrong_result_is_refused_and_says_whose_it_is("Block", "None", tmp_path)
