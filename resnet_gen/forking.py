@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _THREADED = ("jax", "tensorflow")
 """Libraries whose own threads work at any time, unseen by Python."""
@@ -16,3 +19,11 @@ def may_fork() -> bool:
     """
     alone = sys.platform == "linux" and threading.active_count() == 1
     return alone and not any(name in sys.modules for name in _THREADED)
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Within, this process is forked: Python 3.12 counts NumPy's idle threads, of which the child calls nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

@@ -24,7 +24,7 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
     for here in (start, *start.parents):
         if (here / FILE).is_file():
             yield here / FILE
-        elif _speaks_of_it(here / PYPROJECT):
+        elif _says(here / PYPROJECT, _NAME):
             yield here / PYPROJECT
         if (here / ".git").exists():
             return
@@ -32,22 +32,16 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
 
 def project_folder() -> Path | None:
     """The folder of the project that the working folder is in, as nearly as a look at the files' text tells."""
-    return next((path.parent for path in candidates() if path.name == FILE or _has_table(path)), None)
+    return next((path.parent for path in candidates() if path.name == FILE or _says(path, _TABLE)), None)
 
 
 _TABLE = re.compile(rb"""tool[\s.\]"']*resnet-gen""")
 """What begins a project in a `pyproject.toml`, and no dependency."""
+_NAME = re.compile(rb"resnet-gen")
 
 
-def _has_table(path: Path) -> bool:
+def _says(path: Path, words: re.Pattern[bytes]) -> bool:
     try:
-        return bool(_TABLE.search(read_regular_file(path)))
-    except OSError:
-        return False
-
-
-def _speaks_of_it(path: Path) -> bool:
-    try:
-        return b"resnet-gen" in read_regular_file(path)
+        return bool(words.search(read_regular_file(path)))
     except OSError:
         return False

@@ -319,11 +319,11 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
 
 
 def _rebuild() -> None:
-    """Let `Spec`, and the parts that were built by themselves, hold the parts that there are now."""
-    for part in registry.holders(base.FAMILIES):
-        part.model_rebuild(force=True)
-    for model in (Override, Stages):
-        if model.__pydantic_complete__:  # somebody had it built by itself: it would know the parts of that time alone
+    """Let `Spec`, and what of it was built by itself, hold the parts that there are now."""
+    parts = (part for family in base.FAMILIES for part in registry.members(family))
+    built = registry.holders((*parts, *_Model.__subclasses__()))
+    for model in built:
+        if model is not Spec:
             model.model_rebuild(force=True)
     Spec.model_rebuild(force=True)
 

@@ -150,9 +150,10 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> _Apar
 
 def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | None:
     """What eight bits may change each number of a filter by where its scale is the least that there can be."""
-    dtype = file.weights.types.get(node.weight_name("weight"))
-    if dtype not in _EIGHT_BITS or not node.op.is_layer:
+    types = file.weights.types
+    if not _in_eight_bits(node, types):
         return None
+    dtype = types[node.weight_name("weight")]
     scales = least_scales(variant, wanted, node, file, integers=dtype in _BY_ROW)
     found: Array = (_EIGHT_BITS[dtype] * scales).astype(np.float32)
     return found

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from resnet_gen.cli import output
+from resnet_gen.isolated import command, first_line
 from resnet_gen.problems import refuse, shortened
 
 MOST_BYTES = 1 << 28
@@ -33,8 +34,6 @@ MOST_NOISE = 40
 """Lines that are shown of what code of parts printed."""
 START = 60.0
 """Seconds that may pass before code of parts begins: until then nothing hangs but the machine."""
-_BOOT = "import json, sys; order = json.loads(sys.stdin.buffer.readline()); sys.path[:] = order['path']; "
-_BOOT += "from resnet_gen.cli.apart import serve; serve(order)"
 _HELD_BACK = re.compile(
     r"GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|ACTIONS_.*|.*(TOKEN|SECRET|PASSWORD|CREDENTIAL).*", re.IGNORECASE
 )
@@ -73,10 +72,9 @@ def run(arguments: Sequence[str] | None, patience: float) -> int:
 @contextmanager
 def _process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     token = secrets.token_hex(16)
-    order = json.dumps({"path": [os.path.abspath(p) for p in sys.path if p], "words": words, "token": token})  # noqa: PTH100
     environment = {name: value for name, value in os.environ.items() if not _HELD_BACK.fullmatch(name)}
     with subprocess.Popen(  # noqa: S603 - this very Python
-        [sys.executable, "-I", "-c", _BOOT],
+        command(__name__),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -85,7 +83,7 @@ def _process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     ) as process:
         assert process.stdin
         try:
-            process.stdin.write(order.encode() + b"\n")
+            process.stdin.write(first_line({"words": words, "token": token}))
             process.stdin.close()
             yield process, token
         finally:

@@ -9,7 +9,8 @@ from collections.abc import Container, Iterable
 from functools import cache
 from typing import Annotated, Any, Union, get_args
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import BaseModel, Field, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from resnet_gen.parts.base import Part
@@ -62,10 +63,14 @@ def members(family: type[Part]) -> tuple[type[Part], ...]:
     return tuple(sorted(found, key=lambda part: part.kind_name()))
 
 
-def holders(families: Iterable[type[Part]]) -> list[type[Part]]:
-    """The parts with a part among their settings whose schema was built: it knows the parts of that time alone."""
-    every = [part for family in families for part in members(family) if part.__pydantic_complete__]
-    return [part for part in every if any(_offers(f.annotation) for f in part.model_fields.values())]
+def holders(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
+    """Those with a part among their settings whose schema was built: it knows the parts of that time alone."""
+    built = [model for model in models if model.__pydantic_complete__]
+    return [model for model in built if any(map(_offered, model.model_fields.values()))]
+
+
+def _offered(field: FieldInfo) -> bool:
+    return any(isinstance(said, OneOf) for said in field.metadata) or _offers(field.annotation)
 
 
 def _offers(annotation: Any) -> bool:

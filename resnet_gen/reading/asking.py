@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from resnet_gen.files import read_regular_file
+from resnet_gen.isolated import command, first_line
 
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
-_BOOT += "from resnet_gen.reading.asking import serve; serve()"
 _SECONDS, _MEMORY = 2, 96 << 20
 """Seconds of its own that an answer may take, and bytes beside the message's."""
 _START = 30.0
@@ -67,13 +66,13 @@ class Process:
 
 def _begun() -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603 - this very Python
-        [sys.executable, "-I", "-c", _BOOT],
+        command(__name__),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _put(process.stdin, json.dumps([os.path.abspath(p) for p in sys.path if p]).encode() + b"\n")  # noqa: PTH100
+    _put(process.stdin, first_line({}))
     return process
 
 
@@ -89,7 +88,7 @@ def _answered(process: subprocess.Popen[bytes], order: list[Any], message: bytes
     return json.loads(process.stdout.readline())
 
 
-def serve() -> None:
+def serve(order: dict[str, Any]) -> None:
     """Be the process that answers, until nobody can ask any more."""
     import importlib
 

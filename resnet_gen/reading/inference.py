@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from resnet_gen.forking import may_fork
+from resnet_gen.forking import forking, may_fork
 from resnet_gen.ops import Shape
 from resnet_gen.reading.asking import OTHER, NoAnswerError, limit
 
@@ -46,9 +45,7 @@ def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
     context: Any = multiprocessing.get_context("fork")
     answers, ours = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(ours, question, message), daemon=True)
-    with warnings.catch_warnings():
-        # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with forking():
         process.start()
     ours.close()
     try:

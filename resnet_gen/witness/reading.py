@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import select
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from resnet_gen.forking import may_fork
+from resnet_gen.forking import forking, may_fork
 from resnet_gen.graph import Graph
 from resnet_gen.witness import WitnessError
 
@@ -51,9 +50,7 @@ def _forked(graph: Graph, serialized: bytes) -> tuple[int, int] | None:
     """A process that reads the model, and where its answer will come; None where none can be had."""
     answers, ours = os.pipe()
     try:
-        with warnings.catch_warnings():
-            # Python 3.12 counts NumPy's idle threads; the child calls nothing of theirs.
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with forking():
             child = os.fork()
         if child == 0:
             _answer(graph, serialized, ours)

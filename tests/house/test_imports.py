@@ -14,6 +14,7 @@ PACKAGE = "resnet_gen"
 MAY_IMPORT = {
     "files": "",
     "forking": "",
+    "isolated": "",
     "problems": "",
     "printed": "",
     "resources": "",
@@ -63,7 +64,7 @@ MAY_IMPORT = {
     "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan "
     "precision predict printed problems project reference source spec targets",
     "weights": "files graph ops problems",
-    "reading": "files forking graph journal ops problems weights",
+    "reading": "files forking graph isolated journal ops problems weights",
     "passes": "graph ops problems weights",
     "render": "files problems resources",
     "links": "problems project_files",
