@@ -20,6 +20,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
+from resnet_gen.beside import MODULES, hold_to_own_text
 from resnet_gen.digest import digest_text
 from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.parts.base import FAMILIES, Part
@@ -30,7 +31,6 @@ from resnet_gen.results import hold_results
 GROUP = "resnet_gen.parts"
 """Entry points of this group are modules that define parts."""
 
-_MODULES = "resnet_gen_outside_"
 T = TypeVar("T")
 Permit: TypeAlias = Callable[[bytes], str | None]
 """Says why the text of a file of parts is not run; None where it is."""
@@ -77,8 +77,9 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     if permitted and (reason := permitted(text)):
         raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
     give_notice(shown)
+    hold_to_own_text(path)
     digest = digest_text(text)
-    name = _MODULES + digest_text(f"{path.resolve()}\0{digest}")[:16]
+    name = MODULES + digest_text(f"{path.resolve()}\0{digest}")[:16]
     if name not in _run:
         _warn(f"the Python code in '{shown}' is run", where)
         # Code that only its own text speaks for finds nothing beside it.
@@ -93,7 +94,7 @@ def has_run() -> bool:
 
 def forget_files() -> bool:
     """Know no longer what files define: another revision of a file defines the same. Returns whether any did."""
-    names = {name for name in _run if name.startswith(_MODULES)}
+    names = {name for name in _run if name.startswith(MODULES)}
     forget(part for part in _parts() if part.__module__ in names)
     for name in names:
         del _run[name]

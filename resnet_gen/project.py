@@ -7,6 +7,7 @@ working folder or the nearest one above it, up to the one that holds `.git`.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -140,7 +141,7 @@ class Project:
             parts = Path(os.path.relpath(path, self.folder)).parts
         except ValueError:  # on another drive
             return False
-        steps = (PurePosixPath(pattern).parts for pattern in self.settings.specs or ())
+        steps = (PurePosixPath(posixpath.normpath(pattern)).parts for pattern in self.settings.specs or ())
         return any(parts == named or (_seen(parts) and _fits(parts, named)) for named in steps)
 
     @cached_property

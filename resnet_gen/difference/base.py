@@ -20,6 +20,7 @@ from resnet_gen.source import Source, decoded, read_text
 
 _LARGEST = 1 << 22
 """Bytes of a lock, and so of anything that a project file names."""
+_BUDGETS = "budgets of the project"
 
 
 def project_then(since: Moves, config: Path | None) -> Project | None:
@@ -69,6 +70,15 @@ class Projects(NamedTuple):
         stated = differing(before, _stated(self.after, _text_now) if self.after else {})
         return (*stated, *self._unlocked(since))
 
+    def budgets(self, before: str, after: str) -> Iterator[Term]:
+        """What budgets held a network by its name before and do not by the one after, and the other way."""
+        was, now = (_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
+        if before != after:
+            gone = {name: told for name, told in was.items() if told not in now.values()}
+            new = {name: told for name, told in now.items() if told not in was.values()}
+            yield from (Term((_BUDGETS, f"[{name}]"), told, None, loosened=True) for name, told in gone.items())
+            yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
+
     def _unlocked(self, since: Moves) -> Iterator[Term]:
         """The networks that are locked no more; where no lock is there, that is told of all."""
         now = _text_now(self.after.lock_path) if self.after else None
@@ -77,6 +87,11 @@ class Projects(NamedTuple):
             there = _locked(now, self.before.lock_path)
             was = _locked(then, self.before.lock_path)
             yield from (Term(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
+
+
+def _budgets(project: Project | None, network: str) -> dict[str, Any]:
+    found = project.budgets(network) if project else ()
+    return {name: budgets.model_dump(mode="json", exclude_defaults=True) for name, budgets in found}
 
 
 def _locked(text: bytes, path: Path) -> dict[str, str]:
@@ -114,7 +129,10 @@ def _text_now(path: Path) -> bytes | None:
         return None
 
 
-def networks_then(since: Moves, project: Project) -> list[str]:
-    """The specs that a project listed in the revision, by their paths from the root; no shipped ones."""
-    listed = (path for path in since.base.tree.files() if project.means(since.root / path))
-    return [path for path in listed if since.base.at(path).exists()]
+def networks_then(since: Moves, project: Project | None) -> list[str]:
+    """The specs of the revision that a project lists, by their paths from the root; no shipped ones."""
+    if project is None:
+        return []
+    listed = (path for path in since.base.files() if project.means(since.root / path))
+    found = {target: path for path in reversed([*listed]) if (target := since.base.target(path))}
+    return [*reversed(found.values())]

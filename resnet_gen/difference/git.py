@@ -14,8 +14,11 @@ from resnet_gen.problems import Refused, refuse, shortened
 TIMEOUT = 60
 FOLDER, LINK, MODULE = "40000", "120000", "160000"
 """Modes of folders, symbolic links and other repositories."""
-_QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
-"""Messages in English, which are told apart below, no question that nobody answers, and nothing in another's place."""
+_QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
+"""Messages in English, which are told apart below, no question that nobody answers, nothing in another's place, and
+nothing out of another place."""
+_NO_HOOKS = ("-c", "core.fsmonitor=", "-c", f"core.hooksPath={os.devnull}")
+"""What a repository's own settings run where its index is read. Its files, by which filters are run, are not."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Git:
     def _run(self, arguments: tuple[str, ...], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(  # noqa: S603 - a list of words, no shell
-                ["git", *arguments],  # noqa: S607 - whichever git the user has
+                ["git", *_NO_HOOKS, *arguments],  # noqa: S607 - whichever git the user has
                 env={**os.environ, **_QUIET},
                 input=given,
                 capture_output=True,
@@ -125,13 +128,13 @@ class Tree:
         found = dict(zip(small, _answers(self._batch("--batch", small), len(small)), strict=True))
         return [found.get(oid, b" " * (most + 1)) for oid in oids]
 
-    def files(self) -> Iterator[str]:
-        """The paths of all files and links, from the root."""
-        if self.oid:
-            names = self.git.told("ls-tree", "-r", "-z", "--full-tree", "--name-only", self.oid)
-            yield from os.fsdecode(names).split("\0")[:-1]
-        else:
-            yield from (path for path, entry in self._staged.items() if entry.mode != FOLDER)
+    def files(self) -> dict[str, Entry]:
+        """All files and links by their paths from the root."""
+        if not self.oid:
+            return {path: entry for path, entry in self._staged.items() if entry.mode != FOLDER}
+        told = os.fsdecode(self.git.told("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
+        found = (line.split("\t", 1) for line in told)
+        return {path: Entry(mode, oid) for words, path in found for mode, _, oid in [words.split(" ")]}
 
     def _batch(self, what: str, oids: Sequence[str]) -> bytes:
         given = "".join(f"{oid}\n" for oid in oids).encode()

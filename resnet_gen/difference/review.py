@@ -53,13 +53,21 @@ class Reviewed(NamedTuple):
 
 def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Reviewed]:
     """What became of each spec, of those that are gone, and of those that the project listed and lists no more."""
-    listed = networks_then(since, projects.before) if projects.before else []
+    listed = networks_then(since, projects.before)
     known = set(listed) if projects.before else None
     found = [_reviewed(spec, since, known) for spec in specs]
     here = {since.inside(find(network.given)) for network in found}
-    gone = [path for path in since.deleted if projects.after and projects.after.means(since.root / path)]
+    gone = [path for path in networks_then(since, projects.after) if not (since.root / path).exists()]
     left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
-    return found + [_left(path, since) for path in left]
+    return [_with_budgets(network, projects) for network in (*found, *(_left(path, since) for path in left))]
+
+
+def _with_budgets(network: Reviewed, projects: Projects) -> Reviewed:
+    """A network, and the project's budgets that it gets out of, or into, by another name."""
+    sides = network.before, network.after
+    before, after = ((side.stated or {}).get("name", "") if side else "" for side in sides)
+    terms = projects.budgets(before, after) if before and after else ()
+    return network._replace(terms=(*network.terms, *terms))
 
 
 def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
@@ -78,6 +79,11 @@ class Revision:
         """Whether the revision has the file; raises `Refused` where git knows no such revision."""
         return self._entry(self._inside(self.path, None)) is not None
 
+    def target(self, path: str) -> str | None:
+        """The path of the file that a path of the revision leads to, None if there is none."""
+        found = self._followed(path)
+        return found if self._entry(found) else None
+
     def text(self, path: str) -> bytes | None:
         """The bytes of a file of the revision by its path from the root, None if there is none."""
         found = self._entry(path)
@@ -89,6 +95,15 @@ class Revision:
             found = [(path, oid) for path in paths[start : start + AT_ONCE] if (oid := self._entry(path))]
             held = self.tree.blobs([oid for _, oid in found], MAX_BYTES)
             yield from ((path, text) for (path, _), text in zip(found, held, strict=True))
+
+    def files(self) -> Iterator[str]:
+        """The paths of all files from the root, and those by which links to folders lead to files."""
+        found = self.tree.files()
+        yield from found
+        for link in (path for path, entry in found.items() if entry.mode == LINK):
+            with suppress(Refused):  # it leads out, or nowhere
+                inside = f"{self._followed(link)}/".removeprefix("./")
+                yield from (f"{link}/{path[len(inside) :]}" for path in found if path.startswith(inside))
 
     def called(self, path: Path, folder: Path) -> str:
         """How messages call an exported file."""
@@ -146,11 +161,15 @@ class Revision:
 
     def _entry(self, path: str) -> str | None:
         """The object of the file at a path, links followed, None if there is none; one that leads out is refused."""
+        found = self.tree.entry(self._followed(path))
+        return found.oid if found and found.is_file else None
+
+    def _followed(self, path: str) -> str:
+        """Where a path leads; raises `Refused` if that is elsewhere."""
         for _ in range(MOST_LINKS):
             link = next((place for place in _prefixes(path) if (e := self.tree.entry(place)) and e.mode == LINK), None)
             if link is None:
-                found = self.tree.entry(path)
-                return found.oid if found and found.is_file else None
+                return path
             (target,) = self.tree.blobs([self._oid(link)], MAX_BYTES)
             leads = posixpath.join(posixpath.dirname(link), os.fsdecode(target))
             path = self._inside(leads + path.removeprefix(link), None)
@@ -169,12 +188,11 @@ def _prefixes(path: str) -> Iterator[str]:
 
 
 class Moves(NamedTuple):
-    """Where a revision has what the working tree has elsewhere, or no more; paths are from `root`."""
+    """Where a revision has what the working tree has elsewhere; paths are from `root`."""
 
     root: Path
     renamed: dict[str, str]
     """Paths of the revision by those of now."""
-    deleted: tuple[str, ...]
     base: Revision
 
     def inside(self, file: Path) -> str | None:
@@ -194,31 +212,25 @@ class Moves(NamedTuple):
 
 
 def moves(name: str) -> Moves:
-    """What was renamed and deleted since a revision; raises `Refused` where git knows none of this name."""
+    """What was renamed since a revision, as it is staged; raises `Refused` where git knows none of this name."""
     if not name:
         raise refuse("a revision has no empty name")
     base = Revision(name, ".")
     told = base.git.told(
-        "diff",
+        "diff-index",
+        "--cached",
         "--name-status",
         "--no-color",
         "--no-ext-diff",
         "--no-relative",
         "-z",
         "-M",
-        "--diff-filter=RD",
+        "--diff-filter=R",
         base.tree.oid,
         "--",
     )
-    words = iter(os.fsdecode(told).split("\0")[:-1])
-    renamed, deleted = {}, []
-    for status in words:
-        old = next(words)
-        if status.startswith("R"):
-            renamed[next(words)] = old
-        else:
-            deleted.append(old)
-    return Moves(Path(base.git.root), renamed, tuple(deleted), base)
+    _, old, new = (os.fsdecode(told).split("\0")[place:-1:3] for place in range(3))
+    return Moves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
 
 
 def parse(text: str) -> Revision | None:

@@ -1,0 +1,102 @@
+"""What files of parts may read: their own text, and what is installed.
+
+By that text reviews, locks and manifests know them. What else of the repository they read would change a network, and
+nobody would be told.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from resnet_gen.links import Fence, fence
+from resnet_gen.resources import targets_folder, templates
+
+MODULES = "resnet_gen_outside_"
+"""What the names of modules begin with that are files of parts."""
+_READING = ("open", "os.listdir", "os.scandir")
+_STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile")
+_IMPORTING = ("importlib._bootstrap_external", "_frozen_importlib_external")
+_BETWEEN = (__name__, "os", "subprocess")
+"""Modules that stand between a program that is started and whose wish that is."""
+_WRITING = os.O_WRONLY | os.O_RDWR
+
+_own: set[str] = set()
+_fences: set[Fence] = set()
+_installed: set[str] = set()
+
+
+def hold_to_own_text(path: Path) -> None:
+    """Let files of parts read this one, whose text is known, and nothing else that lies in the repository or project.
+
+    What they try to read all the same is as a file to which they have no right.
+    """
+    _own.add(os.path.realpath(path))
+    around = fence()
+    _fences.update([around] if around else ())
+    _installed.clear()
+    _installed.update(_folders_of_packages())
+    _listen()
+
+
+@cache
+def _listen() -> None:
+    """Look at what this process opens from now on: Python has no way to look no more."""
+    sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _READING:
+        callers = list(_callers())
+        if callers and any(name.startswith(MODULES) for name in callers) and _is_kept(event, arguments, callers[0]):
+            raise PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _path(arguments))
+    elif event in _STARTING and next((n for n in _callers() if n not in _BETWEEN), "").startswith(MODULES):
+        raise PermissionError(errno.EACCES, "parts start no program: nobody compares what it reads", str(arguments[0]))
+
+
+def _callers() -> Iterator[str]:
+    """The modules whose code is at work, the innermost first."""
+    frame = sys._getframe(1)
+    while frame:
+        name = frame.f_globals.get("__name__", "")
+        if name != __name__:
+            yield str(name)
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def _is_kept(event: str, arguments: tuple[Any, ...], caller: str) -> bool:
+    """Whether something is read that lies in a repository, and is no text of a part and not installed."""
+    path = _path(arguments)
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING == os.O_WRONLY
+    looks = event != "open" and caller in _IMPORTING  # for modules, what it finds is kept
+    if path is None or writes or looks:
+        return False
+    paths = {os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100 - as it is written, too
+    kept = [one for one in paths if any(around.holds(Path(one)) for around in _fences)]
+    return bool(kept) and not paths & _own and not all(_is_installed(Path(one)) for one in kept)
+
+
+def _path(arguments: tuple[Any, ...]) -> str | None:
+    """What is read, None for a file that is open already."""
+    given = arguments[0]
+    return None if isinstance(given, int) else os.fsdecode("." if given is None else given)
+
+
+def _is_installed(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _installed)
+
+
+def _folders_of_packages() -> list[str]:
+    """Folders of this package and of others, and Python's own; none in which a whole repository lies."""
+    ours = (Path(__file__).parent, templates(), targets_folder().parent)
+    python = (sys.prefix, sys.base_prefix, site.getusersitepackages(), *sysconfig.get_paths().values())
+    around = [fence.root for fence in _fences]
+    folders = map(str, (*ours, *python))
+    return [folder for folder in folders if not any(root.is_relative_to(folder) for root in around)]
