@@ -57,7 +57,8 @@ class Journal(NamedTuple):
             flush(other.path)
         places = [relative(other.path, owner.folder) for other in others]
         draft = owner.path / ".draft~"
-        text = json.dumps({"places": places, "entries": self.entries, "folders": self.folders})
+        told = {"begun": owner.begun(), "places": places, "entries": self.entries, "folders": self.folders}
+        text = json.dumps(told)
         draft.write_text(text, encoding="utf-8")
         flush(draft)
         draft.replace(owner.journal)
@@ -181,6 +182,7 @@ def read(owner: Staging) -> Journal | None:
     except RecursionError:
         raise ValueError("none of ours") from None
     try:
+        _check_own(data["begun"], owner)
         if len(data["places"]) > _MOST_PLACES:  # each is looked for on the disk
             raise ValueError("none of ours")
         places = (owner, *(_place(owner, words) for words in data["places"]))
@@ -189,6 +191,16 @@ def read(owner: Staging) -> Journal | None:
     except (KeyError, TypeError):
         raise ValueError("none of ours") from None
     return Journal(places, entries, folders)
+
+
+def _check_own(begun: Any, owner: Staging) -> None:
+    """Refuse an account that was not written in this very folder: one that was committed says what others wish."""
+    try:
+        if type(begun) is int and begun == owner.begun():
+            return
+    except OSError:
+        pass
+    raise ValueError("none of ours")
 
 
 def _place(owner: Staging, words: str) -> Staging | None:

@@ -57,6 +57,13 @@ class Staging:
         self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         lock(self._lock, wait=False)
 
+    def begun(self) -> int:
+        """When somebody moved in, by the clock of the disk: what git, an archive or a copy brings is of another moment.
+
+        Raises `OSError` where nobody ever did.
+        """
+        return (self.path / _LOCK).lstat().st_ctime_ns
+
     def follow(self, owner: Staging) -> None:
         """Leave the account to another one, of the same run and another destination."""
         (self.path / _OWNER).write_text(relative(owner.path, self.folder), encoding="utf-8")

@@ -1,5 +1,6 @@
 """Runs that die at any change of the file system: the next finds the old files or the new ones, never some of each."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def folders(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()}
 
 
+def adopt(folder):
+    """Let what a dead run left stand for itself in a copy: an account holds where it was written alone."""
+    for journal in folder.rglob(".journal~"):
+        told = json.loads(journal.read_text())
+        journal.write_text(json.dumps({**told, "begun": journal.with_name(".lock~").lstat().st_ctime_ns}))
+
+
 class Case:
     """A command, over what another one left or over nothing."""
 
@@ -79,6 +87,7 @@ class Case:
         """The working folder as it was then."""
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(state, self.work, symlinks=True)
+        adopt(self.work)
 
     def die(self, number):
         """The command dies before a change of that number; what is shown then."""

@@ -670,7 +670,11 @@ def journal(text):
         put(folder, "m.onnx", reshaped("m.onnx.data"))
         put(folder, "m.onnx.data", bytes(256))
         put(staged, "m.onnx.data", bytes(256))
-        return put(staged, ".journal~", text() if callable(text) else text)
+        begun = put(staged, ".lock~", b"").lstat().st_ctime_ns
+        told = text() if callable(text) else text
+        if isinstance(told, str):
+            told = told.replace("{", f'{{"begun": {begun}, ', 1)
+        return put(staged, ".journal~", told)
 
     return make
 

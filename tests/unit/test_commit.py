@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_gen.digest import digest_file
 from resnet_gen.journal import settle, unfinished
 from resnet_gen.problems import Refused
 from resnet_gen.staging import Staging, stage
@@ -290,10 +291,12 @@ def test_a_run_that_cannot_put_back_what_was_there_says_so_and_leaves_it_to_the_
 
 
 def hidden(folder, data):
-    """A hidden folder with an account in it, as a pull request could bring one."""
+    """A hidden folder with an account in it that says that it was written there."""
     staging = Staging(folder / ".resnet-gen.theirs")
     staging.path.mkdir()
-    staging.journal.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode())
+    (staging.path / ".lock~").write_bytes(b"")
+    told = data if isinstance(data, bytes) else json.dumps({"begun": staging.begun(), **data}).encode()
+    staging.journal.write_bytes(told)
     staging.new("pending").write_bytes(b"")
     return staging
 
@@ -328,9 +331,53 @@ def test_an_account_that_no_run_wrote_is_left_alone(old, tmp_path, data):
     assert holds(tmp_path) == {**before, "new": b"new"}
 
 
-def test_an_account_leads_to_no_file_outside_of_its_folder(tmp_path):
-    from resnet_gen.digest import digest_file
+PLANTED = ".git/hooks/post-checkout"
+BEGUN = [
+    {},
+    {"begun": None},
+    {"begun": 0},
+    {"begun": True},
+    {"begun": 1.5},
+    {"begun": "x"},
+    {"begun": 1_790_000_000_000_000_000},
+]
 
+
+@pytest.mark.parametrize("lock", [True, False])
+@pytest.mark.parametrize("begun", BEGUN, ids=str)
+@pytest.mark.parametrize("before", ["nothing", "linked", "moved"])
+def test_an_account_that_was_brought_along_takes_nothing_back(old, tmp_path, before, begun, lock):
+    """As in a pull request: else it would delete files of the checkout, or plant some in `.git`."""
+    (tmp_path / ".git/hooks").mkdir(parents=True)
+    entries = [[0, "a", digest_file(tmp_path / "a"), before], [0, PLANTED, SHA, before]]
+    staging = hidden(tmp_path, {**account(*entries), **begun})
+    if not begun:
+        staging.journal.write_text(json.dumps(account(*entries)))
+    for number in range(2):
+        staging.before(number).write_bytes(b"planted")
+    if not lock:
+        (staging.path / ".lock~").unlink()
+    here = holds(tmp_path)
+    settle(tmp_path)
+    assert {name: data for name, data in holds(tmp_path).items() if ".resnet-gen." not in name} == {
+        name: data for name, data in here.items() if ".resnet-gen." not in name
+    }
+
+
+def test_an_account_holds_for_the_folder_alone_that_it_was_written_in(old, tmp_path):
+    """A copy of what a dead run left is none of its own, however exact."""
+    staging = hidden(tmp_path, account([0, "a", digest_file(tmp_path / "a"), "nothing"]))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copytree(staging.path, copy / staging.path.name)
+    shutil.copy2(tmp_path / "a", copy / "a")
+    settle(copy)
+    assert (copy / "a").exists()
+    settle(tmp_path)
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_account_leads_to_no_file_outside_of_its_folder(tmp_path):
     theirs, here = tmp_path / "theirs", tmp_path / "here"
     for folder in (theirs, here):
         folder.mkdir()
