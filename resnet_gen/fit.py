@@ -210,6 +210,8 @@ def _spec(told: Told, spec: Loaded | None) -> Check:
         return Check("spec", "unknown", f"'{told.name}', not compared: --spec says with what")
     if spec.digest() == told.spec.sha256:
         return Check("spec", "ok", f"'{spec.spec.name}', SHA-256 as in the manifest")
+    if spec.spec.name != told.name:
+        return Check("spec", "no", f"it is of '{told.name}', and the spec is '{spec.spec.name}'")
     return Check("spec", "no", f"it is of another '{told.name}' than the spec")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +54,8 @@ class Reader:
         wanted = self._header.wanted(outputs, self._wires.keys())
         for index in wanted:
             self._node(index)
-        graph = self._finished(outputs)
+        graph, called = self._finished(outputs)
+        covered = (c._replace(value=called.get(c.value, c.value)) for c in covers(self._walk.rounded, self._walk))
         state = graph.state()
         weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
         read = FileWeights(weights, self._path)
@@ -62,7 +63,7 @@ class Reader:
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
-            self._walk.reach, tuple(covers(self._walk.rounded, self._walk)), self._header.replaceable(), self._images,
+            self._walk.reach, tuple(covered), self._header.replaceable(), self._images,
         )  # fmt: skip
 
     def _node(self, index: int) -> None:
@@ -156,8 +157,8 @@ class Reader:
                 raise self._header.at(index, str(unexplained)) from None
         return self._kept[index]
 
-    def _finished(self, outputs: Sequence[str]) -> Graph:
-        """The graph of all that the outputs depend on."""
+    def _finished(self, outputs: Sequence[str]) -> tuple[Graph, dict[str, str]]:
+        """The graph of all that the outputs depend on, and by their names before which values are called otherwise."""
         values = []
         for name in outputs:
             wire = self._wires.get(name)
@@ -169,13 +170,19 @@ class Reader:
         if len({*values, self._walk.net.input}) != len(values) + 1:
             raise self._header.refused("its outputs are one activation twice, or the input itself")
         name = shortened(self._file.model.graph.name or self._path.stem)
-        return with_roles(_called(live(self._walk.net.graph(name, values)), outputs))
+        graph = live(self._walk.net.graph(name, values))
+        called = _names(graph, outputs)
+        return with_roles(_called(graph, called)), called
 
 
-def _called(graph: Graph, outputs: Sequence[str]) -> Graph:
-    """The graph with its outputs called as in the file, where no other value has the name."""
+def _names(graph: Graph, outputs: Sequence[str]) -> dict[str, str]:
+    """What the file calls the outputs, by their names, where no other value has the name."""
     values = {node.output.name for node in graph.nodes} | {graph.input.name}
-    new = {v.name: name for v, name in zip(graph.outputs, outputs, strict=True) if name not in values}
+    return {v.name: name for v, name in zip(graph.outputs, outputs, strict=True) if name not in values}
+
+
+def _called(graph: Graph, new: Mapping[str, str]) -> Graph:
+    """The graph with other names for some of its values."""
 
     def value(old: Value) -> Value:
         return old._replace(name=new.get(old.name, old.name))
