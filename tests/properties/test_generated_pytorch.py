@@ -18,7 +18,7 @@ from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network
 
 FEW = settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=2000)
+MANY = settings(FEW, max_examples=1000)
 
 
 @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
