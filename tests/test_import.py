@@ -123,18 +123,20 @@ def test_a_shipped_network_is_needed_to_extend(cli, model, tmp_path):
     assert err == f"error: --extends: '{TINY}' is not a shipped spec\n"
 
 
+CARRIED = [
+    ("resnet18", SMALL, False),
+    ("seresnet18", [*SMALL, "--set", "activation=silu"], True),
+    ("skresnet18", SMALL[:-2], False),
+    ("wrn-16-4", ["--set", "stages.widths.first=8"], True),
+    ("resnet10t", ["--set", "input.size=64"], False),
+    ("cifar-resnet20", [], True),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("resnet18", SMALL),
-        ("seresnet18", [*SMALL, "--set", "activation=silu"]),
-        ("skresnet18", SMALL[:-2]),
-        ("wrn-16-4", ["--set", "stages.widths.first=8"]),
-        ("resnet10t", ["--set", "input.size=64"]),
-        ("cifar-resnet20", []),
-    ],
+    ("name", "settings", "fold"),
+    [*CARRIED, *(pytest.param(name, settings, not fold, marks=pytest.mark.long) for name, settings, fold in CARRIED)],
 )
-@pytest.mark.parametrize("fold", [False, True])
 def test_the_weights_come_along_and_the_outputs_stay(cli, model, tmp_path, name, settings, fold):
     """Import, build with the weights: the same outputs; folded again, those of a folded file bit for bit."""
     file = model(name, *settings, *["--fold-bn"] * fold)

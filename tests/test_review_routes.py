@@ -11,6 +11,7 @@ from resnet_gen.difference.base import networks_then
 from resnet_gen.difference.revision import moves
 from resnet_gen.project import find_project
 from tests.test_review import git
+from tests.varied import spread
 
 SPEC = "name: {}\nextends: cifar-resnet20\n"
 FILES = ["nets/a.yaml", "nets/b.yaml", "nets/deep/c.yaml", "nets/.hidden.yaml", "real/d.yaml", "real/inner/e.yaml"]
@@ -36,26 +37,29 @@ def linked(tmp_path_factory):
     return folder
 
 
-def listed(folder, pattern):
-    """What a project of this pattern lists by what git has; and by what lies in the folder, links out left away."""
+def project_of(folder, pattern):
     (folder / "resnet-gen.toml").write_text(f"specs = [{json.dumps(pattern)}]\n")
-    since, project = moves("HEAD"), find_project()
-    there = {Path(path).resolve() for path in project._meant(pattern)}
-    return {(folder / path).resolve() for path in networks_then(since, project)}, there
+    return find_project()
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+def there(project, pattern):
+    """What lies in the folder and a pattern means."""
+    return {Path(path).resolve() for path in project._meant(pattern)}
+
+
+@pytest.mark.parametrize("pattern", spread(PATTERNS, len(PATTERNS) // 2))
 def test_what_git_has_is_listed_as_what_lies_there_is(linked, monkeypatch, pattern):
     """By whatever paths, folders above and links; else a network could be taken off the list unseen."""
     monkeypatch.chdir(linked)
-    then, now = listed(linked, pattern)
-    assert {path for path in now if path.is_relative_to(linked.resolve())} <= then
+    since, project = moves("HEAD"), project_of(linked, pattern)
+    then = {(linked / path).resolve() for path in networks_then(since, project)}
+    assert {path for path in there(project, pattern) if path.is_relative_to(linked.resolve())} <= then
     assert then <= {(linked / name).resolve() for name in FILES}
 
 
 def test_the_patterns_above_list_something(linked, monkeypatch):
     monkeypatch.chdir(linked)
-    assert sum(bool(listed(linked, pattern)[1]) for pattern in PATTERNS) > len(PATTERNS) / 2
+    assert sum(bool(there(project_of(linked, pattern), pattern)) for pattern in PATTERNS) > len(PATTERNS) / 2
 
 
 # --- budgets go by names ------------------------------------------------------

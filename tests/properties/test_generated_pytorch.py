@@ -17,7 +17,7 @@ from tests.properties.strategies import varied
 from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network
 
-FEW = settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=1000)
 
 
@@ -60,7 +60,7 @@ TEXTS = st.text(max_size=200) | st.sampled_from(ODD)
 def test_titles_papers_and_names_of_any_characters_leave_python():
     done = []
 
-    @settings(FEW, max_examples=40)
+    @settings(FEW, max_examples=20)
     @given(TEXTS, TEXTS, st.sampled_from(NAMES))
     def run(title, paper, name):
         try:
