@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-from resnet_gen.graph import Graph
+from resnet_gen.graph import Graph, Node
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower, without_outputs
+from resnet_gen.ops import BatchNorm
+from resnet_gen.problems import several
 from resnet_gen.weights import stored
 
 
@@ -19,4 +22,14 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
     from resnet_gen.convert.source import hint_for
 
     body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    return stored.fit(graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes))
+    found = stored.fit(graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes))
+    if norms := [node.name for node in graph.nodes if isinstance(node.op, BatchNorm) and _has_no_root(node, found)]:
+        what = f"{several(len(norms), 'norm')} with variances below zero, which have no root"
+        warnings.warn(f"{path}: {what}: {stored.first(norms)}", stacklevel=2)
+    return found
+
+
+def _has_no_root(norm: Node, weights: stored.FromFile) -> bool:
+    assert isinstance(norm.op, BatchNorm)
+    variances = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
+    return bool((variances <= -norm.op.eps).any())

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
-from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shortened, suggest
+from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shortened, suggest, synonym
 from resnet_gen.source import Loc, Source, at
 
 MAX_PROBLEMS = 50
@@ -102,11 +102,13 @@ def _unknown_key(fault: _Fault) -> Problem:
 
 def _meant(key: str, fault: _Fault, here: list[str]) -> str:
     """What may have been meant: a key of this place all but surely, one of another place, or any of this one."""
+    homes, parent = list(homes_of_keys(fault.model)), fault.loc[:-1]
+    if all(home.key != key for home in homes):
+        key = synonym(key) or key
     if difflib.get_close_matches(key, here, 1, SURE):
         return suggest(key, here)
     if len(fault.loc) > 1 and key in fault.model.model_fields:
         return "it belongs at the top"
-    homes, parent = list(homes_of_keys(fault.model)), fault.loc[:-1]
     chosen = [h for h in homes if h.path != parent and h.kind in (None, _kind_in(fault.source.data, h.path))]
     near = closest(key, {home.key for home in chosen}, SURE)
     exact = [repr(str(h)) for h in chosen if h.key == key]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen.digest import digest_text
+from resnet_gen.inherited import changes, with_changes
 from resnet_gen.links import check_inside, check_named
 from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
@@ -66,15 +67,7 @@ class Loaded:
 
     def changes(self) -> list[str]:
         """The values of the network that the spec itself states, or a `--set`, by key and position."""
-        marks = self.source.marks
-        inner = {loc[:n] for loc in marks for n in range(len(loc))}
-        lists = {loc[:-1] for loc in marks if loc and isinstance(loc[-1], int)}
-        return [
-            f"{'.'.join(map(str, loc))} at {mark.value}"
-            for loc, mark in marks.items()
-            if (loc in lists or loc not in inner) and mark.value.document in self.own
-            if loc[0] not in OWN_KEYS and not any(isinstance(step, int) for step in loc)
-        ]
+        return changes(self.source, self.own)
 
     def digest(self) -> str:
         """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
@@ -108,11 +101,26 @@ def _checked(source: Source, path: Path, settings: Sequence[str], called: Callab
     changes = [_setting(text) for text in settings]
     own = [s.marks[()].value.document for s in (source, *changes)]
     whole = reduce(overlay, changes, whole)
+    spec = _blaming(whole, own, parents, more_parts=bool(code))
+    return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
+
+
+def _blaming(whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool) -> Spec:
+    """The spec in `whole`; faults at lines that are right in the parent name the lines that changed it."""
     try:
-        spec = check(whole, more_parts=bool(code))
+        return check(whole, more_parts=more_parts)
+    except Refused as refused:
+        if not parents or not _is_right(parents[-1]):
+            raise
+        raise Refused(with_changes(problem, whole, own) for problem in refused.problems) from None
     except BaseException as error:
         raise blamed(error) from None
-    return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
+
+
+def _is_right(source: Source) -> bool:
+    with suppress(Refused):
+        return bool(check(source))
+    return False
 
 
 def parent_of(loaded: Loaded) -> Loaded | None:

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 from resnet_gen.checked import CheckedNet
 from resnet_gen.graph import Graph, Net, Value, live, renamed
+from resnet_gen.inherited import with_changes
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed, has_run
 from resnet_gen.parts.base import Block, Place, Using
 from resnet_gen.plan import StagePlan, plan
-from resnet_gen.problems import Problem, Refused, Span, refuse, visible
+from resnet_gen.problems import Refused, refuse, visible
 from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
 INPUT = "input"
-MOST_CHANGES = 4
 
 
 class _Unit(NamedTuple):
@@ -33,17 +33,9 @@ def lower(loaded: Loaded) -> Graph:
     try:
         return _lowered(loaded)
     except Refused as refused:
-        raise Refused(_with_changes(problem, loaded) for problem in refused.problems) from None
+        raise Refused(with_changes(problem, loaded.source, loaded.own) for problem in refused.problems) from None
     except BaseException as error:
         raise blamed(error) from None
-
-
-def _with_changes(problem: Problem, loaded: Loaded) -> Problem:
-    """A problem at a line that is inherited names the lines that changed what it stands among."""
-    inherited = isinstance(problem.where, Span) and problem.where.document not in loaded.own
-    changes = loaded.changes() if inherited and not problem.hint else []
-    hint = f"this line is inherited; changed: {', '.join(changes[:MOST_CHANGES])}"
-    return replace(problem, hint=hint) if changes else problem
 
 
 def without_outputs(loaded: Loaded) -> Loaded:

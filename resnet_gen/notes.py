@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.load import Loaded
+from resnet_gen.parts.base import Part
 from resnet_gen.plan import stride_notes
 from resnet_gen.problems import Problem
+from resnet_gen.source import Loc, at
+from resnet_gen.spec import Spec
 
 
 def notes(loaded: Loaded) -> list[Problem]:
     """Every note on a spec; raises `Refused` where its stages cannot be planned."""
-    return [*stride_notes(loaded), *_head_notes(loaded)]
+    return [*stride_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:
@@ -23,3 +26,43 @@ def _head_notes(loaded: Loaded) -> Iterator[Problem]:
     if own.document in loaded.own and inherited.document not in loaded.own:
         message = f"head.features: its convolution reads the activated map: 'activation: true' stands at {inherited}"
         yield Problem(message, own, "write 'activation: true' or 'activation: false' beside it", severity="note")
+
+
+def _inheritance_notes(loaded: Loaded) -> Iterator[Problem]:
+    """What a child writes as if it stood alone, and what its parent says of it stays."""
+    marks = loaded.source.marks
+    own = {loc for loc, mark in marks.items() if mark.value.document in loaded.own}
+    if len(own) == len(marks):
+        return
+    holding_own, holding = ({loc[:n] for loc in found for n in range(len(loc))} for found in (own, marks))
+    for loc in (loc for loc in marks if loc in own):
+        if loc[-1:] == ("kind",):
+            yield from _settings_that_stay(loaded, loc[:-1])
+        elif loc in holding and loc not in holding_own:
+            message = f"{'.'.join(map(str, loc))}: changes nothing: what is inherited stays"
+            clears = loc[-1] == "overrides"
+            hint = "'overrides: null' takes them away" if clears else "mappings merge: write the keys that change"
+            yield Problem(message, marks[loc].value, hint, severity="note")
+
+
+def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
+    """Settings of a part that a child names again, where the parent's differ from what they are by default."""
+    part, marks = _part_at(loaded.spec, loc), loaded.source.marks
+    kept = []
+    for key, field in type(part).model_fields.items() if isinstance(part, Part) else ():
+        mark = marks.get((*loc, key))
+        inherited = key != "kind" and mark and mark.value.document not in loaded.own
+        if inherited and not field.is_required() and getattr(part, key) != field.get_default(call_default_factory=True):
+            kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
+    if kept:
+        kind = marks[(*loc, "kind")].value
+        message = f"{'.'.join(map(str, loc))}: the parent's settings of this kind stay: {', '.join(kept)}"
+        yield Problem(message, kind, "mappings merge: write the others that you want beside the kind", severity="note")
+
+
+def _part_at(spec: Spec, loc: Loc) -> object:
+    """What stands at a place of a spec."""
+    found: object = spec
+    for step in loc:
+        found = found.get(step) if isinstance(found, dict) else getattr(found, str(step), None)
+    return found

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from resnet_gen.synonyms import WORDS
+
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 
 
@@ -193,6 +195,10 @@ def _near(word: str, known: Sequence[str], least: float, exact_numbers: bool) ->
     import difflib
 
     names, plain = {_plain(name): name for name in known}, _plain(word)
+    if plain in WORDS and plain not in names:
+        meant = _plain(WORDS[plain] or "")
+        if meant in names or not meant:
+            return [names[meant]] if meant else []
     fitting = [name for name in names if not exact_numbers or _same_but_for_letters(name, plain)]
 
     def alike(cutoff: float) -> list[str]:
@@ -202,6 +208,11 @@ def _near(word: str, known: Sequence[str], least: float, exact_numbers: bool) ->
     inside = sorted((name for name in names if _holds(plain, name) or _is_piece(name, plain)), key=len)
     found = alike(SLIP) or around or inside[-1:] or alike(SURE if exact_numbers else least)
     return [names[name] for name in found]
+
+
+def synonym(word: str) -> str | None:
+    """What is called `word` elsewhere and otherwise here."""
+    return WORDS.get(_plain(word))
 
 
 def _plain(word: str) -> str:

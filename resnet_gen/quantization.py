@@ -54,7 +54,8 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
     def phase(name: str) -> Seen | None:
         return partial(said, name) if said else None
 
-    ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"))
+    pictures = None if how.calibration.source == RANDOM else loaded.spec.input
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)
     first = quantize(graph, weights, placement, ranges, wanted, how.compute)
     corrected = _shifted(weights, shifts((graph, weights), first, given, phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)

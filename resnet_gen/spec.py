@@ -141,6 +141,10 @@ class Override(_Model):
     attention: Annotated[base.Attention, OneOf()] | None = Field(None, description="What weighs its branch.")
 
 
+def _none_inherited(given: Any) -> Any:
+    return {} if given is None else given
+
+
 class Stages(_Model):
     """The stages: how many blocks, of what kind, how wide, and where the map shrinks."""
 
@@ -177,10 +181,12 @@ class Stages(_Model):
         description="By how much the whole network shrinks the image at most: later stages keep the map's size and "
         "dilate their windows.",
     )
-    overrides: dict[Which, Override] = Field(
+    overrides: Annotated[
+        dict[Which, Override], BeforeValidator(_none_inherited, json_schema_input_type=dict[Which, Override] | None)
+    ] = Field(
         default_factory=dict,
         description="What single stages or blocks have instead, by their place: `stage2`, `stage3-4`, `stage1.block2`; "
-        "the last that fits counts.",
+        "the last that fits counts. `null` takes away those that are inherited.",
     )
 
     @model_validator(mode="after")

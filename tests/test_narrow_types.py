@@ -200,3 +200,27 @@ def test_maps_have_no_best_class(cli, tmp_path):
     assert json.loads((tmp_path / "resnet18.manifest.json").read_text())["quantization"]["top1_agreement"] is None
     code, _, err = cli("build", *maps, "--precision", "fp16", "--force")
     assert (code, "signal to noise of stage1 " in err, "best class" in err) == (0, True, False)
+
+
+# --- variances below zero ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variance", [-1.0, -1e-5, -2e-5, -0.9e-5, 0.0, 1.0])
+def test_variances_without_a_root_are_told(cli, tmp_path, variance):
+    """Held against what comes out: NaN or infinity exactly where it is told."""
+    weights = with_variance(tmp_path / "w.safetensors", variance, 1e-5)
+    command = options("resnet18", "--weights", weights, "-o", tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, _, err = cli("build", *command)
+    (values,) = open_file("onnxruntime", tmp_path / "resnet18.onnx").run(np.ones((1, 3, 16, 16), np.float32)).values()
+    told = f"{weights}: 7 norms with variances below zero, which have no root: 'bn1', 'layer1.0.bn1', "
+    assert code == 0
+    assert (told in err) == (variance + 1e-5 <= 0 or np.isnan(values).any())
+    assert told in err or np.isfinite(values).all()
+
+
+def test_variances_beyond_a_type_are_not_said_to_vanish(tmp_path):
+    loaded, weights = load_spec("resnet18", SETTINGS), with_variance(tmp_path / "w.safetensors", 1e8, 1e-5)
+    with pytest.raises(Refused, match=r"'bn1': variances of 32 channels with eps 1e-05 are beyond float16\n"):
+        emit_onnx(loaded, precision="fp16", weights=weights)

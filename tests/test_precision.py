@@ -189,6 +189,7 @@ def test_images_that_say_nothing_are_refused(cli, tmp_path, pixels, words):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.filterwarnings("ignore:the images to calibrate with reach")
 @pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
 def test_images_of_hardly_anything_are_calibrated_with(cli, tmp_path, method):
     tiny = np.random.default_rng(0).standard_normal((2, 1, 8, 8)).astype(np.float32) * np.float32(1e-38)

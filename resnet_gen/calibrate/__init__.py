@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from resnet_gen.calibrate.content import ImageContent
 from resnet_gen.calibrate.data import Images
 from resnet_gen.calibrate.observers import observer
 from resnet_gen.calibrate.running import Seen, batches, finite, running, watched
 from resnet_gen.graph import Graph, Value
 from resnet_gen.passes.quantize import Range
 from resnet_gen.precision import Calibration
-from resnet_gen.problems import refuse
+from resnet_gen.spec import Input
 from resnet_gen.weights.base import Weights
 
 
@@ -23,20 +22,21 @@ def calibrate(
     images: Images,
     how: Calibration,
     seen: Seen | None = None,
+    pictures: Input | None = None,
 ) -> dict[str, Range]:
     """The range of each of `values` while the graph, in float32, looks at `images`.
 
-    Raises `Refused` for images that cannot be read, and where a value is not finite.
+    Raises `Refused` for images that cannot be read, and where a value is not finite. Images that are to be
+    `pictures` are refused where they show nothing, and warned of where they are not normalized so.
     """
+    content = ImageContent()
     observers = {value.name: observer(how.method, how.percentile) for value in values}
     with running(graph, weights, values) as session:
         for batch in watched(batches(images, values), images, seen):
-            if not np.isfinite(batch).all():
-                raise refuse("the images to calibrate with hold numbers that are not finite")
+            content.see(batch)
             found = {**session.run(batch), graph.input.name: batch}
             for name, activation in finite({name: found[name] for name in observers}).items():
                 observers[name].see(activation)
-    ranges = {name: watching.range() for name, watching in observers.items()}
-    if ranges.get(graph.input.name, (0, 1)) == (0, 0):
-        raise refuse("the images to calibrate with are all zero", hint="scales for real ones cannot follow from them")
-    return ranges
+    if pictures:
+        content.check(pictures)
+    return {name: watching.range() for name, watching in observers.items()}

@@ -19,6 +19,7 @@ import click
 
 from resnet_gen import __version__
 from resnet_gen.cli.output import say_lines
+from resnet_gen.precision import PRECISIONS
 from resnet_gen.problems import Problem, Refused, closest, visible
 
 COMMANDS = {
@@ -126,11 +127,14 @@ def _show_usage(error: click.ClickException) -> None:
     _say(text.getvalue().replace(message, visible(message)).rstrip("\n"))
 
 
-def _near_options(name: str, command: click.Command) -> list[str]:
+def _near_option(name: str, command: click.Command) -> str | None:
     """The option of a command that may have been meant; click would name what is hardly alike."""
     known = {text.lstrip("-"): text for param in command.params for text in param.opts if text.startswith("--")}
-    near = closest(name.lstrip("-"), known)
-    return [known[near]] if near else []
+    word = name.lstrip("-")
+    near = closest(word, known)
+    if near is None:
+        return None
+    return f"{known[near]} {word}" if near == "precision" and word in PRECISIONS else known[near]
 
 
 def _print_anything() -> None:
@@ -166,8 +170,8 @@ def _exit_code(arguments: Sequence[str] | None, patience: float | None = None) -
         return 2
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and error.ctx:
-            near = _near_options(error.option_name, error.ctx.command)
-            error = click.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+            near = _near_option(error.option_name, error.ctx.command)
+            error = click.UsageError(f"{error.message} Did you mean '{near}'?" if near else error.message, error.ctx)
         _show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):

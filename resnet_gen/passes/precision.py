@@ -53,9 +53,10 @@ def check_variances(graph: Graph, weights: Weights, dtype: DType) -> None:
         if isinstance(node.op, GroupNorm) and np.asarray(node.op.eps, np.float32).astype(kind) == 0:
             raise refuse(f"'{node.name}': its eps of {node.op.eps:g} is 0 in {dtype}", hint=f"set norm.eps, {_WIDER}")
         if isinstance(node.op, BatchNorm) and node.output.dtype == dtype:
-            channels = _lost(node, node.op.eps, weights, kind)
+            channels, beyond = _lost(node, node.op.eps, weights, kind)
             if channels:
-                what = f"variances of {several(channels, 'channel')} with eps {node.op.eps:g} vanish in {dtype}"
+                how = "are beyond" if beyond else "vanish in"
+                what = f"variances of {several(channels, 'channel')} with eps {node.op.eps:g} {how} {dtype}"
                 raise refuse(f"'{node.name}': {what}", hint=f"fold it with --fold-bn, {_WIDER}")
 
 
@@ -64,14 +65,18 @@ _MOST_LOST = 0.05
 """Of what a channel is divided by."""
 
 
-def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> int:
-    """How many channels, of those with a number, are divided by something else where variance and eps are of a type."""
+def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> tuple[int, bool]:
+    """How many channels, of those with a number, are divided by something else where variance and eps are of a type.
+
+    And whether the type's range is what ends there, for one of them.
+    """
     exact = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
     with np.errstate(all="ignore"):
         held = exact.astype(kind).astype(np.float64) + float(np.asarray(eps).astype(kind))
         wanted = exact.astype(np.float64) + eps
         lost = ~(np.abs(np.sqrt(held / wanted) - 1) <= _MOST_LOST)
-        return int((lost & np.isfinite(np.sqrt(wanted))).sum())
+        lost &= np.isfinite(np.sqrt(wanted))
+        return int(lost.sum()), bool((lost & np.isinf(held)).any())
 
 
 def _typed(value: Value, dtype: DType) -> Value:

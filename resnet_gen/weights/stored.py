@@ -86,9 +86,13 @@ def _finite(tensor: Stored) -> bool:
 
 def not_finite(names: Sequence[str], path: Path) -> str:
     """What is said of tensors whose values are not all finite: the first ten, and how many."""
+    return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {first(names)}"
+
+
+def first(names: Sequence[str]) -> str:
+    """The first ten names, and how many others there are."""
     shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {shown}{more}"
+    return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
 
 
 def read(path: Path, *, counters: bool = False) -> dict[str, Stored]:
