@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import traceback
 import warnings
 from pathlib import Path
 
@@ -69,8 +70,16 @@ def _opened(path: Path, mode: str) -> tuple[Image.Image, int]:
         raise
     except OSError as error:
         raise refuse(why_unread(error), str(path)) from None
-    except Exception as error:  # whatever Pillow makes of a damaged picture
+    except Exception as error:  # whatever Pillow makes of a damaged picture, and no fault of ours
+        if not _is_pillow_s(error):
+            raise
         raise refuse(f"cannot be read: {error}", str(path)) from None
+
+
+def _is_pillow_s(error: Exception) -> bool:
+    """Whether an exception passed through Pillow's code."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("PIL.") for frame, _ in frames)
 
 
 def _upright(file: Image.Image, mode: str, data: bytes, where: str) -> Image.Image:

@@ -99,5 +99,5 @@ def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         for place in range(at, min(at + number * struct.calcsize(form), len(data)), struct.calcsize(form)):
             tag, kind, count, value = struct.unpack_from(form, data, place)
             yield tag, kind, count, _first(value, kind, order, 8 if wide else 4)
-    except struct.error:  # it ends early, which Pillow will say
+    except (struct.error, OverflowError):  # it ends early, or leads beyond any memory, which Pillow will say
         return

@@ -672,9 +672,8 @@ def journal(text):
         put(staged, "m.onnx.data", bytes(256))
         begun = put(staged, ".lock~", b"").lstat().st_ctime_ns
         told = text() if callable(text) else text
-        if isinstance(told, str):
-            told = told.replace("{", f'{{"begun": {begun}, ', 1)
-        return put(staged, ".journal~", told)
+        told = told if isinstance(told, bytes) else told.encode()
+        return put(staged, ".journal~", told.replace(b"{", b'{"begun": %d, ' % begun, 1))
 
     return make
 

@@ -1,5 +1,6 @@
 """A picture becomes the tensor that the spec describes; what is no picture is refused."""
 
+import contextlib
 import struct
 import warnings
 
@@ -314,3 +315,51 @@ def test_a_tiff_of_tiles_in_either_byte_order_is_read(order, tmp_path):
     path.write_bytes(head + rows + bytes(4) + b"\x80" * 256)
     image = read_image(path, plain((16, 16)))
     assert np.allclose(image, 128 / 255)
+
+
+NUMBERS = [bytes(8), b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\xff" * 7 + b"\x7f", b"\x80" + bytes(7), bytes(7) + b"\x80"]
+FORMS = [
+    ("PNG", {}),
+    ("JPEG", {"progressive": True}),
+    ("GIF", {}),
+    ("BMP", {}),
+    ("WEBP", {}),
+    ("PPM", {}),
+    ("TIFF", {}),
+]
+FORMS += [("TIFF", {"big_tiff": True}), ("TIFF", {"compression": "tiff_lzw"})]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=bytes.hex)
+@pytest.mark.parametrize(("form", "options"), FORMS)
+def test_numbers_of_any_size_in_a_picture_s_head_are_a_refusal_or_a_picture(tmp_path, form, options, number):
+    """What looks at a file before Pillow does has no exception of its own."""
+    path = tmp_path / "x"
+    Image.new("RGB", (9, 7), "red").save(path, form, **options)
+    whole = path.read_bytes()
+    for size in (1, 2, 4, 8):
+        for at in range(min(80, len(whole))):
+            path.write_bytes(whole[:at] + number[:size] + whole[at + size :])
+            with contextlib.suppress(Refused):
+                assert read_image(path, Input(size=(8, 8))).shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("place", ["excess", "_cropped", "_held"])
+def test_a_fault_of_ours_is_no_fault_of_the_picture_s(saved, monkeypatch, place):
+    def faulty(*arguments, **named):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(image, place, faulty)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        read_image(saved(Image.new("RGB", (9, 7))), Input(size=(8, 8)))
+
+
+def test_a_fault_of_pillow_s_is_the_picture_s(saved, monkeypatch):
+    def faulty(*arguments):
+        raise ZeroDivisionError("theirs")
+
+    path = saved(Image.new("RGB", (9, 7)))
+    monkeypatch.setitem(faulty.__globals__, "__name__", "PIL.Faulty")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", faulty)
+    with pytest.raises(Refused, match="cannot be read: theirs"):
+        read_image(path, Input(size=(8, 8)))
