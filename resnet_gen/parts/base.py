@@ -131,6 +131,7 @@ class Sliding(TypedDict, total=False):
     stride: int
     groups: int
     dilation: int
+    padding: int
 
 
 class Using(NamedTuple):
@@ -164,11 +165,18 @@ class Using(NamedTuple):
         stride: int = 1,
         groups: int = 1,
         dilation: int = 1,
+        padding: int | None = None,
         bias: bool | None = None,
     ) -> Value:
-        """A convolution that keeps the map's size at stride 1; biased where no norm follows."""
+        """A convolution that keeps the map's size at stride 1, without `padding`; biased where no norm follows.
+
+        No padding of both sides does that for an even window, of which the padding is to be said.
+        """
         bias = not self.norm.replaces_bias if bias is None else bias
-        padding = dilation * (kernel // 2)
+        if padding is None and kernel % 2 == 0:
+            hint = f"padding=0 is for windows side by side, as at stride {kernel}; {kernel // 2} adds a row and a column"
+            raise net.scope(name).refusal(f"an even window of {kernel} keeps no map's size", hint)
+        padding = dilation * (kernel // 2) if padding is None else padding
         op = Conv(width, kernel, stride, padding, groups, bias=bias, dilation=dilation, standardize=self.standardize)
         return net.add(name, op, x)
 
@@ -179,7 +187,7 @@ class Using(NamedTuple):
     def conv_norm(
         self, net: Net, number: str, x: Value, width: int, *, kernel: int, **window: Unpack[Sliding]
     ) -> Value:
-        """`conv<number>` and `norm<number>`; `window` may give stride, groups and dilation."""
+        """`conv<number>` and `norm<number>`; `window` may give stride, groups, dilation and padding."""
         y = self.conv(net, f"conv{number}", x, width, kernel=kernel, **window)
         return self.normed(net, f"norm{number}", y)
 
