@@ -198,7 +198,7 @@ class _Reader:
             )
             if made is not None and self._put_out([number_of(value) for value in made.values()], units):
                 return head, net.seen
-            best = max(best, net.farthest, key=len)
+            best = max(best, net.farthest, net.seen, key=len)  # a head that fits, with more behind it
         return (NoHead() if units and self._only_maps(units) else None), best
 
     def _put_out(self, made: Sequence[int], units: Sequence[Unit]) -> bool:

@@ -273,6 +273,23 @@ class TestRefusals:
             "hint: 66 of 67 operations are explained, up to stage 4, block 2 ('basic')"
         )
 
+    @pytest.mark.parametrize("fold", [False, True])
+    @pytest.mark.parametrize("more", [Activation("sigmoid"), Activation("relu"), Activation("gelu")])
+    @pytest.mark.parametrize(
+        "settings",
+        [[], ["head.features=9"], ["head={kind: mlp, pool: 1, hidden: [8, 9]}"], ["head.conv=true"], ["norm=layer"],
+         ["head={kind: mlp, pool: none, hidden: []}"]],
+    )  # fmt: skip
+    def test_what_stands_behind_a_head_is_told_and_not_the_head(self, settings, more, fold):
+        graph = lower(load("resnet18", settings=["input.size=64", *settings]))
+        net = Net(graph.input)
+        values = {"input": net.input}
+        for node in graph.nodes:
+            values[node.output.name] = net.add(node.name, node.op, *(values[v.name] for v in node.inputs))
+        longer = net.graph("longer", [net.add("more", more, values[graph.outputs[0].name])])
+        found = infer(folded(longer) if fold else longer, "found")
+        assert (found.node.name, found.explained) == ("more", len((folded(longer) if fold else longer).nodes) - 1)
+
     @pytest.mark.parametrize("pool", [GlobalMaxPool(), MaxPool(7, 1), MaxPool(7, 7)])
     @pytest.mark.parametrize("fold", [False, True])
     def test_a_pooling_that_no_head_has_is_not_taken_for_a_stage_s(self, pool, fold):
