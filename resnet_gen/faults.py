@@ -166,11 +166,13 @@ def _kind_in(data: Any, path: Loc) -> str | None:
 
 
 def _unknown_kind(fault: _Fault) -> Problem:
-    kinds = _kinds_at(fault.model, fault.details["loc"])
+    parts = members(_model_at(fault.model, fault.details["loc"]))
+    kinds = [part.kind_name() for part in parts]
     place = (*fault.loc, "kind") if (*fault.loc, "kind") in fault.source.marks else fault.loc
     kind = at(fault.source.data, place)
     if isinstance(kind, str):
-        hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)")
+        also = {word: part.kind_name() for part in parts for word in vars(part).get("also_called", ())}  # own ones
+        hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)", also=also)
         return fault.problem(f"there is no {_quoted(kind)} here", hint, place)
     return fault.problem(_is_not(kind, "a kind"), f"known: {', '.join(kinds)}", place)
 
@@ -320,8 +322,34 @@ def _hint(details: ErrorDetails) -> str | None:
         return f"without quotes: {value}"
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
+    if kind == "tuple_type" and not isinstance(details["loc"][-1], int):  # of lists in lists, the length counts too
+        return _as_list(value)
     return _HINTS.get(kind)
 
+
+def _as_list(value: Any) -> str | None:
+    """How a list is written of what stands in its place: one value, or several with commas or numbers with spaces."""
+    if isinstance(value, dict):
+        return "a list of one stands in brackets: [{...}]"
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    text = str(value).strip("() ")
+    words = text.split() if all(map(_is_number, text.split())) else [word.strip() for word in text.split(",")]
+    if len(words) > MOST_LISTED or not all(re.fullmatch(r"[^\x00-\x1f\"\\]{1,80}", word) for word in words):
+        return None
+    return f"write [{', '.join(word if _is_number(word) else _in_quotes(word) for word in words)}]"
+
+
+def _is_number(word: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", word) is not None
+
+
+def _in_quotes(word: str) -> str:
+    return f'"{word}"'  # which YAML and TOML both read
+
+
+MOST_LISTED = 16
+"""Values of a list that a hint writes out."""
 
 _HINTS = {
     "size": "write one side, or [height, width]",

@@ -48,6 +48,8 @@ class Part(BaseModel):
     kind: Any
     folder: ClassVar[str]
     """Where below this package the parts of a family live."""
+    also_called: ClassVar[tuple[str, ...]] = ()
+    """What others call it, which a hint tells whoever writes that."""
 
     @classmethod
     def kind_name(cls) -> str:
@@ -174,7 +176,7 @@ class Using(NamedTuple):
         """
         bias = not self.norm.replaces_bias if bias is None else bias
         if padding is None and kernel % 2 == 0:
-            hint = f"padding=0 is for windows side by side, as at stride {kernel}; {kernel // 2} adds a row and a column"
+            hint = f"padding=0 is for windows side by side, {kernel // 2} makes the map larger by one"
             raise net.scope(name).refusal(f"an even window of {kernel} keeps no map's size", hint)
         padding = dilation * (kernel // 2) if padding is None else padding
         op = Conv(width, kernel, stride, padding, groups, bias=bias, dilation=dilation, standardize=self.standardize)
