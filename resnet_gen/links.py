@@ -33,17 +33,23 @@ class Fence(NamedTuple):
             return False
 
 
-def fence() -> Fence | None:
-    """The repository that the working folder is in, else the folder of its project; None where it is in none."""
+def fence(here: Path | None = None) -> Fence | None:
+    """The repository that a folder, the working one by default, is in, else that of its project; None without both."""
     try:
-        here = Path.cwd()
+        here = here or Path.cwd()
     except OSError:  # it is gone
         return None
     for folder in (here, *here.parents):
         if (folder / ".git").exists():
             return Fence(folder.resolve(), "the repository")
-    project = project_folder()
+    project = project_folder(here)
     return Fence(project, "the project's folder") if project else None
+
+
+def _fence_around(by: Path) -> Fence | None:
+    """The fence of the working folder if a file lies in it, else its own: whoever works elsewhere names it alone."""
+    around = fence()
+    return around if around and around.holds(by) else fence(Path(os.path.abspath(by)).parent)  # noqa: PTH100 - as above
 
 
 def check_inside(path: Path) -> None:
@@ -55,7 +61,7 @@ def check_inside(path: Path) -> None:
 
 def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
     """Refuse what a file inside the fence names and that lies elsewhere, by its path or by a link."""
-    around = fence()
+    around = _fence_around(by)
     if around and around.holds(by) and around.leads_out(path):
         words = f"{key}: leads out of {around.called}"
         raise refuse(words, where or _shown(by), "bring it in: what others cannot see, nobody can review")

@@ -30,9 +30,9 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
             return
 
 
-def project_folder() -> Path | None:
-    """The folder of the project that the working folder is in, as nearly as a look at the files' text tells."""
-    return next((path.parent for path in candidates() if path.name == FILE or _says(path, _TABLE)), None)
+def project_folder(folder: Path | None = None) -> Path | None:
+    """The folder of the project that a folder, the working one by default, is in, as nearly as files' texts tell."""
+    return next((path.parent for path in candidates(folder) if path.name == FILE or _says(path, _TABLE)), None)
 
 
 _TABLE = re.compile(rb"""tool[\s.\]"']*resnet-gen""")

@@ -574,6 +574,21 @@ def test_what_leads_out_of_a_project_s_folder_is_not_read_where_there_is_no_repo
         assert "leads out of the project's folder" in out + err
 
 
+@pytest.mark.parametrize("where", ["a repository", "no repository"])
+@pytest.mark.parametrize("case", sorted(LEADS.keys() - {"the project file"}))  # which is what is named
+def test_a_project_of_another_folder_reads_nothing_past_itself(
+    project, secret, cli, case, where, monkeypatch, tmp_path_factory
+):
+    """As `--config` names it: whose its files are decides, and not where somebody works."""
+    if where == "no repository":
+        shutil.rmtree(project / ".git")
+    LEADS[case](project / "nets", secret)
+    monkeypatch.chdir(tmp_path_factory.mktemp("work"))
+    code, out, err = cli("verify", "--config", project / "resnet-gen.toml")
+    assert (code, "secret-of-the-machine" in out + err) == (2, False)
+    assert f"leads out of the {'repository' if where == 'a repository' else 'project'}" in out + err
+
+
 @pytest.mark.parametrize("command", ["show", "count", "verify --no-config", "diff resnet18"])
 def test_no_command_reads_past_a_project_s_folder(unversioned, secret, cli, command):
     for case in (

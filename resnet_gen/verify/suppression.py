@@ -16,6 +16,8 @@ from resnet_gen.verify.rules.suppression import Suppression
 _OURS = re.compile(r"#\s*resnet-gen:\s*ignore\b")
 _IDS = re.compile(r"\s*\[([^\[\]]*)\]")
 _HINT = "write '# resnet-gen: ignore[ID] reason'"
+_MOST_IDS = 100
+"""Ids of one comment; there are fewer rules."""
 
 
 class Ignore(NamedTuple):
@@ -113,7 +115,7 @@ def _ignores(span: Span, end: int, line: int) -> list[Ignore]:
     """The ids that stand from `end` on the line of a comment, each with the reason for all."""
     text = span.document.line(span.line)
     bracket = _IDS.match(text, end)
-    if bracket is None:
+    if bracket is None or bracket[1].count(",") >= _MOST_IDS:
         return []
     reason = text[bracket.end() :].strip()
     found = []

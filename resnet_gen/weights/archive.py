@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from resnet_gen.files import open_regular_file
+from resnet_gen.problems import shortened, visible
 
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError)
 """What is raised about damaged, misnamed, encrypted or oddly compressed archives."""
@@ -32,7 +33,11 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         guarded = _GuardedStream(stream)
         with zipfile.ZipFile(cast("IO[bytes]", guarded)) as archive:
             guarded.most = None
+            names: set[str] = set()
             for info in archive.infolist():
+                if info.filename in names:  # which of the two is meant, others may think otherwise
+                    raise zipfile.BadZipFile(f"two members are called '{shortened(visible(info.filename))}'")
+                names.add(info.filename)
                 if info.compress_type not in _METHODS:
                     raise zipfile.BadZipFile(f"compression by method {info.compress_type}")
             yield archive

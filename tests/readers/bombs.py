@@ -483,6 +483,10 @@ def deep(blocks):
 YAML = {
     "aliases": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)),
+    "ids of one comment": "name: a\nextends: cifar-resnet20\n# resnet-gen: ignore["
+    + ", ".join(["claim"] * 120_000)
+    + "] x\n",
+    "comments": "name: a\nextends: cifar-resnet20\n" + "# resnet-gen: ignore[claim] x\n" * 30_000,
     "brackets": "a: " + "[" * 500_000,
     "braces": "a: " + "{a: " * 200_000,
     "closed brackets": "a: " + "[" * 30_000 + "]" * 30_000,

@@ -990,3 +990,16 @@ def test_a_tensor_too_many_inside_a_backbone_s_modules_is_refused():
     )
     with pytest.raises(Refused, match=r"'layer2.7.conv1.weight' belongs to no layer"):
         stored.fit(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("again", range(3))
+@pytest.mark.parametrize("kind", ["npz", "zip"])
+def test_two_members_of_one_name_are_refused(path, kind, again):
+    """Which of them is read differs between libraries: NumPy takes the last, others the first."""
+    file = saved(kind, path, values())
+    with zipfile.ZipFile(file, "a") as archive:
+        name = archive.namelist()[again]
+        archive.writestr(name, archive.read(name))
+    with pytest.raises(Refused, match="two members are called"):
+        stored.read(file)
