@@ -15,6 +15,7 @@ from resnet_gen.reading.asking import NoAnswerError
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY, session
 from tests.reading.models import Hand
+from tests.varied import spread
 
 WEIGHTS = TINY.with_name("float32.safetensors")
 HERE = f"{TINY}:2:7: error: "
@@ -456,7 +457,7 @@ def test_a_folded_bias_is_as_near_as_its_parts_are(held):
     assert held(parts, {"stem.conv.bias": lambda b: b + np.float32([0, 1e-3, 0, 0])}, "--fold-bn")[0] == 1
 
 
-@pytest.mark.filterwarnings("ignore:.*not finite")
+@pytest.mark.filterwarnings("ignore:.*not finite", "ignore:.*variances below zero")
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_what_is_not_finite_in_weights_is_no_number_of_a_file(value, built, cli, tmp_path):
     file, weights = built(), tmp_path / "w.safetensors"
@@ -468,6 +469,36 @@ def test_what_is_not_finite_in_weights_is_no_number_of_a_file(value, built, cli,
         code, out, err = cli("verify", TINY, "--against", file, "--weights", weights)
         assert code in (1, 2), name
         assert "tiny" in (out + err)
+
+
+KINDS = {
+    "fp32": (), "folded": ("--fold-bn",), "fp16": ("--precision", "fp16"), "bf16": ("--precision", "bf16"),
+    "int8": ("--precision", "int8", "--for", "cpu", "--calibration", "random"),
+    "fp8": ("--precision", "fp8", "--calibration", "random"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("kind", spread(KINDS, 3))
+def test_what_is_not_finite_in_a_file_is_a_finding(value, kind, built, cli):
+    file = built(*KINDS[kind])
+    written = file.read_bytes()
+    for index, tensor in enumerate(onnx.load(file).graph.initializer):
+        array = numpy_helper.to_array(tensor)
+        is_weight = tensor.name.endswith(("weight", "bias", "running_mean", "running_var"))
+        if not is_weight or array.dtype.kind not in "fV" or array.dtype.itemsize < 2:
+            continue
+        model = onnx.load(file)
+        put = numpy_helper.from_array(at_first(value)(array.copy()), tensor.name)
+        model.graph.initializer[index].CopyFrom(put)
+        onnx.save(model, file)
+        code, out, err = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+        assert (code, f"'{tensor.name}' is not that of {WEIGHTS}: number [0" in out) == (1, True), (
+            tensor.name,
+            out,
+            err,
+        )
+        file.write_bytes(written)
 
 
 # --- what is said ----------------------------------------------------------------

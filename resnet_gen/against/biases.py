@@ -58,7 +58,7 @@ def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Arra
     most, half = max(-covers[0].least, covers[0].most), covers[0].step / 2
     for start, stop in runs(tensor.shape):
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
-        kept = file.weights.rows(node.weight_name("weight"), start, stop).reshape(exact.shape)
+        kept = file.weights.as_written(node.weight_name("weight"), start, stop).reshape(exact.shape)
         moved[start:stop] = most * _of_channels(exact - kept) + half * _of_channels(kept)
     return moved
 

@@ -135,7 +135,7 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> _Apar
     """The bias of a layer in eight bits that is furthest; one that is missing is zero."""
     kept, name, size = wanted.weight_name("bias"), node.weight_name("bias"), wanted.shape[0]
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
-    here = np.zeros_like(exact) if dtype is None else file.weights.rows(name, 0, size)
+    here = np.zeros_like(exact) if dtype is None else file.weights.as_written(name, 0, size)
     allowed = allow_for_bias(variant, wanted, node, file)
     held = "float16" if "float16" in file.types else dtype or "float32"  # what codes are read as
     rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
@@ -143,7 +143,7 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> _Apar
     beyond = np.maximum(np.abs(exact.astype(np.float64) - here) - rounding - least, 0.0)
     with np.errstate(all="ignore"):
         far = np.where(beyond > 0, beyond / allowed.correction, 0.0)
-    far = np.where(np.isfinite(exact) & np.isfinite(here), far, np.inf)
+    far = np.where(np.isfinite(exact) & np.isfinite(here) & ~np.isnan(far), far, np.inf)
     place = int(np.argmax(far))
     return _Apart(name, _CORRECTION, 1.0, float(far[place]), (place,), float(here[place]), float(exact[place]))
 
@@ -168,7 +168,7 @@ def _furthest(
     worst = _Apart(name, by, _explained(dtype or "float32"), -1.0, (), 0.0, 0.0)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
-        b = np.zeros_like(a) if dtype is None else file.weights.rows(name, start, stop).reshape(a.shape)
+        b = np.zeros_like(a) if dtype is None else file.weights.as_written(name, start, stop).reshape(a.shape)
         if unseen is not None:
             b = _nearer(a, b, _slack(a, unseen[start:stop], dtype))
         far = _far(a, b, variant.sizes(kept, a, start, stop), dtype or "float32")
@@ -196,7 +196,7 @@ def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
 
 
 def _far(wanted: Array, here: Array, sizes: Array, dtype: str) -> Array:
-    """By how much each number differs, over its size; infinitely where either is none, but for the same infinity."""
+    """By how much each number differs, over its size; infinitely where either is none or an infinity."""
     if dtype in _BY_ROW:
         sizes = largest_of_rows(wanted)
     with np.errstate(all="ignore"):

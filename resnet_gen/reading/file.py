@@ -24,13 +24,17 @@ class FileWeights:
 
     def rows(self, name: str, start: int, stop: int) -> Array:
         """Rows start..stop of the tensor `name`; raises `Refused` if they are not in the file, or not finite."""
-        try:
-            values = self._constants[name].rows(start, stop)
-        except MissingNumbersError as missing:
-            raise refuse(str(missing), str(self._path)) from None
+        values = self.as_written(name, start, stop)
         if not np.isfinite(values).all():
             raise refuse(f"'{name}' has values that are not finite in float32", str(self._path))
         return values
+
+    def as_written(self, name: str, start: int, stop: int) -> Array:
+        """The same rows, finite or not; raises `Refused` if they are not in the file."""
+        try:
+            return self._constants[name].rows(start, stop)
+        except MissingNumbersError as missing:
+            raise refuse(str(missing), str(self._path)) from None
 
     def steps(self, name: str, start: int, stop: int) -> Array | None:
         """What one code stands for in each of the rows start..stop of a tensor; None for what is no codes."""
