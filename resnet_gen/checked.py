@@ -6,6 +6,7 @@ What an emitter met later would end there, far from the line that is at fault.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -24,6 +25,8 @@ OPERATIONS = frozenset(
 """What parts are made of: every operation but changes of type, which stand where a precision asks for them."""
 _ADDED = ("eps", "standardize")
 """What is added to a variance."""
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
+NAME_HINT = "letters, digits, '_', '-' and '.' make a name"
 _WORDS: dict[Any, str] = {int: "a whole number from 0", bool: "True or False", float: "a finite number"}
 
 
@@ -35,8 +38,10 @@ class CheckedNet(Net):
         self._made = {input.name: input}
 
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
-        for fault in _faults(op):
-            raise self.scope(name).refusal(*fault)
+        if fault := misnamed([name]):
+            raise self.refusal(fault, NAME_HINT)
+        for wrong in _faults(op):
+            raise self.scope(name).refusal(*wrong)
         self._check_made(inputs, self)
         made = super().add(name, op, *inputs)
         self._made[made.name] = made
@@ -52,6 +57,12 @@ class CheckedNet(Net):
         for value in values:
             if not isinstance(value, Value) or self._made.get(value.name) != value:
                 raise place.refusal(f"{_shown(repr(value))} is no value of this network", "use what `net.add` returns")
+
+
+def misnamed(names: Iterable[object]) -> str | None:
+    """That one of these can be no name of an operation, which files, generated code and reports will call it by."""
+    wrong = [name for name in names if not (isinstance(name, str) and _NAME.fullmatch(name))]
+    return f"{_shown(repr(wrong[0]))} is no name" if wrong else None
 
 
 def _shown(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from resnet_gen.checked import CheckedNet
+from resnet_gen.checked import NAME_HINT, CheckedNet, misnamed
 from resnet_gen.graph import Graph, Net, Value, live, renamed
 from resnet_gen.inherited import with_changes
 from resnet_gen.keep import kept
@@ -147,8 +147,11 @@ def _unit(spec: Spec, stage: StagePlan, index: int) -> _Unit:
 
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
+    names = loaded.spec.naming.names([node.path for node in graph.nodes])
+    if fault := misnamed(names):
+        raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
     try:
-        named = renamed(graph, loaded.spec.naming.names([node.path for node in graph.nodes]), outputs)
+        named = renamed(graph, names, outputs)
     except ValueError as error:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None

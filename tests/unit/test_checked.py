@@ -9,6 +9,8 @@ from resnet_gen import ops
 from resnet_gen.checked import OPERATIONS, CheckedNet
 from resnet_gen.emit.onnx import RULES
 from resnet_gen.graph import Value
+from resnet_gen.load import load
+from resnet_gen.lower import lower
 from resnet_gen.ops.types import Retyped
 from resnet_gen.problems import Refused
 
@@ -119,3 +121,46 @@ def test_values_that_the_net_has_not_made_are_refused(forged):
         found.scope("head").add("again", ops.Activation("relu"), forged(value))
     with pytest.raises(Refused, match="is no value of this network"):
         found.graph("forged", [value, forged(value)])
+
+
+NO_NAMES = [
+    "",
+    "a\nb",
+    "a\r",
+    "a b",
+    "a/b",
+    "../a",
+    "a\\b",
+    "a:b",
+    "::stop::",
+    "\x1b[31m",
+    "\u202ea",
+    "ä",
+    "a\0",
+    '"',
+    None,
+    3,
+    b"a",
+]
+NAMES = ["conv", "block1-0.f.a.0", "0", "Conv_2", "a.b.c"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=repr)
+def test_what_would_be_obeyed_or_cut_is_no_name_of_an_operation(name):
+    """Names stand in files, in code that is generated, in lines of reports, and in paths."""
+    with pytest.raises(Refused, match="is no name"):
+        net().add(name, ops.Activation("relu"), Value("input", (4, 8, 8)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_libraries_use_are_names(name):
+    assert net().add(name, ops.Activation("relu"), Value("input", (4, 8, 8))).name == name
+
+
+@pytest.mark.parametrize("name", NO_NAMES, ids=repr)
+def test_a_scheme_of_naming_gives_no_other_names(name, monkeypatch):
+    loaded = load("cifar-resnet20")
+    scheme = type(loaded.spec.naming)
+    monkeypatch.setattr(scheme, "names", lambda self, paths: [*paths[:-1], name])
+    with pytest.raises(Refused, match=r"naming: .* is no name"):
+        lower(loaded)
