@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -10,10 +11,13 @@ from onnx import numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
+from resnet_gen.against import biases as against_biases
+from resnet_gen.against.biases import read_otherwise
 from resnet_gen.against.model import hold_model, read_model
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.lower import lower
+from resnet_gen.ops import Linear
 from resnet_gen.precision import Calibration
 from resnet_gen.verify.subject import Subject
 from tests.accuracy.digits import SPEC, write_calibration
@@ -169,6 +173,31 @@ def test_without_codes_for_what_a_layer_reads_there_is_nothing_to_correct(made):
     found = held(loaded, numbers, file)
     assert found.layers == ()
     assert found.weights  # calibration did correct them, of which nothing in the file tells now
+
+
+@pytest.mark.parametrize("how", [how for how in HOW if how.startswith("fp8")])
+def test_another_weight_in_fp8_is_found(made, how):
+    loaded, numbers, file = made("basic", how, [0.5])
+    for layer in biases(onnx.load(file)):
+        model = onnx.load(file)
+        (tensor,) = (t for t in model.graph.initializer if t.name == f"{layer}.weight")
+        codes = numpy_helper.to_array(tensor).view(np.uint8).copy()
+        codes.flat[np.argmax(codes.flat[:] % 0x80)] -= 8  # half of the largest
+        tensor.raw_data = codes.tobytes()
+        path = file.with_name("half.onnx")
+        onnx.save(model, path)
+        assert any(f"'{layer}.weight' is not that of" in message for message in held(loaded, numbers, path).weights)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_steps_of_a_bias_are_compared_as_finely_as_they_are_kept(monkeypatch, half):
+    """In float16 a step near its least number is far from what it stands for."""
+    step = against_biases._LEAST_STEP / 2
+    monkeypatch.setattr(against_biases, "_products", lambda node, file: [np.full(3, 2 * step)])
+    weights = SimpleNamespace(steps=lambda name, start, stop: np.full(stop - start, step))
+    file = SimpleNamespace(types={"float16"} if half else {"float32"}, weights=weights)
+    node = SimpleNamespace(op=Linear(3), shape=(3,), weight_name=str)
+    assert read_otherwise(node, file) is not half
 
 
 def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):

@@ -182,6 +182,19 @@ def test_json_has_everything_and_stable_keys(here):
     assert 0 < latency["before"] < latency["after"]
 
 
+@pytest.mark.parametrize(("before", "after"), [((2, 2), (3, 1)), ((3, 1), (2, 2))])
+def test_blocks_that_come_and_go_are_counted(here, tmp_path, before, after):
+    """A block less than the stage had is gone, and its last is none that changed."""
+    for name, depths in (("a", before), ("b", after)):
+        text = f"name: {name}\nextends: resnet8-digits\nstages: {{depths: {list(depths)}, widths: [8, 16]}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text.replace("widths", "strides: [1, 2], widths"))
+    code, out, err = here(tmp_path, "a.yaml", "b.yaml", "--format", "json")
+    assert code == 1, err
+    for stage, one, other in zip(json.loads(out)["stages"], before, after, strict=True):
+        assert stage["blocks_added"] - stage["blocks_removed"] == other - one
+        assert min(stage["blocks_added"], stage["blocks_removed"]) == 0
+
+
 def test_keys_of_the_page_are_those_of_the_data(here):
     page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
     found = json.loads(here(ROOT, "resnet18", "resnet34", "--format", "json")[1])

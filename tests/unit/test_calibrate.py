@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from resnet_gen.build import build
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
-from resnet_gen.calibrate.noise import CEILING, measure, shifts
+from resnet_gen.calibrate.noise import CEILING, Power, measure, shifts
 from resnet_gen.calibrate.observers import _divergence, observer
 from resnet_gen.calibrate.running import batches
 from resnet_gen.graph import Net, Value
@@ -355,6 +356,17 @@ def test_nothing_quantized_would_be_no_noise():
     same = measure(exact, (exact[0], exact[1]), given)
     assert same.outputs == {"logits": CEILING}
     assert same.agreement == 1
+
+
+@pytest.mark.parametrize(("exact", "found", "ratio"), [
+    ([1, 0], [1, 0], CEILING), ([0, 0], [0, 0], CEILING), ([0, 0], [0, 1], -CEILING), ([10, 0], [10, 1], 20),
+    ([1, 1], [2, 2], 0), ([1], [math.nan], -CEILING), ([1], [math.inf], -CEILING), ([math.inf], [1], -CEILING),
+    ([math.inf], [math.inf], -CEILING), ([1e100], [1e100 * (1 + 1e-15)], CEILING),
+])  # fmt: skip
+def test_decibels_of_any_numbers_are_finite(exact, found, ratio):
+    power = Power()
+    power.add(np.array(exact, np.float64), np.array(found, np.float64))
+    assert power.decibels == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize("style", [TENSORRT_INT8, CPU_INT8], ids=["tensorrt", "cpu"])

@@ -347,11 +347,11 @@ def test_several_outputs_are_put_out_in_their_order():
 # --- what each operation computes --------------------------------------------
 
 
-def one_op(op, *shapes, opset=None, dtype="float32", optimized=False):
+def one_op(op, *shapes, opset=None, dtype="float32", optimized=False, of=lambda x: x):
     """What an operation alone makes of inputs that are all one image, with the image and the weights."""
     net = Net(Value("input", shapes[0]))
     graph = set_precision(net.graph("one", [net.add("op", op, *(net.input for _ in shapes))]), dtype)
-    x = 2 * image(graph, 2)
+    x = of(2 * image(graph, 2))
     model = model_bytes(graph, Ruled(graph), Options(opset=opset))
     return Session(model, optimized=optimized).run(x), x, Ruled(graph)
 
@@ -475,6 +475,7 @@ MEANINGS = [
     (ops.MaxPool(2, 2), MAP, _max_pool),
     (ops.MaxPool(3, 2, 1, zeros=True), MAP, _max_pool),
     (ops.MaxPool(3, 2, 1, zeros=True), UNEVEN, _max_pool),
+    (ops.MaxPool(3, 1, 1, zeros=True), MAP, _max_pool),
     (ops.MaxPool(3, 2, zeros=True), UNEVEN, _max_pool),
     (ops.MaxPool(3, 2, ceil=True), UNEVEN, _hanging),
     (ops.MaxPool(2, 2, ceil=True), MAP, _hanging),
@@ -541,6 +542,13 @@ def test_an_operation_computes_what_its_name_says(op, shape, meaning, opset):
 def test_an_operation_computes_the_same_as_the_runtime_rewrites_it(op, shape, meaning):
     found, x, weights = one_op(op, *shapes_of(op, shape), optimized=True)
     np.testing.assert_allclose(found, meaning(op, x, weights), rtol=2e-5, atol=4e-6)
+
+
+@pytest.mark.parametrize("op", [op for op, *_ in MEANINGS if isinstance(op, ops.MaxPool) and op.zeros], ids=str)
+def test_zeros_around_a_map_are_seen_by_windows_that_reach_into_them_alone(op):
+    found, x, _ = one_op(op, MAP, of=lambda x: -np.abs(x) - 1)
+    np.testing.assert_array_equal(found, _max_pool(op, x, None))
+    assert found.min() < 0
 
 
 @pytest.mark.parametrize("opset", [OLDEST_OPSET, 18])
