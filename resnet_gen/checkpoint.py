@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -32,4 +33,4 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
 def _has_no_root(norm: Node, weights: stored.FromFile) -> bool:
     assert isinstance(norm.op, BatchNorm)
     variances = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
-    return bool((variances <= -norm.op.eps).any())
+    return bool(((variances <= -norm.op.eps) & (variances > -math.inf)).any())

@@ -25,6 +25,28 @@ SPECS = {
 """The last has ReLUs of ReLUs of its own, where a stem ends in one and a block begins with one."""
 
 
+def choice(asked, bounds, picked):
+    """Where one of two is larger, one of two: `x` is what goes in, the others are constants."""
+
+    def build(x, y):
+        named = {"x": x}
+        ask = helper.make_node(asked, [named.get(bound, bound) for bound in bounds], [f"{y}.asked"])
+        return [ask, helper.make_node("Where", [f"{y}.asked", *(named.get(one, one) for one in picked)], [y])]
+
+    return build
+
+
+def turned(*orders):
+    """A ReLU, and transposes in a row behind it."""
+
+    def build(x, y):
+        names = [f"{y}.{n}" for n in range(len(orders))] + [y]
+        turns = zip(orders, names, names[1:], strict=False)
+        return relu(x, names[0]) + [helper.make_node("Transpose", [a], [b], perm=order) for order, a, b in turns]
+
+    return build
+
+
 def relu(x, y):
     return [helper.make_node("Relu", [x], [y])]
 
@@ -40,6 +62,15 @@ EQUAL = {
         [helper.make_node("Clip", [x, "zero"], [f"{y}.1"]), helper.make_node("LeakyRelu", [f"{y}.1"], [y], alpha=0.0)]
     ),
     "a maximum": lambda x, y: [helper.make_node("Max", [x, "zero"], [y])],
+    "above zero": choice("Greater", ("x", "zero"), ("x", "zero")),
+    "not below zero": choice("GreaterOrEqual", ("x", "zero"), ("x", "zero")),
+    "below zero": choice("Less", ("x", "zero"), ("zero", "x")),
+    "zero is larger": choice("Greater", ("zero", "x"), ("zero", "x")),
+    "zero is not larger": choice("LessOrEqual", ("zero", "x"), ("x", "zero")),
+    "threshold of zero": lambda x, y: [helper.make_node("ThresholdedRelu", [x], [y], alpha=0.0)],
+    "transposed and back": turned([0, 2, 3, 1], [0, 3, 1, 2]),
+    "its own inverse": turned([0, 1, 3, 2], [0, 1, 3, 2]),
+    "twice and back": turned([0, 2, 3, 1], [0, 2, 3, 1], [0, 2, 3, 1]),
 }
 OTHER = {
     "leaky": lambda x, y: [helper.make_node("LeakyRelu", [x], [y], alpha=1e-3)],
@@ -48,6 +79,14 @@ OTHER = {
     "of what is below": lambda x, y: [helper.make_node("Neg", [x], [f"{y}.1"]), *relu(f"{y}.1", y)],
     "and a sigmoid": lambda x, y: [*relu(x, f"{y}.1"), helper.make_node("Sigmoid", [f"{y}.1"], [y])],
     "none": lambda x, y: [helper.make_node("Identity", [x], [y])],
+    "what is below": choice("Less", ("x", "zero"), ("x", "zero")),
+    "above one": choice("Greater", ("x", "one"), ("x", "zero")),
+    "above one, else one": choice("Greater", ("x", "one"), ("x", "one")),
+    "one where it is above": choice("Greater", ("x", "zero"), ("one", "zero")),
+    "threshold of one": lambda x, y: [helper.make_node("ThresholdedRelu", [x], [y], alpha=1.0)],
+    "threshold by default": lambda x, y: [helper.make_node("ThresholdedRelu", [x], [y])],
+    "transposed": turned([0, 1, 3, 2]),
+    "transposed and back otherwise": turned([0, 1, 3, 2], [0, 1, 3, 2], [0, 1, 3, 2]),
 }
 
 
@@ -80,7 +119,8 @@ def rewritten(file, build, every):
         model.graph.node.remove(node)
         for more in reversed(build(node.input[0], node.output[0])):
             model.graph.node.insert(place, more)
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(0), "zero"))
+    for name, value in (("zero", 0), ("one", 1)):
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
     path = file.with_name("rewritten.onnx")
     onnx.save(model, path)
     return path

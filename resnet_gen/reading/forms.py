@@ -329,7 +329,36 @@ def _hard_sigmoid(of: Form, alpha: float = 1 / 6, beta: float = 0.5) -> Form:
     return _clip(_sum(_times(alpha, of), _number(beta)), 0.0, 1.0)
 
 
+COMPARISONS = {"Greater": 1.0, "GreaterOrEqual": 1.0, "Less": -1.0, "LessOrEqual": -1.0}
+"""Operators that ask which of two is larger: 1 where the first has to be."""
+
+
+def _comparison(sign: float) -> Callable[[Form, Form], Form]:
+    return lambda u, v: {(_function("above", _times(sign, _sum(u, _times(-1.0, v)))),): 1.0}
+
+
+def _where(asked: Form, yes: Form, no: Form) -> Form:
+    """One function where u is above zero, else another, where they meet at zero: the second and k times ReLU of u."""
+    (product, factor), *more = asked.items()
+    if more or factor != 1.0 or len(product) != 1 or product[0][0] != "above":
+        raise NoFormError("a choice")
+    of, apart = dict(product[0][1]), _sum(yes, _times(-1.0, no))
+    if not apart:
+        return no
+    steepness = next((apart.get(key, 0.0) / value for key, value in of.items() if key), 0.0)
+    if not alike(_times(steepness, of), apart, EXACT):
+        raise NoFormError("two functions that do not meet")
+    return _sum(no, _times(steepness, _maximum(of, {})))
+
+
+def _thresholded(of: Form, alpha: float = 1.0) -> Form:
+    if alpha:
+        raise NoFormError("a step")
+    return _maximum(of, {})
+
+
 _RULES: dict[str, Callable[..., Form]] = {
+    **{name: _comparison(sign) for name, sign in COMPARISONS.items()},
     "Abs": lambda u: _maximum(u, _times(-1.0, u)),
     "Add": _sum,
     "Clip": _clip,
@@ -356,5 +385,7 @@ _RULES: dict[str, Callable[..., Form]] = {
     "Sub": lambda u, v: _sum(u, _times(-1.0, v)),
     "Swish": lambda u, alpha=1.0: _product(u, _sigmoid(_times(alpha, u))),
     "Tanh": _tanh,
+    "ThresholdedRelu": _thresholded,
+    "Where": _where,
 }
 """The form of what each elementwise operator of ONNX makes of forms; square roots and others have none."""

@@ -59,6 +59,10 @@ def _leaky(x: Points, alpha: float = 0.01) -> Points:
     return np.asarray(np.where(x > 0, x, alpha * x))
 
 
+def _where(asked: Points, yes: Points, no: Points) -> Points:
+    return np.asarray(np.where(asked > 0, yes, no))
+
+
 FUNCTIONS: dict[str, Callable[..., Points]] = {
     "Abs": np.abs,
     "Add": np.add,
@@ -68,9 +72,13 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
     "Erf": _erf,
     "Exp": np.exp,
     "Gelu": _gelu,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda x: x * _hard_sigmoid(x),
     "LeakyRelu": _leaky,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
     "Log": np.log,
     "Max": np.maximum,
     "Min": np.minimum,
@@ -87,6 +95,8 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
     "Sub": np.subtract,
     "Swish": lambda x, alpha=1.0: x * _sigmoid(alpha * x),
     "Tanh": np.tanh,
+    "ThresholdedRelu": lambda x, alpha=1.0: np.where(x > alpha, x, 0),
+    "Where": _where,
 }
 """What each elementwise operator of ONNX computes."""
 

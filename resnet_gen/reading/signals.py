@@ -109,6 +109,22 @@ class Turned(Term):
 
 
 @dataclass(frozen=True, eq=False)
+class SideMean(Term):
+    """The means of a map's rows or columns: of what lies along its axis `side` (C, H, W)."""
+
+    inner: Term
+    side: int
+
+
+@dataclass(frozen=True, eq=False)
+class Transposed(Term):
+    """An activation whose dimensions stand in another order, by their places, the batch's first."""
+
+    inner: Signal
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Signal:
     """An activation with the dimensions that it has in the file, the batch before them left out."""
 

@@ -38,6 +38,7 @@ from resnet_gen.reading.signals import (
     Stack,
     Stepped,
     Term,
+    Transposed,
     Turned,
     Unexplained,
 )
@@ -113,6 +114,8 @@ class Walk:
             return self._padded(term)
         if isinstance(term, Stepped) and term.steps[0] == term.steps[1]:
             return self.add(Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
+        if isinstance(term, Transposed):
+            raise Unexplained(f"perm {list(term.order)}: dimensions in another order", term.origin)
         raise Unexplained(_ALONE.get(type(term).__name__, "it is none of our operations"), term.origin)
 
     def _padded(self, term: Padded) -> Value:
@@ -193,6 +196,7 @@ class Walk:
 
 
 _ALONE = {
+    "SideMean": "means of rows or of columns alone",
     "Normal": "a normalization without a scale and a shift of each channel",
     "Spread": "values repeated",
     "Stepped": "rows and columns at unequal steps",

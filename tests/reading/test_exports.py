@@ -105,9 +105,9 @@ GIGA = {
 FIRST = {
     "mobilenet_v2": "node 3 '/features/features.0/features.0.2/Clip', Clip: "
     "Clip(x, least=0, most=6) is none of our activations",
-    "vit_b_16": "node 6 '/Transpose', Transpose: perm [0, 2, 1]: dimensions in another order",
-    "convnext_tiny": "node 15 '/features/features.0/features.0.1/Transpose', Transpose: "
-    "perm [0, 2, 3, 1]: dimensions in another order",
+    "vit_b_16": "node 15 '/Concat', Concat: operand 0 is no activation",
+    "convnext_tiny": "node 16 '/features/features.0/features.0.1/LayerNormalization', "
+    "LayerNormalization: it is none of our operations",
 }
 
 

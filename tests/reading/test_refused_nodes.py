@@ -147,8 +147,8 @@ CASES = {
         "node 0, Conv: no layer has padding -1",
     ),
     "padding to the same that is asymmetric": (
-        lambda h: h.node("Conv", "x", h.weight(4, 4, 3, 3), auto_pad="SAME_LOWER", strides=[2, 2]),
-        "node 0, Conv: pads [1, 1, 0, 0]: not the same on every side",
+        lambda h: h.node("Conv", "x", h.weight(4, 4, 3, 3), auto_pad="SAME_UPPER", strides=[2, 2]),
+        "node 0, Conv: pads [0, 0, 1, 1]: not the same on every side",
     ),
     "padding that nobody knows": (
         lambda h: h.node("Conv", "x", h.weight(4, 4, 3, 3), auto_pad="OTHER"),
@@ -302,7 +302,10 @@ CASES = {
         lambda h: h.node("ReduceMean", "x"),
         "node 0, ReduceMean: it reduces all axes, the batch among them",
     ),
-    "a mean of rows": (lambda h: h.node("ReduceMean", "x", axes=[2]), "node 0, ReduceMean: it goes over axes [2]"),
+    "a mean of rows": (
+        lambda h: h.node("ReduceMean", "x", axes=[2]),
+        "node 0, ReduceMean: means of rows or of columns alone",
+    ),
     "a mean of five dimensions": (
         lambda h: h.node("ReduceMean", h.node("Reshape", "x", h.integers(0, 2, 2, 8, 8)), axes=[1]),
         "node 1, ReduceMean: it goes over axes [1]",

@@ -31,6 +31,8 @@ RULES: dict[str, Rule] = {
     "Flatten": arrangement.flatten,
     "Gather": arrangement.gather,
     "Gelu": elementwise.unary,
+    "Greater": elementwise.binary,
+    "GreaterOrEqual": elementwise.binary,
     "Gemm": layers.gemm,
     "GlobalAveragePool": pooling.whole_map(GlobalAvgPool),
     "GlobalMaxPool": pooling.whole_map(GlobalMaxPool),
@@ -40,6 +42,8 @@ RULES: dict[str, Rule] = {
     "Identity": arrangement.same,
     "InstanceNormalization": layers.instance_norm,
     "LeakyRelu": elementwise.unary,
+    "Less": elementwise.binary,
+    "LessOrEqual": elementwise.binary,
     "Log": elementwise.unary,
     "MatMul": layers.matmul,
     "Max": elementwise.binary,
@@ -67,8 +71,10 @@ RULES: dict[str, Rule] = {
     "Sub": elementwise.binary,
     "Swish": elementwise.unary,
     "Tanh": elementwise.unary,
+    "ThresholdedRelu": elementwise.unary,
     "Transpose": arrangement.transpose,
     "Unsqueeze": arrangement.unsqueeze,
+    "Where": elementwise.where,
 }
 """What an operator on activations is."""
 

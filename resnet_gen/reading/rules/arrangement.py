@@ -8,7 +8,18 @@ from dataclasses import replace
 
 from resnet_gen.ops import Concat, Shape, Softmax, SplitSoftmax, TakeChannels
 from resnet_gen.reading.call import Call, number
-from resnet_gen.reading.signals import Later, Padded, Signal, Spread, Stack, Stepped, Turned, Unexplained, Wire
+from resnet_gen.reading.signals import (
+    Later,
+    Padded,
+    Signal,
+    Spread,
+    Stack,
+    Stepped,
+    Transposed,
+    Turned,
+    Unexplained,
+    Wire,
+)
 
 
 def same(call: Call) -> Wire:
@@ -109,13 +120,19 @@ def _axis(axis: int, rank: int) -> int:
 
 
 def transpose(call: Call) -> Signal:
-    """Transpose that moves only dimensions of 1, or turns groups and splits."""
+    """Transpose that moves only dimensions of 1, or turns groups and splits; or one that the next takes back."""
     signal = call.signal()
     rank = len(signal.dims) + 1
     order = call.attribute("perm", list(range(rank))[::-1])
     if sorted(order) != list(range(rank)) or order[0] != 0:
         raise Unexplained(f"perm {list(order)}: the batch does not stay the first dimension")
     dims = [signal.dims[place - 1] for place in order[1:]]
+    before = signal.term
+    if isinstance(before, Transposed) and signal.dims == before.shape:
+        both = [before.order[place] for place in order]
+        if both == sorted(both):
+            return before.inner
+        signal, order = before.inner, both
     moved = [place for place in order[1:] if signal.dims[place - 1] > 1]
     if moved == sorted(moved):
         return _seen(call, dims)
@@ -123,7 +140,7 @@ def transpose(call: Call) -> Signal:
         return call.seen(
             Turned(signal.term.shape, call.index, signal.term, signal.dims[0], signal.dims[1]), tuple(dims)
         )
-    raise Unexplained(f"perm {list(order)}: dimensions in another order")
+    return call.seen(Transposed(tuple(dims), call.index, signal, tuple(order)))
 
 
 def softmax(call: Call) -> Signal:

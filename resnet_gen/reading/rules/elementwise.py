@@ -8,10 +8,11 @@ from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shortened
 from resnet_gen.reading.call import Call, number
 from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.forms import COMPARISONS
 from resnet_gen.reading.rules.arrangement import stacked
 from resnet_gen.reading.rules.layers import biased, scaled_normal, shifted_normal
 from resnet_gen.reading.rules.pooling import bordered
-from resnet_gen.reading.signals import Normal, Signal, Spread, Stack, Term, Unexplained, Wire
+from resnet_gen.reading.signals import Elementwise, Normal, Signal, Spread, Stack, Term, Unexplained, Wire
 from resnet_gen.reading.walk import elementwise, same_leaf
 
 _SETTINGS = {
@@ -20,6 +21,7 @@ _SETTINGS = {
     "HardSigmoid": ("alpha", "beta"),
     "Gelu": ("approximate",),
     "Swish": ("alpha",),
+    "ThresholdedRelu": ("alpha",),
 }
 
 
@@ -58,8 +60,26 @@ def clip(call: Call) -> Wire:
     return _applied(call, signal, settings, [_operand(call, signal)])
 
 
+def where(call: Call) -> Wire:
+    """Where: one function of an activation where another is above a number, else a third."""
+    operands: list[Term | float] = []
+    signals: list[Signal] = []
+    for place in range(3):
+        wire = call.wire(place)
+        if isinstance(wire, Constant) and wire.size == 1:
+            operands.append(number(wire))
+        else:
+            signals.append(call.signal(place))
+            operands.append(_operand(call, signals[-1]))
+    if not isinstance(operands[0], Elementwise) or operands[0].op_type not in COMPARISONS:
+        raise Unexplained("it asks what is no comparison")
+    if any(signal.dims != signals[0].dims for signal in signals):
+        raise Unexplained("its operands are of several sizes")
+    return _applied(call, signals[0], {}, operands)
+
+
 def binary(call: Call) -> Wire:
-    """Add, Mul, Sub, Div, Max, Min, Pow and PRelu."""
+    """Add, Mul, Sub, Div, Max, Min, Pow, PRelu, and comparisons."""
     if len(call.wires) != 2:
         raise Unexplained(f"it is of {len(call.wires)} operands")
     first, second = call.wire(0), call.wire(1)

@@ -81,10 +81,22 @@ def pads(call: Call, sides: Shape, kernel: int, stride: int, dilation: int = 1) 
         given = _same(sides, stride, dilation * (kernel - 1) + 1, upper=auto == b"SAME_UPPER")
     elif auto not in (b"NOTSET", b"VALID"):
         raise Unexplained(f"auto_pad '{auto.decode(errors='replace')}' is unknown")
+    if len(given) == 4 and _ends_unread(given, sides, stride, dilation * (kernel - 1) + 1):
+        given = given[:2] * 2
     if len(given) != 4 or len(set(given)) != 1:
         raise Unexplained(f"pads {given}: not the same on every side")
     small({"padding": given[0]})
     return int(given[0])
+
+
+def _ends_unread(given: Sequence[int], sides: Shape, stride: int, reach: int) -> bool:
+    """Whether as much padding behind as before makes no more windows, so that none reads where the two differ."""
+
+    def windows(side: int, before: int, after: int) -> int:
+        return (side + before + after - reach) // stride
+
+    ends = zip(sides, given[:2], given[2:], strict=True)
+    return all(windows(side, before, after) == windows(side, before, before) for side, before, after in ends)
 
 
 def _same(sides: Shape, stride: int, reach: int, *, upper: bool) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -22,7 +23,7 @@ from resnet_gen.reading.call import Call, numbers
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.rules.arrangement import stacked
 from resnet_gen.reading.rules.layers import all_around, dilations, pads, square
-from resnet_gen.reading.signals import Later, Made, Padded, Signal, Stack, Unexplained
+from resnet_gen.reading.signals import Later, Made, Padded, SideMean, Signal, Stack, Unexplained
 
 
 def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
@@ -33,7 +34,11 @@ def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
     stride = square("strides", call.attribute("strides", [1, 1]))
     if list(dilations(call)) != [1, 1]:
         raise Unexplained(f"dilations {list(dilations(call))}: pooling with gaps")
-    return kernel, stride, pads(call, shape[1:], kernel, stride), bool(call.attribute("ceil_mode", 0))
+    ceil = bool(call.attribute("ceil_mode", 0))
+    given = call.attribute("pads", [0])
+    if ceil and len(set(given)) != 1:
+        raise Unexplained(f"pads {list(given)}: not the same on every side")
+    return kernel, stride, pads(call, shape[1:], kernel, stride), ceil
 
 
 def max_pool(call: Call) -> Signal:
@@ -108,14 +113,34 @@ def reduce(call: Call) -> Signal:
         return _sum(call, stacked(call, wire))
     if isinstance(wire, Stack):
         raise Unexplained("activations side by side that are not summed")
+    if kind == "ReduceMean" and isinstance(wire.term, SideMean):
+        return _other_side(call, wire, wire.term, over, keep=keep)
     if rank == 3 and over == (2,) and len(wire.term.shape) == 3 and wire.dims[0] == wire.term.shape[0]:
         made = call.made(_of(_OVER_MAP, kind, over)(), call.walk.value(wire.term))
         return call.seen(made.term, (*wire.dims[:1], 1) if keep else wire.dims[:1])
     if rank != 4:
         raise Unexplained(f"it goes over axes {list(axes)}")
+    if kind == "ReduceMean" and over in ((2,), (3,)) and wire.dims == wire.term.shape:
+        return _one_side(call, wire, over[0] - 1, keep=keep)
     op = _of(_OVER_MAP if over == (2, 3) else _OVER_CHANNELS if over == (1,) and keep else {}, kind, over)()
     made = call.made(op, call.value())
     return made if keep else call.seen(made.term, made.dims[:1])
+
+
+def _one_side(call: Call, wire: Signal, side: int, *, keep: bool) -> Signal:
+    """The mean of a map over its rows or its columns."""
+    shape = tuple(1 if place == side else n for place, n in enumerate(wire.dims))
+    dims = shape if keep else tuple(n for place, n in enumerate(wire.dims) if place != side)
+    return call.seen(SideMean(shape, call.index, wire.term, side), dims)
+
+
+def _other_side(call: Call, wire: Signal, mean: SideMean, over: tuple[int, ...], *, keep: bool) -> Signal:
+    """The mean of such means over the side that is left: that of the whole map."""
+    left = (1 if mean.side == 2 else 2) if wire.dims == mean.shape else 1
+    if over != (left + 1,) or math.prod(wire.dims[:left] + wire.dims[left + 1 :]) != mean.shape[0]:
+        raise Unexplained(f"a mean over axes {list(over)} of means over one side")
+    made = call.made(GlobalAvgPool(), call.walk.value(mean.inner))
+    return call.seen(made.term, (*wire.dims[:left], *((1,) if keep else ()), *wire.dims[left + 1 :]))
 
 
 def _of(table: dict[str, type[Op]], kind: str, axes: tuple[int, ...]) -> type[Op]:
