@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 
 from resnet_gen import __version__
 from resnet_gen.cli import COMMANDS
+from resnet_gen.cli import cli as group
 from resnet_gen.count import count
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -97,6 +99,26 @@ def test_wrong_usage_exits_with_2_and_says_why_on_stderr(cli, arguments, words):
     code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert words in err
+
+
+MISSING = {
+    (command, given): required[given]
+    for command in COMMANDS
+    for required in [[p for p in group.get_command(click.Context(group), command).params if p.required]]
+    for given in range(len(required))
+}
+
+
+@pytest.mark.parametrize(("command", "given"), MISSING)
+def test_what_a_command_lacks_is_said_on_one_line_with_its_choices(cli, command, given):
+    lacking = MISSING[command, given]
+    code, out, err = cli(command, *["resnet18"] * given)
+    last = err.splitlines()[-1]
+    assert (code, out) == (2, "")
+    assert last.startswith("Error: Missing")
+    assert "\\" not in last
+    choices = getattr(lacking.type, "choices", ())
+    assert not choices or last.endswith(f"Choose from: {', '.join(choices)}")
 
 
 # --- SPEC and --set ---------------------------------------------------------

@@ -124,7 +124,8 @@ def _show_usage(error: click.ClickException) -> None:
     """What click says of a wrong command line, whose words may be names of files."""
     text, message = io.StringIO(), error.format_message()
     error.show(text)
-    _say(text.getvalue().replace(message, visible(message)).rstrip("\n"))
+    own = " ".join(message.split()) if isinstance(error, click.MissingParameter) else message  # which lists choices
+    _say(text.getvalue().replace(message, visible(own)).rstrip("\n"))
 
 
 def _near_option(name: str, command: click.Command) -> str | None:
