@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -40,8 +41,8 @@ notice: ContextVar[Callable[[str], None] | None] = ContextVar("notice", default=
 """What is told the name of each file of parts whose code is about to be used."""
 _run: dict[str, str] = {}
 """Name of each module from outside, and how messages call it."""
-_ever_run: set[str] = set()
-"""The same of those that are forgotten, whose parts some spec may still have."""
+_has_run = Event()
+"""Set once any was run: they may be forgotten, and some spec still have their parts."""
 
 
 class CodeWarning(UserWarning):
@@ -89,7 +90,7 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
 
 def has_run() -> bool:
     """Whether this process has run any code from outside."""
-    return bool(_ever_run)
+    return _has_run.is_set()
 
 
 def forget_files() -> bool:
@@ -147,7 +148,7 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
     load_parts()  # kinds that are there are known by then
     before = set(_parts())
     _run[name] = shown
-    _ever_run.add(name)
+    _has_run.set()
     try:
         yield
         fault = _fault(_new(before), before)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Activation, Function
-from resnet_gen.reading.forms import EXACT, Form, NoFormError, Tree, alike, form, slope, within
+from resnet_gen.reading.forms import form, slope, within
+from resnet_gen.reading.sums import EXACT, Form, NoFormError, Tree, alike
 
 Points: TypeAlias = npt.NDArray[Any]
 

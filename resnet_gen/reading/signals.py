@@ -17,7 +17,7 @@ import numpy as np
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.forms import Tree
+from resnet_gen.reading.sums import Tree
 
 
 class Unexplained(Exception):

@@ -24,7 +24,6 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.forms import Tree
 from resnet_gen.reading.functions import SLOPED, as_text, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.signals import (
@@ -42,6 +41,7 @@ from resnet_gen.reading.signals import (
     Turned,
     Unexplained,
 )
+from resnet_gen.reading.sums import Tree
 
 _LARGEST_FUNCTION = 40
 """Operators that one elementwise function may take."""

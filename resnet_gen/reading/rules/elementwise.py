@@ -8,7 +8,7 @@ from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shortened
 from resnet_gen.reading.call import Call, number
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.forms import COMPARISONS
+from resnet_gen.reading.operators import COMPARISONS
 from resnet_gen.reading.rules.arrangement import stacked
 from resnet_gen.reading.rules.layers import biased, scaled_normal, shifted_normal
 from resnet_gen.reading.rules.pooling import bordered
