@@ -166,13 +166,11 @@ def _kind_in(data: Any, path: Loc) -> str | None:
 
 
 def _unknown_kind(fault: _Fault) -> Problem:
-    parts = members(_model_at(fault.model, fault.details["loc"]))
-    kinds = [part.kind_name() for part in parts]
+    kinds = _kinds_at(fault.model, fault.details["loc"])
     place = (*fault.loc, "kind") if (*fault.loc, "kind") in fault.source.marks else fault.loc
     kind = at(fault.source.data, place)
     if isinstance(kind, str):
-        also = {word: part.kind_name() for part in parts for word in vars(part).get("also_called", ())}  # own ones
-        hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)", also=also)
+        hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)")
         return fault.problem(f"there is no {_quoted(kind)} here", hint, place)
     return fault.problem(_is_not(kind, "a kind"), f"known: {', '.join(kinds)}", place)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from resnet_gen.load import Loaded
 from resnet_gen.parts.base import Part
-from resnet_gen.plan import stride_notes
+from resnet_gen.plan import stride_notes, width_notes
 from resnet_gen.problems import Problem
 from resnet_gen.source import Loc, at
 from resnet_gen.spec import Spec
@@ -14,7 +14,7 @@ from resnet_gen.spec import Spec
 
 def notes(loaded: Loaded) -> list[Problem]:
     """Every note on a spec; raises `Refused` where its stages cannot be planned."""
-    return [*stride_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
+    return [*stride_notes(loaded), *width_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -171,21 +171,10 @@ LONG_PIECE = 8
 MOST_NEAR = 5
 
 
-def suggest(
-    word: str,
-    known: Iterable[str],
-    *,
-    exact_numbers: bool = False,
-    others: str = "",
-    also: Mapping[str, str] | None = None,
-) -> str:
-    """A hint for an unknown `word`: the closest known ones, then all unless they are many, and what `others` are.
-
-    `also` has the known words by what else they are called.
-    """
+def suggest(word: str, known: Iterable[str], *, exact_numbers: bool = False, others: str = "") -> str:
+    """A hint for an unknown `word`: the closest known ones, then all unless they are many, and what `others` are."""
     names = sorted(known)
-    meant = {_plain(called): name for called, name in (also or {}).items()}.get(_plain(word))
-    close = [meant] if meant else _near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
+    close = _near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
     first = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
     shown = "" if close and len(names) > 20 else ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
     listed = "; ".join(filter(None, (f"known: {shown}" if shown else "", f"others {others}" if others else "")))

@@ -15,7 +15,7 @@ WORDS: dict[str, str | None] = {
     "num-classes": "classes", "img-size": "size", "image-size": "size", "resolution": "size", "epsilon": "eps",
     "negative-slope": "slope", "reduction-ratio": "rd_ratio",
     # kinds
-    "swish": "silu", "relu6": None, "prelu": None, "identity-activation": None,
+    "swish": "silu", "lrelu": "leaky_relu", "relu6": None, "prelu": None, "identity-activation": None,
     "bn": "batch", "batchnorm": "batch", "batch-norm": "batch", "batchnorm2d": "batch",
     "gn": "group", "groupnorm": "group", "ln": "layer", "layernorm": "layer",
     "instance": None, "instancenorm": None, "frozen": None,

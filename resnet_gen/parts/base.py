@@ -48,8 +48,6 @@ class Part(BaseModel):
     kind: Any
     folder: ClassVar[str]
     """Where below this package the parts of a family live."""
-    also_called: ClassVar[tuple[str, ...]] = ()
-    """What others call it, which a hint tells whoever writes that."""
 
     @classmethod
     def kind_name(cls) -> str:

@@ -1,4 +1,4 @@
-"""Hints of faults in specs: what others call a part, and how a list is written of what stands in its place."""
+"""Hints of faults in specs: how a list is written of what stands in its place."""
 
 import re
 import sys
@@ -10,22 +10,7 @@ from hypothesis import strategies as st
 
 from resnet_gen import parse_spec
 from resnet_gen.faults import _as_list
-from resnet_gen.parts.base import Part
-from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Refused
-
-load_parts()
-PLACES = {
-    "activations": "activation: {}", "norms": "norm: {}", "heads": "head: {}",
-    "attentions": "stages: {{attention: {}}}", "shortcuts": "stages: {{shortcut: {}}}",
-}  # fmt: skip
-FAMILIES = [family for family in Part.__subclasses__() if family.__module__ == "resnet_gen.parts.base"]
-CALLED = [
-    (family, part, word)
-    for family in FAMILIES
-    for part in members(family)
-    for word in vars(part).get("also_called", ())
-]
 
 
 def hint(text):
@@ -33,20 +18,6 @@ def hint(text):
         parse_spec(f"name: mine\nextends: resnet18\n{text}\n")
     (problem,) = refused.value.problems
     return problem.hint
-
-
-@pytest.mark.parametrize(("family", "part", "word"), CALLED, ids=lambda x: x if isinstance(x, str) else "")
-def test_what_others_call_a_part_is_told_as_what_it_is_here(family, part, word):
-    for spelt in (word, word.upper(), word.replace("_", "-")):
-        told = hint(PLACES[family.folder].format(spelt))
-        assert told.startswith(f"did you mean '{part.kind_name()}'?")
-
-
-def test_no_two_parts_of_a_family_are_called_the_same():
-    for family in FAMILIES:
-        own = [part.kind_name() for part in members(family)]
-        others = [word for where, _, word in CALLED if where is family]
-        assert len({*own, *others}) == len(own) + len(others)
 
 
 WORDS = st.text(st.characters(categories=("L", "N"), include_characters="_-./*"), min_size=1, max_size=12)

@@ -13,7 +13,6 @@ class LeakyRelu(ActivationPart):
     """x where positive, slope * x elsewhere (Maas et al. 2013)."""
 
     kind: Literal["leaky_relu"] = "leaky_relu"
-    also_called: ClassVar[tuple[str, ...]] = ("lrelu",)
     function: ClassVar[Function] = "leaky_relu"
     slope: float = Field(0.01, ge=0, lt=1, description="Slope on the negative side.")
 

@@ -10,5 +10,4 @@ class Silu(Relu):
     """x * sigmoid(x), also called swish (Elfwing et al. 2017)."""
 
     kind: Literal["silu"] = "silu"  # type: ignore[assignment]
-    also_called: ClassVar[tuple[str, ...]] = ("swish",)
     function: ClassVar[Function] = "silu"

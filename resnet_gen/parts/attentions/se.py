@@ -1,6 +1,6 @@
 """Squeeze and excitation."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +14,6 @@ class SqueezeExcite(Attention):
     """Channels weighed by two layers on their means (Hu et al. 2017, Fig. 2)."""
 
     kind: Literal["se"] = "se"
-    also_called: ClassVar[tuple[str, ...]] = ("squeeze_excitation", "squeeze_and_excitation")
     rd_ratio: float = Field(1 / 16, gt=0, le=4, description="Channels between the two layers, over those of `rd_of`.")
     rd_divisor: int = Field(
         8, ge=1, le=1024, description="Rounds them to a multiple of it; 1 to the nearest whole number, ties to even."

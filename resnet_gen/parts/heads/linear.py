@@ -1,6 +1,6 @@
 """Global pooling and one linear layer."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +14,6 @@ class LinearHead(Head):
     """Global average pooling and a linear layer (He et al. 2015, Table 1)."""
 
     kind: Literal["linear"] = "linear"
-    also_called: ClassVar[tuple[str, ...]] = ("fc", "dense", "classifier")
     classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
     features: Channels | None = Field(

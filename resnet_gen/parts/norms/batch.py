@@ -1,6 +1,6 @@
 """Batch normalization."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,7 +13,6 @@ class Batch(Norm):
     """Batch normalization, with running statistics (Ioffe and Szegedy 2015)."""
 
     kind: Literal["batch"] = "batch"
-    also_called: ClassVar[tuple[str, ...]] = ("bn", "batchnorm2d")
     eps: Eps = Field(1e-5, description="Added to the variance.")
 
     def build(self, net: Net, name: str, x: Value) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,7 +19,6 @@ class Group(Norm):
     """
 
     kind: Literal["group"] = "group"
-    also_called: ClassVar[tuple[str, ...]] = ("gn",)
     groups: int | None = Field(
         32, ge=1, le=4096, description="Groups that the channels are divided into, without `group_size`."
     )

@@ -1,6 +1,6 @@
 """Layer normalization."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,7 +13,6 @@ class Layer(Norm):
     """Normalization over all channels and positions: group norm with one group (Wu and He 2018, Sec. 3.1)."""
 
     kind: Literal["layer"] = "layer"
-    also_called: ClassVar[tuple[str, ...]] = ("ln",)
     eps: Eps = Field(1e-5, description="Added to the variance.")
 
     def build(self, net: Net, name: str, x: Value) -> Value:

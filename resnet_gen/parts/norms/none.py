@@ -10,7 +10,6 @@ class NoNorm(Norm):
     """No normalization: convolutions carry a bias instead (Simonyan and Zisserman 2014)."""
 
     kind: Literal["none"] = "none"
-    also_called: ClassVar[tuple[str, ...]] = ("identity",)
     replaces_bias: ClassVar[bool] = False
 
     def build(self, net: Net, name: str, x: Value) -> Value:

@@ -1,6 +1,6 @@
 """Projections where the shape changes."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.parts.base import Place, Shortcut, Sliding, Using
@@ -10,7 +10,6 @@ class Projection(Shortcut):
     """Identity, and a 1x1 convolution where the shape changes: option B (He et al. 2015, Sec. 3.3)."""
 
     kind: Literal["projection"] = "projection"
-    also_called: ClassVar[tuple[str, ...]] = ("option_b", "b")
 
     def window(self, place: Place) -> tuple[int, Sliding]:
         """The projection's kernel, and how it slides."""

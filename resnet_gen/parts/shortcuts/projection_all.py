@@ -1,6 +1,6 @@
 """Projections on every shortcut."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from resnet_gen.graph import Value
 from resnet_gen.parts.shortcuts.projection import Projection
@@ -10,7 +10,6 @@ class ProjectionAll(Projection):
     """A 1x1 convolution on every shortcut: option C (He et al. 2015, Sec. 4.1)."""
 
     kind: Literal["projection_all"] = "projection_all"  # type: ignore[assignment]
-    also_called: ClassVar[tuple[str, ...]] = ("option_c", "c")
 
     def changes(self, x: Value, branch: Value, stride: int) -> bool:
         return True

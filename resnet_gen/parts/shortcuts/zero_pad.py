@@ -1,6 +1,6 @@
 """The parameter-free shortcut: option A."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import PadChannels, Subsample
@@ -11,7 +11,6 @@ class ZeroPad(Shortcut):
     """Identity, subsampled at the stride, new channels zero: option A (He et al. 2015, Sec. 3.3)."""
 
     kind: Literal["zero_pad"] = "zero_pad"
-    also_called: ClassVar[tuple[str, ...]] = ("option_a", "a")
 
     def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         if place.stride > 1:
