@@ -9,7 +9,7 @@ from errno import ENOENT
 from pathlib import PurePosixPath
 
 from resnet_gen.files import open_regular_file
-from resnet_gen.journal import Entry, Journal, Old
+from resnet_gen.journal import Entry, Journal, Old, is_at_home
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.staging import Staging, flush
 
@@ -26,6 +26,8 @@ def commit(places: Sequence[Staging], entries: Sequence[Entry]) -> None:
     for entry in entries:
         if (final := places[entry.place].folder / entry.name).is_dir():
             raise refuse("cannot be written: a folder has this name", str(final))
+        if not is_at_home(places[entry.place].folder, entry.name):
+            raise refuse("cannot be written: a folder on its path is a link", str(final), "remove the link")
     if len(entries) > 1 or any("/" in entry.name for entry in entries):
         with ExitStack() as opened:
             _Commit(places, entries, opened).run()

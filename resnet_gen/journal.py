@@ -88,7 +88,7 @@ class Journal(NamedTuple):
     def _put_back(self, number: int, appeared: bool, old: Old | None) -> None:
         entry = self.entries[number]
         place = self.places[entry.place]
-        if place is None or not _is_at_home(place.folder, entry.name):
+        if place is None or not is_at_home(place.folder, entry.name):
             return
         final, aside = place.folder / entry.name, place.before(number)
         ours = appeared and is_file(final) and digest_file(final) == entry.sha256
@@ -233,7 +233,7 @@ def _name(name: Any) -> str:
     return name
 
 
-def _is_at_home(folder: Path, name: str) -> bool:
+def is_at_home(folder: Path, name: str) -> bool:
     """Whether no link leads out of the destination on the way to a file."""
     where = PurePosixPath(name).parent
     return os.path.realpath(folder / where) == str(Path(os.path.realpath(folder)) / where)

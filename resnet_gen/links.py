@@ -71,9 +71,22 @@ def check_output(path: Path) -> None:
     """Refuse an output that would be written through a link, or through a folder that is one and leads out."""
     if path.is_symlink():
         raise refuse("cannot be written: a link, which is not followed", str(path), "delete it, or name another")
-    around = fence() or Fence(Path.cwd().resolve(), "the working folder")
-    if around.holds(path) and around.leads_out(path.parent):
-        raise refuse(f"cannot be written: its folder leads out of {around.called}", str(path), "name the folder itself")
+    _check_folder(path.parent, path, "its folder")
+
+
+def check_output_folder(folder: Path) -> None:
+    """Refuse a folder of outputs, be it there or not, that a link leads elsewhere."""
+    _check_folder(folder, folder, "it")
+
+
+def _check_folder(folder: Path, shown: Path, what: str) -> None:
+    try:
+        around = fence() or Fence(Path.cwd().resolve(), "the working folder")
+    except OSError:  # there is none, and nothing in it
+        return
+    if around.holds(folder) and around.leads_out(folder):
+        words = f"cannot be written: {what} leads out of {around.called}"
+        raise refuse(words, str(shown), "name the folder itself")
 
 
 def _inside(path: str, root: Path) -> bool:

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from resnet_gen.commit import commit
 from resnet_gen.journal import Entry, settle
-from resnet_gen.links import check_output
+from resnet_gen.links import check_output, check_output_folder
 from resnet_gen.locks import locked
 from resnet_gen.problems import refuse
 from resnet_gen.staging import Staging, stage
@@ -52,6 +52,8 @@ class Transaction:
 
     def __enter__(self) -> Transaction:
         """Make the folders, and the hidden ones inside them."""
+        for folder in self._folders:
+            check_output_folder(folder)
         for folder in self._folders:
             try:
                 self._made += [p for p in (folder, *folder.parents) if not p.exists()]
