@@ -309,7 +309,7 @@ def test_biases_of_zero_that_an_exporter_left_out_are_no_difference(built, cli):
     onnx.save(model, file)
     code, out, _ = cli("verify", TINY, "--against", file)
     assert code == 0
-    assert "(named as in the spec, batch norm folded, 1 biases left out as zero, fp32)" in out
+    assert "(named as in the spec, batch norm folded, 1 bias left out as zero, fp32)" in out
 
 
 def test_a_bias_that_the_spec_has_not_is_a_difference(built, cli):

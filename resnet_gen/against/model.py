@@ -162,7 +162,7 @@ def _how(found: Found, file: Read) -> str:
     names = "named as in the spec" if not other else f"{other} of {len(layers)} named otherwise"
     norms = any(type(node.op).__name__ == "BatchNorm" for node in file.graph.nodes)
     kept = "batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""
-    zero = f"{found.unbiased} biases left out as zero" if found.unbiased else ""
+    zero = f"{found.unbiased:,} bias{'es' if found.unbiased > 1 else ''} left out as zero" if found.unbiased else ""
     return ", ".join(filter(None, [names, kept, zero, file.precision, *_limits(file)]))
 
 
