@@ -201,16 +201,16 @@ def test_steps_of_a_bias_are_compared_as_finely_as_they_are_kept(monkeypatch, ha
 
 
 def test_a_filter_without_a_bias_may_be_as_small_as_its_type_holds(monkeypatch):
-    monkeypatch.setattr(against_biases, "_widest_first", lambda file, node: [SimpleNamespace(scale=1e-2)])
+    monkeypatch.setattr(against_biases, "_widest_first", lambda file, node: [SimpleNamespace(scale=1e-3)])
     variant = SimpleNamespace(weights=SimpleNamespace(rows=lambda name, start, stop: np.array([0.0, 1e-12, 1e3])))
     wanted = SimpleNamespace(shape=(3,), op=Linear(3, bias=True), weight_name=str)
     half, single = (
         against_biases.least_scales(variant, wanted, None, SimpleNamespace(types=types), integers=True)
         for types in ({"float16"}, {"float32"})
     )
-    assert 0 < half[0] < 1e-7 < half[1] < half[2]
+    assert half[0] == 2.0**-14 < half[1] == np.float32(2.0**-21 / 1e-3) < half[2]
     assert single[0] == 0 < single[1] < half[1]
-    assert single[2] == np.float32(1e3 / 2**24 / 1e-2)
+    assert single[2] == np.float32(1e3 / 2**24 / 1e-3)
 
 
 def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):

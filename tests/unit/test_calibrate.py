@@ -12,7 +12,7 @@ from PIL import Image
 from resnet_gen.build import build
 from resnet_gen.calibrate import calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
-from resnet_gen.calibrate.noise import CEILING, Power, measure, shifts
+from resnet_gen.calibrate.noise import CEILING, Few, Power, measure, shifts
 from resnet_gen.calibrate.observers import _divergence, observer
 from resnet_gen.calibrate.running import batches
 from resnet_gen.graph import Net, Value
@@ -356,6 +356,14 @@ def test_nothing_quantized_would_be_no_noise():
     same = measure(exact, (exact[0], exact[1]), given)
     assert same.outputs == {"logits": CEILING}
     assert same.agreement == 1
+
+
+@pytest.mark.parametrize("most", [1, 3, 5])
+def test_few_images_are_no_more_than_there_are(most):
+    images = Random(load("resnet8-digits").spec.input, count=3)
+    few = Few(images, most)
+    assert len(few) == len(list(few)) == min(most, 3)
+    assert few.entry() == images.entry()
 
 
 @pytest.mark.parametrize(("exact", "found", "ratio"), [
