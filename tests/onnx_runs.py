@@ -6,9 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.emit.onnx.messages import IR_OF_OPSET
 from resnet_gen.graph import Graph
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -62,6 +64,20 @@ def session(model: bytes | Path, *, optimized: bool = False) -> onnxruntime.Infe
     options.intra_op_num_threads = 2
     source = str(model) if isinstance(model, Path) else model
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+@lru_cache
+def runs(opset: int) -> bool:
+    """Whether the ONNX Runtime that is here reads files of an opset."""
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_OF_OPSET[opset])
+    try:
+        session(model.SerializeToString())
+    except Exception:  # ONNX Runtime raises a dozen classes of its own
+        return False
+    return True
 
 
 class Session:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,22 @@ def test_noting_the_types_leaves_no_file_behind(tmp_path, monkeypatch):
     once.run(X)
     del never
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "told"), [("a\nb\x1b", "f32"), ('a"b', "unknown"), ('"}}]', "unknown")])
+def test_types_are_unknown_where_a_profile_cannot_be_read(tmp_path, monkeypatch, name, told):
+    """Older ones write names as they are."""
+    once = open_file("onnxruntime", emit_onnx(TINY, tmp_path / "a.onnx"), tuning=Tuning(tells_types=True))
+    ends = once.session.end_profiling
+
+    def end_profiling():
+        path = Path(ends())
+        path.write_text(path.read_text().replace('"name" :"', f'"name" :"{name}'))
+        return str(path)
+
+    monkeypatch.setattr(once.session, "end_profiling", end_profiling)
+    once.run(X)
+    assert once.runtime["precision"] == told
 
 
 def test_functions_take_a_type_to_ask_for_where_openvino_runs(openvino):

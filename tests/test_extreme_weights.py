@@ -78,6 +78,7 @@ INT8 = "--precision int8 --calibration random --qdq"
     ],
     ids=lambda v: v if isinstance(v, str) and v.startswith("--") else "",
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*which have no root")
 def test_what_a_type_cannot_hold_is_refused_by_name(options, factors, message, capsys, tmp_path):
     assert built(capsys, tmp_path, options, **factors) == (2, message)
 

@@ -130,4 +130,5 @@ def test_no_bias_is_lost_whatever_the_norms_factors_are(name, how, tmp_path):
 def test_no_bias_is_lost_where_it_is_a_thousand_times_the_others(how, tmp_path):
     found, largest = errors(tmp_path, "basic", [1e-8], 1000, FILES[how])
     assert largest <= MOST
-    assert max(found.values()) < 0.03
+    # ONNX Runtime 1.23 rounds what is in half precision more often than later ones; a bias that is lost takes 0.19.
+    assert max(found.values()) < (0.06 if "fp16" in how else 0.03)

@@ -52,7 +52,11 @@ class Session(Runner):
     def _tell_types(self) -> None:
         """Note the types that layers ran in, and end the profile, which would slow later runs down."""
         assert self.profile
-        events = json.loads(read_regular_file(Path(self.session.end_profiling()), most=None))
+        text = read_regular_file(Path(self.session.end_profiling()), most=None).decode(errors="replace")
+        try:
+            events = json.loads(text, strict=False)
+        except ValueError:  # ONNX Runtime 1.23 writes names of nodes as they are, quotes too
+            events = []
         self.runtime["precision"] = listed(_types(events)) or "unknown"
         self.profile.remove()
 

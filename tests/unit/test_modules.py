@@ -272,9 +272,7 @@ def renaming(spec, old, new, *settings):
     return replace(loaded, spec=loaded.spec.model_copy(update={"naming": scheme}))
 
 
-@pytest.mark.parametrize(
-    "new", ["lambda", "None", "0", "7", "a-b", "__x", 'a"b', "a\\b", "match", "in_channels", "self"]
-)
+@pytest.mark.parametrize("new", ["lambda", "None", "0", "7", "a-b", "__x", "match", "in_channels", "self"])
 @pytest.mark.parametrize(
     ("spec", "old"),
     [("cifar-resnet20", "conv1"), ("cifar-resnet20", "head"), ("preact164", "shortcut"), ("preact164", "stages")],
