@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.load import Loaded
+from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Part
 from resnet_gen.plan import stride_notes, width_notes
 from resnet_gen.problems import Problem
@@ -13,8 +14,11 @@ from resnet_gen.spec import Spec
 
 
 def notes(loaded: Loaded) -> list[Problem]:
-    """Every note on a spec; raises `Refused` where its stages cannot be planned."""
-    return [*stride_notes(loaded), *width_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
+    """Every note on a spec; raises `Refused` where its stages cannot be planned, or its own parts' code fails."""
+    try:
+        return [*stride_notes(loaded), *width_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
+    except BaseException as error:
+        raise blamed(error) from None
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:

@@ -130,3 +130,13 @@ def test_no_review_is_silent_where_what_a_part_would_read_changes(folder, cli, t
     (tmp_path / "nets/first_beside.py").write_text("FIRST = 24\n")
     code, _, err = cli("review", "--base", "HEAD")
     assert code == 2, err
+
+
+@pytest.mark.filterwarnings("ignore::resnet_gen.outside.CodeWarning")
+@pytest.mark.parametrize("command", ["show", "count"])
+@pytest.mark.parametrize("error", ["ZeroDivisionError", "OSError", "KeyError", "RecursionError", "SystemExit"])
+def test_whatever_rises_in_a_part_is_told_with_its_line(folder, cli, command, error):
+    """What asks a part first, notes or lowering, is all the same."""
+    code, _, err = cli(command, folder(f"raise {error}('theirs')", "used", 400))
+    assert code == 2
+    assert f"p.py:16: {error}" in err

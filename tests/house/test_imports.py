@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "inherited": "problems source spec",
     "load": "digest inherited links outside spec source problems resources",
     "plan": "spec load parts.base parts.registry problems source",
-    "notes": "load parts.base plan problems source spec",
+    "notes": "load outside parts.base plan problems source spec",
     "keep": "graph load ops plan problems",
     "checked": "graph ops problems",
     "lower": "spec inherited keep load outside parts.base plan checked graph ops problems source",
