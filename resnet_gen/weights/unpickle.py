@@ -165,6 +165,12 @@ _KNOWN: dict[tuple[str, str], Any] = {
 }
 
 
+_STATE_ALONE = "save the state dict alone: torch.save(model.state_dict(), ...), or as safetensors"
+_DENSE_ALONE = (
+    "plain tensors alone are read: .to_dense(), .dequantize() or .float() make them of sparse, quantized or FP8 ones"
+)
+
+
 class _Reader(pickle._Unpickler):
     """Python's own unpickler, since C's takes gigabytes for a memo that a few bytes ask for.
 
@@ -186,7 +192,8 @@ class _Reader(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         known = self._ordered if (module, name) == _ORDERED else _KNOWN.get((module, name))
         if known is None:
-            hint = "save the state dict alone: torch.save(model.state_dict(), ...), or as safetensors"
+            rebuilt = module == "torch._utils" and name.startswith("_rebuild_")
+            hint = _DENSE_ALONE if rebuilt else _STATE_ALONE
             raise refuse(f"would execute '{shortened(f'{module}.{name}', 200)}'; not read", self._where, hint)
         return known
 

@@ -952,6 +952,16 @@ def test_code_beside_the_state_dict_of_a_training_checkpoint_is_refused_by_its_n
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("name", ["sparse_tensor", "qtensor", "tensor_v3", "meta_tensor_no_storage", "nested_tensor"])
+def test_a_tensor_of_another_kind_is_refused_with_what_makes_it_a_plain_one(kind, name, path):
+    pickled = b"\x80\x02}" + text("head.fc.bias") + _called(f"torch._utils._rebuild_{name}", "x") + b"s."
+    assert refusal(MAKERS[kind](path, pickled, [])) == (
+        f"{path}: error: would execute 'torch._utils._rebuild_{name}'; not read\n"
+        "hint: plain tensors alone are read: .to_dense(), .dequantize() or .float() make them of sparse, quantized or FP8 ones"
+    )
+
+
 # --- published state dicts ---------------------------------------------------
 
 
