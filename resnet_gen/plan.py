@@ -145,13 +145,13 @@ def stride_notes(loaded: Loaded) -> list[Problem]:
 def width_notes(loaded: Loaded) -> list[Problem]:
     """Widths that a spec writes out, and that its blocks round to others."""
     stages = loaded.spec.stages
-    ruled = stages.widths.depths() is not None  # a rule that counts on it
+    ruled = stages.widths.depths() is not None  # RegNet's line, of whose filters nobody wrote any
     written = stages.widths.widths(stages.downsample.entering(_strides(loaded, _depths(loaded)).nominal))
     built = [stages.block.fitted(width) for width in written]
     if ruled or list(written) == built:
         return []
-    message = f"stages.widths: {list(written)} become {built}, as '{stages.block.kind}' fills its groups"
-    hint = "write these, or another 'group_width' or 'bottleneck_ratio'"
+    message = f"stages.widths: {list(written)} become {built}, as the block '{stages.block.kind}' rounds them"
+    hint = "write these, or other settings of the block"
     return [Problem(message, loaded.source.span(("stages", "widths")), hint, severity="note")]
 
 

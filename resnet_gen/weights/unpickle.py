@@ -166,9 +166,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 _STATE_ALONE = "save the state dict alone: torch.save(model.state_dict(), ...), or as safetensors"
-_DENSE_ALONE = (
-    "plain tensors alone are read: .to_dense(), .dequantize() or .float() make them of sparse, quantized or FP8 ones"
-)
+_DENSE_ALONE = "only plain tensors are read: of others .to_dense(), .dequantize() or .float() makes them"
 
 
 class _Reader(pickle._Unpickler):

@@ -43,7 +43,7 @@ def test_widths_that_become_others_are_said_and_no_others(widths, block, group, 
     if built == written:
         assert messages == []
     else:
-        assert messages == [f"stages.widths: {written} become {built}, as '{block}' fills its groups"]
+        assert messages == [f"stages.widths: {written} become {built}, as the block '{block}' rounds them"]
 
 
 def test_no_shipped_network_has_others_than_it_writes():

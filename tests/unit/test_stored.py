@@ -958,7 +958,7 @@ def test_a_tensor_of_another_kind_is_refused_with_what_makes_it_a_plain_one(kind
     pickled = b"\x80\x02}" + text("head.fc.bias") + _called(f"torch._utils._rebuild_{name}", "x") + b"s."
     assert refusal(MAKERS[kind](path, pickled, [])) == (
         f"{path}: error: would execute 'torch._utils._rebuild_{name}'; not read\n"
-        "hint: plain tensors alone are read: .to_dense(), .dequantize() or .float() make them of sparse, quantized or FP8 ones"
+        "hint: only plain tensors are read: of others .to_dense(), .dequantize() or .float() makes them"
     )
 
 
