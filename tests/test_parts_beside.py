@@ -139,4 +139,4 @@ def test_whatever_rises_in_a_part_is_told_with_its_line(folder, cli, command, er
     """What asks a part first, notes or lowering, is all the same."""
     code, _, err = cli(command, folder(f"raise {error}('theirs')", "used", 400))
     assert code == 2
-    assert f"p.py:16: {error}" in err
+    assert f"nets/p.py:17: {error}: " in err
