@@ -132,11 +132,15 @@ def test_no_review_is_silent_where_what_a_part_would_read_changes(folder, cli, t
     assert code == 2, err
 
 
+ERRORS = ["ZeroDivisionError", "OSError", "KeyError", "RecursionError", "SystemExit"]
+
+
 @pytest.mark.filterwarnings("ignore::resnet_gen.outside.CodeWarning")
-@pytest.mark.parametrize("command", ["show", "count"])
-@pytest.mark.parametrize("error", ["ZeroDivisionError", "OSError", "KeyError", "RecursionError", "SystemExit"])
-def test_whatever_rises_in_a_part_is_told_with_its_line(folder, cli, command, error):
+@pytest.mark.parametrize("error", ERRORS)
+def test_whatever_rises_in_a_part_is_told_with_its_line(folder, cli, error):
     """What asks a part first, notes or lowering, is all the same."""
-    code, _, err = cli(command, folder(f"raise {error}('theirs')", "used", 400))
-    assert code == 2
-    assert f"nets/p.py:17: {error}: " in err
+    spec = folder(f"raise {error}('theirs')", "used", 400 + ERRORS.index(error))
+    for command in ("show", "count", "predict --for t4"):
+        code, _, err = cli(*command.split(), spec)
+        assert code == 2
+        assert f"nets/p.py:17: {error}: " in err
