@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from resnet_gen.build import build
-from resnet_gen.calibrate import calibrate
+from resnet_gen.calibrate import built, calibrate
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
 from resnet_gen.calibrate.noise import CEILING, Few, Power, measure, shifts
 from resnet_gen.calibrate.observers import _divergence, observer
@@ -52,6 +52,24 @@ def test_min_max_covers_all_that_was_seen():
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_always_zero_has_a_range_of_zero(method):
     assert seen(method, np.zeros(10), np.zeros(10)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("part", [10, 900, 5000])
+def test_images_of_nothing_count_as_zeros_whenever_they_come(method, part):
+    """So that a percentile of all is one of them too."""
+    zeros, others = np.zeros(part), np.linspace(0.5, 5, 5000 - 4 * (part == 5000))
+    whole = seen(method, np.concatenate([others, zeros]), percentile=60.0)
+    assert seen(method, zeros, others, percentile=60.0) == pytest.approx(whole, rel=2e-3)
+    assert seen(method, others, zeros, percentile=60.0) == pytest.approx(whole, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["nan", "inf", "-inf"])
+def test_one_number_that_is_none_is_enough(name):
+    fine, bad = np.ones(3), np.array([1, float(name), 1])
+    assert built._finite({"a": fine, "b": fine})
+    for outputs in ({"a": fine, "b": bad}, {"a": bad, "b": fine}, {"a": bad}):
+        assert not built._finite(outputs)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -11,7 +11,7 @@ from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
 from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
-from resnet_gen.emit.difference.report import Report, percent
+from resnet_gen.emit.difference.report import Report, block_name, percent
 from resnet_gen.emit.difference.review import what
 from resnet_gen.emit.difference.summary import clauses, headline
 from resnet_gen.emit.difference.text import text
@@ -27,6 +27,17 @@ from tests.test_mutations import MUTATIONS
 def report(before, after, *, files=False, names=("a", "b")):
     sides = (Side(name, "spec", graph) for name, graph in zip(names, (before, after), strict=True))
     return Report(*sides, compare(before, after, files=files))
+
+
+@pytest.mark.parametrize(("names", "called"), [
+    (["layer1.0.conv1", "layer1.0.bn1"], "layer1.0"), (["layer1.0.conv1"], "layer1.0.conv1"),
+    (["a.b.c.d", "a.b.x.d", "a.b.c.y"], "a.b"), (["conv", "norm"], "BLOCK"), (["a.conv", "b.conv"], "BLOCK"),
+    (["a.x.c", "b.x.c"], "BLOCK"), (["a.b", "a.b.c"], "a"),
+])  # fmt: skip
+def test_a_block_is_called_what_its_layers_have_in_common(names, called):
+    graph = network("cifar-resnet20")
+    nodes = [replace(node, name=name) for node, name in zip(graph.nodes, names, strict=False)]
+    assert block_name(nodes) == called.replace("BLOCK", graph.nodes[0].block)
 
 
 def told(before, after, **given):
