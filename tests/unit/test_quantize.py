@@ -17,7 +17,16 @@ from resnet_gen.load import load
 from resnet_gen.ops import Activation, Add, Conv, Linear, Quantize
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.precision import set_precision
-from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_FP8, TENSORRT_INT8, Range, place, quantize
+from resnet_gen.passes.quantize import (
+    _STEPS,
+    CPU_INT8,
+    TENSORRT_FP8,
+    TENSORRT_INT8,
+    Range,
+    _least_scales,
+    place,
+    quantize,
+)
 from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.precision import Calibration
 from resnet_gen.weights.base import whole
@@ -55,6 +64,15 @@ def ranges(spec, style):
     to = load(str(spec[0]), spec[1:]).spec.input
     values = place(graph, style).values
     return calibrate(graph, weights, values, Random(to, count=2), Calibration("random", 2, "minmax"))
+
+
+@pytest.mark.parametrize("compute", _STEPS)
+def test_filters_without_a_bias_are_scaled_by_their_weights_alone(compute):
+    most, least = _STEPS[compute]
+    bias = np.array([0.0, -0.0, 1e-30, -1e3], np.float32)
+    np.testing.assert_allclose(
+        _least_scales(bias, 0.5, compute), np.array([0, 0, max(least, 1e-30 / most), 1e3 / most]) / 0.5, rtol=1e-6
+    )
 
 
 def eight(spec, style=TENSORRT_INT8, compute="float32", keep=()):
