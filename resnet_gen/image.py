@@ -44,24 +44,25 @@ def read_image(path: Path, to: Input) -> Array:
     """
     if to.mode is None:
         raise refuse(f"a picture cannot become {to.channels} channels", str(path), "1, 3 and 4 channels can be read")
-    picture, pixels = _opened(path, to.mode)
-    part = round(math.sqrt(pixels / (picture.width * picture.height)))
-    if part > 1:
-        words = f"{path}: so large that it is decoded at {_PARTS.get(part, 'a part')} of its sides"
+    picture, sides = _opened(path, to.mode)
+    pixels = picture.width * picture.height
+    if pixels < math.prod(sides):
+        part = next(n for n in _PARTS if pixels >= math.prod(side // n for side in sides))  # sides are rounded up
+        words = f"{path}: so large that it is decoded at {_PARTS[part]} of its sides"
         warnings.warn(SmallerPictureWarning(words), stacklevel=2)
     return normalized(_cropped(picture, to), to)
 
 
-def _opened(path: Path, mode: str) -> tuple[Image.Image, int]:
-    """The picture, and how many pixels its file has."""
+def _opened(path: Path, mode: str) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture, and the sides that it has in its file."""
     try:
         with open_regular_file(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata
             data = stream.read()
             _check(excess(data), str(path))
             with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-                pixels = file.width * file.height
-                return _upright(file, mode, data, str(path)), pixels
+                sides = file.size
+                return _upright(file, mode, data, str(path)), sides
     except UnidentifiedImageError:
         raise refuse("not a picture", str(path), "JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read") from None
     except Image.DecompressionBombError:

@@ -172,7 +172,8 @@ def _exit_code(arguments: Sequence[str] | None, patience: float | None = None) -
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and error.ctx:
             near = _near_option(error.option_name, error.ctx.command)
-            error = click.UsageError(f"{error.message} Did you mean '{near}'?" if near else error.message, error.ctx)
+            message = f"No such option {error.option_name!r}."  # by itself, click 8.2 shows a name as it is
+            error = click.UsageError(f"{message} Did you mean '{near}'?" if near else message, error.ctx)
         _show_usage(error)
         return 2
     except (click.Abort, KeyboardInterrupt):

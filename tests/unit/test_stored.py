@@ -326,6 +326,9 @@ def test_float64_beyond_float32_is_refused(kind, path):
 @pytest.mark.parametrize("kind", ["npz", "safetensors"])
 def test_tensors_of_other_types_are_refused(kind, dtype, path):
     message = refusal(saved(kind, path, {**values(), "head.fc.bias": np.zeros(3, dtype)}))
+    if "InvalidHeader" in message:  # safetensors before 0.7 has no complex numbers
+        assert (kind, dtype) == ("safetensors", "complex64")
+        return
     assert "'head.fc.bias' holds" in message
     assert "not floating-point numbers" in message
 

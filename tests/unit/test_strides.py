@@ -61,10 +61,11 @@ def test_a_last_stride_is_the_same_network_as_strides_and_widths_written_out():
     last=st.none() | st.integers(1, 3),
 )
 def test_strides_change_no_width_and_are_told_where_one_would_expect_it(strides, pooled, last):
-    settings = [f"stages.depths={[1] * len(strides)}", f"stages.strides={strides}", "head=none", "input.size=8192"]
+    settings = [f"stages.depths={[1] * len(strides)}", f"stages.strides={strides}", "head=none", "input.size=4096"]
+    settings += ["stem.width=4", "stages.widths.first=4"]
     settings += ["stages.downsample=max_pool"] * pooled + [f"stages.last_stride={last}"] * (last is not None)
     loaded = load("cifar-resnet20", (*ALONE, *settings))
-    assert [stage.width for stage in plan(loaded)] == [16 * 2**stage for stage in range(len(strides))]
+    assert [stage.width for stage in plan(loaded)] == [4 * 2**stage for stage in range(len(strides))]
     entering = strides[:-1] if pooled else strides[1:]
     assert bool(notes(loaded)) == any(stride != 2 for stride in entering)
     assert "same-map-same-filters" not in design(loaded)
