@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from resnet_gen.cli import main
+from resnet_gen.reading import inference
+from resnet_gen.witness import reading
 
 SAME = {
     "derandomize": True, "database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow],
@@ -32,6 +34,19 @@ def _unflushed():
     """No test outlives a power cut, and to wait for the disk thousands of times takes minutes."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unforked():
+    """To fork a process as large as this one for each file takes a tenth of the time.
+
+    ONNX's code is asked in a Python of its own, as on Windows, and files are read back here; that both ways answer
+    the same is tested by `unit/test_asking.py` and `unit/test_reading.py`, and commands in their own process fork.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (inference, reading):
+            patched.setattr(module, "may_fork", lambda: False)
         yield
 
 

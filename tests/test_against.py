@@ -1,5 +1,6 @@
 """`verify --against`: whether a file implements a spec, as somebody at the command line meets it."""
 
+import itertools
 import json
 import re
 
@@ -478,8 +479,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("kind", spread(KINDS, 3))
+@pytest.mark.parametrize(("value", "kind"), spread(itertools.product([np.inf, -np.inf, np.nan], KINDS), 4))
 def test_what_is_not_finite_in_a_file_is_a_finding(value, kind, built, cli):
     file = built(*KINDS[kind])
     written = file.read_bytes()

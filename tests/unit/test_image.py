@@ -16,6 +16,7 @@ from resnet_gen.image import SmallerPictureWarning, read_image
 from resnet_gen.image_limits import excess
 from resnet_gen.problems import Refused
 from resnet_gen.spec import Input
+from tests.varied import spread
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -330,8 +331,9 @@ FORMS = [
 FORMS += [("TIFF", {"big_tiff": True}), ("TIFF", {"compression": "tiff_lzw"})]
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=bytes.hex)
-@pytest.mark.parametrize(("form", "options"), FORMS)
+@pytest.mark.parametrize(
+    ("form", "options", "number"), spread([(*form, number) for form in FORMS for number in NUMBERS], 18)
+)
 def test_numbers_of_any_size_in_a_picture_s_head_are_a_refusal_or_a_picture(tmp_path, form, options, number):
     """What looks at a file before Pillow does has no exception of its own."""
     path = tmp_path / "x"

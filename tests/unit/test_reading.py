@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.build import onnx_file
+from resnet_gen.forking import may_fork
 from resnet_gen.load import load
 from resnet_gen.prepare import prepare
 from resnet_gen.request import Request
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is fo
 
 @pytest.fixture
 def given(monkeypatch):
-    """A graph and its model; and as if the test runner had no threads of its own."""
+    """A graph and its model; and as if the test runner had no threads of its own, and forked."""
     monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(reading, "may_fork", may_fork)
     loaded = load(str(TINY))
     network = prepare(loaded, Request())
     return network.graph, onnx_file(loaded, network, Request()).structure()
