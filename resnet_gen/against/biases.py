@@ -59,6 +59,7 @@ def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Arra
     for start, stop in runs(tensor.shape):
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
         kept = file.weights.as_written(node.weight_name("weight"), start, stop).reshape(exact.shape)
+        kept = np.where(np.isfinite(kept), kept, np.float32(0))  # others are told by themselves
         moved[start:stop] = most * _of_channels(exact - kept) + half * _of_channels(kept)
     return moved
 
