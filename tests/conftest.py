@@ -21,6 +21,16 @@ gc.set_threshold(100_000, 50, 100)  # looking for cycles takes a twentieth of th
 settings.load_profile("usual")  # before tests are imported; --hypothesis-profile has its way after this
 
 
+SLOW = ("test_limits.py", "test_killed.py", "test_against_changed.py")
+"""Files that take minutes with `make test-all`."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Slow files come first, whatever the order of all others: else all but one worker wait for them in the end."""
+    items.sort(key=lambda item: item.path.name not in SLOW)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible():
     """A shell that starts the tests in the background has them, and what they start, ignore interruptions."""
