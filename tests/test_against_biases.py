@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
 from resnet_gen.against import biases as against_biases
+from resnet_gen.against import numbers
 from resnet_gen.against.biases import read_otherwise
 from resnet_gen.against.model import hold_model, read_model
 from resnet_gen.count import count
@@ -211,6 +212,16 @@ def test_a_filter_without_a_bias_may_be_as_small_as_its_type_holds(monkeypatch):
     assert half[0] == 2.0**-14 < half[1] == np.float32(2.0**-21 / 1e-3) < half[2]
     assert single[0] == 0 < single[1] < half[1]
     assert single[2] == np.float32(1e3 / 2**24 / 1e-3)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 2, 2, 2), (3, 4, 1, 1)])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float8_e4m3fn"])
+def test_what_cannot_be_seen_of_a_weight_is_of_its_row(shape, dtype):
+    rows = np.ones(shape, np.float32) * np.array([0, 1, 448e9], np.float32).reshape(-1, *[1] * (len(shape) - 1))
+    found = numbers._slack(rows, np.array([1.0, 2.0, 3.0], np.float32), dtype)
+    last = 3.0 if dtype.endswith("int8") else 0.51 * 2.0**-9 * 1e9
+    np.testing.assert_allclose(np.broadcast_to(found, shape), np.ones(shape) * found, rtol=0)
+    assert np.unique(np.broadcast_to(found, shape).reshape(3, -1), axis=1).tolist() == [[1], [2], [pytest.approx(last)]]
 
 
 def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):
