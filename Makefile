@@ -16,10 +16,11 @@ PYTEST := -m pytest -n 2 --dist loadfile
 YAML_SERVER := node_modules/.bin/yaml-language-server
 
 SEED ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 1)
+EVERY = -m 'long or not long' --hypothesis-profile all --random-order --random-order-seed $(SEED)
 RUNTIMES := tests/test_runtimes.py tests/test_computed_types.py tests/test_fused.py tests/test_bench.py \
     tests/test_precision.py tests/test_extreme_weights.py tests/accuracy
 
-.PHONY: demo test test-all test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants fuzz lint types check bench \
+.PHONY: demo test test-all test-long test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants fuzz lint types check bench \
     example-digits generated lock clean
 .DELETE_ON_ERROR:
 
@@ -53,7 +54,10 @@ test: $(INSTALLED)  ## all tests that are not marked long, and need no GPU, torc
 	$(BIN)/python $(PYTEST)
 
 test-all: $(ALL)/.installed $(YAML_SERVER)  ## every test there is, in random order, with torch, jax and all else (Python 3.11 or newer)
-	$(ALL)/bin/python $(PYTEST) -m 'long or not long' --hypothesis-profile all --random-order --random-order-seed $(SEED)
+	$(ALL)/bin/python $(PYTEST) $(EVERY)
+
+test-long: $(INSTALLED) $(YAML_SERVER)  ## the same without torch, jax and what else is not in `.venv`
+	$(BIN)/python $(PYTEST) $(EVERY)
 
 test-avx2: $(INSTALLED)  ## what runtimes compute on a CPU without AVX-512, VNNI, BF16 and AMX
 	ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/python $(PYTEST) $(RUNTIMES)

@@ -18,7 +18,7 @@ from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network
 
 FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-MANY = settings(FEW, max_examples=1000)
+MANY = settings(FEW, max_examples=600)
 
 
 @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)], ids=["few", "many"])
