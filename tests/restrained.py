@@ -4,7 +4,8 @@ import os
 
 import pytest
 
+RESTRAINED = "ONEDNN_MAX_CPU_ISA" in os.environ
 on_the_whole_processor = pytest.mark.skipif(
-    "ONEDNN_MAX_CPU_ISA" in os.environ,
+    RESTRAINED,
     reason="OpenVINO plans eight bits and BF16 for the processor that there is, and oneDNN is held to less",
 )

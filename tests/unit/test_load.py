@@ -82,7 +82,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones(reference, hint):
 
 def test_a_name_that_no_file_can_have_is_refused():
     assert problem("n" * 300 + ".yaml").message.startswith("cannot be read: ")
-    assert problem("a\0b.yaml").message in ("there is no such file", "cannot be read: embedded null byte")
+    message = problem("a\0b.yaml").message
+    assert message == "there is no such file" or message.startswith("cannot be read: ")  # as Python says it
 
 
 def test_a_child_changes_some_keys_of_its_parent(write):
