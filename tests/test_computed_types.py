@@ -1,16 +1,20 @@
 """A runtime computes what a file says: which types are asked of it, and that it tells in which it computed."""
 
+import io
 import json
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from resnet_gen import bench, build, emit_onnx, load_spec, run
-from resnet_gen.engine import runtimes, tensorrt
+from resnet_gen.cli import hints
+from resnet_gen.engine import processor, runtimes, tensorrt
 from resnet_gen.engine.base import Tuning
+from resnet_gen.engine.processor import has_seven_bits
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.problems import Refused
 from tests.fixtures import fake_tensorrt
@@ -38,7 +42,7 @@ def openvino():
     return pytest.importorskip("openvino", reason="openvino is not installed", exc_type=ImportError)
 
 
-def processor(monkeypatch, openvino, capabilities):
+def with_capabilities(monkeypatch, openvino, capabilities):
     """OpenVINO says that the CPU has these types; what it is then asked for lands in the list."""
     asked = []
     core = openvino.Core
@@ -60,7 +64,7 @@ def processor(monkeypatch, openvino, capabilities):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("capabilities", [["FP32"], ["BF16", "FP32", "INT8"], ["FP16", "BF16", "FP32"]], ids="+".join)
 def test_openvino_is_asked_for_the_file_s_own_type(way, capabilities, openvino, tmp_path, monkeypatch):
-    asked = processor(monkeypatch, openvino, capabilities)
+    asked = with_capabilities(monkeypatch, openvino, capabilities)
     path = emit_onnx(TINY, tmp_path / "a.onnx", **WAYS[way])
     open_file("openvino", path)
     assert asked == ["f16" if way in ALL_HALF and "FP16" in capabilities else "f32"]
@@ -122,6 +126,68 @@ def test_types_are_unknown_where_a_profile_cannot_be_read(tmp_path, monkeypatch,
     monkeypatch.setattr(once.session, "end_profiling", end_profiling)
     once.run(X)
     assert once.runtime["precision"] == told
+
+
+INTEGERS = {"precision": "int8", "calibration": "random", "placement": "cpu"}
+
+
+@pytest.mark.parametrize("command", [("run",), ("bench", "--repeat", "1")])
+@pytest.mark.parametrize("lacks_vnni", [True, False])
+@pytest.mark.parametrize(
+    ("how", "saturates"),
+    [(INTEGERS, True), ({**INTEGERS, "reduce_range": True}, False), ({**INTEGERS, "placement": "tensorrt"}, False),
+     ({}, False)],
+)  # fmt: skip
+def test_eight_bits_that_this_processor_does_not_compute_are_told(
+    how, saturates, lacks_vnni, command, cli, tmp_path, monkeypatch
+):
+    """ONNX Runtime computes what is for TensorRT in float32, and what has seven bits right everywhere."""
+    monkeypatch.setattr(hints, "sums_saturate", lambda: lacks_vnni)
+    path = emit_onnx(load_spec(TINY), tmp_path / "tiny.onnx", **how)
+    code, _, said = cli(*command, path)
+    assert code == 0
+    expected = f"warning: {path}: this CPU has no VNNI: onnxruntime saturates sums of 8-bit products here"
+    assert (expected in said, "VNNI" in said) == ((saturates and lacks_vnni,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "saturate"),
+    [("sse4_2 avx2", True), ("avx2 avx512f avx512_vnni", False), ("avx_vnni avx2", False), ("avx2 amx_int8", False),
+     ("sse4_2", False), (None, False)],
+)  # fmt: skip
+def test_a_processor_without_vnni_is_known_by_its_flags(flags, saturate, monkeypatch):
+    """And taken for a better one where it tells no flags, as those of Arm and of other systems do."""
+    text = f"processor\t: 0\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n" if flags else "processor\t: 0\n"
+    monkeypatch.setattr(processor, "open_regular_file", lambda path: io.BytesIO(text.encode()))
+    assert processor.sums_saturate() == saturate
+
+
+def saved(arrays, path, outside):
+    """A file that holds these arrays, or has them beside it."""
+    tensors = [onnx.numpy_helper.from_array(values, name) for name, values in arrays.items()]
+    node = onnx.helper.make_node("Identity", [next(iter(arrays))], ["y"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], [], tensors))
+    onnx.save(model, path, save_as_external_data=outside, location="a.data", size_threshold=0)
+    return path
+
+
+@pytest.mark.parametrize("least", [-65, -64, -63])
+@pytest.mark.parametrize("most", [63, 64, 65])
+@pytest.mark.parametrize("outside", [True, False])
+def test_seven_bits_are_seen_in_the_numbers(least, most, outside, tmp_path):
+    weights = np.linspace(least, most, 600).round().astype(np.int8).reshape(20, 30)
+    path = saved({"w": weights, "zero": np.array(-128, np.int8)}, tmp_path / "a.onnx", outside)
+    assert has_seven_bits(path) == (max(-least, most) <= 64)
+
+
+def test_seven_bits_are_not_assumed_of_numbers_that_cannot_be_read(tmp_path):
+    path = tmp_path / "a.onnx"
+    for text in (b"", b"no model"):
+        path.write_bytes(text)
+        assert not has_seven_bits(path)
+    saved({"w": np.zeros((20, 30), np.int8)}, path, True)
+    (tmp_path / "a.data").unlink()
+    assert not has_seven_bits(path)
 
 
 def test_functions_take_a_type_to_ask_for_where_openvino_runs(openvino):

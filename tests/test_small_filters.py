@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx, load_spec
 from resnet_gen.engine.base import Tuning
+from resnet_gen.engine.processor import has_seven_bits, sums_saturate
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.lower import lower
 from resnet_gen.ops import BatchNorm, Linear
@@ -86,7 +87,8 @@ def errors(folder, name, gammas, beta, how):
     path = emit_onnx(spec(name), folder / "8.onnx", weights=folder / "a.safetensors",
                      calibration=folder / "images.npz", **how)  # fmt: skip
     wanted = _only(open_file("onnxruntime", exact).run(x))
-    return {by: _distance(_only(_opened(by, path).run(x)), wanted) for by in _there()}, _largest(path)
+    found = {by: _only(_opened(by, path).run(x)) for by in _there(has_seven_bits(path))}
+    return {by: _distance(values, wanted) for by, values in found.items()}, _largest(path)
 
 
 def _opened(by, path):
@@ -94,9 +96,13 @@ def _opened(by, path):
     return open_file(runtime, path, tuning=tuning)
 
 
-@functools.lru_cache
-def _there():
-    """The runtimes that are here, but OpenVINO where it would plan for another processor than it is given."""
+def _there(seven_bits):
+    """The runtimes that are here and compute what the file says: none but as written where their sums saturate.
+
+    OpenVINO would plan for another processor than it is given where oneDNN is held to less.
+    """
+    if sums_saturate() and not seven_bits:
+        return ["as written"]
     there = importlib.util.find_spec("openvino") and not RESTRAINED
     return [by for by in RUNTIMES if by != "openvino" or there]
 

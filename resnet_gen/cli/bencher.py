@@ -13,7 +13,7 @@ import numpy as np
 from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
-from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
@@ -70,6 +70,8 @@ def bench_models(
     runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
     measured = _shapes(runners, wanted)
     results = _measured(runners, measured, Effort(seconds, repeat), seed or 0)
+    for runner in runners:
+        tell_saturation(runner)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
     _put_out(text, runners, results, output, plot)
 

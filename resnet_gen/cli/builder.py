@@ -17,7 +17,7 @@ from resnet_gen.choose import Wish, choose
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.files import open_regular_file
+from resnet_gen.engine.processor import sums_saturate
 from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
@@ -149,19 +149,9 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
         say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
-    if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and _sums_saturate():
+    if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
         say("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
         say("hint: for such CPUs, --for cpu-avx2", err=True)
-
-
-def _sums_saturate() -> bool:
-    """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
-    try:
-        with open_regular_file(Path("/proc/cpuinfo")) as lines:  # the first processor is as the others are
-            flags = next((line.decode().split() for line in lines if line.startswith(b"flags")), [])
-    except OSError:
-        return False
-    return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"}.intersection(flags)
 
 
 def _check_report(request: Request) -> None:

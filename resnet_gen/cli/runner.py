@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen.cli.hints import tell_refused_hint
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_json
 from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.image import read_image
@@ -60,6 +60,7 @@ def run_model(
     x = _input(image, taken, batch, seed or 0)
     outputs, times = session.timed(x, repeat)
     check_outputs(session, outputs)
+    tell_saturation(session)
     shown = str(image) if image else "random"
     _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
 

@@ -113,6 +113,7 @@ MAY_IMPORT = {
     "manifest": "files count digest graph load problems",
     "told": "faults files manifest problems",
     "engine.machine": "files engine.tensorrt problems",
+    "engine.processor": "files problems reading",
     "fit": "digest engine.machine engine.onnxruntime journal load problems targets told",
     "against": "calibrate checkpoint count digest emit.text fit graph lower matching ops passes precision problems "
     "reading spec told verify weights",

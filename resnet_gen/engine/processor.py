@@ -1,0 +1,49 @@
+"""What the processor of this machine cannot do that files in eight bits want, and which files ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from resnet_gen.files import open_regular_file
+from resnet_gen.problems import Refused
+
+SEVEN_BITS = 64
+"""The sum of two products of an unsigned byte and a weight of at most this magnitude is one that 16 bits hold."""
+
+
+def sums_saturate() -> bool:
+    """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
+    try:
+        with open_regular_file(Path("/proc/cpuinfo")) as lines:  # the first processor is as the others are
+            flags = next((line.decode().split() for line in lines if line.startswith(b"flags")), [])
+    except OSError:
+        return False
+    return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"}.intersection(flags)
+
+
+def has_seven_bits(path: Path) -> bool:
+    """Whether an ONNX file has weights in int8, and all of them within seven bits; not, where it cannot be told."""
+    from resnet_gen.reading.constants import MissingNumbersError  # onnx, which files without Q/DQ do without
+
+    try:
+        largest = list(_largest(path))
+    except (Refused, MissingNumbersError):  # a runtime may read what we do not
+        return False
+    return bool(largest) and max(largest) <= SEVEN_BITS
+
+
+def _largest(path: Path) -> Iterator[int]:
+    """The largest magnitude of each array of an ONNX file that has int8 in rows."""
+    from resnet_gen.reading.constants import tensor_constant
+    from resnet_gen.reading.outline import outline
+
+    file = outline(path)
+    for tensor, place in zip(file.model.graph.initializer, file.places, strict=True):
+        if tensor.data_type == _INT8 and len(tensor.dims) > 1:
+            values = tensor_constant(tensor, place, file, path).array()
+            yield max(int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
+_INT8 = 3
+"""Of ONNX's TensorProto.DataType."""
