@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from resnet_gen.cli import main
 from resnet_gen.reading import inference
 from resnet_gen.witness import reading
+from tests.thinned import thin
 
 SAME = {
     "derandomize": True, "database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow],
@@ -25,9 +26,14 @@ SLOW = ("test_limits.py", "test_killed.py", "test_against_changed.py")
 """Files that take minutes with `make test-all`."""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Slow files come first, whatever the order of all others: else all but one worker wait for them in the end."""
+    """Sweeps are thinned before marks choose, and slow files come first, whatever the order of all others.
+
+    Else all but one worker wait for them in the end.
+    """
+    thin(items)
+    yield
     items.sort(key=lambda item: item.path.name not in SLOW)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from resnet_gen.resources import shipped_specs
+from tests.thinned import even
 
 VARIED = (
     "alphago-zero-20",
@@ -60,7 +61,7 @@ def spread(cases: Iterable[object], quick: int) -> list[object]:
     A case is a value, or a tuple of values where a test is given several.
     """
     every = [case if isinstance(case, tuple) else (case,) for case in cases]
-    chosen = {round(n * (len(every) - 1) / max(1, quick - 1)) for n in range(quick)}
+    chosen = even(quick, len(every))
     return [pytest.param(*case, marks=() if n in chosen else pytest.mark.long) for n, case in enumerate(every)]
 
 

@@ -10,6 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from tests.thinned import CASES, even
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -143,3 +145,18 @@ def test_examples_are_the_same_on_every_run_and_more_with_another_profile():
     usual, every = settings.get_profile("usual"), settings.get_profile("all")
     assert every.max_examples > usual.max_examples
     assert all(one.derandomize and one.database is None for one in (usual, every, settings.default))
+
+
+@pytest.mark.parametrize("test", CASES)
+def test_a_sweep_that_is_thinned_is_there(test):
+    file, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("of", range(1, 30))
+def test_a_part_of_a_sweep_has_its_ends_and_as_many_cases_as_are_wanted(of):
+    for count in range(1, 12):
+        chosen = even(count, of)
+        assert len(chosen) == min(count, of)
+        assert chosen <= set(range(of))
+        assert count < 2 or {0, of - 1} <= chosen

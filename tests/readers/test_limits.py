@@ -1,7 +1,7 @@
 """Every reader on every file that asks for much: at most 64 MiB and 4 times the file, 2 s and one for each 20 MB.
 
 Memory is what a process takes over the same command on a trivial file of the kind. A part of the files is tried with
-each `make test`, each by one reader; `make long` tries all.
+each `make test`, each by one reader; `make test-all` tries all.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.readers.large import COMMANDS
 ROOT = Path(__file__).parents[2]
 NAMES = list(BOMBS)
 SPECIALS = [name for name in BOMBS if name.partition(".")[2] in SPECIAL]
-EVERY = 20
+EVERY = 40
 """One in so many files is tried each time."""
 ALWAYS = (
     *("tuples of one list", "tensors of one shape", "huge sides", "one pair list", "400,000 lists", "keys of one hash"),
