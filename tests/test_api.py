@@ -136,6 +136,7 @@ WRONG = {
 }
 
 
+@pytest.mark.long
 def test_a_user_s_project_is_type_checked_against_it(tmp_path):
     pytest.importorskip("mypy")
     (tmp_path / "right.py").write_text(TYPED, encoding="utf-8")

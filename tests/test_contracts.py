@@ -496,6 +496,7 @@ def test_the_page_of_contracts_names_every_key():
     assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
+@pytest.mark.long  # `make check` says it, too
 def test_the_committed_lock_is_of_every_shipped_network(monkeypatch):
     """Beyond what generated/ shows it holds epsilons, operands and what weights start from."""
     monkeypatch.chdir(ROOT)

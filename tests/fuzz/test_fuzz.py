@@ -80,7 +80,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", spread(FAULTS, 2))
+@pytest.mark.parametrize("fault", spread(FAULTS, 1))
 def test_what_a_reader_may_not_do_is_told_of_the_file_that_it_does_it_with(fault, tmp_path, monkeypatch):
     do, told = FAULTS[fault]
     monkeypatch.setitem(READERS, "show", lambda path: do() if path.read_bytes() == b"odd" else sys.exit(2))
