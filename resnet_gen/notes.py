@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed
-from resnet_gen.parts.base import Part
+from resnet_gen.parts.base import Block, Part
 from resnet_gen.plan import stride_notes, width_notes
 from resnet_gen.problems import Problem
 from resnet_gen.source import Loc, at
@@ -16,9 +16,30 @@ from resnet_gen.spec import Spec
 def notes(loaded: Loaded) -> list[Problem]:
     """Every note on a spec; raises `Refused` where its stages cannot be planned, or its own parts' code fails."""
     try:
-        return [*stride_notes(loaded), *width_notes(loaded), *_head_notes(loaded), *_inheritance_notes(loaded)]
+        return [
+            *stride_notes(loaded),
+            *width_notes(loaded),
+            *_shortcut_notes(loaded),
+            *_head_notes(loaded),
+            *_inheritance_notes(loaded),
+        ]
     except BaseException as error:
         raise blamed(error) from None
+
+
+def _shortcut_notes(loaded: Loaded) -> Iterator[Problem]:
+    """A shortcut that a spec asks for where no block has any."""
+    stages = loaded.spec.stages
+    every = [stages.block, *(override.block for override in stages.overrides.values() if override.block)]
+    asked: dict[Loc, list[Block]] = {("stages", "shortcut"): every}
+    for key, override in stages.overrides.items():
+        asked["stages", "overrides", key, "shortcut"] = [override.block] if override.block else every
+    for loc, blocks in asked.items():
+        mark = loaded.source.marks.get(loc)
+        if mark and mark.value.document in loaded.own and not any(block.has_shortcut for block in blocks):
+            kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
+            message = f"{'.'.join(map(str, loc))}: changes nothing: blocks of kind {kinds} have no shortcut"
+            yield Problem(message, mark.value, "take a block that has one, or leave this key away", severity="note")
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:

@@ -250,6 +250,8 @@ class Block(Part):
 
     folder: ClassVar[str] = "blocks"
     preactivated: ClassVar[bool] = False
+    has_shortcut: ClassVar[bool] = True
+    """Whether what the spec says of shortcuts means anything for it."""
     takes: ClassVar[frozenset[Trait]] = frozenset()
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """VGG's layer."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from resnet_gen.parts.base import Block, OddKernel, Place, Using
 class ConvLayer(Block):
     """One biased convolution with norm and activation (Simonyan and Zisserman 2014, Table 1)."""
 
+    has_shortcut: ClassVar[bool] = False
     kind: Literal["conv"] = "conv"
     kernel: OddKernel = Field(3, description="Side of the window.")
 

@@ -1,6 +1,6 @@
 """The highway layer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ class Highway(Block):
     Where the shape changes there is nothing to carry and the layer is H alone.
     """
 
+    has_shortcut: ClassVar[bool] = False
     kind: Literal["highway"] = "highway"
     kernels: Annotated[tuple[OddKernel, ...], Field(strict=False, min_length=1, max_length=16)] = Field(
         (3,), description="Sides of the windows of successive layers, repeated over the stage."
