@@ -1,8 +1,10 @@
 """What tests of the command line share."""
 
 import gc
+import math
 import os
 import signal
+import time
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +24,8 @@ gc.set_threshold(100_000, 50, 100)  # looking for cycles takes a twentieth of th
 settings.load_profile("usual")  # before tests are imported; --hypothesis-profile has its way after this
 
 
+BEGUN, LIMIT = time.monotonic(), float(os.environ.get("TESTS_BEGIN_WITHIN") or "inf")
+"""When tests began, and the seconds after which none begins any more: a slow machine's CI runs as many as it can."""
 SLOW = ("test_limits.py", "test_killed.py", "test_against_changed.py")
 """Files that take minutes with `make test-all`."""
 
@@ -33,8 +37,18 @@ def pytest_collection_modifyitems(items):
     Else all but one worker wait for them in the end.
     """
     thin(items)
+    only_here = {item.path for item in items if any(map(item.get_closest_marker, ("long", "torch")))}
     yield
+    if math.isfinite(LIMIT):  # what is left then is what `make test` has run
+        items.sort(key=lambda item: item.path not in only_here)
     items.sort(key=lambda item: item.path.name not in SLOW)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Where time is limited, no test begins after it, and that is said."""
+    if time.monotonic() - BEGUN > LIMIT:
+        pytest.skip(f"{LIMIT:.0f} s are over, which tests had on this machine: `make test-all` runs it")
 
 
 @pytest.fixture(scope="session", autouse=True)

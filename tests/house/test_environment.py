@@ -1,6 +1,8 @@
 """What is installed is locked, for every Python that is promised, and says nothing of the machine that locked it."""
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -160,3 +162,11 @@ def test_a_part_of_a_sweep_has_its_ends_and_as_many_cases_as_are_wanted(of):
         assert len(chosen) == min(count, of)
         assert chosen <= set(range(of))
         assert count < 2 or {0, of - 1} <= chosen
+
+
+def test_a_test_that_does_not_begin_in_time_is_told():
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_suppression.py"]
+    environment = {**os.environ, "TESTS_BEGIN_WITHIN": "-1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert "-1 s are over, which tests had on this machine: `make test-all` runs it" in done.stdout
+    assert "passed" not in done.stdout
