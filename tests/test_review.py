@@ -90,6 +90,7 @@ def test_markdown_is_one_table_with_each_difference_below(project, cli):
     assert "| 18 → 20 (+11.11 %) |" in row
     assert out.count("<details>") == out.count("</details>")
     assert "<details><summary><code>nets/changed.yaml</code></summary>" in out
+    assert "have no room here" not in out
 
 
 def test_nothing_changed(project, cli):
