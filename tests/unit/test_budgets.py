@@ -17,6 +17,7 @@ from resnet_gen.project import read_project
 from resnet_gen.request import Request
 from resnet_gen.targets import load_target
 from resnet_gen.verify import verify
+from resnet_gen.verify.rules import budget
 from resnet_gen.verify.rules.budget import ProjectBudgetKept
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY, network
@@ -236,3 +237,26 @@ def test_a_project_s_budget_is_found_in_the_project_file_and_says_of_which_spec(
         "   2 | params.max = 5000\n"
         "                    ^^^^"
     )
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        (0, "0"), (999_999_999_999_999_999, "999,999,999,999,999,999"), (10**18, "1.000e+18"),
+        (10**300 - 1, "1.000e+300"), (10**300, "more than 1e300"), (0.5, "0.5"), (1234.5678, "1,234.568"),
+        (0.001, "0.001"), (0.00099, "0.00099"), (0.0000123, "1.2e-05"),
+    ],
+)  # fmt: skip
+def test_a_figure_is_shown_whole_or_with_an_exponent(figure, shown):
+    assert budget._shown(figure) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [
+        (1, 0, ""), (1, 100_000, " (0.001%)"), (0.99, 100_000, " (less than 0.001%)"), (0, 5, " (less than 0.001%)"),
+        (1, 3, " (33.3%)"), (99.96, 100, " (100%)"), (100, 100, " (100%)"), (123_456, 100, " (123,456%)"),
+    ],
+)  # fmt: skip
+def test_a_part_is_shown_in_percent_if_that_can_be_said(part, whole, shown):
+    assert budget._percent(part, whole) == shown

@@ -152,3 +152,9 @@ def test_the_table_of_a_network_with_several_outputs_ends_with_them():
         ["puts", "out", "128", "x", "28", "x", "28", "stage2"],
         ["puts", "out", "1000", "logits"],
     ]
+
+
+def test_rows_of_a_table_have_as_many_cells_each():
+    for rows in ([("a", "b"), ("c",)], [("a",), ("b", "c")]):
+        with pytest.raises(ValueError, match="argument"):
+            columns(rows)

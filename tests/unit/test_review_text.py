@@ -1,0 +1,68 @@
+"""How much of a review a comment shows, to the character, and that it says what it leaves out."""
+
+import pytest
+
+from resnet_gen.difference.review import Reviewed
+from resnet_gen.difference.terms import Term
+from resnet_gen.emit.difference.review import Review, markdown
+from resnet_gen.emit.difference.terms import told
+from resnet_gen.problems import Problem
+
+ROOM = 65_536 - 2_000
+"""What GitHub takes, without what the Action writes below."""
+MORE = "have no room here"
+
+
+def unreadable(name, length):
+    return Reviewed(name, problems=(Problem("x" * length, "net.yaml"),))
+
+
+def lines(review):
+    return markdown(review).splitlines()
+
+
+@pytest.mark.parametrize("number", [1, 19, 20, 21, 30])
+def test_twenty_findings_are_shown_and_the_number_of_the_others(number):
+    found = lines(Review("main", [], [Problem(f"finding {n}", "a.yaml", rule="claim") for n in range(number)]))
+    assert sum("finding " in line for line in found) == min(number, 20)
+    assert [line for line in found if "more" in line] == ([f"- and {number - 20} more"] if number > 20 else [])
+
+
+@pytest.mark.parametrize("length", [499, 500, 501, 2000])
+def test_a_finding_is_shown_whole_up_to_500_characters(length):
+    message = "y" * length
+    assert (message in markdown(Review("main", [], [Problem(message, "a.yaml")]))) == (length <= 500)
+
+
+@pytest.mark.parametrize("length", [499, 500, 501])
+@pytest.mark.parametrize("loosened", [True, False])
+def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, loosened):
+    term = Term(("budgets", "y"), 1, None, loosened)
+    term = term._replace(path=("budgets", "y" * (1 + length - len(told(term)))))
+    assert len(told(term)) == length
+    assert (told(term) in markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
+
+
+@pytest.mark.parametrize("number", [99, 100, 101, 250])
+def test_a_hundred_networks_are_in_the_table_and_the_number_of_the_others(number):
+    found = lines(Review("main", [Reviewed(f"n{n}.yaml") for n in range(number)]))
+    assert sum(line.startswith("| <code>n") for line in found) == min(number, 100)
+    rest = [line for line in found if line.startswith("and ")]
+    assert rest == ([f"and {number - 100} more"] if number > 100 else [])
+
+
+def test_details_fill_a_comment_to_the_last_character():
+    many = [unreadable(f"n{n}", 1000) for n in range(55)]
+    fitting = [
+        len(comment)
+        for length in range(1, 1001)
+        if MORE not in (comment := markdown(Review("main", [*many[:50], unreadable("last", length)])))
+    ]
+    assert len(fitting) == 1000, "there is room for all of these"
+    while MORE not in markdown(Review("main", [*many, unreadable("last", 1000)])):
+        many.append(unreadable(f"n{len(many)}", 1000))
+    comments = [markdown(Review("main", [*many, unreadable("last", length)])) for length in range(1, 1001)]
+    whole = [comment for comment in comments if MORE not in comment]
+    assert 0 < len(whole) < 1000
+    assert max(map(len, whole)) == ROOM
+    assert "Details of 1 network have no room here; `resnet-gen review` shows them." in comments[len(whole)]
