@@ -10,6 +10,7 @@ from resnet_gen.difference.compare import compare
 from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
+from resnet_gen.emit.difference import summary
 from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
 from resnet_gen.emit.difference.report import Report, block_name, percent
 from resnet_gen.emit.difference.review import what
@@ -312,3 +313,13 @@ def test_a_comment_is_cut_before_github_would_refuse_it():
     assert page.count("```") % 2 == 0
     assert re.search(r"\nand [\d,]+ more\n", page)
     assert len(text(report(before, named)).splitlines()) < 500
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 5, 9])
+def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number, monkeypatch):
+    found = report(spec("resnet18"), spec("resnet18", "activation=silu"))
+    monkeypatch.setattr(summary, "clauses", lambda difference: [f"clause {n}" for n in range(number)])
+    told = headline(found).split("; ")
+    told = told[: told.index("params and MACs unchanged")]
+    rest = [f"{number - 3} other kinds of change"] if number > 4 else []
+    assert told == [f"clause {n}" for n in range(3 if rest else number)] + rest

@@ -28,6 +28,13 @@ def test_twenty_findings_are_shown_and_the_number_of_the_others(number):
     assert [line for line in found if "more" in line] == ([f"- and {number - 20} more"] if number > 20 else [])
 
 
+@pytest.mark.parametrize("number", [1, 20, 21, 30])
+def test_twenty_looser_promises_are_shown_and_the_number_of_the_others(number):
+    found = lines(Review("main", [], project=[Term(("lock", f"[{n}]"), "x", None, True) for n in range(number)]))
+    assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
+    assert [line for line in found if "more" in line] == ([f"- and {number - 20} more"] if number > 20 else [])
+
+
 @pytest.mark.parametrize("length", [499, 500, 501, 2000])
 def test_a_finding_is_shown_whole_up_to_500_characters(length):
     message = "y" * length
