@@ -39,9 +39,10 @@ class Add(Op):
     keeps_sign: ClassVar[bool] = True
 
     def shape(self, *inputs: Shape) -> Shape:
-        if inputs[0] != inputs[1]:
-            raise ShapeError(f"the branch is {sides(inputs[0])} and the shortcut {sides(inputs[1])}: {_APART}")
-        return inputs[0]
+        branch, shortcut = inputs
+        if branch != shortcut:
+            raise ShapeError(f"the branch is {sides(branch)} and the shortcut {sides(shortcut)}: {_APART}")
+        return branch
 
 
 _APART = "they cannot be joined"
