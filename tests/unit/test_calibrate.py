@@ -132,6 +132,14 @@ def test_entropy_weighs_a_range_by_its_divergence_from_what_was_seen(filled, rea
     assert _divergence(bins, reach) == pytest.approx(divergence(list(bins), reach), rel=1e-9)
 
 
+@pytest.mark.parametrize("place", [None, 200, 511])
+def test_entropy_takes_no_range_in_which_nothing_was_seen(place):
+    bins = np.zeros(512)
+    if place is not None:
+        bins[place] = 5.0
+    assert _divergence(bins, 128) == float("inf")
+
+
 def test_entropy_covers_the_few_values_that_lie_beyond_a_gap():
     """Clipped, they would fall where nothing was seen, and nothing in eight bits stands for them."""
     found = seen("entropy", np.tile(np.linspace(0.01, 0.1, 50), 40), np.full(1000, 1.0))
