@@ -97,6 +97,8 @@ MAP = (8, 4, 4)
     [
         (ops.Conv(16, 3, padding=1), "3x3, 16"),
         (ops.Conv(16, 3, 2, 1, groups=4), "3x3, 16, 4 groups, stride 2"),
+        (ops.Conv(16, 3, padding=2, dilation=2), "3x3, 16, dilation 2"),
+        (ops.Conv(16, 3, padding=1, groups=2), "3x3, 16, 2 groups"),
         (ops.MaxPool(2, 2), "2x2 max pool, stride 2"),
         (ops.AvgPool(4, 4), "4x4 average pool, stride 4"),
         (ops.GlobalAvgPool(), "global average pool"),
