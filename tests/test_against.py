@@ -93,6 +93,22 @@ def test_other_weights_are_found_and_the_largest_differences_named(built, cli, t
     assert re.search(r"is [\d.-]+, there [\d.-]+ \[against-weight\]$", out, re.MULTILINE)
 
 
+@pytest.mark.parametrize("row", [0, 2, -1])
+@pytest.mark.parametrize("options", [(), ("--fold-bn",)])
+def test_a_number_is_found_in_any_run_of_rows(row, options, built, cli, monkeypatch):
+    """Of tensors that are read in several runs, the worst number of all of them is told."""
+    file = built(*options)
+    model = onnx.load(file)
+    (tensor,) = (t for t in model.graph.initializer if t.name == "stages.0.0.conv1.weight")
+    array = numpy_helper.to_array(tensor).copy()
+    array[row, 0, 0, 0] += np.abs(array).max()
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, file)
+    monkeypatch.setattr("resnet_gen.weights.base.CHUNK", 1)
+    code, out, _ = cli("verify", TINY, "--against", file, "--weights", WEIGHTS)
+    assert (code, f"number [{row % len(array)}, 0, 0, 0] is " in out) == (1, True)
+
+
 def test_a_changed_scale_of_eight_bits_is_found(built, cli):
     file = built("--precision", "int8", "--for", "cpu", "--calibration", "random")
     model = onnx.load(file)

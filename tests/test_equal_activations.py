@@ -149,3 +149,17 @@ def test_what_does_not_is_a_difference(made, name, how):
     spec, weights, file, other = made(name, OTHER[how], every=True)
     assert not np.array_equal(outputs(file), outputs(other))
     assert {found.rule for found in verify(spec, against=other, weights=weights)} == {"against-layer"}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_repeated_one_hides_no_other_difference(made, name):
+    spec, weights, _, other = made(name, EQUAL["twice"], every=True)
+    model = onnx.load(other)
+    last = [node for node in model.graph.node if node.op_type == "Relu"][-1]
+    last.op_type = "LeakyRelu"
+    last.attribute.append(helper.make_attribute("alpha", 0.5))
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    next(a for a in first.attribute if a.name == "dilations").ints[:] = [2, 2]
+    next(a for a in first.attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
+    onnx.save(model, other)
+    assert "against-layer" in {found.rule for found in verify(spec, against=other, weights=weights)}

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import warnings
 import zipfile
 
 import numpy as np
@@ -11,8 +12,9 @@ from PIL import Image
 
 from resnet_gen.build import build
 from resnet_gen.calibrate import built, calibrate
+from resnet_gen.calibrate.content import ImageContent
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
-from resnet_gen.calibrate.noise import CEILING, Few, Power, measure, shifts
+from resnet_gen.calibrate.noise import CEILING, Few, Power, agreeing, measure, shifts
 from resnet_gen.calibrate.observers import _divergence, observer
 from resnet_gen.calibrate.running import batches
 from resnet_gen.graph import Net, Value
@@ -538,3 +540,23 @@ def test_a_range_is_as_small_as_what_was_seen(method, size):
 def test_rare_magnitudes_are_left_out_however_small_they_are(size):
     values = np.append(np.linspace(-size, size, 10_001, dtype=np.float32), np.float32(3 * size))
     assert seen("percentile", values, percentile=99.0).most == pytest.approx(size, rel=0.1)
+
+
+def test_a_network_without_scores_agrees_for_no_image():
+    maps = {"map": np.ones((4, 2, 3, 3), np.float32)}
+    assert agreeing(maps, maps, [Value("map", (2, 3, 3))]) == 0
+    rows = {"logits": np.eye(4, 5, dtype=np.float32)}
+    assert agreeing(rows, rows, [Value("logits", (5,))]) == 4
+
+
+@pytest.mark.parametrize("far", [16.0, 1 / 16])
+def test_images_are_told_as_no_pictures_beyond_sixteen_times_what_those_reach(far):
+    to = Input(size=(4, 4), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))  # whose pictures reach 1
+    for beyond in (False, True):
+        content = ImageContent()
+        reach = np.nextafter(np.float32(far), np.float32(0 if far < 1 else 99)) if beyond else np.float32(far)
+        content.see(np.linspace(-reach, reach / 2, 48, dtype=np.float32).reshape(1, 3, 4, 4))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            content.check(to)
+        assert bool(caught) == beyond

@@ -323,3 +323,11 @@ def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number
     told = told[: told.index("params and MACs unchanged")]
     rest = [f"{number - 3} other kinds of change"] if number > 4 else []
     assert told == [f"clause {n}" for n in range(3 if rest else number)] + rest
+
+
+@pytest.mark.parametrize("number", [1, 19, 20, 21, 40])
+def test_twenty_looser_promises_of_a_network_are_shown_and_the_number_of_the_others(number):
+    terms = tuple(Term(("claims", f"[{n}]"), "x", None, True) for n in range(number))
+    found = markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=terms)).splitlines()
+    assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
+    assert [line for line in found if line.endswith(" more")] == ([f"- and {number - 20} more"] if number > 20 else [])

@@ -263,6 +263,8 @@ def test_a_blur_is_a_convolution_that_is_no_layer():
         (PadChannels(2), [MAP], "zero padding cannot narrow 3 channels to 2"),
         (PadChannels(2), [VECTOR], "channel padding needs a feature map, not a vector of 12"),
         (Subsample(2), [VECTOR], "a 1x1 window needs a feature map, not a vector of 12"),
+        (Conv(4, 3), [(3, 2, 8)], "the map has shrunk to 2x8, too small for a 3x3 window"),
+        (Conv(4, 3, dilation=2), [(3, 8, 4)], "the map has shrunk to 8x4, too small for a 3x3 window of dilation 2"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(op, inputs, message):

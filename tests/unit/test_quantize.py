@@ -24,6 +24,7 @@ from resnet_gen.passes.quantize import (
     TENSORRT_INT8,
     Range,
     _least_scales,
+    _scales,
     place,
     quantize,
 )
@@ -411,3 +412,15 @@ def test_the_witness_tells_a_layer_whose_input_is_not_in_eight_bits():
     broken = replace(graph, nodes=tuple(bare if n is first else n for n in graph.nodes))
     with pytest.raises(WitnessError, match="its input has not"):
         check_onnx(broken, OnnxFile(broken, weights, Options()).structure())
+
+
+@pytest.mark.parametrize(
+    ("exact", "compute", "scale"),
+    [
+        (1e-45, "float32", 2.0**-126), (2.0**-126, "float32", 2.0**-126), (2.0**-125, "float32", 2.0**-125),
+        (1e-45, "bfloat16", 2.0**-126), (1e-30, "float16", 2.0**-14), (2.0**-13, "float16", 2.0**-13),
+        (0.0, "float32", 1.0), (0.0, "float16", 1.0),
+    ],
+)  # fmt: skip
+def test_the_least_scale_is_the_least_normal_number_of_its_type(exact, compute, scale):
+    assert _scales(np.array([exact]), compute, "x") == [scale]
