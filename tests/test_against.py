@@ -628,7 +628,9 @@ def test_a_file_that_is_no_valid_onnx_is_found(built, cli):
     assert (code, f"{file}: no valid ONNX: " in out) == (1, True)
 
 
-@pytest.mark.parametrize(("factor", "code"), [(1, 0), (1.3, 0), (1e-3, 1), (1e4, 1)])
+@pytest.mark.parametrize(
+    ("factor", "code"), [(1, 0), (1.3, 0), (1 / 12, 0), (1 / 24, 1), (40, 0), (90, 1), (1e-3, 1), (1e4, 1)]
+)
 def test_ranges_of_activations_are_held_against_random_images(factor, code, built, cli):
     file = built("--precision", "int8", "--for", "cpu", "--calibration", "random")
     model = onnx.load(file)

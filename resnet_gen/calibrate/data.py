@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -165,7 +164,7 @@ def _npz(path: Path, to: Input, most: int) -> Npz:
     try:
         with open_archive(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
-            name = "images.npy" if "images.npy" in names else "".join(islice(names, 1))
+            name = "images.npy" if "images.npy" in names else next(iter(names), "")
             if not name or (len(names) > 1 and name != "images.npy"):
                 raise refuse(f"holds {several(len(names), 'array')}", str(path), "call the one to use 'images'")
             with archive.open(name) as stream:
