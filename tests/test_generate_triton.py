@@ -177,7 +177,7 @@ def test_odd_names_and_titles_break_neither_the_settings_nor_the_page(schema, tm
     title = "a | b\n# c <b> [x](y) `z` *w*"
     spec = load(str(TINY), [f"title={json.dumps(title)}"]).spec
     value = Value(odd, (3, 8, 8), "float32")
-    made = Served("tiny", "onnxruntime_onnx", "KIND_AUTO", None, (1, 8), value, [value])
+    made = Served("tiny", "onnxruntime_onnx", "KIND_AUTO", None, (1, 8), value, [value], tf32=False, as_written=False)
     files = model_folder(made, spec)
     found = text_format.Parse(files["config.pbtxt"], schema.ModelConfig())
     assert found.input[0].name == odd

@@ -28,8 +28,8 @@ class Served:
     preferred: tuple[int, ...]
     input: Value
     outputs: Sequence[Value]
-    tf32: bool = False
-    as_written: bool = False
+    tf32: bool
+    as_written: bool
 
     @property
     def by_onnxruntime(self) -> bool:

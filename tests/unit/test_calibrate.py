@@ -12,6 +12,7 @@ from PIL import Image
 
 from resnet_gen.build import build
 from resnet_gen.calibrate import built, calibrate
+from resnet_gen.calibrate.built import Comparison
 from resnet_gen.calibrate.content import ImageContent
 from resnet_gen.calibrate.data import Folder, Npz, Random, images
 from resnet_gen.calibrate.noise import CEILING, Few, Power, agreeing, measure, shifts
@@ -560,3 +561,10 @@ def test_images_are_told_as_no_pictures_beyond_sixteen_times_what_those_reach(fa
             warnings.simplefilter("always")
             content.check(to)
         assert bool(caught) == beyond
+
+
+def test_layers_beyond_and_near_the_end_of_a_types_range_are_told_apart():
+    found = {"half": 32752.0, "above half": 32768.0, "the end": 65504.0, "beyond": 65536.0, "none": float("nan")}
+    seen = Comparison(1, {}, None, True, False, found, 65504.0)
+    assert set(seen.beyond) == {"beyond", "none"}
+    assert set(seen.near) == {"above half", "the end"}
