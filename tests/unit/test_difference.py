@@ -10,7 +10,7 @@ from resnet_gen.difference.compare import compare
 from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference import summary
+from resnet_gen.emit.difference import rows, summary
 from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
 from resnet_gen.emit.difference.report import Report, block_name, percent
 from resnet_gen.emit.difference.review import what
@@ -331,3 +331,20 @@ def test_twenty_looser_promises_of_a_network_are_shown_and_the_number_of_the_oth
     found = markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=terms)).splitlines()
     assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
     assert [line for line in found if line.endswith(" more")] == ([f"- and {number - 20} more"] if number > 20 else [])
+
+
+def test_padding_that_goes_with_another_window_is_not_told_beside_it():
+    assert told(spec("vgg11"), spec("vgg11", "stages.block={kind: conv, kernel: 5}")) == [
+        "kernel 3 -> 5 in 8 convolutions"
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 12, 13, 200, 201, 250])
+@pytest.mark.parametrize(("sign", "most"), [("+", 200), ("=", 12)])
+def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, monkeypatch):
+    found = [rows.Row(sign, f"layer {n} ", (f"name {n}",)) for n in range(number)]
+    monkeypatch.setattr("resnet_gen.emit.difference.text.rows", lambda difference: found)
+    shown = text(report(spec("vgg11"), spec("vgg11", "activation=silu")))
+    assert shown.count("  name ") == min(number, most)
+    rest = [line for line in shown.splitlines() if line.startswith("and ")]
+    assert rest == ([f"and {number - most} more; --format json has everything"] if number > most else [])
