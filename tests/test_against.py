@@ -402,6 +402,22 @@ def test_one_code_of_eight_bits_is_found(precision, first, built, cli):
     assert (code, f"'{LAYER}' is not that of {WEIGHTS}: number [0, " in out) == (1, True)
 
 
+@pytest.mark.parametrize(("codes", "found"), [(1, 0), (2, 1), (-2, 1), (3, 1)])
+@pytest.mark.parametrize("first", [None, without_sign])
+def test_a_code_may_be_one_off_and_no_more(codes, found, first, built, cli):
+    """With seven bits, that is, whose steps are twice as long: which a file has is not told from it."""
+
+    def moved(arrays):
+        away = np.abs(arrays[""][0].astype(np.float32) - arrays["_zero_point"][0].astype(np.float32))
+        arrays[""][0][np.unravel_index(np.argmin(away), away.shape)] += np.array(codes).astype(arrays[""].dtype)
+        return {"": arrays[""]}
+
+    file = built("--precision", "int8", "--calibration", "random", "--for", "cpu")
+    for change in filter(None, (first, moved)):
+        changed_tensors(file, change)
+    assert cli("verify", TINY, "--against", file, "--weights", WEIGHTS)[0] == found
+
+
 @pytest.fixture
 def held(cli, tmp_path):
     """Holds the file that weights are built to, with one tensor of it changed, against those weights."""

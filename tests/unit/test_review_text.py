@@ -54,6 +54,7 @@ def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, l
 def test_a_hundred_networks_are_in_the_table_and_the_number_of_the_others(number):
     found = lines(Review("main", [Reviewed(f"n{n}.yaml") for n in range(number)]))
     assert sum(line.startswith("| <code>n") for line in found) == min(number, 100)
+    assert found[found.index("| network | what changed | params | MACs | layers |") + 1] == "|---|---|--:|--:|--:|"
     rest = [line for line in found if line.startswith("and ")]
     assert rest == ([f"and {number - 100} more"] if number > 100 else [])
 
