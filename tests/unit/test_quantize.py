@@ -425,3 +425,20 @@ def test_the_witness_tells_a_layer_whose_input_is_not_in_eight_bits():
 )  # fmt: skip
 def test_the_least_scale_is_the_least_normal_number_of_its_type(exact, compute, scale):
     assert _scales(np.array([exact]), compute, "x") == [scale]
+
+
+@pytest.mark.parametrize(
+    ("style", "reading", "layers"),
+    [
+        (TENSORRT_INT8, {("Add", 1), ("Conv", 0)}, 20),
+        (TENSORRT_FP8, {("Add", 1), ("Conv", 0)}, 19),
+        (CPU_INT8, {("Add", 0), ("Add", 1), ("Conv", 0), ("Flatten", 0), ("GlobalAvgPool", 0), ("Linear", 0)}, 21),
+    ],
+)
+def test_each_placement_is_the_table_s(style, reading, layers):
+    """docs/precision.md: sums, pooling and the linear layer in eight bits for CPUs, no first convolution in FP8."""
+    graph, _ = folded("resnet18")
+    kinds = {node.name: type(node.op).__name__ for node in graph.nodes}
+    found = place(graph, style)
+    assert {(kinds[name], position) for name, position in found.operands} == reading
+    assert len(found.layers) == layers

@@ -2,10 +2,14 @@
 
 import pytest
 
+from resnet_gen.difference.compare import compare
 from resnet_gen.difference.review import Reviewed
+from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference.review import Review, markdown
+from resnet_gen.emit.difference.review import Review, markdown, text
 from resnet_gen.emit.difference.terms import told
+from resnet_gen.load import load
+from resnet_gen.lower import lower
 from resnet_gen.problems import Problem
 
 ROOM = 65_536 - 2_000
@@ -74,3 +78,12 @@ def test_details_fill_a_comment_to_the_last_character():
     assert 0 < len(whole) < 1000
     assert max(map(len, whole)) == ROOM
     assert "Details of 1 network have no room here; `resnet-gen review` shows them." in comments[len(whole)]
+
+
+def test_what_a_network_promises_is_told_key_by_key():
+    graph = lower(load("cifar-resnet20"))
+    sides = [Side(name, "spec", graph) for name in ("before", "after")]
+    term = Term(("claims", "[layers]", "value"), 20, 21)
+    network = Reviewed("net.yaml", *sides, compare(graph, graph), terms=(term,))
+    for shown in (markdown, text):
+        assert "claims[layers].value" in shown(Review("main", [network]))
