@@ -1,8 +1,10 @@
 """What codes of eight bits cover, over what an activation reaches."""
 
+from pathlib import Path
+
 import pytest
 
-from resnet_gen.against.ranges import _part
+from resnet_gen.against.ranges import _first, _part
 from resnet_gen.passes.quantize import Range
 from resnet_gen.reading.ranges import Cover
 
@@ -26,3 +28,10 @@ from resnet_gen.reading.ranges import Cover
 )
 def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
     assert _part(Cover("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 5, 9])
+def test_three_ranges_are_named_and_the_others_counted(number):
+    faults = [f"range {n}" for n in range(number)]
+    more = {0: (), 1: ("x.onnx: and 1 more range",)}.get(max(0, number - 3), (f"x.onnx: and {number - 3} more ranges",))
+    assert _first(Path("x.onnx"), faults) == (*faults[:3], *more)

@@ -10,7 +10,7 @@ from resnet_gen.difference.compare import compare
 from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference import rows, summary
+from resnet_gen.emit.difference import rows, summary, terms
 from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
 from resnet_gen.emit.difference.report import Report, block_name, percent
 from resnet_gen.emit.difference.review import what
@@ -327,8 +327,8 @@ def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number
 
 @pytest.mark.parametrize("number", [1, 19, 20, 21, 40])
 def test_twenty_looser_promises_of_a_network_are_shown_and_the_number_of_the_others(number):
-    terms = tuple(Term(("claims", f"[{n}]"), "x", None, True) for n in range(number))
-    found = markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=terms)).splitlines()
+    looser = tuple(Term(("claims", f"[{n}]"), "x", None, True) for n in range(number))
+    found = markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=looser)).splitlines()
     assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
     assert [line for line in found if line.endswith(" more")] == ([f"- and {number - 20} more"] if number > 20 else [])
 
@@ -348,3 +348,12 @@ def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, 
     assert shown.count("  name ") == min(number, most)
     rest = [line for line in shown.splitlines() if line.startswith("and ")]
     assert rest == ([f"and {number - most} more; --format json has everything"] if number > most else [])
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_headline_names_some_keys_and_counts_the_others(number):
+    changed = [Term((f"key{n}",), 1, 2) for n in range(number)]
+    (found,) = terms.clauses(changed, layers=False, promises=False)
+    names = [f"key{n}" for n in range(number)]
+    shown = ", ".join(names) if number <= 4 else f"key0, key1, key2 and {number - 3} more keys"
+    assert found == f"{shown} {'differ' if number > 1 else 'differs'}"
