@@ -19,7 +19,7 @@ from resnet_gen.calibrate.noise import CEILING, Few, Power, agreeing, measure, s
 from resnet_gen.calibrate.observers import _divergence, observer
 from resnet_gen.calibrate.running import batches
 from resnet_gen.graph import Net, Value
-from resnet_gen.image import read_image
+from resnet_gen.image import SmallerPictureWarning, read_image
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Activation, Conv, MaxPool, Quantize
@@ -568,3 +568,15 @@ def test_layers_beyond_and_near_the_end_of_a_types_range_are_told_apart():
     seen = Comparison(1, {}, None, True, False, found, 65504.0)
     assert set(seen.beyond) == {"beyond", "none"}
     assert set(seen.near) == {"above half", "the end"}
+
+
+def test_pictures_that_are_read_smaller_are_no_news_to_whoever_calibrates(tmp_path, monkeypatch):
+    def read(path, to):
+        warnings.warn("smaller", SmallerPictureWarning, stacklevel=1)
+        return np.zeros((1, 3, 4, 4), np.float32)
+
+    pictures(tmp_path, 2)
+    monkeypatch.setattr("resnet_gen.calibrate.data.read_image", read)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(images(str(tmp_path), Input(size=(4, 4)), 512))) == 2

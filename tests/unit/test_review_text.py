@@ -87,3 +87,11 @@ def test_what_a_network_promises_is_told_key_by_key():
     network = Reviewed("net.yaml", *sides, compare(graph, graph), terms=(term,))
     for shown in (markdown, text):
         assert "claims[layers].value" in shown(Review("main", [network]))
+
+
+def test_counts_are_those_of_the_side_that_there_is():
+    side = Side("net.yaml", "spec", lower(load("cifar-resnet20")))
+    counts = "269,722 | 40,551,040 | 20"
+    assert f"| <code>a</code> | new | {counts} |" in lines(Review("main", [Reviewed("a", None, side)]))
+    assert f"| <code>a</code> | removed | {counts} |" in lines(Review("main", [Reviewed("a", side)]))
+    assert "| <code>a</code> | cannot be read |  |  |  |" in lines(Review("main", [unreadable("a", 3)]))

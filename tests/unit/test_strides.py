@@ -100,3 +100,12 @@ def test_a_last_stride_goes_with_a_dilation():
     loaded = load("resnet50", (*ALONE, "stages.output_stride=8", "stages.last_stride=1"))
     assert [(stage.stride, stage.dilation) for stage in plan(loaded)] == [(1, 1), (2, 1), (1, 2), (1, 2)]
     assert design(loaded) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "stages"),
+    [(("head=none", "outputs=[stage2]"), 2), (("head=none", "outputs=[stage3, stage1]"), 3), (("outputs=[stage1]",), 4),
+     (("head=none",), 4)],
+)  # fmt: skip
+def test_no_stage_is_planned_behind_the_last_that_is_put_out(settings, stages):
+    assert len(plan(load("resnet18", (*ALONE, *settings)))) == stages
