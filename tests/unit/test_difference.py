@@ -20,6 +20,7 @@ from resnet_gen.graph import Net, Value, renamed
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, Function
+from resnet_gen.passes.rewire import rewired
 from resnet_gen.problems import Refused
 from tests.onnx_runs import network
 from tests.test_mutations import MUTATIONS
@@ -357,3 +358,15 @@ def test_a_headline_names_some_keys_and_counts_the_others(number):
     names = [f"key{n}" for n in range(number)]
     shown = ", ".join(names) if number <= 4 else f"key0, key1, key2 and {number - 3} more keys"
     assert found == f"{shown} {'differ' if number > 1 else 'differs'}"
+
+
+def test_attention_that_loses_a_function_and_changes_a_layer_is_not_another():
+    before = spec("seresnet18")
+    index, first = next((i, n) for i, n in enumerate(before.nodes) if n.name == "layer1.0.se.fc1")
+    after = changed(before, index, op=replace(first.op, bias=False))
+    function = next(node for node in before.nodes if node.name == "layer1.0.se.act")
+    left = [node for node in after.nodes if node.name != function.name]
+    after = rewired(after, left, {function.output.name: function.inputs[0]})
+    assert told(before, after) == [
+        "bias yes -> no in layer1.0.se.fc1", "1 relu removed from attentions (layer1.0.se.act)",
+    ]  # fmt: skip
