@@ -6,7 +6,7 @@ from resnet_gen.difference.compare import compare
 from resnet_gen.difference.review import Reviewed
 from resnet_gen.difference.sides import Side
 from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference.review import Review, markdown, text
+from resnet_gen.emit.difference.review import Review, markdown, text, what
 from resnet_gen.emit.difference.terms import told
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -95,3 +95,13 @@ def test_counts_are_those_of_the_side_that_there_is():
     assert f"| <code>a</code> | new | {counts} |" in lines(Review("main", [Reviewed("a", None, side)]))
     assert f"| <code>a</code> | removed | {counts} |" in lines(Review("main", [Reviewed("a", side)]))
     assert "| <code>a</code> | cannot be read |  |  |  |" in lines(Review("main", [unreadable("a", 3)]))
+
+
+@pytest.mark.parametrize("number", [1, 4, 5, 9])
+def test_at_most_four_clauses_say_what_became_of_a_network(number, monkeypatch):
+    side = Side("net.yaml", "spec", lower(load("cifar-resnet20")))
+    monkeypatch.setattr(
+        "resnet_gen.emit.difference.review.clauses", lambda difference: [f"clause {n}" for n in range(number)]
+    )
+    network = Reviewed("net.yaml", side, side, compare(side.graph, side.graph))
+    assert what(network) == "; ".join(f"clause {n}" for n in range(min(number, 4)))
