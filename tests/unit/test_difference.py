@@ -370,3 +370,12 @@ def test_attention_that_loses_a_function_and_changes_a_layer_is_not_another():
     assert told(before, after) == [
         "bias yes -> no in layer1.0.se.fc1", "1 relu removed from attentions (layer1.0.se.act)",
     ]  # fmt: skip
+
+
+def test_what_two_networks_that_are_not_each_others_promise_is_told_in_one_row():
+    graph = spec("cifar-resnet20")
+    promised = (Term(("claims", "[layers]", "value"), 20, 21), Term(("title",), "a", "b"))
+    for shown in (text, markdown):
+        found = shown(replace(report(graph, graph), terms=promised))
+        assert "each its own" in found
+        assert "claims[layers]" not in found
