@@ -10,12 +10,15 @@ import pytest
 from onnx import numpy_helper
 from safetensors.numpy import load_file, save_file
 
+from resnet_gen import verify
 from resnet_gen.digest import digest_file
 from resnet_gen.load import load
+from resnet_gen.passes.fold import fold_batch_norm
+from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.reading.asking import NoAnswerError
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY, session
-from tests.reading.models import Hand
+from tests.reading.models import Hand, file, network
 from tests.varied import spread
 
 WEIGHTS = TINY.with_name("float32.safetensors")
@@ -359,6 +362,15 @@ def test_outputs_in_another_order_are_found(cli, tmp_path):
     code, out, _ = cli("verify", spec, "--against", file)
     assert code == 1
     assert f"{file}: all operations are there, and other ones are put out [against-layer]" in out
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_linear_layer_as_a_convolution_is_no_difference(folded, tmp_path):
+    graph, weights = network(TINY)
+    if folded:
+        graph, weights = fold_batch_norm(graph, weights)
+    path = file(*linear_as_conv(graph, weights), tmp_path / "n.onnx")
+    assert verify(TINY, against=path) == ()
 
 
 # --- number by number -------------------------------------------------------------

@@ -260,3 +260,12 @@ def test_a_figure_is_shown_whole_or_with_an_exponent(figure, shown):
 )  # fmt: skip
 def test_a_part_is_shown_in_percent_if_that_can_be_said(part, whole, shown):
     assert budget._percent(part, whole) == shown
+
+
+@pytest.mark.parametrize("name", ["l4", "a100"])
+def test_a_shipped_device_is_none_of_the_spec_s_folder(name, tmp_path):
+    path = tmp_path / "net.yaml"
+    latency = f"{{target: {name}, precision: fp16, batch: 1, max: 9000}}"
+    path.write_text(f"name: net\nextends: cifar-resnet20\nbudgets: {{latency: {latency}}}\n")
+    loaded = load(str(path))
+    assert verify(loaded, lower(loaded)) == []
