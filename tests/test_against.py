@@ -284,6 +284,18 @@ def test_an_engine_is_held_by_its_manifest_and_the_model_that_it_was_built_from(
     )
 
 
+@pytest.mark.parametrize("more", [None, "other.onnx"])
+def test_an_engine_whose_manifest_names_no_one_model_is_held_by_its_hashes(more, engine, cli):
+    manifest = engine.with_name("tiny.manifest.json")
+    known = json.loads(manifest.read_text())
+    digest = known["files"].pop("tiny.onnx")
+    known["files"] |= {"tiny.onnx": digest, more: digest} if more else {}
+    manifest.write_text(json.dumps(known))
+    code, out, _ = cli("verify", TINY, "--against", engine)
+    end = f"{engine} (its bytes and this spec {HASHES}, no ONNX file beside it to look at"
+    assert (code, out) == (0, f"ok     tiny: 0 claims, {end}\n")
+
+
 def test_an_engine_of_another_spec_or_with_other_bytes_is_found(engine, cli):
     code, out, _ = cli("verify", TINY, "--set", "head.classes=5", "--against", engine)
     assert code == 1
