@@ -778,3 +778,12 @@ def test_eight_bits_round_to_the_nearest_even_and_saturate(to, zero, least, most
     x = np.asarray([[[[0.25, 0.75, -0.25, 1.1, 1e4, -1e4]]]], np.float32)
     wanted = (np.clip(np.rint(x / 0.5) + zero, least, most) - zero) * 0.5
     np.testing.assert_array_equal(run(model_bytes(graph, Seeded(graph)), x), wanted)
+
+
+def test_zeros_that_pad_an_average_count_and_those_beyond_the_map_do_not():
+    """ONNX has 0 and 1 for it; runtimes take other numbers for either."""
+    net = Net(Value("input", (4, 12, 12)))
+    graph = net.graph("pooled", [net.add("padded", ops.AvgPool(3, 1, 1), net.input)])
+    (node,) = onnx.load_from_string(model_bytes(graph, Seeded(graph))).graph.node
+    found = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    assert found == {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1, 1, 1, 1], "count_include_pad": 1}
