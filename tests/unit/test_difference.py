@@ -379,3 +379,11 @@ def test_what_two_networks_that_are_not_each_others_promise_is_told_in_one_row()
         found = shown(replace(report(graph, graph), terms=promised))
         assert "each its own" in found
         assert "claims[layers]" not in found
+
+
+def test_a_block_of_one_layer_is_told_as_that_layer():
+    before = spec("highway-a")
+    (pool,) = (node for node in before.nodes if node.block == "stages.0.pool")
+    after = rewired(before, [node for node in before.nodes if node is not pool], {pool.output.name: pool.inputs[0]})
+    (row,) = (row for row in rows.rows(compare(before, after)) if row.sign == "-")
+    assert (row.what, row.names) == ("2x2 max pool, stride 2", (pool.name,))
