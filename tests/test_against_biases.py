@@ -20,6 +20,7 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Linear
 from resnet_gen.precision import Calibration
+from resnet_gen.reading.ranges import Cover
 from resnet_gen.verify.subject import Subject
 from tests.accuracy.digits import SPEC, write_calibration
 from tests.against_files import DIGITS
@@ -243,3 +244,15 @@ def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):
         session(p, optimized=o).run(None, {"input": x})[0] for p, o in ((file, False), (path, False), (path, True))
     )
     assert difference(written, wanted) < 0.01 < 0.1 < difference(fused, wanted)
+
+
+def test_codes_of_what_a_linear_layer_reads_are_those_of_the_map_that_is_flattened_too():
+    graph = lower(load("cifar-resnet20"))
+    fc = next(node for node in graph.nodes if isinstance(node.op, Linear))
+    makers = {node.output.name: node for node in graph.nodes}
+    pooled = makers[fc.inputs[0].name].inputs[0].name
+    narrow, wide, other = (
+        Cover(name, -1.0, most, 0.1, 0.1) for name, most in ((fc.inputs[0].name, 1.0), (pooled, 9.0), ("input", 99.0))
+    )
+    file = SimpleNamespace(graph=graph, covers=[narrow, wide, other])
+    assert against_biases._widest_first(file, fc) == [wide, narrow]
