@@ -50,6 +50,9 @@ $(ALL)/.installed: pyproject.toml requirements/all.txt
 demo: $(RUNS)  ## the main job: ResNet-50 verified, as ONNX, as TensorRT-RTX engine; a trained network run on a picture
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
+# Two workers on two cores: a sum of NumPy's or torch's is one thread's, or they wait for each other.
+test test-all test-long test-avx2 test-newest test-oldest coverage: export OMP_NUM_THREADS := 1
+
 test: $(INSTALLED)  ## all tests that are not marked long, and need no GPU, torch or jax
 	$(BIN)/python $(PYTEST)
 

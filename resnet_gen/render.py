@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -15,8 +17,14 @@ from resnet_gen.resources import templates
 
 def render(template: str, **values: Any) -> str:
     """The text of a template; an undefined name in it is an error, never an empty string."""
+    return _environment(templates()).get_template(template).render(**values)
+
+
+@lru_cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """It keeps the templates that it has compiled, which takes longer than to render one."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -24,7 +32,7 @@ def render(template: str, **values: Any) -> str:
         autoescape=False,  # noqa: S701 - what is rendered is Markdown, YAML and code, never HTML
     )
     environment.filters.update(c_string=c_string, json=json_text, markdown=markdown, code=code)
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def tree(folder: str, **values: Any) -> dict[str, str]:

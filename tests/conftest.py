@@ -18,7 +18,7 @@ SAME = {
     "derandomize": True, "database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow],
 }  # fmt: skip
 """The same examples on every run and machine, however long each takes, and however busy that is."""
-settings.register_profile("usual", max_examples=100, **SAME)
+settings.register_profile("usual", max_examples=60, **SAME)
 settings.register_profile("all", max_examples=400, **SAME)
 gc.set_threshold(100_000, 50, 100)  # looking for cycles takes a twentieth of the time
 settings.load_profile("usual")  # before tests are imported; --hypothesis-profile has its way after this

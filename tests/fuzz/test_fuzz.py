@@ -24,7 +24,7 @@ from tests.fuzz.targets import CORPUS, ROOT, TARGETS, corpus, seeds
 from tests.readers.commands import KINDS, READERS
 from tests.varied import spread
 
-FEW, MANY = 6, 150
+FEW, MANY = 4, 150
 """Changed files of each target."""
 SMALL, ALL = 4 << 10, 200 << 10
 """Bytes of a file of the corpus, and of all."""

@@ -1,5 +1,7 @@
 """How much of a review a comment shows, to the character, and that it says what it leaves out."""
 
+import bisect
+
 import pytest
 
 from resnet_gen.difference.compare import compare
@@ -68,11 +70,14 @@ def test_details_fill_a_comment_to_the_last_character():
     assert MORE not in markdown(Review("main", [*many[:50], unreadable("last", 1000)]))
     while MORE not in markdown(Review("main", [*many, unreadable("last", 1000)])):
         many.append(unreadable(f"n{len(many)}", 1000))
-    comments = [markdown(Review("main", [*many, unreadable("last", length)])) for length in range(1, 1001)]
-    whole = [comment for comment in comments if MORE not in comment]
-    assert 0 < len(whole) < 1000
-    assert max(map(len, whole)) == ROOM
-    assert "Details of 1 network have no room here; `resnet-gen review` shows them." in comments[len(whole)]
+
+    def comment(length):
+        return markdown(Review("main", [*many, unreadable("last", length)]))
+
+    longest = bisect.bisect_left(range(1, 1001), True, key=lambda length: MORE in comment(length))
+    assert 0 < longest < 1000
+    assert len(comment(longest)) == ROOM
+    assert "Details of 1 network have no room here; `resnet-gen review` shows them." in comment(longest + 1)
 
 
 def test_what_a_network_promises_is_told_key_by_key():
