@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resnet_gen.batches import NO_SHAPES, Shapes, asked_batch
 from resnet_gen.build import build as build_one
 from resnet_gen.choose import Wish, choose
+from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
@@ -150,8 +151,7 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
-        say("warning: this CPU has no VNNI: ONNX Runtime saturates sums of 8-bit products here", err=True)
-        say("hint: for such CPUs, --for cpu-avx2", err=True)
+        warn_of_saturation(name, "ONNX Runtime")
 
 
 def _check_report(request: Request) -> None:

@@ -21,6 +21,10 @@ def tell_saturation(runner: Runner) -> None:
     """Say of a file that was run in eight bits that this CPU does not compute what it says; after the first run."""
     path, used = Path(runner.where), runner.runtime.get("precision", "").split(", ")
     if path.suffix == ONNX and {"u8", "i8"}.intersection(used) and sums_saturate() and not has_seven_bits(path):
-        library = runner.runtime["library"]
-        say(f"warning: {path}: this CPU has no VNNI: {library} saturates sums of 8-bit products here", err=True)
-        say("hint: for such CPUs, build --for cpu-avx2, or with --reduce-range", err=True)
+        warn_of_saturation(str(path), runner.runtime["library"])
+
+
+def warn_of_saturation(where: str, library: str) -> None:
+    """Say that this CPU has not what eight bits want, and what to build for such ones."""
+    say(f"warning: {where}: this CPU has no VNNI: {library} saturates sums of 8-bit products here", err=True)
+    say("hint: for such CPUs, build --for cpu-avx2, or with --reduce-range", err=True)

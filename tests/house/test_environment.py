@@ -151,7 +151,7 @@ def test_examples_are_the_same_on_every_run_and_more_with_another_profile():
 
 @pytest.mark.parametrize("test", CASES)
 def test_a_sweep_that_is_thinned_is_there(test):
-    file, _, name = test.partition("::")
+    file, *_, name = test.split("::")
     assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
 
