@@ -235,6 +235,16 @@ def test_other_channels_and_other_outputs_are_found(built, cli):
     assert rules[-1] == ("against-shape", " puts out 3, the spec 5")
 
 
+def test_maps_of_another_size_follow_from_that_of_the_image_and_other_classes_do_not(cli, built, tmp_path):
+    found = changed(cli, built(), "input.size=16", "head.classes=5")
+    rules = [message for rule, message in found if rule == "against-shape"]
+    assert rules == [" takes 1 x 8 x 8, the spec 1 x 16 x 16", " puts out 3, the spec 5"]
+    assert cli("build", TINY, "--set", "head=none", "-o", tmp_path / "maps")[0] == 0
+    file = tmp_path / "maps" / "tiny.onnx"
+    shape = ("against-shape", " takes 1 x 8 x 8, the spec 1 x 16 x 16")
+    assert changed(cli, file, "head=none", "input.size=16") == [shape]
+
+
 def test_an_operation_that_no_spec_has_is_a_difference_and_a_broken_file_is_refused(cli, tmp_path):
     hand, path = Hand(), tmp_path / "n.onnx"
     hand.write(path, hand.node("Clip", "x", hand.constant(0.0), hand.constant(6.0)))
