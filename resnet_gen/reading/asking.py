@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,8 +19,8 @@ from typing import IO, Any
 from resnet_gen.files import read_regular_file
 from resnet_gen.isolated import command, first_line
 
-_SECONDS, _MEMORY = 2, 96 << 20
-"""Seconds of its own that an answer may take, and bytes beside the message's."""
+_SECONDS, _BYTES_PER_SECOND, _MEMORY = 1.0, 20 << 20, 96 << 20
+"""Seconds of its own that an answer may take, and one more for so many bytes; and bytes beside the message's."""
 _START = 30.0
 """Seconds to wait beside those that an answer may take: the process may have to begin first."""
 
@@ -100,6 +101,7 @@ def serve(order: dict[str, Any]) -> None:
         answer = getattr(importlib.import_module(module), function)
         limit(size)
         answers.write(json.dumps(answer(message)).encode() + b"\n")
+        unlimit()
 
 
 def limit(size: int) -> None:
@@ -108,13 +110,16 @@ def limit(size: int) -> None:
         import resource
 
         pages = int(read_regular_file(Path("/proc/self/statm")).split()[0])
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        most = {
-            resource.RLIMIT_AS: pages * resource.getpagesize() + _MEMORY + 4 * size,
-            resource.RLIMIT_CPU: int(used.ru_utime + used.ru_stime) + 1 + _SECONDS,
-        }
-        for which, number in most.items():
-            resource.setrlimit(which, (number, resource.getrlimit(which)[1]))
+        most = pages * resource.getpagesize() + _MEMORY + 4 * size
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which ends it
+        signal.setitimer(signal.ITIMER_PROF, _SECONDS + size / _BYTES_PER_SECOND)
+
+
+def unlimit() -> None:
+    """Take as much time as is wanted again, as to read the next message; memory is limited with each anew."""
+    if sys.platform == "linux":
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 OTHER = Process()

@@ -33,6 +33,15 @@ def computes_for_ever(message):
         pass
 
 
+def spends(message):
+    """So many seconds of the processor's time."""
+    seconds = float(message)
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return seconds
+
+
 def takes_all_memory(message):
     held = []
     while True:
