@@ -72,7 +72,7 @@ def _widest_first(file: Read, node: Node) -> list[Cover]:
     while value in makers and isinstance(makers[value].op, (AsMap, Flatten)):
         value = makers[value].inputs[0].name
         read.add(value)
-    return sorted((c for c in file.covers if c.value in read), key=lambda c: c.least - c.most)
+    return sorted((c for c in file.covers if c.value in read and not c.function), key=lambda c: c.least - c.most)
 
 
 def _of_channels(rows: Array) -> Array:

@@ -72,7 +72,7 @@ def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subj
     valid, unknown = _validity(path)
     left = [
         *([] if weights else ["weights"]),
-        *(["ranges of activations"] if file.covers and not ranges.compared else []),
+        *([ranges.left] if ranges.left else []),
         *unknown,
     ]
     more = [words, told.words, ranges.words, f"{' and '.join(left)} not compared" if left else ""]

@@ -7,11 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from resnet_gen.graph import Value
 from resnet_gen.passes.quantize import Range, never_negative
 from resnet_gen.precision import Calibration
 from resnet_gen.problems import Refused, several
 from resnet_gen.reading import Read
+from resnet_gen.reading.functions import computed
 from resnet_gen.reading.ranges import Cover
 from resnet_gen.spec import Input
 
@@ -23,14 +26,15 @@ _LEAST, _MOST = 1 / 16, 64.0
 _AROUND = 0.9
 """How far below zero codes reach at least that are the same on both sides, over how far above."""
 _NAMED = 3
+_ALL = "ranges of activations"
 
 
 class Compared(NamedTuple):
-    """What is to be said of a file's ranges, and of those that cannot be; and whether they were compared at all."""
+    """What is to be said of a file's ranges, of those that cannot be, and of those that were not compared."""
 
     words: str
     faults: tuple[str, ...]
-    compared: bool
+    left: str
 
 
 def hold_ranges(path: Path, found: Found, file: Read, images: Input | None) -> Compared:
@@ -40,20 +44,22 @@ def hold_ranges(path: Path, found: Found, file: Read, images: Input | None) -> C
     known = [(cover, values[cover.value]) for cover in file.covers if cover.value in values]
     faults = list(_below_zero(path, known, never_negative(found.variant.graph)))
     if not images or not known or find_spec("onnxruntime") is None:
-        return Compared("", _first(path, faults), compared=False)
+        return Compared("", _first(path, faults), _ALL if file.covers else "")
     try:
         ranges = _reached(found, [value for _, value in known], images)
     except Refused:  # with these weights, activations are not finite
-        return Compared("", _first(path, faults), compared=False)
-    parts = [(_part(cover, ranges[value.name]), cover, ranges[value.name]) for cover, value in known]
+        return Compared("", _first(path, faults), _ALL)
+    compared = [(cover, _computed(cover, ranges[value.name])) for cover, value in known]
+    parts = [(_part(cover, reached), cover, reached) for cover, reached in compared]
     faults += [
-        f"{path}: the codes of '{cover.value}' cover {_told(cover)}, and random images reach {_told(reached)}"
+        f"{path}: the codes of {_named(cover)} cover {_told(cover)}, and random images reach {_told(reached)}"
         for part, cover, reached in parts
         if not _LEAST <= part <= _MOST
     ]
     least, most = (pick(part for part, *_ in parts) for pick in (min, max))
     words = f"ranges of activations {least:.1g} to {most:.1g} times what random images reach"
-    return Compared(words, _first(path, faults), compared=True)
+    left = len(file.covers) - len(known)
+    return Compared(words, _first(path, faults), f"ranges of {several(left, 'more activation')}" if left else "")
 
 
 def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
@@ -64,7 +70,7 @@ def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
 def _below_zero(path: Path, known: list[tuple[Cover, Value]], positive: set[str]) -> Iterator[str]:
     """Codes for numbers below zero, of an activation that has none, but as many as above."""
     for cover, value in known:
-        if value.name in positive and 0 > cover.least > -_AROUND * cover.most:
+        if value.name in positive and not cover.function and 0 > cover.least > -_AROUND * cover.most:
             yield f"{path}: the codes of '{cover.value}', which is never below zero, cover {_told(cover)}"
 
 
@@ -75,6 +81,18 @@ def _reached(found: Found, values: list[Value], images: Input) -> dict[str, Rang
     graph, weights = found.variant.graph, found.variant.weights
     how = Calibration("random", method="minmax")
     return calibrate(graph, weights, list(dict.fromkeys(values)), Random(images), how)
+
+
+def _computed(cover: Cover, reached: Range) -> Range:
+    """What is reached by an activation that is a function of what reaches so far."""
+    if not cover.function:
+        return reached
+    points = computed(cover.function, np.linspace(reached.least, reached.most, 1001))
+    return Range(float(points.min()), float(points.max()))
+
+
+def _named(cover: Cover) -> str:
+    return f"a function of '{cover.value}'" if cover.function else f"'{cover.value}'"
 
 
 def _part(cover: Cover, reached: Range) -> float:

@@ -181,7 +181,8 @@ def reach(tree: Tree, activation: Activation) -> float:
     settings = (("alpha", activation.slope),) if activation.sloped else ()
     known: Tree = (_OPERATORS[activation.function], settings, None)
     with np.errstate(all="ignore"):
-        wanted, exactly, found = _at(known, np.float64), _at(tree, np.float64), _at(tree, np.float32)
+        wanted, exactly = computed(known, _POINTS), computed(tree, _POINTS)
+        found = computed(tree, _POINTS.astype(np.float32))
         size = np.maximum(1, np.abs(wanted))
         alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
         noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
@@ -194,15 +195,16 @@ def reach(tree: Tree, activation: Activation) -> float:
 def never_negative(tree: Tree, *, only_above: bool) -> bool:
     """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
     with np.errstate(all="ignore"):
-        found = _at(tree, np.float64)
+        found = computed(tree, _POINTS)
     return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
 
 
-def _at(tree: Tree, dtype: type) -> Points:
-    """A tree at all points, computed in a type."""
+def computed(tree: Tree, points: Points) -> Points:
+    """What a tree makes of numbers, computed in their type."""
     if tree is None:
-        return _POINTS.astype(dtype)
+        return points
     if isinstance(tree, float):
-        return np.full(_POINTS.shape, tree, dtype)
+        return np.full_like(points, tree)
     op_type, settings, *operands = tree
-    return np.asarray(FUNCTIONS[op_type](*(_at(operand, dtype) for operand in operands), **dict(settings)), dtype)
+    made = FUNCTIONS[op_type](*(computed(operand, points) for operand in operands), **dict(settings))
+    return np.asarray(made, points.dtype)

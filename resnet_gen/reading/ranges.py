@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen.graph import Value
 from resnet_gen.reading.call import numbers
-from resnet_gen.reading.signals import Quantized, Signal, Unexplained
+from resnet_gen.reading.signals import (
+    Elementwise,
+    Padded,
+    Quantized,
+    Signal,
+    Spread,
+    Stepped,
+    Transposed,
+    Turned,
+    Unexplained,
+)
+from resnet_gen.reading.sums import Tree
 from resnet_gen.reading.walk import Walk
 
 _LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
@@ -18,38 +29,54 @@ _STEP = {"float8_e4m3fn": 32.0, "float8_e5m2": 8192.0}
 
 
 class Cover(NamedTuple):
-    """The least and the greatest number that the codes of a value of the graph stand for, and what 1 stands for."""
+    """The least and the greatest number that the codes of an activation stand for, and what 1 stands for."""
 
     value: str
+    """The value of the graph that the activation is or, with `function`, is computed of; empty where it is neither."""
     least: float
     most: float
     scale: float
     step: float
     """The largest there is between two codes."""
+    function: Tree = None
 
 
 def covers(rounded: Sequence[Quantized], walk: Walk) -> Iterator[Cover]:
-    """The ranges of those activations that are values of the graph; of several scales, the widest."""
+    """The ranges of quantized activations; of several scales, the widest and the narrowest."""
     for one in rounded:
-        parts = (one.inner,) if isinstance(one.inner, Signal) else one.inner.parts
-        for value in filter(None, (_value(part, walk) for part in parts)):
-            yield Cover(value.name, *_range(one))
+        for part in (one.inner,) if isinstance(one.inner, Signal) else one.inner.parts:
+            value, function = _source(part, walk)
+            yield from (Cover(value, *numbers, function) for numbers in _ranges(one))
 
 
-def _value(signal: Signal, walk: Walk) -> Value | None:
-    """The value of the graph that an activation is as it stands."""
-    try:
-        return walk.made(walk.natural(signal))
-    except Unexplained:
-        return None
+def _source(signal: Signal, walk: Walk) -> tuple[str, Tree]:
+    """The value of the graph that has an activation's numbers, whatever their order and shape, and a function of it."""
+    with suppress(Unexplained):
+        value = walk.made(walk.natural(signal))
+        if value:
+            return value.name, None
+    term, function = signal.term, None
+    while not (made := walk.made(term)):
+        if isinstance(term, (Padded, Stepped, Spread, Turned)):
+            term = term.inner
+        elif isinstance(term, Transposed):
+            term = term.inner.term
+        elif isinstance(term, Elementwise) and function is None:
+            function, term = term.tree, term.leaf
+        else:
+            return "", None
+    return made.name, function
 
 
-def _range(one: Quantized) -> tuple[float, float, float, float]:
+def _ranges(one: Quantized) -> Iterator[tuple[float, float, float, float]]:
     scale = numbers(one.scale).astype(np.float64).reshape(-1)
     zero = numbers(one.zero).astype(np.float64).reshape(-1) if one.zero else np.zeros(1)
     least, most = ((limit - zero) * scale for limit in _limits(one.dtype))
-    largest = float(scale.max())
-    return float(least.min()), float(most.max()), largest, largest * _STEP.get(one.dtype.name, 1.0)
+    step = _STEP.get(one.dtype.name, 1.0)
+    wide, narrow = (float(least.min()), float(most.max())), (float(least.max()), float(most.min()))
+    yield *wide, float(scale.max()), float(scale.max()) * step
+    if narrow != wide:
+        yield *narrow, float(scale.min()), float(scale.min()) * step
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:

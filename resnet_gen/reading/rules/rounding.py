@@ -67,11 +67,15 @@ def dequantize(call: Call) -> Wire:
 
 def _cut_off(call: Call, found: Quantized) -> Signal | Stack:
     """What was quantized; a ReLU of it, where nothing below zero has a code, and none stands yet."""
-    if found.dtype.kind not in "iu" or (_flat(found.zero) != np.iinfo(found.dtype).min).any():
-        return found.inner
-    if isinstance(found.inner, Stack):
-        return Stack(tuple(_rectified(call, part) for part in found.inner.parts), found.inner.origin)
-    return _rectified(call, found.inner)
+    inner = found.inner
+    lowest = _flat(found.zero) == np.iinfo(found.dtype).min if found.dtype.kind in "iu" else np.zeros(1)
+    if not lowest.any():
+        return inner
+    if not lowest.all():
+        raise Unexplained("its zero points cut off what is below zero in a part of what it reads", found.origin)
+    if isinstance(inner, Stack):
+        return Stack(tuple(_rectified(call, part) for part in inner.parts), inner.origin)
+    return _rectified(call, inner)
 
 
 def _rectified(call: Call, signal: Signal) -> Signal:
