@@ -11,8 +11,9 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
-from functools import cache
+import threading
+from collections.abc import Callable, Iterator
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,17 @@ from resnet_gen.resources import targets_folder, templates
 
 MODULES = "resnet_gen_outside_"
 """What the names of modules begin with that are files of parts."""
-_READING = ("open", "os.listdir", "os.scandir")
-_STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile")
+_LOOKING = ("stat", "lstat", "access", "readlink")
+"""Functions of `os` by which a file is known without being opened, and of which Python tells no auditor."""
+_LOOKS = "resnet_gen.looks"
+_READING = ("open", "os.listdir", "os.scandir", "sqlite3.connect", _LOOKS)
+_STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile", "ctypes.dlopen")
 _IMPORTING = ("importlib._bootstrap_external", "_frozen_importlib_external")
-_BETWEEN = (__name__, "os", "subprocess")
-"""Modules that stand between a program that is started and whose wish that is."""
+_BETWEEN = (__name__, "os", "subprocess", "ctypes")
+"""Modules that stand between a program that is started, or a library's code, and whose wish that is."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 
+_here = threading.local()
 _own: set[str] = set()
 _fences: set[Fence] = set()
 _installed: set[str] = set()
@@ -50,15 +55,41 @@ def hold_to_own_text(path: Path) -> None:
 def _listen() -> None:
     """Look at what this process opens from now on: Python has no way to look no more."""
     sys.addaudithook(_hear)
+    for name in _LOOKING:
+        audited = _audited(getattr(os, name))
+        for module in (os, sys.modules[os.name]):
+            setattr(module, name, audited)
+
+
+def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of `os` that tells auditors what it looks at."""
+
+    @wraps(function)
+    def looks(path: Any, *arguments: Any, **named: Any) -> Any:
+        sys.audit(_LOOKS, path)
+        return function(path, *arguments, **named)
+
+    return looks
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _READING:
-        callers = list(_callers())
-        if callers and any(name.startswith(MODULES) for name in callers) and _is_kept(event, arguments, callers[0]):
-            raise PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _path(arguments))
+    if event in _READING and not getattr(_here, "hears", False):
+        _here.hears = True  # to find out what is read, this looks at files itself
+        try:
+            _refuse_reading(event, arguments)
+        finally:
+            _here.hears = False
     elif event in _STARTING and next((n for n in _callers() if n not in _BETWEEN), "").startswith(MODULES):
         raise PermissionError(errno.EACCES, "parts start no program: nobody compares what it reads", str(arguments[0]))
+
+
+def _refuse_reading(event: str, arguments: tuple[Any, ...]) -> None:
+    callers = list(_callers())
+    if callers and any(name.startswith(MODULES) for name in callers) and _is_kept(event, arguments, callers[0]):
+        refused = PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _path(arguments))
+        if event == _LOOKS:  # `exists` would take the one for a no
+            raise RuntimeError(str(refused))
+        raise refused
 
 
 def _callers() -> Iterator[str]:
@@ -74,13 +105,20 @@ def _callers() -> Iterator[str]:
 def _is_kept(event: str, arguments: tuple[Any, ...], caller: str) -> bool:
     """Whether something is read that lies in a repository, and is no text of a part and not installed."""
     path = _path(arguments)
+    if path is None or (event == _LOOKS and _is_around_own(path)):
+        return False
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING == os.O_WRONLY
     looks = event != "open" and caller in _IMPORTING  # for modules, what it finds is kept
-    if path is None or writes or looks:
+    if writes or looks:
         return False
     paths = {os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100 - as it is written, too
     kept = [one for one in paths if any(around.holds(Path(one)) for around in _fences)]
     return bool(kept) and not paths & _own and not all(_is_installed(Path(one)) for one in kept)
+
+
+def _is_around_own(path: str) -> bool:
+    """Whether a part's own file lies in a folder, which is looked at where its path is resolved."""
+    return any(Path(one).is_relative_to(os.path.abspath(path)) for one in _own)  # noqa: PTH100
 
 
 def _path(arguments: tuple[Any, ...]) -> str | None:

@@ -44,6 +44,23 @@ def test_no_module_of_the_checkout_is_imported(runner):
     assert steps["review"]["outputs"] == {"changed": "true"}
 
 
+@pytest.mark.parametrize("specs", ["nets/*.yaml", "./nets/*.yaml\nnets/c d.yaml"])
+@pytest.mark.parametrize("way", ["deleted", "moved"])
+def test_what_a_glob_found_in_the_base_alone_is_compared(runner, specs, way):
+    """A network is not left out of the verdict by being where its glob looks no more."""
+    runner.commit("nets/c d.yaml", GOOD)
+    base = runner.commit("nets/it's.yaml", GOOD)
+    if way == "moved":
+        (runner.project / "old").mkdir(exist_ok=True)
+        runner.commit("old/it's.yaml", GOOD + FALSE)
+    (runner.project / "nets/it's.yaml").unlink()
+    runner.commit("nets/e.yaml", GOOD)
+    code, printed, steps = runner.run(base, {"specs": specs})
+    assert code == 0, printed
+    assert steps["review"]["outputs"] == {"changed": "true"}
+    assert "| <code>nets/it's.yaml</code> | removed |" in (runner.folder / "summary.md").read_text()
+
+
 @pytest.mark.parametrize("sarif", ["resnet-gen.sarif", "reports/x.sarif", "./reports/../reports/x.sarif"])
 @pytest.mark.parametrize("absolute", [False, True])
 def test_no_link_is_written_through(runner, sarif, absolute):
