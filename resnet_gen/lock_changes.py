@@ -52,7 +52,8 @@ def _stage_words(before: LockedStage | None, after: LockedStage | None) -> str:
     if before == after:
         return ""
     where = _blocks(before.blocks.split(), after.blocks.split())
-    counts = ", ".join(_counts(before, after, ("params", "macs", "activations"))) or "other operations, the same counts"
+    counts = ", ".join(_counts(before, after, ("params", "macs", "activations")))
+    counts = counts or "other operations or inputs, the same counts"
     return f"{where}: {counts}" if where else counts
 
 

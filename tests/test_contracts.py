@@ -301,9 +301,9 @@ def test_a_part_of_one_s_own_is_locked_by_its_code_and_what_it_builds(project, c
     assert (checked.returncode, re.sub(code, "", checked.stdout)) == (
         1,
         "small: not as locked\n"
-        "  stage1: every block: other operations, the same counts\n"
-        "  stage2: every block: other operations, the same counts\n"
-        "  stage3: every block: other operations, the same counts\n",
+        "  stage1: every block: other operations or inputs, the same counts\n"
+        "  stage2: every block: other operations or inputs, the same counts\n"
+        "  stage3: every block: other operations or inputs, the same counts\n",
     )
 
 

@@ -148,9 +148,9 @@ WORDS = {
         "stage1: block 2 of 2: ",
     ],
     "norm={kind: batch, eps: 1e-3}": [
-        "stem: other operations, the same counts",
-        "stage1: every block: other operations, the same counts",
-        "stage2: other operations, the same counts",
+        "stem: other operations or inputs, the same counts",
+        "stage1: every block: other operations or inputs, the same counts",
+        "stage2: other operations or inputs, the same counts",
     ],
     "stages={depths: [3, 1]}": ["layers 8 -> 10 (+2)", "stage1: 2 blocks -> 3: "],
     "stages={depths: [1, 1]}": ["layers 8 -> 6 (-2)", "stage1: 2 blocks -> 1: "],
