@@ -17,6 +17,8 @@ from resnet_gen.reading.signals import Sizes, Unexplained, Wire
 
 CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
 """What QuantizeLinear makes, of the types that are read."""
+_FAR = 2.0**30
+"""Steps up to which every runtime counts."""
 
 
 def cast(call: Call) -> Wire:
@@ -64,25 +66,33 @@ def _cast(found: Constant, dtype: np.dtype[Any], *, saturate: bool) -> Constant:
 
 def converted(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool = True) -> Numbers:
     """Numbers in another type, as ONNX has it; raises `MissingNumbersError` for what it leaves open."""
+    if array.dtype == dtype:
+        return array
     if dtype.kind in "iu" and array.dtype.kind not in "iub":
-        whole = np.trunc(array.astype(np.float64))
-        limits = np.iinfo(dtype)
+        whole, limits = np.trunc(array.astype(np.float64)), np.iinfo(dtype)
         if not ((whole >= limits.min) & (whole < float(limits.max) + 1)).all():
             raise _open(name, dtype)
         return whole.astype(dtype)
     if dtype.kind in "iub" or dtype.itemsize > 2:
         return array.astype(dtype)
-    narrow = _saturated if dtype.itemsize == 1 and saturate else np.ndarray.astype
-    made, through = narrow(array, dtype), narrow(array.astype(np.float32), dtype)
-    if not ((made == through) | (made != made)).all():
-        raise _open(name, dtype)  # some runtimes round twice
+    return _narrowed(array, dtype, name, saturate=saturate)
+
+
+def _narrowed(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
+    """Numbers in sixteen bits or eight, where it is all one whether a runtime rounds to float32 in between.
+
+    In eight bits, what is beyond the largest is that; without `saturate`, runtimes are of several minds about it.
+    """
+    exact, between = array.astype(np.float64), array.astype(np.float32)
+    if dtype.itemsize == 1:
+        most = largest(dtype)
+        if not saturate and (np.abs(exact) > most).any():
+            raise _open(name, dtype)
+        exact, between = np.clip(exact, -most, most), np.clip(between, -most, most)
+    made, other = np.asarray(exact).astype(dtype), np.asarray(between).astype(dtype)
+    if not ((made == other) | np.isnan(exact)).all():
+        raise _open(name, dtype)
     return made
-
-
-def _saturated(array: Numbers, dtype: np.dtype[Any]) -> Numbers:
-    """Numbers in an 8-bit float, those beyond its largest as that; what has that type already stays."""
-    most = largest(dtype)
-    return array if array.dtype == dtype else np.clip(array.astype(np.float64), -most, most).astype(dtype)
 
 
 def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
@@ -98,10 +108,12 @@ def dequantize(call: Call) -> Wire:
         _fitting(scale, zero, found.dtype)
 
     def rows(array: Numbers, start: int, stop: int | None) -> Numbers:
-        values = array.astype(np.float64 if array.dtype.itemsize > 2 else np.float32)
+        values = array.astype(np.float32)
         if zero is not None:
             values = values - _steps(zero, around, start, stop)
-        return np.asarray(values.astype(np.float32) * _steps(scale, around, start, stop)).astype(dtype)
+            if array.dtype.itemsize > 2 and zero.array().any():
+                raise _open(found.names[0], dtype)  # ONNX has none there, and sums may wrap around
+        return np.asarray(values * _steps(scale, around, start, stop)).astype(dtype)
 
     def part(start: int, stop: int) -> Numbers:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
@@ -180,18 +192,19 @@ def codes(call: Call, zero: Constant | None) -> np.dtype[Any]:
 
 def _divided(array: Numbers, scale: Numbers) -> Iterator[Numbers]:
     """Numbers over their scale: in float32, and in each other type that a runtime may divide in."""
-    yield array.astype(np.float32) / scale
-    if array.dtype.kind in "iu":
-        yield (array / scale.astype(np.float64)).astype(np.float32)
-    elif array.dtype != np.float32:
-        yield (array / scale.astype(array.dtype)).astype(np.float32)
+    yield np.asarray(array.astype(np.float32) / scale)
+    if array.dtype != np.float32:
+        other = np.float64 if array.dtype.kind in "iu" else array.dtype
+        yield np.asarray(array.astype(other) / scale.astype(other)).astype(np.float32)
 
 
 def _coded(steps: Numbers, zero: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
     """Steps as codes; raises `MissingNumbersError` for what ONNX leaves open."""
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        return converted(np.clip(np.rint(steps) + zero, limits.min, limits.max), dtype, name)
+        if not (np.abs(steps) < _FAR).all():
+            raise _open(name, dtype)  # some runtimes make integers of them before they are cut off
+        return converted(np.asarray(np.clip(np.rint(steps) + zero, limits.min, limits.max)), dtype, name)
     if zero.any():
         raise _open(name, dtype)
     return converted(steps, dtype, name, saturate=saturate)
