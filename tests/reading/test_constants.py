@@ -22,6 +22,8 @@ from resnet_gen.reading.naming import Names
 from resnet_gen.reading.rules import OF_CONSTANTS, rule_for
 from resnet_gen.reading.signals import Unexplained
 from resnet_gen.reading.walk import Walk
+from tests.onnx_runs import TOLERANCE
+from tests.reading.models import Hand, same_outputs
 
 CASES = [40, pytest.param(2000, marks=pytest.mark.long)]
 TYPES = {dtype: number for number, dtype in DTYPES.items()}
@@ -336,3 +338,54 @@ def test_constants_are_what_a_runtime_computes_or_are_refused(op_type, cases):
             assert agree(op_type, found, wanted), (opset, node, operands, found, wanted)
             same += 1
     assert same > cases // 10, "a sweep in which all is refused tests nothing"
+
+
+def standardized(hand, weight):
+    """As PyTorch exports the standardized weights of timm: a mean, a variance, and a normalization by both."""
+    flat = hand.node("Reshape", weight, hand.integers(1, 256, -1))
+    apart = hand.node("Sub", flat, hand.node("ReduceMean", flat, axes=[0, 2]))
+    mean = hand.node("ReduceMean", flat, axes=[0, 2], keepdims=0)
+    spread = hand.node("ReduceMean", hand.node("Mul", apart, apart), axes=[0, 2], keepdims=0)
+    ones, zeros = hand.constant(np.ones(256)), hand.constant(np.zeros(256))
+    return hand.node("BatchNormalization", flat, ones, zeros, mean, spread)
+
+
+def by_itself(hand, weight):
+    flat, ones, zeros = hand.node("Reshape", weight, hand.integers(1, 256, -1)), np.ones(256), np.zeros(256)
+    operands = [hand.constant(column) for column in (ones, zeros, zeros, ones)]
+    return hand.node("BatchNormalization", flat, *operands, training_mode=1, outputs=3)
+
+
+def powers(hand, weight):
+    return hand.node("Pow", hand.node("Mul", weight, weight), hand.constant(0.5))
+
+
+def shuffled(hand, weight):
+    """Two means of the same numbers in other orders, which runtimes part."""
+    draw = np.random.default_rng(3)
+    numbers = np.concatenate([[2.0**40, -(2.0**40)], np.ones(62)])
+    first, second = (hand.node("ReduceMean", hand.constant(draw.permutation(numbers)), keepdims=0) for _ in range(2))
+    return hand.node("Add", weight, hand.node("Sub", first, second))
+
+
+def beyond(hand, weight):
+    """A mean that float32 holds, of numbers whose sum it does not."""
+    mean = hand.node("ReduceMean", hand.constant([3e38, 3e38]), keepdims=0)
+    return hand.node("Mul", weight, hand.node("Div", mean, mean))
+
+
+@pytest.mark.parametrize("make", [standardized, by_itself, powers])
+def test_weights_that_rounding_hardly_changes_are_read(make, tmp_path):
+    hand, path = Hand(), tmp_path / "n.onnx"
+    weight = hand.node("Reshape", make(hand, hand.weight(256, 4, 3, 3)), hand.integers(256, 4, 3, 3))
+    found = hand.read(path, hand.node("Conv", "x", weight))
+    assert same_outputs(path, found) <= TOLERANCE
+
+
+@pytest.mark.parametrize("make", [shuffled, beyond])
+def test_weights_that_rounding_changes_are_no_weights(make, tmp_path):
+    hand, path = Hand(), tmp_path / "n.onnx"
+    found = hand.read(path, hand.node("Conv", "x", make(hand, hand.weight(2, 4, 3, 3))))
+    (name,) = (node.weight_name("weight") for node in found.graph.nodes)
+    with pytest.raises(Refused, match=r"depend on how a runtime rounds|are the runtime's choice"):
+        found.weights.rows(name, 0, 2)
