@@ -24,7 +24,7 @@ def sums_saturate() -> bool:
 
 def has_seven_bits(path: Path) -> bool:
     """Whether an ONNX file has weights in int8, and all of them within seven bits; not, where it cannot be told."""
-    from resnet_gen.reading.constants import MissingNumbersError  # onnx, which files without Q/DQ do without
+    from resnet_gen.reading.doubt import MissingNumbersError  # onnx, which files without Q/DQ do without
 
     try:
         largest = list(_largest(path))

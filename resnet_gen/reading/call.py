@@ -11,7 +11,8 @@ from onnx import AttributeProto, NodeProto, TensorProto
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape
 from resnet_gen.problems import shortened
-from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.doubt import MissingNumbersError
 from resnet_gen.reading.signals import Later, Made, Signal, Sizes, Term, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
@@ -159,15 +160,21 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     for name, known in schema.attributes.items():
         if known.default_value.type != AttributeProto.UNDEFINED:
             found[name] = onnx.helper.get_attribute_value(known.default_value)
-    for attribute in node.attribute:
-        wanted = schema.attributes.get(attribute.name)
-        if wanted is None or attribute.type != _type(wanted):
-            raise Unexplained(f"it has an attribute '{shortened(attribute.name)}' that the operator has not")
-        found[attribute.name] = onnx.helper.get_attribute_value(attribute)
+    found |= {attribute.name: _setting(attribute, schema) for attribute in node.attribute}
     missing = [name for name, known in schema.attributes.items() if known.required and name not in found]
     if missing:
         raise Unexplained(f"it lacks the attribute '{missing[0]}'")
     return found
+
+
+def _setting(attribute: AttributeProto, schema: Any) -> Any:
+    """What an attribute says; raises `Unexplained` for one that the operator has not, or that says nothing."""
+    wanted = schema.attributes.get(attribute.name)
+    if wanted is None or attribute.type != _type(wanted):
+        raise Unexplained(f"it has an attribute '{shortened(attribute.name)}' that the operator has not")
+    if attribute.ref_attr_name:
+        raise Unexplained(f"its attribute '{shortened(attribute.name)}' is that of a function, and it is in none")
+    return onnx.helper.get_attribute_value(attribute)
 
 
 def _check_once(node: NodeProto) -> None:

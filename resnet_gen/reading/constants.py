@@ -11,18 +11,16 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-import numpy.typing as npt
 from onnx import TensorProto
 
 from resnet_gen.files import open_regular_file
 from resnet_gen.journal import check_whole
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shortened
+from resnet_gen.reading.doubt import MissingNumbersError, Numbers, settled
 from resnet_gen.reading.outline import Outline, Place
 from resnet_gen.weights.arrays import float32
 from resnet_gen.weights.base import Array
-
-Numbers = npt.NDArray[Any]
 
 DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
@@ -42,10 +40,6 @@ DTYPES: dict[int, np.dtype[Any]] = {
 """NumPy's type of each element type of TensorProto that is read."""
 
 _MAX_ELEMENTS = 1 << 34
-
-
-class MissingNumbersError(Exception):
-    """The numbers of a constant are not in the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +72,13 @@ class Constant:
 
     def array(self) -> Numbers:
         """All numbers, in their own type; raises `MissingNumbersError`."""
-        with np.errstate(all="ignore"):
-            return self.load()
+        return settled(self.load, shortened(self.names[0]))
 
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop as float32; raises `MissingNumbersError`."""
-        with np.errstate(all="ignore"):
-            return float32(self.part(start, stop) if self.part else self.load()[start:stop])
+        part = self.part
+        load = (lambda: part(start, stop)) if part else (lambda: self.load()[start:stop])
+        return float32(settled(load, shortened(self.names[0])))
 
 
 def known(values: Any, name: str = "") -> Constant:

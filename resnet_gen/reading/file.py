@@ -11,7 +11,8 @@ import numpy as np
 from resnet_gen.graph import Graph
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import refuse
-from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.doubt import MissingNumbersError
 from resnet_gen.reading.ranges import Cover
 from resnet_gen.weights.base import Array
 

@@ -14,7 +14,8 @@ from onnx import AttributeProto, ModelProto, NodeProto
 from resnet_gen.graph import Value
 from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shortened
-from resnet_gen.reading.constants import Constant, MissingNumbersError
+from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.doubt import MissingNumbersError
 from resnet_gen.reading.functions import shortest
 from resnet_gen.reading.inference import inferred
 from resnet_gen.reading.signals import Made, Signal, Sizes, Unexplained

@@ -44,7 +44,8 @@ class Reader:
         self._types = {self._images}
         self._wires[given.name] = Signal(Made(given.shape, -1, given), given.shape, -1)
         self._names = Names(self._nodes, {given.name})
-        self._walk = Walk(given, self._names, self._batch)
+        images = next(dtype for dtype in DTYPES.values() if dtype.name == self._images)
+        self._walk = Walk(given, self._names, self._batch, images)
         self._shapes = Shapes(self._file.model)
         self._kept: dict[int, list[Signal]] = {}
 
@@ -59,7 +60,7 @@ class Reader:
         state = graph.state()
         weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
         read = FileWeights(weights, self._path)
-        types = self._types.union(read.types.values())
+        types = self._types.union(read.types.values(), (dtype.name for dtype in self._walk.types if dtype))
         return Read(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
@@ -97,8 +98,6 @@ class Reader:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             self._notice(node, wires)
         found = rule(call)
-        if node.op_type == "Cast" and isinstance(found, _ACTIVATIONS):
-            self._types.add(DTYPES[call.attribute("to")].name)
         return found if isinstance(found, list) else [found]
 
     def _tensor(self, tensor: TensorProto) -> Constant:
@@ -152,6 +151,7 @@ class Reader:
             try:
                 if not values:
                     raise Unexplained("it is none of our operations, and reads no activation")
+                self._walk.types.add(None)
                 self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes)
             except Unexplained as unexplained:
                 raise self._header.at(index, str(unexplained)) from None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import (
     Activation,
@@ -26,6 +28,7 @@ from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.functions import SLOPED, as_text, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
+from resnet_gen.reading.operators import COMPARISONS
 from resnet_gen.reading.signals import (
     Elementwise,
     Later,
@@ -43,6 +46,8 @@ from resnet_gen.reading.signals import (
 )
 from resnet_gen.reading.sums import Tree
 
+_OF_ANY_TYPE = (*COMPARISONS, "Where")
+"""Functions of activations whose results may be truth."""
 _LARGEST_FUNCTION = 40
 """Operators that one elementwise function may take."""
 
@@ -51,17 +56,20 @@ class Walk:
     """Our graph as far as it has been read: nodes, and the constants that are their weights.
 
     `reach` is the magnitude up to which every activation that is spelled out is computed as ours is; `rounded` are
-    the activations that are quantized; `cut` are the values that a ReLU makes which stands in no node of the file.
+    the activations that are quantized; `types` are the element types that the input has and that activations are cast
+    to, and None where some may have any; `cut` are the values that a ReLU makes which stands in no node of the file.
     """
 
-    def __init__(self, input: Value, names: Names, batch: int | None) -> None:
+    def __init__(self, input: Value, names: Names, batch: int | None, images: np.dtype[Any]) -> None:
         self.net = Net(input)
         self.batch = batch
+        self.types: set[np.dtype[Any] | None] = {images}
         self.weights: dict[str, Constant] = {}
         self.stacks: dict[tuple[int, Shape], Stack] = {}
         self.reach = math.inf
         self.rounded: list[Quantized] = []
         self.cut: set[str] = set()
+        self._images = images
         self._names = names
         self._nonnegative: set[str] = set()
         self._made: dict[int, tuple[Term, Value]] = {}
@@ -96,6 +104,14 @@ class Walk:
             if found != tensor.shape:
                 raise Unexplained(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
         return tensors
+
+    def type_of(self, wire: Signal | Stack | Quantized) -> np.dtype[Any] | None:
+        """The element type of an activation: the input's, or the one that all have; None where it does not follow."""
+        term = wire.term if isinstance(wire, Signal) else None
+        if isinstance(term, Made) and term.value == self.net.input:
+            return self._images
+        alike = term is not None and not _may_be_truth(term) and self.types == {self._images}
+        return self._images if alike else None
 
     def value(self, term: Term) -> Value:
         """A term as a value of our graph; nodes are added for what waited. Raises `Unexplained`."""
@@ -251,3 +267,12 @@ def same_leaf(first: Term, second: Term) -> bool:
 
 def _x(shape: Shape) -> str:
     return "x".join(map(str, shape)) or "a scalar"
+
+
+def _may_be_truth(term: Term) -> bool:
+    """Whether an activation may be of true and false, and not of numbers."""
+    if isinstance(term, Elementwise):
+        return term.op_type in _OF_ANY_TYPE
+    if isinstance(term, Transposed):
+        return _may_be_truth(term.inner.term)
+    return isinstance(term, (Padded, Stepped, Spread, Turned)) and _may_be_truth(term.inner)

@@ -137,10 +137,11 @@ def test_eight_bits_leave_the_architecture_and_weights_within_a_step(way, tmp_pa
     assert found.batch_norm == "folded"
     wanted, read_back = tensors(graph, weights), tensors(found.graph, found.weights)
     step = {"int8": 1 / 127, "fp8": 32 / 448}[how.kind]
+    rounding = 2.0**-11 if "float16" in found.types else 0.0
     for key, values in wanted.items():
         if key.endswith("weight"):
             reach = np.abs(values).reshape(len(values), -1).max(axis=1).reshape(-1, *[1] * (values.ndim - 1))
-            assert (np.abs(read_back[key] - values) <= 0.51 * step * reach + 1e-6).all(), key
+            assert (np.abs(read_back[key] - values) <= (0.51 * step + rounding) * reach + 1e-6).all(), key
 
 
 def test_a_linear_layer_as_a_convolution_is_read_as_one(tmp_path):

@@ -58,11 +58,23 @@ def branch():
     return helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "branch", [], [y])
 
 
+def of_function(h, made):
+    """With what the last node says left to whoever calls a function that it is in."""
+    (attribute,) = h.nodes[-1].attribute
+    attribute.ClearField("f")
+    attribute.ref_attr_name = "given"
+    return made
+
+
 def chain(h):
     y = "x"
     for _ in range(60):
         y = h.node("Add", y, h.constant(1.0))
     return y
+
+
+def greater(h):
+    return h.node("Greater", "x", h.constant(0.0))
 
 
 def absent(h):
@@ -96,6 +108,10 @@ CASES = {
     "an attribute of another type": (
         lambda h: h.node("LeakyRelu", "x", alpha=1),
         "node 0, LeakyRelu: it has an attribute 'alpha' that the operator has not",
+    ),
+    "an attribute of a function": (
+        lambda h: of_function(h, h.node("LeakyRelu", "x", alpha=0.5)),
+        "node 0, LeakyRelu: its attribute 'alpha' is that of a function, and it is in none",
     ),
     "an attribute that is missing": (
         lambda h: h.node("MaxPool", "x"),
@@ -567,7 +583,7 @@ CASES = {
     ),
     "an activation in a type beyond ours": (
         lambda h: h.node("Cast", "x", to=TensorProto.UINT64),
-        "node 0, Cast: an activation as element type 13",
+        "node 0, Cast: element type 13 is not read",
     ),
     "an activation like integers": (
         lambda h: h.node("CastLike", "x", h.integers(1)),
@@ -576,6 +592,54 @@ CASES = {
     "an activation like a shape": (
         lambda h: h.node("CastLike", "x", h.node("Shape", "x")),
         "node 1, CastLike: an activation as int64",
+    ),
+    "an activation in eight bits without a scale": (
+        lambda h: h.node("Cast", h.node("Cast", "x", to=TensorProto.FLOAT8E4M3FN), to=TensorProto.FLOAT),
+        "node 0, Cast: an activation as float8_e4m3fn",
+    ),
+    "an activation like eight bits": (
+        lambda h: h.node("CastLike", "x", h.node("Cast", h.constant(0.0), to=TensorProto.FLOAT8E5M2)),
+        "node 1, CastLike: an activation as float8_e5m2",
+    ),
+    "a weight like an activation of any type": (
+        lambda h: h.node("CastLike", h.constant(1.0), h.node("Relu", h.node("Cast", "x", to=TensorProto.FLOAT16))),
+        "node 2, CastLike: the type of what it is to be like does not follow",
+    ),
+    "a weight like truth": (
+        lambda h: h.node("CastLike", h.constant(2.0), h.node("Reshape", greater(h), h.integers(0, 4, 64))),
+        "node 2, CastLike: the type of what it is to be like does not follow",
+    ),
+    "a weight like channels last": (
+        lambda h: h.node("CastLike", h.constant(2.0), h.node("Transpose", greater(h), perm=[0, 2, 3, 1])),
+        "node 2, CastLike: the type of what it is to be like does not follow",
+    ),
+    "a shape of any batch as numbers": (
+        lambda h: h.node("Cast", h.node("Shape", "x"), to=TensorProto.FLOAT),
+        "node 1, Cast: a shape of any batch as float32",
+    ),
+    "a shape of any batch in two dimensions": (
+        lambda h: h.node("Unsqueeze", h.node("Shape", "x"), h.integers(0)),
+        "node 1, Unsqueeze: 4 sizes as [1, 4]",
+    ),
+    "a shape of any batch as one number": (
+        lambda h: h.node("Squeeze", h.node("Shape", "x"), h.integers(0)),
+        "node 1, Squeeze: axes [0] of [4] are not all of size 1",
+    ),
+    "a shape of any batch in rows": (
+        lambda h: h.node("Reshape", h.node("Shape", "x"), h.integers(2, 2)),
+        "node 1, Reshape: 4 sizes as [2, 2]",
+    ),
+    "an integer over zero": (
+        lambda h: h.node("Div", h.integers(1), h.integers(0)),
+        "node 0, Div: the numbers of an integer over zero, or of one beyond its type, are the runtime's choice",
+    ),
+    "constants of two types": (
+        lambda h: h.node("Add", h.integers(1), h.constant([1.0])),
+        "node 0, Add: it takes int64 and float32",
+    ),
+    "a number of which nothing is left but rounding": (
+        lambda h: h.node("Clip", "x", h.node("ReduceMean", h.constant([2.0**40, 1.0, -(2.0**40)]), keepdims=0)),
+        "node 1, Clip: the numbers of 't0' depend on how a runtime rounds, and it depends on them",
     ),
     "an array beyond any machine": (
         lambda h: h.node("Conv", "x", h.weight(4, 4, 1, 1), h.node("ConstantOfShape", h.integers(1 << 40))),
@@ -639,6 +703,10 @@ CASES = {
         lambda h: h.node("QuantizeLinear", "x", h.constant(1.0), output_dtype=TensorProto.INT4),
         "node 0, QuantizeLinear: element type 22 is not read",
     ),
+    "quantized without an end": (
+        lambda h: h.node("QuantizeLinear", "x", h.constant(1.0), output_dtype=TensorProto.FLOAT8E4M3FN, saturate=0),
+        "node 0, QuantizeLinear: what its type does not hold becomes no number",
+    ),
     "quantized to the end": (lambda h: eight(h), "node 0, QuantizeLinear: no DequantizeLinear is behind it"),
     "quantized and cast": (
         lambda h: h.node("Cast", eight(h), to=TensorProto.FLOAT),
@@ -682,7 +750,10 @@ CASES = {
     ),
 }
 """A network made by hand, and what is said of it."""
-NEWER = ("no groups", "gelu by tanh", "quantized to four bits")
+NEWER = (
+    "no groups", "gelu by tanh", "quantized to four bits", "an activation in eight bits without a scale",
+    "an activation like eight bits", "quantized without an end",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -515,3 +515,19 @@ def test_quantization_that_is_undone_is_nothing(make, tmp_path):
     found = hand.read(tmp_path / "n.onnx", make(hand))
     assert {visible(node.op) for node in found.graph.nodes} == {act("relu"), act("sigmoid")}
     assert found.precision == "int8"
+
+
+def cast_to(h, of, dtype):
+    return h.node("Cast", of, to=dtype)
+
+
+def cast_like(h, of, dtype):
+    return h.node("CastLike", of, h.node("Cast", h.constant(0.0), to=dtype))
+
+
+@pytest.mark.parametrize("way", [cast_to, cast_like])
+def test_the_type_that_activations_are_cast_to_is_told(way, tmp_path):
+    hand = Hand()
+    narrow = way(hand, "x", onnx.TensorProto.BFLOAT16)
+    found = hand.read(tmp_path / "n.onnx", hand.node("Relu", way(hand, narrow, onnx.TensorProto.FLOAT)))
+    assert found.precision == "bf16"

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from resnet_gen.ops import GlobalAvgPool, GlobalMaxPool
 from resnet_gen.reading.call import Call
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.rules import arrangement, constants, elementwise, layers, pooling, rounding
+from resnet_gen.reading.rules import (
+    arithmetic,
+    arrangement,
+    constants,
+    conversions,
+    elementwise,
+    layers,
+    pooling,
+    rounding,
+)
 from resnet_gen.reading.signals import Quantized, Sizes, Unexplained, Wire
 
 Rule = Callable[[Call], "Wire | list[Wire]"]
@@ -80,20 +89,20 @@ RULES: dict[str, Rule] = {
 
 OF_CONSTANTS: dict[str, Rule] = {
     **dict.fromkeys(
-        ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Reciprocal", "Pow", "Equal", "Where"), constants.arithmetic
+        ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Reciprocal", "Pow", "Equal", "Where"), arithmetic.arithmetic
     ),
-    **dict.fromkeys(("Cast", "CastLike"), constants.cast),
+    **dict.fromkeys(("Cast", "CastLike"), conversions.cast),
     **dict.fromkeys(("Expand", "ConstantOfShape"), constants.expand),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), constants.redimensioned),
-    "BatchNormalization": constants.batch_norm,
+    "BatchNormalization": arithmetic.batch_norm,
     "Concat": constants.concat,
     "Constant": constants.constant,
-    "DequantizeLinear": constants.dequantize,
+    "DequantizeLinear": conversions.dequantize,
     "Gather": constants.gather,
     "Identity": arrangement.same,
-    "QuantizeLinear": constants.quantize,
+    "QuantizeLinear": conversions.quantize,
     "Range": constants.ranges,
-    "ReduceMean": constants.mean,
+    "ReduceMean": arithmetic.mean,
     "Reshape": constants.reshape,
     "Shape": constants.shape,
     "Slice": constants.slices,

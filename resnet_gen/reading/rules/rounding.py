@@ -8,29 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from resnet_gen.ops import Activation
 from resnet_gen.reading.call import Call, numbers
-from resnet_gen.reading.constants import DTYPES, Constant
-from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
+from resnet_gen.reading.constants import Constant
+from resnet_gen.reading.rules.conversions import codes, made, target
+from resnet_gen.reading.signals import Made, Quantized, Signal, Stack, Unexplained, Wire
 
 
 def cast(call: Call) -> Wire:
-    """Cast and CastLike of an activation: nothing to a type of floating point, the end of it to any other."""
-    to = call.attribute("to", 0)
-    dtype = DTYPES.get(to)
-    if call.node.op_type == "CastLike":
-        like = call.wire(1)
-        dtype = like.dtype if isinstance(like, Constant) else DTYPES[_type_of(like)]
-    if dtype is None or dtype.kind in "iub":
-        raise Unexplained(f"an activation as {dtype.name if dtype else f'element type {to}'}")
+    """Cast and CastLike of an activation: nothing to a type of floating point, the end of it to any other.
+
+    So it is to eight bits, which no scale has fitted to what they are to hold.
+    """
+    dtype = target(call)
+    if dtype.kind in "iub" or dtype.itemsize == 1:
+        raise Unexplained(f"an activation as {dtype.name}")
+    call.walk.types.add(dtype)
     return call.wire(0)
-
-
-def _type_of(like: Wire) -> int:
-    """The type of what is no constant: shapes are integers, activations of floating point."""
-    return TensorProto.INT64 if isinstance(like, Sizes) else TensorProto.FLOAT
 
 
 def quantize(call: Call) -> Wire:
@@ -38,10 +33,10 @@ def quantize(call: Call) -> Wire:
     found = call.wire(0)
     if not isinstance(found, (Signal, Stack)):
         raise Unexplained("operand 0 is no activation")
-    zero, given = _zero(call), call.attribute("output_dtype", 0)
-    dtype = zero.dtype if zero else DTYPES.get(given or TensorProto.UINT8)
-    if dtype is None:
-        raise Unexplained(f"element type {given} is not read")
+    zero = _zero(call)
+    dtype = codes(call, zero)
+    if not call.attribute("saturate", 1):
+        raise Unexplained("what its type does not hold becomes no number")
     scales = numbers(call.constant(1)).astype(np.float64)
     if not (np.isfinite(scales) & (scales > 0)).all():
         raise Unexplained("its scale is no number above zero")
@@ -62,6 +57,7 @@ def dequantize(call: Call) -> Wire:
             raise Unexplained(f"it has another {name} than what it reads was quantized with")
     if max(scale.size, found.scale.size) > 1 and _along(call, found.inner) != found.along:
         raise Unexplained("its scales go along another axis than those that what it reads was quantized with")
+    call.walk.types.add(made(call, scale))
     return _cut_off(call, found)
 
 
