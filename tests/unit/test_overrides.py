@@ -102,3 +102,22 @@ def test_the_line_that_is_blamed_is_the_one_that_says_so(tmp_path):
     problem = built(tmp_path, "plain", "none", [("stage1.block2", {"attention": "se"}), ("stage2", {"block": "basic"})])
     assert problem.message == "stages.overrides.stage1.block2.attention: the block 'plain' has no place for it"
     assert problem.where.line == 9
+
+
+@pytest.mark.parametrize("place", [None, *PLACES])
+@pytest.mark.parametrize("kind", ["bottleneck", "preact_bottleneck"])
+def test_filters_of_pruned_blocks_are_one_pair_for_each_block_of_the_network(kind, place, tmp_path):
+    for number in range(1, 7):
+        block = f"{{kind: {kind}, inner: {[[n, n + 1] for n in range(8, 8 + number)]}}}"
+        changes = [(place, {"block": block})] if place else []
+        result = built(tmp_path, kind if place else block, overrides=changes)
+        if number == 4:
+            convs = {node.path: node.shape[0] for node in result.nodes}
+            for stage, index in PLACES[place] if place else EVERY:
+                inside = [convs[f"stages.{stage - 1}.{index - 1}.conv{n}"] for n in (1, 2)]
+                assert inside == [8 + 2 * stage - 2 + index - 1, 9 + 2 * stage - 2 + index - 1]
+        else:
+            loc = f"stages.overrides.{place}.block" if place else "stages.block"
+            pairs = "1 pair" if number == 1 else f"{number} pairs"
+            assert result.message == f"{loc}: 'inner' has {pairs} for 4 blocks"
+            assert result.where.line == (9 if place else 6)
