@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from resnet_gen.load import Loaded
 from resnet_gen.outside import blamed
-from resnet_gen.parts.base import Block, Part
-from resnet_gen.plan import stride_notes, width_notes
+from resnet_gen.parts.base import Part
+from resnet_gen.plan import plan, stride_notes, width_notes
 from resnet_gen.problems import Problem
 from resnet_gen.source import Loc, at
 from resnet_gen.spec import Spec
@@ -19,7 +19,7 @@ def notes(loaded: Loaded) -> list[Problem]:
         return [
             *stride_notes(loaded),
             *width_notes(loaded),
-            *_shortcut_notes(loaded),
+            *_place_notes(loaded),
             *_head_notes(loaded),
             *_inheritance_notes(loaded),
         ]
@@ -27,19 +27,25 @@ def notes(loaded: Loaded) -> list[Problem]:
         raise blamed(error) from None
 
 
-def _shortcut_notes(loaded: Loaded) -> Iterator[Problem]:
-    """A shortcut that a spec asks for where no block has any."""
-    stages = loaded.spec.stages
-    every = [stages.block, *(override.block for override in stages.overrides.values() if override.block)]
-    asked: dict[Loc, list[Block]] = {("stages", "shortcut"): every}
-    for key, override in stages.overrides.items():
-        asked["stages", "overrides", key, "shortcut"] = [override.block] if override.block else every
-    for loc, blocks in asked.items():
-        mark = loaded.source.marks.get(loc)
-        if mark and mark.value.document in loaded.own and not any(block.has_shortcut for block in blocks):
-            kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
-            message = f"{'.'.join(map(str, loc))}: changes nothing: blocks of kind {kinds} have no shortcut"
-            yield Problem(message, mark.value, "take a block that has one, or leave this key away", severity="note")
+def _place_notes(loaded: Loaded) -> Iterator[Problem]:
+    """What a spec says of blocks, and none of them heeds: others say otherwise of all, or they have no shortcut."""
+    stages, marks = loaded.spec.stages, loaded.source.marks
+    asked: list[Loc] = [("stages", key) for key in _CHOICES[1:]]
+    asked += [("stages", "overrides", place, key) for place in stages.overrides for key in _CHOICES]
+    own = [loc for loc in asked if (mark := marks.get(loc)) and mark.value.document in loaded.own]
+    chosen = [one for stage in plan(loaded) for one in stage.chosen] if own else []
+    for loc in own:
+        blocks = [one.block for one in chosen if loc in (one.block_at, one.shortcut_at, one.attention_at)]
+        if blocks and (loc[-1] != "shortcut" or any(block.has_shortcut for block in blocks)):
+            continue
+        kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
+        why = f"blocks of kind {kinds} have no shortcut" if blocks else "it counts for none of the blocks"
+        hint = "take a block that has one, or leave this key away" if blocks else "the last override that fits counts"
+        yield Problem(f"{'.'.join(map(str, loc))}: changes nothing: {why}", marks[loc].value, hint, severity="note")
+
+
+_CHOICES = ("block", "shortcut", "attention")
+"""What overrides choose; what `stages` says of the first is also for what follows the last block."""
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:
