@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.checked import NAME_HINT, CheckedNet, misnamed
@@ -9,6 +10,7 @@ from resnet_gen.graph import Graph, Net, Value, live, renamed
 from resnet_gen.inherited import with_changes
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
+from resnet_gen.ops import Op
 from resnet_gen.outside import blamed, has_run
 from resnet_gen.parts.base import Place, Using
 from resnet_gen.plan import Chosen, StagePlan, for_all, plan
@@ -60,6 +62,45 @@ def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)
     net = (CheckedNet if has_run() else Net)(Value(INPUT, spec.input.shape), loaded.source.span)
+    outputs = _built(net, spec, stages)
+    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
+    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+
+
+def is_built_alike(loaded: Loaded, other: Spec) -> bool:
+    """Whether another spec has the same operations; False where either cannot be built, or has code of its own."""
+    if loaded.code:
+        return False
+    net = Net(Value(INPUT, loaded.spec.input.shape))
+    try:
+        _built(net, loaded.spec, plan(loaded))
+        _built(_Alike(net), other, plan(replace(loaded, spec=other)))
+    except (_Differs, Refused):
+        return False
+    return True
+
+
+class _Differs(Exception):
+    """An operation is another, or stands elsewhere."""
+
+
+class _Alike(Net):
+    """Builds what another net built; raises `_Differs` at the first operation that is another."""
+
+    def __init__(self, wanted: Net) -> None:
+        super().__init__(wanted.input)
+        self._wanted = wanted.nodes
+
+    def add(self, name: str, op: Op, *inputs: Value) -> Value:
+        made = super().add(name, op, *inputs)
+        nodes = self.nodes
+        if len(nodes) > len(self._wanted) or nodes[-1] != self._wanted[len(nodes) - 1]:
+            raise _Differs
+        return made
+
+
+def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
+    """Stem, stages and head; returns what the network puts out, by name."""
     bare = spec.stages.block.preactivated
     x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, for_all(spec.stages)), bare=bare)
     outputs: dict[str, Value] = {}
@@ -69,8 +110,7 @@ def _lowered(loaded: Loaded) -> Graph:
             outputs[f"stage{stage.number + 1}"] = before_pooling
     if not spec.outputs or spec.head.kind != "none":
         outputs.update(_headed(net, x, spec))
-    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
-    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+    return outputs
 
 
 def _using(spec: Spec, chosen: Chosen) -> Using:

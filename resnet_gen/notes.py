@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from resnet_gen.load import Loaded
+from resnet_gen.lower import is_built_alike
 from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Part
 from resnet_gen.plan import plan, stride_notes, width_notes
@@ -20,6 +22,8 @@ def notes(loaded: Loaded) -> list[Problem]:
             *stride_notes(loaded),
             *width_notes(loaded),
             *_place_notes(loaded),
+            *_unread_notes(loaded),
+            *_choice_notes(loaded),
             *_head_notes(loaded),
             *_inheritance_notes(loaded),
         ]
@@ -46,6 +50,44 @@ def _place_notes(loaded: Loaded) -> Iterator[Problem]:
 
 _CHOICES = ("block", "shortcut", "attention")
 """What overrides choose; what `stages` says of the first is also for what follows the last block."""
+
+
+def _unread_notes(loaded: Loaded) -> Iterator[Problem]:
+    """Settings of a part that nothing reads, as its others are."""
+    for loc, mark in loaded.source.marks.items():
+        part = _part_at(loaded.spec, loc[:-1]) if mark.value.document in loaded.own else None
+        why = part.unread().get(str(loc[-1])) if isinstance(part, Part) and loc[-1] != "kind" else None
+        if why and getattr(part, str(loc[-1])) != _default(part, str(loc[-1])):
+            message = f"{'.'.join(map(str, loc))}: changes nothing: {why}"
+            yield Problem(message, mark.value, "leave this key away", severity="note")
+
+
+_SHRINKING: tuple[tuple[str, ...], ...] = (("antialias",), ("stages", "downsample"))
+"""Choices of how a map is made smaller."""
+
+
+def _choice_notes(loaded: Loaded) -> Iterator[Problem]:
+    """A choice of how maps are made smaller, where none is that it is for."""
+    marks = loaded.source.marks
+    for loc in _SHRINKING:
+        *outer, key = loc
+        holder = _part_at(loaded.spec, tuple(outer))
+        kind, default = getattr(holder, key).kind, _default(holder, key)
+        mark = marks.get((*loc, "kind")) or marks.get(loc)
+        own = mark and mark.value.document in loaded.own and kind != default.kind
+        if mark and own and is_built_alike(loaded, _changed(loaded.spec, loc, default)):
+            message = f"{'.'.join(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
+            yield Problem(message, mark.value, "leave this key away, or give the stages strides", severity="note")
+
+
+def _default(model: Any, key: str) -> Any:
+    return type(model).model_fields[key].get_default(call_default_factory=True)
+
+
+def _changed(model: Any, keys: tuple[str, ...], value: object) -> Any:
+    """A spec, or a model in it, with another value at a place."""
+    key, *inner = keys
+    return model.model_copy(update={key: _changed(getattr(model, key), tuple(inner), value) if inner else value})
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:
@@ -83,7 +125,7 @@ def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
     for key, field in type(part).model_fields.items() if isinstance(part, Part) else ():
         mark = marks.get((*loc, key))
         inherited = key != "kind" and mark and mark.value.document not in loaded.own
-        if inherited and not field.is_required() and getattr(part, key) != field.get_default(call_default_factory=True):
+        if inherited and not field.is_required() and getattr(part, key) != _default(part, key):
             kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
     if kept:
         kind = marks[(*loc, "kind")].value

@@ -36,6 +36,9 @@ class Bottleneck(Narrowed):
             return f"'inner' has {several(len(self.inner), 'pair')} for {several(sum(depths), 'block')}"
         return None
 
+    def unread(self) -> dict[str, str]:
+        return dict.fromkeys(("base_width", "reduce_first"), "'inner' says the filters") if self.inner else {}
+
     def strides(self, place: Place) -> tuple[int, int]:
         return (place.stride, 1) if self.stride_on == "conv1" else (1, place.stride)
 
