@@ -240,9 +240,12 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[Chosen]]) -> None:
     for one in {id(one): one for stage in chosen for one in stage}.values():
         for trait, loc in _asked(loaded.spec, one):
             if trait not in one.block.takes:
-                which = "" if one.block_at == ("stages", "block") else f" of {_dotted(one.block_at[:-1])}"
-                message = f"{_dotted(loc)}: the block '{one.block.kind}'{which} has no place for it"
-                raise refuse(message, loaded.source.span(loc), f"blocks that have: {', '.join(_taking(trait))}")
+                place = "" if one.block_at == ("stages", "block") else _dotted(one.block_at[:-1])
+                which = f"'{one.block.kind}' of {place}" if place else f"'{one.block.kind}'"
+                hint = f"blocks that have: {', '.join(_taking(trait))}"
+                if place and loc == ("stages", "attention"):
+                    hint = f"write 'attention: none' in {place}; {hint}"
+                raise refuse(f"{_dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
 
 
 def _asked(spec: Spec, one: Chosen) -> Iterator[tuple[Trait, Loc]]:
