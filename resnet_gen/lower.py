@@ -73,11 +73,12 @@ def is_built_alike(loaded: Loaded, other: Spec) -> bool:
         return False
     net = Net(Value(INPUT, loaded.spec.input.shape))
     try:
-        _built(net, loaded.spec, plan(loaded))
-        _built(_Alike(net), other, plan(replace(loaded, spec=other)))
+        outputs = _built(net, loaded.spec, plan(loaded))
+        alike = _Alike(net)
+        others = _built(alike, other, plan(replace(loaded, spec=other)))
     except (_Differs, Refused):
         return False
-    return True
+    return outputs == others and len(alike.nodes) == len(net.nodes)
 
 
 class _Differs(Exception):
