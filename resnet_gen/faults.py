@@ -52,6 +52,8 @@ def _follow_ups(errors: list[ErrorDetails], model: type[BaseModel]) -> set[tuple
     for details in errors[: 2 * MAX_PROBLEMS]:
         parent, last = details["loc"][:-1], details["loc"][-1:]
         found.add(("too_short", parent))
+        if details["type"] == "missing" and isinstance(last[0], int):  # of a tuple's values, the last tells how many
+            found.update(("missing", (*parent, index)) for index in range(last[0]))
         if details["type"] == "extra_forbidden":
             found.add(("missing", (*parent, closest(str(last[0]), _keys_at(model, parent)) or "")))
     return found
@@ -85,6 +87,8 @@ def _other(fault: _Fault) -> Problem:
 
 def _missing(fault: _Fault) -> Problem:
     key, parent = fault.rest[-1], at(fault.source.data, fault.loc)
+    if isinstance(key, int):
+        return fault.problem(_wrong_length("too_short", len(parent), {"min_length": key + 1}), None)
     short = isinstance(parent, str)
     hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}{fault.source.joint}' here"
     return replace(fault, loc=(*fault.loc, key)).problem("missing", hint)

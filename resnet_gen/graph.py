@@ -144,6 +144,11 @@ class Net:
         self._role: Role = "main"
         self._check_size(input.shape)
 
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The operations so far."""
+        return self._shared.nodes
+
     def scope(self, name: str = "", at: Loc | None = None, role: Role | None = None) -> Net:
         """The same net, seen from inside `name`; faults point at `at`."""
         inner = object.__new__(type(self))

@@ -67,6 +67,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         words = dict.fromkeys(_type(option) for option in schema["anyOf"] if option.get("type") != "null")
         return "a part" if any("discriminator" in option for option in schema["anyOf"]) else " or ".join(words)
+    if each := schema.get("prefixItems"):
+        return f"list of {len(each)}: {' and '.join(dict.fromkeys(map(_type, each)))}"
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     plain = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from resnet_gen.checked import NAME_HINT, CheckedNet, misnamed
 from resnet_gen.graph import Graph, Net, Value, live, renamed
 from resnet_gen.inherited import with_changes
 from resnet_gen.keep import kept
 from resnet_gen.load import Loaded
+from resnet_gen.ops import Op
 from resnet_gen.outside import blamed, has_run
-from resnet_gen.parts.base import Block, Place, Using
-from resnet_gen.plan import StagePlan, plan
+from resnet_gen.parts.base import Place, Using
+from resnet_gen.plan import Chosen, StagePlan, for_all, plan
 from resnet_gen.problems import Refused, refuse, visible
-from resnet_gen.source import Loc
 from resnet_gen.spec import Spec
 
 INPUT = "input"
-
-
-class _Unit(NamedTuple):
-    """A block with its surroundings, and the line of the spec that chose it."""
-
-    block: Block
-    using: Using
-    at: Loc
 
 
 def lower(loaded: Loaded) -> Graph:
@@ -70,8 +62,48 @@ def _lowered(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)
     net = (CheckedNet if has_run() else Net)(Value(INPUT, spec.input.shape), loaded.source.span)
+    outputs = _built(net, spec, stages)
+    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
+    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+
+
+def is_built_alike(loaded: Loaded, other: Spec) -> bool:
+    """Whether another spec has the same operations; False where either cannot be built, or has code of its own."""
+    if loaded.code:
+        return False
+    net = Net(Value(INPUT, loaded.spec.input.shape))
+    try:
+        outputs = _built(net, loaded.spec, plan(loaded))
+        alike = _Alike(net)
+        others = _built(alike, other, plan(replace(loaded, spec=other)))
+    except (_Differs, Refused):
+        return False
+    return outputs == others and len(alike.nodes) == len(net.nodes)
+
+
+class _Differs(Exception):
+    """An operation is another, or stands elsewhere."""
+
+
+class _Alike(Net):
+    """Builds what another net built; raises `_Differs` at the first operation that is another."""
+
+    def __init__(self, wanted: Net) -> None:
+        super().__init__(wanted.input)
+        self._wanted = wanted.nodes
+
+    def add(self, name: str, op: Op, *inputs: Value) -> Value:
+        made = super().add(name, op, *inputs)
+        nodes = self.nodes
+        if len(nodes) > len(self._wanted) or nodes[-1] != self._wanted[len(nodes) - 1]:
+            raise _Differs
+        return made
+
+
+def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
+    """Stem, stages and head; returns what the network puts out, by name."""
     bare = spec.stages.block.preactivated
-    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, spec.stages.block), bare=bare)
+    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, for_all(spec.stages)), bare=bare)
     outputs: dict[str, Value] = {}
     for stage in stages:
         x, before_pooling = _stage(net, x, stage, spec)
@@ -79,31 +111,27 @@ def _lowered(loaded: Loaded) -> Graph:
             outputs[f"stage{stage.number + 1}"] = before_pooling
     if not spec.outputs or spec.head.kind != "none":
         outputs.update(_headed(net, x, spec))
-    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
-    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+    return outputs
 
 
-def _using(spec: Spec, block: Block) -> Using:
-    stages = spec.stages
-    shortcut_stated = "shortcut" in stages.model_fields_set
+def _using(spec: Spec, chosen: Chosen) -> Using:
     return Using(
         spec.norm,
         spec.activation,
-        stages.shortcut,
-        stages.attention,
+        chosen.shortcut,
+        chosen.attention,
         spec.antialias,
-        bare_shortcut=block.preactivated,
+        bare_shortcut=chosen.block.preactivated,
         standardize=spec.weight_standardization,
-        shortcut_at=("stages", "shortcut") if shortcut_stated else None,
-        attention_at=("stages", "attention"),
+        shortcut_at=chosen.shortcut_at,
+        attention_at=chosen.attention_at,
     )
 
 
 def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
     """What follows the last stage, and what it puts out."""
-    block = spec.stages.block
-    using = _using(spec, block)
-    x = block.finish(net.scope("head", at=("stages", "block")), x, using)
+    using = _using(spec, for_all(spec.stages))
+    x = spec.stages.block.finish(net.scope("head", at=("stages", "block")), x, using)
     inside = net.scope("head", at=("head",))
     outputs = spec.head.build(inside, x, using)
     if spec.head.kind != "none" and not (outputs and all(map(str.isidentifier, outputs))):
@@ -119,30 +147,12 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
     downsample = spec.stages.downsample
     first = downsample.block_stride(stage.stride)
     entering = stage.entering_dilation
-    for index, width in enumerate(stage.widths):
-        unit = _unit(spec, stage, index)
+    for index, (width, chosen) in enumerate(zip(stage.widths, stage.chosen, strict=True)):
         stride, number = 1 if index else first, stage.first + index
         place = Place(width, stride, index, number, stage.dilation, entering, stage.withheld)
-        x = unit.block.build(here.scope(str(index), at=unit.at), x, place, unit.using)
+        x = chosen.block.build(here.scope(str(index), at=chosen.block_at), x, place, _using(spec, chosen))
         entering = stage.dilation
     return downsample.after(here, x, stage.stride), x
-
-
-def _unit(spec: Spec, stage: StagePlan, index: int) -> _Unit:
-    """The block at this place, with what the spec's overrides change there."""
-    stages = spec.stages
-    block, using = stages.block, _using(spec, stages.block)
-    at: Loc = ("stages", "block")
-    for key in stage.overrides(index):
-        override = stages.overrides[key]
-        here: Loc = ("stages", "overrides", key)
-        if override.block:
-            block, at = override.block, (*here, "block")
-        if override.shortcut:
-            using = using._replace(shortcut=override.shortcut, shortcut_at=(*here, "shortcut"))
-        if override.attention:
-            using = using._replace(attention=override.attention, attention_at=(*here, "attention"))
-    return _Unit(block, using._replace(bare_shortcut=block.preactivated), at)
 
 
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:

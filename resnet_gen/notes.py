@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from resnet_gen.load import Loaded
+from resnet_gen.lower import is_built_alike
 from resnet_gen.outside import blamed
-from resnet_gen.parts.base import Block, Part
-from resnet_gen.plan import stride_notes, width_notes
+from resnet_gen.parts.base import Part
+from resnet_gen.plan import plan, stride_notes, width_notes
 from resnet_gen.problems import Problem
 from resnet_gen.source import Loc, at
 from resnet_gen.spec import Spec
@@ -19,7 +21,9 @@ def notes(loaded: Loaded) -> list[Problem]:
         return [
             *stride_notes(loaded),
             *width_notes(loaded),
-            *_shortcut_notes(loaded),
+            *_place_notes(loaded),
+            *_unread_notes(loaded),
+            *_choice_notes(loaded),
             *_head_notes(loaded),
             *_inheritance_notes(loaded),
         ]
@@ -27,19 +31,63 @@ def notes(loaded: Loaded) -> list[Problem]:
         raise blamed(error) from None
 
 
-def _shortcut_notes(loaded: Loaded) -> Iterator[Problem]:
-    """A shortcut that a spec asks for where no block has any."""
-    stages = loaded.spec.stages
-    every = [stages.block, *(override.block for override in stages.overrides.values() if override.block)]
-    asked: dict[Loc, list[Block]] = {("stages", "shortcut"): every}
-    for key, override in stages.overrides.items():
-        asked["stages", "overrides", key, "shortcut"] = [override.block] if override.block else every
-    for loc, blocks in asked.items():
-        mark = loaded.source.marks.get(loc)
-        if mark and mark.value.document in loaded.own and not any(block.has_shortcut for block in blocks):
-            kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
-            message = f"{'.'.join(map(str, loc))}: changes nothing: blocks of kind {kinds} have no shortcut"
-            yield Problem(message, mark.value, "take a block that has one, or leave this key away", severity="note")
+def _place_notes(loaded: Loaded) -> Iterator[Problem]:
+    """What a spec says of blocks, and none of them heeds: others say otherwise of all, or they have no shortcut."""
+    stages, marks = loaded.spec.stages, loaded.source.marks
+    asked: list[Loc] = [("stages", key) for key in _CHOICES[1:]]
+    asked += [("stages", "overrides", place, key) for place in stages.overrides for key in _CHOICES]
+    own = [loc for loc in asked if (mark := marks.get(loc)) and mark.value.document in loaded.own]
+    chosen = [one for stage in plan(loaded) for one in stage.chosen] if own else []
+    for loc in own:
+        blocks = [one.block for one in chosen if loc in (one.block_at, one.shortcut_at, one.attention_at)]
+        if blocks and (loc[-1] != "shortcut" or any(block.has_shortcut for block in blocks)):
+            continue
+        kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
+        why = f"blocks of kind {kinds} have no shortcut" if blocks else "it counts for none of the blocks"
+        hint = "take a block that has one, or leave this key away" if blocks else "the last override that fits counts"
+        yield Problem(f"{'.'.join(map(str, loc))}: changes nothing: {why}", marks[loc].value, hint, severity="note")
+
+
+_CHOICES = ("block", "shortcut", "attention")
+"""What overrides choose; what `stages` says of the first is also for what follows the last block."""
+
+
+def _unread_notes(loaded: Loaded) -> Iterator[Problem]:
+    """Settings of a part that nothing reads, as its others are."""
+    for loc, mark in loaded.source.marks.items():
+        part = _part_at(loaded.spec, loc[:-1]) if mark.value.document in loaded.own else None
+        why = part.unread().get(str(loc[-1])) if isinstance(part, Part) and loc[-1] != "kind" else None
+        if why and getattr(part, str(loc[-1])) != _default(part, str(loc[-1])):
+            message = f"{'.'.join(map(str, loc))}: changes nothing: {why}"
+            yield Problem(message, mark.value, "leave this key away", severity="note")
+
+
+_SHRINKING: tuple[tuple[str, ...], ...] = (("antialias",), ("stages", "downsample"))
+"""Choices of how a map is made smaller."""
+
+
+def _choice_notes(loaded: Loaded) -> Iterator[Problem]:
+    """A choice of how maps are made smaller, where none is that it is for."""
+    marks = loaded.source.marks
+    for loc in _SHRINKING:
+        *outer, key = loc
+        holder = _part_at(loaded.spec, tuple(outer))
+        kind, default = getattr(holder, key).kind, _default(holder, key)
+        mark = marks.get((*loc, "kind")) or marks.get(loc)
+        own = mark and mark.value.document in loaded.own and kind != default.kind
+        if mark and own and is_built_alike(loaded, _changed(loaded.spec, loc, default)):
+            message = f"{'.'.join(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
+            yield Problem(message, mark.value, "leave this key away, or give the stages strides", severity="note")
+
+
+def _default(model: Any, key: str) -> Any:
+    return type(model).model_fields[key].get_default(call_default_factory=True)
+
+
+def _changed(model: Any, keys: tuple[str, ...], value: object) -> Any:
+    """A spec, or a model in it, with another value at a place."""
+    key, *inner = keys
+    return model.model_copy(update={key: _changed(getattr(model, key), tuple(inner), value) if inner else value})
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:
@@ -77,7 +125,7 @@ def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
     for key, field in type(part).model_fields.items() if isinstance(part, Part) else ():
         mark = marks.get((*loc, key))
         inherited = key != "kind" and mark and mark.value.document not in loaded.own
-        if inherited and not field.is_required() and getattr(part, key) != field.get_default(call_default_factory=True):
+        if inherited and not field.is_required() and getattr(part, key) != _default(part, key):
             kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
     if kept:
         kind = marks[(*loc, "kind")].value

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from itertools import accumulate
 from operator import mul
 from typing import NamedTuple
 
 from resnet_gen.load import Loaded
-from resnet_gen.parts.base import Block, Downsample, Trait
+from resnet_gen.parts.base import Attention, Block, Downsample, Shortcut, Trait
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Problem, refuse, several
 from resnet_gen.source import Loc
-from resnet_gen.spec import Stages
+from resnet_gen.spec import Spec, Stages
 
 MAX_BLOCKS = 8_192
 _MOST_FITTED = 1_000_000
 """Overrides times blocks, each of which may fit each."""
 
 
+class Chosen(NamedTuple):
+    """What one block is made of, and where the spec says so; `shortcut_at` is None where it does not."""
+
+    block: Block
+    shortcut: Shortcut
+    attention: Attention
+    block_at: Loc
+    shortcut_at: Loc | None
+    attention_at: Loc
+
+
 class StagePlan(NamedTuple):
     """One stage: the filters of its blocks, by how much the map shrinks, and how its windows are dilated.
 
-    `number` counts stages from 0; `first` is the number of its first block in the network, `keys` are those of
-    the overrides. `withheld` is by how much its map would be smaller, had it shrunk wherever the widths suppose it.
+    `number` counts stages from 0; `first` is the number of its first block in the network, `chosen` is what each
+    block is made of. `withheld` is by how much its map would be smaller, had it shrunk wherever the widths suppose it.
     """
 
     number: int
@@ -35,7 +46,7 @@ class StagePlan(NamedTuple):
     dilation: int
     entering_dilation: int
     withheld: int
-    keys: tuple[str, ...]
+    chosen: tuple[Chosen, ...]
 
     @property
     def depth(self) -> int:
@@ -46,10 +57,6 @@ class StagePlan(NamedTuple):
     def width(self) -> int:
         """Filters of its last block."""
         return self.widths[-1]
-
-    def overrides(self, index: int) -> list[str]:
-        """The overrides for the block of this index, in order."""
-        return [key for key in self.keys if fits(key, self.number + 1, index + 1)]
 
 
 _PLACES = re.compile(r"stage([1-9]\d*)(?:-(\d+))?(?:\.block([1-9]\d*)(?:-(\d+))?)?", re.ASCII)
@@ -73,10 +80,10 @@ def fits(key: str, stage: int, block: int) -> bool:
     return place is not None and stage in place[0] and block in place[1]
 
 
-def _fits_any(key: str, stages: Sequence[StagePlan]) -> bool:
+def _fits_any(key: str, depths: Sequence[int]) -> bool:
     place = _place(key)
     return place is not None and any(
-        s.number + 1 in place[0] and place[1][:1] and place[1][0] <= s.depth for s in stages
+        number in place[0] and place[1][:1] and place[1][0] <= depth for number, depth in enumerate(depths, 1)
     )
 
 
@@ -89,19 +96,17 @@ def plan(loaded: Loaded) -> list[StagePlan]:
     widths = stages.widths.widths(stages.downsample.entering(strides.nominal))
     _same_length(loaded, widths, depths, ("stages", "widths"))
     widths = tuple(stages.block.fitted(width) for width in widths)
-    _check_parts(loaded, depths)
+    _check_settings(loaded, depths)
+    _check_overrides(loaded, depths)
+    chosen = _chosen(stages, depths)
+    _check_places(loaded, chosen)
     withheld = _withheld(stages.downsample, strides.nominal, kept)
     found, first = [], 0
     by_block = stages.widths.by_block(depths, widths)
     for index, (inner, stride, dilation) in enumerate(zip(by_block, kept, dilations, strict=True)):
         entering = dilations[index - 1] if index else 1
-        keys = tuple(stages.overrides)
-        found.append(StagePlan(index, inner, stride, first, dilation, entering, withheld[index], keys))
+        found.append(StagePlan(index, inner, stride, first, dilation, entering, withheld[index], chosen[index]))
         first += len(inner)
-    _check_overrides(loaded, found)
-    if len(stages.overrides) * first > _MOST_FITTED:
-        message = f"stages.overrides: more of them than are looked for in {first:,} blocks"
-        raise refuse(message, loaded.source.span(("stages", "overrides"), key=True))
     return found[: _last(loaded, len(found))]
 
 
@@ -211,31 +216,46 @@ def _refuse_stride(loaded: Loaded, strides: Sequence[int]) -> None:
     raise refuse(f"stages.output_stride: the map shrinks by {known}, never by {wanted}", where)
 
 
-_TRAITS: dict[Trait, Loc] = {
-    "attention": ("stages", "attention"),
-    "antialias": ("antialias",),
-    "dilation": ("stages", "output_stride"),
-}
-
-
-def _check_parts(loaded: Loaded, depths: Sequence[int]) -> None:
-    """Refuse what a block has no place for, and settings that do not fit the stages."""
+def _check_settings(loaded: Loaded, depths: Sequence[int]) -> None:
+    """Refuse settings that do not fit the stages, or each other."""
     spec, span = loaded.spec, loaded.source.span
-    chosen = {
-        "attention": spec.stages.attention.kind != "none",
-        "antialias": spec.antialias.kind != "none",
-        "dilation": spec.stages.output_stride is not None,
-    }
-    for trait, loc in _TRAITS.items():
-        for block in _blocks(spec.stages):
-            if chosen[trait] and trait not in block.takes:
-                message = f"{'.'.join(map(str, loc))}: the block '{block.kind}' has no place for it"
-                raise refuse(message, span(loc), f"blocks that have: {', '.join(_taking(trait))}")
-    if fault := spec.stages.block.check(depths):
-        raise refuse(f"stages.block: {fault}", span(("stages", "block")))
-    if chosen["antialias"] and chosen["dilation"]:
+    for loc, block in _blocks(spec.stages):
+        if fault := block.check(depths):
+            raise refuse(f"{_dotted(loc)}: {fault}", span(loc))
+    if spec.antialias.kind != "none" and spec.stages.output_stride is not None:
         message = f"stages.output_stride: a dilated stage does not shrink its map, which '{spec.antialias.kind}' needs"
-        raise refuse(message, span(_TRAITS["dilation"]), "leave out 'antialias' or 'output_stride'")
+        raise refuse(message, span(("stages", "output_stride")), "leave out 'antialias' or 'output_stride'")
+
+
+def _blocks(stages: Stages) -> Iterator[tuple[Loc, Block]]:
+    """Every block that a spec names, and where."""
+    yield ("stages", "block"), stages.block
+    for key, override in stages.overrides.items():
+        if override.block:
+            yield ("stages", "overrides", key, "block"), override.block
+
+
+def _check_places(loaded: Loaded, chosen: Sequence[Sequence[Chosen]]) -> None:
+    """Refuse what a block of the network has no place for."""
+    for one in {id(one): one for stage in chosen for one in stage}.values():
+        for trait, loc in _asked(loaded.spec, one):
+            if trait not in one.block.takes:
+                place = "" if one.block_at == ("stages", "block") else _dotted(one.block_at[:-1])
+                which = f"'{one.block.kind}' of {place}" if place else f"'{one.block.kind}'"
+                hint = f"blocks that have: {', '.join(_taking(trait))}"
+                if place and loc == ("stages", "attention"):
+                    hint = f"write 'attention: none' in {place}; {hint}"
+                raise refuse(f"{_dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
+
+
+def _asked(spec: Spec, one: Chosen) -> Iterator[tuple[Trait, Loc]]:
+    """What a block is to have that not every one has a place for, and where the spec says so."""
+    if one.attention.kind != "none":
+        yield "attention", one.attention_at
+    if spec.antialias.kind != "none":
+        yield "antialias", ("antialias",)
+    if spec.stages.output_stride is not None:
+        yield "dilation", ("stages", "output_stride")
 
 
 def _taking(trait: Trait) -> list[str]:
@@ -243,18 +263,55 @@ def _taking(trait: Trait) -> list[str]:
     return [part.kind_name() for part in members(Block) if issubclass(part, Block) and trait in part.takes]
 
 
-def _blocks(stages: Stages) -> list[Block]:
-    return [stages.block, *(o.block for o in stages.overrides.values() if o.block)]
+def _dotted(loc: Loc) -> str:
+    return ".".join(map(str, loc))
 
 
-def _check_overrides(loaded: Loaded, found: Sequence[StagePlan]) -> None:
-    for key, override in loaded.spec.stages.overrides.items():
+def for_all(stages: Stages) -> Chosen:
+    """What a block is made of that no override is for."""
+    stated: Loc | None = ("stages", "shortcut") if "shortcut" in stages.model_fields_set else None
+    places: tuple[Loc, Loc | None, Loc] = ("stages", "block"), stated, ("stages", "attention")
+    return Chosen(stages.block, stages.shortcut, stages.attention, *places)
+
+
+def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[Chosen, ...]]:
+    """What each block of each stage is made of: the last override that says so counts."""
+
+    @cache
+    def with_overrides(keys: tuple[str, ...]) -> Chosen:
+        found = for_all(stages)
+        for key in keys:
+            override = stages.overrides[key]
+            here: Loc = ("stages", "overrides", key)
+            if override.block:
+                found = found._replace(block=override.block, block_at=(*here, "block"))
+            if override.shortcut:
+                found = found._replace(shortcut=override.shortcut, shortcut_at=(*here, "shortcut"))
+            if override.attention:
+                found = found._replace(attention=override.attention, attention_at=(*here, "attention"))
+        return found
+
+    return [
+        tuple(
+            with_overrides(tuple(key for key in stages.overrides if fits(key, number, block)))
+            for block in range(1, depth + 1)
+        )
+        for number, depth in enumerate(depths, 1)
+    ]
+
+
+def _check_overrides(loaded: Loaded, depths: Sequence[int]) -> None:
+    stages, span = loaded.spec.stages, loaded.source.span
+    for key, override in stages.overrides.items():
         loc: Loc = ("stages", "overrides", key)
-        if not _fits_any(key, found):
-            raise refuse(f"stages.overrides: there is no '{key}'", loaded.source.span(loc, key=True))
-        if override.block and override.block.preactivated != loaded.spec.stages.block.preactivated:
+        if not _fits_any(key, depths):
+            raise refuse(f"stages.overrides: there is no '{key}'", span(loc, key=True))
+        if override.block and override.block.preactivated != stages.block.preactivated:
             message = "stages.overrides: blocks with and without pre-activation cannot follow each other"
-            raise refuse(message, loaded.source.span((*loc, "block")))
+            raise refuse(message, span((*loc, "block")))
+    if len(stages.overrides) * sum(depths) > _MOST_FITTED:
+        message = f"stages.overrides: more of them than are looked for in {sum(depths):,} blocks"
+        raise refuse(message, span(("stages", "overrides"), key=True))
 
 
 def _last(loaded: Loaded, stages: int) -> int:

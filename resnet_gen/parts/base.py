@@ -54,6 +54,10 @@ class Part(BaseModel):
         """The word that a specification uses for this part."""
         return str(get_args(cls.model_fields["kind"].annotation)[0])
 
+    def unread(self) -> dict[str, str]:
+        """Settings that nothing reads as the others are, each with why."""
+        return {}
+
 
 class Norm(Part):
     """Normalization after (or before) each convolution."""

@@ -16,7 +16,7 @@ from resnet_gen.problems import Document, Refused, Span
 from resnet_gen.resources import shipped_specs
 from resnet_gen.source import overlay, read_text, setting
 from resnet_gen.spec import check
-from tests.properties.strategies import fitting, of, settings_of, specs
+from tests.properties.strategies import fitting, of, settings_of, specs, whole_part
 
 USUAL = settings.get_profile("usual").max_examples
 PARTS = [part for family in base.FAMILIES for part in members(family)]
@@ -233,3 +233,26 @@ BASE = {
     "stages": {"depths": [1, 1], "widths": [4, 8], "block": "basic"},
     "head": {"kind": "linear", "classes": 3},
 }
+
+
+OVERRIDING = {"block": base.Block, "shortcut": base.Shortcut, "attention": base.Attention}
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [(k, p) for k, family in OVERRIDING.items() for p in members(family)],
+    ids=lambda v: getattr(v, "__name__", v),
+)
+@examples(24)
+@given(st.data())
+def test_any_part_of_an_override_lowers_or_is_refused(key, part, data):
+    place = data.draw(st.sampled_from(["stage1", "stage2.block2", "stage1-2.block1"]))
+    stages = {
+        "depths": [2, 2],
+        "widths": [16, 16],
+        "block": "preact_basic" if getattr(part, "preactivated", False) else "basic",
+        "overrides": {place: {key: data.draw(whole_part(part))}},
+    }
+    spec = {"name": "net", "input": {"size": 16}, "stem": {"kind": "conv3x3", "width": 16}, "stages": stages}
+    spec["head"] = {"kind": "linear", "classes": 2}
+    refusal(lambda: lower(loaded(spec)))

@@ -7,10 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from resnet_gen.ops import GlobalAvgPool
+from resnet_gen.graph import Net, Value
+from resnet_gen.ops import AvgPool, GlobalAvgPool, MaxPool
 from resnet_gen.problems import Refused
 from resnet_gen.reading import read
-from tests.onnx_runs import session
+from tests.onnx_runs import model_bytes, run, session
 from tests.varied import spread
 
 
@@ -62,6 +63,28 @@ def test_means_over_one_side_and_then_the_other_are_the_map_s(tmp_path, first, s
     assert [GlobalAvgPool()] * same == [op for op in operations(path) if isinstance(op, GlobalAvgPool)]
 
 
+HANGING = list(itertools.product(("MaxPool", "AveragePool"), (2, 3), (2, 3, 4), (6, 7, 8), (6, 7, 9), (0, 1)))
+
+
+@pytest.mark.parametrize(("kind", "kernel", "stride", "height", "width", "before"), spread(HANGING, 60))
+def test_padding_behind_a_map_is_of_windows_that_hang_over(tmp_path, kind, kernel, stride, height, width, before):
+    """Read where it is, as what computes the same; never with other numbers."""
+    x = np.random.default_rng(0).standard_normal((2, 2, height, width)).astype(np.float32)
+    for ends in itertools.product(range(kernel), repeat=2):
+        given = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [before, before, *ends]}
+        path = written(tmp_path / "n.onnx", [helper.make_node(kind, ["x"], ["y"], **given)], {}, (2, height, width))
+        pooling = MaxPool if kind == "MaxPool" else AvgPool
+        wanted = session(path).run(None, {"x": x})[0]
+        hanging = pooling(kernel, stride, before, ceil=True) if kind == "MaxPool" or not before else None
+        found = operations(path)
+        if hanging and hanging.shape((2, height, width))[1:] == wanted.shape[2:]:
+            assert [type(op) for op in found] == [pooling]
+        for op in found:
+            net = Net(Value("input", (2, height, width)))
+            model = model_bytes(net.graph("again", [net.add("op", op, net.input)]), None)
+            np.testing.assert_array_equal(run(model, x), wanted)
+
+
 PADS = [
     (kind, side, kernel, stride, before, more)
     for kind, side, kernel, stride in itertools.product(("Conv", "MaxPool"), (7, 8, 9, 12), (2, 3, 5), (1, 2, 3))
@@ -72,7 +95,7 @@ PADS = [
 
 @pytest.mark.parametrize(("kind", "side", "kernel", "stride", "before", "more"), spread(PADS, 40))
 def test_padding_that_no_window_reads_is_none(tmp_path, kind, side, kernel, stride, before, more):
-    """Read exactly where as much padding behind as before gives the same map."""
+    """Read exactly where as much padding behind as before gives the same map, or windows that hang over its end do."""
     draw = np.random.default_rng(0)
     weight = {"w": draw.standard_normal((3, 2, kernel, kernel)).astype(np.float32)} if kind == "Conv" else {}
     x = draw.standard_normal((2, 2, side, side)).astype(np.float32)
@@ -82,5 +105,12 @@ def test_padding_that_no_window_reads_is_none(tmp_path, kind, side, kernel, stri
         node = helper.make_node(kind, ["x", *weight], ["y"], **given)
         path = written(tmp_path / f"{behind}.onnx", [node], weight, (2, side, side))
         outs.append(session(path).run(None, {"x": x})[0])
-    same = np.array_equal(*outs)
-    assert [op.padding for op in operations(tmp_path / f"{before + more}.onnx")] == ([before] if same else [])
+    found = operations(tmp_path / f"{before + more}.onnx")
+    if np.array_equal(*outs):
+        assert [op.padding for op in found] == [before]
+    elif kind == "MaxPool" and more > 0 and found:
+        assert found == [MaxPool(kernel, stride, before, ceil=True)]
+    else:
+        hangs = MaxPool(kernel, stride, before, ceil=True).shape((2, side, side))[1:] == outs[0].shape[2:]
+        assert not found
+        assert kind == "Conv" or not hangs

@@ -48,6 +48,7 @@ def test_every_part_stands_in_the_page_with_its_keys(part):
         "| `name` | text | required |",
         "| `stride_on` | `conv1`, `conv2` | `conv2` |",
         "| `depths` | list of whole number, 1 to 4096 |  |",
+        "| `inner` | list of list of 2: whole number, 1 to 65536 |  |",
         "| `softmax` | true or false | `false` |",
         "| `shortcut` | a part | `projection` |",
     ],

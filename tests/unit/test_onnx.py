@@ -1,6 +1,7 @@
 """ONNX, written as a stream."""
 
 import hashlib
+import itertools
 import math
 import os
 import subprocess
@@ -419,7 +420,8 @@ def _hanging(op, x, w):
     """Of what each window covers of the map; a next one begins as long as none has reached the map's end."""
     x = padded(x, op.padding, constant_values=-np.inf)
     rows, columns = (
-        [start for start in range(0, side, op.stride) if start + op.kernel - op.stride < side] for side in x.shape[2:]
+        [start for start in range(0, side - op.padding, op.stride) if start + op.kernel - op.stride < side]
+        for side in x.shape[2:]
     )
     take = np.max if isinstance(op, ops.MaxPool) else np.mean
     parts = [[take(x[:, :, r : r + op.kernel, c : c + op.kernel], (2, 3)) for c in columns] for r in rows]
@@ -542,6 +544,26 @@ def test_an_operation_computes_what_its_name_says(op, shape, meaning, opset):
 def test_an_operation_computes_the_same_as_the_runtime_rewrites_it(op, shape, meaning):
     found, x, weights = one_op(op, *shapes_of(op, shape), optimized=True)
     np.testing.assert_allclose(found, meaning(op, x, weights), rtol=2e-5, atol=4e-6)
+
+
+HANGING = list(itertools.product((ops.MaxPool, ops.AvgPool), (2, 3, 4), (2, 3, 4, 5), (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernel", "stride", "padding"), [h for h in HANGING if h[0] is ops.MaxPool or not h[3]]
+)
+@pytest.mark.parametrize("opset", [OLDEST_OPSET, NEWEST_RUN])
+def test_no_window_begins_past_the_map_in_the_file_either(kind, kernel, stride, padding, opset):
+    op = kind(kernel, stride, padding, ceil=True)
+    for height, width in [*((side, side) for side in range(4, 13)), *itertools.combinations(range(4, 13), 2)]:
+        shape = (2, height, width)
+        net = Net(Value("input", shape))
+        model = model_bytes(net.graph("one", [net.add("op", op, net.input)]), None, Options(opset=opset))
+        onnx.shape_inference.infer_shapes(onnx.load_from_string(model), check_type=True, strict_mode=True)
+        x = np.arange(2 * height * width, dtype=np.float32).reshape(1, *shape) % 31
+        wanted = _hanging(op, x, None)
+        np.testing.assert_allclose(Session(model).run(x), wanted, rtol=1e-5, atol=1e-6)
+        assert wanted.shape[1:] == op.shape(shape)
 
 
 @pytest.mark.parametrize("op", [op for op, *_ in MEANINGS if isinstance(op, ops.MaxPool) and op.zeros], ids=str)

@@ -146,10 +146,23 @@ _GATES: dict[str, Callable[[str, _Call], str]] = {
 """Activations that are x times a gate of x."""
 
 
+def _hanging(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]:
+    """How the last windows may hang over the map's end.
+
+    With `ceil_mode` ONNX's shape inference before opset 22 has a window that begins past the map too, which no runtime
+    computes; padding behind the map that takes in the windows within it, and none else, says the same without.
+    """
+    (_, *sides), (_, *places) = call.node.input_shapes[0], call.node.shape
+    if places == [1 - (side + 2 * op.padding - op.kernel) // -op.stride for side in sides]:
+        return {"ceil_mode": 1}
+    reached = ((n - 1) * op.stride + op.kernel - op.padding for n in places)
+    behind = [max(0, end - side) for end, side in zip(reached, sides, strict=True)]
+    return {"pads": [op.padding, op.padding, *behind]}
+
+
 def _max_pool(op: ops.MaxPool, call: _Call) -> None:
-    ceil: dict[str, Attribute] = {"ceil_mode": 1} if op.ceil else {}
     window: dict[str, Attribute] = {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
-    window |= {"pads": _square(op.padding, 4), **ceil}
+    window |= {"pads": _square(op.padding, 4), **(_hanging(op, call) if op.ceil else {})}
     if not op.zeros:
         call.end("MaxPool", *call.inputs, **window)
         return
@@ -178,7 +191,7 @@ def _least(dtype: DType) -> float:
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
-    more: dict[str, Attribute] = {"ceil_mode": 1} if op.ceil else {}
+    more = _hanging(op, call) if op.ceil else {}
     if op.padding:
         more = {"pads": _square(op.padding, 4), "count_include_pad": 1}
     call.end("AveragePool", *call.inputs, kernel_shape=_square(op.kernel), strides=_square(op.stride), **more)

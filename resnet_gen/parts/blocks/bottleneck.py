@@ -8,6 +8,7 @@ from pydantic import Field
 from resnet_gen.graph import Net, Value
 from resnet_gen.parts.base import Channels, Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.narrowed import Narrowed
+from resnet_gen.problems import several
 
 Pair = Annotated[tuple[Channels, Channels], Field(strict=False)]
 
@@ -25,13 +26,18 @@ class Bottleneck(Narrowed):
     )
     reduce_first: int = Field(1, ge=1, le=64, description="By how much fewer filters the first convolution has.")
     inner: Annotated[tuple[Pair, ...], Field(strict=False, max_length=8_192)] = Field(
-        (), description="Filters of the first two convolutions of each block of the network, where they are pruned."
+        (),
+        description="Filters of the first two convolutions where they are pruned: a pair for each block of the "
+        "network, in order, in an override too, whose blocks take those of their numbers.",
     )
 
     def check(self, depths: Sequence[int]) -> str | None:
         if self.inner and len(self.inner) != sum(depths):
-            return f"'inner' has {len(self.inner)} pairs for {sum(depths)} blocks"
+            return f"'inner' has {several(len(self.inner), 'pair')} for {several(sum(depths), 'block')}"
         return None
+
+    def unread(self) -> dict[str, str]:
+        return dict.fromkeys(("base_width", "reduce_first"), "'inner' says the filters") if self.inner else {}
 
     def strides(self, place: Place) -> tuple[int, int]:
         return (place.stride, 1) if self.stride_on == "conv1" else (1, place.stride)

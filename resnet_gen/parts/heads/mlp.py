@@ -42,6 +42,12 @@ class MlpHead(Head):
             raise PydanticCustomError("window", "convolutions need a side", {"at": "pool", "hint": "write the map's"})
         return self
 
+    def unread(self) -> dict[str, str]:
+        if self.hidden:
+            return {}
+        more = "conv" if self.pool == 1 else "pool" if self.conv else "activation"
+        return dict.fromkeys(("activation", more), "'hidden' has no layers")
+
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         x = self._convolved(net, x, using) if self.conv else self._layered(net, x, using)
         x = net.add(f"fc{len(self.hidden) + 1}", Linear(self.classes), x)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from resnet_gen.ops import (
     MaxPool,
     Op,
     Shape,
+    ShapeError,
     SumPositions,
 )
-from resnet_gen.reading.call import Call, numbers
+from resnet_gen.reading.call import Call, numbers, small
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.rules.arrangement import stacked
 from resnet_gen.reading.rules.layers import all_around, dilations, pads, square
@@ -36,9 +38,25 @@ def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
         raise Unexplained(f"dilations {list(dilations(call))}: pooling with gaps")
     ceil = bool(call.attribute("ceil_mode", 0))
     given = call.attribute("pads", [0])
+    if not ceil and _hangs_over(call, given, shape[1:], kernel, stride):
+        return kernel, stride, int(given[0]), True
     if ceil and len(set(given)) != 1:
         raise Unexplained(f"pads {list(given)}: not the same on every side")
     return kernel, stride, pads(call, shape[1:], kernel, stride), ceil
+
+
+def _hangs_over(call: Call, given: Sequence[int], sides: Shape, kernel: int, stride: int) -> bool:
+    """Whether padding behind the map holds the ends of windows that begin within it, and no window of its own."""
+    if len(given) != 4 or given[0] != given[1] or call.attribute("auto_pad") != b"NOTSET":
+        return False
+    small({"stride": stride, "kernel": kernel}, 1)
+    small({"padding": given[0]})
+    whole, hanging = (MaxPool(kernel, stride, given[0], ceil) for ceil in (False, True))
+    ends = zip(sides, given[2:], strict=True)
+    taken = tuple((side + given[0] + behind - kernel) // stride + 1 for side, behind in ends)
+    with suppress(ShapeError):
+        return whole.shape((1, *sides))[1:] != taken == hanging.shape((1, *sides))[1:]
+    return False
 
 
 def max_pool(call: Call) -> Signal:
@@ -79,6 +97,8 @@ def avg_pool(call: Call) -> Signal:
         around = all_around(term)
         if around and not padding:
             term, padding, counted = term.inner, around, True
+    if ceil and counted and any(call.attribute("pads", [0])):
+        raise Unexplained("average pooling that counts padding behind the map alone")
     if padding and not counted:
         raise Unexplained("average pooling that leaves its padding out of the count")
     if (kernel, stride, padding) == (1, 1, 0):
