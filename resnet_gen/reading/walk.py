@@ -22,7 +22,7 @@ from resnet_gen.ops import (
     Subsample,
     Tensor,
 )
-from resnet_gen.problems import shortened
+from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.functions import SLOPED, as_text, behind, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
@@ -37,6 +37,7 @@ from resnet_gen.reading.signals import (
     Stack,
     Stepped,
     Term,
+    TooLarge,
     Transposed,
     Turned,
     Unexplained,
@@ -81,12 +82,15 @@ class Walk:
         self._views: dict[tuple[int, Shape], Term] = {}
 
     def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, Constant], origin: int) -> Value:
-        """One more node of ours; raises `Unexplained` where shapes or weights do not fit."""
+        """One more node of ours; raises `Unexplained` where shapes or weights do not fit, and `TooLarge`."""
         shapes = [value.shape for value in inputs]
         tensors = self.fitting(op, shapes, constants, origin)
         weight = constants.get("weight")
         name = self._names.name(origin, weight.names if weight else ("",) if constants else ())
-        value = self.net.add(name, op, *inputs)
+        try:
+            value = self.net.add(name, op, *inputs)
+        except Refused as refused:
+            raise TooLarge(refused.problems[0].message, origin) from None
         if op.nonnegative(*(before.name in self._nonnegative for before in inputs)):
             self._nonnegative.add(value.name)
         for tensor in tensors:
