@@ -33,7 +33,7 @@ class Wish:
     opset: int | None = None
     batch: Batch = field(default=Batch())
     weights: Path | None = None
-    seed: int = 0
+    seed: int | None = None
     fold: bool = False
     typed_io: bool = False
     calibration: Calibration | None = None
@@ -48,6 +48,8 @@ def choose(wish: Wish) -> Request:
     """The request that a wish comes to; raises `Refused` with the reason for what the device cannot do."""
     target = wish.target or (_KINDS[wish.device.engine] if wish.device else "onnx")
     precision = wish.precision or _best(wish)
+    if wish.weights and wish.seed is not None:
+        raise refuse("--seed means nothing beside --weights")
     if wish.device:
         _check_device(wish.device, target, precision, wish)
     _check_delivery(wish, target, precision)
@@ -62,7 +64,7 @@ def choose(wish: Wish) -> Request:
         wish.opset,
         wish.batch,
         wish.weights,
-        wish.seed,
+        wish.seed or 0,
         wish.fold,
         _quantizing(wish, target, precision),
         wish.typed_io,

@@ -162,6 +162,8 @@ def check_engine(
     """
     from resnet_gen.fit import Asked, check
 
+    if seed is not None and weights is not None:
+        raise refuse("seed: means nothing beside 'weights'")
     asked = Asked(
         loaded(spec) if spec is not None else None, path(weights), seed, target(device) if device is not None else None
     )
