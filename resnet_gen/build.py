@@ -209,7 +209,7 @@ def _delivered(
         return {}
     from resnet_gen.deliver import Delivery, bundle, triton  # ONNX Runtime and templates, which others do without
 
-    batch = request.batch.fixed, tuple(request.batch.profile)
+    batch = request.batch.fixed, tuple(request.batch.range)
     delivery = Delivery(
         loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
     )
@@ -227,7 +227,7 @@ def _write_engine(
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None
-    profile = request.batch.profile if request.batch.fixed is None else None
+    profile = request.batch.range if request.batch.fixed is None else None
     engine = tensorrt.build(
         backend,
         out.readable(f"{name}.onnx"),
