@@ -624,6 +624,13 @@ def test_a_spec_in_metadata_is_believed_as_long_as_its_hash_is_its_own(own, back
     assert f"{file}: error: the spec in its metadata is not that of the hash beside it\n" in err
 
 
+def test_a_seed_that_draws_neither_weights_nor_the_input_is_refused(cli, picture):
+    weights = TINY.with_name("float32.safetensors")
+    assert cli("run", TINY, "--weights", weights, "--seed", "3")[0] == 0
+    code, out, err = cli("run", TINY, "--weights", weights, "--image", picture, "--seed", "0")
+    assert (code, out, err) == (2, "", "error: --seed means nothing beside --weights and --image\n")
+
+
 def test_a_model_that_fails_while_it_runs_is_refused(cli, tmp_path, foreign):
     path = foreign([("Reshape", ["x", "s"], "y")])
     model = onnx.load(path)
