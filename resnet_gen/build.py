@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
+SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
+"""The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
 Tell: TypeAlias = "Callable[[Cost], None]"
 """Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"
@@ -33,7 +35,8 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
     """The network as an ONNX file to be written."""
     metadata = {
         SPEC_KEY: loaded.canonical(),
-        "resnet_gen.spec_sha256": loaded.digest(),
+        SHA256_KEY: loaded.digest(),
+        **({PARTS_KEY: " ".join(loaded.code)} if loaded.code else {}),
         "resnet_gen.version": __version__,
         **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
     }
@@ -206,7 +209,7 @@ def _delivered(
         return {}
     from resnet_gen.deliver import Delivery, bundle, triton  # ONNX Runtime and templates, which others do without
 
-    batch = request.batch.fixed, tuple(request.batch.profile)
+    batch = request.batch.fixed, tuple(request.batch.range)
     delivery = Delivery(
         loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
     )
@@ -224,7 +227,7 @@ def _write_engine(
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None
-    profile = request.batch.profile if request.batch.fixed is None else None
+    profile = request.batch.range if request.batch.fixed is None else None
     engine = tensorrt.build(
         backend,
         out.readable(f"{name}.onnx"),

@@ -33,7 +33,7 @@ class Wish:
     opset: int | None = None
     batch: Batch = field(default=Batch())
     weights: Path | None = None
-    seed: int = 0
+    seed: int | None = None
     fold: bool = False
     typed_io: bool = False
     calibration: Calibration | None = None
@@ -48,6 +48,10 @@ def choose(wish: Wish) -> Request:
     """The request that a wish comes to; raises `Refused` with the reason for what the device cannot do."""
     target = wish.target or (_KINDS[wish.device.engine] if wish.device else "onnx")
     precision = wish.precision or _best(wish)
+    if wish.weights and wish.seed is not None:
+        raise refuse("--seed means nothing beside --weights")
+    if wish.batch.profile and target == "onnx":
+        raise refuse("--batch: a range means nothing for target 'onnx'", hint="it is for engines, bundles and triton")
     if wish.device:
         _check_device(wish.device, target, precision, wish)
     _check_delivery(wish, target, precision)
@@ -55,6 +59,9 @@ def choose(wish: Wish) -> Request:
     for number in capabilities:
         if reason := too_old(precision, divmod(number, 10)):
             raise refuse(f"--precision {precision}: not for SM {number}: {reason}", hint="leave it out of --sm")
+    quantizing = _quantizing(wish, target, precision)
+    if wish.typed_io and (quantizing.compute if quantizing else COMPUTE[precision]) == "float32":
+        raise refuse(f"--io typed means nothing for --precision {precision}", hint="layers compute in float32")
     return Request(
         target,
         precision,
@@ -62,14 +69,14 @@ def choose(wish: Wish) -> Request:
         wish.opset,
         wish.batch,
         wish.weights,
-        wish.seed,
+        wish.seed or 0,
         wish.fold,
-        _quantizing(wish, target, precision),
+        quantizing,
         wish.typed_io,
         wish.device,
         wish.tf32,
         wish.calibration if target != "report" else None,
-        wish.compare and target != "report",
+        wish.compare,
     )
 
 
@@ -109,9 +116,10 @@ def _check_delivery(wish: Wish, target: str, precision: Precision) -> None:
         raise refuse(f"--for {device.name}: no engine is built there", hint="use --target onnx, or triton")
     if target == "triton" and device and not gpu and precision == "bf16":
         raise refuse("--target triton: ONNX Runtime has no bfloat16 convolution on CPUs", hint="--precision fp32")
-    if target == "triton" and gpu and wish.batch.fixed is None and wish.batch.profile.least > 1:
+    least = wish.batch.profile.least if wish.batch.profile else 1
+    if target == "triton" and least > 1:
         hint = "begin the range with 1, or fix the batch: --batch 8"
-        raise refuse(f"--batch: Triton sends batches of 1, and the engine takes {wish.batch.profile.least}", hint=hint)
+        raise refuse(f"--batch: Triton sends batches of 1, and the range begins with {least}", hint=hint)
 
 
 def _capabilities(wish: Wish, target: str, precision: Precision) -> tuple[int, ...]:
@@ -129,6 +137,8 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
     if precision not in ("int8", "fp8"):
         _check_plain(wish, precision)
         return None
+    if wish.fold:
+        raise refuse(f"--fold-bn means nothing for --precision {precision}", hint="batch norms are folded for it")
     if wish.reduce_range and precision == "fp8":
         raise refuse("--reduce-range means nothing for --precision fp8", hint="it is for the integers of int8")
     calibration, placement = _needed(wish, target, precision)
@@ -156,6 +166,8 @@ def _needed(wish: Wish, target: str, precision: Precision) -> tuple[Calibration,
 def _check_plain(wish: Wish, precision: Precision) -> None:
     """Refuse what would be ignored where nothing is quantized."""
     images = wish.calibration
+    if images and not wish.compare:
+        raise refuse(f"--calibration means nothing for --precision {precision} beside --no-compare")
     said = {
         "--calibration": images if precision == "fp32" and not wish.fold else None,
         "--calibration-method": images and images[2:] != Calibration("")[2:],

@@ -71,7 +71,12 @@ class Loaded:
 
     def digest(self) -> str:
         """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
-        return digest_text("\n".join((self.canonical(), *self.code)))
+        return digest_of(self.canonical(), self.code)
+
+
+def digest_of(canonical: str, code: Sequence[str]) -> str:
+    """The digest of a spec, given as one line, and of the SHA-256 of each file of its own parts."""
+    return digest_text("\n".join((canonical, *code)))
 
 
 def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], str] | None = None) -> Loaded:

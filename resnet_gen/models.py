@@ -12,13 +12,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from resnet_gen import manifest
-from resnet_gen.build import SEED_KEY, SPEC_KEY, build
+from resnet_gen.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.files import SMALL
 from resnet_gen.journal import check_whole
-from resnet_gen.load import Loaded, load
+from resnet_gen.load import Loaded, digest_of, load
 from resnet_gen.problems import refuse
 from resnet_gen.request import Batch, Request
 from resnet_gen.spec import Input
@@ -98,15 +98,23 @@ def refuse_ignored(model: str, made: Made) -> None:
 
 
 def carried_input(session: Runner) -> Input | None:
-    """What input a file takes by the spec that it carries; None where it carries none."""
-    if SPEC_KEY not in session.metadata:
+    """What input a file takes by the spec that it carries; None where it carries none.
+
+    Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
+    """
+    told = session.metadata
+    if SPEC_KEY not in told:
         return None
     try:
-        if len(session.metadata[SPEC_KEY]) > SMALL:
+        if len(told[SPEC_KEY]) > SMALL:
             raise ValueError
-        return Input.model_validate_json(json.dumps(json.loads(session.metadata[SPEC_KEY])["input"]))
+        found = Input.model_validate_json(json.dumps(json.loads(told[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
+    code = told.get(PARTS_KEY, "").split()
+    if SHA256_KEY in told and told[SHA256_KEY] != digest_of(told[SPEC_KEY], code):
+        raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
+    return found
 
 
 def carried_seed(session: Runner) -> str | None:

@@ -19,14 +19,19 @@ Said = Callable[[str, int, int], bool]
 
 
 class Batch(NamedTuple):
-    """The batch of a build: one size, or a symbolic one with an engine's profile.
+    """The batch of a build: one size, or a symbolic one; `profile` is the range that was asked for, if one was.
 
     `image` is the (C, H, W) that was named beside it, which has to be the network's.
     """
 
     fixed: int | None = None
-    profile: Profile = Profile(1, 8, 32)
+    profile: Profile | None = None
     image: tuple[int, ...] | None = None
+
+    @property
+    def range(self) -> Profile:
+        """What an engine takes where the batch is symbolic."""
+        return self.profile or Profile(1, 8, 32)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from resnet_gen.load import load
 from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.reading.asking import NoAnswerError
+from resnet_gen.verify import RULES
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY, session
 from tests.reading.models import Hand, file, network
@@ -188,6 +189,63 @@ def test_what_is_asked_for_is_compared_whatever_rules_are_chosen(built, cli, tmp
     assert code == 1
     assert "[against-layer]" in out
     assert cli("verify", TINY, "--against", file, *options)[0] == 0
+
+
+BREAKS = {
+    "against-layer": ("--set", "activation=tanh"),
+    "against-shape": ("--set", "input.size=16"),
+    "against-weight": ("--weights", "others"),
+    "against-engine": ("--set", "head.classes=7"),
+}
+"""What makes the spec, or its weights, other than the file: each breaks its rule."""
+
+
+@pytest.fixture
+def broken(built, tmp_path):
+    """The file, and the words after it with which it breaks a rule."""
+
+    def broken(rule):
+        others = tmp_path / "others.safetensors"
+        save_file({name: np.asarray(values + 1) for name, values in load_file(WEIGHTS).items()}, others)
+        file = engine_beside(built()) if rule == "against-engine" else built()
+        return file, [str(others) if word == "others" else word for word in BREAKS[rule]]
+
+    return broken
+
+
+def test_each_rule_of_against_has_what_breaks_it():
+    assert BREAKS.keys() == {rule for rule in RULES if rule.startswith("against-")}
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+@pytest.mark.parametrize("option", ["select", "ignore"])
+@pytest.mark.parametrize("by", ["project", "command line"])
+def test_no_file_passes_because_of_a_choice_that_the_line_does_not_tell(
+    rule, option, by, broken, cli, tmp_path, monkeypatch
+):
+    file, words = broken(rule)
+    chosen = {"select": "claim", "ignore": rule}[option]
+    monkeypatch.chdir(tmp_path)
+    if by == "project":
+        (tmp_path / "resnet-gen.toml").write_text(f'{option} = ["{chosen}"]\n')
+    given = () if by == "project" else (f"--{option}", chosen)
+    code, out, _ = cli("verify", TINY, "--against", file, *words, *given)
+    if (by, option) == ("command line", "ignore"):
+        what = {"layer": "layers", "shape": "shapes", "weight": "weights"}
+        what["engine"] = "the manifest, layers, shapes and weights"
+        assert re.search(rf"^ok .* {file}.*, {what[rule.removeprefix('against-')]}\b.* not compared$", out, re.M)
+        assert code == 0
+    else:
+        assert (code, f"[{rule}]" in out) == (1, True)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in BREAKS if rule != "against-engine"])
+def test_a_rule_that_is_ignored_on_the_command_line_is_told_of_a_file_that_keeps_it(rule, built, cli):
+    code, out, _ = cli("verify", TINY, "--against", built(), "--weights", WEIGHTS, "--ignore", rule)
+    what = {"layer": "layers and whether it is valid ONNX", "shape": "shapes", "weight": "weights"}
+    assert code == 0
+    assert out.endswith(f", {what[rule.removeprefix('against-')]} not compared\n")
+    assert ("weights exactly those of" in out) == (rule != "against-weight")
 
 
 def test_nothing_to_compare_is_refused(built, cli):

@@ -65,9 +65,9 @@ def accepted(loaded, weights, file):
     """The line that accepts a file; and how much of what calibration may correct its biases need."""
     found = held(loaded, weights, file)
     assert (found.layers, found.shapes, found.weights) == ((), (), ())
-    assert "biases, which" not in found.words
-    part = re.search("their biases within (.*) of what calibration may correct", found.words)
-    return found.words, float(part.group(1)) if part else 0.0
+    assert "biases, which" not in found.weighed
+    part = re.search("their biases within (.*) of what calibration may correct", found.weighed)
+    return found.weighed, float(part.group(1)) if part else 0.0
 
 
 @pytest.mark.parametrize(("name", "how"), spread(itertools.product(NETWORKS, HOW), 4))

@@ -586,6 +586,51 @@ def test_a_model_that_cannot_be_run_is_refused(cli, foreign, options, words):
     assert words in err
 
 
+PART = """\
+from typing import Literal
+
+from resnet_gen.parts.base import WidthRule
+
+
+class Own(WidthRule):
+    \"\"\"As many filters everywhere.\"\"\"
+
+    kind: Literal["own_widths"] = "own_widths"
+
+    def widths(self, entering):
+        return tuple(4 for _ in entering)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::resnet_gen.outside.CodeWarning")
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("own", [False, True], ids=["of our parts", "of parts of its own"])
+def test_a_spec_in_metadata_is_believed_as_long_as_its_hash_is_its_own(own, backend, cli, tmp_path):
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    (tmp_path / "p.py").write_text(PART.replace("own", f"own_{backend}"))
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(f"name: mine\nextends: {TINY}\n" + "parts: [p.py]\n" * own)
+    assert cli("build", spec, "-o", tmp_path)[0] == 0
+    file, words = tmp_path / "mine.onnx", ("--repeat", "1", "--backend", backend)
+    assert cli("run", file, *words)[0] == 0
+    model = onnx.load(file)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    told["resnet_gen.spec"] = told["resnet_gen.spec"].replace('"crop":0.875', '"crop":0.5')
+    helper.set_model_props(model, told)
+    onnx.save(model, file)
+    code, out, err = cli("run", file, *words)
+    assert (code, out) == (2, "")
+    assert f"{file}: error: the spec in its metadata is not that of the hash beside it\n" in err
+
+
+def test_a_seed_that_draws_neither_weights_nor_the_input_is_refused(cli, picture):
+    weights = TINY.with_name("float32.safetensors")
+    assert cli("run", TINY, "--weights", weights, "--seed", "3")[0] == 0
+    code, out, err = cli("run", TINY, "--weights", weights, "--image", picture, "--seed", "0")
+    assert (code, out, err) == (2, "", "error: --seed means nothing beside --weights and --image\n")
+
+
 def test_a_model_that_fails_while_it_runs_is_refused(cli, tmp_path, foreign):
     path = foreign([("Reshape", ["x", "s"], "y")])
     model = onnx.load(path)

@@ -248,6 +248,23 @@ class TestRefusals:
             "the stem 'conv3x3'\n"
         )
 
+    @pytest.mark.parametrize("behind", ["Conv", "BatchNormalization", "Relu", "Add", "GlobalAveragePool", "Gemm"])
+    @pytest.mark.parametrize("which", ["first", "middle", "last"])
+    def test_the_foreign_operation_is_named_wherever_it_stands(self, behind, which, cli, model):
+        path = model("cifar-resnet20")
+        made = onnx.load(path)
+        places = [place for place, node in enumerate(made.graph.node) if node.op_type == behind]
+        place = places[{"first": 0, "middle": len(places) // 2, "last": -1}[which]]
+        before = made.graph.node[place]
+        strange = helper.make_node("Softsign", ["before"], [before.output[0]], name="strange")
+        before.output[0] = "before"
+        made.graph.node.insert(place + 1, strange)
+        onnx.save(made, path)
+        code, out, err = cli("import", path)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"{path}: error: no part makes 'strange', ONNX's Softsign to ")
+        assert f", which reads '{before.name}'\nhint: node {place + 1} 'strange', Softsign: " in err
+
     def test_a_file_that_is_none(self, cli, tmp_path):
         path = tmp_path / "m.onnx"
         path.write_bytes(b"\x08\x07garbage" * 10)

@@ -93,14 +93,14 @@ def test_the_settings_are_triton_s_and_say_what_the_model_says(case, schema, tmp
     batch = case.get("batch", Batch())
     assert found.name == "tiny"
     assert found.platform == ("tensorrt_plan" if in_place else "onnxruntime_onnx")
-    assert found.max_batch_size == (0 if batch.fixed else batch.profile.most)
+    assert found.max_batch_size == (0 if batch.fixed else batch.range.most)
     for ours, theirs in ((found.input, session.get_inputs()), (found.output, session.get_outputs())):
         assert [t.name for t in ours] == [t.name for t in theirs]
         assert [schema.DataType.Name(t.data_type) for t in ours] == [TYPES[t.type] for t in theirs]
         shapes = [t.shape if batch.fixed else t.shape[1:] for t in theirs]
         assert [list(t.dims) for t in ours] == shapes
     preferred = list(found.dynamic_batching.preferred_batch_size)
-    assert preferred == sorted({batch.profile.best, batch.profile.most}) * (found.max_batch_size > 1)
+    assert preferred == sorted({batch.range.best, batch.range.most}) * (found.max_batch_size > 1)
     kinds = {None: "KIND_AUTO", "cpu": "KIND_CPU"}
     (group,) = found.instance_group
     assert schema.ModelInstanceGroup.Kind.Name(group.kind) == kinds.get(case.get("device"), "KIND_GPU")
@@ -125,7 +125,7 @@ def test_bundles_that_are_not_for_triton_do_not_speak_of_it(tmp_path):
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (Wish(load_target("h100"), "triton", batch=Batch(profile=Profile(2, 4, 8))), "the engine takes 2"),
+        (Wish(load_target("h100"), "triton", batch=Batch(profile=Profile(2, 4, 8))), "the range begins with 2"),
         (Wish(load_target("cpu"), "triton", "bf16"), "ONNX Runtime has no bfloat16 convolution"),
         (Wish(None, "triton", "int8", calibration=Calibration("random")), "for which kind of runtime"),
     ],

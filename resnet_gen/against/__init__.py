@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Collection
+from functools import cache, partial
 from pathlib import Path
 
 from resnet_gen.against.engine import hold_engine
 from resnet_gen.against.model import hold_model, read_model
-from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
-from resnet_gen.verify.rules.base import Rule
+from resnet_gen.problems import refuse
+from resnet_gen.verify.rules.against import (
+    Against,
+    AgainstEngine,
+    AgainstLayer,
+    AgainstShape,
+    AgainstWeight,
+    Held,
+    Hold,
+)
 
 
-def rules(path: Path, weights: Path | None) -> tuple[Rule, ...]:
-    """The rules that hold a spec against a file; raises `Refused` for a file that cannot be read."""
+def rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
+    """The rules that hold a spec against a file, but for those that are ignored, which the line of the file says.
+
+    Raises `Refused` for a file that cannot be read, and where no rule is left.
+    """
+    kinds = _kinds(path, weights)
+    kept = [kind for kind in kinds if kind.id not in ignored]
+    if not kept:
+        raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
+    first, *others = kept
+    hold = _hold(path, weights)
+    tell = partial(_line, tuple(kind for kind in kinds if kind not in kept))
+    return first(hold, tell), *(kind(hold) for kind in others)
+
+
+def _kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
     if path.suffix != ".onnx":
-        hold = cache(lambda subject: hold_engine(path, weights, subject))
-        of_its_model = cache(lambda subject: hold(subject)._replace(words=""))  # which the first rule tells
-        return AgainstEngine(hold), AgainstLayer(of_its_model), AgainstShape(of_its_model)
+        return AgainstEngine, AgainstLayer, AgainstShape
+    return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
+
+
+def _hold(path: Path, weights: Path | None) -> Hold:
+    if path.suffix != ".onnx":
+        return cache(lambda subject: hold_engine(path, weights, subject))
     found = read_model(path)
-    hold = cache(lambda subject: hold_model(path, found, weights, subject))
-    chosen = (AgainstLayer(hold), AgainstShape(hold))
-    return (*chosen, AgainstWeight(hold)) if weights else chosen
+    return cache(lambda subject: hold_model(path, found, weights, subject))
+
+
+def _line(ignored: tuple[type[Against], ...], held: Held) -> str:
+    """What a file was held to; what was not compared, if it is the spec's or something is ignored."""
+    whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
+    words = [
+        held.words if whole else held.file,
+        "" if AgainstWeight in ignored else held.weighed,
+        "" if AgainstLayer in ignored else held.ranged,
+    ]
+    left = [] if held.behind and not ignored else [*(what for kind in ignored for what in kind.what), *held.left]
+    if ignored:
+        left += held.behind
+    told = list(dict.fromkeys(left))
+    lacking = " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
+    return ", ".join(filter(None, [*words, f"{lacking} not compared" if told else ""]))

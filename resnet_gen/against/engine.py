@@ -20,14 +20,15 @@ def hold_engine(path: Path, weights: Path | None, subject: Subject) -> Held:
     checks = [found for found in check(path, Asked(subject.loaded, weights)) if found.what in asked]
     faults = tuple(f"{path}: {found.what}: {found.reason}" for found in checks if found.state != "ok")
     if faults:
-        return Held(str(path), engine=faults)
+        return Held(str(path), engine=faults, behind=("layers", "shapes", "weights"))
     which = "its bytes, this spec and these weights" if weights else "its bytes and this spec"
     words = f"{path} ({which} by the hashes in {place(path).manifest.name}; not opened, which takes its GPU)"
     model = _model(path)
     if model is None:
-        return Held(f"{words}, no ONNX file beside it to look at")
+        behind = ("layers", "shapes", "weights")
+        return Held(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
     held = hold_model(model, read_model(model), None, subject)
-    return held._replace(words=f"{words}, built from {held.words}")
+    return held._replace(file=str(path), words=f"{words}, built from {held.words or held.file}")
 
 
 def _model(path: Path) -> Path | None:

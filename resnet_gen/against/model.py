@@ -57,26 +57,30 @@ def read_model(path: Path) -> Read | NotExplained:
 def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subject: Subject) -> Held:
     """A file as it was read, held against a spec."""
     if isinstance(file, NotExplained):
-        return Held(str(path), layers=(f"{path}: {file.problems[0].message}",))
+        return Held(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     shapes = tuple(_shapes(path, file.graph, subject.graph))
     graph = _at_their_size(subject, file.graph)
     if graph is None:
-        return Held(str(path), shapes=shapes)
+        return Held(str(path), shapes=shapes, behind=("layers", "weights"))
     theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else Seeded(graph)
     found = find(graph, theirs, file)
     if not found.same:
-        return Held(str(path), tuple(_differences(path, found, file.graph)), shapes)
+        layers = tuple(_differences(path, found, file.graph))
+        return Held(str(path), layers=layers, shapes=shapes, behind=("weights",))
     words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
     told = compared(path, weights, found, file) if weights else Told("", ())
     ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
     valid, unknown = _validity(path)
-    left = [
-        *([] if weights else ["weights"]),
-        *([ranges.left] if ranges.left else []),
-        *unknown,
-    ]
-    more = [words, told.words, ranges.words, f"{' and '.join(left)} not compared" if left else ""]
-    return Held(", ".join(filter(None, more)), (*valid, *ranges.faults), shapes, told.faults)
+    return Held(
+        str(path),
+        words,
+        told.words,
+        ranges.words,
+        (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
+        layers=(*valid, *ranges.faults),
+        shapes=shapes,
+        weights=told.faults,
+    )
 
 
 def _validity(path: Path) -> tuple[list[str], list[str]]:

@@ -55,7 +55,7 @@ def verify(
            3 | claims: [{what: layers, value: 20, source: the plan}]
                                               ^^
     """
-    from resnet_gen.verify.chosen import chosen_rules
+    from resnet_gen.verify.chosen import chosen_rules, ignored_rules
     from resnet_gen.verify.outcome import examine_loaded
     from resnet_gen.verify.rules.base import Rule
 
@@ -63,7 +63,7 @@ def verify(
     if against is not None:
         from resnet_gen.against import rules  # onnx and NumPy, which other rules do without
 
-        more = rules(Path(name_of(against)), path(weights))
+        more = rules(Path(name_of(against)), path(weights), ignored_rules(ignore))
     elif weights is not None:
         raise refuse("weights: means nothing without 'against'")
     return examine_loaded(loaded(spec), chosen_rules(select, ignore, more), more).findings
@@ -162,6 +162,8 @@ def check_engine(
     """
     from resnet_gen.fit import Asked, check
 
+    if seed is not None and weights is not None:
+        raise refuse("seed: means nothing beside 'weights'")
     asked = Asked(
         loaded(spec) if spec is not None else None, path(weights), seed, target(device) if device is not None else None
     )

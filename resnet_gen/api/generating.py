@@ -83,7 +83,7 @@ def convert_weights(
         names: The same of the checkpoint; what its names are of.
         classes: Classes of the result, from 1; the spec's.
         in_channels: Channels of the image, from 1; the first convolution is changed. The spec's.
-        head: A head for another number of classes is left out, or drawn anew.
+        head: The head is left out, or drawn anew; one for another number of classes needs either.
         seed: Seed of a new head, from 0.
         replace: Replace a file that is there.
 

@@ -73,6 +73,8 @@ def run(
     if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu"):
         raise refuse("images: not numbers of shape (N, C, H, W)")
     check_within("seed", seed, 0, _MOST_SEED)
+    if seed and weights is not None:
+        raise refuse("seed: means nothing beside 'weights'")
     tuning = Tuning(precision_hint=_hint(precision_hint))
     opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner

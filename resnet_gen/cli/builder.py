@@ -88,6 +88,8 @@ def build_all(
 
     `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
     """
+    if check and force:
+        raise refuse("--force means nothing beside --check", hint="it writes nothing")
     request = choose(
         Wish(
             _device(device),
@@ -157,7 +159,7 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
 def _check_report(request: Request) -> None:
     """A report has neither weights nor precision: refuse options that would be ignored."""
     names = [field.name for field in dataclasses.fields(Request)]
-    defaults = Request("report")
+    defaults = Request("report", compare=True)
     for name in sorted(names, key=lambda name: name != "device"):  # which decides some of the others
         if name != "target" and getattr(request, name) != getattr(defaults, name):
             option = _OPTIONS.get(name, f"--{name}")

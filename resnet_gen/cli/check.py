@@ -76,7 +76,7 @@ def verify(
     except Refused as refused:
         verifier.tell_unread(refused, verifier.destinations(forms, outputs, [config] if config else candidates()))
         raise
-    held = held._replace(against=verifier.against(specs, against, weights))
+    held = held._replace(against=verifier.against(specs, against, weights, ignore))
     chosen = chosen_rules(*held.rules(select, ignore), held.against)
     told = verifier.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
     return verifier.verify(held, settings, chosen, told)

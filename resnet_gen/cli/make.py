@@ -51,7 +51,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 )
 @options.shapes
 @options.side
-@options.weights
+@options.weights()
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option(
     "--compare/--no-compare",
@@ -88,7 +88,6 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     found = to_build(specs, config, no_config, every=every)
     choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
-    choices["seed"] = choices["seed"] or 0
     choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 
@@ -104,7 +103,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @click.option(
     "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
 )
-@options.weights
+@options.weights("and of random input")
 @options.runtime()
 @options.precision_hint
 @options.output_format("text", "json")

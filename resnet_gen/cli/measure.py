@@ -29,7 +29,7 @@ from resnet_gen.cli import options
     help="Seconds for each model at each batch, after warming up.  [default: 3]",
 )
 @click.option("--repeat", type=click.IntRange(1, 1_000_000), help="Timed runs of each model at each batch.")
-@options.weights
+@options.weights("and of the input")
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms of a spec into the convolutions before them.")
 @options.output_format("text", "json")
 @click.option("-o", "--output", type=options.FILE, help="File to write the figures to.  [default: stdout]")

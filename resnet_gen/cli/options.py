@@ -130,15 +130,20 @@ def output_format(*choices: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def weights(function: F) -> F:
-    """`--weights` and `--seed`."""
-    function = click.option("--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint.")(
-        function
-    )
-    return click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 1),
-        help="Seed of the He initialization that is used without --weights.  [default: 0]",
-    )(function)  # fmt: skip
+def weights(more: str = "") -> Callable[[F], F]:
+    """`--weights` and `--seed`; `more` is what else the seed is of."""
+    also = f", {more}" if more else ""
+
+    def add(function: F) -> F:
+        function = click.option(
+            "--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."
+        )(function)
+        return click.option(
+            "--seed", type=click.IntRange(0, 2**63 - 1),
+            help=f"Seed of the He initialization that is used without --weights{also}.  [default: 0]",
+        )(function)  # fmt: skip
+
+    return add
 
 
 def quantization(function: F) -> F:

@@ -65,6 +65,8 @@ def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, ev
     for option, said in {"--all-shipped": every, "--config": config}.items():
         if said and specs:
             raise refuse(f"{option} means nothing where a SPEC is named", hint="leave one of them away")
+    if every and (config or no_config):
+        raise refuse(f"--{'config' if config else 'no-config'} means nothing beside --all-shipped")
     project = None if specs or every else opened_project(config, no_config)
     found = shipped if every else specs or (project.references if project and project.settings.specs else ())
     if not found:

@@ -24,7 +24,7 @@ from resnet_gen.models import (
     opened,
     refuse_ignored,
 )
-from resnet_gen.problems import shortened
+from resnet_gen.problems import refuse, shortened
 from resnet_gen.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -47,6 +47,8 @@ def run_model(
     draws_input = is_file(model) and image is None
     made = Made(settings, weights, None if draws_input else seed)
     refuse_ignored(model, made)
+    if weights is not None and image is not None and seed is not None:
+        raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     session, taken = opened(model, made, runtime, tuning, (batch or 1,))
     tell_refused_hint(session, tuning)

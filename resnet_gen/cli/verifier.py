@@ -15,6 +15,7 @@ from resnet_gen.load import files
 from resnet_gen.outside import give_notice
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.verify import Rule
+from resnet_gen.verify.chosen import ignored_rules
 from resnet_gen.verify.outcome import Outcome, examine, project_unread
 from resnet_gen.write import check_writable
 
@@ -42,8 +43,13 @@ def destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[P
     return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
 
 
-def against(references: Sequence[str], file: Path | None, weights: Path | None) -> tuple[Rule, ...]:
-    """The rules of `--against`; raises `Refused` where that makes no sense, or for a file that cannot be read."""
+def against(
+    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str]
+) -> tuple[Rule, ...]:
+    """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
+
+    Raises `Refused` where that makes no sense, or for a file that cannot be read.
+    """
     if file is None:
         if weights is not None:
             raise refuse("--weights means nothing without --against")
@@ -52,7 +58,7 @@ def against(references: Sequence[str], file: Path | None, weights: Path | None) 
         raise refuse("--against: one spec is held against a file", hint="name the spec before it")
     from resnet_gen.against import rules  # onnx and NumPy, which other rules do without
 
-    return rules(file, weights)
+    return rules(file, weights, ignored_rules(ignore))
 
 
 def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:

@@ -39,7 +39,7 @@ def weights() -> None:
 @click.option("--from", "called", metavar="NAMES", help="The same of CHECKPOINT.  [default: what its names are of]")
 @click.option("--classes", type=click.IntRange(1, 10_000_000), help="Classes of the result.  [default: the spec's]")
 @click.option("--head", type=click.Choice(["drop", "init"]),
-              help="A head for another number of classes is left out, or drawn anew.")  # fmt: skip
+              help="The head is left out, or drawn anew; one for another number of classes needs either.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of a new head.  [default: 0]")
 @click.option("--in-channels", "channels", type=click.IntRange(1, 65_536),
               help="Channels of the image; the first convolution is changed.  [default: the spec's]")  # fmt: skip

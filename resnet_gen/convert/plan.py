@@ -25,9 +25,9 @@ Head = Literal["drop", "init"]
 class Change(NamedTuple):
     """What may be done beside new names.
 
-    `head` says what becomes of a head that is missing or for other classes, and `seed` draws a new one. `channels`
-    lets the first convolution be made for other input channels. `counters` gives batch norms that have no counter of
-    training steps one of zero.
+    `head` says what becomes of the head, which has to be said of one that is missing or for other classes, and `seed`
+    draws a new one. `channels` lets the first convolution be made for other input channels. `counters` gives batch
+    norms that have no counter of training steps one of zero.
     """
 
     head: Head | None = None
@@ -57,13 +57,14 @@ class Plan:
     def __init__(
         self, network: Network, tensors: Mapping[str, Stored], source: Source, target: Scheme, change: Change
     ) -> None:
+        if change.head and not network.head:
+            raise refuse(f"--head {change.head} means nothing: '{network.graph.name}' has no head")
         self._network, self._source, self._target, self._change = network, source.scheme, target, change
         self._prefix = source.prefix
         self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
         self._kin = kin(target)
         self._first = _first(network)
         self._head = {slot.key for slot in network.head}
-        self._renewed = change.head is not None and any(map(self._is_other_head, network.head))
         self.faults: list[str] = []
         self.hint: str | None = None
         made = [row for slot in network.slots for row in self._tensor(slot)]
@@ -81,7 +82,7 @@ class Plan:
         old = self._source.names[slot.key]
         tensor = self._tensors.get(old)
         channels = 2 if self._source.flax else 1
-        if slot.key in self._head and (self._renewed or self._is_other_head(slot)):
+        if slot.key in self._head and (self._change.head or self._is_other_head(slot)):
             yield from self._new_head(slot, tensor)
         elif tensor is None:
             self._fault(slot, tensor)
@@ -131,7 +132,7 @@ class Plan:
         return Row(old and self._prefix + old, self._target.names[slot.key], shape, dtype.name, done, made)
 
     def _new_head(self, slot: Slot, tensor: Stored | None) -> Iterator[Row]:
-        """A head's tensor that is missing or for other classes: dropped, drawn anew, or a fault."""
+        """A head's tensor that is not to be kept, or cannot be: dropped, drawn anew, or a fault."""
         if self._change.head is None:
             self._fault(slot, tensor)
             self.hint = "--head init draws the head anew, --head drop leaves it out"

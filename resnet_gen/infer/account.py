@@ -70,7 +70,15 @@ def _left(found: Inferred, read: Read, weights: bool) -> Iterator[str]:
 
 
 def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Problem:
-    """The finding of a network that no specification makes; `why` is what the reader says of its first strange node."""
+    """The finding of a network that no specification makes; `why` is what the reader says of its first strange node.
+
+    That node is the one named: what is around it, no part makes because of it.
+    """
+    strange = next((node for node in given.nodes if isinstance(node.op, Opaque)), None)
+    if strange and strange != found.node:
+        makers = {node.output.name: node.name for node in given.nodes}
+        operands = tuple(makers.get(value.name, value.name) for value in strange.inputs)
+        found = found._replace(node=strange, together=False, operands=operands)
     node = found.node
     many = several(len(given.nodes), "operation")
     hint = f"{found.explained:,} of {many} are explained, up to {found.place}"

@@ -24,6 +24,8 @@ Points: TypeAlias = npt.NDArray[Any]
 _SIDE = np.ldexp(np.asarray([1.0, 1.33, 1.71]), np.arange(-149, 128)[:, None]).ravel()
 _POINTS = np.concatenate([[0.0], _SIDE, -_SIDE]).astype(np.float32).astype(np.float64)
 """Numbers of each size that float32 has."""
+_FEW = np.asarray([0.5, 1.33, 20.0])
+"""Numbers by which most functions are told from all activations."""
 _NOISE, _ALIKE = 1e-5, 2e-3
 """What float32 may change, and what numbers rounded to half precision may, over the larger of 1 and the result."""
 _LARGEST = 3.4e38
@@ -144,9 +146,21 @@ def as_text(tree: Tree) -> str:
     return f"{op_type}({', '.join([*map(as_text, operands), *named])})"
 
 
+def behind(tree: Tree, inner: Tree) -> Tree:
+    """A tree as a function of an inner one, through which alone it reads the activation."""
+    if tree == inner:
+        return None
+    if not isinstance(tree, tuple):
+        return tree
+    op_type, settings, *operands = tree
+    return (op_type, settings, *(behind(operand, inner) for operand in operands))
+
+
 @lru_cache(maxsize=1024)
 def identified(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
+    if not _plausible(tree):
+        return None
     try:
         found, _ = within(form(tree))
     except (NoFormError, TypeError, OverflowError, ZeroDivisionError):
@@ -155,6 +169,19 @@ def identified(tree: Tree) -> Activation | None:
         if any(alike(found, wanted) for wanted in forms):
             return _reaching(tree, Activation(function))
     return next((_reaching(tree, one) for one in _sloped(found)), None)
+
+
+def _plausible(tree: Tree) -> bool:
+    """Whether a tree has the values of an activation at a few numbers, which takes less time than its form."""
+    with np.errstate(all="ignore"):
+        found = computed(tree, _FEW)
+    return any(np.all(np.abs(found - wanted) <= _ALIKE * np.maximum(1, np.abs(wanted))) for wanted in _values())
+
+
+@lru_cache(maxsize=1)
+def _values() -> list[Points]:
+    """What each activation makes of the few numbers, above zero, where a slope changes nothing."""
+    return [computed((op_type, (), None), _FEW) for op_type in _OPERATORS.values()]
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from resnet_gen.reading.outline import outline
 from resnet_gen.reading.ranges import covers
 from resnet_gen.reading.roles import with_roles
 from resnet_gen.reading.rules import rule_for
-from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, Unexplained, Wire
+from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, TooLarge, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
 _ACTIVATIONS = (Signal, Stack, Quantized)
@@ -51,6 +51,12 @@ class Reader:
 
     def read(self) -> Read:
         """The file as a graph; raises `Refused`."""
+        try:
+            return self._read()
+        except TooLarge as error:
+            raise self._header.at(error.at, str(error)) from None
+
+    def _read(self) -> Read:
         outputs = self._header.outputs(self._walk.net.input.name)
         wanted = self._header.wanted(outputs, self._wires.keys())
         for index in wanted:
@@ -74,7 +80,7 @@ class Reader:
             results = self._explained(index, wires)
         except Unexplained as unexplained:
             results = self._unexplained(index, wires, unexplained)
-        except Refused as refused:  # of our own graph: it is too large
+        except Refused as refused:  # of a constant
             raise self._header.at(index, refused.problems[0].message) from None
         for name, wire in zip(node.output, results, strict=False):
             if name:

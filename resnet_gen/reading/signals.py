@@ -28,6 +28,14 @@ class Unexplained(Exception):
         self.at = at
 
 
+class TooLarge(Exception):
+    """A node that is beyond any machine, or makes the network so: why, and which it is."""
+
+    def __init__(self, why: str, at: int) -> None:
+        super().__init__(why)
+        self.at = at
+
+
 @dataclass(frozen=True, eq=False)
 class Term:
     """What computes an activation: its shape for one image, and the ONNX node that it comes from."""

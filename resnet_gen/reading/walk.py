@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from resnet_gen.ops import (
     Subsample,
     Tensor,
 )
-from resnet_gen.problems import shortened
+from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.constants import Constant
-from resnet_gen.reading.functions import SLOPED, as_text, identified, never_negative, reach, shortest
+from resnet_gen.reading.functions import SLOPED, as_text, behind, identified, never_negative, reach, shortest
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.operators import COMPARISONS
 from resnet_gen.reading.signals import (
@@ -40,6 +40,7 @@ from resnet_gen.reading.signals import (
     Stack,
     Stepped,
     Term,
+    TooLarge,
     Transposed,
     Turned,
     Unexplained,
@@ -50,6 +51,18 @@ _OF_ANY_TYPE = (*COMPARISONS, "Where")
 """Functions of activations whose results may be truth."""
 _LARGEST_FUNCTION = 40
 """Operators that one elementwise function may take."""
+_LARGEST_ACTIVATION = 20
+"""Operators that an activation is spelled out in at most, where it is of another function."""
+_APART: dict[str, Callable[[], Op]] = {"Add": Add, "Mul": Mul, "Sub": OneMinus}
+"""What the last operator of a function may be by itself."""
+
+
+class Step(NamedTuple):
+    """The last operators of a function as an activation of a term, and as a tree over that."""
+
+    op: Activation
+    tree: Tree
+    of: Term
 
 
 class Walk:
@@ -73,15 +86,19 @@ class Walk:
         self._names = names
         self._nonnegative: set[str] = set()
         self._made: dict[int, tuple[Term, Value]] = {}
+        self._steps: dict[int, tuple[Elementwise, Step | None]] = {}
         self._views: dict[tuple[int, Shape], Term] = {}
 
     def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, Constant], origin: int) -> Value:
-        """One more node of ours; raises `Unexplained` where shapes or weights do not fit."""
+        """One more node of ours; raises `Unexplained` where shapes or weights do not fit, and `TooLarge`."""
         shapes = [value.shape for value in inputs]
         tensors = self.fitting(op, shapes, constants, origin)
         weight = constants.get("weight")
         name = self._names.name(origin, weight.names if weight else ("",) if constants else ())
-        value = self.net.add(name, op, *inputs)
+        try:
+            value = self.net.add(name, op, *inputs)
+        except Refused as refused:
+            raise TooLarge(refused.problems[0].message, origin) from None
         if op.nonnegative(*(before.name in self._nonnegative for before in inputs)):
             self._nonnegative.add(value.name)
         for tensor in tensors:
@@ -146,20 +163,24 @@ class Walk:
         )
 
     def _function(self, term: Elementwise) -> Value:
-        """The last operator as an activation, or all of them as one, or the last as a sum or a product."""
-        failure: Unexplained | None = None
-        last, operands = _last(term), [t for t in term.operands if isinstance(t, Term)]
-        if last:
-            try:
-                return self._activation(last, alone(term), operands[0], term.origin)
-            except Unexplained as inner:
-                failure = inner
-        whole = identified(term.tree)
-        if whole:
-            return self._activation(whole, term.tree, term.leaf, term.origin)
-        if failure:
-            raise failure
-        return self._apart(term)
+        """The last operators as an activation, or the last as a sum or a product."""
+        step = self._step(term) or next(_steps(term), None)
+        if step is None:
+            return self._apart(term)
+        return self._activation(step.op, step.tree, step.of, term.origin)
+
+    def _step(self, term: Elementwise) -> Step | None:
+        """The activation that the last operators of a function are, of what can be explained in turn."""
+        if id(term) not in self._steps:
+            found = next((step for step in _steps(term) if self._explained(step.of)), None)
+            self._steps[id(term)] = term, found
+        return self._steps[id(term)][1]
+
+    def _explained(self, term: Term) -> bool:
+        """Whether a function is one of ours; what is no function of another activation is not looked at."""
+        if not isinstance(term, Elementwise) or self._step(term):
+            return True
+        return _is_apart(term) and all(self._explained(t) for t in term.operands if isinstance(t, Term))
 
     def never_negative(self, term: Term) -> bool:
         """Whether an activation is never below zero."""
@@ -185,13 +206,10 @@ class Walk:
 
     def _apart(self, term: Elementwise) -> Value:
         """The last operator of a function as a node of its own."""
-        operands = term.operands
-        values = [self.value(t) for t in operands if isinstance(t, Term)]
-        if term.op_type in ("Add", "Mul") and len(values) == 2:
-            return self.add(Add() if term.op_type == "Add" else Mul(), values, {}, term.origin)
-        if term.op_type == "Sub" and operands[0] == 1.0 and len(values) == 1:
-            return self.add(OneMinus(), values, {}, term.origin)
-        raise Unexplained(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
+        values = [self.value(t) for t in term.operands if isinstance(t, Term)]
+        if not _is_apart(term):
+            raise Unexplained(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
+        return self.add(_APART[term.op_type](), values, {}, term.origin)
 
     def natural(self, signal: Signal) -> Term:
         """What computes a signal as it stands: changes of dimensions become operations of ours."""
@@ -233,6 +251,43 @@ def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term 
     flat = tuple(sorted(settings.items()))
     trees: list[Tree] = [_tree(t) for t in operands]
     return Elementwise(leaf.shape, origin, op_type, flat, tuple(operands), leaf, (op_type, flat, *trees), size)
+
+
+def _is_apart(term: Elementwise) -> bool:
+    """Whether the last operator of a function is a sum, a product or a difference of ours by itself."""
+    terms = sum(isinstance(t, Term) for t in term.operands)
+    return (term.op_type in ("Add", "Mul") and terms == 2) or (
+        term.op_type == "Sub" and terms == 1 and term.operands[0] == 1.0
+    )
+
+
+def _steps(term: Elementwise) -> Iterator[Step]:
+    """What the last operators of a function may be: the last alone, all of them, or those behind an inner function."""
+    last = _last(term)
+    if last:
+        yield Step(last, alone(term), next(t for t in term.operands if isinstance(t, Term)))
+    whole = identified(term.tree)
+    if whole:
+        yield Step(whole, term.tree, term.leaf)
+    for one in _waists(term):
+        tree = behind(term.tree, one.tree)
+        op = identified(tree)
+        if op:
+            yield Step(op, tree, one)
+
+
+def _waists(term: Elementwise) -> Iterator[Elementwise]:
+    """The functions through which alone a function reads its activation, the outermost first."""
+    reached: dict[Tree, Elementwise] = {term.tree: term}
+    for _ in range(_LARGEST_ACTIVATION):
+        outer = max(reached.values(), key=lambda t: t.size)
+        del reached[outer.tree]
+        inner = [t for t in outer.operands if isinstance(t, Term)]
+        if term.leaf in inner:
+            return
+        reached |= {t.tree: t for t in inner if isinstance(t, Elementwise)}
+        if len(reached) == 1:
+            yield from reached.values()
 
 
 def _last(term: Elementwise) -> Activation | None:

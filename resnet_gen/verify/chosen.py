@@ -11,20 +11,22 @@ from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 
 
 def chosen_rules(select: Sequence[str], ignore: Sequence[str], asked: Iterable[Rule] = ()) -> frozenset[str]:
-    """The ids of the rules that `--select` and `--ignore` leave, those that are `asked` for among them.
+    """The ids of the rules that `--select` and `--ignore` leave, and of those that are `asked` for, whatever they say.
 
-    Raises `Refused` where there is no such rule, or where all that was asked for is ignored.
+    Raises `Refused` where there is no such rule.
     """
-    selected, ignored = _ids("--select", select), _ids("--ignore", ignore)
+    selected, ignored = _ids("--select", select), ignored_rules(ignore)
     both = [word for word in selected if word in ignored]
     if both:
         raise refuse(f"--select and --ignore both name '{both[0]}'", hint="leave it away from one of them")
     if InvalidSpec.id in ignored:
         raise refuse(f"--ignore: '{InvalidSpec.id}' cannot be ignored", hint="leave the spec away")
-    wanted = {rule.id for rule in asked}
-    if wanted and wanted.issubset(ignored):
-        raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
-    return frozenset(selected or RULES).union(wanted).difference(ignored)
+    return frozenset(selected or RULES).difference(ignored).union(rule.id for rule in asked)
+
+
+def ignored_rules(ignore: Sequence[str]) -> list[str]:
+    """The ids that `--ignore` names; raises `Refused` where there is no such rule."""
+    return _ids("--ignore", ignore)
 
 
 def _ids(option: str, texts: Sequence[str]) -> list[str]:

@@ -1,14 +1,17 @@
 """Every file that we write is read back as the graph that it was written from, with its weights."""
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from resnet_gen.count import count
 from resnet_gen.emit.onnx import Options
+from resnet_gen.graph import Net, Value
 from resnet_gen.load import load
 from resnet_gen.matching import match
+from resnet_gen.ops import Activation, Function, Mul
 from resnet_gen.passes.linear_as_conv import linear_as_conv
 from resnet_gen.passes.precision import set_precision
 from resnet_gen.precision import Calibration, Quantizing
@@ -18,7 +21,7 @@ from resnet_gen.reading import read
 from resnet_gen.request import Request
 from resnet_gen.resources import shipped_specs
 from tests.onnx_runs import TINY, TOLERANCE
-from tests.reading.models import SHALLOW, file, network, same_outputs, structure, tensors
+from tests.reading.models import SHALLOW, Hand, file, network, same_outputs, structure, tensors
 from tests.varied import marked, spread
 
 OPSETS = range(13, 27)
@@ -177,3 +180,40 @@ def test_a_fixed_batch_is_told(tmp_path):
     found = read(path)
     assert found.batch == 3
     assert same_outputs(path, found) <= TOLERANCE
+
+
+def activation(function):
+    return Activation(function, 0.1) if function in ("leaky_relu", "elu") else Activation(function)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("first", get_args(Function))
+def test_an_activation_of_an_activation_is_read_as_the_two(first, dtype, tmp_path):
+    for place, second in enumerate(get_args(Function)):
+        net = Net(Value("input", (3, 4, 4)))
+        inner = net.add("a", activation(first), net.input)
+        graph = set_precision(net.graph("n", [net.add("b", activation(second), inner)]), dtype)
+        path = structure(graph, {}, tmp_path / "n.onnx", Options(opset=OPSETS[place % len(OPSETS)]))
+        assert [node.op for node in read(path).graph.nodes] == [activation(first), activation(second)], second
+
+
+def test_a_gate_of_another_function_of_the_same_map_is_not_taken_for_its_own(tmp_path):
+    hand = Hand()
+    inner, other = hand.node("Relu", "x"), hand.node("Tanh", "x")
+    product = hand.node("Mul", inner, hand.node("Sigmoid", other))
+    found = hand.read(tmp_path / "n.onnx", product).graph
+    assert [node.op for node in found.nodes] == [*map(Activation, ("relu", "tanh", "sigmoid")), Mul()]
+
+
+@pytest.mark.parametrize("chosen", ["gelu", "mish", "silu", "hard_swish"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("stem={kind: conv3x3, width: 16}", "stages.block=basic", "head={kind: linear, classes: 5, activation: true}"),
+        ("stem={kind: conv7x7, width: 16, pool: conv}", "stages.block=preact_basic", "norm=none"),
+    ],
+)
+def test_networks_whose_activations_follow_one_another_are_read_back(settings, chosen, tmp_path):
+    graph, weights = network("resnet18", SHALLOW, f"activation={chosen}", *settings)
+    found = read(structure(graph, weights, tmp_path / "n.onnx"))
+    assert match(graph, found.graph).same

@@ -763,3 +763,31 @@ def test_a_node_that_is_not_explained_is_named(case, tmp_path):
     with pytest.raises(Refused) as refused:
         hand.read(path, make(hand))
     assert str(refused.value) == f"{path}: error: {message}"
+
+
+READERS = {
+    "nobody": lambda h, value: value,
+    "an activation": lambda h, value: h.node("Relu", value),
+    "a function": lambda h, value: h.node("Exp", value),
+    "a convolution": lambda h, value: h.node("Conv", value, h.weight(4, 4, 1, 1)),
+    "a pool": lambda h, value: h.node("GlobalAveragePool", value),
+    "a sum": lambda h, value: h.node("Add", value, "x"),
+    "another padding": lambda h, value: h.node("Pad", value, h.integers(0, 0, 1, 1, 0, 0, 1, 1)),
+    "what is foreign": lambda h, value: h.node("Softsign", value),
+}
+"""Who reads an activation, and thereby says when it becomes a node of ours."""
+VAST = {
+    "a padding": lambda h: h.node("Pad", "x", h.integers(0, 0, 10**9, 10**9, 0, 0, 10**9, 10**9)),
+    "a convolution": lambda h: h.node("Conv", "x", h.weight(4, 4, 1, 1), pads=[10**9] * 4),
+    "channels": lambda h: h.node("Pad", "x", h.integers(0, 10**9, 0, 0, 0, 10**9, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("partial", [False, True], ids=["whole", "partial"])
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("vast", VAST)
+def test_what_is_beyond_any_machine_is_refused_with_its_file_and_node(vast, reader, partial, tmp_path):
+    hand, path = Hand(), tmp_path / "n.onnx"
+    with pytest.raises(Refused) as refused:
+        hand.read(path, READERS[reader](hand, VAST[vast](hand)), partial=partial)
+    assert str(refused.value).startswith(f"{path}: error: node ")

@@ -126,7 +126,7 @@ def test_nothing_of_the_machine_stands_in_an_output(tmp_path):
         options = {"weights": CHECKPOINT.absolute()} if target == "onnx" else {"weights": None}
         build_all(
             (str(TINY),), (), tmp_path / target, whole=False, check=False, force=False, target=target, sm=None,
-            batch=None, precision="fp32", opset=None, seed=0, fold=False, **options,
+            batch=None, precision="fp32", opset=None, fold=False, **options,
         )  # fmt: skip
     now = datetime.now(timezone.utc)
     words = [str(tmp_path), str(Path.cwd()), f"{Path.home()}/", f" {socket.gethostname()} ", platform.release()]
@@ -315,7 +315,7 @@ def checked(folder, *settings):
     """The exit code of `build --check`."""
     return build_all(
         (str(TINY),), settings, folder, whole=False, check=True, force=False, target="onnx", sm=None, batch=None,
-        precision="fp32", opset=None, weights=None, seed=0, fold=False,
+        precision="fp32", opset=None, weights=None, seed=None, fold=False,
     )  # fmt: skip
 
 

@@ -438,10 +438,32 @@ def test_a_head_that_the_file_has_not_is_drawn_or_left_out(three, tmp_path):
     assert read(tmp_path / "with.npz")["fc.weight"].dtype == np.float16
 
 
-def test_a_head_for_as_many_classes_is_kept_whatever_is_asked_for_others(three, tmp_path):
-    loaded, tensors, given = three
-    converted(loaded, given, tmp_path / "out.npz", head="init")
-    assert_same(read(tmp_path / "out.npz"), tensors)
+@pytest.mark.parametrize("to", ["torchvision", FLAX])
+@pytest.mark.parametrize("head", [None, "drop", "init"])
+@pytest.mark.parametrize("classes", [3, 7])
+def test_what_is_said_of_a_head_is_done_whether_the_file_s_would_fit_or_not(classes, head, to, three, tmp_path):
+    _, tensors, given = three
+    loaded = small("resnet18", f"head.classes={classes}")
+    if head is None and classes != 3:
+        with pytest.raises(Refused, match="--head init draws the head anew"):
+            plan(loaded, given, tmp_path / "out.npz", to, None, Change(head))
+        return
+    converted(loaded, given, tmp_path / "out.npz", to, head=head, seed=5)
+    found = read(tmp_path / "out.npz")
+    weights = [array.T if to == FLAX else array for name, array in found.items() if name in ("fc.weight", "fc.kernel")]
+    drawn = Seeded(network(loaded).graph, 5).rows("fc.weight", 0, classes)
+    wanted = {None: [tensors["fc.weight"]], "drop": [], "init": [drawn]}[head]
+    assert len(weights) == len(wanted)
+    for ours, theirs in zip(weights, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_head_that_the_network_has_not_is_neither_dropped_nor_drawn(three, tmp_path):
+    _, tensors, _ = three
+    given = file_of(tmp_path / "body.npz", {n: t for n, t in tensors.items() if not n.startswith("fc.")})
+    loaded = small("resnet18", "head=none", "outputs=[stage2]")
+    with pytest.raises(Refused, match="--head drop means nothing: 'resnet18' has no head"):
+        plan(loaded, given, tmp_path / "out.npz", None, None, Change("drop"))
 
 
 # --- channels ----------------------------------------------------------------

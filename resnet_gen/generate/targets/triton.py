@@ -10,6 +10,6 @@ from resnet_gen.request import Batch
 def files(subject: Subject) -> dict[str, str]:
     """`NAME/config.pbtxt` and `NAME/README.md`, as `build --target triton` writes them by default."""
     batch = Batch()
-    delivery = Delivery(subject.loaded, subject.graph, "fp32", (batch.fixed, batch.profile), None, served=True)
+    delivery = Delivery(subject.loaded, subject.graph, "fp32", (batch.fixed, batch.range), None, served=True)
     texts, _ = triton(delivery)
     return {f"{subject.name}/{name}": data.decode() for name, data in texts.items()}

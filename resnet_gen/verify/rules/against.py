@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from resnet_gen.problems import Problem
 from resnet_gen.verify.rules.base import Rule
@@ -11,9 +11,19 @@ from resnet_gen.verify.subject import Subject
 
 
 class Held(NamedTuple):
-    """What came of holding a file against a subject: in a few words, and how it is another network."""
+    """What came of holding a file against a subject: in a few words, and how it is another network.
 
-    words: str
+    `file` names the file, `words` tell what of its layers is the spec's, `weighed` the same of its weights,
+    `ranged` of what its activations reach. `left` is what nobody asked to be compared, or what could not be; `behind`
+    what was not because of what was found.
+    """
+
+    file: str
+    words: str = ""
+    weighed: str = ""
+    ranged: str = ""
+    left: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     shapes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
@@ -22,20 +32,30 @@ class Held(NamedTuple):
 
 Hold: TypeAlias = Callable[[Subject], Held]
 """Holds a file, which was read already, against a subject."""
+Tell: TypeAlias = Callable[[Held], str]
+"""Says in a line what a file was held to."""
 
 
-class _Against(Rule):
-    """A rule that needs the file."""
+class Against(Rule):
+    """A rule that needs the file; `what` is what nobody has compared where it is ignored.
 
-    def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+    One of a file's rules tells of the file.
+    """
+
+    what: ClassVar[tuple[str, ...]]
+
+    def __init__(self, hold: Hold, tell: Tell | None = None) -> None:
+        self._hold, self._tell = hold, tell
+
+    def covers(self, subject: Subject) -> str:
+        return self._tell(self._hold(subject)) if self._tell else ""
 
     def _findings(self, subject: Subject, messages: tuple[str, ...]) -> Iterator[Problem]:
         for message in messages:
             yield self.finding(subject, ("name",), message)
 
 
-class AgainstLayer(_Against):
+class AgainstLayer(Against):
     """The file has the spec's layers, and no others.
 
     `verify SPEC --against FILE.onnx` reads the file, whoever wrote it, and pairs each of its operations with the one
@@ -54,15 +74,13 @@ class AgainstLayer(_Against):
     """
 
     id = "against-layer"
-
-    def covers(self, subject: Subject) -> str:
-        return self._hold(subject).words
+    what = ("layers", "whether it is valid ONNX")
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         yield from self._findings(subject, self._hold(subject).layers)
 
 
-class AgainstShape(_Against):
+class AgainstShape(Against):
     """The file takes an image of the spec's size, and puts out as many values of the same shapes.
 
     `verify SPEC --against FILE.onnx` compares the input and the outputs, in order; their names and the size of the
@@ -80,12 +98,13 @@ class AgainstShape(_Against):
     """
 
     id = "against-shape"
+    what = ("shapes",)
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         yield from self._findings(subject, self._hold(subject).shapes)
 
 
-class AgainstWeight(_Against):
+class AgainstWeight(Against):
     """The file's weights are those of the checkpoint that is named.
 
     `verify SPEC --against FILE.onnx --weights W` computes what building the spec with W would write, norms folded
@@ -105,12 +124,13 @@ class AgainstWeight(_Against):
     """
 
     id = "against-weight"
+    what = ("weights",)
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         yield from self._findings(subject, self._hold(subject).weights)
 
 
-class AgainstEngine(_Against):
+class AgainstEngine(Against):
     """The engine was built from this spec, as far as its manifest tells.
 
     An engine opens on its GPU alone, and what TensorRT made of the layers is not to be compared with a spec. `verify
@@ -128,9 +148,7 @@ class AgainstEngine(_Against):
     """
 
     id = "against-engine"
-
-    def covers(self, subject: Subject) -> str:
-        return self._hold(subject).words
+    what = ("the manifest",)
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         yield from self._findings(subject, self._hold(subject).engine)
