@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import AttributeProto, TensorProto, helper
@@ -25,7 +26,9 @@ from resnet_gen.reading.walk import Walk
 from tests.onnx_runs import TOLERANCE
 from tests.reading.models import Hand, same_outputs
 
-CASES = [40, pytest.param(2000, marks=pytest.mark.long)]
+CASES = [1, pytest.param(50, marks=pytest.mark.long)]
+"""How many times as many cases as these."""
+FEW, MANY = 30, {"Cast": 300, "DequantizeLinear": 60, "Pow": 120, "QuantizeLinear": 200, "Reshape": 120, "Slice": 100}
 TYPES = {dtype: number for number, dtype in DTYPES.items()}
 FLOATS = [dtype for dtype in TYPES if dtype.kind in "fV" and dtype.itemsize > 1]
 WHOLE = [dtype for dtype in TYPES if dtype.kind in "iu"]
@@ -278,10 +281,18 @@ def ours(node, operands, opset):
     return numbers
 
 
+def made_type(graph, opset):
+    """The element type that ONNX infers of the result; None where it infers none."""
+    bare = helper.make_graph(graph.node, "g", [], [onnx.ValueInfoProto(name="y")], graph.initializer)
+    model = helper.make_model(bare, opset_imports=[helper.make_opsetid("", opset)])
+    return onnx.shape_inference.infer_shapes(model).graph.output[0].type.tensor_type.elem_type or None
+
+
 def theirs(node, operands, opset, dtype):
     """What a runtime makes of it; None where none computes it, or none takes such a file."""
     result = helper.make_tensor_value_info("y", TYPES[dtype], None)
     graph = helper.make_graph([node], "g", [], [result], operands)
+    assert made_type(graph, opset) in (None, TYPES[dtype]), (opset, node, operands, dtype)
     if dtype in NARROW:
         graph.node.append(helper.make_node("Cast", ["y"], ["wide"], to=TensorProto.FLOAT))
         graph.output[0].CopyFrom(helper.make_tensor_value_info("wide", TensorProto.FLOAT, None))
@@ -323,10 +334,10 @@ def test_every_operator_on_constants_is_tried():
     assert GIVEN.keys() == OF_CONSTANTS.keys()
 
 
-@pytest.mark.parametrize("cases", CASES)
+@pytest.mark.parametrize("times", CASES)
 @pytest.mark.parametrize("op_type", GIVEN)
-def test_constants_are_what_a_runtime_computes_or_are_refused(op_type, cases):
-    draw, same = random.Random(f"{op_type} {cases}"), 0
+def test_constants_are_what_a_runtime_computes_or_are_refused(op_type, times):
+    draw, same, cases = random.Random(f"{op_type} {times}"), 0, times * MANY.get(op_type, FEW)
     for _ in range(cases):
         opset, (given, operands) = draw.choice([13, 17, 19, 21]), GIVEN[op_type](draw)
         tensors = [tensor(values, f"c{place}") for place, values in enumerate(operands)]
@@ -337,7 +348,7 @@ def test_constants_are_what_a_runtime_computes_or_are_refused(op_type, cases):
         if wanted is not None:
             assert agree(op_type, found, wanted), (opset, node, operands, found, wanted)
             same += 1
-    assert same > cases // 10, "a sweep in which all is refused tests nothing"
+    assert same > cases // 12, "a sweep in which all is refused tests nothing"
 
 
 def standardized(hand, weight):
@@ -389,3 +400,29 @@ def test_weights_that_rounding_changes_are_no_weights(make, tmp_path):
     (name,) = (node.weight_name("weight") for node in found.graph.nodes)
     with pytest.raises(Refused, match=r"depend on how a runtime rounds|are the runtime's choice"):
         found.weights.rows(name, 0, 2)
+
+
+OPEN = {
+    "a number that is none, as an integer": ("Cast", {"to": TensorProto.INT32}, [np.float32(np.nan)]),
+    "a number below zero without a sign": ("Cast", {"to": TensorProto.UINT8}, [np.float32(-1)]),
+    "the first number beyond int64": ("Cast", {"to": TensorProto.INT64}, [np.float32(2.0**63)]),
+    "a number that rounding twice changes": ("Cast", {"to": TensorProto.FLOAT16}, [np.float64(1 + 2**-11 + 2**-40)]),
+    "an infinity in eight bits": ("Cast", {"to": TensorProto.FLOAT8E5M2, "saturate": 0}, [np.float32(np.inf)]),
+    "the least integer over -1": ("Div", {}, [np.int32(-(1 << 31)), np.int32(-1)]),
+    "a power below one": ("Pow", {}, [np.int32(2), np.int32(-1)]),
+    "a power beyond its type": ("Pow", {}, [np.int32(2), np.int32(31)]),
+    "a zero below zero that is chosen": ("Where", {}, [np.bool_(True), np.float32(-0.0), np.float32(1)]),
+    "a zero below zero as truth": ("Cast", {"to": TensorProto.BOOL}, [np.array(-0.0).astype(EIGHT[0])]),
+    "too many steps": ("QuantizeLinear", {}, [np.float32(3e38), np.float32(1e-3)]),
+    "no number as steps": ("QuantizeLinear", {}, [np.float32(np.nan), np.float32(1), np.int8(0)]),
+    "a zero point beside a sum": ("DequantizeLinear", {}, [np.int32(1), np.float32(1), np.int32(5)]),
+    "zero as any dimension or none": ("Reshape", {"allowzero": 1}, [np.zeros((0, 3), np.float32), integers(0, -1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_what_onnx_leaves_open_is_refused(case):
+    op_type, given, operands = OPEN[case]
+    tensors = [tensor(values, f"c{place}") for place, values in enumerate(operands)]
+    node = helper.make_node(op_type, [t.name for t in tensors], ["y"], **given)
+    assert ours(node, tensors, 21) is None

@@ -28,6 +28,23 @@ def _divided(first: Numbers, second: Numbers) -> Numbers:
     return np.asarray(quotient + ((quotient < 0) & (quotient * second != first)).astype(first.dtype))
 
 
+def _root(made: Numbers, base: Numbers, exponent: Numbers) -> Numbers:
+    """A power of floating point: squares are rounded once; of others, runtimes part where the base is below zero."""
+    if ((exponent == 1) | (exponent == 2)).all():
+        return np.asarray(made.astype(base.dtype))
+    if np.signbit(base).any() or not np.isfinite(base).all() or not np.isfinite(exponent.astype(np.float64)).all():
+        raise MissingNumbersError("the numbers of a power of one below zero, or of none, are the runtime's choice")
+    return rounded(made, 0.0, base.dtype)
+
+
+def _chosen(asked: Numbers, yes: Numbers, no: Numbers) -> Numbers:
+    """Numbers out of two; no zero below zero among them, which some runtimes add up to one above."""
+    made = np.where(asked, yes, no)
+    if made.dtype.kind not in "iub" and (np.signbit(made) & (made == 0)).any():
+        raise MissingNumbersError("the numbers of a choice of which one is -0 are the runtime's choice")
+    return made
+
+
 def _least(array: Numbers) -> bool:
     return bool((array == np.iinfo(array.dtype).min).any())
 
@@ -36,8 +53,7 @@ def _power(base: Numbers, exponent: Numbers) -> Numbers:
     """A power, of the base's type: of integers exactly, of others but squares to within an ulp."""
     made = np.power(base.astype(np.float64), exponent.astype(np.float64))
     if base.dtype.kind not in "iu":
-        plain = (exponent == 1) | (exponent == 2)
-        return np.asarray(made.astype(base.dtype)) if plain.all() else rounded(made, 0.0, base.dtype)
+        return _root(made, base, exponent)
     most = min(np.iinfo(base.dtype).max, _EXACT)
     if exponent.dtype.kind not in "iu" or (exponent < 0).any() or (np.abs(made) > most).any():
         raise MissingNumbersError("the numbers of a power that is no integer of its type are the runtime's choice")
@@ -58,7 +74,7 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], str]] = {
     "Reciprocal": (lambda x: x.dtype.type(1) / x, _FLOATS),
     "Pow": (_power, _NUMBERS),
     "Equal": (np.equal, "biuf"),
-    "Where": (np.where, _ANY),
+    "Where": (_chosen, _ANY),
 }
 """What each operator computes, and of which types."""
 

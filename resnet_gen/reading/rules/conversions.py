@@ -17,6 +17,8 @@ from resnet_gen.reading.signals import Sizes, Unexplained, Wire
 
 CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
 """What QuantizeLinear makes, of the types that are read."""
+_OF_ANY_FLOAT = 19
+"""The opset from which on scales may have any type of floating point."""
 _FAR = 2.0**30
 """Steps up to which every runtime counts."""
 
@@ -73,6 +75,8 @@ def converted(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool
         if not ((whole >= limits.min) & (whole < float(limits.max) + 1)).all():
             raise _open(name, dtype)
         return whole.astype(dtype)
+    if dtype.kind == "b" and array.dtype.name in CODES and (np.signbit(array) & (array == 0)).any():
+        raise _open(name, dtype)  # some runtimes take the sign of zero for something
     if dtype.kind in "iub" or dtype.itemsize > 2:
         return array.astype(dtype)
     return _narrowed(array, dtype, name, saturate=saturate)
@@ -131,6 +135,8 @@ def made(call: Call, scale: Constant) -> np.dtype[Any]:
     dtype = DTYPES.get(given) if given else scale.dtype
     if dtype is None or dtype.kind in "iub":
         raise Unexplained(f"element type {given} is not read")
+    if call.opset < _OF_ANY_FLOAT and scale.dtype != np.float32:
+        raise Unexplained(f"a scale in {scale.dtype.name}, which opset {call.opset} has not")
     return dtype
 
 
