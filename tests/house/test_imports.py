@@ -104,7 +104,8 @@ MAY_IMPORT = {
     "bench": "engine.base problems weights",
     "plot": "bench problems",
     "image_limits": "",
-    "image": "files image_limits problems spec weights",
+    "image_decoders": "image_limits",
+    "image": "files image_decoders image_limits problems spec weights",
     "calibrate": "digest emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec "
     "weights",
     "quantization": "calibrate graph keep load ops passes precision problems weights",

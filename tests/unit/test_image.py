@@ -223,8 +223,12 @@ def test_a_jpeg_that_is_decoded_smaller_is_told_and_no_other(saved, monkeypatch,
             read_image(path, plain((8, 8), 3 if mode == "RGB" else 1))
         except Refused:  # an eighth takes too much, too
             return
-    each = (4 if mode == "RGB" else 1) * (1 if turned == 1 else 2)
-    held = {part: -(-sides[0] // part) * -(-sides[1] // part) * each for part in (1, 2, 4, 8)}
+    each = 4 if mode == "RGB" else 1
+    held = {}
+    for part in (1, 2, 4, 8):
+        width, height = (-(-side // part) for side in sides)
+        resized = width * height + 8 * min(width, height)  # eight columns of the rows that are seen
+        held[part] = each * max(width * height * (1 if turned == 1 else 2), resized)
     words = [str(one.message) for one in told if one.category is SmallerPictureWarning]
     assert len(words) == (held[1] > most)
     for text in words:
