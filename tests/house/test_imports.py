@@ -156,7 +156,7 @@ MAY_IMPORT = {
 """Which rooms of the package each room may import from; `*` is all of them."""
 
 THIRD_PARTY = {
-    "PIL": "image",
+    "PIL": "image image_decoders",
     "click": "cli",
     "cuda": "engine.tensorrt_run",
     "jinja2": "render",
