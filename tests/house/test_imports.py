@@ -104,7 +104,8 @@ MAY_IMPORT = {
     "bench": "engine.base problems weights",
     "plot": "bench problems",
     "image_limits": "",
-    "image": "files image_limits problems spec weights",
+    "image_decoders": "image_limits",
+    "image": "files image_decoders image_limits problems spec weights",
     "calibrate": "digest emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec "
     "weights",
     "quantization": "calibrate graph keep load ops passes precision problems weights",
@@ -155,7 +156,7 @@ MAY_IMPORT = {
 """Which rooms of the package each room may import from; `*` is all of them."""
 
 THIRD_PARTY = {
-    "PIL": "image",
+    "PIL": "image image_decoders",
     "click": "cli",
     "cuda": "engine.tensorrt_run",
     "jinja2": "render",

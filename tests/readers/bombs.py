@@ -352,6 +352,31 @@ def progressive(scans, side=4096):
     return data[:second] + data[first:second] * scans + data[second:]
 
 
+def repeated(side, scans):
+    """A progressive JPEG in colour whose last pass, of few bytes, is repeated until there are so many."""
+    data = saved(Image.new("RGB", (side, side), (200, 30, 60)), "JPEG", quality=1, progressive=True, subsampling=0)
+    last = data[data.rfind(b"\xff\xc4", 0, data.rfind(b"\xff\xda")) : -2]
+    return data[:-2] + last * (scans - data.count(b"\xff\xda")) + data[-2:]
+
+
+def with_parts(part, count):
+    """A JPEG of 16x16 with so many parts before its pixels."""
+    data = saved(Image.new("L", (16, 16)), "JPEG")
+    return data[:2] + part * count + data[2:]
+
+
+def shown_anew(side):
+    """A GIF whose first frame, of which nothing is there, leaves the background behind."""
+    whole = gif(side, side).replace(struct.pack("<HHHHB", 0, 0, 1, 1, 0), struct.pack("<HHHHB", 0, 0, side, side, 0))
+    return whole.replace(b",", b"!\xf9\4\x08\0\0\0\0,", 1)
+
+
+def runs(side, bits, rows):
+    """A BMP of runs."""
+    head = struct.pack("<HHIIiiHHI", 0, 0, 54 + (4 << bits), 40, side, side, 1, bits, {8: 1, 4: 2}[bits])
+    return b"BM" + bytes(4) + head + bytes(20) + bytes(4 << bits) + rows
+
+
 def gif(width, height, frames=1):
     """A GIF whose screen is of this size, with frames of one pixel."""
     screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
@@ -409,6 +434,18 @@ PICTURES = {
     "jpeg of 12000x9000": lambda: saved(Image.new("RGB", (12_000, 9_000)), "JPEG"),
     "jpeg of 20 passes": lambda: progressive(20, 1024),
     "jpeg of 30,000 passes": lambda: progressive(30_000),
+    "jpeg of 250 passes over 9000x9000": lambda: repeated(9_000, 250),
+    "jpeg of 120 passes over 2000x2000": lambda: repeated(2_000, 120),
+    "progressive jpeg of 13300x13300": lambda: repeated(13_300, 10),
+    "progressive jpeg of 9000x9000": lambda: repeated(9_000, 10),
+    "progressive jpeg of 3400x3400": lambda: repeated(3_400, 10),
+    "progressive jpeg of 3200x3200": lambda: repeated(3_200, 10),
+    "jpeg of comments": lambda: with_parts(b"\xff\xfe\0\2", 2_000_000),
+    "jpeg of fill bytes": lambda: with_parts(b"\xff", 20_000_000),
+    "jpeg of much EXIF": lambda: with_parts(b"\xff\xe1" + struct.pack(">H", 65_002) + b"Exif\0\0" + bytes(64_994), 900),
+    "gif of 13000x13000 shown anew": lambda: shown_anew(13_000),
+    "gif of 3200x3200 shown anew": lambda: shown_anew(3_200),
+    "gif of empty comments": lambda: gif(8, 8).replace(b",", b"!\xfe\0" * 5_000_000 + b",", 1),
     "gif of 65535x65535": lambda: gif(65_535, 65_535),
     "gif of 7000x7000": lambda: gif(7_000, 7_000),
     "gif of 100,000 frames": lambda: gif(64, 64, 100_000),
@@ -422,6 +459,10 @@ PICTURES = {
         + b"\xff\1" * 150_000
         + b"\0\1"
     ),
+    "bmp of ends of lines": lambda: runs(3_600, 8, b"\1\0\0\0" * 3_600),
+    "bmp of runs of half bytes": lambda: runs(3_600, 4, b"\xff\0" * 54_000),
+    "bmp of runs of nothing": lambda: runs(1_700, 8, b"\0\2\0\0" * 5_000_000),
+    "ppm up to 254": lambda: b"P6 2000 2000 254 " + bytes(12_000_000),
     "ppm of 60000x60000": lambda: b"P6 60000 60000 255 ",
     "ppm in letters": lambda: b"P3 3000 2000 255 " + b"1 " * 6_000_000,
     "ppm of a long number": lambda: b"P6 " + b"1" * 20_000_000,
@@ -444,6 +485,10 @@ PICTURES = {
         struct.pack("<HH", 16, 16), struct.pack("<HH", 16_383, 16_383), 1
     ),
     "webp of 8000x8000": lambda: saved(Image.new("RGB", (8_000, 8_000)), "WEBP"),
+    "webp of 3400x3400 without loss": lambda: saved(Image.new("RGB", (3_400, 3_400)), "WEBP", lossless=True),
+    "webp of 3400x3400": lambda: saved(Image.new("RGB", (3_400, 3_400)), "WEBP"),
+    "webp of 2500x2500 with alpha": lambda: saved(Image.new("RGBA", (2_500, 2_500)), "WEBP", lossless=True),
+    "webp of 1980x1980": lambda: saved(Image.new("RGB", (1_980, 1_980)), "WEBP"),
     "postscript": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n",
     "icon": lambda: saved(Image.new("RGB", (16, 16)), "ICO"),
     "random bytes": lambda: np.random.default_rng(1).bytes(100_000),

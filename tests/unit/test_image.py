@@ -13,7 +13,7 @@ from PIL import Image
 from resnet_gen import image
 from resnet_gen.calibrate.data import images
 from resnet_gen.image import SmallerPictureWarning, read_image
-from resnet_gen.image_limits import excess
+from resnet_gen.image_limits import excess, gif_frame, jpeg_head, largest_piece
 from resnet_gen.problems import Refused
 from resnet_gen.spec import Input
 from tests.varied import spread
@@ -223,8 +223,12 @@ def test_a_jpeg_that_is_decoded_smaller_is_told_and_no_other(saved, monkeypatch,
             read_image(path, plain((8, 8), 3 if mode == "RGB" else 1))
         except Refused:  # an eighth takes too much, too
             return
-    each = (4 if mode == "RGB" else 1) * (1 if turned == 1 else 2)
-    held = {part: -(-sides[0] // part) * -(-sides[1] // part) * each for part in (1, 2, 4, 8)}
+    each = 4 if mode == "RGB" else 1
+    held = {}
+    for part in (1, 2, 4, 8):
+        width, height = (-(-side // part) for side in sides)
+        resized = width * height + 8 * min(width, height)  # eight columns of the rows that are seen
+        held[part] = each * max(width * height * (1 if turned == 1 else 2), resized)
     words = [str(one.message) for one in told if one.category is SmallerPictureWarning]
     assert len(words) == (held[1] > most)
     for text in words:
@@ -235,7 +239,7 @@ def test_a_jpeg_that_is_decoded_smaller_is_told_and_no_other(saved, monkeypatch,
 
 @pytest.mark.filterwarnings("default::resnet_gen.image.SmallerPictureWarning")
 def test_run_says_that_a_picture_is_decoded_smaller_and_calibration_does_not(saved, monkeypatch, cli):
-    monkeypatch.setattr(image, "_HELD", 1 << 12)
+    monkeypatch.setattr(image, "_HELD", 1 << 14)
     monkeypatch.setattr(image, "_HELD_EACH", 0)
     path = saved(Image.new("RGB", (64, 64), GREEN), "p.jpg")
     code, _, err = cli("run", "cifar-resnet20", "--image", path, "--repeat", "1")
@@ -344,6 +348,43 @@ def test_numbers_of_any_size_in_a_picture_s_head_are_a_refusal_or_a_picture(tmp_
             path.write_bytes(whole[:at] + number[:size] + whole[at + size :])
             with contextlib.suppress(Refused):
                 assert read_image(path, Input(size=(8, 8))).shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("frame", [0xC3, 0xC9, 0xCA])
+def test_a_jpeg_that_is_coded_arithmetically_or_without_loss_is_refused(saved, frame):
+    path = saved(Image.new("L", (16, 16)), "p.jpg")
+    path.write_bytes(path.read_bytes().replace(b"\xff\xc0", bytes((0xFF, frame)), 1))
+    assert "a JPEG coded as few are" in refusal(path)
+
+
+def test_what_a_jpeg_s_head_says(saved):
+    data = saved(Image.new("RGB", (33, 17)), "p.jpg", subsampling="4:2:0").read_bytes()
+    assert jpeg_head(data) == (3 * 2 * 6 * 64, 1, False, True)  # squares of 16x16, of six blocks each
+    data = saved(Image.new("RGB", (33, 17)), "p.jpg", subsampling="4:4:4", progressive=True).read_bytes()
+    assert jpeg_head(data) == (5 * 3 * 3 * 64, 10, True, True)
+    assert jpeg_head(data + data + b"\xff\xda" * 100)[1] == 10  # of another picture behind it
+    first = data.index(b"\xff\xda")
+    sequential = data.replace(b"\xff\xc2", b"\xff\xc0", 1)
+    assert not jpeg_head(sequential).is_held
+    alone = sequential[: first + 2] + b"\0\x08\1" + sequential[first + 5 :]
+    assert jpeg_head(alone).is_held
+
+
+@pytest.mark.parametrize("more", [[], [(278, 3, 1, 4)], [(278, 4, 1, 4)]])
+def test_strips_of_a_tiff_are_as_large_as_is_said_once_and_plainly(more):
+    def largest(*rows):
+        entries = b"".join(struct.pack("<HHII", *entry) for entry in rows)
+        return largest_piece(b"II*\0" + struct.pack("<IH", 8, len(rows)) + entries, (10, 20))
+
+    assert largest(*more) == (40 if more else 200)
+    for other in ((278, 3, 1, 50), (278, 11, 1, 4), (278, 3, 0, 4), (278, 1, 1, 4)):
+        assert largest(*more, other) == largest(other, *more) == 200
+
+
+def test_a_gif_s_first_frame_is_found_behind_its_blocks(saved):
+    data = saved(Image.new("P", (7, 9)), "p.gif", comment=b"x" * 600).read_bytes()
+    assert gif_frame(data) == (7, 9)
+    assert gif_frame(data[:20]) == gif_frame(data[:13] + b";") == (0, 0)
 
 
 @pytest.mark.parametrize("place", ["excess", "_cropped", "_held"])
