@@ -51,10 +51,10 @@ def test_an_answer_has_its_limits(other, question):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux alone")
 def test_seconds_are_those_of_one_answer_and_more_for_a_larger_message(other):
-    assert [ask(other, asked.spends, b"0.6") for _ in range(4)] == [0.6] * 4
+    assert [ask(other, asked.spends, b"0.4") for _ in range(3)] == [0.4] * 3
     with pytest.raises(asking.NoAnswerError):
-        ask(other, asked.spends, b"2.1")
-    assert ask(other, asked.spends, b"2.1".ljust(40 << 20)) == 2.1
+        ask(other, asked.spends, b"1.2")
+    assert ask(other, asked.spends, b"1.2".ljust(20 << 20)) == 1.2
 
 
 def test_a_hang_is_ended(other, monkeypatch):
