@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pathlib
 import site
 import sys
 import sysconfig
@@ -59,6 +60,9 @@ def _listen() -> None:
         audited = _audited(getattr(os, name))
         for module in (os, sys.modules[os.name]):
             setattr(module, name, audited)
+        accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10's pathlib keeps functions of its own
+        if hasattr(accessor, name):
+            setattr(accessor, name, staticmethod(audited))
 
 
 def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
