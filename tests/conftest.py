@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from resnet_gen.cli import main
 from resnet_gen.reading import inference
+from resnet_gen.spec import forget_files
 from resnet_gen.witness import reading
 from tests.thinned import thin
 
@@ -78,6 +79,13 @@ def _unforked():
         for module in (inference, reading):
             patched.setattr(module, "may_fork", lambda: False)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_parts_of_others():
+    """What the language has is no matter of which files' tests ran before."""
+    yield
+    forget_files()
 
 
 @pytest.fixture
