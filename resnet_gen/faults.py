@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
 from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shortened, suggest, synonym
-from resnet_gen.source import Loc, Source, at
+from resnet_gen.source import Loc, Source, at, dotted
 
 MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
@@ -138,7 +138,7 @@ class Home(NamedTuple):
     kind: str | None
 
     def __str__(self) -> str:
-        return ".".join(map(str, (*self.path, self.key)))
+        return dotted((*self.path, self.key))
 
 
 def homes_of_keys(model: Any, path: Loc = (), kind: str | None = None) -> Iterator[Home]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from resnet_gen.problems import Document, Problem, Span
-from resnet_gen.source import Source
+from resnet_gen.source import Source, dotted
 from resnet_gen.spec import OWN_KEYS
 
 _MOST_CHANGES = 4
@@ -18,7 +18,7 @@ def changes(source: Source, own: Collection[Document]) -> list[str]:
     inner = {loc[:n] for loc in marks for n in range(len(loc))}
     lists = {loc[:-1] for loc in marks if loc and isinstance(loc[-1], int)}
     return [
-        f"{'.'.join(map(str, loc))} at {mark.value}"
+        f"{dotted(loc)} at {mark.value}"
         for loc, mark in marks.items()
         if (loc in lists or loc not in inner) and mark.value.document in own
         if loc[0] not in OWN_KEYS and not any(isinstance(step, int) for step in loc)

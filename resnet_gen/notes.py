@@ -11,7 +11,7 @@ from resnet_gen.outside import blamed
 from resnet_gen.parts.base import Part
 from resnet_gen.plan import plan, stride_notes, width_notes
 from resnet_gen.problems import Problem
-from resnet_gen.source import Loc, at
+from resnet_gen.source import Loc, at, dotted
 from resnet_gen.spec import Spec
 
 
@@ -45,7 +45,7 @@ def _place_notes(loaded: Loaded) -> Iterator[Problem]:
         kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
         why = f"blocks of kind {kinds} have no shortcut" if blocks else "it counts for none of the blocks"
         hint = "take a block that has one, or leave this key away" if blocks else "the last override that fits counts"
-        yield Problem(f"{'.'.join(map(str, loc))}: changes nothing: {why}", marks[loc].value, hint, severity="note")
+        yield Problem(f"{dotted(loc)}: changes nothing: {why}", marks[loc].value, hint, severity="note")
 
 
 _CHOICES = ("block", "shortcut", "attention")
@@ -58,7 +58,7 @@ def _unread_notes(loaded: Loaded) -> Iterator[Problem]:
         part = _part_at(loaded.spec, loc[:-1]) if mark.value.document in loaded.own else None
         why = part.unread().get(str(loc[-1])) if isinstance(part, Part) and loc[-1] != "kind" else None
         if why and getattr(part, str(loc[-1])) != _default(part, str(loc[-1])):
-            message = f"{'.'.join(map(str, loc))}: changes nothing: {why}"
+            message = f"{dotted(loc)}: changes nothing: {why}"
             yield Problem(message, mark.value, "leave this key away", severity="note")
 
 
@@ -76,7 +76,7 @@ def _choice_notes(loaded: Loaded) -> Iterator[Problem]:
         mark = marks.get((*loc, "kind")) or marks.get(loc)
         own = mark and mark.value.document in loaded.own and kind != default.kind
         if mark and own and is_built_alike(loaded, _changed(loaded.spec, loc, default)):
-            message = f"{'.'.join(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
+            message = f"{dotted(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
             yield Problem(message, mark.value, "leave this key away, or give the stages strides", severity="note")
 
 
@@ -112,7 +112,7 @@ def _inheritance_notes(loaded: Loaded) -> Iterator[Problem]:
         if loc[-1:] == ("kind",):
             yield from _settings_that_stay(loaded, loc[:-1])
         elif loc in holding and loc not in holding_own:
-            message = f"{'.'.join(map(str, loc))}: changes nothing: what is inherited stays"
+            message = f"{dotted(loc)}: changes nothing: what is inherited stays"
             clears = loc[-1] == "overrides"
             hint = "'overrides: null' takes them away" if clears else "mappings merge: write the keys that change"
             yield Problem(message, marks[loc].value, hint, severity="note")
@@ -129,7 +129,7 @@ def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
             kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
     if kept:
         kind = marks[(*loc, "kind")].value
-        message = f"{'.'.join(map(str, loc))}: the parent's settings of this kind stay: {', '.join(kept)}"
+        message = f"{dotted(loc)}: the parent's settings of this kind stay: {', '.join(kept)}"
         yield Problem(message, kind, "mappings merge: write the others that you want beside the kind", severity="note")
 
 

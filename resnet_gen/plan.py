@@ -13,7 +13,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.parts.base import Attention, Block, Downsample, Shortcut, Trait
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Problem, refuse, several
-from resnet_gen.source import Loc
+from resnet_gen.source import Loc, dotted
 from resnet_gen.spec import Spec, Stages
 
 MAX_BLOCKS = 8_192
@@ -176,8 +176,7 @@ def _depths(loaded: Loaded) -> tuple[int, ...]:
 def _same_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], loc: Loc) -> None:
     n = len(depths)
     if len(values) != n:
-        name = ".".join(map(str, loc))
-        message = f"{name}: {several(len(values), 'value')} for {several(n, 'stage')}"
+        message = f"{dotted(loc)}: {several(len(values), 'value')} for {several(n, 'stage')}"
         here, there = loaded.source.span(loc), loaded.source.span(("stages", "depths"))
         inherited = here and there and here.document != there.document
         hint = f"write one for each stage; 'depths' is at {there}" if inherited else "write one for each stage"
@@ -221,7 +220,7 @@ def _check_settings(loaded: Loaded, depths: Sequence[int]) -> None:
     spec, span = loaded.spec, loaded.source.span
     for loc, block in _blocks(spec.stages):
         if fault := block.check(depths):
-            raise refuse(f"{_dotted(loc)}: {fault}", span(loc))
+            raise refuse(f"{dotted(loc)}: {fault}", span(loc))
     if spec.antialias.kind != "none" and spec.stages.output_stride is not None:
         message = f"stages.output_stride: a dilated stage does not shrink its map, which '{spec.antialias.kind}' needs"
         raise refuse(message, span(("stages", "output_stride")), "leave out 'antialias' or 'output_stride'")
@@ -240,12 +239,12 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[Chosen]]) -> None:
     for one in {id(one): one for stage in chosen for one in stage}.values():
         for trait, loc in _asked(loaded.spec, one):
             if trait not in one.block.takes:
-                place = "" if one.block_at == ("stages", "block") else _dotted(one.block_at[:-1])
+                place = "" if one.block_at == ("stages", "block") else dotted(one.block_at[:-1])
                 which = f"'{one.block.kind}' of {place}" if place else f"'{one.block.kind}'"
                 hint = f"blocks that have: {', '.join(_taking(trait))}"
                 if place and loc == ("stages", "attention"):
                     hint = f"write 'attention: none' in {place}; {hint}"
-                raise refuse(f"{_dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
+                raise refuse(f"{dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
 
 
 def _asked(spec: Spec, one: Chosen) -> Iterator[tuple[Trait, Loc]]:
@@ -261,10 +260,6 @@ def _asked(spec: Spec, one: Chosen) -> Iterator[tuple[Trait, Loc]]:
 def _taking(trait: Trait) -> list[str]:
     load_parts()
     return [part.kind_name() for part in members(Block) if issubclass(part, Block) and trait in part.takes]
-
-
-def _dotted(loc: Loc) -> str:
-    return ".".join(map(str, loc))
 
 
 def for_all(stages: Stages) -> Chosen:

@@ -317,6 +317,11 @@ def _copy(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
         _copy(source, (*loc, step), marks)
 
 
+def dotted(loc: Loc) -> str:
+    """A place as it is written in words: `stages.block`."""
+    return ".".join(map(str, loc))
+
+
 def at(data: Any, loc: Loc) -> Any:
     """The value at `loc` in plain data; None where there is none."""
     for step in loc:

@@ -109,7 +109,8 @@ def dequantize(call: Call) -> Wire:
     zero = call.constant(2) if call.has(2) else None
     around, dtype = _along(call, found, scale), made(call, scale)
     if zero is not None:
-        _fitting(scale, zero, found.dtype)
+        _check_number(scale, zero)
+        _check_type(zero, found.dtype)
 
     def rows(array: Numbers, start: int, stop: int | None) -> Numbers:
         values = array.astype(np.float32)
@@ -140,10 +141,14 @@ def made(call: Call, scale: Constant) -> np.dtype[Any]:
     return dtype
 
 
-def _fitting(scale: Constant, zero: Constant, dtype: np.dtype[Any]) -> None:
-    """Raise `Unexplained` for a zero point of other type or number than codes and scales have."""
+def _check_number(scale: Constant, zero: Constant) -> None:
+    """Raise `Unexplained` where there are not as many zero points as scales."""
     if zero.dims != scale.dims and not zero.size == scale.size == 1:
         raise Unexplained("scales and zero points of unequal number")
+
+
+def _check_type(zero: Constant, dtype: np.dtype[Any]) -> None:
+    """Raise `Unexplained` for a zero point of another type than its codes."""
     if zero.dtype != dtype:
         raise Unexplained(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
 
@@ -168,7 +173,7 @@ def quantize(call: Call) -> Wire:
     zero = call.constant(2) if call.has(2) else None
     dtype, around = codes(call, zero), _along(call, found, scale)
     if zero is not None:
-        _fitting(scale, zero, dtype)
+        _check_number(scale, zero)
     saturate = bool(call.attribute("saturate", 1))
 
     def load() -> Numbers:
@@ -191,8 +196,8 @@ def codes(call: Call, zero: Constant | None) -> np.dtype[Any]:
     dtype = DTYPES.get(given) if given else default
     if dtype is None or dtype.name not in CODES:
         raise Unexplained(f"element type {dtype.name if dtype else given} is not read")
-    if zero is not None and zero.dtype != dtype:
-        raise Unexplained(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
+    if zero is not None:
+        _check_type(zero, dtype)
     return dtype
 
 
