@@ -286,13 +286,13 @@ def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[Chosen, ...]]:
                 found = found._replace(attention=override.attention, attention_at=(*here, "attention"))
         return found
 
-    return [
-        tuple(
-            with_overrides(tuple(key for key in stages.overrides if fits(key, number, block)))
-            for block in range(1, depth + 1)
-        )
-        for number, depth in enumerate(depths, 1)
-    ]
+    places = {key: place for key in stages.overrides if (place := _place(key))}
+    chosen = []
+    for number, depth in enumerate(depths, 1):
+        here = [(key, blocks) for key, (numbers, blocks) in places.items() if number in numbers]
+        blocks = range(1, depth + 1)
+        chosen.append(tuple(with_overrides(tuple(key for key, those in here if n in those)) for n in blocks))
+    return chosen
 
 
 def _check_overrides(loaded: Loaded, depths: Sequence[int]) -> None:

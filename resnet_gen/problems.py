@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from resnet_gen.synonyms import WORDS
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
+_PAIR = re.compile("[\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,47 @@ class Document:
     name: str
     text: str
 
-    def line(self, number: int) -> str:
-        """Line `number`, counted from 0, without its end; empty past the last one."""
-        if number >= len(self._starts):
-            return ""
-        end = _BREAK.search(self.text, self._starts[number])
-        return self.text[self._starts[number] : end.start() if end else None]
+    def line(self, number: int, first: int = 0, last: int | None = None) -> str:
+        """Line `number`, counted from 0, or its columns from `first` to `last`; empty past the last one.
+
+        A line may be the whole file and the place of thousands of problems: its end is not looked for anew.
+        """
+        start, end = self._bounds(number)
+        return self.text[min(start + first, end) : end if last is None else min(start + last, end)]
+
+    def width(self, number: int) -> int:
+        """How many characters line `number` has, without its end."""
+        start, end = self._bounds(number)
+        return end - start
+
+    def utf16_column(self, number: int, column: int) -> int:
+        """How many units of UTF-16 stand before a column of a line."""
+        start, end = self._bounds(number)
+        last = min(start + column, end)
+        return last - start + bisect_left(self._pairs, last) - bisect_left(self._pairs, start)
+
+    def _bounds(self, number: int) -> tuple[int, int]:
+        """Where a line begins, and where its end does; a line past the last one is empty."""
+        start, after = (self._starts[n] if n < len(self._starts) else len(self.text) for n in (number, number + 1))
+        if number + 1 >= len(self._starts):
+            return start, len(self.text)
+        return start, after - (2 if self.text.startswith("\r\n", after - 2) else 1)
 
     @cached_property
     def _starts(self) -> array[int]:
         """Where lines begin; a text may be nothing but their ends."""
         return array("Q", [0]) + array("Q", (found.end() for found in _BREAK.finditer(self.text)))
 
+    @cached_property
+    def _pairs(self) -> array[int]:
+        """Where characters stand that take two units of UTF-16."""
+        return array("Q", (found.start() for found in _PAIR.finditer(self.text)))
+
     def span_at(self, index: int, end: int = 0) -> Span:
         """The text from `index` to `end`, or to its line's; the one character at `index` without an `end`."""
         line = bisect_right(self._starts, index) - 1
         column = index - self._starts[line]
-        return Span(self, line, column, max(column + 1, min(column + end - index, len(self.line(line)))))
+        return Span(self, line, column, max(column + 1, min(column + end - index, self.width(line))))
 
 
 class Span(NamedTuple):
@@ -58,18 +83,17 @@ class Span(NamedTuple):
         return f"{self.document.name}:{self.line + 1}:{self.column + 1}"
 
     def excerpt(self) -> str:
-        """The line with its number, and carets under the stretch."""
-        text, first, last = _window(self.document.line(self.line), self.column, self.end)
-        number = str(self.line + 1)
+        """The line with its number, and carets under the stretch; of a long line, what is around it."""
+        cut = max(0, self.column - _SHOWN // 2) if self.document.width(self.line) > _SHOWN else 0
+        line = self.document.line(self.line, cut, cut + _SHOWN)
+        text = "".join(c if _shows(c) else " " for c in line)
+        first, last = self.column - cut, self.end - cut
         carets = "^" * max(1, min(last, len(text)) - first)
-        return f"{number:>4} | {text}\n{'':>4}   {' ' * first}{carets}"
+        return f"{self.line + 1:>4} | {text}\n{'':>4}   {' ' * first}{carets}"
 
 
-def _window(line: str, start: int, end: int, width: int = 100) -> tuple[str, int, int]:
-    """At most `width` characters of `line` around `start`, and the stretch within them."""
-    cut = max(0, start - width // 2) if len(line) > width else 0
-    shown = "".join(c if _shows(c) else " " for c in line[cut : cut + width])  # a line may be the whole file
-    return shown, start - cut, end - cut
+_SHOWN = 100
+"""Characters of a line that are shown."""
 
 
 @dataclass(frozen=True)

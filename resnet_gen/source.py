@@ -257,7 +257,7 @@ class _Reader:
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
-        last = end.column if end.line == start.line else len(self.document.line(start.line))
+        last = end.column if end.line == start.line else self.document.width(start.line)
         return Span(self.document, start.line, start.column, max(last, start.column + 1))
 
 

@@ -165,15 +165,9 @@ def _place(where: Span | str | None, file: str | None) -> Place:
         return Place(_relative(where) if where else file)
     if where.document.name == SETTING:
         return Place(file, 1 if file else None)
-    line = where.document.line(where.line)
-    column = _utf16(line[: where.column]) + 1
-    end = max(_utf16(line[: where.end]) + 1, column + 1)  # what is missing at a line's end has no width
+    column = where.document.utf16_column(where.line, where.column) + 1
+    end = max(where.document.utf16_column(where.line, where.end) + 1, column + 1)  # what is missing has no width
     return Place(_relative(where.document.name), where.line + 1, column, end)
-
-
-def _utf16(text: str) -> int:
-    """How many units of UTF-16 a text has."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _relative(name: str) -> str:

@@ -582,6 +582,8 @@ YAML = {
     "overrides of one block": placed("stage1.block1-{}: {{shortcut: projection}}", 600, 1_490),
     "faults in a long line": placed("stage1.block1-{}: {{activation: relu}}", 6_000, 32),
     "overrides of few blocks": placed("stage1.block1-{}: {{shortcut: projection}}", 6_000, 32),
+    "overrides on one wide line": placed(" " * 90 + "stage1.block1-{}: {{shortcut: projection}}", 6_000, 4)
+    + "title: \U0001f600\n",
     "claims at 200 sizes": deep(1_490)
     + "claims:\n"
     + "".join(f"  - {{what: macs, value: 1, size: {i}, source: a}}\n" for i in range(224, 424)),

@@ -23,7 +23,7 @@ EVERY = 80
 ALWAYS = (
     *("tuples of one list", "tensors of one shape", "huge sides", "one pair list", "400,000 lists", "keys of one hash"),
     *("a long header", "20,000 sides", "300,000 empty", "65535", "one huge tile", "30,000 passes", "endless"),
-    *("2,000,000 lists", "30,000 nodes", "5,000,000 empty attributes", "a pipe", "an endless device"),
+    *("2,000,000 lists", "30,000 nodes", "5,000,000 empty attributes", "a pipe", "an endless device", "few blocks"),
 )
 """Parts of the names of those that are tried always."""
 QUICK = [

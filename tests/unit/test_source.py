@@ -1,9 +1,12 @@
 """YAML text to plain data and positions, and everything that is not read."""
 
 import math
+import re
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resnet_gen.problems import Document, Refused
 from resnet_gen.source import MAX_BYTES, Mark, Source, at, overlay, read_file, read_text, setting
@@ -103,6 +106,19 @@ def test_columns_count_characters_not_bytes():
 def test_the_excerpt_of_a_position_shows_its_line_whatever_ends_lines(end):
     span = read(f"a: 1{end}b: bad{end}").span(("b",))
     assert span.excerpt().split("\n")[0] == "   2 | b: bad"
+
+
+@given(st.text(alphabet="a \u00e9\U0001f600\ud83d\r\n\x85\u2028\u2029\x0b"), st.integers(0, 9), st.integers(0, 9))
+def test_lines_and_their_columns_are_those_of_a_text_that_is_taken_apart(text, first, last):
+    document = Document("f", text)
+    lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)
+    for number, line in enumerate([*lines, "", ""]):
+        assert document.line(number) == line
+        assert document.line(number, first) == line[first:]
+        assert document.line(number, first, last) == line[first:last]
+        assert document.width(number) == len(line)
+        units = len(line[:last].encode("utf-16-le", "surrogatepass")) // 2
+        assert document.utf16_column(number, last) == units
 
 
 def test_a_missing_value_is_placed_at_its_nearest_parent():
