@@ -25,6 +25,7 @@ def runner(installed):
 GOOD = "name: mine\nextends: resnet18\n"
 
 
+@pytest.mark.long
 def test_a_pull_request_from_first_push_to_last(runner):
     base = runner.commit("nets/mine.yaml", GOOD)
 

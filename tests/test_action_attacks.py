@@ -214,30 +214,59 @@ WITH_PART = GOOD + "parts: [p.py]\nactivation: odd\n"
 FALSE = 'claims:\n  - {what: layers, value: 19, source: "nobody"}\n'
 
 
-def test_parts_of_a_stranger_s_are_not_run(runner):
+@pytest.fixture
+def stranger(runner):
+    """A runner whose checkout has a part that leaves a trace when it is run, and the base that has it without."""
     runner.commit("nets/p.py", PART)
     base = runner.commit("nets/mine.yaml", WITH_PART)
-    code, printed, steps = runner.run(base)
-    assert code == 0, printed  # as the base has them
     runner.commit("nets/p.py", f"open({str(runner.folder / 'ran')!r}, 'a').write('p.py')\n{PART}")
-    for inputs in ({}, {"parts": "none"}):
-        code, printed, steps = runner.run(base, inputs)
-        assert code == 2
-        assert "is not run: " in printed
+    yield runner, base
+    (runner.folder / "ran").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("of_stranger", "inputs", "event", "said"),
+    [
+        (True, {}, "pull_request", "is not run: "),
+        (True, {"parts": "none"}, "pull_request", "is not run: "),
+        (False, {}, "issue_comment", "is not run: no parts are"),
+        (True, {"parts": "$(touch ran)"}, "pull_request", ""),
+    ],
+)
+def test_parts_of_a_stranger_s_are_not_run(stranger, of_stranger, inputs, event, said):
+    runner, base = stranger
+    code, printed, steps = runner.run(base if of_stranger else None, inputs, GITHUB_EVENT_NAME=event)
+    assert code == 2
+    assert said in printed
+    assert not (runner.folder / "ran").exists()
+    if of_stranger and said:
         assert steps["verify"]["outputs"] == {"code": "2"}
-        assert "is not run: " in (runner.folder / "summary.md").read_text()
-        assert not (runner.folder / "ran").exists()
+        assert said in (runner.folder / "summary.md").read_text()
+
+
+TIMES = 3
+"""How often a part is read: by verify, the other side of review, and its findings."""
+
+
+def test_parts_are_run_with_leave(stranger):
+    runner, base = stranger
     code, printed, _ = runner.run(base, {"parts": "all"})
     assert code == 0, printed
-    assert (runner.folder / "ran").read_text() == "p.py" * 3  # verify; the other side of review, and its findings
-    (runner.folder / "ran").unlink()
-    code, printed, _ = runner.run(None)  # a push, which is nobody else's
+    assert (runner.folder / "ran").read_text() == "p.py" * TIMES
+
+
+def test_parts_of_a_push_are_nobody_else_s(stranger):
+    runner, _ = stranger
+    code, printed, _ = runner.run(None)
     assert code == 0, printed
-    (runner.folder / "ran").unlink()
-    code, printed, _ = runner.run(None, GITHUB_EVENT_NAME="issue_comment")
-    assert code == 2
-    assert "is not run: no parts are" in printed
-    assert runner.run(base, {"parts": "$(touch ran)"})[0] == 2
+    assert (runner.folder / "ran").exists()
+
+
+def test_parts_are_run_as_the_base_has_them(runner):
+    runner.commit("nets/p.py", PART)
+    base = runner.commit("nets/mine.yaml", WITH_PART)
+    code, printed, _ = runner.run(base)
+    assert code == 0, printed
 
 
 ENDS = ("os._exit(0)", "os.kill(os.getpid(), 9)", "sys.exit(0)", "os.execv('/bin/true', ['true'])")

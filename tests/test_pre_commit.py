@@ -99,6 +99,7 @@ def test_a_network_that_changed_stops_the_commit_until_it_is_locked(project, cac
     assert commit(project, cache).returncode == 0
 
 
+@pytest.mark.long
 def test_what_is_deleted_or_edited_in_the_lock_stops_the_commit(project, cache):
     """Changes after which no file of a kind that the hooks could ask for is left to check."""
     lock, spec = project / "resnet-gen.lock", project / "nets/mine.yaml"

@@ -18,7 +18,7 @@ from tests.readers.large import COMMANDS
 ROOT = Path(__file__).parents[2]
 NAMES = list(BOMBS)
 SPECIALS = [name for name in BOMBS if name.partition(".")[2] in SPECIAL]
-EVERY = 80
+EVERY = 120
 """One in so many files is tried each time."""
 ALWAYS = (
     *("tuples of one list", "tensors of one shape", "huge sides", "one pair list", "400,000 lists", "keys of one hash"),
