@@ -71,12 +71,12 @@ def weighted(node: Node) -> bool:
 
 def params(node: Node) -> int:
     """Trainable elements of one node."""
-    return sum(math.prod(t.shape) for t in node.tensors if t.trainable and not t.scale)
+    return sum([math.prod(t.shape) for t in node.tensors if t.trainable and not t.scale])
 
 
 def buffers(node: Node) -> int:
     """Elements of one node that are kept but not trained."""
-    return sum(math.prod(t.shape) for t in node.tensors if not t.trainable)
+    return sum([math.prod(t.shape) for t in node.tensors if not t.trainable])
 
 
 def macs(node: Node) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,12 +51,15 @@ def _wanted_width(width: int, size: Shape, smaller: Shape) -> tuple[str | None, 
     return None, width
 
 
-def _stages(loaded: Loaded, graph: Graph) -> Iterator[tuple[int, StagePlan, Shape]]:
+def _stages(loaded: Loaded, graph: Graph) -> list[tuple[int, StagePlan, Shape]]:
     """Each stage's number, plan, and the height and width of its blocks' map, were nothing of it withheld."""
-    for index, stage in enumerate(plan(loaded)):
-        last = f"stages.{index}.{stage.depth - 1}."
-        sides = next(n.shape[1:] for n in reversed(graph.nodes) if n.path.startswith(last))
-        yield index + 1, stage, tuple(-(-side // stage.withheld) for side in sides)
+    found = []
+    nodes = reversed(graph.nodes)  # walked once: a stage ends before the next begins
+    for stage in reversed(plan(loaded)):
+        last = f"stages.{stage.number}.{stage.depth - 1}."
+        sides = next(n.shape[1:] for n in nodes if n.path.startswith(last))
+        found.append((stage.number + 1, stage, tuple(-(-side // stage.withheld) for side in sides)))
+    return found[::-1]
 
 
 def _map(size: Shape) -> str:

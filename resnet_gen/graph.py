@@ -164,7 +164,7 @@ class Net:
 
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
         """Append one operation; raises `Refused` where the shapes do not allow it."""
-        shapes = tuple(v.shape for v in inputs)
+        shapes = tuple([v.shape for v in inputs])
         try:
             shape = op.shape(*shapes)
         except ShapeError as error:
@@ -173,7 +173,8 @@ class Net:
         dtype = op.to if isinstance(op, Retyped) else inputs[0].dtype
         path = self._prefix + name
         node = Node(path, path, op, inputs, Value(path, shape, dtype), self._role)
-        self._shared.params += sum(math.prod(t.shape) for t in node.tensors)
+        for tensor in node.tensors:
+            self._shared.params += math.prod(tensor.shape)
         self._shared.nodes.append(node)
         self._check_totals()
         return node.output
@@ -209,16 +210,15 @@ def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph
         every = [*names, graph.input.name, *outputs]
         twice = next((name for name in every if every.count(name) > 1), None)
         raise ValueError(f"two layers would both be called '{twice}'")
-    new = {n.output.name: name for n, name in zip(graph.nodes, names, strict=True)}
-    new.update((value.name, output) for value, output in zip(graph.outputs, outputs, strict=True))
-
-    def value(old: Value) -> Value:
-        return Value(new.get(old.name, old.name), old.shape, old.dtype)
-
+    made = (n.output for n in graph.nodes)
+    new = {old.name: Value(name, old.shape, old.dtype) for old, name in zip(made, names, strict=True)}
+    new.update((old.name, old._replace(name=name)) for old, name in zip(graph.outputs, outputs, strict=True))
+    new.setdefault(graph.input.name, graph.input)
     nodes = tuple(
-        n.called(name, tuple(map(value, n.inputs)), value(n.output)) for n, name in zip(graph.nodes, names, strict=True)
+        n.called(name, tuple([new[value.name] for value in n.inputs]), new[n.output.name])
+        for n, name in zip(graph.nodes, names, strict=True)
     )
-    return replace(graph, nodes=nodes, outputs=tuple(map(value, graph.outputs)))
+    return replace(graph, nodes=nodes, outputs=tuple(new[value.name] for value in graph.outputs))
 
 
 def live(graph: Graph) -> Graph:

@@ -16,7 +16,7 @@ from resnet_gen.inherited import changes, with_changes
 from resnet_gen.links import check_inside, check_named
 from resnet_gen.outside import blamed, run_file
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
-from resnet_gen.resources import family, shipped_specs
+from resnet_gen.resources import family, is_shipped, shipped_specs
 from resnet_gen.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.spec import MAX_PARTS, OWN_KEYS, Spec, check
 
@@ -165,7 +165,7 @@ def files(reference: str) -> Iterator[Path]:
 
 def _files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
     yield path
-    if len(children) > MAX_PARENTS or path.suffix not in (".yaml", ".yml") or path in shipped_specs().values():
+    if len(children) > MAX_PARENTS or path.suffix not in (".yaml", ".yml") or is_shipped(path):
         return
     data = _read(path, str(path)).data
     parts, parent = data.get("parts"), data.get("extends")
@@ -218,7 +218,7 @@ def _over_parents(
 
 def _read(path: Path, shown: str) -> Source:
     """The text of a spec; that of a shipped one, from which many others start, is read once."""
-    return _read_shipped(path, shown) if path in shipped_specs().values() else read_file(path, shown)
+    return _read_shipped(path, shown) if is_shipped(path) else read_file(path, shown)
 
 
 _read_shipped = cache(read_file)

@@ -158,7 +158,7 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
     names = loaded.spec.naming.names([node.path for node in graph.nodes])
-    if fault := misnamed(names):
+    if has_run() and (fault := misnamed(names)):
         raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
     try:
         named = renamed(graph, names, outputs)
@@ -166,4 +166,4 @@ def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
     kept(named, loaded)  # whose refusals belong to the spec, whatever it is built in
-    return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.state()))))
+    return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.used()))))

@@ -39,6 +39,11 @@ def shipped_specs() -> dict[str, Path]:
     return {path.stem: path for path in found}
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether this is the file of a shipped specification."""
+    return shipped_specs().get(path.stem) == path
+
+
 def _natural(name: str) -> tuple[tuple[int, str], ...]:
     words = "".join(c if c.isdigit() else f" {c} " for c in name).split()
     digits = "".join(c if c.isdigit() else " " for c in name).split()

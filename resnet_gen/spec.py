@@ -28,6 +28,7 @@ def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
     """What makes the part of this kind, with its own defaults."""
     _ALWAYS.add(f"{family.folder}.{kind}")
 
+    @cache
     def made() -> Any:
         part = next(part for part in registry.members(family) if part.kind_name() == kind)
         return part.model_validate({"kind": kind})

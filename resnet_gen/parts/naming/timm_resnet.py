@@ -54,7 +54,8 @@ class TimmResNet(Tabled):
 
     def registered(self, weights: Sequence[str]) -> list[str]:
         """Res2Net's convolutions stand in one list, their norms in another."""
-        return first_in_block(weights, _lists, lambda name: ".bns." in name)
+        lists = any(".bns." in name for name in weights)
+        return first_in_block(weights, _lists, lambda name: ".bns." in name) if lists else list(weights)
 
 
 def _lists(name: str) -> str:
