@@ -158,7 +158,7 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
     names = loaded.spec.naming.names([node.path for node in graph.nodes])
-    if has_run() and (fault := misnamed(names)):
+    if fault := misnamed(names):
         raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
     try:
         named = renamed(graph, names, outputs)
