@@ -6,7 +6,10 @@ nobody would be told.
 
 from __future__ import annotations
 
+import builtins
 import errno
+import importlib
+import importlib.util
 import os
 import pathlib
 import site
@@ -15,6 +18,8 @@ import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
+from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +31,19 @@ MODULES = "resnet_gen_outside_"
 _LOOKING = ("stat", "lstat", "access", "readlink")
 """Functions of `os` by which a file is known without being opened, and of which Python tells no auditor."""
 _LOOKS = "resnet_gen.looks"
-_READING = ("open", "os.listdir", "os.scandir", "sqlite3.connect", _LOOKS)
+_READING = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "sqlite3.connect", _LOOKS)
+_NAMING = ("os.link", "os.rename")
+"""What gives a file another name, by which it could be read elsewhere."""
 _STARTING = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.startfile", "ctypes.dlopen")
 _IMPORTING = ("importlib._bootstrap_external", "_frozen_importlib_external")
-_BETWEEN = (__name__, "os", "subprocess", "ctypes")
-"""Modules that stand between a program that is started, or a library's code, and whose wish that is."""
+_BETWEEN = (__name__, "os", "subprocess", "ctypes", "importlib", "importlib._bootstrap", *_IMPORTING)
+"""Modules that stand between a program that is started, or code that is loaded, and whose wish that is."""
+_KNOWN = frozenset({"resnet_gen", "numpy", "pydantic", "pydantic_core", "typing_extensions", "annotated_types"})
+"""Packages of which it is known that they open files by Python's own functions, or none."""
+_NATIVE = frozenset({"curses", "dbm", "readline", "ssl", "tkinter", "_dbm", "_gdbm", "_ssl", "_curses", "_tkinter"})
+"""Modules of Python's library that open files by functions of C."""
+_MOST_LOOKED_AT = 20_000
+"""Files of a package among which compiled code is looked for."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 _here = threading.local()
@@ -56,6 +69,9 @@ def hold_to_own_text(path: Path) -> None:
 def _listen() -> None:
     """Look at what this process opens from now on: Python has no way to look no more."""
     sys.addaudithook(_hear)
+    importlib.import_module = _audited_import(importlib.import_module)
+    for module in (os, sys.modules[os.name]):
+        module.open = _audited_open(os.open)  # type: ignore[attr-defined]
     for name in _LOOKING:
         audited = _audited(getattr(os, name))
         for module in (os, sys.modules[os.name]):
@@ -70,10 +86,65 @@ def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def looks(path: Any, *arguments: Any, **named: Any) -> Any:
-        sys.audit(_LOOKS, path)
+        sys.audit(_LOOKS, _below(named.get("dir_fd"), path))
         return function(path, *arguments, **named)
 
     return looks
+
+
+def _audited_open(function: Callable[..., int]) -> Callable[..., int]:
+    """`os.open` that tells auditors the whole path of what lies below an open folder."""
+
+    @wraps(function)
+    def opens(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
+        if named.get("dir_fd") is not None:
+            sys.audit("open", _below(named["dir_fd"], path), None, flags)
+        return function(path, flags, *arguments, **named)
+
+    return opens
+
+
+def _below(folder: int | None, path: Any) -> Any:
+    return path if folder is None else os.path.join(os.path.realpath(f"/dev/fd/{folder}"), os.fsdecode(path))  # noqa: PTH118
+
+
+def _audited_import(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`import_module` that looks at who asks."""
+
+    @wraps(function)
+    def imports(name: str, package: str | None = None) -> Any:
+        _check_import(name)
+        return function(name, package)
+
+    return imports
+
+
+def import_for_parts(name: str, *arguments: Any) -> Any:
+    """`__import__` for files of parts; raises `PermissionError` for packages whose compiled code could read files."""
+    _check_import(name)
+    return builtins.__import__(name, *arguments)
+
+
+def _check_import(name: str) -> None:
+    package = name.partition(".")[0]
+    if _asked_by_parts() and (package in _NATIVE or not (_is_harmless(package))):
+        words = "parts import no code in C but numpy's and pydantic's: nobody compares what it reads"
+        raise PermissionError(errno.EACCES, words, name)
+
+
+def _asked_by_parts() -> bool:
+    return next((n for n in _callers() if n not in _BETWEEN), "").startswith(MODULES)
+
+
+@cache
+def _is_harmless(package: str) -> bool:
+    """Whether a package has no compiled code, or such as is known."""
+    if not package or package in _KNOWN or package in sys.stdlib_module_names:
+        return True
+    found = importlib.util.find_spec(package)
+    places = [] if found is None else [found.origin or "", *(found.submodule_search_locations or ())]
+    files = (file for place in places for file in (place, *(f for *_, names in os.walk(place) for f in names)))
+    return not any(file.endswith(tuple(EXTENSION_SUFFIXES)) for file in islice(files, _MOST_LOOKED_AT))
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
@@ -83,12 +154,14 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
             _refuse_reading(event, arguments)
         finally:
             _here.hears = False
-    elif event in _STARTING and next((n for n in _callers() if n not in _BETWEEN), "").startswith(MODULES):
+    elif event in _STARTING and _asked_by_parts():
         raise PermissionError(errno.EACCES, "parts start no program: nobody compares what it reads", str(arguments[0]))
 
 
 def _refuse_reading(event: str, arguments: tuple[Any, ...]) -> None:
     callers = list(_callers())
+    if event in _NAMING and arguments[2] != -1:
+        arguments = (_below(arguments[2], arguments[0]),)
     if callers and any(name.startswith(MODULES) for name in callers) and _is_kept(event, arguments, callers[0]):
         refused = PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _path(arguments))
         if event == _LOOKS:  # `exists` would take the one for a no

@@ -188,7 +188,8 @@ def _no_kind(fault: _Fault) -> Problem:
 def _no_choice(fault: _Fault) -> Problem:
     value = fault.details["input"]
     known = [word.strip("'") for word in re.split(", | or ", fault.details["ctx"]["expected"])]
-    return fault.problem(_is_not(value, "one of the choices"), suggest(str(value), known), key=fault.rest == ("[key]",))
+    hint = f"without quotes: {value}" if value in known else suggest(str(value), known)
+    return fault.problem(_is_not(value, "one of the choices"), hint, key=fault.rest == ("[key]",))
 
 
 _SPECIAL: dict[str, Callable[[_Fault], Problem]] = {
@@ -320,7 +321,7 @@ def _hint(details: ErrorDetails) -> str | None:
         return _PATTERNS.get(details["ctx"]["pattern"], ("", NAME_HINT))[1]
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         return "put it in quotes to make it text"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and value.isdecimal():
+    if kind in ("int_type", "float_type") and isinstance(value, str) and re.fullmatch("[0-9]+", value):
         return f"without quotes: {value}"
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"

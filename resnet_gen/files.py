@@ -16,6 +16,10 @@ SMALL = 1 << 20
 """Bytes of a text that somebody writes."""
 
 
+_opened: set[str] = set()
+"""What the running command has read, which no report is written over."""
+
+
 class NotRegularError(OSError):
     """What has this name is a folder, a pipe, a device or a socket."""
 
@@ -27,6 +31,7 @@ def open_regular_file(path: Path) -> BufferedReader:
     """Open a file to read its bytes; raises `OSError`, at once, for anything but a regular file."""
     try:
         _check(os.stat(path).st_mode)  # noqa: PTH116 - a device is not even opened: that may do something
+        note_opened(path)
         stream = os.fdopen(os.open(path, _FLAGS), "rb")
     except ValueError as error:  # a name with a zero byte
         raise OSError(errno.EINVAL, str(error)) from None
@@ -36,6 +41,21 @@ def open_regular_file(path: Path) -> BufferedReader:
         stream.close()
         raise
     return stream
+
+
+def note_opened(path: Path) -> None:
+    """Count a file among those that the command has read."""
+    _opened.add(os.path.abspath(path))  # noqa: PTH100 - links are followed where it is asked for
+
+
+def forget_opened() -> None:
+    """Let a command begin with no file read."""
+    _opened.clear()
+
+
+def was_opened(path: Path) -> bool:
+    """Whether the command has read this file, by whatever name."""
+    return os.path.realpath(path) in map(os.path.realpath, _opened)
 
 
 def _check(mode: int) -> None:

@@ -6,6 +6,7 @@ reported as those of a spec are.
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import os
 import sys
@@ -21,7 +22,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
-from resnet_gen.beside import MODULES, hold_to_own_text
+from resnet_gen.beside import MODULES, hold_to_own_text, import_for_parts
 from resnet_gen.digest import digest_text
 from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.parts.base import FAMILIES, Part
@@ -139,6 +140,7 @@ def _load(name: str, path: Path, text: bytes, where: Span | None, shown: str) ->
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     with _adding(name, shown, where):
+        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_for_parts}
         loader.exec_module(module)
 
 

@@ -172,7 +172,7 @@ def _check_memory(name: str, found: list[Kernel], target: Target, precision: Pre
     needed = BYTES[precision] * (sum(k.weights for k in found) + batch * most_activations(found))
     if target.memory_gb is not None and needed > target.memory_gb * 1e9:
         words = f"{name} in {precision} at batch {batch:,} needs {needed / 1e9:,.1f} GB, and {target.name} has"
-        raise refuse(f"{words} {target.memory_gb:g}", hint="take a smaller batch")
+        raise refuse(f"{words} {target.memory_gb:g}", hint=f"take a smaller {'batch' if batch > 1 else 'image'}")
 
 
 def _costs(found: Iterable[Kernel], rates: _Rates, batch: int) -> tuple[Cost, ...]:

@@ -48,7 +48,8 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
     wanted = style(how)
     placement = place(graph, wanted, kept(graph, loaded))
     if not placement.layers:
-        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint="see quantization.keep in the spec")
+        hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
+        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
     given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
 
     def phase(name: str) -> Seen | None:

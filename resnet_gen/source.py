@@ -19,7 +19,7 @@ from yaml.scanner import ScannerError
 
 from resnet_gen.files import SMALL, open_regular_file, why_unread
 from resnet_gen.nesting import first_too_deep
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened, visible, visible_lines
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened
 
 Loc: TypeAlias = tuple[str | int, ...]
 
@@ -33,11 +33,12 @@ SETTING = "--set"
 BEGIN = "start with 'name: my-network'"
 """What helps a spec that has no keys."""
 
-_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+# What plain scalars YAML 1.2 reads as numbers, and as something else than text.
+INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _UNCLOSED = re.compile("flow|quoted scalar|simple key")
 _QUOTED = frozenset("'\"|>")
-_WORDS: dict[str, object] = {
+WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -246,14 +247,14 @@ class _Reader:
         text: str = event.value
         if event.style in _QUOTED:
             return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INT.match(text):
+        if text in WORDS:
+            return WORDS[text]
+        if INT.match(text):
             if len(text) > 40:
                 raise refuse("a number of more than 40 digits", self._span(event))
             base = {"0o": 8, "0x": 16}.get(text[:2], 10)
             return int(text, base)
-        return float(text) if _FLOAT.match(text) else text
+        return float(text) if FLOAT.match(text) else text
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
@@ -337,7 +338,7 @@ def at(data: Any, loc: Loc) -> Any:
 def setting(text: str) -> Source:
     """One `--set key.path=value` as a source whose marks point into its text."""
     key, equals, value = text.partition("=")
-    path = [step.strip() for step in key.split(".")]
+    path = _steps(key)
     document = Document(SETTING, text)
     if any(step.isdecimal() for step in path):
         hint = "lists are replaced whole, as in --set 'stages.depths=[3,4,23,3]'"
@@ -357,41 +358,9 @@ def setting(text: str) -> Source:
     return Source(data, marks)
 
 
-class UnwrittenError(ValueError):
-    """Data that YAML has no words for."""
-
-
-def dump(data: Any) -> str:
-    """Plain data as YAML that this module reads back as the same data; raises `UnwrittenError` for other data."""
-    return _dumped(data, None)
-
-
-def dump_inline(data: Any) -> str:
-    """Plain data as YAML in braces and brackets, on as few lines as they need, without the line's end."""
-    return _dumped(data, True).removesuffix("\n").removesuffix("\n...")
-
-
-def _dumped(data: Any, flow: bool | None) -> str:
-    try:
-        text: str = yaml.dump(
-            data, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, allow_unicode=True, width=100
-        )
-    except (yaml.YAMLError, RecursionError):
-        raise UnwrittenError("it holds what YAML has no word for") from None
-    # What shows nothing or is obeyed stands in double quotes, where YAML has the same escapes.
-    return visible_lines(text)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes every text that YAML 1.2 would read as something else, and writes out what stands there twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def text(self, value: str) -> yaml.ScalarNode:
-        plain = value not in _WORDS and not _INT.match(value) and not _FLOAT.match(value)
-        plain = plain and visible(value) == value and "::" not in value
-        return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
-
-
-_Dumper.add_representer(str, _Dumper.text)
+def _steps(key: str) -> list[str]:
+    """The keys on a path; that of an override holds a dot where it is for blocks: `stage1.block2`."""
+    steps = [step.strip() for step in key.split(".")]
+    if steps[:2] == ["stages", "overrides"] and len(steps) > 3 and re.fullmatch(r"block\d[\d-]*", steps[3]):
+        steps[2:4] = [".".join(steps[2:4])]
+    return steps

@@ -178,6 +178,18 @@ def load_target(reference: str) -> Target:
     return _shipped_target(reference) if reference in shipped_targets() else _read(_find(reference), reference)
 
 
+def is_file_of_device(name: str) -> bool:
+    """Whether what a budget calls its device is a YAML file beside it; all else is the name of a shipped one."""
+    return name.endswith((".yaml", ".yml")) and name not in shipped_targets()
+
+
+def load_shipped_target(name: str) -> Target:
+    """A shipped device; raises `Refused` for any other name, be there a file of it or not."""
+    if name not in shipped_targets():
+        raise _unknown(name)
+    return _shipped_target(name)
+
+
 @cache
 def _shipped_target(name: str) -> Target:
     path = shipped_targets()[name]
@@ -197,5 +209,9 @@ def _find(reference: str) -> Path:
         return Path(reference)
     if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
+    raise _unknown(reference)
+
+
+def _unknown(reference: str) -> Refused:
     hint = suggest(reference, shipped_targets(), exact_numbers=True, others="are files (docs/targets.md)")
-    raise refuse(f"there is no target '{shortened(reference)}'", hint=hint)
+    return refuse(f"there is no target '{shortened(reference)}'", hint=hint)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from resnet_gen.commit import commit
+from resnet_gen.files import was_opened
 from resnet_gen.journal import Entry, settle
 from resnet_gen.links import check_output, check_output_folder
 from resnet_gen.locks import locked
@@ -232,13 +233,14 @@ def check_apart(path: Path, read: Iterable[Path]) -> None:
         raise refuse("cannot be written: the command reads it", str(path))
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write one file, or replace it, whole; raises `Refused` for a link, which is never written through."""
-    write_outputs({path: data})
+def check_unread(path: Path) -> None:
+    """Refuse a path of a file that the command has read: a device, a parent, the data of a model, or what it named."""
+    if was_opened(path):
+        raise refuse("cannot be written: the command reads it", str(path))
 
 
 def write_outputs(outputs: Mapping[Path, bytes]) -> None:
-    """Write what a command puts out, together or not at all; raises `Refused` for a link as `write_file` does."""
+    """Write what a command puts out, together or not at all; raises `Refused` for a link."""
     for path in outputs:
         check_output(path)
     write_together({Path(os.path.realpath(path.parent), path.name): [data] for path, data in outputs.items()})

@@ -86,15 +86,26 @@ def test_no_link_is_written_through(runner, sarif, absolute):
     assert [path.name for path in outside.iterdir()] == ["x.sarif"]
 
 
-def test_a_report_that_was_committed_is_none(runner):
+@pytest.mark.parametrize("inputs", [{"specs": "--no-such-option=1"}, {"parts": "no such word"}])
+@pytest.mark.parametrize("kind", ["file", "folder", "linked folder"])
+def test_a_report_that_was_committed_is_none(runner, kind, inputs):
     """The workflow uploads what lies there even after a failure."""
     runner.commit("nets/mine.yaml", GOOD)
-    forged = runner.project / "resnet-gen.sarif"
+    forged, reports, elsewhere = (runner.project / name for name in ("resnet-gen.sarif", "reports", "elsewhere"))
     forged.unlink(missing_ok=True)
-    forged.write_text("forged")
-    code, printed, _ = runner.run(None, {"specs": "--no-such-option=1"})
+    reports.unlink(missing_ok=True)
+    if kind == "file":
+        forged.write_text("forged")
+    else:
+        folder = forged if kind == "folder" else elsewhere
+        folder.mkdir(exist_ok=True)
+        (folder / "forged.sarif").write_text("forged")
+    if kind == "linked folder":
+        reports.symlink_to(elsewhere)
+        forged = reports / "forged.sarif"
+    code, printed, _ = runner.run(None, {**inputs, "sarif": str(forged.relative_to(runner.project))})
     assert code == 2, printed
-    assert not forged.exists() or json.loads(forged.read_text())
+    assert not forged.exists() or json.loads(forged.read_text())["version"] == "2.1.0"  # our own
 
 
 def test_without_a_report_a_step_fails_whatever_it_ends_with(runner):

@@ -242,7 +242,7 @@ REFUSALS = [
     ("diff", (SMALL, "x.engine"), {}, "an engine does not tell what it computes"),
     ("diff", (SMALL, SMALL), {"device": "t4", "precision": "fp9"}, "precision: there is no 'fp9'"),
     ("check_engine", ("x.onnx",), {}, "there is no such file"),
-    ("run", (SMALL, [[1.0]]), {}, "images: not numbers of shape (N, C, H, W)"),
+    ("run", (SMALL, [[1.0]]), {}, "images: not numbers of shape (N, C, H, W) for at least one image"),
     ("run", (SMALL, [[[[1.0]]]]), {}, "takes ?x3x32x32, not 1x1x1x1"),
     ("run", (SMALL, "none.jpg"), {}, "cannot be read: No such file or directory"),
     ("run", (SMALL, [[[[1.0]]]]), {"runtime": "trt"}, "runtime: there is no 'trt'"),

@@ -41,6 +41,7 @@ def built(capsys, tmp_path, options, **factors):
     return left.value.code, err
 
 
+HOLDING = "--precision bf16 or fp32, and beside eight bits --rest, holds that"
 INT8 = "--precision int8 --calibration random --qdq"
 
 
@@ -49,7 +50,7 @@ INT8 = "--precision int8 --calibration random --qdq"
     [
         (
             "--precision fp16", {CONV: 1e6},
-            f"error: '{CONV}' has values beyond float16\nhint: build it in float32, or try --fold-bn\n",
+            f"error: '{CONV}' has values beyond float16\nhint: {HOLDING}\n",
         ),
         (
             f"{INT8} tensorrt --rest fp16", {CONV: 1e9},
@@ -57,7 +58,7 @@ INT8 = "--precision int8 --calibration random --qdq"
         ),
         (
             f"{INT8} tensorrt --rest fp16", {"head.fc.weight": 1e9},
-            "error: 'head.fc.weight' has values beyond float16\nhint: build it in float32, or try --fold-bn\n",
+            f"error: 'head.fc.weight' has values beyond float16\nhint: {HOLDING}\n",
         ),
         (
             "--precision fp8 --calibration random --qdq tensorrt", {f"{NORM}.bias": 1e9},

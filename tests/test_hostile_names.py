@@ -22,8 +22,8 @@ from safetensors.numpy import load_file, save_file
 import resnet_gen
 from resnet_gen.infer.imported import recovered
 from resnet_gen.load import load
-from resnet_gen.source import dump
 from resnet_gen.verify import RULES
+from resnet_gen.yaml_writer import dump
 from tests.varied import spread
 
 SEEN_AS_NOTHING = "\u202e\u2028\u2029\u200b\u3164\x85\x9b\x7f"

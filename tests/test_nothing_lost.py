@@ -1,5 +1,8 @@
 """What a command reads, it never writes over, whichever option names it and by whatever name."""
 
+from pathlib import Path
+
+import onnx
 import pytest
 
 SPEC = "name: mine\nextends: parent.yaml\n"
@@ -18,7 +21,7 @@ def project(tmp_path, monkeypatch, cli):
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,43 @@ def test_a_file_that_is_read_is_no_output(project, cli, command):
     output = command.split("-o ")[1].split()[0] if "new.yaml" not in command else "link.onnx"
     assert (code, out, err) == (2, "", f"{output}: error: cannot be written: the command reads it\n")
     assert contents(project) == before
+
+
+@pytest.fixture
+def named(project, cli):
+    """The same with files that those name in turn: a device, the data of a model, a parent of a spec without suffix."""
+    device = "t4.yaml", (Path(__file__).parents[1] / "specs/targets/t4.yaml").read_text()
+    (project / "devs").mkdir()
+    (project / "devs" / device[0]).write_text(device[1])
+    (project / "costly.yaml").write_text(SPEC + "budgets: {latency: {target: devs/t4.yaml, max: 100}}\n")
+    (project / "plain").write_text(SPEC)
+    (project / "resnet-gen.toml").write_text('[budgets."mine"]\nlatency = {target = "devs/t4.yaml", max = 100.0}\n')
+    file = onnx.load("mine.onnx")
+    onnx.save(file, "large.onnx", save_as_external_data=True, location="large.bin", size_threshold=1024)
+    return project
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "verify costly.yaml --no-config --format json -o devs/t4.yaml",
+        "verify mine.yaml --format json -o devs/t4.yaml",
+        "verify ./plain --no-config -o parent.yaml",
+        "verify mine.yaml --no-config --against large.onnx -o large.bin",
+        "diff mine.yaml large.onnx -o large.bin",
+        "diff ./plain mine.yaml -o parent.yaml",
+        "bench large.onnx --repeat 1 -o large.bin",
+        "bench large.onnx --repeat 1 -o large.onnx",
+        "import large.onnx -o large.bin --force",
+        "import large.onnx -o new.yaml --weights large.bin --force",
+    ],
+)
+def test_nor_one_that_is_named_by_what_is_read(named, cli, command):
+    before = contents(named)
+    code, _, err = cli(*command.split())
+    assert code == 2
+    assert err.endswith(": error: cannot be written: the command reads it\n")
+    assert contents(named) == before
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])

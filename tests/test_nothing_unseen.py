@@ -25,9 +25,10 @@ from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document
 from resnet_gen.project import Settings
 from resnet_gen.resources import shipped_specs
-from resnet_gen.source import at, dump, read_text
+from resnet_gen.source import at, read_text
 from resnet_gen.spec import Spec
 from resnet_gen.stated import DESCRIBING, PROMISING, pinned, stated
+from resnet_gen.yaml_writer import dump
 from tests.properties.strategies import specs
 from tests.properties.test_specs import examples
 

@@ -10,13 +10,13 @@ import pytest
 from tests.test_review import git
 
 PART = """\
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from resnet_gen.parts.base import WidthRule
 
-HERE = Path(__file__).parent if Path(__file__).parent.is_dir() else Path("nets")
+HERE, OUT = Path(__file__).parent if Path(__file__).parent.is_dir() else Path("nets"), Path(tempfile.mkdtemp())
 {before}
 
 class {name}(WidthRule):
@@ -60,6 +60,18 @@ BESIDE = {
     "where a link leads": "first = 16 if os.readlink('link.txt') else 8",
     "its rights": "first = 16 if os.access('nets/first.txt', os.R_OK) else 8",
     "the module behind os": f"import {os.name} as behind; first = 14 + behind.stat('nets/first.txt').st_size",
+    "another name": "os.link('nets/first.txt', OUT / 'l'); first = (OUT / 'l').read_text()",
+    "a name elsewhere": "os.rename('nets/first.txt', OUT / 'r'); first = (OUT / 'r').read_text()",
+    "below an open folder": "d = os.open('/', os.O_RDONLY); first = os.read(os.open("
+    "os.path.realpath('nets/first.txt')[1:], os.O_RDONLY, dir_fd=d), 9)",
+    "its size below an open folder": "d = os.open('/', os.O_RDONLY); "
+    "first = 14 + os.stat(os.path.realpath('nets/first.txt')[1:], dir_fd=d).st_size",
+    "a name of what is below an open folder": "d = os.open('/', os.O_RDONLY); "
+    "os.link(os.path.realpath('nets/first.txt')[1:], OUT / 'd', src_dir_fd=d); first = (OUT / 'd').read_text()",
+    "a library in C": "import onnxruntime as ort; first = ort.InferenceSession('nets/m.onnx').get_inputs()[0].shape[0]",
+    "a library in Rust": "from safetensors import safe_open; first = int(safe_open('nets/w', 'np').get_tensor('first'))",
+    "a library by its name": "import importlib; importlib.import_module('onnx.shape_inference'); first = 16",
+    "Python's library in C": "import readline; readline.read_history_file('nets/first.txt'); first = 16",
     "a database": "import sqlite3; first = 16 if sqlite3.connect('nets/first.db') else 8",
     "a library's own code": "import ctypes; first = 16 if ctypes.CDLL(None) else 8",
     "a thread": "from concurrent.futures import ThreadPoolExecutor as Pool; "
@@ -71,7 +83,9 @@ FREE = {
     "its own text": "first = 16 if 'WidthRule' in Path('nets/p.py').read_text() else 8",
     "where it lies": "first = 16 if Path(__file__).resolve().parent.is_dir() else 8",
     "what is elsewhere": "first = 16 if os.path.exists(os.devnull) else 8",
-    "what is installed": "import sqlite3, numpy.polynomial, wave; first = 16",
+    "what is installed": "import sqlite3, numpy.polynomial, wave, click; first = 16",
+    "a library of Python by its name": "import importlib; importlib.import_module('click.types'); first = 16",
+    "what it writes elsewhere": "(OUT / 'a').write_text(''); os.rename(OUT / 'a', OUT / 'b'); first = 16",
     "what lies elsewhere": "first = Path(os.devnull).read_text() or 16",
     "what it writes": "first = 16; Path('log.txt').write_text('')",
     "nothing": "first = 16",

@@ -221,6 +221,7 @@ def _request(
     for name, known in _CLOSED.items():
         check_one_of(name, wished.get(name), known)
     check_within("seed", wished.get("seed"), 0, 2**63 - 1)
+    check_within("opset", wished.get("opset"), 1, 1_000)
     for name, as_wish in _FORMS.items():
         if wished.get(name) is not None:
             wished[name] = as_wish(wished[name])

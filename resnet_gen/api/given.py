@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from resnet_gen.load import Loaded, files, load
 from resnet_gen.problems import refuse, suggest
-from resnet_gen.source import UnwrittenError, dump, dump_inline
+from resnet_gen.yaml_writer import UnwrittenError, dump, dump_inline
 
 if TYPE_CHECKING:
     from resnet_gen.targets import Target
@@ -78,7 +78,8 @@ def check_one_of(name: str, value: object, known: Sequence[str]) -> None:
 def check_within(name: str, value: int | None, least: int, most: int) -> None:
     """Refuse what is no whole number from `least` to `most`."""
     if value is not None and not (type(value) is int and least <= value <= most):
-        raise refuse(f"{name}: '{value}' is not a whole number from {least:,} to {most:,}")
+        given = f"'{value}'" if type(value) in (int, float, str) else _kind(value)
+        raise refuse(f"{name}: {given} is not a whole number from {least:,} to {most:,}")
 
 
 def read_by(spec: Network) -> Iterator[Path]:

@@ -70,8 +70,8 @@ def run(
 
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
     x: Array = np.empty(0, np.float32) if picture else np.asarray(images)
-    if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu"):
-        raise refuse("images: not numbers of shape (N, C, H, W)")
+    if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu" or not len(x)):
+        raise refuse("images: not numbers of shape (N, C, H, W) for at least one image")
     check_within("seed", seed, 0, _MOST_SEED)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
@@ -141,7 +141,8 @@ def bench(
     check_within("batch", batch, 1, 4096)
     check_within("repeat", repeat, 1, 1_000_000)
     check_within("seed", seed, 0, _MOST_SEED)
-    if (seconds is None and repeat is None) or (seconds is not None and not 0.001 <= seconds <= 86_400):
+    timed = isinstance(seconds, (int, float)) and 0.001 <= seconds <= 86_400
+    if not timed and (seconds is not None or repeat is None):
         raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
     made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]

@@ -19,6 +19,7 @@ import click
 
 from resnet_gen import __version__
 from resnet_gen.cli.output import say_lines
+from resnet_gen.files import forget_opened
 from resnet_gen.precision import PRECISIONS
 from resnet_gen.problems import Problem, Refused, closest, visible
 
@@ -148,6 +149,7 @@ def exit_code(arguments: Sequence[str] | None) -> int:
     """Run a command; returns its exit code."""
     warnings.showwarning = _show_warning
     _print_anything()
+    forget_opened()
     try:
         return _exit_code(arguments)
     except CodeAhead as ahead:

@@ -175,7 +175,7 @@ def _perform(frame: dict[str, Any]) -> None:
             files = {Path(name): base64.b64decode(data) for name, data in frame["files"].items()}
         except (AttributeError, TypeError, binascii.Error):
             raise refuse("parts: what runs them handed back what it should not") from None
-        output.write_files(files)
+        output.write_files(files, rewrite=True)  # that process knows what it has read
     elif "text" in frame:
         put = output.say_command if frame.get("command") else output.say_lines
         put(str(frame["text"]), bool(frame.get("err")))

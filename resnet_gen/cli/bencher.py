@@ -14,13 +14,13 @@ from resnet_gen import plot as pictures
 from resnet_gen.bench import Effort, Result, Told, common_shape, measure
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
-from resnet_gen.cli.output import say, say_lines
+from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.load import files
 from resnet_gen.models import Made, is_file, opened, refuse_ignored
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.shapes import HINT, parse_shapes
-from resnet_gen.write import check_writable, write_outputs
+from resnet_gen.write import check_writable
 
 DEFAULT_SECONDS = 3.0
 MAX_BATCH = 4096
@@ -166,7 +166,7 @@ def _put_out(
     files = {output: text.encode() + b"\n"} if output else {}
     if plot:
         files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
-    write_outputs(files)
+    write_files(files)
     if output:
         say(output)
     else:

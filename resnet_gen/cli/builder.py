@@ -21,7 +21,9 @@ from resnet_gen.cli.output import say
 from resnet_gen.engine.processor import sums_saturate
 from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
+from resnet_gen.lower import lower
 from resnet_gen.manifest import REPLACE_HINT, is_as_built, read
+from resnet_gen.passes.fold import foldable
 from resnet_gen.precision import Calibration, Float, Method, Placement, Quantizing
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.request import Request, Said
@@ -102,6 +104,9 @@ def build_all(
     )
     if request.target == "report":
         _check_report(request)
+    elif request.quantizing and not request.compare and not request.comparable:
+        hint = "what eight bits cost is measured as they are chosen"
+        raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
     loaded = [load_noted(spec, settings) for spec in specs]
     _distinct(loaded)
     if check:
@@ -123,6 +128,9 @@ def _device(name: str | None) -> Target | None:
 def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == "report":
         return _write_report(loaded, folder / loaded.spec.name, force)
+    if request.fold and not foldable(lower(loaded)):
+        say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
+        request = dataclasses.replace(request, fold=False)
     with _progress(loaded.spec.name, request) as said:
         tell = partial(_tell, loaded.spec.name)
         paths = build_one(loaded, request, folder, replace=force, progress=said, tell=tell)

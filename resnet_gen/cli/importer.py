@@ -60,10 +60,12 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
 
 def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
     """Print or write the spec, and write the weights if that was asked for."""
-    from resnet_gen.write import write_together
+    from resnet_gen.write import check_unread, write_together
 
     weights: Path | None = choices["weights"]
     files = {**({spec: [found.text.encode()]} if spec else {}), **({weights: found.weights()} if weights else {})}
+    for path in files:
+        check_unread(path)
     write_together(files)
     for path in files:
         say(path)

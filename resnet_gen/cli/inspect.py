@@ -108,7 +108,7 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.emit import text
     from resnet_gen.lower import lower
-    from resnet_gen.source import dump
+    from resnet_gen.yaml_writer import dump
 
     loaded = load_noted(spec, settings)
     graph = lower(loaded)

@@ -150,4 +150,4 @@ def _write(path: Path, text: str) -> None:
     settle(path.parent)  # what a run that died has left goes, even where there is nothing to write
     if holds(path, text.encode()):
         return
-    write_files({path: text.encode()})
+    write_files({path: text.encode()}, rewrite=True)

@@ -41,10 +41,12 @@ def say_command(text: str, err: bool = False) -> None:
     _print("\n".join(lines), err=err, command=True)
 
 
-def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write reports, all or none."""
-    from resnet_gen.write import write_outputs
+def write_files(files: Mapping[Path, bytes], *, rewrite: bool = False) -> None:
+    """Write reports, all or none; unless it is to `rewrite` them, none over a file that the command has read."""
+    from resnet_gen.write import check_unread, write_outputs
 
+    for path in () if rewrite else files:
+        check_unread(path)
     if receiver:
         receiver({"files": {str(path): base64.b64encode(data).decode() for path, data in files.items()}})
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from resnet_gen.problems import Refused
 from resnet_gen.source import Loc, Source
-from resnet_gen.targets import shipped_targets
+from resnet_gen.targets import is_file_of_device
 
 
 def named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
@@ -16,7 +16,7 @@ def named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
     entries = [((), latency)] if isinstance(latency, dict) else enumerate(latency) if isinstance(latency, list) else ()
     for at, entry in entries:
         name = entry.get("target") if isinstance(entry, dict) else None
-        if isinstance(name, str) and name not in shipped_targets() and name.endswith((".yaml", ".yml")):
+        if isinstance(name, str) and is_file_of_device(name):
             yield ("latency", *((at,) if isinstance(at, int) else ()), "target"), name
 
 

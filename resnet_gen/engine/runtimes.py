@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
+from typing import Any
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.tensorrt import BACKENDS
@@ -52,6 +53,7 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
         from resnet_gen.engine.tensorrt_run import open_engine
 
         return open_engine(BACKENDS[runtime], path, where)
+    _tensors(path, b"location")  # reading them counts the files of external data among what the command reads
     if runtime == "openvino":
         from resnet_gen.engine import openvino
 
@@ -69,15 +71,20 @@ _FP8 = range(17, 21)
 
 def _in_fp8(path: Path) -> bool:
     """Whether a file has weights in FP8, which ONNX Runtime 1.32 computes right only without its optimizer."""
+    return any(tensor.data_type in _FP8 for tensor in _tensors(path, b"DequantizeLinear"))
+
+
+def _tensors(path: Path, word: bytes) -> list[Any]:
+    """The tensors of an ONNX file, none if it has not this word, or is none that we read."""
     with open_regular_file(path) as stream:
         if not path.stat().st_size:
-            return False
+            return []
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if data.find(b"DequantizeLinear") < 0:
-                return False
-    from resnet_gen.reading.outline import outline  # onnx, which files without Q/DQ do without
+            if data.find(word) < 0:
+                return []
+    from resnet_gen.reading.outline import outline  # onnx, which other files do without
 
     try:
-        return any(tensor.data_type in _FP8 for tensor in outline(path).model.graph.initializer)
-    except Refused:  # ONNX Runtime says it in its own words
-        return False
+        return list(outline(path).model.graph.initializer)
+    except Refused:  # the runtime says it in its own words
+        return []

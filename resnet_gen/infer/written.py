@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resnet_gen.problems import visible
-from resnet_gen.source import dump_inline
+from resnet_gen.yaml_writer import dump_inline
 
 _WIDE = 100
 

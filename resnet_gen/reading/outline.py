@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto
 
-from resnet_gen.files import open_regular_file, why_unread
+from resnet_gen.files import note_opened, open_regular_file, why_unread
 from resnet_gen.problems import refuse
 
 _MOST_PARTS = 4096
@@ -65,6 +65,10 @@ def outline(path: Path) -> Outline:
         raise refuse("not an ONNX file, or damaged", str(path), hint) from None
     if not model.graph.node and not model.graph.output:
         raise refuse("not an ONNX file, or damaged", str(path), "it has no layers")
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":  # lost if it is written over, whoever reads it
+                note_opened(path.parent / entry.value)
     return Outline(model, tuple(places), data)
 
 

@@ -41,10 +41,16 @@ def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> 
     return narrowed(values, name, dtype).view(np.uint8).data.cast("B")
 
 
+_HOLDING = {
+    "float16": "--precision bf16 or fp32, and beside eight bits --rest, holds that",
+    "bfloat16": "--precision fp32, and beside eight bits --rest, holds that",
+}
+
+
 def narrowed(values: Array, name: str, dtype: DType) -> npt.NDArray[Any]:
     """Values of the tensor `name` in another type; raises `Refused` for finite ones that it cannot hold."""
     with np.errstate(over="ignore"):
         cast: npt.NDArray[Any] = np.ascontiguousarray(values, element(dtype))
     if dtype in ("float16", "bfloat16") and not np.isfinite(cast).all() and np.isfinite(values).all():
-        raise refuse(f"'{name}' has values beyond {dtype}", hint="build it in float32, or try --fold-bn")
+        raise refuse(f"'{name}' has values beyond {dtype}", hint=_HOLDING[dtype])
     return cast

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "docstrings": "",
     "nesting": "",
     "source": "files nesting problems",
+    "yaml_writer": "problems source",
     "ops": "",
     "graph": "ops problems",
     "parts.base": "graph ops",
@@ -76,7 +77,7 @@ MAY_IMPORT = {
     "staging": "files locks",
     "journal": "digest locks problems staging",
     "commit": "files journal problems staging",
-    "write": "commit journal links locks problems staging",
+    "write": "commit files journal links locks problems staging",
     "witness": "count graph ops",
     "witness.onnx": "count graph ops witness",
     "witness.reading": "forking graph witness witness.onnx",
@@ -130,7 +131,7 @@ MAY_IMPORT = {
     "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",
     "checkpoint": "convert graph load lower ops problems weights",
     "infer": "design faults graph load lower matching ops parts parts.base parts.registry passes plan problems reading "
-    "reference resources source spec weights",
+    "reference resources source spec weights yaml_writer",
     "starter": "faults problems render spec",
     "batches": "engine.tensorrt lower problems request shapes",
     "modules": "graph load lower ops parts.base plan problems",
@@ -149,7 +150,7 @@ MAY_IMPORT = {
     "api": "against batches bench build choose comparison conventions convert cost count difference emit.difference "
     "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer journal "
     "load lower models papers precision predict problems request resources schema source starter targets "
-    "torch_modules verify weights write",
+    "torch_modules verify weights write yaml_writer",
     "cli": "*",
     "__main__": "cli",
 }
@@ -175,7 +176,7 @@ THIRD_PARTY = {
     "safetensors": "weights",
     "tomli": "toml_places toml_source",
     "typing_extensions": "api parts.base",
-    "yaml": "nesting comments source",
+    "yaml": "nesting comments source yaml_writer",
 }
 """Which rooms may import each library."""
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from resnet_gen.emit.difference.markdown import code, escaped
 from resnet_gen.problems import Document, json_text, visible, visible_line, visible_lines
-from resnet_gen.source import dump, dump_inline, read_text
+from resnet_gen.source import read_text
+from resnet_gen.yaml_writer import dump, dump_inline
 
 ADDRESSES = ["@octocat", "www.example.org", "https://example.org", "#1", "0123abcdef", "GH-1"]
 ASCII = [*ADDRESSES, "error", "<b>", "|", "`", "\\", "x", "::", "##[", "##vso[x]"]

@@ -12,7 +12,7 @@ from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.predict import predict
-from resnet_gen.problems import Refused
+from resnet_gen.problems import Refused, shortened
 from resnet_gen.project import read_project
 from resnet_gen.request import Request
 from resnet_gen.targets import load_target
@@ -187,13 +187,28 @@ def test_a_device_of_one_s_own_lies_by_its_path_from_the_file_that_names_it(tmp_
         ("{target: t4, precision: fp8, max: 1}", "net.yaml:7:21: error: t4 does not run fp8: "),
         ("{target: none.yaml, max: 1}", "net.yaml:7:21: error: none.yaml: there is no such file"),
         ("{target: cpu, precision: fp32, max: 1}", "net.yaml:7:21: error: no peak of fp32 is known for cpu"),
-        ("{target: ../t4, max: 1}", "net.yaml:7:21: error: ../t4: there is no such file"),
+        ("{target: ../t4, max: 1}", "net.yaml:7:21: error: there is no target '../t4'"),
     ],
 )
 def test_a_latency_that_nobody_can_predict_is_refused_where_it_is_asked_for(spec, budget, message):
     with pytest.raises(Refused) as refused:
         found(spec(f"latency: {budget}"))
     assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["fast", "devs/fast", "./fast", "../fast", "fast.json", "fast.YAML", "{folder}/fast"])
+@pytest.mark.parametrize("inside", ["", "secret: hunter2\n"])
+def test_a_device_of_a_budget_is_a_shipped_one_or_a_yaml_file(tmp_path, monkeypatch, spec, name, inside):
+    """Reviews compare no other files, so no verdict depends on one, and nothing of it is shown."""
+    name = name.format(folder=tmp_path)
+    path = spec(f"latency: {{target: {name}, max: 1}}")
+    file = Path(path).parent / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(inside or DEVICE)
+    with pytest.raises(Refused) as refused:
+        found(path)
+    assert f"there is no target '{shortened(name)}'\n" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])

@@ -11,7 +11,8 @@ from resnet_gen.lower import lower
 from resnet_gen.matching import match
 from resnet_gen.ops import GroupNorm
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import dump, read_text
+from resnet_gen.source import read_text
+from resnet_gen.yaml_writer import dump
 
 ALONE = ("claims=[]", "reference=null")
 SMALL = ("stages.depths=[1,1]", "stages.shortcut=projection", "stem.width=8")

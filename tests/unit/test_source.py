@@ -351,6 +351,19 @@ def test_at_follows_a_location_or_finds_nothing(loc, value):
         ("title='no'", {"title": "no"}),
         ("a=", {"a": None}),
         (" a . b = 3 ", {"a": {"b": 3}}),
+        ("stages.overrides.stage1.attention=se", {"stages": {"overrides": {"stage1": {"attention": "se"}}}}),
+        (
+            "stages.overrides.stage1.block.kind=basic",
+            {"stages": {"overrides": {"stage1": {"block": {"kind": "basic"}}}}},
+        ),
+        (
+            "stages.overrides.stage1-2.block1-3.block=basic",
+            {"stages": {"overrides": {"stage1-2.block1-3": {"block": "basic"}}}},
+        ),
+        (
+            "stages.overrides.stage1.block2={block: basic}",
+            {"stages": {"overrides": {"stage1.block2": {"block": "basic"}}}},
+        ),
     ],
 )
 def test_a_setting_is_a_path_and_a_yaml_value(text, data):

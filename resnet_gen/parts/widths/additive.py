@@ -1,6 +1,8 @@
 """PyramidNet's widths."""
 
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import islice
 from typing import Literal
 
 from pydantic import Field
@@ -16,12 +18,12 @@ class Additive(WidthRule):
     alpha: float = Field(gt=0, le=65_536, description="Filters that all blocks together add.")
 
     def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
-        share = self.alpha / len(entering)
-        return tuple(int(self.first + share * (stage + 1)) for stage in range(len(entering)))
+        return self._rising(len(entering))
 
     def by_block(self, depths: Sequence[int], widths: Sequence[int]) -> list[tuple[int, ...]]:
-        share, done, found = self.alpha / sum(depths), 0, []
-        for depth in depths:
-            found.append(tuple(int(self.first + share * (done + i + 1)) for i in range(depth)))
-            done += depth
-        return found
+        every = iter(self._rising(sum(depths)))
+        return [tuple(islice(every, depth)) for depth in depths]
+
+    def _rising(self, count: int) -> tuple[int, ...]:
+        alpha = Fraction(str(self.alpha))  # exact: a sum of floats may fall short of the whole number that it makes
+        return tuple(self.first + int(alpha * n / count) for n in range(1, count + 1))

@@ -16,6 +16,7 @@ from resnet_gen.verify.subject import PREDICTING, Subject
 
 if TYPE_CHECKING:
     from resnet_gen.project import Project
+    from resnet_gen.targets import Target
 
 
 @dataclass(frozen=True)
@@ -115,17 +116,25 @@ class ProjectBudgetKept(BudgetKept):
 def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
     """The predicted time; what makes it impossible is refused at the target's line."""
     from resnet_gen.predict import predict  # which, with targets, few specs need
-    from resnet_gen.targets import load_target, shipped_targets
 
-    name = budget.target
-    if name not in shipped_targets() and Path(name).suffix in (".yaml", ".yml") and where:
-        file = Path(where.document.name)
-        name = str(file.parent / name)
-        check_named(Path(name), file, where, "target")
     try:
-        return 1e3 * predict(subject.graph, load_target(name), budget.precision, budget.batch).seconds
+        return 1e3 * predict(subject.graph, _device(budget.target, where), budget.precision, budget.batch).seconds
     except Refused as error:
         raise Refused(_placed(problem, where) for problem in error.problems) from None
+
+
+def _device(name: str, where: Span | None) -> Target:
+    """A shipped device, or that of a file beside what states the budget: no other is one that reviews compare."""
+    from resnet_gen.targets import is_file_of_device, load_shipped_target, load_target
+
+    if not is_file_of_device(name):
+        return load_shipped_target(name)
+    if where is None:
+        return load_target(name)
+    file = Path(where.document.name)
+    path = file.parent / name
+    check_named(path, file, where, "target")
+    return load_target(str(path))
 
 
 def _placed(problem: Problem, where: Span | None) -> Problem:
