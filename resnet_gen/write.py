@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import TypeAlias
@@ -167,21 +167,33 @@ def _write_through(descriptor: int, chunks: Iterable[bytes | memoryview], digest
 
 @contextmanager
 def _aside(work: Callable[[_Batch], object]) -> Iterator[Callable[[_Batch], None]]:
-    """A thread that works on what it is given, and does not need Python's lock for most of it; raises what failed."""
-    waiting: Queue[_Batch | None] = Queue(_LAG)
+    """A thread that works on what it is given, and does not need Python's lock for most of it; raises what failed.
+
+    A signal may end what is written anywhere. An interruption within `Queue` would lose a notification, or leave its
+    lock taken, and whoever waits would wait forever; one step of `SimpleQueue` is whole or not at all.
+    """
+    waiting: SimpleQueue[_Batch | None] = SimpleQueue()
+    places: SimpleQueue[None] = SimpleQueue()
     failed: list[OSError] = []
 
     def run() -> None:
         while (batch := waiting.get()) is not None:
+            places.put(None)
             try:
                 work(batch)
             except OSError as error:
                 failed.append(error)
 
-    thread = Thread(target=run)
+    def give(batch: _Batch) -> None:
+        places.get()
+        waiting.put(batch)
+
+    for _ in range(_LAG):
+        places.put(None)
+    thread = Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield waiting.put
+        yield give
     finally:
         waiting.put(None)
         thread.join()

@@ -69,7 +69,7 @@ BESIDE = {
     "a name of what is below an open folder": "d = os.open('/', os.O_RDONLY); "
     "os.link(os.path.realpath('nets/first.txt')[1:], OUT / 'd', src_dir_fd=d); first = (OUT / 'd').read_text()",
     "a library in C": "import onnxruntime; first = onnxruntime.InferenceSession('nets/m.onnx').get_inputs()",
-    "a library in Rust": "from safetensors import safe_open; first = int(safe_open('nets/w', 'np').get_tensor('first'))",
+    "a library in Rust": "from safetensors import safe_open; first = safe_open('nets/w', 'np').keys()[0]",
     "a library by its name": "import importlib; importlib.import_module('onnx.shape_inference'); first = 16",
     "Python's library in C": "import readline; readline.read_history_file('nets/first.txt'); first = 16",
     "a database": "import sqlite3; first = 16 if sqlite3.connect('nets/first.db') else 8",

@@ -2,16 +2,20 @@
 
 import errno
 import hashlib
+import itertools
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from resnet_gen import write as writing
 from resnet_gen.digest import digest_file
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.problems import Refused
@@ -339,3 +343,42 @@ def test_a_file_in_the_place_of_a_sub_folder_is_refused_and_nothing_is_replaced(
     with pytest.raises(Refused, match="cannot be written"):
         write(tmp_path, **{"a": [b"new"], "1/b": [b"new"], "c/d": [b"new"]})
     assert files(tmp_path) == before
+
+
+def interrupted_at(step, path):
+    """Writes in a thread of its own, which is interrupted at this line of all that it runs; whether it came so far."""
+    lines, ended = itertools.count(), []
+
+    def trace(frame, event, _):
+        where = frame.f_code.co_filename
+        if where not in WRITERS and (where, frame.f_code.co_name) != (threading.__file__, "notify"):
+            return None
+        if event == "line" and next(lines) == step:
+            raise SystemExit
+        return trace
+
+    def run():
+        sys.settrace(trace)
+        try:
+            with path.open("wb", buffering=0) as stream:
+                writing._write_through(stream.fileno(), [b"a"] * 24, hashlib.sha256())
+        except SystemExit:
+            ended.append(True)
+        finally:
+            sys.settrace(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive(), f"it waits forever after an interruption at line {step}"
+    return bool(ended)
+
+
+WRITERS = {writing.__file__, queue.__file__}
+
+
+def test_whatever_a_signal_interrupts_nobody_waits_forever(tmp_path, monkeypatch):
+    """As one within a notification did: the thread that hashes was never told that nothing more comes."""
+    monkeypatch.setattr(writing, "_BATCH", 1)
+    steps = itertools.takewhile(lambda step: interrupted_at(step, tmp_path / "file"), itertools.count())
+    assert sum(1 for _ in steps) > 100
