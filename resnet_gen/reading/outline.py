@@ -85,7 +85,7 @@ def _texts(model: ModelProto) -> Iterator[object]:
     yield from (model.producer_name, model.producer_version, graph.name)
     yield from (entry.domain for entry in model.opset_import)
     for node in graph.node:
-        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (node.name, node.op_type, node.domain, node.overload, *node.input, *node.output)
         yield from (attribute.name for attribute in node.attribute)
         yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
     for tensor in graph.initializer:
