@@ -40,6 +40,8 @@ DTYPES: dict[int, np.dtype[Any]] = {
 """NumPy's type of each element type of TensorProto that is read."""
 
 _MAX_ELEMENTS = 1 << 34
+_ENTRIES = ("location", "offset", "length", "checksum")
+"""What ONNX has said of numbers in another file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,7 @@ def _missing(name: str) -> Numbers:
 
 def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> Constant:
     """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = _entries(tensor, str(path))
     size, name = math.prod(dims) * dtype.itemsize, shortened(tensor.name)
     location = entries.get("location", "")
     offset = _natural(entries.get("offset", "0"))
@@ -188,6 +190,18 @@ def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path
         return _beside(path, location, name, offset, size)
 
     return _mapped((tensor.name,), dims, dtype, data, offset)
+
+
+def _entries(tensor: TensorProto, where: str) -> dict[str, str]:
+    """What is said of numbers in another file; raises `Refused` for what ONNX has not, or twice: runtimes part."""
+    found: dict[str, str] = {}
+    for entry in tensor.external_data:
+        if entry.key in found or entry.key not in _ENTRIES:
+            why = "twice" if entry.key in found else "which ONNX has not"
+            message = f"its external_data have the entry '{shortened(entry.key)}' {why}"
+            raise refuse(f"initializer '{shortened(tensor.name)}': {message}", where)
+        found[entry.key] = entry.value
+    return found
 
 
 def _natural(text: str) -> int | None:

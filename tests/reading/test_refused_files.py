@@ -327,6 +327,44 @@ def test_data_outside_the_folder_are_never_opened(entries, refusal):
     assert refusal(external(*entries)) == f"error: initializer 'w': {OUTSIDE[entries]}"
 
 
+KEYS = ("location", "offset", "length", "checksum")
+"""What onnx.proto has."""
+STRANGE = ("basepath", "prepacked", "Location", "offset ", "", "\u0130")
+
+
+def described(*keys):
+    """A network whose one weight lies in a file beside it, which these entries tell."""
+    found = external("data")
+    tensor = found.graph.initializer[0]
+    del tensor.external_data[:]
+    for key in keys:
+        tensor.external_data.add(key=key, value={"location": "data", "offset": "0", "length": "64"}.get(key, "0"))
+    return found
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_entry_of_external_data_that_stands_twice_is_refused(key, refusal):
+    for keys in ((*KEYS, key), (key, *KEYS), (*{"location": None, key: None}, key)):
+        assert refusal(described(*keys)) == f"error: initializer 'w': its external_data have the entry '{key}' twice"
+
+
+@pytest.mark.parametrize("key", STRANGE)
+def test_an_entry_of_external_data_that_onnx_has_not_is_refused(key, refusal):
+    for keys in ((*KEYS, key), (key, *KEYS), ("location", key)):
+        why = f"its external_data have the entry '{key}' which ONNX has not"
+        assert refusal(described(*keys)) == f"error: initializer 'w': {why}"
+
+
+def test_external_data_are_read_by_what_onnx_has_of_them(tmp_path):
+    path, numbers = tmp_path / "n.onnx", np.arange(16, dtype=np.float32)
+    (tmp_path / "data").write_bytes(numbers.tobytes())
+    for keys in (KEYS, KEYS[::-1], KEYS[:1], KEYS[:2]):
+        path.write_bytes(described(*keys).SerializeToString())
+        found = read(path)
+        (array,) = tensors(found.graph, found.weights).values()
+        assert (array.ravel() == numbers).all()
+
+
 def test_data_behind_a_link_out_of_the_folder_or_too_short_are_refused(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
