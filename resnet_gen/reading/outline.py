@@ -30,10 +30,11 @@ class TooMuchError(Exception):
 
 
 class Place(NamedTuple):
-    """Where in a file a tensor's bytes lie."""
+    """Where in a file a tensor's bytes lie, and in which of its fields."""
 
     offset: int
     length: int
+    field: str
 
 
 class Outline(NamedTuple):
@@ -154,7 +155,7 @@ def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, Pla
         raise TooMuchError
     for part in parts:
         if part.end - part.body > _KEPT and _is_as_in_memory(data, part, parts):
-            place = Place(part.body, part.end - part.body)
+            place = Place(part.body, part.end - part.body, TensorProto.DESCRIPTOR.fields_by_number[part.number].name)
         else:
             _measure(data, part, TensorProto.DESCRIPTOR, budget)
             kept.append(data[part.start : part.end])
