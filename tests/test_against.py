@@ -721,6 +721,26 @@ def test_a_file_that_the_checker_says_nothing_of_is_said_to_be_unchecked(built, 
     assert "whether it is valid ONNX not compared" in out
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx", "com.microsoft"])
+def test_a_function_of_the_file_is_no_operator_of_its_name(domain, built, cli):
+    file = built()
+    model = onnx.load(file)
+    body = [onnx.helper.make_node("Neg", ["a"], ["n"]), onnx.helper.make_node("Exp", ["n"], ["b"])]
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model.functions.append(onnx.helper.make_function(domain, "Relu", ["a"], ["b"], body, opsets))
+    for node in model.graph.node:
+        node.domain = domain if node.op_type == "Relu" else node.domain
+    model.opset_import.extend([onnx.helper.make_opsetid(domain, 1)] if domain == "com.microsoft" else [])
+    onnx.save(model, file)
+    for command in (("verify", TINY, "--against", file), ("import", file)):
+        code, out, err = cli(*command)
+        assert code
+        assert f"function '{domain or 'ai.onnx'}::Relu'" in out + err
+    code, out, err = cli("diff", TINY, file)
+    assert code
+    assert f"function '{domain or 'ai.onnx'}::Relu'" in err or domain == "com.microsoft"
+
+
 def test_a_file_that_is_no_valid_onnx_is_found(built, cli):
     file = built()
     model = onnx.load(file)

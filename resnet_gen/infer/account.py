@@ -98,7 +98,7 @@ def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Pro
 def _what(node: Node) -> str:
     """An operation with the settings that are not its usual ones."""
     if isinstance(node.op, Opaque):
-        return f"ONNX's {node.op.op_type}"
+        return node.op.op_type if "::" in node.op.op_type else f"ONNX's {node.op.op_type}"
     settings = [(f, getattr(node.op, f.name)) for f in fields(node.op)]
     shown = ", ".join(f"{f.name}={value!r}" for f, value in settings if value != f.default)
     return f"{type(node.op).__name__}({shown})"

@@ -141,8 +141,6 @@ def _array(constant: Constant) -> Any:
 
 def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     """The attributes by name, ONNX's defaults filled in; raises `Unexplained` for what the operator has not."""
-    if node.domain not in ("", "ai.onnx"):
-        raise Unexplained(f"an operator of the domain '{shortened(node.domain)}'")
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
     except onnx.defs.SchemaError:

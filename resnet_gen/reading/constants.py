@@ -40,6 +40,12 @@ DTYPES: dict[int, np.dtype[Any]] = {
 """NumPy's type of each element type of TensorProto that is read."""
 
 _MAX_ELEMENTS = 1 << 34
+_FIELDS = (
+    "raw_data", "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data", "external_data",
+)  # fmt: skip
+"""Where a tensor's numbers may be, of which one is."""
+_ENTRIES = ("location", "offset", "length", "checksum")
+"""What ONNX has said of numbers in another file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +106,7 @@ def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, pat
         raise refuse(f"initializer '{name}': element type {tensor.data_type} is not read", where)
     if any(n < 0 for n in dims) or math.prod(dims) > _MAX_ELEMENTS:
         raise refuse(f"initializer '{name}': no tensor has the shape {shortened(str(list(dims)))}", where)
+    _check_fields(tensor, place, where)
     size = math.prod(dims) * dtype.itemsize
     if tensor.data_location == TensorProto.EXTERNAL:
         return _external(tensor, dims, dtype, path)
@@ -107,6 +114,26 @@ def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, pat
         _check_size(name, place.length, size, where)
         return _mapped((tensor.name,), dims, dtype, lambda: file.data, place.offset)
     return _inside(tensor, dims, dtype, size, where)
+
+
+def _check_fields(tensor: TensorProto, place: Place | None, where: str) -> None:
+    """Raise `Refused` for numbers in two places: which of them count is anybody's guess."""
+    name = shortened(tensor.name)
+    if tensor.HasField("segment"):
+        raise refuse(f"initializer '{name}': it is a segment of a tensor, which cannot be read", where)
+    fields = _fields(tensor, place)
+    if len(fields) > 1:
+        raise refuse(f"initializer '{name}': its numbers are in {' and in '.join(fields)}", where)
+    if tensor.external_data and tensor.data_location != TensorProto.EXTERNAL:
+        raise refuse(f"initializer '{name}': it has external_data, and its data_location is not EXTERNAL", where)
+
+
+def _fields(tensor: TensorProto, place: Place | None) -> list[str]:
+    """Where a tensor has numbers; raw data that are empty count inside the file, since runtimes read no others then."""
+    found = [field for field in _FIELDS if len(getattr(tensor, field))]
+    if tensor.HasField("raw_data") and not tensor.raw_data and tensor.data_location != TensorProto.EXTERNAL:
+        found.append("raw_data")
+    return sorted([*found, place.field] if place else found)
 
 
 def _check_size(name: str, found: int, wanted: int, where: str) -> None:
@@ -171,7 +198,7 @@ def _missing(name: str) -> Numbers:
 
 def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> Constant:
     """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = _entries(tensor, str(path))
     size, name = math.prod(dims) * dtype.itemsize, shortened(tensor.name)
     location = entries.get("location", "")
     offset = _natural(entries.get("offset", "0"))
@@ -188,6 +215,18 @@ def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path
         return _beside(path, location, name, offset, size)
 
     return _mapped((tensor.name,), dims, dtype, data, offset)
+
+
+def _entries(tensor: TensorProto, where: str) -> dict[str, str]:
+    """What is said of numbers in another file; raises `Refused` for what ONNX has not, or twice: runtimes part."""
+    found: dict[str, str] = {}
+    for entry in tensor.external_data:
+        if entry.key in found or entry.key not in _ENTRIES:
+            why = "twice" if entry.key in found else "which ONNX has not"
+            message = f"its external_data have the entry '{shortened(entry.key)}' {why}"
+            raise refuse(f"initializer '{shortened(tensor.name)}': {message}", where)
+        found[entry.key] = entry.value
+    return found
 
 
 def _natural(text: str) -> int | None:

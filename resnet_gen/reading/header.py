@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto
 from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.problems import Refused, refuse, shortened
 from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
+from resnet_gen.reading.foreign import OWN
 from resnet_gen.reading.outline import Outline
 
 OLDEST_OPSET = 11
@@ -48,7 +49,7 @@ class Header:
         most = min(_MOST, _NODES + len(self._file.data) // _BYTES_EACH)
         if len(self._graph.node) > most:
             raise self.refused(f"more than {most:,} nodes, which no network of its size has")
-        found = {entry.version for entry in self._model.opset_import if entry.domain in ("", "ai.onnx")}
+        found = {entry.version for entry in self._model.opset_import if entry.domain in OWN}
         newest = onnx.defs.onnx_opset_version()
         if len(found) != 1 or not OLDEST_OPSET <= min(found) <= newest:
             told = f"opset {min(found)}" if len(found) == 1 else f"{len(found)} opsets of ONNX's own operators"

@@ -16,6 +16,7 @@ from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shortened
 from resnet_gen.reading.constants import Constant
 from resnet_gen.reading.doubt import MissingNumbersError
+from resnet_gen.reading.foreign import Functions
 from resnet_gen.reading.functions import shortest
 from resnet_gen.reading.inference import inferred
 from resnet_gen.reading.signals import Made, Signal, Sizes, Unexplained
@@ -24,7 +25,7 @@ from resnet_gen.reading.walk import Walk
 
 @dataclass(frozen=True)
 class Opaque(Op):
-    """An ONNX node as it stands: its operator, its attributes as text, and the shape of its result.
+    """An ONNX node as it stands: its operator or function, its attributes as text, and the shape of its result.
 
     `held` are the weights that it reads; `per_output` is how many
     multiply-accumulates one element of the result takes, where that is known.
@@ -82,21 +83,24 @@ def opaque(
     inputs: Mapping[int, Value],
     fixed: Mapping[int, Constant | Sizes],
     shapes: Shapes,
+    functions: Functions,
 ) -> list[Signal]:
     """A node as it stands, one of ours for each of its results; raises `Unexplained` where no shape follows.
 
     `inputs` are those of its operands that are activations, by their position; `fixed` are the others.
     """
+    op_type = functions.name(node)
     weights = {place: wire for place, wire in fixed.items() if _is_weight(wire, node)}
-    settings = _settings(node, {place: wire for place, wire in fixed.items() if place not in weights})
-    held = {_role(node, nth, place): wire for nth, (place, wire) in enumerate(weights.items())}
+    others = {place: wire for place, wire in fixed.items() if place not in weights}
+    settings = _settings(node, others, functions.text(node))
+    held = {_role(op_type, nth, place): wire for nth, (place, wire) in enumerate(weights.items())}
     places, found = tuple(inputs), []
     for output, name in enumerate(node.output):
         if name:
             shape = shapes.of(name)
             tensors = tuple(Tensor(role, constant.dims) for role, constant in held.items())
-            per_output = _per_output(node, held, left=0 not in places)
-            op = Opaque(node.op_type, settings, shape, tensors, per_output, places, output)
+            per_output = _per_output(node, op_type, held, left=0 not in places)
+            op = Opaque(op_type, settings, shape, tensors, per_output, places, output)
             value = walk.add(op, list(inputs.values()), held, index)
             found.append(Signal(Made(shape, index, value), shape, index))
             held = {}  # counted once
@@ -109,28 +113,28 @@ def _is_weight(wire: Constant | Sizes, node: NodeProto) -> TypeGuard[Constant]:
     return wire.size > 1 and wire.dtype.kind in "fV"
 
 
-def _role(node: NodeProto, nth: int, place: int) -> str:
-    names = ("weight", "bias") if node.op_type in _LAYERS else ()
+def _role(op_type: str, nth: int, place: int) -> str:
+    names = ("weight", "bias") if op_type in _LAYERS else ()
     return names[nth] if nth < len(names) else f"constant{place}"
 
 
-def _per_output(node: NodeProto, held: dict[str, Constant], *, left: bool) -> int:
+def _per_output(node: NodeProto, op_type: str, held: dict[str, Constant], *, left: bool) -> int:
     """Multiply-accumulates of one element of the result; `left` is a weight that stands before the activation."""
     weight = held.get("weight")
     if weight is None or len(weight.dims) < 2:
         return 0
-    if node.op_type == "Conv":
+    if op_type == "Conv":
         return math.prod(weight.dims[1:])
     turned = any(a.name == ("transA" if left else "transB") and a.i for a in node.attribute)
-    return weight.dims[-1 if turned != left else -2] if node.op_type in ("Gemm", "MatMul") else 0
+    return weight.dims[-1 if turned != left else -2] if op_type in ("Gemm", "MatMul") else 0
 
 
-def _settings(node: NodeProto, fixed: Mapping[int, Constant | Sizes]) -> str:
-    """The attributes in the order of their names, and the operands that are neither activations nor weights."""
+def _settings(node: NodeProto, fixed: Mapping[int, Constant | Sizes], functions: str) -> str:
+    """The attributes in the order of their names, operands that are neither activations nor weights, and functions."""
     attributes = sorted(node.attribute, key=lambda a: a.name)
     parts = [f"{a.name}={_cut(_text(a), _MOST_OF_ATTRIBUTE)}" for a in attributes]
     parts += [f"input{place}={_numbers(wire)}" for place, wire in fixed.items()]
-    return _cut(", ".join(parts), _MOST_TEXT)
+    return _cut(", ".join([*parts, *filter(None, [functions])]), _MOST_TEXT)
 
 
 def _numbers(wire: Constant | Sizes) -> str:

@@ -30,10 +30,11 @@ class TooMuchError(Exception):
 
 
 class Place(NamedTuple):
-    """Where in a file a tensor's bytes lie."""
+    """Where in a file a tensor's bytes lie, and in which of its fields."""
 
     offset: int
     length: int
+    field: str
 
 
 class Outline(NamedTuple):
@@ -89,7 +90,7 @@ def _texts(model: ModelProto) -> Iterator[object]:
     yield from (model.producer_name, model.producer_version, graph.name)
     yield from (entry.domain for entry in model.opset_import)
     for node in graph.node:
-        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (node.name, node.op_type, node.domain, node.overload, *node.input, *node.output)
         yield from (attribute.name for attribute in node.attribute)
         yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
     for tensor in graph.initializer:
@@ -158,7 +159,7 @@ def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, Pla
         raise TooMuchError
     for part in parts:
         if part.end - part.body > _KEPT and _is_as_in_memory(data, part, parts):
-            place = Place(part.body, part.end - part.body)
+            place = Place(part.body, part.end - part.body, TensorProto.DESCRIPTOR.fields_by_number[part.number].name)
         else:
             _measure(data, part, TensorProto.DESCRIPTOR, budget)
             kept.append(data[part.start : part.end])

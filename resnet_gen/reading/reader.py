@@ -13,6 +13,7 @@ from resnet_gen.problems import Refused, shortened
 from resnet_gen.reading.call import Call
 from resnet_gen.reading.constants import DTYPES, Constant, tensor_constant
 from resnet_gen.reading.file import FileWeights, Read
+from resnet_gen.reading.foreign import Functions
 from resnet_gen.reading.header import Header
 from resnet_gen.reading.naming import Names
 from resnet_gen.reading.opaque import Shapes, opaque
@@ -38,6 +39,7 @@ class Reader:
         self._file = outline(path)
         self._nodes = list(self._file.model.graph.node)
         self._header = Header(self._file, path)
+        self._functions = Functions(self._file.model.functions)
         self._opset = self._header.opset()
         self._wires: dict[str, Wire] = dict(self._header.initializers())
         given, self._batch, self._images = self._header.input(self._wires)
@@ -75,6 +77,9 @@ class Reader:
 
     def _node(self, index: int) -> None:
         node = self._nodes[index]
+        disputed = self._functions.disputed(node)
+        if disputed:
+            raise self._header.at(index, disputed)
         wires = [self._wire(index, name) for name in node.input]
         try:
             results = self._explained(index, wires)
@@ -97,6 +102,9 @@ class Reader:
     def _explained(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
         """What a node's results are by its rule; raises `Unexplained`."""
         node = self._nodes[index]
+        foreign = self._functions.why(node)
+        if foreign:
+            raise Unexplained(foreign)
         call = Call(self._walk, node, index, self._opset, wires, self._tensor)
         rule = rule_for(call)
         if rule is None:
@@ -158,7 +166,7 @@ class Reader:
                 if not values:
                     raise Unexplained("it is none of our operations, and reads no activation")
                 self._walk.types.add(None)
-                self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes)
+                self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes, self._functions)
             except Unexplained as unexplained:
                 raise self._header.at(index, str(unexplained)) from None
         return self._kept[index]

@@ -65,6 +65,7 @@ class Hand:
     ) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self.functions: list[onnx.FunctionProto] = []
         self._opset, self._shape, self._dtype = opset, shape, dtype
         self._draw = np.random.default_rng(1)
 
@@ -88,12 +89,24 @@ class Hand:
         """An initializer of random numbers."""
         return self.constant(self._draw.uniform(0.5, 1.5, shape) * self._draw.choice([-1, 1], shape), name)
 
+    def function(self, domain: str, name: str, *nodes: onnx.NodeProto, overload: str = "") -> None:
+        """A function of the file, from a to b."""
+        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid("of.its.own", 1)]
+        self.functions.append(helper.make_function(domain, name, ["a"], ["b"], nodes, opsets, overload=overload))
+
     def model(self, *outputs: str) -> onnx.ModelProto:
         """The model that puts out these values."""
         given = helper.make_tensor_value_info("x", self._dtype, list(self._shape))
         results = [helper.make_tensor_value_info(name, self._dtype, None) for name in outputs]
         graph = helper.make_graph(self.nodes, "hand", [given], results, self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self._opset)], ir_version=8)
+        others = {node.domain for node in self.nodes} - {"", "ai.onnx"} | ({"of.its.own"} if self.functions else set())
+        opsets = [("", self._opset), *((domain, 1) for domain in sorted(others))]
+        return helper.make_model(
+            graph,
+            functions=self.functions,
+            opset_imports=[helper.make_opsetid(*opset) for opset in opsets],
+            ir_version=10 if self.functions else 8,
+        )
 
     def write(self, path: Path, *outputs: str) -> Path:
         """The file of that model."""

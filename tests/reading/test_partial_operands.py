@@ -55,11 +55,30 @@ def chosen(h, *where):
     return h.node("Where", h.constant([[where]], dtype=bool), "x", array(h))
 
 
-def scanned(h, op_type):
+def scanned(h, op_type, domain=""):
     """One channel after the other."""
     given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8, 8]) for name in "ef")
-    body = helper.make_graph([helper.make_node(op_type, ["e"], ["f"])], "body", [given], [made])
+    body = helper.make_graph([helper.make_node(op_type, ["e"], ["f"], domain=domain)], "body", [given], [made])
     return h.node("Scan", "x", body=body, num_scan_inputs=1, scan_input_axes=[1], scan_output_axes=[1])
+
+
+def called(h, op_type, domain="of.its.own", name="Own"):
+    """A function of one node."""
+    h.function(domain, name, helper.make_node(op_type, ["a"], ["b"]))
+    return h.node(name, "x", domain=domain)
+
+
+def overloaded(h, which):
+    for overload, op_type in (("one", "Sin"), ("two", "Cos")):
+        h.function("of.its.own", "Own", helper.make_node(op_type, ["a"], ["b"]), overload=overload)
+    return h.node("Own", "x", domain="of.its.own", overload=which)
+
+
+def nested(h, op_type, graph=False):
+    """A function that calls another, which calls the one that differs; or a graph that does."""
+    h.function("of.its.own", "Inner", helper.make_node(op_type, ["a"], ["b"]))
+    h.function("of.its.own", "Own", helper.make_node("Inner", ["a"], ["b"], domain="of.its.own"))
+    return scanned(h, "Own", "of.its.own") if graph else h.node("Own", "x", domain="of.its.own")
 
 
 TWINS = {
@@ -95,6 +114,20 @@ TWINS = {
         lambda h: h.node("LRN", "x", size=3, bias=1.0000002),
     ),
     "a graph of its own": (lambda h: scanned(h, "Sin"), lambda h: scanned(h, "Cos")),
+    "a function": (lambda h: called(h, "Sin"), lambda h: called(h, "Cos")),
+    "a function of the name of an operator": (
+        lambda h: called(h, "Relu", name="Relu"),
+        lambda h: called(h, "Exp", name="Relu"),
+    ),
+    "a function or an operator": (lambda h: called(h, "Sin", name="Sin"), lambda h: h.node("Sin", "x")),
+    "a function of two domains": (lambda h: called(h, "Sin"), lambda h: called(h, "Sin", domain="com.microsoft")),
+    "a function of two names": (lambda h: called(h, "Sin"), lambda h: called(h, "Sin", name="Sine")),
+    "the other of two overloads": (lambda h: overloaded(h, "one"), lambda h: overloaded(h, "two")),
+    "a function that a function calls": (lambda h: nested(h, "Sin"), lambda h: nested(h, "Cos")),
+    "a function that a graph of its own calls": (
+        lambda h: nested(h, "Sin", graph=True),
+        lambda h: nested(h, "Cos", graph=True),
+    ),
 }
 
 

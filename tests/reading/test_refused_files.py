@@ -2,6 +2,7 @@
 
 import sys
 import zipfile
+from itertools import combinations
 
 import numpy as np
 import onnx
@@ -298,6 +299,111 @@ def test_terms_that_wait_too_deeply_are_refused(tmp_path, shallow):
     assert str(refused.value) == f"{path}: error: its nodes wait for one another too deeply"
 
 
+FIELDS = (
+    "double_data",
+    "external_data",
+    "float_data",
+    "int32_data",
+    "int64_data",
+    "raw_data",
+    "string_data",
+    "uint64_data",
+)
+"""Each place for a tensor's numbers."""
+OWN = {("float_data", "float32"), ("int32_data", "float16")}
+
+
+def in_fields(side, dtype, *fields):
+    """A network whose one weight has numbers in several fields: all of them where they fit its type, else one."""
+    hand, size = Hand(), 16 * side * side
+    number = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    tensor = TensorProto(name="w", data_type=number, dims=[4, 4, side, side])
+    for field in fields:
+        if field == "external_data":
+            tensor.data_location = TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value="data")
+        elif field == "raw_data":
+            tensor.raw_data = bytes(np.dtype(dtype).itemsize * size)
+        else:
+            one = b"1" if field == "string_data" else 1
+            getattr(tensor, field).extend([one] * (size if (field, dtype) in OWN else 1))
+    hand.constants.append(tensor)
+    hand.node("Conv", "x" if dtype == "float32" else hand.node("Cast", "x", to=number), "w", pads=[side // 2] * 4)
+    return hand.model(f"t{len(hand.nodes) - 1}")
+
+
+SIDES = [1, 15, 31]
+"""Of filters that are read at once, and of those whose bytes are left in the file."""
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("fields", list(combinations(FIELDS, 2)), ids=" ".join)
+def test_numbers_in_two_fields_are_refused_however_many_they_are(fields, side, dtype, partial, tmp_path):
+    path = tmp_path / "n.onnx"
+    path.write_bytes(in_fields(side, dtype, *fields).SerializeToString())
+    with pytest.raises(Refused) as refused:
+        read(path, partial=partial)
+    assert str(refused.value) == f"{path}: error: initializer 'w': its numbers are in {' and in '.join(fields)}"
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("field", ["raw_data", "float_data", "external_data"])
+def test_numbers_in_one_field_are_read(field, side, tmp_path):
+    path = tmp_path / "n.onnx"
+    path.write_bytes(in_fields(side, "float32", field).SerializeToString())
+    (tmp_path / "data").write_bytes(bytes(64 * side * side))
+    found = read(path)
+    assert {array.shape for array in tensors(found.graph, found.weights).values()} == {(4, 4, side, side)}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("more", [1, 2000])
+def test_raw_data_twice_of_two_sizes_are_refused(more, side, refusal):
+    """A parser takes the last, wherever the numbers of its size are left."""
+    model = in_fields(side, "float32", "raw_data")
+    first = model.graph.initializer.pop().SerializeToString()
+    said = refusal(model.SerializeToString() + message(7, message(5, first + message(9, bytes(4 * more)))))
+    assert said.endswith((f"and its shape and type take {64 * side * side:,}", "are in raw_data and in raw_data"))
+
+
+def segment(tensor):
+    tensor.segment.SetInParent()
+
+
+def elsewhere(tensor):
+    tensor.external_data.add(key="location", value="data")
+
+
+def raw_and_none(tensor):
+    tensor.ClearField("raw_data")
+    tensor.float_data.extend([1.0] * np.prod(tensor.dims))
+    tensor.raw_data = b""
+
+
+ODD = {
+    segment: "it is a segment of a tensor, which cannot be read",
+    elsewhere: "its numbers are in external_data and in raw_data",
+    raw_and_none: "its numbers are in float_data and in raw_data",
+}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("change", ODD, ids=lambda f: f.__name__)
+def test_numbers_that_are_elsewhere_too_are_refused(change, side, refusal):
+    found = in_fields(side, "float32", "raw_data")
+    change(found.graph.initializer[0])
+    assert refusal(found) == f"error: initializer 'w': {ODD[change]}"
+
+
+def test_a_place_beside_the_model_that_is_not_used_is_refused(refusal):
+    found = external("data")
+    found.graph.initializer[0].ClearField("data_location")
+    why = "it has external_data, and its data_location is not EXTERNAL"
+    assert refusal(found) == f"error: initializer 'w': {why}"
+
+
 def external(location, offset="0", length=None):
     """A network whose one weight lies in a file beside it."""
     hand = Hand()
@@ -325,6 +431,44 @@ OUTSIDE = {
 @pytest.mark.parametrize("entries", OUTSIDE)
 def test_data_outside_the_folder_are_never_opened(entries, refusal):
     assert refusal(external(*entries)) == f"error: initializer 'w': {OUTSIDE[entries]}"
+
+
+KEYS = ("location", "offset", "length", "checksum")
+"""What onnx.proto has."""
+STRANGE = ("basepath", "prepacked", "Location", "offset ", "", "\u0130")
+
+
+def described(*keys):
+    """A network whose one weight lies in a file beside it, which these entries tell."""
+    found = external("data")
+    tensor = found.graph.initializer[0]
+    del tensor.external_data[:]
+    for key in keys:
+        tensor.external_data.add(key=key, value={"location": "data", "offset": "0", "length": "64"}.get(key, "0"))
+    return found
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_entry_of_external_data_that_stands_twice_is_refused(key, refusal):
+    for keys in ((*KEYS, key), (key, *KEYS), (*{"location": None, key: None}, key)):
+        assert refusal(described(*keys)) == f"error: initializer 'w': its external_data have the entry '{key}' twice"
+
+
+@pytest.mark.parametrize("key", STRANGE)
+def test_an_entry_of_external_data_that_onnx_has_not_is_refused(key, refusal):
+    for keys in ((*KEYS, key), (key, *KEYS), ("location", key)):
+        why = f"its external_data have the entry '{key}' which ONNX has not"
+        assert refusal(described(*keys)) == f"error: initializer 'w': {why}"
+
+
+def test_external_data_are_read_by_what_onnx_has_of_them(tmp_path):
+    path, numbers = tmp_path / "n.onnx", np.arange(16, dtype=np.float32)
+    (tmp_path / "data").write_bytes(numbers.tobytes())
+    for keys in (KEYS, KEYS[::-1], KEYS[:1], KEYS[:2]):
+        path.write_bytes(described(*keys).SerializeToString())
+        found = read(path)
+        (array,) = tensors(found.graph, found.weights).values()
+        assert (array.ravel() == numbers).all()
 
 
 def test_data_behind_a_link_out_of_the_folder_or_too_short_are_refused(tmp_path):

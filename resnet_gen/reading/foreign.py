@@ -1,0 +1,86 @@
+"""Nodes that are no operators of ONNX's own: those of other domains, and functions that the file defines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import onnx
+from onnx import FunctionProto, NodeProto
+
+from resnet_gen.problems import shortened
+
+OWN = ("", "ai.onnx")
+"""The two names of the domain of ONNX's own operators."""
+
+
+class Functions:
+    """The functions of a file, which nodes call by a domain and a name: all overloads of it count as one."""
+
+    def __init__(self, functions: Iterable[FunctionProto]) -> None:
+        self._found: dict[str, list[FunctionProto]] = {}
+        self._hashes: dict[str, bytes] = {}
+        for function in functions:
+            self._found.setdefault(_full(function.domain, function.name), []).append(function)
+
+    def disputed(self, node: NodeProto) -> str | None:
+        """Why nobody knows what a node computes: ONNX leaves to a runtime which of two of one name counts."""
+        if node.domain not in OWN or not self._has(node) or not onnx.defs.has(node.op_type):
+            return None
+        called = self._called(node)
+        return f"the file has a function '{called}', and ONNX an operator: which of them counts is a runtime's choice"
+
+    def why(self, node: NodeProto) -> str | None:
+        """Why a node is no operator of ONNX's own; None for one that is."""
+        if self._has(node):
+            return f"the function '{self._called(node)}' of the file"
+        return None if node.domain in OWN else f"an operator of the domain '{shortened(node.domain)}'"
+
+    def name(self, node: NodeProto) -> str:
+        """The operator of a node; of one that is none of ONNX's own, with its domain and overload."""
+        if self.why(node) is None:
+            return node.op_type
+        return full_name(node) + (f":{node.overload}" if node.overload else "")
+
+    def text(self, node: NodeProto) -> str:
+        """The functions that a node calls, also out of graphs in its attributes, as a hash; empty without any."""
+        found = b"".join(map(self._hash, self._callees([node])))
+        return f"functions={hashlib.blake2b(found, digest_size=8).hexdigest()}" if found else ""
+
+    def _has(self, node: NodeProto) -> bool:
+        return full_name(node) in self._found
+
+    def _called(self, node: NodeProto) -> str:
+        return shortened(full_name(node))
+
+    def _callees(self, nodes: Iterable[NodeProto]) -> list[str]:
+        """The names of the functions that nodes call, in the order of the calls."""
+        return [name for name in map(full_name, _deep(nodes)) if name in self._found] if self._found else []
+
+    def _hash(self, name: str) -> bytes:
+        """A hash of all overloads of a function, with the functions that they call."""
+        if name not in self._hashes:
+            self._hashes[name] = b""  # of one that calls itself, which is no function
+            of = hashlib.blake2b(digest_size=16)
+            for function in self._found[name]:
+                of.update(function.SerializeToString(deterministic=True))
+                of.update(b"".join(map(self._hash, self._callees(function.node))))
+            self._hashes[name] = of.digest()
+        return self._hashes[name]
+
+
+def full_name(node: NodeProto) -> str:
+    """The name of what a node calls, with its domain."""
+    return _full(node.domain, node.op_type)
+
+
+def _full(domain: str, name: str) -> str:
+    return f"{'ai.onnx' if domain in OWN else domain}::{name}"
+
+
+def _deep(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, and those of the graphs in their attributes."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from _deep(inner for graph in (attribute.g, *attribute.graphs) for inner in graph.node)
