@@ -13,7 +13,7 @@ _LEAST_EXPONENT, _DIGITS = -6, 3
 """Of FP8: of the least number that has all its digits, and those behind the first."""
 
 
-def steps_apart(wanted: Array, here: Array, steps: Array | None, dtype: str, slack: Array) -> _Numbers:
+def steps_apart(wanted: Array, here: Array, steps: Array | None, dtype: str, slack: Array) -> Array:
     """How many steps each number of rows is from what it is to be, but for `slack`, which is not of its rounding.
 
     `steps` are what one code of each row stands for; where the file does not tell, integers are as far apart as the two
@@ -29,7 +29,7 @@ def steps_apart(wanted: Array, here: Array, steps: Array | None, dtype: str, sla
     apart = np.maximum(np.abs(rows - kept) - slack, 0.0)
     with np.errstate(all="ignore"):
         far = apart / (scales if integers else _around(rows, scales))
-    found: _Numbers = np.where((apart > 0) & ~_cut_off(rows, kept), far, 0.0)
+    found: Array = np.where((apart > 0) & ~_cut_off(rows, kept), far, 0.0).astype(np.float32)
     return found
 
 

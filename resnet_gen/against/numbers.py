@@ -156,7 +156,7 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> Itera
     allowed = allow_for_bias(variant, wanted, node, file)
     held = "float16" if "float16" in file.types else dtype or "float32"  # what codes are read as
     rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
-    slack: Array = rounding + max(_STEP.get(held, 0.0), _SMALLEST)
+    slack = (rounding + max(_STEP.get(held, 0.0), _SMALLEST)).astype(np.float32)
     moved = here - exact.astype(np.float64)
     beyond = np.maximum(np.abs(moved) - slack, 0.0)
     with np.errstate(all="ignore"):
