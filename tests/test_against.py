@@ -494,10 +494,10 @@ def test_one_code_of_eight_bits_is_found(precision, first, built, cli):
     assert (code, f"'{LAYER}' is not that of {WEIGHTS}: number [0, " in out) == (1, True)
 
 
-@pytest.mark.parametrize(("codes", "found"), [(1, 0), (2, 1), (-2, 1), (3, 1)])
+@pytest.mark.parametrize(("codes", "found"), [(0, 0), (1, 1), (-1, 1), (2, 1), (-2, 1), (3, 1)])
 @pytest.mark.parametrize("first", [None, without_sign])
-def test_a_code_may_be_one_off_and_no_more(codes, found, first, built, cli):
-    """With seven bits, that is, whose steps are twice as long: which a file has is not told from it."""
+def test_a_code_may_not_be_one_off(codes, found, first, built, cli):
+    """Though a file with seven bits may be as far from the weights: its steps are twice as long, which it tells."""
 
     def moved(arrays):
         away = np.abs(arrays[""][0].astype(np.float32) - arrays["_zero_point"][0].astype(np.float32))

@@ -9,6 +9,7 @@ import numpy as np
 from resnet_gen.against.variants import Variant
 from resnet_gen.graph import Node
 from resnet_gen.ops import AsMap, Flatten, Linear
+from resnet_gen.passes.quantize import never_negative
 from resnet_gen.reading import Read
 from resnet_gen.reading.ranges import Cover
 from resnet_gen.weights.base import Array, runs
@@ -21,11 +22,37 @@ _LEAST_STEP = 2.0**-24
 """Steps of half precision around zero, which products of steps are rounded to."""
 
 
+_EACH = 1 / 9
+"""The square of what corrections come to on average over a layer's filters, over what one may come to."""
+
+
 class Allowance(NamedTuple):
-    """What each bias of a layer may be moved by: by calibration, and by the rounding to a code of its own."""
+    """What each bias of a layer may be moved by: by calibration, and by the rounding to a code of its own.
+
+    `alike` is what inputs of 1 move it by, which is the same number in all filters: their mean, from `least` to `most`.
+    `unlike` is what it may be moved by besides.
+    """
 
     correction: Array
     rounding: Array
+    alike: Array
+    unlike: Array
+    least: float
+    most: float
+
+    def together(self, moved: Array, slack: Array) -> float:
+        """How far all biases are moved, over how far they may be; the mean of the inputs is what explains most.
+
+        One may be as far as any may, and the others a third of that on average, twice what corrections come to: what
+        takes each bias as far as one may be is no mean noise.
+        """
+        some = self.unlike > 0
+        by, near, alike, unlike = (a[some].astype(np.float64) for a in (moved, slack, self.alike, self.unlike))
+        weight = (unlike + near) ** -2.0
+        of_alike = float((weight * alike**2).sum())
+        mean = float((weight * alike * by).sum()) / of_alike if of_alike else 0.0
+        rest = np.maximum(np.abs(by - np.clip(mean, self.least, self.most) * alike) - near, 0.0) / unlike
+        return float(np.sqrt((rest**2).sum() / (1 + _EACH * len(rest))))
 
 
 def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
@@ -33,7 +60,7 @@ def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Al
     size = wanted.shape[0]
     step, products = file.weights.steps(node.weight_name("bias"), 0, size), _products(node, file)
     half = np.minimum(step, products[0]) / 2 if step is not None and products else np.zeros(size)
-    return Allowance(_corrections(variant, wanted, node, file), half.astype(np.float32))
+    return _corrections(variant, wanted, node, file)._replace(rounding=half.astype(np.float32))
 
 
 def _products(node: Node, file: Read) -> list[Array]:
@@ -42,7 +69,7 @@ def _products(node: Node, file: Read) -> list[Array]:
     return [] if weight is None else [weight * np.float32(cover.step) for cover in _widest_first(file, node)]
 
 
-def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Array:
+def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
     """The mean noise of each filter, at most, which quantizers take out of it by its bias.
 
     That is what the rounding of its weights makes of the inputs' means, and what its weights make of the mean rounding
@@ -51,17 +78,22 @@ def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Arra
     adds up as roundings do, whose signs are any. Without codes for the inputs, nothing is known to be corrected.
     """
     tensor = next(t for t in wanted.tensors if t.role == "weight")
-    moved = np.zeros(tensor.shape[0], np.float32)
+    correction, alike, unlike = np.zeros((3, tensor.shape[0]), np.float32)
     covers = _widest_first(file, node)
     if not covers:
-        return moved
-    most, half = max(-covers[0].least, covers[0].most), covers[0].step / 2
+        return Allowance(correction, correction, alike, unlike, 0.0, 0.0)
+    least, most = covers[0].least, covers[0].most
+    if wanted.inputs[0].name in never_negative(variant.graph):
+        least = 0.0
+    size, half = max(-covers[0].least, most), covers[0].step / 2
     for start, stop in runs(tensor.shape):
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
         kept = file.weights.as_written(node.weight_name("weight"), start, stop).reshape(exact.shape)
         kept = np.where(np.isfinite(kept), kept, np.float32(0))  # others are told by themselves
-        moved[start:stop] = most * _of_channels(exact - kept) + half * _of_channels(kept)
-    return moved
+        alike[start:stop], unlike[start:stop] = _of_channels(exact - kept)
+        unlike[start:stop] = size * unlike[start:stop] + half * sum(map(np.abs, _of_channels(kept)))
+        correction[start:stop] = size * np.abs(alike[start:stop]) + unlike[start:stop]
+    return Allowance(correction, correction, alike, unlike, least, most)
 
 
 def _widest_first(file: Read, node: Node) -> list[Cover]:
@@ -75,11 +107,10 @@ def _widest_first(file: Read, node: Node) -> list[Cover]:
     return sorted((c for c in file.covers if c.value in read and not c.function), key=lambda c: c.least - c.most)
 
 
-def _of_channels(rows: Array) -> Array:
-    """What each filter makes of inputs of magnitude 1: alike in all its channels, and of any sign in each."""
+def _of_channels(rows: Array) -> tuple[Array, Array]:
+    """What each filter makes of inputs of 1 in all its channels, and of 1 or -1 in each, whichever it is."""
     channels = rows.astype(np.float64).reshape(len(rows), rows.shape[1], -1).sum(axis=2)
-    made: Array = np.abs(channels.sum(axis=1)) + np.sqrt((channels**2).sum(axis=1))
-    return made
+    return channels.sum(axis=1), np.sqrt((channels**2).sum(axis=1))
 
 
 def read_otherwise(node: Node, file: Read) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from resnet_gen.against.biases import allow_for_bias, least_scales, read_otherwise
+from resnet_gen.against.codes import steps_apart
 from resnet_gen.against.variants import Variant, largest_of_rows
 from resnet_gen.graph import Node
 from resnet_gen.ops import Tensor
@@ -40,6 +41,8 @@ _LARGEST, _LEAST_STEP = 448.0, 0.51 * 2.0**-9
 """Of FP8: the largest number, and half of the smallest."""
 _EIGHT_BITS = {"int8": 0.51, "uint8": 0.51, "float8_e4m3fn": _LEAST_STEP}
 """What rounding may change any number by, over the scale of its row: half the least step."""
+_NEAREST = 0.51
+"""Of the step that a number in eight bits is in: what rounding to the nearest may change it by."""
 _MOST = 3
 
 
@@ -62,7 +65,7 @@ class _Apart(NamedTuple):
         return self.far > self.may
 
 
-_ITSELF, _ROW, _CORRECTION = "itself", "row", "correction"
+_ITSELF, _ROW, _CORRECTION, _TOGETHER, _CODE = "itself", "row", "correction", "together", "code"
 
 
 def _explained(dtype: str) -> float:
@@ -86,13 +89,16 @@ def compared(path: Path, weights: Path, found: Found, file: Read) -> Told:
 
 
 def _told(path: Path, weights: Path, a: _Apart) -> str:
-    beyond = (
-        f", {a.far:.3g} times as far as calibration may correct it"
-        if a.by == _CORRECTION and np.isfinite(a.far)
-        else ""
-    )
+    beyond = _BEYOND[a.by].format(f"{a.far:.3g}") if a.by in _BEYOND and np.isfinite(a.far) else ""
     place, here, there = list(a.where), f"{a.here:.8g}", f"{a.wanted:.8g}"
     return f"{path}: '{a.name}' is not that of {weights}: number {place} is {here}, there {there}{beyond}"
+
+
+_BEYOND = {
+    _CORRECTION: ", {} times as far as calibration may correct it",
+    _TOGETHER: ", and all of them together are {} times as far as calibration may correct them",
+    _CODE: ", which are {} steps apart, and rounding to the nearest is half a one",
+}
 
 
 def _read_otherwise(path: Path, found: Found, file: Read) -> Iterator[str]:
@@ -119,11 +125,22 @@ def _apart(found: Found, file: Read) -> Iterator[_Apart]:
         wanted, node = ours[a.name], theirs[b.name]
         for tensor in wanted.tensors:
             if tensor.role == "bias" and _in_eight_bits(node, types):
-                yield _bias_apart(found.variant, wanted, node, file)
+                yield from _first(_bias_apart(found.variant, wanted, node, file))
                 continue
             name = node.weight_name(tensor.role)
             unseen = _unseen(found.variant, wanted, node, file) if tensor.role == "weight" else None
-            yield _furthest(found.variant, wanted, tensor, name, file, unseen)
+            furthest = [_furthest(found.variant, wanted, tensor, name, file, unseen)]
+            if unseen is not None:
+                furthest.append(_code_apart(found.variant, wanted, tensor, name, file))
+            yield from _first(furthest)
+
+
+def _first(apart: Iterable[_Apart]) -> Iterator[_Apart]:
+    """How far a tensor is by each measure, up to the first by which it is wrong: it is told once."""
+    for one in apart:
+        yield one
+        if one.wrong:
+            return
 
 
 def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
@@ -131,21 +148,40 @@ def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
     return node.op.is_layer and types.get(node.weight_name("weight")) in _EIGHT_BITS
 
 
-def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> _Apart:
-    """The bias of a layer in eight bits that is furthest; one that is missing is zero."""
+def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> Iterator[_Apart]:
+    """The bias of a layer in eight bits that is furthest, and how far all are; one that is missing is zero."""
     kept, name, size = wanted.weight_name("bias"), node.weight_name("bias"), wanted.shape[0]
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
     here = np.zeros_like(exact) if dtype is None else file.weights.as_written(name, 0, size)
     allowed = allow_for_bias(variant, wanted, node, file)
     held = "float16" if "float16" in file.types else dtype or "float32"  # what codes are read as
     rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
-    least = max(_STEP.get(held, 0.0), _SMALLEST)
-    beyond = np.maximum(np.abs(exact.astype(np.float64) - here) - rounding - least, 0.0)
+    slack = (rounding + max(_STEP.get(held, 0.0), _SMALLEST)).astype(np.float32)
+    moved = here - exact.astype(np.float64)
+    beyond = np.maximum(np.abs(moved) - slack, 0.0)
     with np.errstate(all="ignore"):
         far = np.where(beyond > 0, beyond / allowed.correction, 0.0)
     far = np.where(np.isfinite(exact) & np.isfinite(here) & ~np.isnan(far), far, np.inf)
     place = int(np.argmax(far))
-    return _Apart(name, _CORRECTION, 1.0, float(far[place]), (place,), float(here[place]), float(exact[place]))
+    one = _Apart(name, _CORRECTION, 1.0, float(far[place]), (place,), float(here[place]), float(exact[place]))
+    yield one
+    if np.isfinite(far).all():
+        yield one._replace(by=_TOGETHER, far=allowed.together(moved.astype(np.float32), slack))
+
+
+def _code_apart(variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read) -> _Apart:
+    """The number of a weight in eight bits that is furthest from the code that is nearest to what it is to be."""
+    kept, dtype = wanted.weight_name(tensor.role), file.weights.types[name]
+    worst = _Apart(name, _CODE, _NEAREST, -1.0, (), 0.0, 0.0)
+    held = max(({"float16", "bfloat16"} & file.types) or {"float32"}, key=_explained)
+    least = max(_STEP["float16"] if "float16" in file.types else 0.0, _SMALLEST)
+    for start, stop in runs(tensor.shape):
+        a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
+        b = file.weights.as_written(name, start, stop).reshape(a.shape)
+        slack = _explained(held) * variant.sizes(kept, a, start, stop) + least
+        far = steps_apart(a, b, file.weights.steps(name, start, stop), dtype, slack)
+        worst = _worse(worst, a, b, far, start)
+    return worst
 
 
 def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | None:
@@ -172,12 +208,18 @@ def _furthest(
         if unseen is not None:
             b = _nearer(a, b, _slack(a, unseen[start:stop], dtype))
         far = _far(a, b, variant.sizes(kept, a, start, stop), dtype or "float32")
-        place = np.unravel_index(int(np.argmax(far)), far.shape) if far.size else ()
-        if far.size and far[place] > worst.far:
-            row, *rest = map(int, place)
-            where = (start + row, *rest)
-            worst = worst._replace(far=float(far[place]), where=where, here=float(b[place]), wanted=float(a[place]))
+        worst = _worse(worst, a, b, far, start)
     return worst
+
+
+def _worse(worst: _Apart, wanted: Array, here: Array, far: Array, start: int) -> _Apart:
+    """What is furthest, once the rows from `start` on are known."""
+    place = np.unravel_index(int(np.argmax(far)), far.shape) if far.size else ()
+    if not far.size or far[place] <= worst.far:
+        return worst
+    row, *rest = map(int, place)
+    where = (start + row, *rest)
+    return worst._replace(far=float(far[place]), where=where, here=float(here[place]), wanted=float(wanted[place]))
 
 
 def _slack(wanted: Array, unseen: Array, dtype: str | None) -> Array:

@@ -55,7 +55,7 @@ class Constant:
     `part` reads rows start..stop alone, where that is possible; `zero` tells an
     array that is filled with zero by the file's structure; `rounded` is the type
     that numbers were rounded to before they came to have `dtype`; `steps` are what one of its codes stands for in
-    rows start..stop, or in all of them, where they are integers times that.
+    rows start..stop, or in all of them, where they are codes times that.
     """
 
     names: tuple[str, ...]

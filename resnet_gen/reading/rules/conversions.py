@@ -123,7 +123,7 @@ def dequantize(call: Call) -> Wire:
     def part(start: int, stop: int) -> Numbers:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
-    steps = partial(_steps, scale, around) if found.dtype.kind in "iu" else None
+    steps = partial(_steps, scale, around)
     return Constant(
         found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
         rounded=found.dtype, steps=steps,

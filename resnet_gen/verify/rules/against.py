@@ -109,7 +109,7 @@ class AgainstWeight(Against):
 
     `verify SPEC --against FILE.onnx --weights W` computes what building the spec with W would write, norms folded
     where the file has them folded, and compares each number. What rounding explains is no finding: 1e-5 of the number
-    in float32, half a step of its type in float16, bfloat16 and FP8, and in INT8 half a step of its row. Biases of
+    in float32, half a step of its type in float16, bfloat16 and FP8, and in INT8 half a step of its scale. Biases of
     layers in eight bits may be off by what calibration corrects them by, which docs/against.md has. An infinity, or
     what is no number, is always one.
 
