@@ -342,6 +342,19 @@ class TestCheckpoints:
         assert out.splitlines()[2:] == ["extends: resnet50d", "input: {channels: 1, mean: null, std: null}"]
         assert "names: each has 'module.' before it, which the spec's have not\n" in err
 
+    @pytest.mark.filterwarnings("always:.*which is taken off")
+    @pytest.mark.parametrize("prefix", ["module.", "module.model.", "_orig_mod.module.model."])
+    @pytest.mark.parametrize(
+        ("name", "settings"),
+        [("resnet18", []), ("cifar-resnet20", ["stages.depths=[2,2,2]", "stages.shortcut=projection"])],
+    )
+    def test_as_many_prefixes_as_for_weights(self, cli, tmp_path, name, settings, prefix):
+        state = {f"{prefix}{weight}": array for weight, array in state_of(name, *settings).items()}
+        code, _, err = self.imported(cli, tmp_path, state, "-o", tmp_path / "mine.yaml")
+        assert code == 0, err
+        assert f"names: each has '{prefix}' before it, which the spec's have not\n" in err
+        assert cli("build", tmp_path / "mine.yaml", "--weights", tmp_path / "mine.safetensors", "-o", tmp_path)[0] == 0
+
     @pytest.mark.parametrize(
         ("name", "settings"),
         [

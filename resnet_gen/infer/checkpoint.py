@@ -44,44 +44,57 @@ def holds_weights(path: Path) -> bool:
 
 def recognize(path: Path, called: str) -> Recognized | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
-    load_parts()
     whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
-    prefix = (*prefixes(whole),)[:2][-1]
-    shapes = without(prefix, whole)
+    shipped = _every()
+    for prefix in prefixes(whole):
+        found = _recognized(without(prefix, whole), shipped, called, prefix)
+        if found:
+            return found
+    return _closest(whole, path)
+
+
+def _recognized(
+    shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
+) -> Recognized | None:
     found = schemes(shapes)
-    fitting = dict(_shipped(shapes, found))
+    fitting = dict(_shipped(shapes, found, shipped))
     if fitting:
         return _one_of(fitting, called, prefix)
     for data in (data for names in found for data in candidates(names, called)):
         loaded = _loaded(data)
         if loaded and _state(loaded) == shapes:
             return Recognized(data, loaded, {}, prefix)
-    return _closest(shapes, path)
+    return None
 
 
 def shipped_with(whole: Mapping[str, Shape]) -> str | None:
     """The shipped network with a checkpoint's names and shapes, for as many classes and channels as it has."""
-    load_parts()
+    shipped = _every()
     for prefix in prefixes(whole):
         shapes = without(prefix, whole)
-        fitting = dict(_shipped(shapes, schemes(shapes)))
+        fitting = dict(_shipped(shapes, schemes(shapes), shipped))
         if fitting:
             return _published(fitting)
     return None
 
 
-def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[str, Loaded]]:
+def _every() -> dict[str, Loaded]:
+    load_parts()
+    return {name: load(name) for name in shipped_specs()}
+
+
+def _shipped(
+    shapes: Mapping[str, Shape], found: list[Names], shipped: Mapping[str, Loaded]
+) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks with these names and shapes, for as many classes and channels as they have."""
     depths = {names.kind: names.depths for names in found}
-    for name in shipped_specs():
-        loaded = load(name)
+    for name, loaded in shipped.items():
         kind = loaded.spec.naming.kind
-        if kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind):
-            state = _state(loaded)
-            if state.keys() == shapes.keys():
-                loaded = _resized(name, loaded, shapes)
-                if _state(loaded) == shapes:
-                    yield name, loaded
+        alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
+        if alike and _state(loaded).keys() == shapes.keys():
+            resized = _resized(name, loaded, shapes)
+            if _state(resized) == shapes:
+                yield name, resized
 
 
 def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
