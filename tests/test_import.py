@@ -356,6 +356,29 @@ class TestCheckpoints:
         assert cli("build", tmp_path / "mine.yaml", "--weights", tmp_path / "mine.safetensors", "-o", tmp_path)[0] == 0
 
     @pytest.mark.parametrize(
+        ("name", "others"),
+        [
+            ("cifar-resnet20", ["cifar-plain20"]),
+            ("cifar-resnet32", ["cifar-plain32"]),
+            ("cifar-resnet110", ["cifar-plain110"]),
+            ("resnet34-a", ["resnet34-v1", "plain34"]),
+            ("resnest50d", ["resnest50d_2s1x64d"]),
+        ],
+    )
+    @pytest.mark.parametrize("classes", [None, 7])
+    def test_of_networks_with_the_same_names_the_published_and_the_residual_come_first(
+        self, cli, tmp_path, name, others, classes
+    ):
+        state = state_of(name, *[f"head.classes={classes}"] * bool(classes))
+        code, out, err = self.imported(cli, tmp_path, state)
+        assert (code, out.splitlines()[2]) == (0, f"extends: {name}")
+        assert [line.split("'")[1] for line in err.splitlines() if line.startswith("same: ")] == others
+        code, _, err = cli("build", "vgg11", "--weights", tmp_path / "mine.safetensors", "-o", tmp_path)
+        hint = err.splitlines()[-1]
+        more = ", ".join(f"'{other}'" for other in others)
+        assert (code, hint) == (2, f"hint: its names and shapes are those of '{name}', and of {more}")
+
+    @pytest.mark.parametrize(
         ("name", "settings"),
         [
             ("resnet50", ["stages.depths=[2,3,5,2]", "stages.block={kind: bottleneck, groups: 16, base_width: 8}"]),

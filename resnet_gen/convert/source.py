@@ -56,9 +56,14 @@ def _is_of(scheme: Scheme, names: Set[str], network: Network) -> bool:
 
 
 def hint(network: str, shapes: Mapping[str, Shape]) -> str | None:
-    """The shipped network that a file which is not of this one is of, if there is one."""
+    """The shipped networks that a file which is not of this one is of, if there are any."""
     found = shipped_with(shapes)
-    return f"its names and shapes are those of '{found}'" if found and found != network else None
+    return f"its names and shapes are those of {_each(found)}" if found and network not in found else None
+
+
+def _each(names: list[str]) -> str:
+    first, *more = (f"'{name}'" for name in names)
+    return f"{first}, and of {', '.join(more)}" if more else first
 
 
 def hint_for(loaded: Loaded, shapes: Mapping[str, Shape]) -> str | None:

@@ -67,15 +67,15 @@ def _recognized(
     return None
 
 
-def shipped_with(whole: Mapping[str, Shape]) -> str | None:
-    """The shipped network with a checkpoint's names and shapes, for as many classes and channels as it has."""
+def shipped_with(whole: Mapping[str, Shape]) -> list[str]:
+    """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
     shipped = _every()
     for prefix in prefixes(whole):
         shapes = without(prefix, whole)
         fitting = dict(_shipped(shapes, schemes(shapes), shipped))
         if fitting:
-            return _published(fitting)
-    return None
+            return preferred(fitting)
+    return []
 
 
 def _every() -> dict[str, Loaded]:
@@ -128,8 +128,8 @@ def _state(loaded: Loaded) -> dict[str, Shape]:
 
 
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
-    """The first network that a library publishes, and how the others differ from it."""
-    chosen = _published(fitting)
+    """The network that is told first, and how the others differ from it."""
+    chosen, *more = preferred(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}
     if spec.input.channels != shipped.input.channels:
@@ -138,13 +138,20 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recogniz
     if classes != getattr(shipped.head, "classes", None):
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
-    others = {n: sorted(_differing(own, other.resolved(), "")) for n, other in fitting.items() if n != chosen}
+    others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
     return Recognized(data, loaded_from(written(data)), others, prefix)
 
 
-def _published(fitting: Mapping[str, Loaded]) -> str:
-    """The first network that a library publishes, or just the first."""
-    return next((name for name, loaded in fitting.items() if loaded.spec.reference), next(iter(fitting)))
+def preferred(networks: Mapping[str, Loaded]) -> list[str]:
+    """The names in the order in which they are told: what a library publishes, then residual networks, then others.
+
+    A plain network has the names and shapes of the residual one that it is the control of.
+    """
+    return sorted(networks, key=lambda name: _rank(networks[name]))
+
+
+def _rank(loaded: Loaded) -> tuple[bool, bool]:
+    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
 
 
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
