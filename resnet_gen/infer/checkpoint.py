@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.by_names import Names, candidates, schemes
+from resnet_gen.infer.closest import nearest, preferred, state_of, told
 from resnet_gen.infer.proof import loaded_from
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
@@ -14,9 +15,8 @@ from resnet_gen.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.parts.registry import load_parts
 from resnet_gen.plan import plan
-from resnet_gen.problems import Problem, Refused, several, shortened
-from resnet_gen.reference import read as read_reference
-from resnet_gen.resources import references, shipped_specs
+from resnet_gen.problems import Problem, Refused
+from resnet_gen.resources import shipped_specs
 from resnet_gen.weights import stored
 from resnet_gen.weights.prefix import prefixes, without
 
@@ -50,7 +50,7 @@ def recognize(path: Path, called: str) -> Recognized | Problem:
         found = _recognized(without(prefix, whole), shipped, called, prefix)
         if found:
             return found
-    return _closest(whole, path)
+    return told(nearest(whole, shipped), whole, str(path))
 
 
 def _recognized(
@@ -62,7 +62,7 @@ def _recognized(
         return _one_of(fitting, called, prefix)
     for data in (data for names in found for data in candidates(names, called)):
         loaded = _loaded(data)
-        if loaded and _state(loaded) == shapes:
+        if loaded and state_of(loaded) == shapes:
             return Recognized(data, loaded, {}, prefix)
     return None
 
@@ -91,9 +91,9 @@ def _shipped(
     for name, loaded in shipped.items():
         kind = loaded.spec.naming.kind
         alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
-        if alike and _state(loaded).keys() == shapes.keys():
+        if alike and state_of(loaded).keys() == shapes.keys():
             resized = _resized(name, loaded, shapes)
-            if _state(resized) == shapes:
+            if state_of(resized) == shapes:
                 yield name, resized
 
 
@@ -119,14 +119,6 @@ def _loaded(data: Mapping[str, Any]) -> Loaded | None:
         return None
 
 
-def _state(loaded: Loaded) -> dict[str, Shape]:
-    """Names and shapes; none where the network cannot be built."""
-    try:
-        return {name: tensor.shape for name, tensor in lower(loaded).state().items()}
-    except Refused:
-        return {}
-
-
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
     """The network that is told first, and how the others differ from it."""
     chosen, *more = preferred(fitting)
@@ -142,18 +134,6 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recogniz
     return Recognized(data, loaded_from(written(data)), others, prefix)
 
 
-def preferred(networks: Mapping[str, Loaded]) -> list[str]:
-    """The names in the order in which they are told: what a library publishes, then residual networks, then others.
-
-    A plain network has the names and shapes of the residual one that it is the control of.
-    """
-    return sorted(networks, key=lambda name: _rank(networks[name]))
-
-
-def _rank(loaded: Loaded) -> tuple[bool, bool]:
-    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
-
-
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
     """The keys in which two specifications differ."""
     if isinstance(one, dict) and isinstance(two, dict) and one.get("kind") == two.get("kind"):
@@ -162,42 +142,6 @@ def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
                 yield from _differing(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
     elif one != two:
         yield key
-
-
-def _nearest(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]:
-    """The published network that has most of these names and shapes and fewest others; none where it has none."""
-    best, state, most = "", dict[str, Shape](), 0.0
-    for file in sorted(references().glob("*/*.json")):
-        name = f"{file.parent.name}/{file.stem}"
-        other = dict(read_reference(name, None).state)
-        shared = sum(other.get(n) == shape for n, shape in shapes.items())
-        part = shared / (len(shapes) + len(other) - shared)
-        if part > most:
-            best, state, most = name, other, part
-    return best, state
-
-
-def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
-    """The first tensor that the nearest published network has not."""
-    best, state = _nearest(shapes)
-    shared = sum(state.get(name) == shape for name, shape in shapes.items())
-    if not best:
-        return Problem("none of its names and shapes are those of a known network", str(path))
-    first = next((name for name, shape in shapes.items() if state.get(name) != shape), None)
-    if first is None:
-        lost = next((name for name in state if name not in shapes), None)
-        if lost is None:
-            return Problem(f"its names and shapes are those of '{best}', which no spec here is for", str(path))
-        what = f"'{lost}' is missing: {_x(state[lost])} in '{best}', the closest network"
-    elif first in state:
-        what = f"'{shortened(first)}' is {_x(shapes[first])}, and {_x(state[first])} in '{best}', the closest network"
-    else:
-        what = f"'{shortened(first)}' ({_x(shapes[first])}) is not in '{best}', the closest network"
-    return Problem(what, str(path), f"{shared:,} of {several(len(shapes), 'tensor')} fit it")
-
-
-def _x(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"
 
 
 def account(found: Recognized) -> list[str]:
