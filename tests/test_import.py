@@ -288,6 +288,16 @@ class TestRefusals:
             "hint: use letters, digits, '-' and '_', at most 64, the first a letter or digit\n"
         )
 
+    @pytest.mark.parametrize("name", ["w.npz", "w.pth", "w", "w.safetensors.bak"])
+    def test_weights_of_another_format_before_any_work(self, cli, tmp_path, name):
+        code, out, err = cli("import", tmp_path / "none.onnx", "--weights", tmp_path / name, "--force")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"{tmp_path / name}: error: import writes no weights as '{(tmp_path / name).suffix}'\n"
+            "hint: the name ends in .safetensors; weights convert writes other formats\n"
+        )
+        assert not list(tmp_path.iterdir())
+
     @pytest.mark.parametrize(("option", "value"), [("--extends", "resnet50"), ("--weights", "w.safetensors")])
     def test_what_means_nothing_for_a_checkpoint(self, cli, option, value):
         code, out, err = cli("import", TINY.with_name("zip_float32.pt"), option, value)

@@ -44,6 +44,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     from resnet_gen.infer.imported import network_name, recovered
     from resnet_gen.problems import Problem
 
+    _check(choices)
     called = network_name(file, name)
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
     _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
@@ -56,6 +57,16 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     for line in found.account:
         say(line, err=True)
     return 0
+
+
+def _check(choices: dict[str, Any]) -> None:
+    """Refuse a name of weights of another format, before any work."""
+    from resnet_gen.problems import refuse
+
+    weights: Path | None = choices["weights"]
+    if weights and weights.suffix != ".safetensors":
+        hint = "the name ends in .safetensors; weights convert writes other formats"
+        raise refuse(f"import writes no weights as '{weights.suffix}'", str(weights), hint)
 
 
 def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
