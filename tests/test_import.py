@@ -288,6 +288,14 @@ class TestRefusals:
             "hint: use letters, digits, '-' and '_', at most 64, the first a letter or digit\n"
         )
 
+    @pytest.mark.parametrize("name", ["", " ", "-a", "é"])
+    def test_a_name_that_no_spec_can_have(self, cli, tmp_path, name):
+        save_file({"a": np.zeros(1, np.float32)}, tmp_path / "c.safetensors")
+        for file in ("c.safetensors", "none.onnx"):
+            code, out, err = cli("import", tmp_path / file, "--name", name)
+            assert (code, out) == (2, "")
+            assert err.startswith(f"error: --name: '{name}' is not a name\n")
+
     @pytest.mark.parametrize("name", ["w.npz", "w.pth", "w", "w.safetensors.bak"])
     def test_weights_of_another_format_before_any_work(self, cli, tmp_path, name):
         code, out, err = cli("import", tmp_path / "none.onnx", "--weights", tmp_path / name, "--force")
@@ -298,9 +306,23 @@ class TestRefusals:
         )
         assert not list(tmp_path.iterdir())
 
-    @pytest.mark.parametrize(("option", "value"), [("--extends", "resnet50"), ("--weights", "w.safetensors")])
+    @pytest.mark.parametrize("options", [[], ["--format", "json"], ["--plain-biases"]])
+    def test_force_where_nothing_is_written(self, cli, tmp_path, options):
+        code, out, err = cli("import", tmp_path / "none.onnx", "--force", *options)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: --force means nothing without -o or --weights\n")
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--extends", ["resnet50"]),
+            ("--extends", [""]),
+            ("--weights", ["w.safetensors"]),
+            ("--plain-biases", []),
+        ],
+    )
     def test_what_means_nothing_for_a_checkpoint(self, cli, option, value):
-        code, out, err = cli("import", TINY.with_name("zip_float32.pt"), option, value)
+        code, out, err = cli("import", TINY.with_name("zip_float32.pt"), option, *value)
         assert (code, out) == (2, "")
         assert err == f"error: {option} means nothing for a checkpoint\nhint: it is for ONNX files\n"
 

@@ -108,8 +108,11 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.emit import text
     from resnet_gen.lower import lower
+    from resnet_gen.problems import refuse
     from resnet_gen.source import dump
 
+    if resolved and layers:
+        raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")
     loaded = load_noted(spec, settings)
     graph = lower(loaded)
     if resolved:
