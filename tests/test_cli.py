@@ -231,6 +231,14 @@ def test_show_prints_layers_on_request(cli):
     assert lines[1].startswith("conv1 ")
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("name", ["resnet18", "cifar-resnet20"])
+def test_show_prints_layers_or_the_resolved_spec_and_not_both(cli, name, form):
+    code, out, err = cli("show", name, "--resolved", "--layers", "--format", form)
+    assert (code, out) == (2, "")
+    assert err == "error: --layers means nothing beside --resolved\nhint: leave one of them away\n"
+
+
 def test_show_as_json_has_the_same_rows(cli):
     stages, layers = (json.loads(cli("show", "resnet50", "--format", "json", *more)[1]) for more in ([], ["--layers"]))
     assert [row["stage"] for row in stages] == ["stem", "stage 1", "stage 2", "stage 3", "stage 4", "head"]

@@ -1,12 +1,13 @@
-"""A checkpoint that is nearly a published network's is said to be near that, and near no larger one that holds it."""
+"""A checkpoint that is nearly a known network's is said to be near that, and near no larger one that holds it."""
 
 import random
 
 import pytest
 
-from resnet_gen.infer.checkpoint import _nearest
+from resnet_gen.infer.closest import nearest, preferred, state_of, told
+from resnet_gen.load import load
 from resnet_gen.reference import read
-from resnet_gen.resources import references
+from resnet_gen.resources import references, shipped_specs
 
 NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in references().glob("*/*.json"))
 SOME = [name for name in NAMES if name.endswith(("/resnet50", "/resnet101", "/resnet18", "/seresnet50", "/vgg11_bn"))]
@@ -41,5 +42,79 @@ def test_a_changed_checkpoint_is_closest_to_its_own_network(name, change):
     own = dict(read(name, None).state)
     state = dict(own)
     change(random.Random(name), state)
-    found, found_state = _nearest(state)
-    assert found_state == own, found
+    found = nearest(state, {})
+    assert found.state == own, found.name
+
+
+SHIPPED = {name: load(name) for name in shipped_specs()}
+UNPUBLISHED = ["alphago-zero-20", "cifar-resnet20", "cifar-resnet110", "preact110", "highway-a", "resnet34-a"]
+
+
+def without_head(draw, state):
+    for name in list(state)[-2:]:
+        del state[name]
+
+
+def one_renamed(draw, state):
+    name = draw.choice(sorted(state))
+    state[f"{name}_old"] = state.pop(name)
+
+
+def last_layer_renamed(draw, state):
+    for name in list(state)[-2:]:
+        state[f"linear.{name.rpartition('.')[2]}"] = state.pop(name)
+
+
+@pytest.mark.parametrize("change", [without_head, one_renamed, last_layer_renamed])
+@pytest.mark.parametrize("name", UNPUBLISHED)
+def test_it_is_closest_to_a_network_that_is_shipped_and_nobody_publishes(name, change):
+    state = state_of(load(name))
+    change(random.Random(name), state)
+    assert nearest(state, SHIPPED).name == name
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "module.model.", "_orig_mod.module.model."])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "cifar-resnet20", "timm-vgg16"])
+def test_prefixes_are_looked_through_though_some_names_have_none_or_another(name, prefix):
+    own = state_of(load(name))
+    *body, last, bias = own
+    state = {f"{prefix}{n}": own[n] for n in body} | {f"head.{last}": own[last], bias: own[bias]}
+    found = nearest(state, SHIPPED)
+    assert (found.state, found.prefix, found.shared) == (own, prefix, len(own) - 1)
+    assert told(found, state, "f").message.startswith(f"'head.{last}' (")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "cifar-resnet20"])
+def test_the_order_of_a_file_s_names_changes_nothing(name):
+    state = {f"module.{n}": shape for n, shape in state_of(load(name)).items()}
+    one_renamed(random.Random(0), state)
+    turned = dict(reversed(state.items()))
+    assert nearest(state, SHIPPED) == nearest(turned, dict(reversed(SHIPPED.items())))
+
+
+def test_of_two_networks_in_a_file_one_is_told_whatever_the_order():
+    own = state_of(load("resnet18"))
+    one, two = ({f"{prefix}{n}": shape for n, shape in own.items()} for prefix in ("teacher.", "student."))
+    assert nearest(one | two, SHIPPED) == nearest(two | one, SHIPPED)
+    assert nearest(one | two, SHIPPED).prefix == "student."
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["resnet34", "resnet34-b", "plain34"],
+        ["timm-resnet50", "resnet50-v1", "highway-a"],
+        ["resnest50d", "resnest50d_2s1x64d"],
+    ],
+)
+def test_published_networks_come_before_others_and_residual_ones_before_plain(names):
+    assert preferred({name: SHIPPED[name] for name in names}) == names
+    assert preferred({name: SHIPPED[name] for name in reversed(names)}) == names
+
+
+def test_where_but_a_prefix_is_missing_that_is_said():
+    own = state_of(load("resnet18"))
+    state = {("" if n == "fc.bias" else "net.") + n: shape for n, shape in own.items()}
+    problem = told(nearest(state, SHIPPED), state, "f")
+    what = "'fc.bias' has no 'net.' before it, as others have that fit 'timm/resnet18', the closest network"
+    assert (problem.message, problem.hint) == (what, "102 of 102 tensors fit it, without 'net.' before names")

@@ -288,9 +288,41 @@ class TestRefusals:
             "hint: use letters, digits, '-' and '_', at most 64, the first a letter or digit\n"
         )
 
-    @pytest.mark.parametrize(("option", "value"), [("--extends", "resnet50"), ("--weights", "w.safetensors")])
+    @pytest.mark.parametrize("name", ["", " ", "-a", "é"])
+    def test_a_name_that_no_spec_can_have(self, cli, tmp_path, name):
+        save_file({"a": np.zeros(1, np.float32)}, tmp_path / "c.safetensors")
+        for file in ("c.safetensors", "none.onnx"):
+            code, out, err = cli("import", tmp_path / file, "--name", name)
+            assert (code, out) == (2, "")
+            assert err.startswith(f"error: --name: '{name}' is not a name\n")
+
+    @pytest.mark.parametrize("name", ["w.npz", "w.pth", "w", "w.safetensors.bak"])
+    def test_weights_of_another_format_before_any_work(self, cli, tmp_path, name):
+        code, out, err = cli("import", tmp_path / "none.onnx", "--weights", tmp_path / name, "--force")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"{tmp_path / name}: error: import writes no weights as '{(tmp_path / name).suffix}'\n"
+            "hint: the name ends in .safetensors; weights convert writes other formats\n"
+        )
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("options", [[], ["--format", "json"], ["--plain-biases"]])
+    def test_force_where_nothing_is_written(self, cli, tmp_path, options):
+        code, out, err = cli("import", tmp_path / "none.onnx", "--force", *options)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: --force means nothing without -o or --weights\n")
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--extends", ["resnet50"]),
+            ("--extends", [""]),
+            ("--weights", ["w.safetensors"]),
+            ("--plain-biases", []),
+        ],
+    )
     def test_what_means_nothing_for_a_checkpoint(self, cli, option, value):
-        code, out, err = cli("import", TINY.with_name("zip_float32.pt"), option, value)
+        code, out, err = cli("import", TINY.with_name("zip_float32.pt"), option, *value)
         assert (code, out) == (2, "")
         assert err == f"error: {option} means nothing for a checkpoint\nhint: it is for ONNX files\n"
 
@@ -341,6 +373,42 @@ class TestCheckpoints:
         assert code == 0
         assert out.splitlines()[2:] == ["extends: resnet50d", "input: {channels: 1, mean: null, std: null}"]
         assert "names: each has 'module.' before it, which the spec's have not\n" in err
+
+    @pytest.mark.filterwarnings("always:.*which is taken off")
+    @pytest.mark.parametrize("prefix", ["module.", "module.model.", "_orig_mod.module.model."])
+    @pytest.mark.parametrize(
+        ("name", "settings"),
+        [("resnet18", []), ("cifar-resnet20", ["stages.depths=[2,2,2]", "stages.shortcut=projection"])],
+    )
+    def test_as_many_prefixes_as_for_weights(self, cli, tmp_path, name, settings, prefix):
+        state = {f"{prefix}{weight}": array for weight, array in state_of(name, *settings).items()}
+        code, _, err = self.imported(cli, tmp_path, state, "-o", tmp_path / "mine.yaml")
+        assert code == 0, err
+        assert f"names: each has '{prefix}' before it, which the spec's have not\n" in err
+        assert cli("build", tmp_path / "mine.yaml", "--weights", tmp_path / "mine.safetensors", "-o", tmp_path)[0] == 0
+
+    @pytest.mark.parametrize(
+        ("name", "others"),
+        [
+            ("cifar-resnet20", ["cifar-plain20"]),
+            ("cifar-resnet32", ["cifar-plain32"]),
+            ("cifar-resnet110", ["cifar-plain110"]),
+            ("resnet34-a", ["resnet34-v1", "plain34"]),
+            ("resnest50d", ["resnest50d_2s1x64d"]),
+        ],
+    )
+    @pytest.mark.parametrize("classes", [None, 7])
+    def test_of_networks_with_the_same_names_the_published_and_the_residual_come_first(
+        self, cli, tmp_path, name, others, classes
+    ):
+        state = state_of(name, *[f"head.classes={classes}"] * bool(classes))
+        code, out, err = self.imported(cli, tmp_path, state)
+        assert (code, out.splitlines()[2]) == (0, f"extends: {name}")
+        assert [line.split("'")[1] for line in err.splitlines() if line.startswith("same: ")] == others
+        code, _, err = cli("build", "vgg11", "--weights", tmp_path / "mine.safetensors", "-o", tmp_path)
+        hint = err.splitlines()[-1]
+        more = ", ".join(f"'{other}'" for other in others)
+        assert (code, hint) == (2, f"hint: its names and shapes are those of '{name}', and of {more}")
 
     @pytest.mark.parametrize(
         ("name", "settings"),

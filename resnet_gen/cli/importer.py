@@ -44,6 +44,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     from resnet_gen.infer.imported import network_name, recovered
     from resnet_gen.problems import Problem
 
+    _check(output, choices)
     called = network_name(file, name)
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
     _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
@@ -56,6 +57,18 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     for line in found.account:
         say(line, err=True)
     return 0
+
+
+def _check(output: Path | None, choices: dict[str, Any]) -> None:
+    """Refuse options that would change nothing, and a name of weights of another format, before any work."""
+    from resnet_gen.problems import refuse
+
+    weights: Path | None = choices["weights"]
+    if weights and weights.suffix != ".safetensors":
+        hint = "the name ends in .safetensors; weights convert writes other formats"
+        raise refuse(f"import writes no weights as '{weights.suffix}'", str(weights), hint)
+    if choices["force"] and not (output or weights):
+        raise refuse("--force means nothing without -o or --weights", hint="nothing is written but to stdout")
 
 
 def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:

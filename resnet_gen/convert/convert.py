@@ -63,8 +63,8 @@ def plan(
     target = wanted(to, whole, "--to") if to else whole.schemes[0]
     tensors = stored.read(path, counters=True)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
-    source = find(whole, shapes, called, str(path))
     change = (change or Change())._replace(counters=out.suffix in _LOADED_BY_TORCH)
+    source = find(whole, shapes, called, str(path), any_head=change.head is not None)
     made = Plan(whole, tensors, source, target, change)
     if made.faults:
         raise Refused(stored.listed(made.faults, str(path), made.hint))

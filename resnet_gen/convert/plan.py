@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from resnet_gen.convert.moves import Values, move, widened
-from resnet_gen.convert.schemes import Network, Scheme, kin, shape_in
+from resnet_gen.convert.schemes import Network, Scheme, body, kin, shape_in
 from resnet_gen.convert.slots import Slot
 from resnet_gen.convert.source import Source
 from resnet_gen.ops import BatchNorm, Conv, Shape
@@ -57,26 +57,51 @@ class Plan:
     def __init__(
         self, network: Network, tensors: Mapping[str, Stored], source: Source, target: Scheme, change: Change
     ) -> None:
-        if change.head and not network.head:
+        if change.head and not network.head and not (change.head == "drop" and source.left):
             raise refuse(f"--head {change.head} means nothing: '{network.graph.name}' has no head")
         self._network, self._source, self._target, self._change = network, source.scheme, target, change
         self._prefix = source.prefix
         self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
         self._kin = kin(target)
         self._first = _first(network)
-        self._head = {slot.key for slot in network.head}
+        self._head = {slot.key for slot in self._renewed(source)}
         self.faults: list[str] = []
         self.hint: str | None = None
         made = [row for slot in network.slots for row in self._tensor(slot)]
         made += [row for slot in network.slots for row in self._counter(slot)]
         written = {row.new: row for row in made if row.new}
         self.rows = [written[name] for name in _ordered(list(written), target)]
+        made += self._left(source)
         self.rows += [row for row in made if not row.new]
         known = {row.old for row in made}
         counters = [name for name in tensors if name.endswith(COUNTER)]
         self.faults += [
             f"'{name}' belongs to no layer of '{network.graph.name}'" for name in counters if name not in known
         ]
+
+    def _renewed(self, source: Source) -> list[Slot]:
+        """What is the head: the last layer or, where it is to be renewed and the file has another one, all of it."""
+        last = self._network.head
+        if not self._change.head or not last:
+            return last
+        kept = {slot.key for slot in body(self._network).slots}
+        whole = [slot for slot in self._network.slots if slot.key not in kept]
+        return whole if source.left or not all(map(self._fits, whole[: -len(last)])) else last
+
+    def _fits(self, slot: Slot) -> bool:
+        tensor = self._tensors.get(self._source.names[slot.key])
+        return tensor is not None and tensor.shape in self._shapes(slot)
+
+    def _left(self, source: Source) -> Iterator[Row]:
+        """The tensors of a file that are no layer's, and their norms' counters."""
+        counters = {name.rpartition(".")[0] + f".{COUNTER}" for name in source.left if name.endswith(".running_var")}
+        for name in self._tensors:
+            if name in source.left or name in counters:
+                yield self._dropped(name)
+
+    def _dropped(self, name: str) -> Row:
+        tensor = self._tensors[name]
+        return Row(self._prefix + name, None, tensor.shape, tensor.dtype.name, ("dropped",))
 
     def _tensor(self, slot: Slot) -> Iterator[Row]:
         old = self._source.names[slot.key]
@@ -140,8 +165,7 @@ class Plan:
                 self.hint += f", --classes {tensor.shape[-1 if self._source.flax else 0]} keeps it"
             return
         if tensor:
-            name = self._prefix + self._source.names[slot.key]
-            yield Row(name, None, tensor.shape, tensor.dtype.name, ("dropped",))
+            yield self._dropped(self._source.names[slot.key])
         if self._change.head == "init":
             dtype = tensor.dtype if tensor else self._dtype()
             drawn = Seeded(self._network.graph, self._change.seed)
@@ -192,6 +216,12 @@ class Plan:
             return
         old, new = (f"{scheme.names[slot.key].rpartition('.')[0]}.{COUNTER}" for scheme in (self._source, self._target))
         tensor = self._tensors.get(old)
+        if slot.key in self._head and self._change.head:
+            if tensor:
+                yield self._dropped(old)
+            if self._change.head == "drop":
+                return
+            tensor = None
         if tensor is None:
             if self._change.counters and not self._target.flax:
                 yield Row(None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED)))

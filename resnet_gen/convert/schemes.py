@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.parts.base import Naming
+from resnet_gen.parts.heads.none import NoHead
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import refuse, suggest
 
@@ -73,6 +74,12 @@ def network(loaded: Loaded) -> Network:
     every = [_scheme(naming, naming.kind, graph, tensors) for naming in (own, *others)]
     every.append(_scheme(own, FLAX, graph, tensors))
     return Network(loaded, graph, tensors, [scheme for scheme in every if scheme])
+
+
+def body(whole: Network) -> Network:
+    """The network up to its head, whichever maps it puts out."""
+    spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
+    return network(replace(whole.loaded, spec=spec))
 
 
 def namings() -> list[Naming]:

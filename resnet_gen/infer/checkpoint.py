@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.by_names import Names, candidates, schemes
+from resnet_gen.infer.closest import nearest, preferred, state_of, told
 from resnet_gen.infer.proof import loaded_from
 from resnet_gen.infer.written import written
 from resnet_gen.load import Loaded, load
@@ -14,9 +15,8 @@ from resnet_gen.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.parts.registry import load_parts
 from resnet_gen.plan import plan
-from resnet_gen.problems import Problem, Refused, several, shortened
-from resnet_gen.reference import read as read_reference
-from resnet_gen.resources import references, shipped_specs
+from resnet_gen.problems import Problem, Refused
+from resnet_gen.resources import shipped_specs
 from resnet_gen.weights import stored
 from resnet_gen.weights.prefix import prefixes, without
 
@@ -44,44 +44,57 @@ def holds_weights(path: Path) -> bool:
 
 def recognize(path: Path, called: str) -> Recognized | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
-    load_parts()
     whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
-    prefix = (*prefixes(whole),)[:2][-1]
-    shapes = without(prefix, whole)
+    shipped = _every()
+    for prefix in prefixes(whole):
+        found = _recognized(without(prefix, whole), shipped, called, prefix)
+        if found:
+            return found
+    return told(nearest(whole, shipped), whole, str(path))
+
+
+def _recognized(
+    shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
+) -> Recognized | None:
     found = schemes(shapes)
-    fitting = dict(_shipped(shapes, found))
+    fitting = dict(_shipped(shapes, found, shipped))
     if fitting:
         return _one_of(fitting, called, prefix)
     for data in (data for names in found for data in candidates(names, called)):
         loaded = _loaded(data)
-        if loaded and _state(loaded) == shapes:
+        if loaded and state_of(loaded) == shapes:
             return Recognized(data, loaded, {}, prefix)
-    return _closest(shapes, path)
-
-
-def shipped_with(whole: Mapping[str, Shape]) -> str | None:
-    """The shipped network with a checkpoint's names and shapes, for as many classes and channels as it has."""
-    load_parts()
-    for prefix in prefixes(whole):
-        shapes = without(prefix, whole)
-        fitting = dict(_shipped(shapes, schemes(shapes)))
-        if fitting:
-            return _published(fitting)
     return None
 
 
-def _shipped(shapes: Mapping[str, Shape], found: list[Names]) -> Iterator[tuple[str, Loaded]]:
+def shipped_with(whole: Mapping[str, Shape]) -> list[str]:
+    """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
+    shipped = _every()
+    for prefix in prefixes(whole):
+        shapes = without(prefix, whole)
+        fitting = dict(_shipped(shapes, schemes(shapes), shipped))
+        if fitting:
+            return preferred(fitting)
+    return []
+
+
+def _every() -> dict[str, Loaded]:
+    load_parts()
+    return {name: load(name) for name in shipped_specs()}
+
+
+def _shipped(
+    shapes: Mapping[str, Shape], found: list[Names], shipped: Mapping[str, Loaded]
+) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks with these names and shapes, for as many classes and channels as they have."""
     depths = {names.kind: names.depths for names in found}
-    for name in shipped_specs():
-        loaded = load(name)
+    for name, loaded in shipped.items():
         kind = loaded.spec.naming.kind
-        if kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind):
-            state = _state(loaded)
-            if state.keys() == shapes.keys():
-                loaded = _resized(name, loaded, shapes)
-                if _state(loaded) == shapes:
-                    yield name, loaded
+        alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
+        if alike and state_of(loaded).keys() == shapes.keys():
+            resized = _resized(name, loaded, shapes)
+            if state_of(resized) == shapes:
+                yield name, resized
 
 
 def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
@@ -106,17 +119,9 @@ def _loaded(data: Mapping[str, Any]) -> Loaded | None:
         return None
 
 
-def _state(loaded: Loaded) -> dict[str, Shape]:
-    """Names and shapes; none where the network cannot be built."""
-    try:
-        return {name: tensor.shape for name, tensor in lower(loaded).state().items()}
-    except Refused:
-        return {}
-
-
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
-    """The first network that a library publishes, and how the others differ from it."""
-    chosen = _published(fitting)
+    """The network that is told first, and how the others differ from it."""
+    chosen, *more = preferred(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}
     if spec.input.channels != shipped.input.channels:
@@ -125,13 +130,8 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recogniz
     if classes != getattr(shipped.head, "classes", None):
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
-    others = {n: sorted(_differing(own, other.resolved(), "")) for n, other in fitting.items() if n != chosen}
+    others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
     return Recognized(data, loaded_from(written(data)), others, prefix)
-
-
-def _published(fitting: Mapping[str, Loaded]) -> str:
-    """The first network that a library publishes, or just the first."""
-    return next((name for name, loaded in fitting.items() if loaded.spec.reference), next(iter(fitting)))
 
 
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
@@ -142,42 +142,6 @@ def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
                 yield from _differing(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
     elif one != two:
         yield key
-
-
-def _nearest(shapes: Mapping[str, Shape]) -> tuple[str, dict[str, Shape]]:
-    """The published network that has most of these names and shapes and fewest others; none where it has none."""
-    best, state, most = "", dict[str, Shape](), 0.0
-    for file in sorted(references().glob("*/*.json")):
-        name = f"{file.parent.name}/{file.stem}"
-        other = dict(read_reference(name, None).state)
-        shared = sum(other.get(n) == shape for n, shape in shapes.items())
-        part = shared / (len(shapes) + len(other) - shared)
-        if part > most:
-            best, state, most = name, other, part
-    return best, state
-
-
-def _closest(shapes: Mapping[str, Shape], path: Path) -> Problem:
-    """The first tensor that the nearest published network has not."""
-    best, state = _nearest(shapes)
-    shared = sum(state.get(name) == shape for name, shape in shapes.items())
-    if not best:
-        return Problem("none of its names and shapes are those of a known network", str(path))
-    first = next((name for name, shape in shapes.items() if state.get(name) != shape), None)
-    if first is None:
-        lost = next((name for name in state if name not in shapes), None)
-        if lost is None:
-            return Problem(f"its names and shapes are those of '{best}', which no spec here is for", str(path))
-        what = f"'{lost}' is missing: {_x(state[lost])} in '{best}', the closest network"
-    elif first in state:
-        what = f"'{shortened(first)}' is {_x(shapes[first])}, and {_x(state[first])} in '{best}', the closest network"
-    else:
-        what = f"'{shortened(first)}' ({_x(shapes[first])}) is not in '{best}', the closest network"
-    return Problem(what, str(path), f"{shared:,} of {several(len(shapes), 'tensor')} fit it")
-
-
-def _x(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"
 
 
 def account(found: Recognized) -> list[str]:

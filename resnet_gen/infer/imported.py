@@ -52,10 +52,14 @@ class Imported(NamedTuple):
 
 def network_name(file: Path, name: str | None) -> str:
     """The network's name: what was asked for, or the file's with what no name holds left out."""
-    called = name or re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
+    called = _stem(file) if name is None else name
     if not re.fullmatch(NAME_PATTERN, called):
         raise refuse(f"--name: '{shortened(called)}' is not a name", hint=NAME_HINT)
     return called
+
+
+def _stem(file: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
 
 
 def recovered(
@@ -69,8 +73,8 @@ def recovered(
     called = network_name(file, name)
     if not checkpoint.holds_weights(file):
         return _of_onnx(file, called, parent, norms, weights)
-    for option, value in {"--extends": parent, "--weights": weights}.items():
-        if value:
+    for option, given in {"--extends": parent is not None, "--weights": weights, "--plain-biases": not norms}.items():
+        if given:
             raise refuse(f"{option} means nothing for a checkpoint", hint="it is for ONNX files")
     return _of_checkpoint(file, called)
 
@@ -93,7 +97,7 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     if isinstance(found, Unexplained):
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
-    text = _deviating(extending(found, parent) if parent else found.data, file, _comments(file, same))
+    text = _deviating(extending(found, parent) if parent is not None else found.data, file, _comments(file, same))
     lines = tuple(map(visible, account(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,7 +180,7 @@ def fit(
 
 
 def _faults(graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, Stored], body: Graph | None) -> list[str]:
-    left = _left_out(body, wanted, tensors) if body else set()
+    left = left_out(_paths(body), wanted, tensors) if body else set()
     return differences(wanted, {n: tensor.shape for n, tensor in tensors.items() if n not in left}, graph.name)
 
 
@@ -199,11 +199,17 @@ def differences(wanted: Mapping[str, Shape], found: Mapping[str, Shape], network
     return [*other, *(line for pair in zip_longest(missing, more) for line in pair if line)]
 
 
-def _left_out(body: Graph, wanted: Mapping[str, Shape], names: Iterable[str]) -> set[str]:
-    """Names that a backbone leaves out: of layers behind it, and of modules that the body has nothing of."""
-    behind = body.state().keys() - wanted.keys()
-    modules = {name.partition(".")[0] for name in body.state()}
-    return {name for name in names if name in behind or name.partition(".")[0] not in modules}
+def _paths(graph: Graph) -> dict[str, str]:
+    return {node.weight_name(tensor.role): node.path for node in graph.nodes for tensor in node.tensors}
+
+
+def left_out(body: Mapping[str, str], wanted: Container[str], names: Iterable[str]) -> set[str]:
+    """Names that a backbone leaves out: of layers behind it, and of modules that the body has nothing of.
+
+    `body` has the path of each name's layer. A norm behind the last block stands in the head's module, if in any.
+    """
+    modules = {name.partition(".")[0] for name, path in body.items() if not path.startswith("head.")}
+    return {n for n in names if n not in wanted and (n in body or n.partition(".")[0] not in modules)}
 
 
 def listed(faults: Sequence[str], where: str, hint: str | None = None) -> list[Problem]:

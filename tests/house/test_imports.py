@@ -128,7 +128,7 @@ MAY_IMPORT = {
     "spec weights",
     "comparison": "difference emit.difference precision predict targets",
     "choose": "engine.tensorrt ops precision problems request targets",
-    "convert": "graph infer load lower ops parts.base parts.registry problems reference weights write",
+    "convert": "graph infer load lower ops parts parts.base parts.registry problems reference weights write",
     "checkpoint": "convert graph load lower ops problems weights",
     "infer": "design faults graph load lower matching ops parts parts.base parts.registry passes plan problems reading "
     "reference resources source spec weights yaml_writer",

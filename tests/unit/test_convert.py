@@ -464,6 +464,135 @@ def test_a_head_that_the_network_has_not_is_neither_dropped_nor_drawn(three, tmp
     loaded = small("resnet18", "head=none", "outputs=[stage2]")
     with pytest.raises(Refused, match="--head drop means nothing: 'resnet18' has no head"):
         plan(loaded, given, tmp_path / "out.npz", None, None, Change("drop"))
+    given = file_of(tmp_path / "whole.npz", tensors)
+    with pytest.raises(Refused, match="--head init means nothing: 'resnet18' has no head"):
+        plan(loaded, given, tmp_path / "out.npz", None, None, Change("init"))
+
+
+ANOTHER_HEAD = "head={kind: mlp, pool: 1, hidden: [6], classes: 3}"
+BODIES = ["resnet18", "timm-resnet50", "regnet_y_400mf", "vgg11", "timm-vgg11_bn", "resnetv2_50", "ecaresnet50d"]
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("to", ["paths", FLAX])
+@pytest.mark.parametrize("name", BODIES)
+def test_a_file_s_head_is_dropped_for_a_network_that_has_none(name, to, prefix, tmp_path):
+    whole, cut = small(name), small(name, "head=none")
+    tensors = drawn(whole)
+    converted(whole, file_of(tmp_path / "own.npz", tensors), tmp_path / "there.npz", to)
+    given = file_of(tmp_path / "given.npz", {prefix + n: t for n, t in read(tmp_path / "there.npz").items()})
+    made = converted(cut, given, tmp_path / "out.npz", head="drop")
+    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in network(cut).graph.state()})
+    dropped = {row.old for row in made.rows if row.done == ("dropped",)}
+    assert dropped | {row.old for row in made.rows if row.new} == read(given).keys()
+    assert len(dropped) == len(tensors) - len(network(cut).slots)
+
+
+@pytest.mark.parametrize("head", ["drop", "init"])
+@pytest.mark.parametrize("to", [None, "paths", FLAX])
+@pytest.mark.parametrize("name", BODIES)
+def test_another_head_in_the_file_is_left_out_and_the_network_s_drawn_whole(name, to, head, tmp_path):
+    given, other = small(name), small(name, ANOTHER_HEAD)
+    for theirs, ours in ((given, other), (other, given)):
+        tensors = drawn(theirs)
+        converted(theirs, file_of(tmp_path / "own.npz", tensors), tmp_path / "given.npz", to)
+        made = converted(ours, tmp_path / "given.npz", tmp_path / "out.npz", head=head, seed=5)
+        found, graph = read(tmp_path / "out.npz"), network(ours).graph
+        body = network(small(name, "head=none")).graph.state()
+        assert_same({n: found[n] for n in body}, {n: tensors[n] for n in body})
+        assert found.keys() == (graph.state().keys() if head == "init" else body.keys())
+        for new in found.keys() - body.keys():
+            np.testing.assert_array_equal(found[new], Seeded(graph, 5).rows(new, 0, len(found[new])))
+        assert {row.old for row in made.rows if row.old} == read(tmp_path / "given.npz").keys()
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_file_of_the_body_alone_is_given_the_whole_head(name, tmp_path):
+    loaded = small(name, ANOTHER_HEAD)
+    body = drawn(small(name, "head=none"))
+    given = file_of(tmp_path / "given.npz", body)
+    assert_same(body, read(given))
+    converted(loaded, given, tmp_path / "without.npz", head="drop")
+    assert_same(read(tmp_path / "without.npz"), body)
+    converted(loaded, given, tmp_path / "with.npz", head="init")
+    assert read(tmp_path / "with.npz").keys() == network(loaded).graph.state().keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "copied"),
+    [
+        ("head.classes=7", {"classifier.0", "classifier.3"}),  # the last layer is other, those before it are kept
+        ("head.hidden=[5, 9]", set()),
+        ("head.hidden=[5]", set()),  # the first fits, in a head of more layers
+        ("head.hidden=[5, 7, 7]", set()),
+    ],
+)
+def test_hidden_layers_are_kept_where_they_are_the_same_and_drawn_whole_where_one_is_not(settings, copied, tmp_path):
+    given = file_of(tmp_path / "given.npz", drawn(small("vgg11")))
+    made = converted(small("vgg11", settings), given, tmp_path / "out.npz", head="init")
+    rows = {row.new: row.done for row in made.rows if row.new and row.new.startswith("classifier.")}
+    assert {name.rpartition(".")[0] for name, done in rows.items() if done == ("copied",)} == copied
+    assert {done for name, done in rows.items() if name.rpartition(".")[0] not in copied} == {
+        ("initialized with seed 0",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ("head=none", "--head drop leaves out what is not of this network"),
+        (ANOTHER_HEAD, "--head init draws the head anew, --head drop leaves it out"),
+    ],
+)
+@pytest.mark.parametrize("name", ["resnet18", "regnet_y_400mf", "resnetv2_50"])
+def test_another_head_is_refused_with_what_helps(name, settings, hint, tmp_path):
+    given = file_of(tmp_path / "given.npz", drawn(small(name)))
+    with pytest.raises(Refused) as refused:
+        plan(small(name, settings), given, tmp_path / "out.npz")
+    assert "belongs to no layer of" in str(refused.value)
+    assert str(refused.value).endswith(f"hint: {hint}")
+
+
+@pytest.mark.parametrize(
+    ("extra", "settings"),
+    [
+        ("aux.fc.weight", ()),  # beside a whole head it is another module's
+        ("layer1.9.conv1.weight", ()),
+        ("layer1.9.conv1.weight", ("head=none",)),
+        ("layer1.9.conv1.weight", (ANOTHER_HEAD,)),
+    ],
+)
+def test_what_is_no_head_s_is_refused_whatever_is_said_of_the_head(extra, settings, three, tmp_path):
+    _, tensors, _ = three
+    given = file_of(tmp_path / "given.npz", {**tensors, extra: tensors["fc.weight"]})
+    with pytest.raises(Refused, match=f"'{extra}' belongs to no layer"):
+        plan(small("resnet18", *settings), given, tmp_path / "out.npz", change=Change("drop"))
+
+
+@pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[stage1, stage2]"])
+@pytest.mark.parametrize("name", ["resnet18", "regnet_y_400mf"])
+def test_what_lies_behind_a_backbone_is_dropped_as_a_build_leaves_it_out(name, outputs, tmp_path):
+    deep = ("stages.depths=[1, 1]", "stages.widths={kind: list, values: [16, 32]}", "stages.strides=[1, 2]")
+    whole, cut = small(name, *deep), small(name, *deep, "head=none", outputs)
+    tensors = drawn(whole)
+    converted(cut, file_of(tmp_path / "given.npz", tensors), tmp_path / "out.npz", head="drop")
+    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in network(cut).graph.state()})
+
+
+def test_counters_of_norms_in_another_head_go_with_it(three, tmp_path):
+    _, tensors, _ = three
+    features = small("resnet18", "head.features=6")
+    norm = {n: t for n, t in drawn(features).items() if n not in tensors}
+    counters = {n.replace("running_var", "num_batches_tracked"): np.array(3, "<i8") for n in norm if "running_var" in n}
+    assert len(counters) == 1
+    given = file_of(tmp_path / "given.npz", {**tensors, **norm, **counters})
+    made = converted(small("resnet18", "head=none"), given, tmp_path / "none.pth", head="drop")
+    assert not counters.keys() & read(tmp_path / "none.pth").keys()
+    assert counters.keys() <= {row.old for row in made.rows if row.done == ("dropped",)}
+    converted(features, file_of(tmp_path / "own.npz", {**tensors, **counters}), tmp_path / "new.pth", head="init")
+    assert read(tmp_path / "new.pth")[next(iter(counters))] == 0
+    converted(features, file_of(tmp_path / "old.npz", tensors), tmp_path / "dropped.pth", head="drop")
+    assert not counters.keys() & read(tmp_path / "dropped.pth").keys()
 
 
 # --- channels ----------------------------------------------------------------

@@ -991,6 +991,15 @@ def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_back
     stored.fit(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
 
 
+@pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[]"])
+@pytest.mark.parametrize("name", ["preact110", "cifar-resnet20", "highway-a", "alphago-zero-20"])
+def test_the_weights_of_a_network_that_nobody_publishes_load_into_its_backbone_too(name, outputs):
+    """Under our own names a norm behind the last block stands in the head's module."""
+    tensors = {weight: Shaped(tensor.shape) for weight, tensor in lower(load(name)).state().items()}
+    cut = load(name, ["head=none", outputs])
+    stored.fit(lower(cut), tensors, Path("w"), body=lower(without_outputs(cut)))
+
+
 def test_a_tensor_too_many_inside_a_backbone_s_modules_is_refused():
     cut = load("resnet18", ["head=none", "outputs=[stage2]"])
     backbone, body = lower(cut), lower(without_outputs(cut))
