@@ -108,12 +108,8 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.emit import text
     from resnet_gen.lower import lower
-<<<<<<< HEAD
-    from resnet_gen.yaml_writer import dump
-=======
     from resnet_gen.problems import refuse
-    from resnet_gen.source import dump
->>>>>>> 5ffd50f66ed359bfcd32c5e0e959d3ee8023fe2b
+    from resnet_gen.yaml_writer import dump
 
     if resolved and layers:
         raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")
