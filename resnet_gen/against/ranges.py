@@ -85,10 +85,12 @@ def _reached(found: Found, values: list[Value], images: Input) -> dict[str, Rang
 
 def _computed(cover: Cover, reached: Range) -> Range:
     """What is reached by an activation that is a function of what reaches so far."""
-    if not cover.function:
+    if cover.function:
+        points = computed(cover.function, np.linspace(reached.least, reached.most, 1001))
+        reached = Range(float(points.min()), float(points.max()))
+    if cover.least < 0:
         return reached
-    points = computed(cover.function, np.linspace(reached.least, reached.most, 1001))
-    return Range(float(points.min()), float(points.max()))
+    return Range(max(reached.least, 0.0), max(reached.most, 0.0))  # what is cut off below zero was read as a ReLU
 
 
 def _named(cover: Cover) -> str:
