@@ -504,6 +504,49 @@ def test_a_file_that_differs_is_told_by_its_names(here, tmp_path):
     assert "\nnote: 19 batch norms folded in the second\n" in out
 
 
+def without_norms(file, numbers, *, biases=False):
+    """The file with some of its batch norms cut out, a bias left in their place if `biases`."""
+    model = onnx.load(file)
+    graph, norms = model.graph, [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    for norm in (norms[number] for number in numbers):
+        conv = next(node for node in graph.node if norm.input[0] in node.output)
+        if biases:
+            conv.input.append(norm.input[2])
+        conv.output[0] = norm.output[0]
+        graph.node.remove(norm)
+    onnx.save(model, file)
+
+
+def test_unequal_numbers_of_norms_are_no_folding(here, tmp_path):
+    """Blocks have norms of their own, and a norm that a file lacks is one that it lacks."""
+    file, _ = build(load("cifar-resnet20"), Request(), tmp_path)
+    changes = f"6 blocks %s ({', '.join(f'2 in stage {number}' for number in (1, 2, 3))})"
+    for names, told in (((file.name, "cifar-resnet32"), "added"), (("cifar-resnet32", file.name), "removed")):
+        _, out, _ = here(tmp_path, *names)
+        assert f": {changes % told}; params " in out.splitlines()[0]
+        assert f"{'+' if told == 'added' else '-'}194,432" in out.splitlines()[0], "as spec against spec"
+        assert "folded" not in out
+    without_norms(file, [3])
+    _, out, _ = here(tmp_path, file.name, "cifar-resnet20")
+    assert out.startswith("cifar-resnet20.onnx -> cifar-resnet20: 1 batch norm added (layer1.1.bn1); params +32 ")
+    assert "folded" not in out
+
+
+def test_norms_of_another_kind_were_not_folded(here, tmp_path):
+    file, _ = build(load("resnet18", ["norm={kind: group, groups: 8}", "input.size=32"]), Request(), tmp_path)
+    _, out, _ = here(tmp_path, file.name, "resnet18", "--set", "input.size=32")
+    assert ": group norm -> batch norm everywhere (20); params " in out.splitlines()[0]
+    assert "folded" not in out
+
+
+def test_norms_of_which_a_file_has_folded_some_are_folded(here, tmp_path):
+    file, _ = build(load("cifar-resnet20"), Request(), tmp_path)
+    without_norms(file, range(5), biases=True)
+    for names, which in (((file.name, "cifar-resnet20"), "first"), (("cifar-resnet20", file.name), "second")):
+        code, out, _ = here(tmp_path, *names)
+        assert (code, out) == (0, f"{' -> '.join(names)}: the same architecture; 5 batch norms folded in the {which}\n")
+
+
 def test_another_precision_is_told_and_no_difference(here, tmp_path):
     file, _ = build(load("cifar-resnet20"), Request(precision="fp16"), tmp_path)
     code, out, _ = here(tmp_path, "cifar-resnet20", file.name)

@@ -43,7 +43,7 @@ REFUSED = {
 }
 
 
-UNREAD = {"vit_b_16": "node 15 '/Concat', Concat: no shape follows for '/Concat_output_0'"}
+UNREAD = {"vit_b_16": "node 15 '/Concat', Concat: operand 0 is no activation"}
 """What is refused while the file is read."""
 
 

@@ -1,7 +1,8 @@
-"""The order in which a file lists its nodes means nothing: not for `diff`, nor for what is read and recovered."""
+"""The order of a file's nodes and the names it has lost mean nothing: not for `diff`, nor for what is recovered."""
 
 import json
 import random
+import re
 
 import onnx
 import pytest
@@ -10,6 +11,7 @@ from resnet_gen.comparison import compared
 from resnet_gen.difference.compare import compare
 from resnet_gen.difference.sides import side
 from resnet_gen.emit.difference.data import data
+from resnet_gen.emit.difference.summary import clauses
 from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.infer.imported import recovered
 from resnet_gen.load import load
@@ -30,13 +32,17 @@ EACH = pytest.mark.parametrize("name", [*NETWORKS, *(pytest.param(name, marks=py
 CHANGES = ["head.classes=12", "stages.depths=[1, 2, 2, 1]", "activation=silu", "stem.width=48"]
 
 
-def written(folder, name, *settings, unnamed=False):
+def written(folder, name, *settings, unnamed=False, kept=None, fold=True):
     """The structure of a network's file, with norms folded as exporters leave them."""
     graph = lower(load(name, settings))
-    graph, weights = fold_batch_norm(*standardize_weights(graph, Seeded(graph)))
+    graph, weights = standardize_weights(graph, Seeded(graph))
+    if fold:
+        graph, weights = fold_batch_norm(graph, weights)
     model = onnx.ModelProto.FromString(OnnxFile(graph, weights, Options()).structure())
     if unnamed:
         rename(model)
+    if kept:
+        forget(model, kept)
     path = folder / "n.onnx"
     path.write_bytes(model.SerializeToString())
     return path
@@ -57,6 +63,22 @@ def rename(model):
         node.output[:] = [new[name] for name in node.output]
     for value in (*model.graph.input, *model.graph.output):
         value.name = new[value.name]
+
+
+def forget(model, kept):
+    """The file with the names of those layers' parameters that are kept alone, as PyTorch exported up to 1.12."""
+    layers = [t.name.removesuffix(".weight") for t in model.graph.initializer if t.name.endswith(".weight")]
+    kept = set(kept(layers))
+    new, outputs = {}, {value.name for value in model.graph.output}
+    for number, tensor in enumerate(model.graph.initializer):
+        if tensor.name.rpartition(".")[0] not in kept:
+            new[tensor.name] = f"onnx::Conv_{number}"
+            tensor.name = new[tensor.name]
+    for number, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{number}"
+        new |= {name: str(number) for name in node.output if name not in outputs}
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
 
 
 def reordered(path, seed, swapped=False):
@@ -119,3 +141,70 @@ def test_one_change_is_one_change_in_any_order(name, swapped, tmp_path):
         found = compared(spec, side(str(reordered(path, seed, swapped)))).difference
         changes = [(c.kind, [s.name for s in c.settings]) for c in found.changes if c.kind != "follows"]
         assert changes == [("changed", ["features"])]
+
+
+def first_of_each(layers):
+    """The first layer of each block: `layer1.0.conv1`, `s1.b1.conv1.conv`; and what is in none."""
+    blocks = (re.match(r"(?:[^.\d]+\.)*[^.]*\d[^.]*\.(?:[^.\d]+\.)*[^.]*\d[^.]*(?=\.)", name) for name in layers)
+    found = {}
+    for name, block in zip(layers, blocks, strict=True):
+        found.setdefault(block[0] if block else name, name)
+    return found.values()
+
+
+KEPT = {
+    "of parameters": lambda layers: layers,
+    "of one layer a block": first_of_each,
+    "of convolutions": lambda layers: [name for name in layers if not re.search(r"norm|bn", name)],
+}
+MORE_CHANGES = [
+    *CHANGES, "norm={kind: batch, eps: 0.001}", "stages.strides=[1, 2, 2, 1]", "stages.block.stride_on=conv1",
+    "stages.attention=se", "stages.depths=[2, 3, 2, 2]",
+]  # fmt: skip
+
+
+def words(one, other):
+    """What is told of a difference, in words; for what a layer is called there stands `it`."""
+    names = {node.name for network in (one, other) for node in network.graph.nodes}
+    called = re.compile(rf"(?:(?<= in )|(?<= \()|(?<=, ))({'|'.join(map(re.escape, names))})(?=$|[,)])")
+    return [called.sub("it", told) for told in clauses(compared(one, other).difference)]
+
+
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("kept", [*list(KEPT)[:2], pytest.param("of convolutions", marks=pytest.mark.long)])
+@EACH
+def test_a_difference_is_told_in_the_same_words_where_names_are_lost(name, kept, fold, tmp_path):
+    file = side(str(written(tmp_path, name, fold=fold)))
+    half = side(str(written(tmp_path, name, fold=fold, kept=KEPT[kept])))
+    for change in MORE_CHANGES:
+        try:
+            changed = side(name, (change, "claims=[]", "reference=null"))
+        except Refused:  # a change that this network cannot have
+            continue
+        assert words(half, changed) == words(file, changed), change
+        assert words(changed, half) == words(changed, file), change
+
+
+@pytest.mark.parametrize("lost", ["layer1.0", "layer2.1", "layer4.1"])
+def test_blocks_without_any_name_are_not_taken_for_another(lost, tmp_path):
+    file = written(tmp_path, "resnet18", kept=lambda layers: [name for name in layers if not name.startswith(lost)])
+    for change, told in [
+        ("head.classes=12", "1,000 -> 12 classes"),
+        ("activation=silu", "relu -> silu everywhere (17)"),
+    ]:
+        changed = side("resnet18", (change, "claims=[]", "reference=null"))
+        assert words(side(str(file)), changed) == [told]
+
+
+def test_a_norm_without_a_name_belongs_to_the_convolution_before_it(tmp_path):
+    """Where no path leads around it, as in networks without shortcuts."""
+    file = side(str(written(tmp_path, "cifar-plain20", kept=KEPT["of convolutions"], fold=False)))
+    changed = side("cifar-plain20", ("norm={kind: batch, eps: 0.001}", "claims=[]", "reference=null"))
+    assert words(file, changed) == ["eps 1e-05 -> 0.001 in 19 batch norms"]
+
+
+def test_the_sum_of_a_block_stays_where_its_layers_change_their_order(tmp_path):
+    file = side(str(written(tmp_path, "resnet18", fold=False)))
+    half = side(str(written(tmp_path, "resnet18", kept=KEPT["of parameters"], fold=False)))
+    changed = side("resnet18", ("stages.block=preact_basic", "claims=[]", "reference=null"))
+    assert words(half, changed) == words(file, changed)

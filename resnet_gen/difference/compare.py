@@ -164,9 +164,9 @@ def _places(block: Block | None) -> dict[int, str]:
 def _change(
     a: Node | None, b: Node | None, places: dict[int, str], wiring: Wiring, files: bool, rebuilt: bool
 ) -> Change | None:
-    place = places[id(b or a)]
     if not (a and b):
-        return Change("removed" if a else "added", a, b, place)
+        return Change("removed" if a else "added", a, b, places[id(a or b)])
+    place = places[id(a if "." in a.name and "." not in b.name else b)]  # a name that is no path tells less
     settings, operands = tuple(_settings(_exact(a, files), _exact(b, files))), tuple(_operands(a, b, wiring))
     shapes = a.shape != b.shape or a.input_shapes != b.input_shapes
     if settings or (operands and not rebuilt):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from resnet_gen.difference.compare import Difference, compare
-from resnet_gen.graph import Graph
-from resnet_gen.ops import Conv
+from resnet_gen.graph import Graph, Node
+from resnet_gen.ops import Conv, GroupNorm, Op
 from resnet_gen.passes.fold import foldable, folded
+from resnet_gen.reading import Opaque
 
 
 class Folding(NamedTuple):
@@ -21,13 +23,16 @@ class Folding(NamedTuple):
 def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     """What differs, of which one at least was read from a file.
 
-    If one has fewer norms behind convolutions, all are folded in both. An exporter leaves biases of zero out, which
-    are what folding gives a network that was never trained: if all of them are missing, they are as good as there.
+    If one has fewer norms behind convolutions because they were folded, all are folded in both. An exporter leaves
+    biases of zero out, which are what folding gives a network that was never trained: if all of them are missing, they
+    are as good as there.
     """
     norms = [foldable(graph) for graph in (before, after)]
     more = len(norms[0]) - len(norms[1])
-    if not more:
-        return compare(before, after, files=True), Folding()
+    found = compare(before, after, files=True)
+    pairs = found.pairs if more > 0 else [(b, a) for a, b in found.pairs]
+    if not more or not _was_folded(after if more > 0 else before, pairs, *norms[:: 1 if more > 0 else -1]):
+        return found, Folding()
     before, after = folded(before), folded(after)
     found = compare(before, after, files=True)
     gained = {conv.name for conv in norms[more < 0].values()}
@@ -36,6 +41,31 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
         before, after = (before, _biased(after, missing)) if more > 0 else (_biased(before, missing), after)
         found = compare(before, after, files=True)
     return found, Folding(more, len(missing))
+
+
+def _was_folded(
+    graph: Graph, pairs: Iterable[tuple[Node, Node]], more: Mapping[str, Node], fewer: Mapping[str, Node]
+) -> bool:
+    """Whether a graph, the second of each pair, has no norm behind a convolution, or a bias where the other has one."""
+    if not fewer:
+        return not _normal(graph)
+    wanted, own = ({conv.name for conv in norms.values()} for norms in (more, fewer))
+    gained = (b for a, b in pairs if a.name in wanted and b.name not in own and _biases(a) < _biases(b))
+    return any(node.role != "attention" for node in gained)  # an attention may be replaced by one that has biases
+
+
+def _biases(node: Node) -> int:
+    return sum(tensor.role == "bias" for tensor in node.tensors)
+
+
+def _normal(graph: Graph) -> bool:
+    """Whether a norm of a kind that is never folded stands behind a convolution."""
+    makers = {node.output.name: node.op for node in graph.nodes}
+    return any(_is_norm(node.op) and isinstance(makers.get(node.inputs[0].name), Conv) for node in graph.nodes)
+
+
+def _is_norm(op: Op) -> bool:
+    return isinstance(op, GroupNorm) or (isinstance(op, Opaque) and op.op_type.endswith("Normalization"))
 
 
 def _missing(found: Difference, gained: set[str], *, first: bool) -> set[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
+from resnet_gen.difference.places import INNER, Place, places_by_name
 from resnet_gen.graph import Graph, Node
 from resnet_gen.matching import visible
 from resnet_gen.ops import (
@@ -22,7 +21,6 @@ from resnet_gen.ops import (
     SumPositions,
 )
 
-INNER = "stages."
 FLAT = "network"
 
 _ALIKE: dict[type[Op], str] = {
@@ -55,6 +53,11 @@ class Block:
         """The sorts of operations that it is made of."""
         return tuple((place, sort_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
 
+    @cached_property
+    def ops(self) -> tuple[Op, ...]:
+        """The same as `exactly`, whatever its nodes are called."""
+        return tuple(visible(node.op) for node in self.nodes)
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -74,28 +77,42 @@ class Stage:
         return self.path.startswith(INNER)
 
 
-class _Place(NamedTuple):
-    """Where a node stands."""
-
-    stage: str
-    block: str
-    inside: str
-
-
 def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[Stage], list[Stage]]:
     """The stages of both graphs, in order: by the nodes' paths, or by their names where paths say nothing.
 
     Both are one stage of one block where the names of either tell of none.
     """
     graphs = (before, after)
-    placed = [_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
+    placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
     if not all(any(place.stage.startswith(INNER) for place in places) for places in placed) and by_name:
-        placed = [[_Place(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
+        placed = [[Place(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
+    elif by_name:
+        one, other = zip(graphs, placed, strict=True)
+        placed = [_begun(*one, *other), _begun(*other, *one)]
     first, second = (_grouped(graph, places) for graph, places in zip(graphs, placed, strict=True))
     return first, second
 
 
-def _grouped(graph: Graph, places: list[_Place]) -> list[Stage]:
+def _begun(graph: Graph, places: list[Place], other: Graph, theirs: list[Place]) -> list[Place]:
+    """The places of a file of half its names, with what its stem has more than the other's in the first block.
+
+    In a network of activations before convolutions the first norm and activation belong to a block; no neighbour tells.
+    """
+    half = any(
+        "." not in n.name and place.stage.startswith(INNER) for n, place in zip(graph.nodes, places, strict=True)
+    )
+    ours, wanted = (
+        [sort_of(node) for node, place in zip(g.nodes, found, strict=True) if place.stage == "stem"]
+        for g, found in ((graph, places), (other, theirs))
+    )
+    more = range(len(wanted), len(ours))
+    if not half or ours[: len(wanted)] != wanted or not {"Activation", "norm"}.issuperset(ours[len(wanted) :]):
+        return places
+    block = next(place for place in places if place.stage.startswith(INNER))
+    return [block._replace(inside=graph.nodes[at].name) if at in more else place for at, place in enumerate(places)]
+
+
+def _grouped(graph: Graph, places: list[Place]) -> list[Stage]:
     found: dict[str, dict[str, list[tuple[Node, str]]]] = {}
     for node, place in zip(graph.nodes, places, strict=True):
         found.setdefault(place.stage, {}).setdefault(place.block, []).append((node, place.inside))
@@ -105,34 +122,5 @@ def _grouped(graph: Graph, places: list[_Place]) -> list[Stage]:
     ]
 
 
-def _by_path(graph: Graph) -> list[_Place]:
-    return [_Place(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]
-
-
-def _by_name(graph: Graph) -> list[_Place]:
-    """Stages and blocks as names tell of them: `layer1.0.conv1` and `s1.b1.conv1.conv` have two numbered steps."""
-    names = [node.name.split(".") for node in graph.nodes]
-    numbered = [[i for i, step in enumerate(name[:-1]) if _DIGIT.search(step)] for name in names]
-    keys = [".".join(name[: steps[0] + 1]) if steps else "" for name, steps in zip(names, numbered, strict=True)]
-    inner = dict.fromkeys(key for key, steps in zip(keys, numbered, strict=True) if len(steps) > 1)
-    stages = {key: f"{INNER}{number}" for number, key in enumerate(inner)}
-    blocks: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    found = []
-    for name, steps, key in zip(names, numbered, keys, strict=True):
-        stage = stages.get(key)
-        if stage is None:
-            found.append(_Place(*("head" if blocks else "stem",) * 2, ".".join(name)))
-            continue
-        if len(steps) < 2:
-            found.append(_Place(stage, f"{stage}.{name[steps[0] + 1]}", ".".join(name[steps[0] + 1 :])))
-            continue
-        block = ".".join(name[: steps[1] + 1])
-        if block not in blocks:
-            blocks[block] = f"{stage}.{counts.get(stage, 0)}"
-            counts[stage] = counts.get(stage, 0) + 1
-        found.append(_Place(stage, blocks[block], ".".join(name[steps[1] + 1 :])))
-    return found
-
-
-_DIGIT = re.compile(r"\d")
+def _by_path(graph: Graph) -> list[Place]:
+    return [Place(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]

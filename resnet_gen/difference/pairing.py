@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,9 +52,16 @@ def _stages(first: list[Stage], second: list[Stage], aligner: Aligner) -> Pairs[
 def _blocks(before: Stage | None, after: Stage | None, aligner: Aligner) -> Iterator[BlockPair]:
     first, second = (stage.blocks if stage else () for stage in (before, after))
     alike = [block.path.split(".")[2:] for block in first] == [block.path.split(".")[2:] for block in second]
-    keys = [] if alike else [lambda block: block.exactly, lambda block: block.roughly]
-    for a, b in aligner.align(first, second, keys):
+    for a, b in aligner.align(first, second, () if alike else _BLOCK_KEYS):
         yield BlockPair(a, b, _nodes(a, b, aligner))
+
+
+_BLOCK_KEYS: tuple[Key[Block], ...] = (
+    lambda block: block.exactly,
+    lambda block: block.roughly,
+    lambda block: block.ops,
+)
+"""By what blocks are paired, the strictest first; without names where those of one tell nothing."""
 
 
 def _nodes(before: Block | None, after: Block | None, aligner: Aligner) -> Pairs[Node]:
@@ -70,6 +78,11 @@ def _nodes(before: Block | None, after: Block | None, aligner: Aligner) -> Pairs
         for place, node in zip(before.roughly, before.nodes, strict=True)
     }
     left = [node for node in before.nodes if partners[id(node)] is None]
+    ours, theirs = (Counter(map(sort_of, nodes)) for nodes in (left, named.values()))
+    for node in left:  # the only ones of their sort, in whatever order they stand: a block's sum
+        if ours[sort_of(node)] == theirs[sort_of(node)] == 1:
+            partners[id(node)] = named.pop(next(key for key in named if key[1] == sort_of(node)))
+    left = [node for node in left if partners[id(node)] is None]
     for a, b in aligner.align(left, list(named.values()), _NODE_KEYS[2:], rest=False):
         if a:
             partners[id(a)] = b

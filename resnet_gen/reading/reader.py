@@ -20,7 +20,7 @@ from resnet_gen.reading.opaque import Shapes, opaque
 from resnet_gen.reading.outline import outline
 from resnet_gen.reading.ranges import covers
 from resnet_gen.reading.roles import with_roles
-from resnet_gen.reading.rules import rule_for
+from resnet_gen.reading.rules import RULES, rule_for
 from resnet_gen.reading.signals import Made, Quantized, Signal, Sizes, Stack, TooLarge, Unexplained, Wire
 from resnet_gen.reading.walk import Walk
 
@@ -137,7 +137,7 @@ class Reader:
                 return self._explained(index, settled)
             except Unexplained:
                 pass
-        return self._as_it_stands(index)
+        return self._as_it_stands(index, unexplained if unexplained.at in (None, index) else None)
 
     def _settled(self, wire: Signal | Stack | Quantized) -> Signal:
         """An activation that is a value of our graph; where it is none yet, what makes it is kept as it stands."""
@@ -155,7 +155,8 @@ class Reader:
         made, names = self._as_it_stands(at), list(filter(None, self._nodes[at].output))
         return next((s for s, name in zip(made, names, strict=True) if self._wires.get(name) is wire), made[0])
 
-    def _as_it_stands(self, index: int) -> list[Signal]:
+    def _as_it_stands(self, index: int, why: Unexplained | None = None) -> list[Signal]:
+        """A node's results with the shapes that follow; where none does, what its rule says explains it better."""
         if index not in self._kept:
             node = self._nodes[index]
             wires = [self._wire(index, name) for name in node.input]
@@ -168,7 +169,8 @@ class Reader:
                 self._walk.types.add(None)
                 self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes, self._functions)
             except Unexplained as unexplained:
-                raise self._header.at(index, str(unexplained)) from None
+                known = why and self._nodes[index].op_type in RULES
+                raise self._header.at(index, str(why if known else unexplained)) from None
         return self._kept[index]
 
     def _finished(self, outputs: Sequence[str]) -> tuple[Graph, dict[str, str]]:

@@ -118,6 +118,32 @@ def test_what_has_no_shape_is_refused(tmp_path):
     assert str(refused.value) == f"{path}: error: node 0, NonZero: no shape follows for 't0'"
 
 
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (
+            lambda h: h.node("ReduceSum", "x", keepdims=0),
+            "node 0, ReduceSum: it reduces all axes, the batch among them",
+        ),
+        (
+            lambda h: h.node("Reshape", "x", h.integers(256)),
+            "node 0, Reshape: the batch does not stay the first dimension",
+        ),
+        (
+            lambda h: h.node("Reshape", h.node("Mul", h.node("Sigmoid", "x"), h.constant(2.0)), h.integers(256)),
+            "node 2, Reshape: the batch does not stay the first dimension",
+        ),
+    ],
+)
+def test_what_has_no_shape_behind_the_batch_is_refused_as_when_it_is_read_whole(model, why, tmp_path):
+    hand, path = Hand(), tmp_path / "n.onnx"
+    outputs = model(hand)
+    for partial in (False, True):
+        with pytest.raises(Refused) as refused:
+            hand.read(path, outputs, partial=partial)
+        assert str(refused.value) == f"{path}: error: {why}"
+
+
 def test_an_inference_that_ends_its_process_leaves_no_shape(tmp_path, monkeypatch):
     monkeypatch.setattr(inference, "_shapes", lambda message: os._exit(3))
     assert inference.inferred(Hand().model()) == {}
