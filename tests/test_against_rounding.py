@@ -3,10 +3,13 @@
 Eight bits that cover nothing of what they are of make every number zero, wherever they stand.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_static
 
 from resnet_gen import emit_onnx, load_spec
 from resnet_gen.against.model import hold_model, read_model
@@ -173,3 +176,30 @@ def test_zero_points_that_cut_off_a_part_of_the_channels_are_a_difference(many, 
         insert(model, index, quantized(model, read, np.full(FILTERS, RIGHT), zeros, np.uint8, axis=1))
 
     assert "its zero points cut off what is below zero in a part of what it reads" in held(change).layers[0]
+
+
+THEIRS = {
+    "by default": {},
+    "a scale for each filter": {"per_channel": True},
+    "integers with a sign": {"activation_type": QuantType.QInt8, "extra_options": {"ActivationSymmetric": True}},
+}
+"""Ways of ONNX Runtime's own quantizer, which takes ReLUs away where codes cut off as they do."""
+
+
+@pytest.mark.parametrize("way", THEIRS)
+def test_files_of_onnx_runtime_s_quantizer_are_accepted_and_not_with_another_scale(way, tmp_path):
+    loaded = load_spec("cifar-resnet20", {"input": {"size": SIDE}})
+    rng = np.random.default_rng(2)
+    np.savez(tmp_path / "w.npz", **{n: _drawn(tensor, rng) for n, tensor in lower(loaded).state().items()})
+    file = emit_onnx(loaded, tmp_path / "n.onnx", weights=tmp_path / "w.npz", fold=True)
+    images = iter([{"input": rng.standard_normal((1, 3, SIDE, SIDE), np.float32)} for _ in range(8)])
+    quantize_static(file, tmp_path / "q.onnx", SimpleNamespace(get_next=lambda: next(images, None)), **THEIRS[way])
+    subject = Subject(loaded, lower(loaded), count(lower(loaded)))
+    answer = hold_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
+    assert (answer.layers, answer.weights, answer.shapes) == ((), (), ())
+    model = onnx.load(tmp_path / "q.onnx")
+    (scale,) = (t for t in model.graph.initializer if t.name == "layer2.0.relu2_scale")
+    scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * np.float32(1 / 64), scale.name))
+    onnx.save(model, tmp_path / "q.onnx")
+    answer = hold_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
+    assert "the codes of 'layer2.0." in answer.layers[0]

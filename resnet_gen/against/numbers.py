@@ -202,14 +202,28 @@ def _furthest(
     dtype = file.weights.types.get(name)
     kept, by = wanted.weight_name(tensor.role), _ROW if dtype in _BY_ROW else _ITSELF
     worst = _Apart(name, by, _explained(dtype or "float32"), -1.0, (), 0.0, 0.0)
+    largest = _largest(variant, tensor, kept) if by == _ROW and _has_one_step(tensor, name, file) else None
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = np.zeros_like(a) if dtype is None else file.weights.as_written(name, start, stop).reshape(a.shape)
         if unseen is not None:
             b = _nearer(a, b, _slack(a, unseen[start:stop], dtype))
-        far = _far(a, b, variant.sizes(kept, a, start, stop), dtype or "float32")
-        worst = _worse(worst, a, b, far, start)
+        sizes = variant.sizes(kept, a, start, stop)
+        if by == _ROW:
+            sizes = largest_of_rows(a) if largest is None else np.full_like(a, largest)
+        worst = _worse(worst, a, b, _far(a, b, sizes, dtype or "float32"), start)
     return worst
+
+
+def _has_one_step(tensor: Tensor, name: str, file: Read) -> bool:
+    """Whether the codes of all rows have one scale, as quantizers give them by default: it is that of the largest."""
+    steps = file.weights.steps(name, 0, tensor.shape[0])
+    return steps is not None and len(np.unique(steps)) == 1
+
+
+def _largest(variant: Variant, tensor: Tensor, kept: str) -> float:
+    each = (np.abs(variant.weights.rows(kept, start, stop)).max(initial=0.0) for start, stop in runs(tensor.shape))
+    return float(max(each, default=0.0))
 
 
 def _worse(worst: _Apart, wanted: Array, here: Array, far: Array, start: int) -> _Apart:
@@ -239,8 +253,6 @@ def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
 
 def _far(wanted: Array, here: Array, sizes: Array, dtype: str) -> Array:
     """By how much each number differs, over its size; infinitely where either is none or an infinity."""
-    if dtype in _BY_ROW:
-        sizes = largest_of_rows(wanted)
     with np.errstate(all="ignore"):
         apart = np.maximum(np.abs(wanted.astype(np.float64) - here) - max(_STEP.get(dtype, 0.0), _SMALLEST), 0.0)
         far = np.where(apart > 0, apart / sizes, 0.0)
