@@ -62,7 +62,7 @@ def named(project, cli):
     (project / "plain").write_text(SPEC)
     (project / "resnet-gen.toml").write_text('[budgets."mine"]\nlatency = {target = "devs/t4.yaml", max = 100.0}\n')
     file = onnx.load("mine.onnx")
-    onnx.save(file, "large.onnx", save_as_external_data=True, location="large.bin", size_threshold=1024)
+    onnx.save(file, "large.onnx", save_as_external_data=True, location="large.safetensors", size_threshold=1024)
     return project
 
 
@@ -72,13 +72,13 @@ def named(project, cli):
         "verify costly.yaml --no-config --format json -o devs/t4.yaml",
         "verify mine.yaml --format json -o devs/t4.yaml",
         "verify ./plain --no-config -o parent.yaml",
-        "verify mine.yaml --no-config --against large.onnx -o large.bin",
-        "diff mine.yaml large.onnx -o large.bin",
+        "verify mine.yaml --no-config --against large.onnx -o large.safetensors",
+        "diff mine.yaml large.onnx -o large.safetensors",
         "diff ./plain mine.yaml -o parent.yaml",
-        "bench large.onnx --repeat 1 -o large.bin",
+        "bench large.onnx --repeat 1 -o large.safetensors",
         "bench large.onnx --repeat 1 -o large.onnx",
-        "import large.onnx -o large.bin --force",
-        "import large.onnx -o new.yaml --weights large.bin --force",
+        "import large.onnx -o large.safetensors --force",
+        "import large.onnx -o new.yaml --weights large.safetensors --force",
     ],
 )
 def test_nor_one_that_is_named_by_what_is_read(named, cli, command):
