@@ -16,7 +16,8 @@ def project(tmp_path, monkeypatch, cli):
     (tmp_path / "mine.yaml").write_text(SPEC)
     assert cli("build", "mine.yaml", "-o", ".")[0] == 0
     assert cli("import", "mine.onnx", "-o", "other.yaml", "--weights", "w.safetensors")[0] == 0
-    (tmp_path / "link.onnx").symlink_to("mine.onnx")
+    for name in ("link.onnx", "link.safetensors"):
+        (tmp_path / name).symlink_to("mine.onnx")
     return tmp_path
 
 
@@ -40,14 +41,14 @@ def contents(folder):
         "bench mine.yaml --repeat 1 -o parent.yaml",
         "bench mine.yaml --repeat 1 --weights w.safetensors -o w.safetensors",
         "import mine.onnx -o mine.onnx --force",
-        "import mine.onnx -o new.yaml --weights link.onnx --force",
+        "import mine.onnx -o new.yaml --weights link.safetensors --force",
         "import w.safetensors -o w.safetensors --force",
     ],
 )
 def test_a_file_that_is_read_is_no_output(project, cli, command):
     before = contents(project)
     code, out, err = cli(*command.split())
-    output = command.split("-o ")[1].split()[0] if "new.yaml" not in command else "link.onnx"
+    output = command.split("-o ")[1].split()[0] if "new.yaml" not in command else "link.safetensors"
     assert (code, out, err) == (2, "", f"{output}: error: cannot be written: the command reads it\n")
     assert contents(project) == before
 
