@@ -290,6 +290,18 @@ def test_what_the_mean_of_the_inputs_moves_is_no_part_of_that():
     assert together(np.zeros(0)) == 0
 
 
+def test_what_is_never_negative_has_no_mean_below_zero(made):
+    """Though codes with a sign reach as far below."""
+    loaded, numbers, _, file = made("digits", "tensorrt")
+    graph, theirs = lower(loaded), read_model(file)
+    found = find(graph, weights_from(numbers, loaded, graph), theirs)
+    ours, others = ({node.name: node for node in g.nodes} for g in (found.variant.graph, theirs.graph))
+    layers = [(ours[a.name], others[b.name]) for a, b in found.match.pairs if isinstance(ours[a.name].op, Conv)]
+    least = {a.path: allow_for_bias(found.variant, a, b, theirs).least for a, b in layers}
+    assert min(least, key=least.get) == "stem.conv"
+    assert {path for path, mean in least.items() if mean < 0} == {"stem.conv"}
+
+
 def test_where_nothing_can_be_corrected_nothing_is_compared():
     none = np.zeros(4, np.float32)
     assert Allowance(none, none, none, none, 0.0, 0.0).together(none, none) == 0
