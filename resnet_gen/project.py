@@ -29,6 +29,7 @@ from resnet_gen.spec import Words
 from resnet_gen.toml_source import read_toml
 
 LOCK = "resnet-gen.lock"
+_MOST_GLOBS = 100
 
 
 def _one_walk(pattern: str) -> str:
@@ -90,6 +91,7 @@ class Project:
     @cached_property
     def references(self) -> tuple[str, ...]:
         """The project's specs as commands take them, as the file lists them; raises `Refused` for what is not there."""
+        self._check_globs()
         found: dict[Path, str] = {}
         faults: list[Problem] = []
         for index, pattern in enumerate(self.settings.specs or ()):
@@ -102,6 +104,14 @@ class Project:
         if faults:
             raise Refused(faults)
         return tuple(found.values())
+
+    def _check_globs(self) -> None:
+        """Refuse more globs than any project has: each walks the folder."""
+        specs = enumerate(self.settings.specs or ())
+        globs = [index for index, pattern in specs if any(sign in pattern for sign in "*?[")]
+        if len(globs) > _MOST_GLOBS:
+            where = self.source.span(("specs", globs[_MOST_GLOBS]))
+            raise refuse(f"specs: more than {_MOST_GLOBS} globs", where, "name files, or take fewer and wider ones")
 
     def _led_out(self, index: int, reference: str) -> tuple[Problem, ...]:
         """What is wrong with a spec that lies elsewhere than in the project's repository."""
@@ -166,11 +176,13 @@ def _seen(parts: Sequence[str]) -> bool:
 
 def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
     """Whether a path's parts are what a glob's steps say."""
-    if not steps or not parts:
-        return not parts and set(steps) <= {"**"}
-    if steps[0] == "**":
-        return _fits(parts, steps[1:]) or _fits(parts[1:], steps)
-    return fnmatchcase(parts[0], steps[0]) and _fits(parts[1:], steps[1:])
+    taken = {0}  # how many parts the steps so far may be
+    for step in steps:
+        if step == "**":
+            taken = set(range(min(taken, default=len(parts) + 1), len(parts) + 1))
+        else:
+            taken = {n + 1 for n in taken if n < len(parts) and fnmatchcase(parts[n], step)}
+    return len(parts) in taken
 
 
 def reference(path: Path) -> str:

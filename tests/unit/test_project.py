@@ -1,11 +1,15 @@
 """Project files: where they are found, what they mean, and how bad ones are refused."""
 
+import json
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from resnet_gen import project_files
+from resnet_gen import project, project_files
 from resnet_gen.lock import read_lock
 from resnet_gen.problems import Refused
 from resnet_gen.project import find_project, read_project
@@ -191,3 +195,35 @@ def test_a_pattern_that_means_nothing_is_refused(tree, pattern):
 def test_every_budget_that_fits_a_name_holds(tree):
     written(tree / "resnet-gen.toml", '[budgets]\n"*".layers.max = 9\nnet.params.max = 8\n"Net".macs.max = 7\n')
     assert [pattern for pattern, _ in find_project().budgets("net")] == ["*", "net"]
+
+
+def test_more_globs_than_any_project_has_are_refused(tree):
+    """Each walks the folder, which may be large."""
+    written(tree / "resnet-gen.toml", f"specs = {json.dumps(['a.yaml', *(f'*{n}.yaml' for n in range(101))])}")
+    with pytest.raises(Refused, match=r"^resnet-gen\.toml:1:[0-9]{4}: error: specs: more than 100 globs"):
+        assert find_project().references is None
+
+
+def test_files_by_their_names_may_be_as_many_as_one_likes(tree):
+    names = [f"n{n}.yaml" for n in range(300)]
+    for name in names:
+        written(tree / name)
+    written(tree / "resnet-gen.toml", f"specs = {json.dumps(names)}")
+    assert list(find_project().references) == names
+
+
+def fits_step_by_step(parts, steps):
+    if not steps:
+        return not parts
+    if steps[0] == "**":
+        return any(fits_step_by_step(parts[n:], steps[1:]) for n in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], steps[0]) and fits_step_by_step(parts[1:], steps[1:])
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "?", "**"]), max_size=5))
+def test_what_a_glob_means_is_told_step_by_step(parts, steps):
+    assert project._fits(parts, steps) == fits_step_by_step(parts, steps)
+
+
+def test_what_a_glob_means_is_told_at_once_however_many_folders_it_names():
+    assert not project._fits(["a"] * 60, ["**", "a"] * 25 + ["x"])
