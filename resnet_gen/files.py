@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
@@ -51,6 +53,16 @@ def note_opened(path: Path) -> None:
 def forget_opened() -> None:
     """Let a command begin with no file read."""
     _opened.clear()
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """What is read inside is no input of the command: what it writes over, it may look at."""
+    before = set(_opened)
+    try:
+        yield
+    finally:
+        _opened.intersection_update(before)
 
 
 def was_opened(path: Path) -> bool:

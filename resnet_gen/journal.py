@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias, get_args
 
 from resnet_gen.digest import digest_file
+from resnet_gen.files import uncounted
 from resnet_gen.locks import locked
 from resnet_gen.problems import refuse
 from resnet_gen.staging import PREFIX, Staging, flush, is_file, is_folder, read_small, relative, staged_in
@@ -128,7 +129,8 @@ def settle(folder: Path) -> None:
     """
     for staging in staged_in(folder):
         try:
-            _settle(staging)
+            with uncounted():
+                _settle(staging)
         except OSError as error:
             words = f"half written by a run that died, which cannot be taken back: {error.strerror}"
             raise refuse(words, error.filename or str(folder)) from None

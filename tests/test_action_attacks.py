@@ -233,6 +233,7 @@ def stranger(runner):
     runner.commit("nets/p.py", f"open({str(runner.folder / 'ran')!r}, 'a').write('p.py')\n{PART}")
     yield runner, base
     (runner.folder / "ran").unlink(missing_ok=True)
+    runner.commit("nets/mine.yaml", GOOD)  # whatever test is next has its own
 
 
 @pytest.mark.parametrize(
@@ -273,9 +274,9 @@ def test_parts_of_a_push_are_nobody_else_s(stranger):
     assert (runner.folder / "ran").exists()
 
 
-def test_parts_are_run_as_the_base_has_them(runner):
+def test_parts_are_run_as_the_base_has_them(stranger):
+    runner, base = stranger
     runner.commit("nets/p.py", PART)
-    base = runner.commit("nets/mine.yaml", WITH_PART)
     code, printed, _ = runner.run(base)
     assert code == 0, printed
 

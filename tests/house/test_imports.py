@@ -75,7 +75,7 @@ MAY_IMPORT = {
     "digest": "files",
     "locks": "",
     "staging": "files locks",
-    "journal": "digest locks problems staging",
+    "journal": "digest files locks problems staging",
     "commit": "files journal problems staging",
     "write": "commit files journal links locks problems staging",
     "witness": "count graph ops",
