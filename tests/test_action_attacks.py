@@ -32,6 +32,10 @@ def runner(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_ran(runner):
+    """Each test begins with one network, whatever others have left."""
+    for file in (runner.project / "nets").iterdir():
+        file.unlink()
+    (runner.project / "nets/mine.yaml").write_text(GOOD)
     yield
     assert not (runner.folder / "ran").exists(), (runner.folder / "ran").read_text()
 
@@ -111,6 +115,7 @@ def test_a_report_that_was_committed_is_none(runner, kind, inputs):
 def test_without_a_report_a_step_fails_whatever_it_ends_with(runner):
     """As where the process ends before its work is done."""
     base = runner.commit("nets/mine.yaml", GOOD)
+    runner.run(base)  # which installs it, unless another test has
     python = runner.folder / "resnet-gen/bin/python"
     kept = python.rename(python.with_name("kept"))
     try:
@@ -233,7 +238,6 @@ def stranger(runner):
     runner.commit("nets/p.py", f"open({str(runner.folder / 'ran')!r}, 'a').write('p.py')\n{PART}")
     yield runner, base
     (runner.folder / "ran").unlink(missing_ok=True)
-    runner.commit("nets/mine.yaml", GOOD)  # whatever test is next has its own
 
 
 @pytest.mark.parametrize(
