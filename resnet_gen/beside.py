@@ -127,7 +127,7 @@ def import_for_parts(name: str, *arguments: Any) -> Any:
 
 def _check_import(name: str) -> None:
     package = name.partition(".")[0]
-    if _asked_by_parts() and (package in _NATIVE or not (_is_harmless(package))):
+    if _asked_by_parts() and (package in _NATIVE or not _is_harmless(package)):
         words = "parts import no code in C but numpy's and pydantic's: nobody compares what it reads"
         raise PermissionError(errno.EACCES, words, name)
 

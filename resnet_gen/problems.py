@@ -49,9 +49,10 @@ class Document:
 
     def _bounds(self, number: int) -> tuple[int, int]:
         """Where a line begins, and where its end does; a line past the last one is empty."""
-        start, after = (self._starts[n] if n < len(self._starts) else len(self.text) for n in (number, number + 1))
+        start = self._starts[number] if number < len(self._starts) else len(self.text)
         if number + 1 >= len(self._starts):
             return start, len(self.text)
+        after = self._starts[number + 1]
         return start, after - (2 if self.text.startswith("\r\n", after - 2) else 1)
 
     @cached_property

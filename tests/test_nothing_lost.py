@@ -21,6 +21,14 @@ def project(tmp_path, monkeypatch, cli):
     return tmp_path
 
 
+def answer_without_change(folder, cli, command):
+    """What a command answers, which changes no file."""
+    before = contents(folder)
+    answer = cli(*command.split())
+    assert contents(folder) == before
+    return answer
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -46,11 +54,9 @@ def contents(folder):
     ],
 )
 def test_a_file_that_is_read_is_no_output(project, cli, command):
-    before = contents(project)
-    code, out, err = cli(*command.split())
+    code, out, err = answer_without_change(project, cli, command)
     output = command.split("-o ")[1].split()[0] if "new.yaml" not in command else "link.safetensors"
     assert (code, out, err) == (2, "", f"{output}: error: cannot be written: the command reads it\n")
-    assert contents(project) == before
 
 
 @pytest.fixture
@@ -83,11 +89,9 @@ def named(project, cli):
     ],
 )
 def test_nor_one_that_is_named_by_what_is_read(named, cli, command):
-    before = contents(named)
-    code, _, err = cli(*command.split())
+    code, _, err = answer_without_change(named, cli, command)
     assert code == 2
     assert err.endswith(": error: cannot be written: the command reads it\n")
-    assert contents(named) == before
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])

@@ -29,10 +29,12 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     """
     norms = [foldable(graph) for graph in (before, after)]
     more = len(norms[0]) - len(norms[1])
-    found = compare(before, after, files=True)
-    pairs = found.pairs if more > 0 else [(b, a) for a, b in found.pairs]
-    if not more or not _was_folded(after if more > 0 else before, pairs, *norms[:: 1 if more > 0 else -1]):
-        return found, Folding()
+    whole = more and not norms[more > 0] and not _normal(after if more > 0 else before)
+    if not whole:
+        found = compare(before, after, files=True)
+        pairs = found.pairs if more > 0 else [(b, a) for a, b in found.pairs]
+        if not more or not _gains_biases(pairs, *norms[:: 1 if more > 0 else -1]):
+            return found, Folding()
     before, after = folded(before), folded(after)
     found = compare(before, after, files=True)
     gained = {conv.name for conv in norms[more < 0].values()}
@@ -43,12 +45,10 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     return found, Folding(more, len(missing))
 
 
-def _was_folded(
-    graph: Graph, pairs: Iterable[tuple[Node, Node]], more: Mapping[str, Node], fewer: Mapping[str, Node]
-) -> bool:
-    """Whether a graph, the second of each pair, has no norm behind a convolution, or a bias where the other has one."""
+def _gains_biases(pairs: Iterable[tuple[Node, Node]], more: Mapping[str, Node], fewer: Mapping[str, Node]) -> bool:
+    """Whether the second of a pair has a bias where the first has a norm, and others of the second have theirs."""
     if not fewer:
-        return not _normal(graph)
+        return False
     wanted, own = ({conv.name for conv in norms.values()} for norms in (more, fewer))
     gained = (b for a, b in pairs if a.name in wanted and b.name not in own and _biases(a) < _biases(b))
     return any(node.role != "attention" for node in gained)  # an attention may be replaced by one that has biases

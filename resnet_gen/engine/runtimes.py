@@ -53,14 +53,14 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
         from resnet_gen.engine.tensorrt_run import open_engine
 
         return open_engine(BACKENDS[runtime], path, where)
-    _tensors(path, b"location")  # reading them counts the files of external data among what the command reads
+    tensors = _tensors(path)
     if runtime == "openvino":
         from resnet_gen.engine import openvino
 
         return openvino.open_model(path, where, tuning)
     from resnet_gen.engine import onnxruntime
 
-    if _in_fp8(path):
+    if _in_fp8(tensors):
         tuning = tuning._replace(as_written=True)
     return onnxruntime.open_model(path, where, tuning)
 
@@ -69,18 +69,21 @@ _FP8 = range(17, 21)
 """The eight-bit floats of ONNX's TensorProto.DataType."""
 
 
-def _in_fp8(path: Path) -> bool:
+def _in_fp8(tensors: list[Any]) -> bool:
     """Whether a file has weights in FP8, which ONNX Runtime 1.32 computes right only without its optimizer."""
-    return any(tensor.data_type in _FP8 for tensor in _tensors(path, b"DequantizeLinear"))
+    return any(tensor.data_type in _FP8 for tensor in tensors)
 
 
-def _tensors(path: Path, word: bytes) -> list[Any]:
-    """The tensors of an ONNX file, none if it has not this word, or is none that we read."""
+def _tensors(path: Path) -> list[Any]:
+    """The tensors of an ONNX file that may have external data or Q/DQ, none of others and of what we do not read.
+
+    Reading them counts the files of external data among what the command reads.
+    """
     with open_regular_file(path) as stream:
         if not path.stat().st_size:
             return []
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if data.find(word) < 0:
+            if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
                 return []
     from resnet_gen.reading.outline import outline  # onnx, which other files do without
 
