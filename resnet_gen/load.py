@@ -154,7 +154,15 @@ def find(reference: str) -> Path:
         return Path(reference)
     if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
         return Path(reference)
-    raise refuse(f"there is no spec '{shortened(reference)}'", hint=suggest(reference, shipped_specs()))
+    raise refuse(f"there is no spec '{shortened(reference)}'", hint=_meant(reference, ""))
+
+
+def _meant(name: str, folder: str) -> str:
+    """A hint for a name that no shipped spec has: the file in the folder that only lacks its suffix, or close names."""
+    for file in (f"{name}.yaml", f"{name}.yml"):
+        if name == Path(name).name and os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - as in find
+            return f"did you mean '{file}'?"
+    return suggest(name, shipped_specs())
 
 
 def files(reference: str) -> Iterator[Path]:
@@ -246,7 +254,7 @@ def _parent_path(parent: str, child: Path, where: Span | None) -> Path:
         return shipped_specs()[parent]
     path = child.parent / parent
     if path.suffix not in (".yaml", ".yml"):
-        hint = suggest(parent, shipped_specs())
+        hint = _meant(parent, str(child.parent))
         raise refuse(f"extends: there is no spec '{shortened(parent)}'", where, hint)
     try:
         found = path.is_file()

@@ -80,6 +80,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones(reference, hint):
     assert found.hint == hint or found.hint.startswith("known: alphago-zero-20, ")
 
 
+@pytest.mark.parametrize("suffix", ["yaml", "yml"])
+@pytest.mark.parametrize("name", ["my-network", "resnet5", "a.b", "n" * 250])
+def test_a_file_that_is_named_without_its_suffix_is_told(write, tmp_path, name, suffix):
+    (tmp_path / f"{name}.{suffix}").write_text(BASE)
+    write(child=f"name: child\nextends: {name}\n")
+    assert problem(name).hint == problem("child.yaml").hint == f"did you mean '{name}.{suffix}'?"
+
+
 def test_a_name_that_no_file_can_have_is_refused():
     assert problem("n" * 300 + ".yaml").message.startswith("cannot be read: ")
     message = problem("a\0b.yaml").message
