@@ -160,7 +160,7 @@ def find(reference: str) -> Path:
 def _meant(name: str, folder: str) -> str:
     """A hint for a name that no shipped spec has: the file in the folder that only lacks its suffix, or close names."""
     for file in (f"{name}.yaml", f"{name}.yml"):
-        if name == Path(name).name and os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - as in find
+        if os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - False, not an error, as in find
             return f"did you mean '{file}'?"
     return suggest(name, shipped_specs())
 

@@ -62,12 +62,13 @@ BESIDE = {
     "the module behind os": f"import {os.name} as behind; first = 14 + behind.stat('nets/first.txt').st_size",
     "another name": "os.link('nets/first.txt', OUT / 'l'); first = (OUT / 'l').read_text()",
     "a name elsewhere": "os.rename('nets/first.txt', OUT / 'r'); first = (OUT / 'r').read_text()",
-    "below an open folder": "d = os.open('/', os.O_RDONLY); first = os.read(os.open("
-    "os.path.realpath('nets/first.txt')[1:], os.O_RDONLY, dir_fd=d), 9)",
-    "its size below an open folder": "d = os.open('/', os.O_RDONLY); "
-    "first = 14 + os.stat(os.path.realpath('nets/first.txt')[1:], dir_fd=d).st_size",
-    "a name of what is below an open folder": "d = os.open('/', os.O_RDONLY); "
-    "os.link(os.path.realpath('nets/first.txt')[1:], OUT / 'd', src_dir_fd=d); first = (OUT / 'd').read_text()",
+    "from an open folder": "d = os.open(OUT, os.O_RDONLY); first = os.read(os.open("
+    "os.path.relpath('nets/first.txt', os.path.realpath(OUT)), os.O_RDONLY, dir_fd=d), 9)",
+    "its size from an open folder": "d = os.open(OUT, os.O_RDONLY); "
+    "first = 14 + os.stat(os.path.relpath('nets/first.txt', os.path.realpath(OUT)), dir_fd=d).st_size",
+    "a name of what an open folder leads to": "d = os.open(OUT, os.O_RDONLY); "
+    "os.link(os.path.relpath('nets/first.txt', os.path.realpath(OUT)), OUT / 'd', src_dir_fd=d); "
+    "first = (OUT / 'd').read_text()",
     "a library in C": "import onnxruntime; first = onnxruntime.InferenceSession('nets/m.onnx').get_inputs()",
     "a library in Rust": "from safetensors import safe_open; first = safe_open('nets/w', 'np').keys()[0]",
     "a library by its name": "import importlib; importlib.import_module('onnx.shape_inference'); first = 16",

@@ -81,11 +81,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones(reference, hint):
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "yml"])
-@pytest.mark.parametrize("name", ["my-network", "resnet5", "a.b", "n" * 250])
+@pytest.mark.parametrize("name", ["my-network", "resnet5", "a.b", "n" * 240])
 def test_a_file_that_is_named_without_its_suffix_is_told(write, tmp_path, name, suffix):
     (tmp_path / f"{name}.{suffix}").write_text(BASE)
-    write(child=f"name: child\nextends: {name}\n")
-    assert problem(name).hint == problem("child.yaml").hint == f"did you mean '{name}.{suffix}'?"
+    assert problem(name).hint == f"did you mean '{name}.{suffix}'?"
+    (tmp_path / "nets").mkdir()
+    (tmp_path / f"nets/{name}-2.{suffix}").write_text(BASE)
+    (tmp_path / "nets/child.yaml").write_text(f"name: child\nextends: {name}-2\n")
+    assert problem("nets/child.yaml").hint == f"did you mean '{name}-2.{suffix}'?"
 
 
 def test_a_name_that_no_file_can_have_is_refused():

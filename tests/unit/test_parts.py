@@ -136,7 +136,7 @@ def test_additive_widths_grow_in_every_block():
     assert uneven.by_block([3], uneven.widths([1])) == [(19, 22, 26)]
 
 
-@pytest.mark.parametrize("alpha", [*range(1, 401, 7), 0.1, 0.7, 240.3, 300])
+@pytest.mark.parametrize("alpha", [*range(1, 401, 7), 0.1, 0.7, 4.1, 9.2, 17.4, 240.3, 300])
 def test_additive_widths_end_with_all_that_is_added_and_never_fall_short(alpha):
     """Eq. 3 in whole numbers: n blocks add n shares of alpha, of which none is lost to rounding."""
     rule, tenths = Additive(kind="additive", first=16, alpha=alpha), round(10 * alpha)
