@@ -94,6 +94,12 @@ def test_nor_one_that_is_named_by_what_is_read(named, cli, command):
     assert err.endswith(": error: cannot be written: the command reads it\n")
 
 
+def test_what_another_command_of_the_process_has_read_is_none_of_its_own(project, cli):
+    assert cli("verify", "mine.yaml")[0] == 0
+    assert cli("verify", "resnet18", "-o", "parent.yaml")[0] == 0
+    assert "ok     resnet18" in (project / "parent.yaml").read_text()
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("command", ["verify mine.yaml", "diff mine.yaml parent.yaml"])
 def test_a_name_of_an_open_stream_is_no_file(project, cli, command, name):
