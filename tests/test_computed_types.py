@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import onnx
 import pytest
 
 from resnet_gen import bench, build, emit_onnx, load_spec, run
-from resnet_gen.cli import hints
 from resnet_gen.engine import processor, runtimes, tensorrt
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.processor import has_seven_bits
@@ -142,12 +142,21 @@ def test_eight_bits_that_this_processor_does_not_compute_are_told(
     how, saturates, lacks_vnni, command, cli, tmp_path, monkeypatch
 ):
     """ONNX Runtime computes what is for TensorRT in float32, and what has seven bits right everywhere."""
-    monkeypatch.setattr(hints, "sums_saturate", lambda: lacks_vnni)
+    monkeypatch.setattr(processor, "sums_saturate", lambda: lacks_vnni)
     path = emit_onnx(load_spec(TINY), tmp_path / "tiny.onnx", **how)
     code, _, said = cli(*command, path)
     assert code == 0
     expected = f"warning: {path}: this CPU has no VNNI: onnxruntime saturates sums of 8-bit products here"
     assert (expected in said, "VNNI" in said) == ((saturates and lacks_vnni,) * 2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if command[0] == "run":
+            run(path, X)
+        else:
+            bench(load_spec(TINY), path, seconds=None, repeat=1)
+    advice = "for such CPUs, build --for cpu-avx2, or with --reduce-range"
+    told = f"{expected.removeprefix('warning: ')}; {advice}"
+    assert [(str(w.message), w.filename) for w in caught] == [(told, __file__)] * (saturates and lacks_vnni)
 
 
 @pytest.mark.parametrize(

@@ -398,7 +398,7 @@ class TestCheckpoints:
         ],
     )
     @pytest.mark.parametrize("classes", [None, 7])
-    def test_of_networks_with_the_same_names_the_published_and_the_residual_come_first(
+    def test_of_networks_of_one_shape_the_published_and_the_residual_come_first(
         self, cli, tmp_path, name, others, classes
     ):
         state = state_of(name, *[f"head.classes={classes}"] * bool(classes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -14,7 +15,7 @@ from resnet_gen.problems import refuse
 
 if TYPE_CHECKING:
     from resnet_gen.bench import Result
-    from resnet_gen.engine.base import Tuning
+    from resnet_gen.engine.base import Runner, Tuning
     from resnet_gen.models import Made, Opened
     from resnet_gen.predict import Prediction
     from resnet_gen.targets import Target
@@ -38,6 +39,8 @@ def run(
     precision_hint: Hint | None = None,
 ) -> dict[str, Array]:
     """Run a network, an ONNX file or an engine on images.
+
+    Warns where this processor does not compute what the file says, or not in the type that was asked for.
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
@@ -75,7 +78,7 @@ def run(
     check_within("seed", seed, 0, _MOST_SEED)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
-    tuning = Tuning(precision_hint=_hint(precision_hint))
+    tuning = Tuning(precision_hint=_hint(precision_hint), tells_types=True)
     opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
@@ -85,6 +88,7 @@ def run(
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)
+    _warn(session, tuning)
     return outputs
 
 
@@ -104,7 +108,7 @@ def bench(
 ) -> Result:
     """Measure how long a model takes, alone or in turns with another on the same input (docs/bench.md).
 
-    What else this process does is measured too; `resnet-gen bench` has a process of its own.
+    What else this process does is measured too; `resnet-gen bench` has a process of its own. Warns as `run` does.
 
     Args:
         model: As for `run`.
@@ -144,17 +148,29 @@ def bench(
     timed = isinstance(seconds, (int, float)) and 0.001 <= seconds <= 86_400
     if not timed and (seconds is not None or repeat is None):
         raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
-    made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None)
+    made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None, tells_types=True)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     hint = _hint(precision_hint)
     if hint and "openvino" not in [by for _, by in models]:
         raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
-    runners = []
-    for one, by in models:
-        own = tuning._replace(precision_hint=hint if by == "openvino" else None)
-        runners.append(_opened(one, made, by, batch or 1, own).runner)
+    tunings = [tuning._replace(precision_hint=hint if by == "openvino" else None) for _, by in models]
+    runners = [_opened(one, made, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
     x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
-    return measure(runners, x, Effort(seconds, repeat))
+    result = measure(runners, x, Effort(seconds, repeat))
+    for runner, own in zip(runners, tunings, strict=True):
+        _warn(runner, own)
+    return result
+
+
+def _warn(runner: Runner, asked: Tuning) -> None:
+    """Warn of what this processor does not compute as it was asked for; after the first run."""
+    from resnet_gen.engine.processor import FOR_SATURATION, other_type, saturation
+
+    refused, saturated = other_type(runner, asked), saturation(runner)
+    if refused:
+        warnings.warn(f"{runner.where}: {refused}", stacklevel=3)
+    if saturated:
+        warnings.warn(f"{runner.where}: {saturated}; {FOR_SATURATION}", stacklevel=3)
 
 
 def predict(spec: Network, device: Device, *, precision: Precision = "fp16", batch: int = 1) -> Prediction:

@@ -18,7 +18,7 @@ from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.engine.processor import sums_saturate
+from resnet_gen.engine.processor import saturation_by, sums_saturate
 from resnet_gen.journal import settle
 from resnet_gen.load import Loaded
 from resnet_gen.lower import lower
@@ -161,7 +161,7 @@ def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
-        warn_of_saturation(name, "ONNX Runtime")
+        warn_of_saturation(name, saturation_by("ONNX Runtime"))
 
 
 def _check_report(request: Request) -> None:

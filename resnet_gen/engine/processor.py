@@ -1,15 +1,38 @@
-"""What the processor of this machine cannot do that files in eight bits want, and which files ask for it."""
+"""What the processor of this machine does not compute as a file or a user asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.files import open_regular_file
 from resnet_gen.problems import Refused
 
 SEVEN_BITS = 64
 """The sum of two products of an unsigned byte and a weight of at most this magnitude is one that 16 bits hold."""
+FOR_SATURATION = "for such CPUs, build --for cpu-avx2, or with --reduce-range"
+
+
+def other_type(runner: Runner, asked: Tuning) -> str | None:
+    """In what the layers are computed where none is in the type that was asked for."""
+    used = runner.runtime.get("precision", "")
+    if not asked.precision_hint or asked.precision_hint in used.split(", "):
+        return None
+    return f"{runner.runtime['library']} computes in {used} on this processor"
+
+
+def saturation(runner: Runner) -> str | None:
+    """That this CPU does not compute what a file in eight bits says, if so; known after its first run."""
+    path, used = Path(runner.where), runner.runtime.get("precision", "").split(", ")
+    if path.suffix != ".onnx" or not {"u8", "i8"}.intersection(used) or not sums_saturate() or has_seven_bits(path):
+        return None
+    return saturation_by(runner.runtime["library"])
+
+
+def saturation_by(library: str) -> str:
+    """What a library does with eight bits on a CPU that has not what they want."""
+    return f"this CPU has no VNNI: {library} saturates sums of 8-bit products here"
 
 
 def sums_saturate() -> bool:

@@ -115,7 +115,7 @@ MAY_IMPORT = {
     "manifest": "files count digest graph load problems",
     "told": "faults files manifest problems",
     "engine.machine": "files engine.tensorrt problems",
-    "engine.processor": "files problems reading",
+    "engine.processor": "engine.base files problems reading",
     "fit": "digest engine.machine engine.onnxruntime journal load problems targets told",
     "against": "calibrate checkpoint count digest emit.text fit graph lower matching ops passes precision problems "
     "reading spec told verify weights",
@@ -148,8 +148,8 @@ MAY_IMPORT = {
     "render request told",
     "pytest_plugin": "cli difference problems verify",
     "api": "against batches bench build choose comparison conventions convert cost count difference emit.difference "
-    "emit.report emit.text engine.base engine.runtimes fit generate.base generate.output graph image infer journal "
-    "load lower models papers precision predict problems request resources schema source starter targets "
+    "emit.report emit.text engine.base engine.processor engine.runtimes fit generate.base generate.output graph image "
+    "infer journal load lower models papers precision predict problems request resources schema source starter targets "
     "torch_modules verify weights write yaml_writer",
     "cli": "*",
     "__main__": "cli",

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from resnet_gen.cli import main
+from resnet_gen.cli import builder, main
+from resnet_gen.engine import processor
 from tests.pages.scenes import BETWEEN, SCENES
 from tests.pages.shown import PAGES, commands
 from tests.test_pytest_plugin import OFF
@@ -137,6 +138,13 @@ def without(*tables):
 
 
 QUICK, ALL = without(LEFT_OUT, SLOW), without(LEFT_OUT)
+
+
+@pytest.fixture(autouse=True)
+def has_vnni(monkeypatch):
+    """Pages show what is said where eight bits are computed as they are written."""
+    for module in (builder, processor):
+        monkeypatch.setattr(module, "sums_saturate", lambda: False)
 
 
 @pytest.mark.parametrize("page", QUICK)

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import zipfile
 import zlib
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -233,6 +234,7 @@ def npz(members, compression=zipfile.ZIP_DEFLATED):
     return out.getvalue()
 
 
+@cache
 def long_header(length):
     out = io.BytesIO()
     with (
