@@ -65,9 +65,9 @@ def uncounted() -> Iterator[None]:
         _opened.intersection_update(before)
 
 
-def was_opened(path: Path) -> bool:
-    """Whether the command has read this file, by whatever name."""
-    return os.path.realpath(path) in map(os.path.realpath, _opened)
+def opened() -> tuple[str, ...]:
+    """The absolute paths of the files that the command has read."""
+    return tuple(_opened)
 
 
 def _check(mode: int) -> None:

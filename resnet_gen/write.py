@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from resnet_gen.commit import commit
-from resnet_gen.files import was_opened
+from resnet_gen.files import opened
 from resnet_gen.journal import Entry, settle
 from resnet_gen.links import check_output, check_output_folder
 from resnet_gen.locks import locked
@@ -239,7 +239,7 @@ def check_new(path: Path, *, replace: bool, hint: str = "--force replaces it") -
         raise refuse("exists already", str(path), hint)
 
 
-def check_apart(path: Path, read: Iterable[Path]) -> None:
+def check_apart(path: Path, read: Iterable[str | Path]) -> None:
     """Refuse a path that is one of those that are `read`, by whatever name."""
     if os.path.realpath(path) in map(os.path.realpath, read):
         raise refuse("cannot be written: the command reads it", str(path))
@@ -247,8 +247,7 @@ def check_apart(path: Path, read: Iterable[Path]) -> None:
 
 def check_unread(path: Path) -> None:
     """Refuse a path of a file that the command has read: a device, a parent, the data of a model, or what it named."""
-    if was_opened(path):
-        raise refuse("cannot be written: the command reads it", str(path))
+    check_apart(path, opened())
 
 
 def write_outputs(outputs: Mapping[Path, bytes]) -> None:
