@@ -29,5 +29,11 @@ WORDS: dict[str, str | None] = {
     "device": "for", "gpu": "for", "dtype": "precision", "quantize": "precision", "calib": "calibration",
     "batch-size": "batch", "out": "output", "output-dir": "output", "outdir": "output",
     "fp16": "precision", "half": "precision", "bf16": "precision", "int8": "precision", "fp8": "precision",
+    # commands
+    "export": "build", "compile": "build", "convert": "weights", "codegen": "generate",
+    "validate": "verify", "lint": "verify", "compare": "diff", "explain": "rule", "new": "init", "create": "init",
+    "benchmark": "bench", "profile": "bench", "infer": "run", "inference": "run", "devices": "targets",
+    "summary": "show", "info": "show", "inspect": "show", "describe": "show",
+    "flops": "count", "macs": "count", "params": "count",
 }  # fmt: skip
 """By how they are written without capitals and underscores; None is of what there is nothing like here."""

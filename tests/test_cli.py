@@ -73,7 +73,11 @@ def test_the_version_is_the_package_s(cli):
     ("arguments", "words"),
     [
         ([], "Usage: resnet-gen"),
-        (["frobnicate"], "No such command 'frobnicate'"),
+        (["frobnicate"], "No such command 'frobnicate'.\n"),
+        (["export", "resnet50"], "No such command 'export'. Did you mean 'build'?\n"),
+        (["convert", "resnet50.pth"], "No such command 'convert'. Did you mean 'weights'?\n"),
+        (["validate"], "No such command 'validate'. Did you mean 'verify'?\n"),
+        (["summary", "resnet50"], "No such command 'summary'. Did you mean 'show'?\n"),
         (["list", "--frobnicate"], "No such option '--frobnicate'"),
         (["list", "extra"], "extra"),
         (["show"], "Missing argument"),
