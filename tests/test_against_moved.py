@@ -5,6 +5,7 @@ What rounding and calibration make differs from the weights by as much, but not 
 
 import itertools
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -16,6 +17,7 @@ from resnet_gen import emit_onnx
 from resnet_gen.against.biases import Allowance, allow_for_bias
 from resnet_gen.against.codes import steps_apart
 from resnet_gen.against.model import find, read_model
+from resnet_gen.against.numbers import _explained
 from resnet_gen.checkpoint import weights_from
 from resnet_gen.load import load
 from resnet_gen.lower import lower
@@ -28,6 +30,7 @@ from tests.test_against_biases import HOW, held
 from tests.test_small_filters import NETWORKS, spec, weights
 from tests.varied import spread
 
+SMALL = ", small filters"
 ROUNDED, CORRECTED = 0.995 * 0.51 / 63, 0.9
 """What codes are moved by at most, over the largest of their row, and biases, over what any may be corrected by."""
 
@@ -52,10 +55,11 @@ def made(tmp_path_factory):
 def _network(name, folder):
     if name == "digits":
         return load(SPEC), DIGITS, write_calibration(folder / "images.npz")
+    name, small, _ = name.partition(SMALL)
     side = spec(name).spec.input.size[0]
     images = np.random.default_rng(1).normal(0, 1, (16, 3, side, side)).astype(np.float32)
     np.savez(folder / "images.npz", images=images)
-    save_file(weights(name, [0.5], 1), folder / "w.safetensors")
+    save_file(weights(name, [0.01 if small else 0.5], 1), folder / "w.safetensors")
     return spec(name), folder / "w.safetensors", folder / "images.npz"
 
 
@@ -149,6 +153,30 @@ def test_codes_that_are_not_the_nearest_are_found(made, name, how, codes):
     assert any("steps apart, and rounding to the nearest is half a one" in message for message in found)
 
 
+def _cut(tensors, variant, ours, theirs, file, part):
+    """Small filters by a scale that reaches a part of their numbers; what is beyond has the outermost code."""
+    weight, scale = (tensors[f"{theirs.name}.{name}"] for name in ("weight", "weight_scale"))
+    exact = variant.weights.rows(ours.weight_name("weight"), 0, ours.shape[0]).astype(np.float64)
+    rows = np.abs(exact).reshape(len(exact), -1).max(axis=1)
+    steps = np.where(rows < 0.03 * rows.max(), part, 1) * file.weights.steps(weight.name, 0, len(exact))
+    codes = np.clip(np.rint(exact / steps.reshape(-1, *[1] * (exact.ndim - 1))), -127, 127)
+    weight.CopyFrom(numpy_helper.from_array(codes.astype(np.int8), weight.name))
+    scale.CopyFrom(numpy_helper.from_array(steps.astype(np.float32), scale.name))
+
+
+@pytest.mark.parametrize("name", ["basic", "dense head"])
+def test_a_small_filter_that_is_cut_off_is_found_beside_large_ones(made, name):
+    """Its own numbers tell how far it may be, not those of the whole layer."""
+    loaded, numbers, _, file = made(name + SMALL, "tensorrt")
+    assert held(loaded, numbers, file).weights == ()
+    path = file.with_name("moved.onnx")
+    path.write_bytes(file.read_bytes())
+    _changed(path, loaded, numbers, _cut, 1)
+    assert held(loaded, numbers, path).weights == ()
+    _changed(path, loaded, numbers, _cut, 0.75)
+    assert any(".weight' is not that of" in message for message in held(loaded, numbers, path).weights)
+
+
 def _greater(tensors, variant, ours, theirs, file, least):
     """Numbers of FP8 just below a power of two rounded up to that, though the code below is nearer to them."""
     weight = tensors[f"{theirs.name}.weight"]
@@ -234,6 +262,14 @@ def test_onnx_runtime_s_own_quantization_is_no_difference(made, name, reduced, t
 def apart(wanted, here, steps=None, dtype="int8"):
     a, b = (np.array([row], np.float32) for row in (wanted, here))
     return steps_apart(a, b, None if steps is None else np.array([steps], np.float32), dtype, np.zeros_like(a))[0]
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float8_e4m3fn"])
+def test_rounding_explains_what_it_does_and_at_most_twice_that(name):
+    exact = np.geomspace(0.1, 1, 20_001)
+    rounded = exact.astype(np.dtype(getattr(ml_dtypes, name, name))).astype(np.float64)
+    most = (np.abs(rounded - exact) / exact).max()
+    assert most <= _explained(name) <= 2.1 * most
 
 
 @pytest.mark.parametrize("step", [1.0, -1.0])

@@ -173,7 +173,7 @@ def _code_apart(variant: Variant, wanted: Node, tensor: Tensor, name: str, file:
     """The number of a weight in eight bits that is furthest from the code that is nearest to what it is to be."""
     kept, dtype = wanted.weight_name(tensor.role), file.weights.types[name]
     worst = _Apart(name, _CODE, _NEAREST, -1.0, (), 0.0, 0.0)
-    held = max(({"float16", "bfloat16"} & file.types) or {"float32"}, key=_explained)
+    held = next((kind for kind in ("bfloat16", "float16") if kind in file.types), "float32")  # the coarsest first
     least = max(_STEP["float16"] if "float16" in file.types else 0.0, _SMALLEST)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])

@@ -4,7 +4,7 @@ import pytest
 
 from resnet_gen import plan as module
 from resnet_gen.load import Loaded, load
-from resnet_gen.lower import lower
+from resnet_gen.lower import is_built_alike, lower
 from resnet_gen.ops import Add, BatchNorm, Conv, MaxPool, Mul, OneMinus, PadChannels, Subsample
 from resnet_gen.plan import plan
 from resnet_gen.problems import Document, Refused
@@ -437,3 +437,20 @@ def test_a_problem_at_a_line_of_the_spec_itself_names_no_changes(tmp_path):
 def test_a_hint_that_is_there_is_kept(tmp_path):
     child, problem = problem_of_child(tmp_path, "extends: vgg11\nstages: {depths: [1, 1, 2]}")
     assert problem.hint == f"write one for each stage; 'depths' is at {child}:3:18"
+
+
+@pytest.mark.parametrize(
+    ("settings", "other", "alike"),
+    [
+        ((), (), True),
+        ((), ("head.classes=1000",), True),
+        ((), ("activation=silu",), False),
+        (("outputs=[stage2, stage4]",), ("outputs=[stage3, stage4]",), False),  # the same operations
+        (("head=none", "outputs=[stage1]"), ("head=none", "outputs=[stage1]", "stages.depths=[2, 2]"), True),
+        (("head=none", "outputs=[stage1]"), ("head=none", "outputs=[stage1]", "stages.depths=[1, 2]"), False),
+        (("head=none", "outputs=[stage1]", "stages.depths=[1, 2]"), ("head=none", "outputs=[stage1]"), False),
+        ((), ("stages.widths=[8, 16]",), False),  # which cannot be built
+    ],
+)
+def test_networks_are_built_alike_whose_operations_and_outputs_are_the_same(settings, other, alike):
+    assert is_built_alike(load("resnet18", settings), load("resnet18", other).spec) is alike
