@@ -23,6 +23,7 @@ from resnet_gen.load import load
 from resnet_gen.lower import lower
 from resnet_gen.ops import Conv, Linear
 from resnet_gen.precision import Calibration
+from resnet_gen.weights import base
 from tests.accuracy.digits import SPEC, write_calibration
 from tests.against_files import DIGITS
 from tests.onnx_runs import difference, session
@@ -175,6 +176,16 @@ def test_a_small_filter_that_is_cut_off_is_found_beside_large_ones(made, name):
     assert held(loaded, numbers, path).weights == ()
     _changed(path, loaded, numbers, _cut, 0.75)
     assert any(".weight' is not that of" in message for message in held(loaded, numbers, path).weights)
+
+
+@pytest.mark.parametrize("how", ["cpu", "tensorrt, rest fp16"])
+def test_what_is_found_is_the_same_however_many_rows_are_read_at_once(made, how, monkeypatch):
+    loaded, numbers, _, file = made("basic", how)
+    at_once = held(loaded, numbers, moved(made("basic", how), up, np.ones))
+    assert at_once.weights
+    monkeypatch.setattr(base, "CHUNK", 1)
+    assert held(loaded, numbers, file).weights == ()
+    assert held(loaded, numbers, moved(made("basic", how), up, np.ones)) == at_once
 
 
 def _greater(tensors, variant, ours, theirs, file, least):
