@@ -283,6 +283,13 @@ def test_rounding_explains_what_it_does_and_at_most_twice_that(name):
     assert most <= _explained(name) <= 2.1 * most
 
 
+@pytest.mark.parametrize("name", ["int8", "uint8"])
+def test_codes_of_seven_bits_explain_half_a_step_of_the_largest_number(name):
+    numbers = np.linspace(-1, 1, 20_001)
+    most = np.abs(np.rint(numbers * 63) / 63 - numbers).max()
+    assert most <= _explained(name) <= 1.05 * most
+
+
 @pytest.mark.parametrize("step", [1.0, -1.0])
 def test_each_number_is_measured_by_its_step(step):
     assert apart([126.5, 3.25, 0, -2], [127, 3, 1, -2], step).tolist() == [0.5, 0.25, 1, 0]
