@@ -20,7 +20,7 @@ from resnet_gen.weights.base import Array, runs
 if TYPE_CHECKING:
     from resnet_gen.against.model import Found
 
-_EXPLAINED = {
+_EXPLAINED: dict[str | None, float] = {
     "float64": 1e-5,
     "float32": 1e-5,
     "float16": 2.0**-11 + 1e-5,
@@ -33,7 +33,7 @@ _EXPLAINED = {
 
 Folding in float32 is good for 1e-5; seven bits are used of eight where sums would saturate.
 """
-_STEP = {"float16": 2.0**-23}
+_STEP: dict[str | None, float] = {"float16": 2.0**-23}
 """What may be lost of any number, however small: half precision's steps around zero, as converters clip them."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _BY_ROW = ("int8", "uint8")
@@ -68,7 +68,7 @@ class _Apart(NamedTuple):
 _ITSELF, _ROW, _CORRECTION, _TOGETHER, _CODE = "itself", "row", "correction", "together", "code"
 
 
-def _explained(dtype: str) -> float:
+def _explained(dtype: str | None) -> float:
     return _EXPLAINED.get(dtype, 1e-5)
 
 
@@ -154,7 +154,7 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> Itera
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
     here = np.zeros_like(exact) if dtype is None else file.weights.as_written(name, 0, size)
     allowed = allow_for_bias(variant, wanted, node, file)
-    held = "float16" if "float16" in file.types else dtype or "float32"  # what codes are read as
+    held = "float16" if "float16" in file.types else dtype  # what codes are read as
     rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
     slack = (rounding + max(_STEP.get(held, 0.0), _SMALLEST)).astype(np.float32)
     moved = here - exact.astype(np.float64)
@@ -201,7 +201,7 @@ def _furthest(
     """The number of a tensor that is furthest from what it is to be; a tensor that is missing is zero."""
     dtype = file.weights.types.get(name)
     kept, by = wanted.weight_name(tensor.role), _ROW if dtype in _BY_ROW else _ITSELF
-    worst = _Apart(name, by, _explained(dtype or "float32"), -1.0, (), 0.0, 0.0)
+    worst = _Apart(name, by, _explained(dtype), -1.0, (), 0.0, 0.0)
     largest = _largest(variant, tensor, kept) if by == _ROW and _has_one_step(tensor, name, file) else None
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
@@ -211,7 +211,7 @@ def _furthest(
         sizes = variant.sizes(kept, a, start, stop)
         if by == _ROW:
             sizes = largest_of_rows(a) if largest is None else np.full_like(a, largest)
-        worst = _worse(worst, a, b, _far(a, b, sizes, dtype or "float32"), start)
+        worst = _worse(worst, a, b, _far(a, b, sizes, dtype), start)
     return worst
 
 
@@ -251,7 +251,7 @@ def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
     return near
 
 
-def _far(wanted: Array, here: Array, sizes: Array, dtype: str) -> Array:
+def _far(wanted: Array, here: Array, sizes: Array, dtype: str | None) -> Array:
     """By how much each number differs, over its size; infinitely where either is none or an infinity."""
     with np.errstate(all="ignore"):
         apart = np.maximum(np.abs(wanted.astype(np.float64) - here) - max(_STEP.get(dtype, 0.0), _SMALLEST), 0.0)

@@ -15,8 +15,7 @@ _NO_LIMIT = 99
 
 def numbers(version: str) -> tuple[int, ...]:
     """A version as numbers, such as (8, 5, 2); the newest of its kind where the last ones are not said."""
-    found = tuple(map(int, version.split(".")))
-    return found + (_NO_LIMIT,) * (3 - len(found))
+    return (*map(int, version.split(".")), _NO_LIMIT, _NO_LIMIT)
 
 
 def building(version: str, precision: str, *, tf32: bool = False) -> list[str]:

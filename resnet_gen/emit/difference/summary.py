@@ -95,12 +95,12 @@ def _outputs(difference: Difference) -> str:
 
 
 def _whole_stages(items: list[Item], difference: Difference) -> Told:
-    found: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str], None] = {}  # in the order of the stages, each once
     for stage in difference.stages:
         whole = stage.after or stage.before
         if whole and not (stage.before and stage.after):
             size = f" ({several(len(whole.blocks), 'block')})" if whole.path.startswith("stages.") else ""
-            found[f"{stage_title(whole.path)}{size}", "added" if stage.after else "removed"] += 1
+            found[f"{stage_title(whole.path)}{size}", "added" if stage.after else "removed"] = None
     return [f"{title} {what}" for title, what in found], [i for i in items if i.stage.before and i.stage.after]
 
 
