@@ -154,6 +154,20 @@ def test_codes_that_are_not_the_nearest_are_found(made, name, how, codes):
     assert any("steps apart, and rounding to the nearest is half a one" in message for message in found)
 
 
+def other_of_the_largest(exact, size):
+    near = np.rint(exact)
+    left = exact - near
+    large = (np.abs(exact) > 105) & (np.abs(exact) < 126) & (np.abs(left) > 0.1)
+    return near + np.where(large, np.sign(left), 0)
+
+
+def test_only_what_is_stored_in_fewer_digits_has_room_for_their_rounding(made):
+    """In bfloat16 the largest numbers of a row were as good as half a step off."""
+    loaded, numbers, _, file = made("digits", "tensorrt")
+    found = held(loaded, numbers, moved((loaded, numbers, None, file), other_of_the_largest)).weights
+    assert any("steps apart" in message for message in found)
+
+
 def _cut(tensors, variant, ours, theirs, file, part):
     """Small filters by a scale that reaches a part of their numbers; what is beyond has the outermost code."""
     weight, scale = (tensors[f"{theirs.name}.{name}"] for name in ("weight", "weight_scale"))
