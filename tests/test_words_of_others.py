@@ -16,6 +16,7 @@ def known():
     yield from (home.key for home in homes_of_keys(Spec))
     yield from (part.kind_name() for family in base.FAMILIES for part in registry.members(family))
     for name in COMMANDS:
+        yield name
         yield from (text.lstrip("-") for param in cli.get_command(None, name).params for text in param.opts)
 
 
