@@ -46,7 +46,7 @@ class Block:
     @cached_property
     def exactly(self) -> tuple[tuple[str, Op], ...]:
         """What it is made of, with every setting."""
-        return tuple((place, visible(node.op)) for place, node in zip(self.places, self.nodes, strict=True))
+        return tuple(zip(self.places, self.ops, strict=True))
 
     @cached_property
     def roughly(self) -> tuple[tuple[str, str], ...]:

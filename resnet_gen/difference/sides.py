@@ -18,7 +18,6 @@ from resnet_gen.resources import shipped_specs
 from resnet_gen.source import Source, read_file
 from resnet_gen.spec import forget_files
 from resnet_gen.stated import stated
-from resnet_gen.verify.suppression import suppressions
 
 What: TypeAlias = Literal["spec", "revision", "onnx"]
 
@@ -75,10 +74,20 @@ def side_of(given: str, what: What, loaded: Loaded) -> Side:
         return read_file(folder / name)
 
     measures = devices([loaded.source.data.get("budgets")], device)
-    everything = {**stated(loaded), "suppressions": suppressions(loaded), "devices": measures}
+    everything = {**stated(loaded), "suppressions": _suppressions(loaded), "devices": measures}
     found = Side(given, what, lower(loaded), everything)
     forget_files()  # another revision may define the same parts
     return found
+
+
+def _suppressions(loaded: Loaded) -> list[dict[str, str]]:
+    """What comments suppress; without any, the rules that they name are not imported."""
+    documents = {loaded.own[0], *(mark.value.document for mark in loaded.source.marks.values())}
+    if not any("resnet-gen:" in document.text for document in documents):
+        return []
+    from resnet_gen.verify.suppression import suppressions
+
+    return suppressions(loaded)
 
 
 def _file(given: str, revision: Revision | None) -> Side:
