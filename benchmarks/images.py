@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import load_sample_images
 
-from resnet_gen.spec import Input
+from resnet_gen.language.spec import Input
 from resnet_gen.weights.base import Array
 
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.images import crops
-from resnet_gen.bench import Effort, Timing, measure, ratio
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.runtimes import open_file
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.speed.benchmark import Effort, Timing, measure, ratio
 from resnet_gen.weights.base import Array
 from tests.reference import weights_rule
 

@@ -37,25 +37,25 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
-    from resnet_gen.conventions import Figure as Figure
-    from resnet_gen.convert.convert import Conversion as Conversion
-    from resnet_gen.count import Counts as Counts
-    from resnet_gen.emit.difference.report import Report as Report
-    from resnet_gen.fit import Check as Check
+    from resnet_gen.build.engine_check import Check as Check
+    from resnet_gen.compare.report import Report as Report
     from resnet_gen.graph import Graph as Graph
     from resnet_gen.graph import Node as Node
     from resnet_gen.graph import Value as Value
-    from resnet_gen.infer.imported import Imported as Imported
-    from resnet_gen.load import Loaded as Loaded
-    from resnet_gen.precision import Calibration as Calibration
-    from resnet_gen.predict import Prediction as Prediction
+    from resnet_gen.graph.conventions import Figure as Figure
+    from resnet_gen.graph.counts import Counts as Counts
+    from resnet_gen.infer.conversion.files import Conversion as Conversion
+    from resnet_gen.infer.importing import Imported as Imported
+    from resnet_gen.language.load import Loaded as Loaded
+    from resnet_gen.ops.precision import Calibration as Calibration
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
-    from resnet_gen.targets import Target as Target
+    from resnet_gen.speed.prediction import Prediction as Prediction
+    from resnet_gen.speed.targets import Target as Target
     from resnet_gen.verify.outcome import Finding as Finding
 
 if sys.flags.optimize > 1:
-    from resnet_gen.docstrings import keep
+    from resnet_gen.system.docstrings import keep
 
     keep()
 
@@ -91,21 +91,21 @@ FUNCTIONS = {
 """Each function's module, in the order of docs/api.md; it is imported when the function is asked for."""
 
 TYPES = {
-    "Loaded": "load",
+    "Loaded": "language.load",
     "Graph": "graph",
     "Node": "graph",
     "Value": "graph",
-    "Counts": "count",
-    "Figure": "conventions",
-    "Imported": "infer.imported",
+    "Counts": "graph.counts",
+    "Figure": "graph.conventions",
+    "Imported": "infer.importing",
     "Options": "api.building",
-    "Calibration": "precision",
-    "Conversion": "convert.convert",
+    "Calibration": "ops.precision",
+    "Conversion": "infer.conversion.files",
     "Finding": "verify.outcome",
-    "Report": "emit.difference.report",
-    "Check": "fit",
-    "Prediction": "predict",
-    "Target": "targets",
+    "Report": "compare.report",
+    "Check": "build.engine_check",
+    "Prediction": "speed.prediction",
+    "Target": "speed.targets",
     "Problem": "problems",
     "Refused": "problems",
 }

@@ -1,5 +1,7 @@
 """What a fault is and how it is shown: position, caret, hint.
 
+A message and its place come in; text with a caret goes out, as an exception or as a finding.
+
 Every refusal of bad input in the package is a `Problem`; whoever finds several
 raises them together in one `Refused`, and the command line prints them and
 exits with 2.
@@ -14,8 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
-
-from resnet_gen.synonyms import WORDS
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 _PAIR = re.compile("[\U00010000-\U0010ffff]")
@@ -268,3 +268,42 @@ def _same_but_for_letters(a: str, b: str) -> bool:
 def several(number: int, noun: str) -> str:
     """`1 value`, `2 values`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+WORDS: dict[str, str | None] = {
+    # keys
+    "act": "activation", "act-layer": "activation", "nonlinearity": "activation",
+    "attn": "attention", "attn-layer": "attention",
+    "aa-layer": "antialias", "blurpool": "antialias",
+    "norm-layer": "norm", "normalization": "norm",
+    "dilation": "output_stride", "dilations": "output_stride", "replace-stride-with-dilation": "output_stride",
+    "blocks": "depths", "num-blocks": "depths",
+    "cardinality": "groups", "width-per-group": "base_width", "num-groups": "groups",
+    "channels-per-group": "group_size", "in-chans": "channels", "in-channels": "channels",
+    "num-classes": "classes", "img-size": "size", "image-size": "size", "resolution": "size", "epsilon": "eps",
+    "negative-slope": "slope", "reduction-ratio": "rd_ratio",
+    # kinds
+    "swish": "silu", "lrelu": "leaky_relu", "relu6": None, "prelu": None, "identity-activation": None,
+    "bn": "batch", "batchnorm": "batch", "batch-norm": "batch", "batchnorm2d": "batch",
+    "gn": "group", "groupnorm": "group", "ln": "layer", "layernorm": "layer",
+    "instance": None, "instancenorm": None, "frozen": None,
+    "squeeze-excite": "se", "squeeze-excitation": "se", "squeeze-and-excitation": "se", "squeezeexcite": "se",
+    "fc": "linear", "dense": "linear", "classifier": "linear",
+    "option-a": "zero_pad", "option-b": "projection", "option-c": "projection_all",
+    "avg-down": "avg_projection", "conv1x1": "projection",
+    "split-attention": "resnest", "selective-kernel": "selective_bottleneck", "basicblock": "basic",
+    # options
+    "checkpoint": "weights", "ckpt": "weights", "pretrained": "weights", "resume": "weights", "state-dict": "weights",
+    "device": "for", "gpu": "for", "dtype": "precision", "quantize": "precision", "calib": "calibration",
+    "batch-size": "batch", "out": "output", "output-dir": "output", "outdir": "output",
+    "fp16": "precision", "half": "precision", "bf16": "precision", "int8": "precision", "fp8": "precision",
+    # commands
+    "export": "build", "compile": "build", "convert": "weights", "codegen": "generate",
+    "validate": "verify", "lint": "verify", "compare": "diff", "explain": "rule", "new": "init", "create": "init",
+    "benchmark": "bench", "profile": "bench", "infer": "run", "inference": "run", "devices": "targets",
+    "summary": "show", "info": "show", "inspect": "show", "describe": "show",
+    "flops": "count", "macs": "count", "params": "count",
+}  # fmt: skip
+"""What other tools and papers call what is called otherwise here, for hints where words that look alike mislead.
+
+By how they are written without capitals and underscores; None is of what there is nothing like here."""

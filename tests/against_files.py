@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.against import rules
 from resnet_gen.cli import main
-from resnet_gen.digest import digest_file
-from resnet_gen.verify import Rule
+from resnet_gen.compare.against import rules
+from resnet_gen.system.digest import digest_file
+from resnet_gen.verify.rules.base import Rule
 
 DIGITS = Path(__file__).parent / "accuracy" / "resnet8-digits.safetensors"
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from resnet_gen.generate.base import Subject
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
 from tests.onnx_runs import outputs as onnx_outputs

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from resnet_gen.cli import main
-from resnet_gen.reading import inference
-from resnet_gen.spec import forget_files
-from resnet_gen.witness import reading
+from resnet_gen.language.spec import forget_files
+from resnet_gen.onnx.reading import shape_inference
+from resnet_gen.onnx.witness import process
 from tests.thinned import thin
 
 SAME = {
@@ -76,7 +76,7 @@ def _unforked():
     the same is tested by `unit/test_asking.py` and `unit/test_reading.py`, and commands in their own process fork.
     """
     with pytest.MonkeyPatch.context() as patched:
-        for module in (inference, reading):
+        for module in (shape_inference, process):
             patched.setattr(module, "may_fork", lambda: False)
         yield
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.graph import Graph
-from resnet_gen.load import Loaded, load
+from resnet_gen.language.load import Loaded, load
 from resnet_gen.weights.base import Array
 from tests.onnx_runs import TOLERANCE, difference
 from tests.parity import SIDES, logits, specs

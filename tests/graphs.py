@@ -24,8 +24,8 @@ from resnet_gen.ops import (
     Softmax,
     Subsample,
 )
-from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.problems import Refused
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
 
 

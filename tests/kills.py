@@ -71,8 +71,27 @@ def serve():
         print(json.dumps(answer), flush=True)
 
 
+EVERYTHING = (
+    "build.build",
+    "build.delivery",
+    "infer.importing",
+    "onnx.witness.model",
+    "speed.plot",
+    "cli.bench_models",
+    "cli",
+)
+
+
 def _import_everything():
-    for name in sys.argv[1:] or ("build", "deliver", "infer.imported", "witness.onnx", "plot", "cli.bencher", "cli"):
+    for name in sys.argv[1:] or (
+        "build.build",
+        "build.delivery",
+        "infer.importing",
+        "onnx.witness.model",
+        "speed.plot",
+        "cli.bench_models",
+        "cli",
+    ):
         module = importlib.import_module(f"resnet_gen.{name}")
         if name == "cli":
             for command in module.COMMANDS:
@@ -109,20 +128,20 @@ def _obey(order, said, changes):
 
 def _fix_the_clock():
     """Each look at it is a second later, so that `bench` measures the same each time."""
-    if bencher := sys.modules.get("resnet_gen.cli.bencher"):
+    if bencher := sys.modules.get("resnet_gen.cli.bench_models"):
         bencher.measure = partial(bencher.measure, clock=itertools.count().__next__)
 
 
 def _write(*words):
     """Write files together, each of which is `PATH=TEXT`."""
-    from resnet_gen.write import write_together
+    from resnet_gen.system.write import write_together
 
     write_together({Path(path): [text.encode()] for path, text in (word.split("=") for word in words)})
 
 
 def _write_below(folder, *words):
     """Write files of one folder and its sub-folders."""
-    from resnet_gen.write import Transaction
+    from resnet_gen.system.write import Transaction
 
     with Transaction(Path(folder)) as out:
         for word in words:

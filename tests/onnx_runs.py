@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.emit.onnx.messages import IR_OF_OPSET
 from resnet_gen.graph import Graph
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing.messages import IR_OF_OPSET
 from resnet_gen.weights.base import Array, Weights
 from tests.reference import weights_rule
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.graph import Graph
-from resnet_gen.load import load
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.resources import shipped_specs
+from resnet_gen.language.load import load
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.base import Array, Weights
+from resnet_gen.weights.folding import fold_batch_norm
+from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import TOLERANCE, Session, difference, network
 from tests.reference import weights_rule
 

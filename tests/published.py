@@ -4,15 +4,14 @@ import json
 import math
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from statistics import median, pstdev
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.targets import load_target
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.speed import prediction as model
+from resnet_gen.speed.targets import load_target
 
-model = import_module("resnet_gen.predict")  # by its name the package hands out the function
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "predict.md"
 DATA = json.loads((ROOT / "tests" / "reference" / "published_throughput.json").read_text(encoding="utf-8"))

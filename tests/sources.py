@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.generate.output import differing, put
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "generated"

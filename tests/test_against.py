@@ -11,12 +11,12 @@ from onnx import numpy_helper
 from safetensors.numpy import load_file, save_file
 
 from resnet_gen import verify
-from resnet_gen.digest import digest_file
-from resnet_gen.load import load
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.linear_as_conv import linear_as_conv
-from resnet_gen.reading.asking import NoAnswerError
-from resnet_gen.verify import RULES
+from resnet_gen.language.load import load
+from resnet_gen.onnx.reading.process import NoAnswerError
+from resnet_gen.quantization.linear_as_conv import linear_as_conv
+from resnet_gen.system.digest import digest_file
+from resnet_gen.verify.rules import RULES
+from resnet_gen.weights.folding import fold_batch_norm
 from tests.against_files import engine_beside
 from tests.onnx_runs import TINY, session
 from tests.reading.models import Hand, file, network
@@ -715,7 +715,7 @@ def test_a_file_that_the_checker_says_nothing_of_is_said_to_be_unchecked(built, 
     def silent(path):
         raise NoAnswerError
 
-    monkeypatch.setattr("resnet_gen.against.model.fault", silent)
+    monkeypatch.setattr("resnet_gen.compare.against.model.fault", silent)
     code, out, _ = cli("verify", TINY, "--against", built(), "--weights", WEIGHTS)
     assert code == 0
     assert "whether it is valid ONNX not compared" in out

@@ -11,16 +11,16 @@ from onnx import numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
-from resnet_gen.against import biases as against_biases
-from resnet_gen.against import numbers
-from resnet_gen.against.biases import read_otherwise
-from resnet_gen.against.model import hold_model, read_model
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.compare.against import biases as against_biases
+from resnet_gen.compare.against import numbers
+from resnet_gen.compare.against.biases import read_otherwise
+from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.reading.quantized_ranges import Cover
 from resnet_gen.ops import Linear
-from resnet_gen.precision import Calibration
-from resnet_gen.reading.ranges import Cover
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.verify.subject import Subject
 from tests.accuracy.digits import SPEC, write_calibration
 from tests.against_files import DIGITS

@@ -15,10 +15,10 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
-from resnet_gen.against.model import hold_model, read_model
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import whole

@@ -14,15 +14,15 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
-from resnet_gen.against.biases import Allowance, allow_for_bias
-from resnet_gen.against.codes import steps_apart
-from resnet_gen.against.model import find, read_model
-from resnet_gen.against.numbers import _explained
-from resnet_gen.checkpoint import weights_from
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.compare.against.biases import Allowance, allow_for_bias
+from resnet_gen.compare.against.codes import steps_apart
+from resnet_gen.compare.against.model import find, read_model
+from resnet_gen.compare.against.numbers import _explained
+from resnet_gen.infer.checkpoints.spec_weights import weights_from
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Conv, Linear
-from resnet_gen.precision import Calibration
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.weights import base
 from tests.accuracy.digits import SPEC, write_calibration
 from tests.against_files import DIGITS

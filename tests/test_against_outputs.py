@@ -9,10 +9,10 @@ import pytest
 from onnx import numpy_helper
 
 from resnet_gen import emit_onnx, load_spec
-from resnet_gen.against.model import hold_model, read_model
-from resnet_gen.count import count
-from resnet_gen.lower import lower
-from resnet_gen.precision import Calibration
+from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.graph.counts import count
+from resnet_gen.language.lower import lower
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.verify.subject import Subject
 from tests.test_against_biases import HOW
 from tests.test_small_filters import NETWORKS, weights

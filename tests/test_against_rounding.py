@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_static
 
 from resnet_gen import emit_onnx, load_spec
-from resnet_gen.against.model import hold_model, read_model
-from resnet_gen.count import count
-from resnet_gen.lower import lower
+from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.graph.counts import count
+from resnet_gen.language.lower import lower
 from resnet_gen.verify.subject import Subject
 
 SIDE, FILTERS, RIGHT = 8, 16, 0.05

@@ -11,7 +11,7 @@ import pytest
 
 import resnet_gen
 from resnet_gen.cli import COMMANDS, cli
-from resnet_gen.emit import api as page
+from tests.refresh import api_page as page
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -89,10 +89,10 @@ class TestNames:
 
     def test_stay_functions_where_a_module_is_called_as_they_are(self):
         code = (
-            "import resnet_gen.count, resnet_gen.verify.rules, resnet_gen.predict, resnet_gen.build, resnet_gen.bench\n"
-            "from resnet_gen.count import Counts\n"
-            "from resnet_gen import build, bench, count, predict, verify\n"
-            "assert not any(isinstance(f, type(resnet_gen)) for f in (build, bench, count, predict, verify))\n"
+            "import resnet_gen.verify.rules, resnet_gen.build.build, resnet_gen.generate.base\n"
+            "from resnet_gen.graph.counts import Counts\n"
+            "from resnet_gen import build, count, generate, verify\n"
+            "assert not any(isinstance(f, type(resnet_gen)) for f in (build, count, generate, verify))\n"
             "assert isinstance(count('resnet18'), Counts)\n"
             "assert resnet_gen.count is count\n"
         )

@@ -3,12 +3,13 @@
 import io
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
-from resnet_gen import models
-from resnet_gen.build import build
+from resnet_gen.build import models
+from resnet_gen.build.build import build
 from tests.fixtures import fake_gpu
 from tests.onnx_runs import TINY
 from tests.restrained import on_the_whole_processor
@@ -113,8 +114,8 @@ def test_outputs_that_cannot_be_compared_are_said_so(cli, model):
 
 
 def test_values_that_are_not_finite_are_null_in_json(cli, tmp_path):
-    from resnet_gen.load import load
-    from resnet_gen.lower import lower
+    from resnet_gen.language.load import load
+    from resnet_gen.language.lower import lower
 
     weights = {name: np.zeros(t.shape, np.float32) for name, t in lower(load(str(TINY))).state().items()}
     weights["head.fc.bias"][:] = [1, 3e38, 2]
@@ -200,8 +201,8 @@ def test_a_picture_beside_figures_on_stdout_is_told_on_stderr(cli, model, tmp_pa
 
 def test_one_measurement_gives_the_same_picture_twice():
     needs("matplotlib")
-    from resnet_gen.bench import Result, Timing
-    from resnet_gen.plot import draw
+    from resnet_gen.speed.benchmark import Result, Timing
+    from resnet_gen.speed.plot import draw
 
     results = [
         Result((n, 3, 4, 4), (Timing(n, ((0.01 * n, 0.02 * n),)), Timing(n, ((0.03, 5.0),))), None) for n in (1, 9)
@@ -307,7 +308,7 @@ def test_a_spec_is_not_built_in_vain_where_no_gpu_can_run_it(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu)
     monkeypatch.setattr("resnet_gen.engine.tensorrt_run._bindings", lambda: fake_gpu)
     monkeypatch.setattr(fake_gpu.MODE, "driver", 35)
-    monkeypatch.setattr("resnet_gen.models.build", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(import_module("resnet_gen.build.models"), "build", lambda *_: pytest.fail("built"))
     code, out, err = cli("bench", TINY, "--backend", "tensorrt")
     assert (code, out) == (2, "")
     assert "no GPU can be used: CUDA driver version is insufficient" in err

@@ -7,23 +7,24 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from resnet_gen.build import build as build_one
-from resnet_gen.choose import Wish, choose
-from resnet_gen.emit import trtexec
-from resnet_gen.emit.bundle import TOLERANCE, Order
+from resnet_gen.build import trtexec
+from resnet_gen.build.build import build as build_one
+from resnet_gen.build.bundle import TOLERANCE, Order
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.request import Batch, Request
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph import Value
-from resnet_gen.load import load
-from resnet_gen.precision import Calibration
+from resnet_gen.language.load import load
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused
-from resnet_gen.request import Batch, Request
-from resnet_gen.targets import load_target, shipped_targets
+from resnet_gen.speed.targets import load_target, shipped_targets
 from tests.onnx_runs import TINY
 
 FAKE = Path(__file__).parent / "fixtures" / "fake_trtexec.py"
@@ -126,7 +127,8 @@ def test_two_builds_have_the_same_bytes(tmp_path):
 
 
 def test_nothing_is_written_where_the_network_puts_out_what_is_not_finite(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_gen.sample.normalized", lambda pixels, to: np.full((1, 1, 8, 8), np.inf, np.float32))
+    endless = np.full((1, 1, 8, 8), np.inf, np.float32)
+    monkeypatch.setattr(import_module("resnet_gen.build.sample"), "normalized", lambda pixels, to: endless)
     with pytest.raises(Refused, match="'logits' is not finite"):
         bundle(tmp_path / "out")
     assert not (tmp_path / "out").exists()

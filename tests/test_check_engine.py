@@ -5,23 +5,25 @@ import hashlib
 import json
 import os
 import shutil
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_gen import __version__, fit
-from resnet_gen.build import build as build_one
-from resnet_gen.choose import Wish, choose
+from resnet_gen import __version__
+from resnet_gen.build import engine_check
+from resnet_gen.build.build import build as build_one
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.engine_check import Asked, check, fits
+from resnet_gen.build.request import Request
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
-from resnet_gen.fit import Asked, check, fits
-from resnet_gen.load import load
-from resnet_gen.precision import Calibration
+from resnet_gen.language.load import load
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused
-from resnet_gen.request import Request
-from resnet_gen.targets import load_target
+from resnet_gen.speed.targets import load_target
 from tests.onnx_runs import TINY
 
 CHECKPOINT = TINY.with_name("float32.safetensors")
@@ -54,9 +56,9 @@ def pretended(tmp_path):
 def bare(monkeypatch, request):
     """A machine without a GPU and without a library, unless a test says otherwise."""
     if "rtx" not in request.fixturenames:
-        monkeypatch.setattr(fit, "installed", lambda library: None)
-        monkeypatch.setattr(fit, "validity", lambda path: None)
-    monkeypatch.setattr(fit, "gpus", lambda: None)
+        monkeypatch.setattr(engine_check, "installed", lambda library: None)
+        monkeypatch.setattr(engine_check, "validity", lambda path: None)
+    monkeypatch.setattr(engine_check, "gpus", lambda: None)
 
 
 def change(path, **keys):
@@ -148,7 +150,7 @@ def test_a_model_that_the_manifest_does_not_name_is_told_of_no_engine(pretended)
 )  # fmt: skip
 def test_an_engine_is_of_one_version_of_its_library(here, wanted, pretended, monkeypatch):
     asked = []
-    monkeypatch.setattr(fit, "installed", lambda library: asked.append(library) or here)
+    monkeypatch.setattr(engine_check, "installed", lambda library: asked.append(library) or here)
     assert state(pretended, "library") == wanted
     assert asked == ["tensorrt-rtx"]
 
@@ -164,7 +166,7 @@ def test_an_engine_is_of_one_version_of_its_library(here, wanted, pretended, mon
     ],
 )
 def test_one_of_the_gpus_here_must_be_one_that_it_is_for(gpus, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(fit, "gpus", lambda: gpus)
+    monkeypatch.setattr(engine_check, "gpus", lambda: gpus)
     found = lines(pretended)["gpu"]
     assert found[0] == wanted
     assert wanted != "ok" or found[1].endswith(gpus[-1].name)
@@ -173,7 +175,7 @@ def test_one_of_the_gpus_here_must_be_one_that_it_is_for(gpus, wanted, pretended
 
 @pytest.mark.parametrize(("device", "wanted"), [("rtx-4090", "ok"), ("h100", "no"), ("cpu", "no")])
 def test_a_device_stands_for_the_gpus_here(device, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(fit, "gpus", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(engine_check, "gpus", lambda: pytest.fail("asked"))
     assert state(pretended, "gpu", device=load_target(device)) == wanted
 
 
@@ -231,7 +233,7 @@ def test_a_real_build_with_random_calibration_warns(tmp_path):
     ],
 )
 def test_tensorrt_rtx_has_a_word(said, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(fit, "validity", lambda path: said)
+    monkeypatch.setattr(engine_check, "validity", lambda path: said)
     assert state(pretended, "runtime") == wanted
     assert all(reason in lines(pretended)["runtime"][1] for reason in said.reasons)
 
@@ -247,7 +249,7 @@ def test_a_model_is_held_against_its_manifest_and_no_machine(pretended):
 
 
 def test_a_model_whose_weights_are_not_beside_it_does_not_fit(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_gen.emit.onnx.OnnxFile.needs_external_data", True)
+    monkeypatch.setattr("resnet_gen.onnx.writing.OnnxFile.needs_external_data", True)
     build_one(load(str(TINY)), Request(), tmp_path)
     assert state(tmp_path / "tiny.onnx", "tiny.onnx.data") == "ok"
     (tmp_path / "tiny.onnx.data").unlink()
@@ -284,7 +286,7 @@ def test_without_a_manifest_nothing_fits(pretended, monkeypatch):
     }
     with pytest.raises(Refused, match=r"not known as an engine, and there is no tiny\.manifest\.json"):
         check(pretended, Asked())
-    monkeypatch.setattr(fit, "validity", lambda path: Validity("unsaid"))
+    monkeypatch.setattr(engine_check, "validity", lambda path: Validity("unsaid"))
     assert {what: state for what, (state, _) in lines(pretended).items()} == {"manifest": "no", "runtime": "unknown"}
 
 
@@ -443,7 +445,7 @@ def test_what_is_no_manifest_is_refused(text, pretended, cli):
 
 def test_a_manifest_that_is_too_large_or_no_text_is_refused(pretended, monkeypatch, cli):
     path = pretended.with_name("tiny.manifest.json")
-    monkeypatch.setattr("resnet_gen.told.LARGEST", 100)
+    monkeypatch.setattr(import_module("resnet_gen.build.manifest_schema"), "LARGEST", 100)
     assert "too large to be a manifest" in cli("check-engine", pretended)[2]
     path.write_bytes(b"\xff\xfe")
     assert "not a whole manifest" in cli("check-engine", pretended)[2]

@@ -19,11 +19,11 @@ from PIL import Image
 from resnet_gen import __version__
 from resnet_gen.cli import COMMANDS
 from resnet_gen.cli import cli as group
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.resources import shipped_specs
-from resnet_gen.spec import NAME_PATTERN, Input, Spec, Stages
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.spec import NAME_PATTERN, Input, Spec, Stages
+from resnet_gen.system.resources import shipped_specs
 from tests.onnx_runs import TINY, network
 from tests.privileges import bound, permissions_hold
 
@@ -614,7 +614,7 @@ class Own(WidthRule):
 """
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.outside.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("own", [False, True], ids=["of our parts", "of parts of its own"])
 def test_a_spec_in_metadata_is_believed_as_long_as_its_hash_is_its_own(own, backend, cli, tmp_path):

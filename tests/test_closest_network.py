@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from resnet_gen.infer.closest import nearest, preferred, state_of, told
-from resnet_gen.load import load
-from resnet_gen.reference import read
-from resnet_gen.resources import references, shipped_specs
+from resnet_gen.infer.checkpoints.nearest import nearest, preferred, state_of, told
+from resnet_gen.language.load import load
+from resnet_gen.system.resources import references_folder, shipped_specs
+from resnet_gen.weights.references import read
 
-NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in references().glob("*/*.json"))
+NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in references_folder().glob("*/*.json"))
 SOME = [name for name in NAMES if name.endswith(("/resnet50", "/resnet101", "/resnet18", "/seresnet50", "/vgg11_bn"))]
 EACH = [name if name in SOME else pytest.param(name, marks=pytest.mark.long) for name in NAMES]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.budgets import Budgets, LatencyBudget
-from resnet_gen.cli import locker
-from resnet_gen.lock import lock_text
-from resnet_gen.project import Settings
-from resnet_gen.resources import shipped_specs
+from resnet_gen.cli import lock_networks
+from resnet_gen.language.budgets import Budgets, LatencyBudget
+from resnet_gen.project.lock import lock_text
+from resnet_gen.project.project_file import Settings
+from resnet_gen.system.resources import shipped_specs
 
 ROOT = Path(__file__).parents[1]
 
@@ -500,7 +500,7 @@ def test_the_page_of_contracts_names_every_key():
 def test_the_committed_lock_is_of_every_shipped_network(monkeypatch):
     """Beyond what generated/ shows it holds epsilons, operands and what weights start from."""
     monkeypatch.chdir(ROOT)
-    networks = locker._networks(tuple(shipped_specs()), Path("specs"))
+    networks = lock_networks._networks(tuple(shipped_specs()), Path("specs"))
     assert lock_text(networks) == (ROOT / "specs" / "resnet-gen.lock").read_text(encoding="utf-8"), "`make generated`"
 
 

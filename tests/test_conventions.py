@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
-from resnet_gen.conventions import CONVENTIONS, figure
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.torch_modules import library
+from resnet_gen.graph.conventions import CONVENTIONS, figure
+from resnet_gen.graph.torch_modules import library
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from tests.reference import make_counters
 
 

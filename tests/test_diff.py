@@ -11,11 +11,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from resnet_gen.build import build
-from resnet_gen.difference.git import Git
-from resnet_gen.difference.revision import Revision, parse
-from resnet_gen.load import load
-from resnet_gen.request import Request
+from resnet_gen.build.build import build
+from resnet_gen.build.request import Request
+from resnet_gen.compare.difference.git import Git
+from resnet_gen.compare.difference.revision import Revision, parse
+from resnet_gen.language.load import load
 
 ROOT = Path(__file__).parent.parent
 SPEC = """\

@@ -14,22 +14,22 @@ from pathlib import Path
 import onnx
 import pytest
 
-from resnet_gen import prepare as module
-from resnet_gen.build import build, onnx_file
-from resnet_gen.choose import Wish, choose
+from resnet_gen.build import preparation as module
+from resnet_gen.build.build import build, onnx_file
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Batch, Request
 from resnet_gen.cli import main
-from resnet_gen.count import count
 from resnet_gen.engine import tensorrt
-from resnet_gen.engine.signals import Deferred
+from resnet_gen.engine.interrupts import Deferred
 from resnet_gen.engine.tensorrt import BACKENDS, Profile, known_targets, parsed_layers
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.witness import Layer, WitnessError, layers
 from resnet_gen.ops import Quantize
-from resnet_gen.precision import PRECISIONS, Calibration, too_old
-from resnet_gen.prepare import prepare
+from resnet_gen.ops.precision import PRECISIONS, Calibration, too_old
 from resnet_gen.problems import Refused
-from resnet_gen.request import Batch, Request
-from resnet_gen.witness import Layer, WitnessError, layers
 from tests.fixtures import fake_tensorrt
 from tests.onnx_runs import TINY
 from tests.varied import spread

@@ -9,9 +9,9 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx, verify
-from resnet_gen.infer.imported import Imported, recovered
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.infer.importing import Imported, recovered
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import session
 from tests.varied import spread

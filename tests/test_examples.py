@@ -74,8 +74,8 @@ def photos(folder, classes=2, images=6, size=40):
 
 def checkpoint(path, *settings, spec="resnet18"):
     """Weights of a spec, drawn from a seed, in a file."""
-    from resnet_gen.load import load
-    from resnet_gen.lower import lower
+    from resnet_gen.language.load import load
+    from resnet_gen.language.lower import lower
     from resnet_gen.weights.seeded import Seeded
 
     graph = lower(load(spec, settings))
@@ -238,8 +238,8 @@ def test_finetune_learns_and_its_last_line_builds_what_it_trained(tmp_path, cli)
     needs("torch")
     from onnxruntime import InferenceSession
 
-    from resnet_gen.image import read_image
-    from resnet_gen.load import load
+    from resnet_gen.engine.image import read_image
+    from resnet_gen.language.load import load
 
     folder, settings = photos(tmp_path / "photos", images=10), ["input.size=32"]
     weights = checkpoint(tmp_path / "thousand.npz")

@@ -10,8 +10,8 @@ import pytest
 
 from resnet_gen import emit_onnx
 from resnet_gen.cli import main
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from tests.onnx_runs import TINY
 from tests.varied import spread
 

@@ -7,11 +7,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from resnet_gen.build import build
+from resnet_gen.build.build import build
+from resnet_gen.build.request import Batch, Request
 from resnet_gen.engine.runtimes import open_file
-from resnet_gen.load import load
-from resnet_gen.precision import Calibration, Quantizing
-from resnet_gen.request import Batch, Request
+from resnet_gen.language.load import load
+from resnet_gen.ops.precision import Calibration, Quantizing
 from tests.restrained import on_the_whole_processor
 
 SMALL = ("input.size=64",)

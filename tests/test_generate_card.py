@@ -10,14 +10,14 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from resnet_gen import image
-from resnet_gen.build import build
-from resnet_gen.choose import Wish, choose
-from resnet_gen.digest import digest_file
-from resnet_gen.emit.report import report_files
+from resnet_gen.build.build import build
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.engine import image
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.load import load
-from resnet_gen.resources import shipped_specs
+from resnet_gen.generate.report import report_files
+from resnet_gen.language.load import load
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.resources import shipped_specs
 from tests.onnx_runs import TINY
 from tests.pictures import saved
 

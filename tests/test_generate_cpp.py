@@ -19,11 +19,11 @@ import PIL
 import pytest
 from PIL import Image
 
-from resnet_gen import image
+from resnet_gen.engine import image
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
-from resnet_gen.resources import templates
+from resnet_gen.system.resources import templates
 from tests.onnx_runs import TINY
 from tests.varied import spread
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from resnet_gen import convert_weights
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from tests.flax_runs import tensors
 from tests.reference import weights_rule
@@ -120,6 +121,6 @@ def test_a_name_that_no_member_can_have_is_refused(word, monkeypatch):
     subject = Subject(load("resnet8-digits"))
     nodes = tuple(replace(n, name=n.name.replace("fc", word)) for n in subject.graph.nodes)
     renamed = replace(subject.graph, nodes=nodes)
-    monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: renamed)
+    monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: renamed)
     with pytest.raises(Refused, match=f"'{word}', which no member"):
         generated(subject, "flax")

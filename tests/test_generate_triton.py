@@ -12,15 +12,15 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from resnet_gen import image
-from resnet_gen.build import build
-from resnet_gen.choose import Wish, choose
-from resnet_gen.emit.triton import Served, model_folder
+from resnet_gen.build.build import build
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.request import Batch
+from resnet_gen.build.triton import Served, model_folder
+from resnet_gen.engine import image
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.graph import Value
-from resnet_gen.load import load
-from resnet_gen.request import Batch
-from resnet_gen.targets import load_target
+from resnet_gen.language.load import load
+from resnet_gen.speed.targets import load_target
 from tests.onnx_runs import TINY
 from tests.pictures import saved
 from tests.test_triton import schema  # noqa: F401 - a fixture

@@ -9,9 +9,9 @@ import pytest
 
 from resnet_gen.generate.base import Subject, generated
 from resnet_gen.graph import live
-from resnet_gen.load import load
-from resnet_gen.lower import at_numbers, lower
-from resnet_gen.plan import plan
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import at_numbers, lower
+from resnet_gen.language.plan import plan
 from resnet_gen.problems import Refused
 from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network, same, with_outputs

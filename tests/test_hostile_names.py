@@ -20,10 +20,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import resnet_gen
-from resnet_gen.infer.imported import recovered
-from resnet_gen.load import load
-from resnet_gen.verify import RULES
-from resnet_gen.yaml_writer import dump
+from resnet_gen.infer.importing import recovered
+from resnet_gen.language.load import load
+from resnet_gen.language.yaml_writer import dump
+from resnet_gen.verify.rules import RULES
 from tests.varied import spread
 
 SEEN_AS_NOTHING = "\u202e\u2028\u2029\u200b\u3164\x85\x9b\x7f"
@@ -162,7 +162,7 @@ def test_names_in_an_onnx_file(said, base, tmp_path, change):
 
 def torch_file(path, tensors):
     """A checkpoint as the converter writes it, with other names."""
-    from resnet_gen.weights.saved import FORMATS, kept
+    from resnet_gen.weights.formats.writing import FORMATS, kept
 
     made = {name: kept(t.shape, t.dtype, lambda t=t: t) for name, t in tensors.items()}
     path.write_bytes(b"".join(FORMATS[path.suffix](made)))

@@ -9,9 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 from safetensors.numpy import load_file, save_file
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from tests.onnx_runs import TINY, TOLERANCE, network, session
 
 SMALL = ["--set", "input.size=32", "--set", "stages.widths.first=8", "--set", "stem.width=8", "--set", "head.classes=5"]

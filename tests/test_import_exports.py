@@ -3,13 +3,13 @@
 import pytest
 
 from resnet_gen.cli import main
+from resnet_gen.graph.matching import match
 from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import Inferred, live
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
-from resnet_gen.passes.fold import folded
-from resnet_gen.reading import read
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.reading import read
+from resnet_gen.weights.folding import folded
 from tests.fixtures.make_exports import OUTSIDE
 from tests.reading.test_exports import EVERY, folder, specs
 

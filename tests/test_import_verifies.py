@@ -3,15 +3,15 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.infer.imported import recovered
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.standardize import standardize_weights
+from resnet_gen.infer.importing import recovered
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.verify.outcome import examine
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
 from tests.properties.strategies import fitting
 from tests.properties.test_specs import build, examples
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.system.write import Transaction
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.write import Transaction
 from tests.kills import KILLED, Server
 from tests.onnx_runs import TINY, network
 from tests.varied import spread
@@ -18,7 +18,7 @@ WEIGHTS = TINY.with_name("float32.safetensors")
 
 @pytest.fixture(scope="module")
 def writer():
-    served = Server("write")
+    served = Server("system.write")
     yield served
     served.close()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.cli import main
-from resnet_gen.emit.findings import FORMATS
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.verify.formats import FORMATS
 from tests.limits import within
 
 LIMIT = 2.0

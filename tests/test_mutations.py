@@ -11,11 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from resnet_gen import reference
-from resnet_gen.count import count
-from resnet_gen.emit.onnx import RULES
 from resnet_gen.graph import Net
-from resnet_gen.load import load
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.onnx.writing import RULES
 from resnet_gen.ops import (
     Activation,
     AvgPool,
@@ -41,23 +40,23 @@ from resnet_gen.parts.downsamples.stride import Stride
 from resnet_gen.parts.norms.batch import Batch
 from resnet_gen.parts.shortcuts.projection import Projection
 from resnet_gen.parts.stems.conv7x7 import Conv7x7
-from resnet_gen.passes import standardize
-from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.problems import Refused
+from resnet_gen.weights import references, standardization
+from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import TOLERANCE, Ruled, difference, network, outputs
 from tests.parity import SIDES, logits
 from tests.reference import weights_rule
 
 
 def counts_agree(name):
-    published, found = reference.read(key(name), None), count(network(name))
+    published, found = references.read(key(name), None), count(network(name))
     return (found.params, found.macs) == (published.params, published.macs)
 
 
 def names_agree(name):
     state, naming = network(name).state(), load(name).spec.naming
     ours = [(weight, state[weight].shape) for weight in naming.registered(list(state))]
-    return ours == list(reference.read(key(name), None).state.items())
+    return ours == list(references.read(key(name), None).state.items())
 
 
 def outputs_agree(name):
@@ -444,7 +443,7 @@ def filters_standardized_without_their_mean(patch):
 
         return scaled
 
-    patch.setattr(standardize, "_recipe", recipe)
+    patch.setattr(standardization, "_recipe", recipe)
 
 
 @mutation("outputs", of="resnetv2_50x1_bit")

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from resnet_gen import build, emit_onnx, load_spec
 from resnet_gen.engine.runtimes import open_file
-from resnet_gen.lower import lower
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm
 from resnet_gen.problems import Refused
 from resnet_gen.weights.seeded import Seeded

@@ -14,21 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from resnet_gen.count import count
-from resnet_gen.difference.terms import differing
-from resnet_gen.load import load, load_text
-from resnet_gen.lock import lock_text
-from resnet_gen.lock import locked as lock_entry
-from resnet_gen.lower import lower
+from resnet_gen.compare.difference.terms import differing
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load, load_text
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import at, read_text
+from resnet_gen.language.spec import Spec
+from resnet_gen.language.statements import DESCRIBING, PROMISING, pinned, stated
+from resnet_gen.language.yaml_writer import dump
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document
-from resnet_gen.project import Settings
-from resnet_gen.resources import shipped_specs
-from resnet_gen.source import at, read_text
-from resnet_gen.spec import Spec
-from resnet_gen.stated import DESCRIBING, PROMISING, pinned, stated
-from resnet_gen.yaml_writer import dump
+from resnet_gen.project.lock import lock_text
+from resnet_gen.project.lock import locked as lock_entry
+from resnet_gen.project.project_file import Settings
+from resnet_gen.system.resources import shipped_specs
 from tests.properties.strategies import specs
 from tests.properties.test_specs import examples
 
@@ -383,5 +383,7 @@ def test_a_key_of_tomorrow_is_locked(monkeypatch):
     loaded = load_text(read_text(Document("net.yaml", dump({**BASE, "title": "t"}))))
     before = pinned(loaded)
     assert set(before) == {"input.crop", "input.mean", "input.std"}
-    monkeypatch.setattr("resnet_gen.stated.stated", lambda _: {**stated(loaded), "tomorrow": {"key": [1, 2]}})
+    monkeypatch.setattr(
+        "resnet_gen.language.statements.stated", lambda _: {**stated(loaded), "tomorrow": {"key": [1, 2]}}
+    )
     assert pinned(loaded) == {**before, "tomorrow.key": "[1, 2]"}

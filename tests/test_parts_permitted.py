@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import resnet_gen
+from resnet_gen.language.spec import forget_files
 from resnet_gen.problems import Refused
-from resnet_gen.spec import forget_files
 from tests.varied import spread
 
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
@@ -42,7 +42,7 @@ def git(*words):
     return subprocess.run([*GIT, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-pytestmark = pytest.mark.filterwarnings("default::resnet_gen.outside.CodeWarning")
+pytestmark = pytest.mark.filterwarnings("default::resnet_gen.language.outside_parts.files.CodeWarning")
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import re
 import numpy as np
 import pytest
 
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.load import load
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.resources import references
+from resnet_gen.language.load import load
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.system.resources import references_folder
 from resnet_gen.weights.base import CHUNK
+from resnet_gen.weights.standardization import standardize_weights
 from tests import parity
 from tests.onnx_runs import TOLERANCE, Session, difference, network, run, session
 from tests.parity import SIDES, Streamed, logits, of_variants, specs
@@ -56,7 +56,7 @@ def test_the_emitted_network_computes_the_reference_outputs(reference, tmp_path)
 
 
 def test_every_reference_with_outputs_has_a_spec():
-    stored = {f"{path.parent.name}/{path.stem}" for path in references().glob("*/*.json")}
+    stored = {f"{path.parent.name}/{path.stem}" for path in references_folder().glob("*/*.json")}
     assert set(logits()) == set(SIDES) == set(specs()) == stored
     assert len(stored) == 141
 

@@ -7,19 +7,19 @@ import re
 import onnx
 import pytest
 
-from resnet_gen.comparison import compared
-from resnet_gen.difference.compare import compare
-from resnet_gen.difference.sides import side
-from resnet_gen.emit.difference.data import data
-from resnet_gen.emit.difference.summary import clauses
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.infer.imported import recovered
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.standardize import standardize_weights
+from resnet_gen.compare.comparison import compared
+from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.sides import side
+from resnet_gen.compare.formats.data import data
+from resnet_gen.compare.formats.summary import clauses
+from resnet_gen.infer.importing import recovered
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.problems import Refused
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
 
 NETWORKS = ["resnet18", "seresnet18", "cifar-resnet20", "resnest14d", "skresnet18", "regnety_002", "vgg11", "wrn-16-8"]
 LARGER = [

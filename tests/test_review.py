@@ -279,14 +279,14 @@ def test_a_shipped_network_is_what_it_was(project, cli):
 
 
 def test_a_shipped_network_installed_in_the_repository_is_what_it_was_unless_git_knows_it(project, cli, monkeypatch):
-    from resnet_gen import resources
+    from resnet_gen.system import resources
 
     folder = project / "venv" / "specs" / "resnet"
     folder.mkdir(parents=True)
     path = folder / "resnet18.yaml"
     shutil.copy(resources.shipped_specs()["resnet18"], path)
     shipped = {**resources.shipped_specs(), "resnet18": path}
-    for module in ("load", "difference.review", "project"):
+    for module in ("language.load", "compare.difference.review", "project.project_file"):
         monkeypatch.setattr(f"resnet_gen.{module}.shipped_specs", lambda: shipped)
     assert networks(cli, "resnet18")[1]["resnet18"]["changed"] is False
     git(project, "add", "-A")

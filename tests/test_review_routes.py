@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.difference.base import networks_then
-from resnet_gen.difference.revision import moves
-from resnet_gen.project import find_project
+from resnet_gen.compare.difference.base_revision import networks_then
+from resnet_gen.compare.difference.revision import moves
+from resnet_gen.project.project_file import find_project
 from tests.test_review import git
 from tests.varied import spread
 

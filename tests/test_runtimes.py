@@ -8,16 +8,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from resnet_gen.build import build
+from resnet_gen.build.build import build
+from resnet_gen.build.request import Request
 from resnet_gen.cli import options
 from resnet_gen.engine import runtimes
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.runtimes import RUNTIMES, open_file
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.engine.tensorrt_run import open_engine
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
-from resnet_gen.request import Request
 from tests.fixtures import fake_gpu
 from tests.onnx_runs import TINY
 

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 import pytest
 
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from tests import pytorch_parity as parity
 from tests.onnx_runs import TOLERANCE, difference
 from tests.parity import SIDES, logits

@@ -4,21 +4,22 @@ import importlib.util
 import json
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import onnxruntime
 import pytest
 
-from resnet_gen.build import build as build_one
-from resnet_gen.choose import Wish, choose
+from resnet_gen.build.build import build as build_one
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.request import Batch, Request
 from resnet_gen.cli import main
-from resnet_gen.emit.onnx import OnnxFile
 from resnet_gen.engine.tensorrt import Profile
-from resnet_gen.load import load
-from resnet_gen.precision import Calibration
+from resnet_gen.language.load import load
+from resnet_gen.onnx.writing import OnnxFile
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused
-from resnet_gen.request import Batch, Request
-from resnet_gen.targets import load_target
+from resnet_gen.speed.targets import load_target
 from tests.onnx_runs import TINY
 from tests.test_bundles import Device, built, names
 
@@ -154,7 +155,7 @@ def test_another_network_of_the_name_is_not_replaced(tmp_path):
 
 
 def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_gen.deliver.model_folder", lambda *_: 1 / 0)
+    monkeypatch.setattr(import_module("resnet_gen.build.delivery"), "model_folder", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         repository(tmp_path)
     assert list(tmp_path.iterdir()) == []

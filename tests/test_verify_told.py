@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from resnet_gen.emit.findings import FORMATS
-from resnet_gen.resources import shipped_specs
-from resnet_gen.verify import RULES
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.verify.formats import FORMATS
 from resnet_gen.verify.outcome import examine
+from resnet_gen.verify.rules import RULES
 
 GOOD = "name: good\nextends: resnet18\nclaims:\n  - {what: layers, value: 18, source: us}\n"
 WRONG = "name: wrong\nextends: resnet18\nclaims:\n  - {what: layers, value: 19, source: us}\n"
@@ -120,7 +120,7 @@ def test_text_is_printed_spec_by_spec(cli, monkeypatch):
             raise KeyboardInterrupt
         return examine(reference, *more)
 
-    monkeypatch.setattr("resnet_gen.cli.verifier.examine", interrupted)
+    monkeypatch.setattr("resnet_gen.cli.verify_specs.examine", interrupted)
     assert cli("good.yaml", "wrong.yaml")[:2] == (130, "ok     good: 1 claim\n")
 
 
@@ -237,7 +237,7 @@ def test_a_write_that_fails_loses_nothing(cli, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("resnet_gen.write._write_all", full)
+    monkeypatch.setattr("resnet_gen.system.write._write_all", full)
     code, out, err = cli("good.yaml", "--format", "junit", "-o", "a.xml")
     assert (code, out) == (2, "")
     assert err == f"{Path('a.xml').resolve()}: error: cannot be written: No space left on device\n"

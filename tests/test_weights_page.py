@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from resnet_gen.cli import main
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.weights.seeded import Seeded
 from tests.pages.scenes import drawn
 

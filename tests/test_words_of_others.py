@@ -3,10 +3,10 @@
 import pytest
 
 from resnet_gen.cli import COMMANDS, cli
-from resnet_gen.faults import homes_of_keys
+from resnet_gen.language.faults import homes_of_keys
+from resnet_gen.language.spec import Spec, know_every_part
 from resnet_gen.parts import base, registry
-from resnet_gen.spec import Spec, know_every_part
-from resnet_gen.synonyms import WORDS
+from resnet_gen.problems import WORDS
 from tests.onnx_runs import TINY
 
 

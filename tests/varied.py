@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
 from tests.thinned import even
 
 VARIED = (

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.problems import Refused, refuse
 
 SPEC = "resnet8-digits"

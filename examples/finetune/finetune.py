@@ -21,11 +21,11 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from resnet_gen.image import read_image
-from resnet_gen.load import Loaded, files, load
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.load import Loaded, files, load
+from resnet_gen.language.spec import Input
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.spec import Input
-from resnet_gen.write import check_writable
+from resnet_gen.system.write import check_writable
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 MOST_NAMED = 10

@@ -13,8 +13,8 @@ import finetune
 import numpy as np
 from PIL import Image
 
-from resnet_gen.image import read_image
-from resnet_gen.load import load
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.load import load
 
 SETTINGS = ["input.size=32"]
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args, overload
 
-from resnet_gen.api.given import (
+from resnet_gen.api.arguments import (
     AnyPath,
     Device,
     Network,
@@ -19,13 +19,13 @@ from resnet_gen.api.given import (
     read_by,
     target,
 )
-from resnet_gen.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from resnet_gen.cost import Cost
-    from resnet_gen.request import Batch, Request
+    from resnet_gen.build.precision_cost import Cost
+    from resnet_gen.build.request import Batch, Request
 
 BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
 """What is built: a model, an engine, what builds one on its device, or a folder for Triton Inference Server."""
@@ -104,8 +104,8 @@ def emit_onnx(
         >>> onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0].dim_value
         1
     """
-    from resnet_gen.build import model_bytes, write_model
-    from resnet_gen.write import check_writable
+    from resnet_gen.build.build import model_bytes, write_model
+    from resnet_gen.system.write import check_writable
 
     check_within("batch", batch, 1, _most_batch())
     request = _request("onnx", (), batch, options)
@@ -197,7 +197,7 @@ def build(
         >>> [file.name for file in build("cifar-resnet20", "served", target="triton", device="cpu")]
         ['model.onnx', 'README.md', 'config.pbtxt', 'cifar-resnet20.manifest.json']
     """
-    from resnet_gen.build import build as built
+    from resnet_gen.build.build import build as built
 
     check_one_of("target", target, get_args(BuildTarget))
     request = _request(target, compute_capabilities, batch, options)
@@ -215,7 +215,7 @@ def _request(
     target_name: str | None, capabilities: tuple[int, ...], batch: BatchSize | None, options: Options
 ) -> Request:
     """What the arguments come to; raises `Refused` for what does not go together."""
-    from resnet_gen.choose import Wish, choose
+    from resnet_gen.build.choices import Wish, choose
 
     wished: dict[str, Any] = dict(options)
     for name, known in _CLOSED.items():
@@ -242,7 +242,7 @@ _FORMS: dict[str, Callable[[Any], Any]] = {"device": target, "weights": Path, "c
 
 
 def _batch(given: BatchSize | None) -> Batch:
-    from resnet_gen.batches import parse_batch
+    from resnet_gen.build.batches import parse_batch
 
     if given is None:
         return parse_batch(None)
@@ -250,7 +250,7 @@ def _batch(given: BatchSize | None) -> Batch:
 
 
 def _most_batch() -> int:
-    from resnet_gen.batches import MAX_BATCH
+    from resnet_gen.build.batches import MAX_BATCH
 
     return MAX_BATCH
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
-from resnet_gen.load import Loaded
-from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
+from resnet_gen.language.load import Loaded
+from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse, shortened, suggest
 
 if TYPE_CHECKING:
-    from resnet_gen.difference.sides import Side
-    from resnet_gen.emit.difference.report import Report
-    from resnet_gen.fit import Check
+    from resnet_gen.build.engine_check import Check
+    from resnet_gen.compare.difference.sides import Side
+    from resnet_gen.compare.report import Report
     from resnet_gen.verify.outcome import Finding
 
 
@@ -55,13 +55,13 @@ def verify(
            3 | claims: [{what: layers, value: 20, source: the plan}]
                                               ^^
     """
-    from resnet_gen.verify.chosen import chosen_rules, ignored_rules
     from resnet_gen.verify.outcome import examine_loaded
+    from resnet_gen.verify.rule_selection import chosen_rules, ignored_rules
     from resnet_gen.verify.rules.base import Rule
 
     more: tuple[Rule, ...] = ()
     if against is not None:
-        from resnet_gen.against import rules  # onnx and NumPy, which other rules do without
+        from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
 
         more = rules(Path(name_of(against)), path(weights), ignored_rules(ignore))
     elif weights is not None:
@@ -87,7 +87,7 @@ def explain_rule(rule: str) -> str:
         A published figure is met exactly, or within one unit of its last printed digit.
         ...
     """
-    from resnet_gen.verify import RULES
+    from resnet_gen.verify.rules import RULES
 
     if rule not in RULES:
         raise refuse(f"there is no rule '{shortened(str(rule))}'", hint=suggest(str(rule), RULES))
@@ -123,7 +123,7 @@ def diff(
         >>> diff("resnet50", "resnet50").same
         True
     """
-    from resnet_gen.comparison import compared, predictor
+    from resnet_gen.compare.comparison import compared, predictor
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, 1, 65_536)
@@ -160,7 +160,7 @@ def check_engine(
         >>> [(check.what, check.state) for check in check_engine(model, spec="cifar-resnet20", seed=0)]
         [('manifest', 'ok'), ('bytes', 'ok'), ('spec', 'ok'), ('weights', 'ok')]
     """
-    from resnet_gen.fit import Asked, check
+    from resnet_gen.build.engine_check import Asked, check
 
     if seed is not None and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
@@ -171,7 +171,7 @@ def check_engine(
 
 
 def _side(given: Network) -> Side:
-    from resnet_gen.difference.sides import side, side_of
+    from resnet_gen.compare.difference.sides import side, side_of
 
     if not isinstance(given, Loaded):
         return side(name_of(given))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args, overload
 
-from resnet_gen.api.given import AnyPath, Network, check_one_of, check_within, loaded, read_by
-from resnet_gen.convert.convert import Conversion, plan, write
-from resnet_gen.convert.plan import Change
-from resnet_gen.journal import settle
-from resnet_gen.lower import at_numbers
+from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
+from resnet_gen.infer.conversion.files import Conversion, plan, write
+from resnet_gen.infer.conversion.plan import Change
+from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import refuse
-from resnet_gen.write import check_free
+from resnet_gen.system.journal import settle
+from resnet_gen.system.write import check_free
 
 Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
 """What is generated: a PyTorch or Flax module, a C++ program, what Triton Inference Server needs, a model card."""

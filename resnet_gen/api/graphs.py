@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from resnet_gen.api.given import Network, check_one_of, loaded
-from resnet_gen.count import Counts
-from resnet_gen.count import count as counted
+from resnet_gen.api.arguments import Network, check_one_of, loaded
 from resnet_gen.graph import Graph
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import Counts
+from resnet_gen.graph.counts import count as counted
+from resnet_gen.language.lower import lower
 
 if TYPE_CHECKING:
-    from resnet_gen.conventions import Figure
+    from resnet_gen.graph.conventions import Figure
 
 ConventionName: TypeAlias = Literal["macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper"]
 """Who counts: we, twice that, a library, or the network's paper."""
@@ -91,9 +91,9 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
         +22,227,968 batch norm: 2 for each element that comes in
         +100,352 global average pooling: 1 for each element that comes in
     """
-    from resnet_gen.conventions import figure
-    from resnet_gen.papers import convention_of
-    from resnet_gen.torch_modules import library
+    from resnet_gen.graph.conventions import figure
+    from resnet_gen.graph.torch_modules import library
+    from resnet_gen.language.paper_counts import convention_of
 
     check_one_of("convention", convention, get_args(ConventionName))
     one = loaded(spec)
@@ -127,10 +127,10 @@ def show(spec: Network, *, layers: bool = False) -> str:
         head     10            global average pool; 10-d fc      650         640
         total                  20 layers                     269,722  40,551,040
     """
-    from resnet_gen.emit import text
+    from resnet_gen.graph import tables
 
     graph = build_graph(spec)
-    return (text.layer_table(graph) if layers else text.stage_table(graph)).removesuffix("\n")
+    return (tables.layer_table(graph) if layers else tables.stage_table(graph)).removesuffix("\n")
 
 
 def report(spec: Network) -> dict[str, str]:
@@ -150,6 +150,6 @@ def report(spec: Network) -> dict[str, str]:
         >>> list(report("cifar-resnet20"))
         ['README.md', 'counts.json', 'layers.txt']
     """
-    from resnet_gen.emit.report import report_files
+    from resnet_gen.generate.report import report_files
 
     return report_files(loaded(spec))

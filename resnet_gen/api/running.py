@@ -7,18 +7,18 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from resnet_gen.api.given import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
-from resnet_gen.load import Loaded, load
-from resnet_gen.lower import lower
-from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.lower import lower
+from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 
 if TYPE_CHECKING:
-    from resnet_gen.bench import Result
+    from resnet_gen.build.models import Made, Opened
     from resnet_gen.engine.base import Runner, Tuning
-    from resnet_gen.models import Made, Opened
-    from resnet_gen.predict import Prediction
-    from resnet_gen.targets import Target
+    from resnet_gen.speed.benchmark import Result
+    from resnet_gen.speed.prediction import Prediction
+    from resnet_gen.speed.targets import Target
     from resnet_gen.weights.base import Array
 
 Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
@@ -67,9 +67,9 @@ def run(
     """
     import numpy as np
 
+    from resnet_gen.build.models import Made, assumed_input, carried_input, check_input, check_outputs
     from resnet_gen.engine.base import Tuning
-    from resnet_gen.image import read_image
-    from resnet_gen.models import Made, assumed_input, carried_input, check_input, check_outputs
+    from resnet_gen.engine.image import read_image
 
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
     x: Array = np.empty(0, np.float32) if picture else np.asarray(images)
@@ -138,9 +138,9 @@ def bench(
     """
     import numpy as np
 
-    from resnet_gen.bench import Effort, common_shape, measure
+    from resnet_gen.build.models import Made
     from resnet_gen.engine.base import Tuning
-    from resnet_gen.models import Made
+    from resnet_gen.speed.benchmark import Effort, common_shape, measure
 
     check_within("batch", batch, 1, 4096)
     check_within("repeat", repeat, 1, 1_000_000)
@@ -200,8 +200,8 @@ def predict(spec: Network, device: Device, *, precision: Precision = "fp16", bat
         >>> prediction.stages()[1].bound
         'memory'
     """
-    from resnet_gen.api.given import loaded
-    from resnet_gen.predict import predict as predicted
+    from resnet_gen.api.arguments import loaded
+    from resnet_gen.speed.prediction import predict as predicted
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, 1, 65_536)
@@ -219,7 +219,7 @@ def list_targets() -> tuple[str, ...]:
         >>> "jetson-nano" in list_targets()
         True
     """
-    from resnet_gen.targets import shipped_targets
+    from resnet_gen.speed.targets import shipped_targets
 
     return tuple(shipped_targets())
 
@@ -252,8 +252,8 @@ def _hint(asked: Hint | None) -> Hint | None:
 
 def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tuning: Tuning) -> Opened:
     """A model's file opened, or a spec built and opened."""
+    from resnet_gen.build.models import Opened, is_file, opened_spec, refuse_ignored
     from resnet_gen.engine.runtimes import open_file, suited
-    from resnet_gen.models import Opened, is_file, opened_spec, refuse_ignored
 
     check_one_of("runtime", runtime, get_args(Runtime))
     if isinstance(model, Loaded):

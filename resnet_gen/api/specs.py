@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_gen.api.given import AnyPath, Network, Settings, name_of, setting_texts
-from resnet_gen.load import Loaded, load, load_text
+from resnet_gen.api.arguments import AnyPath, Network, Settings, name_of, setting_texts
+from resnet_gen.language.load import Loaded, load, load_text
+from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Problem, Refused, refuse
-from resnet_gen.resources import shipped_specs
-from resnet_gen.source import read_text
+from resnet_gen.system.resources import shipped_specs
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.imported import Imported
+    from resnet_gen.infer.importing import Imported
 
 
 def list_specs() -> tuple[str, ...]:
@@ -67,14 +67,14 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
         return source
     with nullcontext() if parts == "all" else _permitting(parts):
         if isinstance(source, Mapping):
-            from resnet_gen.api.given import as_yaml
+            from resnet_gen.api.arguments import as_yaml
 
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
         return load(name_of(source), setting_texts(settings))
 
 
 def _permitting(parts: str) -> AbstractContextManager[None]:
-    from resnet_gen.difference.permits import permitting
+    from resnet_gen.compare.difference.part_permits import permitting
 
     return permitting(parts)
 
@@ -129,7 +129,7 @@ def new_spec(name: str) -> str:
         >>> parse_spec(new_spec("mine")).spec.name
         'mine'
     """
-    from resnet_gen.starter import starter
+    from resnet_gen.language.starter import starter
 
     return starter(name)
 
@@ -145,7 +145,7 @@ def json_schema() -> dict[str, Any]:
         >>> json_schema()["required"]
         ['name']
     """
-    from resnet_gen.schema import json_schema as schema
+    from resnet_gen.language.schema import json_schema as schema
 
     return schema()
 
@@ -177,7 +177,7 @@ def import_file(
         input: {channels: 3, size: 32}
         ...
     """
-    from resnet_gen.infer.imported import recovered
+    from resnet_gen.infer.importing import recovered
 
     found = recovered(Path(path), name, parent=extends, norms=not plain_biases)
     if isinstance(found, Problem):

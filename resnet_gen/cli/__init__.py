@@ -1,6 +1,6 @@
-"""The command line: words to functions. Data go to stdout, the rest to stderr.
+"""The command line: words to functions.
 
-Exit codes: 0 fine, 1 findings, 2 usage or bad input.
+Words come in; data go to stdout and the rest to stderr. Exit codes: 0 fine, 1 findings, 2 usage or bad input.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ import click
 
 from resnet_gen import __version__
 from resnet_gen.cli.output import say_lines
-from resnet_gen.files import forget_opened
-from resnet_gen.precision import PRECISIONS
+from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.problems import Problem, Refused, closest, visible
+from resnet_gen.system.files import forget_opened
 
 COMMANDS = {
     "list": ("inspect", "list_specs"),
     "show": ("inspect", "show"),
     "count": ("inspect", "count_specs"),
-    "verify": ("check", "verify"),
-    "rule": ("check", "rule"),
-    "lock": ("locking", "lock"),
-    "diff": ("differ", "diff"),
-    "review": ("reviewer", "review"),
-    "build": ("make", "build"),
-    "generate": ("generator", "generate"),
-    "run": ("make", "run"),
-    "check-engine": ("fitting", "check_engine"),
+    "verify": ("verify_rule", "verify"),
+    "rule": ("verify_rule", "rule"),
+    "lock": ("lock", "lock"),
+    "diff": ("diff", "diff"),
+    "review": ("review", "review"),
+    "build": ("build_run", "build"),
+    "generate": ("generate", "generate"),
+    "run": ("build_run", "run"),
+    "check-engine": ("check_engine", "check_engine"),
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
-    "bench": ("measure", "bench"),
-    "import": ("importer", "import_"),
+    "bench": ("bench", "bench"),
+    "import": ("import_file", "import_"),
     "weights": ("weights", "weights"),
-    "schema": ("author", "schema"),
-    "init": ("author", "init"),
+    "schema": ("schema_init", "schema"),
+    "init": ("schema_init", "init"),
 }
 """Each command's module and function."""
 
@@ -160,7 +160,7 @@ def _run(arguments: Sequence[str] | None, patience: float | None) -> Any:
     """Run a command here, or where there is a `patience` in a process of its own."""
     if patience is None:
         return cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
-    from resnet_gen.cli.apart import run
+    from resnet_gen.cli.gate_process import run
 
     return run(arguments, patience)
 

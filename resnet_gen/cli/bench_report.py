@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from resnet_gen.bench import Difference, Result, Timing, ratio
 from resnet_gen.engine.base import Runner, sides
 from resnet_gen.problems import json_text, several, visible
+from resnet_gen.speed.benchmark import Difference, Result, Timing, ratio
 
 PERCENTILES = (50, 90, 99)
 

@@ -9,10 +9,10 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.precision import PRECISIONS, Precision
+from resnet_gen.ops.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
-    from resnet_gen.predict import Prediction, Row
+    from resnet_gen.speed.prediction import Prediction, Row
 
 
 @click.command()
@@ -25,8 +25,8 @@ def targets(form: str) -> None:
     \b
     Example: resnet-gen targets --format json
     """
-    from resnet_gen.emit.text import columns
-    from resnet_gen.targets import load_target, shipped_targets
+    from resnet_gen.graph.tables import columns
+    from resnet_gen.speed.targets import load_target, shipped_targets
 
     found = [load_target(name) for name in shipped_targets()]
     if form == "json":
@@ -77,9 +77,9 @@ def predict(
              resnet-gen predict resnet101 --for t4 --precision int8 --batch 32 --layers
     """
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.lower import lower
-    from resnet_gen.predict import predict as predicted
-    from resnet_gen.targets import load_target
+    from resnet_gen.language.lower import lower
+    from resnet_gen.speed.prediction import predict as predicted
+    from resnet_gen.speed.targets import load_target
 
     loaded, target = load_noted(spec, settings), load_target(device)
     found = predicted(lower(loaded), target, precision, batch)
@@ -95,7 +95,7 @@ def predict(
 
 
 def _table(found: Prediction, layers: bool) -> str:
-    from resnet_gen.emit.text import columns
+    from resnet_gen.graph.tables import columns
 
     cells = [
         (row.name, str(row.kernels), f"{row.macs:,}", f"{row.bytes:,}", f"{1e3 * row.seconds:,.3f}", row.bound)
@@ -107,7 +107,7 @@ def _table(found: Prediction, layers: bool) -> str:
 
 
 def _rows(found: Prediction, layers: bool) -> list[Row]:
-    from resnet_gen.emit.text import stage_title
+    from resnet_gen.graph.tables import stage_title
 
     return found.layers() if layers else [replace(row, name=stage_title(row.name)) for row in found.stages()]
 

@@ -19,8 +19,8 @@ def list_specs(form: str) -> None:
     \b
     Example: resnet-gen list --format json
     """
-    from resnet_gen.emit.text import columns
-    from resnet_gen.resources import shipped_specs
+    from resnet_gen.graph.tables import columns
+    from resnet_gen.system.resources import shipped_specs
 
     entries = [_entry(name, ()) for name in shipped_specs()]
     if form == "json":
@@ -38,8 +38,8 @@ def list_specs(form: str) -> None:
 def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """Everything that `list` and `count` tell of one spec."""
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.count import count
-    from resnet_gen.lower import lower
+    from resnet_gen.graph.counts import count
+    from resnet_gen.language.lower import lower
 
     loaded = load_noted(reference, settings)
     graph = lower(loaded)
@@ -72,12 +72,12 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     Example: resnet-gen count resnet50 resnet101 --format json
              resnet-gen count resnet50 --convention fvcore --convention ptflops
     """
-    from resnet_gen.emit.text import columns
+    from resnet_gen.graph.tables import columns
 
     if conventions:
-        from resnet_gen.cli import reconcile
+        from resnet_gen.cli import other_counters
 
-        reconcile.show(specs, settings, conventions, form)
+        other_counters.show(specs, settings, conventions, form)
         return
 
     entries = [_entry(spec, settings) for spec in specs]
@@ -106,10 +106,10 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
              resnet-gen show resnet50 --layers --format json
     """
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.emit import text
-    from resnet_gen.lower import lower
+    from resnet_gen.graph import tables
+    from resnet_gen.language.lower import lower
+    from resnet_gen.language.yaml_writer import dump
     from resnet_gen.problems import refuse
-    from resnet_gen.yaml_writer import dump
 
     if resolved and layers:
         raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")
@@ -119,9 +119,9 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
         data = loaded.complete()
         say_lines(dump(data)) if form == "text" else say_json(data)
     elif form == "json":
-        rows = text.layer_rows(graph) if layers else text.stage_rows(graph)
+        rows = tables.layer_rows(graph) if layers else tables.stage_rows(graph)
         say_json([asdict(row) for row in rows])
     else:
-        say(f"{loaded.spec.title or loaded.spec.name}, input {text.sides(graph.input.shape)}", err=True)
+        say(f"{loaded.spec.title or loaded.spec.name}, input {tables.sides(graph.input.shape)}", err=True)
         say("", err=True)
-        say_lines(text.layer_table(graph) if layers else text.stage_table(graph))
+        say_lines(tables.layer_table(graph) if layers else tables.stage_table(graph))

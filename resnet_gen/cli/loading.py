@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_gen.cli.output import say_lines
-from resnet_gen.load import Loaded, load
-from resnet_gen.notes import notes
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.notes import notes
 
 
 def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:

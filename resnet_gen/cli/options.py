@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from resnet_gen.precision import COMPUTE, METHODS, PLACEMENTS
+from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS
 from resnet_gen.problems import refuse
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,20 +97,20 @@ def _permitting(words: str, base: str | None) -> AbstractContextManager[None]:
     """Inside, those run that the words mean; `base` is the command's own, where it has one."""
     if words == "all":
         return nullcontext()
-    from resnet_gen.difference.permits import permitting
+    from resnet_gen.compare.difference.part_permits import permitting
 
     return permitting(f"base:{base}" if words == "base" and base else words)
 
 
 def _watching(patience: float) -> AbstractContextManager[None]:
     """Inside, code of parts is announced: to stop before it, or as a sign of life where it is to run."""
-    from resnet_gen import outside
     from resnet_gen.cli import CodeAhead, output
+    from resnet_gen.language.outside_parts import files
 
     def stop(_: str) -> None:
         raise CodeAhead(patience)
 
-    return outside.holding(outside.notice, output.give_sign if output.receiver else stop)
+    return files.holding(files.notice, output.give_sign if output.receiver else stop)
 
 
 def project(function: F) -> F:

@@ -43,7 +43,7 @@ def say_command(text: str, err: bool = False) -> None:
 
 def write_files(files: Mapping[Path, bytes], *, rewrite: bool = False) -> None:
     """Write reports, all or none; unless it is to `rewrite` them, none over a file that the command has read."""
-    from resnet_gen.write import check_unread, write_outputs
+    from resnet_gen.system.write import check_unread, write_outputs
 
     for path in () if rewrite else files:
         check_unread(path)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.problems import refuse
-from resnet_gen.project_files import candidates
+from resnet_gen.system.project_folder import candidates
 
 if TYPE_CHECKING:
-    from resnet_gen.project import Project
+    from resnet_gen.project.project_file import Project
     from resnet_gen.verify.contract import Contract
     from resnet_gen.verify.rules.base import Rule
 
@@ -35,7 +35,7 @@ class Held(NamedTuple):
 
     def read(self) -> Iterator[Path]:
         """The files that are read of the project and its specs."""
-        from resnet_gen.load import files
+        from resnet_gen.language.load import files
 
         if self.contract:
             yield from (self.contract.project.path, self.contract.project.lock_path)
@@ -45,7 +45,7 @@ class Held(NamedTuple):
 
 def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Held:
     """The specs that are named, else the project's, else all shipped ones, and what they are held to."""
-    from resnet_gen.resources import shipped_specs
+    from resnet_gen.system.resources import shipped_specs
 
     project = opened_project(config, no_config)
     if project is None:
@@ -59,7 +59,7 @@ def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Hel
 
 def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool) -> tuple[str, ...]:
     """The specs that are named, else the project's; all shipped ones only where `every` one is asked for."""
-    from resnet_gen.resources import shipped_specs
+    from resnet_gen.system.resources import shipped_specs
 
     shipped = tuple(shipped_specs())
     for option, said in {"--all-shipped": every, "--config": config}.items():
@@ -81,6 +81,6 @@ def opened_project(config: Path | None, no_config: bool) -> Project | None:
         raise refuse("--config and --no-config exclude each other")
     if no_config or not (config or any(candidates())):
         return None
-    from resnet_gen.project import find_project, read_project
+    from resnet_gen.project.project_file import find_project, read_project
 
     return read_project(config) if config else find_project()

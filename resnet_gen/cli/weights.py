@@ -12,7 +12,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 
 if TYPE_CHECKING:
-    from resnet_gen.convert.convert import Conversion
+    from resnet_gen.infer.conversion.files import Conversion
 
 WIDEST = 120
 """Characters of a cell of a table; no shipped network's names are as long."""
@@ -57,12 +57,12 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.convert.convert import plan, write
-    from resnet_gen.convert.plan import Change
-    from resnet_gen.load import files
-    from resnet_gen.lower import at_numbers
+    from resnet_gen.infer.conversion.files import plan, write
+    from resnet_gen.infer.conversion.plan import Change
+    from resnet_gen.language.load import files
+    from resnet_gen.language.lower import at_numbers
     from resnet_gen.problems import refuse
-    from resnet_gen.write import check_free
+    from resnet_gen.system.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
@@ -91,7 +91,7 @@ def _text(made: Conversion, out: Path) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    from resnet_gen.emit.text import columns
+    from resnet_gen.graph.tables import columns
 
     return columns([[_cell(text) for text in row] for row in rows])
 
@@ -140,8 +140,8 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
 
 def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each tensor of a file of weights, or of a specification."""
-    from resnet_gen.load import load
-    from resnet_gen.lower import lower
+    from resnet_gen.language.load import load
+    from resnet_gen.language.lower import lower
     from resnet_gen.problems import refuse
     from resnet_gen.weights import stored
 

@@ -1,1 +1,6 @@
-"""Engines and runtimes: ONNX bytes to an engine, and running a model. Heavy libraries load when used."""
+"""Engines and runtimes: TensorRT, ONNX Runtime and OpenVINO behind one interface, and pictures as what they take.
+
+ONNX bytes or a model's file come in; an engine, or outputs, go out.
+
+Heavy libraries load when they are used.
+"""

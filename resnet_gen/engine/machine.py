@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.engine.tensorrt import BACKENDS, load_backend
-from resnet_gen.files import read_regular_file
 from resnet_gen.problems import Refused
+from resnet_gen.system.files import read_regular_file
 
 _PATIENCE = 20
 """Seconds that a driver gets to answer; one that hangs says nothing."""

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
-from resnet_gen.files import read_regular_file
 from resnet_gen.problems import refuse
+from resnet_gen.system.files import read_regular_file
 from resnet_gen.weights.base import Array
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.files import open_regular_file
 from resnet_gen.problems import Refused
+from resnet_gen.system.files import open_regular_file
 
 SEVEN_BITS = 64
 """The sum of two products of an unsigned byte and a weight of at most this magnitude is one that 16 bits hold."""
@@ -47,7 +47,7 @@ def sums_saturate() -> bool:
 
 def has_seven_bits(path: Path) -> bool:
     """Whether an ONNX file has weights in int8, and all of them within seven bits; not, where it cannot be told."""
-    from resnet_gen.reading.doubt import MissingNumbersError  # onnx, which files without Q/DQ do without
+    from resnet_gen.onnx.reading.rounding_error import MissingNumbersError  # onnx, which files without Q/DQ do without
 
     try:
         largest = list(_largest(path))
@@ -58,8 +58,8 @@ def has_seven_bits(path: Path) -> bool:
 
 def _largest(path: Path) -> Iterator[int]:
     """The largest magnitude of each array of an ONNX file that has int8 in rows."""
-    from resnet_gen.reading.constants import tensor_constant
-    from resnet_gen.reading.outline import outline
+    from resnet_gen.onnx.reading.constants import tensor_constant
+    from resnet_gen.onnx.reading.outline import outline
 
     file = outline(path)
     for tensor, place in zip(file.model.graph.initializer, file.places, strict=True):

@@ -8,8 +8,8 @@ from typing import Any
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.tensorrt import BACKENDS
-from resnet_gen.files import open_regular_file
 from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.files import open_regular_file
 
 RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
 HINTS = ("f32", "bf16", "f16")
@@ -85,7 +85,7 @@ def _tensors(path: Path) -> list[Any]:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
                 return []
-    from resnet_gen.reading.outline import outline  # onnx, which other files do without
+    from resnet_gen.onnx.reading.outline import outline  # onnx, which other files do without
 
     try:
         return list(outline(path).model.graph.initializer)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.engine.signals import Deferred
+from resnet_gen.engine.interrupts import Deferred
 from resnet_gen.graph import Graph
+from resnet_gen.onnx.witness import Layer, check_layers
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.witness import Layer, check_layers
 
 Progress = Callable[[str, int, int], bool]
 """Called with a phase, steps done and steps in all; returning False cancels the build."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from resnet_gen.engine.base import DTYPES, Runner, no_image, readable
 from resnet_gen.engine.tensorrt import Backend, load_backend, logger
-from resnet_gen.files import read_regular_file, why_unread
 from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.files import read_regular_file, why_unread
 from resnet_gen.weights.base import Array
 
 _DAMAGED = 32

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
-from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
-from resnet_gen.load import Loaded
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import Counts, count
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
 
 
 @dataclass(frozen=True)

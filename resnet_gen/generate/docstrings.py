@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from resnet_gen.generate.base import Subject
 from resnet_gen.generate.layout import paragraphs
 from resnet_gen.ops import Shape
-from resnet_gen.render import batch
+from resnet_gen.system.templates import batch
 
 
 def network_doc(subject: Subject, shapes: Sequence[Shape]) -> list[str]:

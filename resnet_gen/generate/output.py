@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from resnet_gen.files import holds
-from resnet_gen.journal import settle
 from resnet_gen.problems import Problem, Refused
-from resnet_gen.write import write_together
+from resnet_gen.system.files import holds
+from resnet_gen.system.journal import settle
+from resnet_gen.system.write import write_together
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:

@@ -15,9 +15,9 @@ from resnet_gen import ops
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature, statement
 from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
+from resnet_gen.generate.modules.forward import FORGETFUL, Stages, arguments, pooled_stages, stages_and_rest, statements
 from resnet_gen.generate.spelling import is_list, quoted
-from resnet_gen.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.modules.forward import FORGETFUL, Stages, arguments, pooled_stages, stages_and_rest, statements
 
 Settings = dict[str, str]
 

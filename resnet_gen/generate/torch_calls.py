@@ -7,7 +7,7 @@ of an argument, which is left out.
 from __future__ import annotations
 
 from resnet_gen import ops
-from resnet_gen.modules.tree import Chunk
+from resnet_gen.generate.modules.tree import Chunk
 
 FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
     "relu": ("ReLU", "F.relu", True),

@@ -10,10 +10,10 @@ from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
 from resnet_gen.graph import Net, Value
+from resnet_gen.infer.block_features import agree
 from resnet_gen.infer.flow import FAR, Flow, Following, number_of
-from resnet_gen.infer.look import agree
-from resnet_gen.infer.made import part
-from resnet_gen.infer.walk import convs
+from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.paths import convs
 from resnet_gen.ops import ChannelConv, ChannelMax, Concat, Conv, GlobalAvgPool, GlobalMaxPool, Mul
 from resnet_gen.parts.attentions.eca import EfficientChannelAttention
 from resnet_gen.parts.attentions.se import SqueezeExcite

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from resnet_gen.infer.branched import (
+from resnet_gen.infer.block_features import Look, Settled, agree, narrowed, shared
+from resnet_gen.infer.branched_blocks import (
     read_res2net,
     read_resnest,
     read_selective_basic,
@@ -20,8 +21,7 @@ from resnet_gen.infer.branched import (
     settle_selective_bottleneck,
 )
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.look import Look, Settled, agree, narrowed, shared
-from resnet_gen.infer.walk import convs
+from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Conv
 
 Read: TypeAlias = Callable[[Flow, int, Look | None], Iterator[Look]]

@@ -9,7 +9,7 @@ from typing import Any
 
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import activation_part, part
+from resnet_gen.infer.part_settings import activation_part, part
 from resnet_gen.ops import Activation, AvgPool, BatchNorm, BlurPool, GroupNorm
 from resnet_gen.parts.base import ActivationPart, AntiAlias, Block, Norm
 from resnet_gen.parts.registry import members

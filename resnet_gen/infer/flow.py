@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from resnet_gen.graph import Graph, Loc, Net, Node, Value
-from resnet_gen.matching import commutes, plain
+from resnet_gen.graph.matching import commutes, plain
 from resnet_gen.ops import BatchNorm, Conv, Op, Shape, ShapeError
 from resnet_gen.problems import Refused
 

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import activation_part, part
+from resnet_gen.infer.part_settings import activation_part, part
 from resnet_gen.ops import Activation, Conv, Flatten, Linear, Op, Shape, Softmax
 from resnet_gen.parts.base import Head
 

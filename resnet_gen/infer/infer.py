@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.infer.chains import Chain, chains
 from resnet_gen.infer.choices import Choice, choices
 from resnet_gen.infer.flow import Flow, OutOfPatience
-from resnet_gen.infer.parse import Chain, chains
 from resnet_gen.infer.proof import Inferred, proved
 from resnet_gen.infer.stages import staged
 from resnet_gen.parts.registry import load_parts

@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph, Node, live
-from resnet_gen.infer.assemble import assembled
+from resnet_gen.graph.matching import Match, keys, match, visible
+from resnet_gen.infer.assembly import assembled
+from resnet_gen.infer.chains import Chain
 from resnet_gen.infer.flow import INPUT, Flow
-from resnet_gen.infer.names import Naming, best_naming
-from resnet_gen.infer.parse import Chain
-from resnet_gen.infer.written import written
-from resnet_gen.load import Loaded, load_text
-from resnet_gen.lower import lower
-from resnet_gen.matching import Match, keys, match, visible
+from resnet_gen.infer.naming_schemes import Naming, best_naming
+from resnet_gen.infer.spec_text import written
+from resnet_gen.language.load import Loaded, load_text
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import read_text
 from resnet_gen.ops import Conv, Op
 from resnet_gen.parts.heads.none import NoHead
-from resnet_gen.passes.fold import fold_batch_norm
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import read_text
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import part
-from resnet_gen.infer.walk import convs
+from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Activation, Conv
 from resnet_gen.parts.base import Shortcut
 

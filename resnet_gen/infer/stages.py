@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from resnet_gen.infer.chains import Chain, Unit
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.made import part
-from resnet_gen.infer.parse import Chain, Unit
+from resnet_gen.infer.part_settings import part
 from resnet_gen.parts.base import Downsample
 
 

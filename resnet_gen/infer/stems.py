@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import get_args
 
 from resnet_gen.infer.flow import INPUT, Flow
-from resnet_gen.infer.made import part
-from resnet_gen.infer.walk import convs
+from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Conv
 from resnet_gen.parts.base import Stem
 from resnet_gen.parts.stems.pooled import Pooling

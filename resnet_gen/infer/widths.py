@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from resnet_gen.infer.made import part
+from resnet_gen.infer.part_settings import part
 from resnet_gen.parts.base import Downsample, WidthRule
 
 

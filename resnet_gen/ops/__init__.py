@@ -1,4 +1,6 @@
-"""The closed set of operations: each states its shape rule, weights and MACs once.
+"""The closed set of operations: each states its shape rule, weights and MACs once. Number types too.
+
+The shapes of what an operation reads come in; the shape that it makes, its tensors and its MACs go out.
 
 A shape is that of one image's activation, without the batch: (C, H, W) for a
 feature map, (N,) for a vector. An operation knows nothing of names, files or

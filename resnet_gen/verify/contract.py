@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from resnet_gen.lock import Lock, read_lock
 from resnet_gen.problems import Problem, Refused, refuse, several, shortened, suggest
-from resnet_gen.project import Project, shown
+from resnet_gen.project.lock import Lock, read_lock
+from resnet_gen.project.project_file import Project, shown
 from resnet_gen.verify.outcome import Outcome, of_project
 from resnet_gen.verify.rules import RULES
 from resnet_gen.verify.rules.base import Rule

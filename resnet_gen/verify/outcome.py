@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from resnet_gen.count import count
-from resnet_gen.load import Loaded, load, shown_as
-from resnet_gen.lower import lower
-from resnet_gen.notes import notes
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import Loaded, load, shown_as
+from resnet_gen.language.lower import lower
+from resnet_gen.language.notes import notes
+from resnet_gen.language.source import SETTING
 from resnet_gen.problems import Problem, Refused, Span, shortened
-from resnet_gen.source import SETTING
 from resnet_gen.verify.rules import RULES, STANDARD
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from resnet_gen import reference
-from resnet_gen.count import Counts, count
 from resnet_gen.graph import Graph
-from resnet_gen.load import Loaded
-from resnet_gen.lower import at_size, lower
-from resnet_gen.precision import Float
+from resnet_gen.graph.counts import Counts, count
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.source import Loc
+from resnet_gen.ops.precision import Float
 from resnet_gen.problems import Span, refuse
-from resnet_gen.source import Loc
+from resnet_gen.weights import references
 
 MOST_WORK = 150_000
 """Operations that are looked at, each in some microseconds, for figures that a network is not counted for anyway."""
@@ -43,11 +43,11 @@ class Subject:
     counts: Counts
 
     @cached_property
-    def published(self) -> reference.Reference | None:
+    def published(self) -> references.Reference | None:
         """The reference that the spec names; raises `Refused` if there is none of that name."""
         loc: Loc = ("reference",)
         name = self.loaded.spec.reference
-        return None if name is None else reference.read(name, self.loaded.source.span(loc))
+        return None if name is None else references.read(name, self.loaded.source.span(loc))
 
     @cached_property
     def work(self) -> Work:
@@ -56,7 +56,7 @@ class Subject:
 
     def onnx_size(self, precision: Float, where: Span | None) -> int:
         """Bytes of the ONNX model, worked out once for each precision."""
-        from resnet_gen.build import onnx_size  # which needs NumPy, for weights that it need not draw
+        from resnet_gen.build.build import onnx_size  # which needs NumPy, for weights that it need not draw
 
         if precision not in self._onnx_sizes:
             self.work.spend(WRITING, where)

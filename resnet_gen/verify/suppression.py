@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from resnet_gen.comments import comments
-from resnet_gen.load import Loaded
+from resnet_gen.language.comments import comments
+from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Document, Problem, Span, shortened, suggest
 from resnet_gen.verify.rules import RULES
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec

@@ -17,14 +17,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.files import open_regular_file, why_unread
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shortened
-from resnet_gen.weights.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.arrays import check_sides, finite, float32
+from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array, runs
-from resnet_gen.weights.prefix import prefixes, told, without
+from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
+from resnet_gen.weights.formats.arrays import check_sides, finite, float32
+from resnet_gen.weights.prefixes import prefixes, told, without
 
 MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
@@ -135,7 +135,7 @@ def _magic(path: Path) -> bytes:
 
 def _format(path: Path, magic: bytes) -> str:
     """The module that reads a file of these first bytes."""
-    here = "resnet_gen.weights"
+    here = "resnet_gen.weights.formats"
     if magic[8:9] == b"{":  # first: its length before it may begin with the others' bytes
         return f"{here}.safetensors"
     if magic[:2] == b"PK":

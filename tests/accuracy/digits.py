@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.weights.base import Array
 
 SPEC = "resnet8-digits"

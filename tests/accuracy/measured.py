@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from resnet_gen.build import build
+from resnet_gen.build.build import build
+from resnet_gen.build.request import Request
 from resnet_gen.engine.runtimes import open_file
-from resnet_gen.load import load
-from resnet_gen.precision import Calibration, Placement, Quantizing
-from resnet_gen.request import Request
+from resnet_gen.language.load import load
+from resnet_gen.ops.precision import Calibration, Placement, Quantizing
 from resnet_gen.weights.base import Array
 from tests.accuracy.digits import SPEC, Labels, Part, split, write_calibration
 from tests.onnx_runs import Session

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from tests.accuracy import digits
 from tests.accuracy.digits import SPEC, split
 from tests.accuracy.measured import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from tests.varied import spread
 from tests.wording import without_wording

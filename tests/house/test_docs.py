@@ -1,15 +1,20 @@
 """Pages that are generated, and specs that docs speak of, are as they say."""
 
+import inspect
 import statistics
+import sys
 from pathlib import Path
 
 import pytest
 
-from resnet_gen.emit.catalogue import catalogue_page
-from resnet_gen.emit.rules import rule_pages
-from resnet_gen.load import load
-from resnet_gen.resources import shipped_specs
-from resnet_gen.source import read_file
+from resnet_gen.cli import cli
+from resnet_gen.language.load import load
+from resnet_gen.language.source import read_file
+from resnet_gen.system.resources import shipped_specs
+from tests.house.rooms import WALK
+from tests.refresh import design_page
+from tests.refresh.catalogue_page import catalogue_page
+from tests.refresh.rule_pages import rule_pages
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +36,32 @@ def test_the_committed_catalogue_is_what_the_specs_say():
 def test_the_committed_pages_of_rules_are_what_their_docstrings_say():
     pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "rules").iterdir()}
     assert pages == rule_pages(), "run `make generated`, and delete the pages of rules that are gone"
+
+
+def test_the_committed_page_on_design_is_what_the_code_says():
+    assert design_page.PAGE.read_text(encoding="utf-8") == design_page.page(
+        design_page.PAGE.read_text(encoding="utf-8")
+    )
+    assert design_page.PICTURE.read_text(encoding="utf-8") == design_page.picture(), "run `make generated`"
+
+
+def test_a_build_enters_the_functions_of_the_walk_in_their_order(tmp_path):
+    """A small network in eight bits; an engine is built where a TensorRT library is, after what is looked at here."""
+    steps = [name for name in WALK if not name.startswith("engine.")]
+    entered = []
+    codes = {inspect.unwrap(design_page.function(name)).__code__: name for name in steps}
+
+    def look(frame, event, _):
+        if event == "call" and frame.f_code in codes:
+            entered.append(codes[frame.f_code])
+
+    sys.setprofile(look)
+    try:
+        eight = ("--precision", "int8", "--calibration", "random", "--qdq", "cpu")
+        cli.main(["build", "resnet8-digits", *eight, "-o", str(tmp_path)], standalone_mode=False)
+    finally:
+        sys.setprofile(None)
+    assert list(dict.fromkeys(entered)) == steps
 
 
 def test_specs_are_short():

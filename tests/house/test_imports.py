@@ -1,234 +1,73 @@
-"""Imports flow one way, and third-party libraries stay in their rooms."""
+"""Imports run downwards through one list of rooms, and third-party libraries stay in theirs."""
 
 import ast
 import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = "resnet_gen"
+from tests.house.rooms import MODULES, PACKAGE, ROOMS, ROOT, arrows, files, imports, inside, parsed, room
 
-MAY_IMPORT = {
-    "files": "",
-    "forking": "",
-    "isolated": "",
-    "synonyms": "",
-    "problems": "synonyms",
-    "printed": "",
-    "resources": "",
-    "docstrings": "",
-    "nesting": "",
-    "source": "files nesting problems",
-    "yaml_writer": "problems source",
-    "ops": "",
-    "graph": "ops problems",
-    "parts.base": "graph ops",
-    "parts.registry": "parts.base",
-    "parts": "parts.base parts.registry graph ops problems",
-    "results": "parts.base problems",
-    "beside": "links resources",
-    "outside": "beside digest files parts.base parts.registry problems results",
-    "toml_places": "problems source",
-    "toml_source": "problems source toml_places",
-    "budgets": "count precision printed",
-    "faults": "parts.base parts.registry problems source",
-    "spec": "budgets count faults outside parts.base parts.registry printed problems source",
-    "schema": "spec",
-    "precision": "ops",
-    "targets": "faults precision problems resources source spec",
-    "project_files": "files",
-    "project": "budgets faults links problems project_files resources source spec toml_source",
-    "language": "budgets parts.base parts.registry render spec",
-    "inherited": "problems source spec",
-    "load": "digest inherited links outside spec source problems resources",
-    "plan": "spec load parts.base parts.registry problems source",
-    "notes": "load lower outside parts.base plan problems source spec",
-    "keep": "graph load ops plan problems",
-    "checked": "graph ops problems",
-    "lower": "spec inherited keep load outside parts.base plan checked graph ops problems source",
-    "design": "graph load lower ops plan problems",
-    "count": "graph ops",
-    "fingerprint": "digest graph ops",
-    "lock": "count faults fingerprint graph load problems source spec stated toml_source",
-    "lock_changes": "lock",
-    "torch_modules": "graph ops",
-    "conventions": "count graph ops torch_modules",
-    "papers": "conventions load problems spec",
-    "matching": "graph ops",
-    "stated": "load",
-    "difference": "digest files count graph links load lock lower matching ops outside passes problems project "
-    "project_files reading resources source spec stated targets verify",
-    "reference": "files ops problems resources",
-    "kernels": "graph ops",
-    "predict": "graph kernels load lower ops precision problems targets",
-    "comments": "problems source",
-    "verify": "budgets build comments count design graph links load lock lock_changes lower notes ops plan "
-    "precision predict printed problems project reference source spec targets",
-    "weights": "files graph ops problems",
-    "reading": "files forking graph isolated journal ops problems weights",
-    "passes": "graph ops problems weights",
-    "render": "files problems resources",
-    "links": "problems project_files",
-    "digest": "files",
-    "locks": "",
-    "staging": "files locks",
-    "journal": "digest files locks problems staging",
-    "commit": "files journal problems staging",
-    "write": "commit files journal links locks problems staging",
-    "witness": "count graph ops",
-    "witness.onnx": "count graph ops witness",
-    "witness.reading": "forking graph witness witness.onnx",
-    "emit.onnx": "graph ops problems weights",
-    "emit.text": "count graph ops problems",
-    "emit.catalogue": "count load lower render resources spec verify",
-    "emit.api": "api precision render weights",
-    "emit.findings": "problems verify",
-    "emit.rules": "verify",
-    "emit.report": "emit.text count graph load lower render spec verify write",
-    "emit.difference": "count difference emit.text graph ops problems stated",
-    "emit.trtexec": "graph",
-    "emit.bundle": "emit.trtexec graph render weights",
-    "emit.triton": "graph render spec",
-    "engine.signals": "",
-    "engine.base": "problems weights",
-    "engine.onnxruntime": "files engine.base problems weights",
-    "engine.openvino": "engine.base problems weights",
-    "engine.runtimes": "files engine.base engine.onnxruntime engine.openvino engine.tensorrt engine.tensorrt_run "
-    "problems "
-    "reading",
-    "engine.tensorrt": "engine.signals graph problems witness",
-    "engine.tensorrt_run": "files engine.base engine.tensorrt problems weights",
-    "shapes": "problems",
-    "bench": "engine.base problems weights",
-    "plot": "bench problems",
-    "image_limits": "",
-    "image_decoders": "image_limits",
-    "image": "files image_decoders image_limits problems spec weights",
-    "calibrate": "digest emit.onnx engine.base engine.onnxruntime graph image ops passes precision problems spec "
-    "weights",
-    "quantization": "calibrate graph keep load ops passes precision problems weights",
-    "sample": "calibrate graph image ops problems spec weights",
-    "deliver": "emit.bundle emit.triton graph load sample targets weights",
-    "manifest": "files count digest graph load problems",
-    "told": "faults files manifest problems",
-    "engine.machine": "files engine.tensorrt problems",
-    "engine.processor": "engine.base files problems reading",
-    "fit": "digest engine.machine engine.onnxruntime journal load problems targets told",
-    "against": "calibrate checkpoint count digest emit.text fit graph lower matching ops passes precision problems "
-    "reading spec told verify weights",
-    "request": "engine.tensorrt ops precision targets",
-    "prepare": "checkpoint count graph load lower passes quantization request weights",
-    "cost": "calibrate load ops prepare problems request",
-    "build": "cost deliver emit.onnx engine.tensorrt journal load manifest precision prepare problems request "
-    "witness.reading write",
-    "models": "files build engine.base engine.runtimes engine.tensorrt journal load manifest problems request "
-    "spec weights",
-    "comparison": "difference emit.difference precision predict targets",
-    "choose": "engine.tensorrt ops precision problems request targets",
-    "convert": "graph infer load lower ops parts parts.base parts.registry problems reference weights write",
-    "checkpoint": "convert graph load lower ops problems weights",
-    "infer": "design faults graph load lower matching ops parts parts.base parts.registry passes plan problems reading "
-    "reference resources source spec weights yaml_writer",
-    "starter": "faults problems render spec",
-    "batches": "engine.tensorrt lower problems request shapes",
-    "modules": "graph load lower ops parts.base plan problems",
-    "generate.base": "count graph load lower",
-    "generate.docstrings": "generate.base generate.layout ops render",
-    "generate.layout": "",
-    "generate.output": "files journal problems write",
-    "generate.torch_calls": "modules ops",
-    "generate.torch_names": "problems",
-    "generate.spelling": "",
-    "generate.python": "generate.layout generate.spelling modules ops",
-    "generate.targets": "deliver digest emit.report generate.base generate.docstrings generate.layout "
-    "generate.python generate.spelling generate.torch_calls generate.torch_names graph manifest modules ops problems "
-    "render request told",
-    "pytest_plugin": "cli difference problems verify",
-    "api": "against batches bench build choose comparison conventions convert cost count difference emit.difference "
-    "emit.report emit.text engine.base engine.processor engine.runtimes fit generate.base generate.output graph image "
-    "infer journal load lower models papers precision predict problems request resources schema source starter targets "
-    "torch_modules verify weights write yaml_writer",
-    "cli": "*",
-    "__main__": "cli",
-}
-"""Which rooms of the package each room may import from; `*` is all of them."""
+MOST_ENTRIES, MOST_ARROWS = 22, 160
 
 THIRD_PARTY = {
-    "PIL": "image image_decoders",
+    "PIL": "engine.image engine.image_decoders",
     "click": "cli",
     "cuda": "engine.tensorrt_run",
-    "jinja2": "render",
-    "matplotlib": "plot",
-    "ml_dtypes": "engine.base reading weights",
-    "numpy": "against api bench calibrate cli convert emit.bundle emit.onnx engine.base engine.onnxruntime "
-    "engine.openvino engine.tensorrt_run image infer models passes reading sample weights",
-    "onnx": "reading witness.onnx",
+    "jinja2": "system.templates",
+    "matplotlib": "speed.plot",
+    "ml_dtypes": "weights onnx.reading engine.base",
+    "numpy": "weights onnx infer engine quantization speed build compare api cli",
+    "onnx": "onnx",
     "onnxruntime": "engine.onnxruntime",
-    "pydantic": "budgets cli faults infer lock models outside parts parts.base parts.registry project schema spec "
-    "language targets told",
-    "pydantic_core": "budgets faults lock parts parts.base parts.registry project spec targets told",
     "openvino": "engine.openvino",
+    "pydantic": "parts language infer speed.targets build project cli",
+    "pydantic_core": "parts language speed.targets build project",
+    "pytest": "cli.pytest_plugin",
     "rich": "cli",
-    "pytest": "pytest_plugin",
-    "safetensors": "weights",
-    "tomli": "toml_places toml_source",
-    "typing_extensions": "api parts.base",
-    "yaml": "nesting comments source yaml_writer",
+    "safetensors": "weights.formats",
+    "tomli": "project",
+    "typing_extensions": "parts.base api",
+    "yaml": "language",
 }
-"""Which rooms may import each library."""
+"""Which rooms, folders or modules may import each library."""
 
 
-def files():
-    return sorted((ROOT / PACKAGE).rglob("*.py"))
+def test_every_entry_of_the_package_is_a_room_of_the_list():
+    entries = {path.name for path in (ROOT / PACKAGE).iterdir()} - {"__pycache__", "_data"}
+    rooms = {name.removesuffix(".py") for name in entries} - {"__init__", "__main__", "py.typed"}
+    assert rooms == set(ROOMS)
+    assert len(entries) <= MOST_ENTRIES
 
 
-def module(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def test_every_room_says_what_it_is_for():
+    for name in ROOMS:
+        text = ast.get_docstring(parsed(MODULES[f"{PACKAGE}.{name}"])) or ""
+        assert len(text.split("\n\n")) >= 2, f"{name}: what it is for, and what comes in and goes out"
 
 
-MODULES = {module(path): path for path in files()}
+def test_imports_run_downwards_alone():
+    upwards = {(name, other) for name, other in inside() if is_upwards(room(name), room(other))}
+    assert sorted(upwards) == []
 
 
-def room(name):
-    """The row of the table that a module stands in; None for the package itself and for folders' docstrings."""
-    name = name.removeprefix(PACKAGE).removeprefix(".")
-    while name and name not in MAY_IMPORT:
-        name = name.rpartition(".")[0]
-    return name or None
+def is_upwards(lower, upper):
+    return bool(lower and upper) and ROOMS.index(lower) < ROOMS.index(upper)
 
 
-def imports(path):
-    """Every module that a file imports, at its top or inside a function, as a full name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else node.module
+def test_few_arrows_run_between_rooms():
+    assert len(arrows()) <= MOST_ARROWS
 
 
-def inside():
-    """(room, imported room) of every import inside the package."""
-    pairs = {
-        (room(name), room(other))
-        for name, path in MODULES.items()
-        for other in imports(path)
-        if other.split(".")[0] == PACKAGE
-    }
-    return {(a, b) for a, b in pairs if a and b and a != b}
-
-
-def test_every_module_has_a_room():
-    without = {name for name in MODULES if not room(name)}
-    assert without == {PACKAGE, f"{PACKAGE}.emit", f"{PACKAGE}.engine", f"{PACKAGE}.generate"}
-    for name in without - {PACKAGE}:
-        assert list(imports(MODULES[name])) == [], f"{name} is a docstring and nothing more"
+def test_modules_import_each_other_in_no_circle():
+    """Function-level imports included; the package's own file names its API for type checkers, and is left out."""
+    graph = {}
+    for name, other in inside():
+        if other in MODULES and PACKAGE not in (name, other) and name != other:
+            graph.setdefault(name, set()).add(other)
+    order = list(TopologicalSorter(graph).static_order())  # it raises CycleError
+    assert order.index(f"{PACKAGE}.ops") < order.index(f"{PACKAGE}.language.lower")
 
 
 def test_importing_the_package_imports_nothing_of_it():
@@ -239,38 +78,20 @@ def test_importing_the_package_imports_nothing_of_it():
     assert result.stdout.split() == [PACKAGE]
 
 
-def test_every_room_of_the_table_is_there():
-    assert {room(name) for name in MODULES} - {None} == set(MAY_IMPORT)
-    assert {word for words in MAY_IMPORT.values() for word in words.split()} <= {*MAY_IMPORT, "*"}
-
-
-def test_rooms_import_from_the_rooms_that_the_table_allows():
-    wrong = [(a, b) for a, b in inside() if b not in MAY_IMPORT[a].split() and MAY_IMPORT[a] != "*"]
+def test_third_party_libraries_stay_in_their_rooms():
+    found = {(library, name) for name, path in MODULES.items() for library in libraries(path)}
+    assert {library for library, _ in found} == set(THIRD_PARTY)
+    wrong = [(library, name) for library, name in found if not stands_in(name, THIRD_PARTY[library].split())]
     assert sorted(wrong) == []
 
 
-def test_imports_between_rooms_have_no_circle():
-    graph = {}
-    for a, b in inside():
-        graph.setdefault(a, set()).add(b)
-    order = list(TopologicalSorter(graph).static_order())
-    assert order.index("ops") < order.index("graph") < order.index("lower") < order.index("build") < order.index("cli")
+def libraries(path):
+    ours = {*sys.stdlib_module_names, "tomllib", PACKAGE}  # 3.10 lacks tomllib
+    return {other.split(".")[0] for other in imports(parsed(path))} - ours
 
 
-def test_nothing_but_the_command_line_and_pytest_s_knows_the_command_line():
-    assert {a for a, b in inside() if b == "cli"} == {"__main__", "pytest_plugin"}
-
-
-def test_third_party_libraries_stay_in_their_rooms():
-    found = {}
-    for name, path in MODULES.items():
-        for other in imports(path):
-            library = other.split(".")[0]
-            if library != PACKAGE and library not in {*sys.stdlib_module_names, "tomllib"}:  # which 3.10 lacks
-                found.setdefault(library, set()).add(room(name))
-    assert found.keys() <= THIRD_PARTY.keys()
-    wrong = {library: rooms - set(THIRD_PARTY[library].split()) for library, rooms in found.items()}
-    assert {library: rooms for library, rooms in wrong.items() if rooms} == {}
+def stands_in(name, places):
+    return any(f"{name}.".startswith(f"{PACKAGE}.{place}.") for place in places)
 
 
 LAZY = {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "cuda", "matplotlib", "torch", "rich"}
@@ -278,8 +99,7 @@ LAZY = {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "cuda", "matplotl
 
 def test_runtimes_and_plotting_are_never_imported_at_a_module_s_top():
     for path in files():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        top = {n.split(".")[0] for node in tree.body for n in imports_of(node)}
+        top = {n.split(".")[0] for node in parsed(path).body for n in imports_of(node)}
         assert not top & LAZY, path
 
 
@@ -318,7 +138,7 @@ def test_looking_at_a_spec_loads_only_what_reads_it():
 def test_looking_at_a_spec_imports_its_parts_and_no_others():
     code = (
         "import sys\n"
-        "from resnet_gen.load import load\n"
+        "from resnet_gen.language.load import load\n"
         "load('resnet50')\n"
         "print(*sorted(n.rpartition('.')[2] for n in sys.modules if n.count('.') == 3 and '.parts.' in n))\n"
         "try: load(sys.argv[1])\n"

@@ -5,8 +5,8 @@ from functools import cache
 import pytest
 
 from resnet_gen.infer.infer import infer
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.parts.base import FAMILIES
 from resnet_gen.parts.registry import load_parts, members
 

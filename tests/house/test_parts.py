@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import load_parts, members
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
 from tests.varied import VARIED
 
 load_parts()

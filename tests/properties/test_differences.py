@@ -7,16 +7,16 @@ from dataclasses import replace
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.count import count
-from resnet_gen.difference.compare import SUMMED, compare
-from resnet_gen.difference.sides import Side
-from resnet_gen.emit.difference.data import data
-from resnet_gen.emit.difference.markdown import LIMIT, markdown
-from resnet_gen.emit.difference.report import Report
-from resnet_gen.emit.difference.text import text
-from resnet_gen.matching import match
+from resnet_gen.compare.difference.graphs import SUMMED, compare
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.formats.data import data
+from resnet_gen.compare.formats.markdown import LIMIT, markdown
+from resnet_gen.compare.formats.text import text
+from resnet_gen.compare.report import Report
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.graph.rewiring import rewired
 from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, MaxPool, Mul
-from resnet_gen.passes.rewire import rewired
 from resnet_gen.problems import Refused
 from tests.properties.strategies import fitting
 from tests.properties.test_specs import build, examples

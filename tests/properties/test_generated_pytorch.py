@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet_gen.generate.base import Subject, generated
-from resnet_gen.lower import lower
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from tests.properties.strategies import varied
 from tests.properties.test_specs import loaded

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.count import count, count_nodes
 from resnet_gen.graph import stages_of
-from resnet_gen.load import Loaded, load
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import count, count_nodes
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import overlay, read_text, setting
+from resnet_gen.language.spec import check
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import members
 from resnet_gen.problems import Document, Refused, Span
-from resnet_gen.resources import shipped_specs
-from resnet_gen.source import overlay, read_text, setting
-from resnet_gen.spec import check
+from resnet_gen.system.resources import shipped_specs
 from tests.properties.strategies import fitting, of, settings_of, specs, whole_part
 
 USUAL = settings.get_profile("usual").max_examples

@@ -10,11 +10,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_gen.lock import lock_text, read_lock
 from resnet_gen.problems import Document, Span
-from resnet_gen.project import read_project
-from resnet_gen.toml_places import places
-from resnet_gen.toml_source import read_toml
+from resnet_gen.project.lock import lock_text, read_lock
+from resnet_gen.project.project_file import read_project
+from resnet_gen.project.toml_positions import places
+from resnet_gen.project.toml_source import read_toml
 from tests.properties.test_specs import examples, refusal, well_said
 
 if sys.version_info >= (3, 11):

@@ -6,10 +6,10 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.emit.difference.markdown import code, escaped
+from resnet_gen.compare.formats.markdown import code, escaped
+from resnet_gen.language.source import read_text
+from resnet_gen.language.yaml_writer import dump, dump_inline
 from resnet_gen.problems import Document, json_text, visible, visible_line, visible_lines
-from resnet_gen.source import read_text
-from resnet_gen.yaml_writer import dump, dump_inline
 
 ADDRESSES = ["@octocat", "www.example.org", "https://example.org", "#1", "0123abcdef", "GH-1"]
 ASCII = [*ADDRESSES, "error", "<b>", "|", "`", "\\", "x", "::", "##[", "##vso[x]"]

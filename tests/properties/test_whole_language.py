@@ -15,18 +15,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from resnet_gen.calibrate.data import Random
-from resnet_gen.calibrate.running import running
-from resnet_gen.count import count
-from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Request
 from resnet_gen.graph import Node
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import count
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.witness.model import check_onnx
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.ops import Conv, GroupNorm, Linear, Mul
-from resnet_gen.precision import METHODS, Calibration, Quantizing
-from resnet_gen.prepare import prepare
+from resnet_gen.ops.precision import METHODS, Calibration, Quantizing
 from resnet_gen.problems import Refused
-from resnet_gen.request import Request
-from resnet_gen.witness.onnx import check_onnx
+from resnet_gen.quantization.calibration.activations import running
+from resnet_gen.quantization.calibration.images import Random
 from tests.onnx_runs import image, runs, session
 from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded

@@ -23,8 +23,8 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image
 
-from resnet_gen.lock import COUNTS, VERSION
-from resnet_gen.resources import targets_folder
+from resnet_gen.project.lock import COUNTS, VERSION
+from resnet_gen.system.resources import targets_folder
 
 BOMBS = {}
 """What writes each file: a function of a folder, which gives the file's path."""

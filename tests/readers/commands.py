@@ -8,10 +8,10 @@ from pathlib import Path
 import PIL.Image
 
 import resnet_gen.cli
-from resnet_gen.calibrate.data import images
-from resnet_gen.image import read_image
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from resnet_gen.spec import Input
+from resnet_gen.quantization.calibration.images import images
 
 SPEC = str(Path(__file__).parents[1] / "fixtures" / "checkpoints" / "tiny.yaml")
 """The network that files are held against."""

@@ -11,10 +11,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.weights import saved
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.weights.formats import writing
 from resnet_gen.weights.seeded import Seeded
 from tests.readers.commands import command, load_all
 from tests.readers.measure import MEBIBYTE, elsewhere, faults, taken
@@ -46,8 +46,8 @@ def _write(folder):
 def _files(folder):
     graph = lower(load(NETWORK))
     weights = Seeded(graph)
-    tensors = saved.from_weights({name: t.shape for name, t in graph.state().items()}, weights)
-    for name, write in {"w.pth": saved.pytorch, "w.safetensors": saved.safetensors, "w.npz": saved.npz}.items():
+    tensors = writing.from_weights({name: t.shape for name, t in graph.state().items()}, weights)
+    for name, write in {"w.pth": writing.pytorch, "w.safetensors": writing.safetensors, "w.npz": writing.npz}.items():
         yield "weights", name, _put(folder / name, write(tensors))
     file = OnnxFile(graph, weights, Options())
     yield "onnx", "whole.onnx", _put(folder / "whole.onnx", file.chunks())

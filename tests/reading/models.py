@@ -8,15 +8,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from resnet_gen.emit.onnx import OnnxFile, Options
 from resnet_gen.graph import Graph
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.reading import Read, read
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.reading import Read, read
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.weights.base import Weights, whole
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import difference, image, model_bytes, run
 
 SHALLOW = "stages.depths=[1, 1, 1, 1]"

@@ -16,14 +16,14 @@ from onnx import AttributeProto, TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from resnet_gen.graph import Value
+from resnet_gen.onnx.reading.constants import DTYPES, tensor_constant
+from resnet_gen.onnx.reading.naming import Names
+from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
+from resnet_gen.onnx.reading.rules import OF_CONSTANTS, rule_for
+from resnet_gen.onnx.reading.signals import Unexplained
+from resnet_gen.onnx.reading.walk import Walk
 from resnet_gen.problems import Refused
-from resnet_gen.reading.call import Call
-from resnet_gen.reading.constants import DTYPES, tensor_constant
-from resnet_gen.reading.doubt import MissingNumbersError
-from resnet_gen.reading.naming import Names
-from resnet_gen.reading.rules import OF_CONSTANTS, rule_for
-from resnet_gen.reading.signals import Unexplained
-from resnet_gen.reading.walk import Walk
 from tests.onnx_runs import TOLERANCE
 from tests.reading.models import Hand, same_outputs
 

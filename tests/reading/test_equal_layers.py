@@ -8,9 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from resnet_gen.graph import Net, Value
+from resnet_gen.onnx.reading import read
 from resnet_gen.ops import AvgPool, GlobalAvgPool, MaxPool
 from resnet_gen.problems import Refused
-from resnet_gen.reading import read
 from tests.onnx_runs import model_bytes, run, session
 from tests.varied import spread
 

@@ -8,16 +8,16 @@ from functools import lru_cache
 
 import pytest
 
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.reading import NotExplained, Opaque, read
 from resnet_gen.ops import BatchNorm
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.reading import NotExplained, Opaque, read
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
 from tests.fixtures.make_exports import ARCHIVE, OUTSIDE, exports
 from tests.varied import VARIED
 

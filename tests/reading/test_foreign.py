@@ -6,10 +6,10 @@ import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from resnet_gen.count import count
-from resnet_gen.matching import match
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.onnx.reading import NotExplained, Opaque, read
 from resnet_gen.problems import Refused
-from resnet_gen.reading import NotExplained, Opaque, read
 from tests.onnx_runs import TINY
 from tests.reading.models import Hand, file, network
 

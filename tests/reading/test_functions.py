@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resnet_gen.onnx.reading.activations import FUNCTIONS, identified, reach
 from resnet_gen.ops import Activation
-from resnet_gen.reading.functions import FUNCTIONS, identified, reach
 
 
 def op(op_type, *operands, **attributes):

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import AttributeProto
 
-from resnet_gen.count import count
+from resnet_gen.graph.counts import count
+from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
-from resnet_gen.reading import read
 from tests.limits import within
 from tests.reading.models import SHALLOW, network, structure
 

@@ -6,10 +6,10 @@ import random
 import pytest
 from onnx import AttributeProto, TensorProto, helper
 
-from resnet_gen.difference.sides import side
-from resnet_gen.infer.imported import recovered
+from resnet_gen.compare.difference.sides import side
+from resnet_gen.infer.importing import recovered
+from resnet_gen.onnx.reading import Opaque, read
 from resnet_gen.problems import Problem, Refused
-from resnet_gen.reading import Opaque, read
 from tests.reading.models import Hand
 from tests.varied import spread
 

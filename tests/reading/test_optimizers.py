@@ -5,10 +5,10 @@ import onnx_graphsurgeon
 import onnxruntime
 import pytest
 
-from resnet_gen.emit.onnx.messages import IR_OF_OPSET
-from resnet_gen.matching import match
+from resnet_gen.graph.matching import match
+from resnet_gen.onnx.reading import read
+from resnet_gen.onnx.writing.messages import IR_OF_OPSET
 from resnet_gen.problems import Refused
-from resnet_gen.reading import read
 from tests.onnx_runs import TOLERANCE
 from tests.reading.models import SHALLOW, file, network, same_outputs
 

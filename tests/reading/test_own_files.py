@@ -6,20 +6,20 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from resnet_gen.count import count
-from resnet_gen.emit.onnx import Options
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Request
 from resnet_gen.graph import Net, Value
-from resnet_gen.load import load
-from resnet_gen.matching import match
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.onnx.reading import read
+from resnet_gen.onnx.writing import Options
 from resnet_gen.ops import Activation, Function, Mul
-from resnet_gen.passes.linear_as_conv import linear_as_conv
-from resnet_gen.passes.precision import set_precision
-from resnet_gen.precision import Calibration, Quantizing
-from resnet_gen.prepare import prepare
+from resnet_gen.ops.precision import Calibration, Quantizing
 from resnet_gen.problems import Refused
-from resnet_gen.reading import read
-from resnet_gen.request import Request
-from resnet_gen.resources import shipped_specs
+from resnet_gen.quantization.float_types import set_precision
+from resnet_gen.quantization.linear_as_conv import linear_as_conv
+from resnet_gen.system.resources import shipped_specs
 from tests.onnx_runs import TINY, TOLERANCE
 from tests.reading.models import SHALLOW, Hand, file, network, same_outputs, structure, tensors
 from tests.varied import marked, spread
@@ -42,7 +42,7 @@ def test_every_shipped_network_is_read_back(name, fold, opset, tmp_path):
 
 def visible_in_files(op):
     """An operation without what a file does not show."""
-    from resnet_gen.matching import visible
+    from resnet_gen.graph.matching import visible
     from resnet_gen.ops import AvgPool, GlobalAvgPool
 
     return GlobalAvgPool() if op == AvgPool(8, 8) else visible(op)
@@ -156,7 +156,7 @@ def test_a_linear_layer_as_a_convolution_is_read_as_one(tmp_path):
 
 
 def test_external_data_are_read_when_they_are_asked_for(tmp_path):
-    from resnet_gen.emit.onnx import OnnxFile
+    from resnet_gen.onnx.writing import OnnxFile
 
     graph, weights = network(TINY)
     out = OnnxFile(graph, weights, Options(external_above=0))

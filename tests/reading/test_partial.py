@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from resnet_gen.count import count
+from resnet_gen.graph.counts import count
+from resnet_gen.onnx.reading import NotExplained, Opaque, shape_inference
 from resnet_gen.ops import Activation, Conv, Linear
 from resnet_gen.problems import Refused
-from resnet_gen.reading import NotExplained, Opaque, inference
 from tests.reading.models import Hand
 
 
@@ -145,18 +145,18 @@ def test_what_has_no_shape_behind_the_batch_is_refused_as_when_it_is_read_whole(
 
 
 def test_an_inference_that_ends_its_process_leaves_no_shape(tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "_shapes", lambda message: os._exit(3))
-    assert inference.inferred(Hand().model()) == {}
+    monkeypatch.setattr(shape_inference, "_shapes", lambda message: os._exit(3))
+    assert shape_inference.inferred(Hand().model()) == {}
 
 
 def test_an_inference_that_fails_leaves_no_shape():
-    assert inference._shapes(b"no model") == {}
+    assert shape_inference._shapes(b"no model") == {}
     hand = Hand()
     hand.node("Relu", "x")
-    assert inference._shapes(hand.model("t0").SerializeToString()) == {"t0": (4, 8, 8)}
+    assert shape_inference._shapes(hand.model("t0").SerializeToString()) == {"t0": (4, 8, 8)}
 
 
 def test_shapes_are_inferred_in_a_process_of_its_own(tmp_path):
     hand = Hand()
     hand.node("Conv", "x", hand.constant(np.ones((6, 4, 3, 3))))
-    assert inference.inferred(hand.model("t0")) == {"t0": (6, 6, 6)}
+    assert shape_inference.inferred(hand.model("t0")) == {"t0": (6, 6, 6)}

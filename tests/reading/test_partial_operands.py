@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from resnet_gen.count import count
-from resnet_gen.matching import match
-from resnet_gen.reading import Opaque
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.onnx.reading import Opaque
 from tests.reading.models import Hand
 
 COLUMN = (1, 4, 1, 1)

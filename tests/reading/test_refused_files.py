@@ -9,9 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from resnet_gen.emit.onnx.protobuf import integer, message, text
+from resnet_gen.onnx.reading import read
+from resnet_gen.onnx.writing.protobuf import integer, message, text
 from resnet_gen.problems import Refused
-from resnet_gen.reading import read
 from tests.onnx_runs import TINY
 from tests.reading.models import Hand, file, network, tensors
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from resnet_gen.matching import visible
+from resnet_gen.graph.matching import visible
 from resnet_gen.ops import (
     Activation,
     Add,

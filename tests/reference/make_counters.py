@@ -18,8 +18,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from resnet_gen.load import load
-from resnet_gen.resources import shipped_specs
+from resnet_gen.language.load import load
+from resnet_gen.system.resources import shipped_specs
 from tests.reference.make_outputs import VARIANTS
 
 TABLE = Path(__file__).parent / "counters.json"

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from resnet_gen.load import Loaded
-from resnet_gen.lower import lower, without_outputs
-from resnet_gen.matching import match
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower, without_outputs
 from resnet_gen.ops import MaxPool, Subsample
 from tests.standin.run import executed, network, state, traced
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.against.ranges import _first, _part
-from resnet_gen.passes.quantize import Range
-from resnet_gen.reading.ranges import Cover
+from resnet_gen.compare.against.ranges import _first, _part
+from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.quantization.placement import Range
 
 
 @pytest.mark.parametrize(

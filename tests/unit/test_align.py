@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from resnet_gen.difference import align
-from resnet_gen.difference.align import Aligner
+from resnet_gen.compare.difference import align
+from resnet_gen.compare.difference.align import Aligner
 
 
 def itself(item):

@@ -7,18 +7,18 @@ import threading
 import numpy as np
 import pytest
 
-from resnet_gen import forking
-from resnet_gen.reading import asking, inference
+from resnet_gen.onnx.reading import process, shape_inference
+from resnet_gen.system import forking
 from tests.reading.models import Hand
 from tests.unit import asked
 
 
 @pytest.fixture
 def other(monkeypatch):
-    monkeypatch.setattr(asking, "_START", 20.0)
-    process = asking.Process()
-    yield process
-    process.end()
+    monkeypatch.setattr(process, "_START", 20.0)
+    begun = process.Process()
+    yield begun
+    begun.end()
 
 
 def ask(other, question, message=b"", patience=60.0):
@@ -35,7 +35,7 @@ def test_one_process_answers_all_questions(other):
 
 def test_after_one_that_ended_it_another_answers(other):
     for question in (asked.ends, asked.is_killed, asked.raises):
-        with pytest.raises(asking.NoAnswerError):
+        with pytest.raises(process.NoAnswerError):
             ask(other, question, b"[]")
         assert ask(other, asked.length, b"123") == 3
 
@@ -44,7 +44,7 @@ def test_after_one_that_ended_it_another_answers(other):
 @pytest.mark.parametrize("question", [asked.computes_for_ever, asked.takes_all_memory])
 def test_an_answer_has_its_limits(other, question):
     assert ask(other, asked.length) == 0
-    with pytest.raises(asking.NoAnswerError):
+    with pytest.raises(process.NoAnswerError):
         ask(other, question)
     assert ask(other, asked.length) == 0
 
@@ -52,17 +52,17 @@ def test_an_answer_has_its_limits(other, question):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux alone")
 def test_seconds_are_those_of_one_answer_and_more_for_a_larger_message(other):
     assert [ask(other, asked.spends, b"0.4") for _ in range(3)] == [0.4] * 3
-    with pytest.raises(asking.NoAnswerError):
+    with pytest.raises(process.NoAnswerError):
         ask(other, asked.spends, b"1.2")
     assert ask(other, asked.spends, b"1.2".ljust(20 << 20)) == 1.2
 
 
 def test_a_hang_is_ended(other, monkeypatch):
     assert ask(other, asked.length) == 0
-    monkeypatch.setattr(asking, "_START", 0.0)
-    with pytest.raises(asking.NoAnswerError):
+    monkeypatch.setattr(process, "_START", 0.0)
+    with pytest.raises(process.NoAnswerError):
         ask(other, asked.hangs, patience=0.3)
-    monkeypatch.setattr(asking, "_START", 20.0)
+    monkeypatch.setattr(process, "_START", 20.0)
     assert ask(other, asked.length) == 0
 
 
@@ -87,14 +87,14 @@ def test_threads_ask_one_after_the_other(other):
     [pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")), False],
 )
 def test_onnx_s_own_code_answers_the_same_either_way(monkeypatch, forks):
-    monkeypatch.setattr(inference, "may_fork", lambda: forks)
+    monkeypatch.setattr(shape_inference, "may_fork", lambda: forks)
     hand = Hand()
     hand.node("Conv", "x", hand.constant(np.ones((6, 4, 3, 3))))
     model = hand.model("t0")
-    assert inference.inferred(model) == {"t0": (6, 6, 6)}
-    assert inference.invalid(model)
+    assert shape_inference.inferred(model) == {"t0": (6, 6, 6)}
+    assert shape_inference.invalid(model)
     model.graph.output[0].type.tensor_type.shape.dim.add(dim_value=1)
-    assert inference.inferred(model) == inference.inferred(model)
+    assert shape_inference.inferred(model) == shape_inference.inferred(model)
 
 
 @pytest.mark.parametrize(("busy", "threads", "platform", "fine"), [

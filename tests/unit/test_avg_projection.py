@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from resnet_gen.matching import match
-from resnet_gen.reading import read
+from resnet_gen.graph.matching import match
+from resnet_gen.onnx.reading import read
+from resnet_gen.onnx.witness.model import check_onnx
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.witness.onnx import check_onnx
 from tests.onnx_runs import model_bytes, network
 
 SPEC = """\

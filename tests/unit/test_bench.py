@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from resnet_gen.bench import Effort, Timing, common_shape, difference, measure, ratio
 from resnet_gen.engine.base import DTYPES, Runner
 from resnet_gen.problems import Refused
+from resnet_gen.speed.benchmark import Effort, Timing, common_shape, difference, measure, ratio
 
 
 class Clock:

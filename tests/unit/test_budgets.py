@@ -5,20 +5,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from resnet_gen.budgets import Budgets, CountBudget, LatencyBudget, SizeBudget
-from resnet_gen.build import build, onnx_size
-from resnet_gen.count import COUNTS, count
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.predict import predict
+from resnet_gen.build.build import build, onnx_size
+from resnet_gen.build.request import Request
+from resnet_gen.graph.counts import COUNTS, count
+from resnet_gen.language.budgets import Budgets, CountBudget, LatencyBudget, SizeBudget
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.problems import Refused, shortened
-from resnet_gen.project import read_project
-from resnet_gen.request import Request
-from resnet_gen.targets import load_target
-from resnet_gen.verify import verify
+from resnet_gen.project.project_file import read_project
+from resnet_gen.speed.prediction import predict
+from resnet_gen.speed.targets import load_target
 from resnet_gen.verify.rules import budget
 from resnet_gen.verify.rules.budget import ProjectBudgetKept
+from resnet_gen.verify.verification import verify
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY, network
 

@@ -5,6 +5,7 @@ import json
 import platform
 import socket
 from datetime import datetime, timezone
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,17 @@ import onnx
 import pytest
 
 from resnet_gen import __version__
-from resnet_gen.batches import parse_batch
-from resnet_gen.build import SEED_KEY, SPEC_KEY, build, onnx_file
-from resnet_gen.cli.builder import build_all
-from resnet_gen.count import count
+from resnet_gen.build.batches import parse_batch
+from resnet_gen.build.build import SEED_KEY, SPEC_KEY, build, onnx_file
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Batch, Request
+from resnet_gen.cli.build_files import build_all
 from resnet_gen.engine.tensorrt import Profile
-from resnet_gen.load import load
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.onnx.witness import WitnessError
 from resnet_gen.ops import BatchNorm, Cast, Linear
-from resnet_gen.prepare import prepare
 from resnet_gen.problems import Refused
-from resnet_gen.request import Batch, Request
-from resnet_gen.witness import WitnessError
 from tests.onnx_runs import TINY, image, network, run
 
 CHECKPOINT = TINY.with_name("float32.safetensors")
@@ -228,7 +229,7 @@ def test_a_file_that_is_not_the_graph_is_never_written(tmp_path, monkeypatch):
     def lie(graph, model):
         raise WitnessError("not the graph")
 
-    monkeypatch.setattr("resnet_gen.witness.onnx.check_onnx", lie)
+    monkeypatch.setattr("resnet_gen.onnx.witness.model.check_onnx", lie)
     with pytest.raises(WitnessError):
         build(tiny(), Request(), tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -241,7 +242,7 @@ def test_a_failure_in_mid_build_leaves_what_was_there(tmp_path, monkeypatch):
     def fail(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("resnet_gen.manifest.written", fail)
+    monkeypatch.setattr(import_module("resnet_gen.build.manifest"), "written", fail)
     with pytest.raises(KeyboardInterrupt):
         build(tiny(), Request(seed=1), tmp_path)
     assert contents(tmp_path) == before
@@ -258,7 +259,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(tmp_path, monkeypatch
 
 def test_large_models_keep_their_weights_beside_them(tmp_path, monkeypatch):
     build(tiny(), Request(), tmp_path / "inside")
-    monkeypatch.setattr("resnet_gen.emit.onnx.OnnxFile.needs_external_data", True)
+    monkeypatch.setattr("resnet_gen.onnx.writing.OnnxFile.needs_external_data", True)
     paths = build(tiny(), Request(), tmp_path / "beside")
     assert [p.name for p in paths] == ["tiny.onnx.data", "tiny.onnx", "tiny.manifest.json"]
     files = manifest(tmp_path / "beside")["files"]

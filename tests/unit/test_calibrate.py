@@ -10,27 +10,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_gen.build import build
-from resnet_gen.calibrate import built, calibrate
-from resnet_gen.calibrate.built import Comparison
-from resnet_gen.calibrate.content import ImageContent
-from resnet_gen.calibrate.data import Folder, Npz, Random, images
-from resnet_gen.calibrate.noise import CEILING, Few, Power, agreeing, measure, shifts
-from resnet_gen.calibrate.observers import _divergence, observer
-from resnet_gen.calibrate.running import batches
+from resnet_gen.build.build import build
+from resnet_gen.build.request import Request
+from resnet_gen.engine.image import SmallerPictureWarning, read_image
 from resnet_gen.graph import Net, Value
-from resnet_gen.image import SmallerPictureWarning, read_image
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.spec import Input
 from resnet_gen.ops import Activation, Conv, MaxPool, Quantize
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, place, quantize
-from resnet_gen.precision import METHODS, Calibration, Quantizing
+from resnet_gen.ops.precision import METHODS, Calibration, Quantizing
 from resnet_gen.problems import Refused
-from resnet_gen.quantization import _shifted, quantized
-from resnet_gen.request import Request
-from resnet_gen.spec import Input
+from resnet_gen.quantization import precision_loss
+from resnet_gen.quantization.calibration import calibrate
+from resnet_gen.quantization.calibration.activations import batches
+from resnet_gen.quantization.calibration.image_content import ImageContent
+from resnet_gen.quantization.calibration.images import Folder, Npz, Random, images
+from resnet_gen.quantization.calibration.observers import _divergence, observer
+from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
+from resnet_gen.quantization.precision_loss import Comparison
+from resnet_gen.quantization.quantizer import _shifted, quantized
+from resnet_gen.quantization.signal_to_noise import CEILING, Few, Power, agreeing, measure, shifts
 from resnet_gen.weights.base import Derived
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY, Ruled, network
 
@@ -70,9 +71,9 @@ def test_images_of_nothing_count_as_zeros_whenever_they_come(method, part):
 @pytest.mark.parametrize("name", ["nan", "inf", "-inf"])
 def test_one_number_that_is_none_is_enough(name):
     fine, bad = np.ones(3), np.array([1, float(name), 1])
-    assert built._finite({"a": fine, "b": fine})
+    assert precision_loss._finite({"a": fine, "b": fine})
     for outputs in ({"a": fine, "b": bad}, {"a": bad, "b": fine}, {"a": bad}):
-        assert not built._finite(outputs)
+        assert not precision_loss._finite(outputs)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -576,7 +577,7 @@ def test_pictures_that_are_read_smaller_are_no_news_to_whoever_calibrates(tmp_pa
         return np.zeros((1, 3, 4, 4), np.float32)
 
     pictures(tmp_path, 2)
-    monkeypatch.setattr("resnet_gen.calibrate.data.read_image", read)
+    monkeypatch.setattr("resnet_gen.quantization.calibration.images.read_image", read)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(images(str(tmp_path), Input(size=(4, 4)), 512))) == 2

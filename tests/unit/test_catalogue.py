@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.emit.catalogue import _row
-from resnet_gen.load import load
+from resnet_gen.language.load import load
+from tests.refresh.catalogue_page import _row
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8").splitlines()
 

@@ -6,11 +6,11 @@ from typing import get_type_hints
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.checked import OPERATIONS, CheckedNet
-from resnet_gen.emit.onnx import RULES
 from resnet_gen.graph import Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.outside_parts.net_checks import OPERATIONS, CheckedNet
+from resnet_gen.onnx.writing import RULES
 from resnet_gen.ops.types import Retyped
 from resnet_gen.problems import Refused
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from resnet_gen.choose import Wish, choose
-from resnet_gen.precision import PRECISIONS, Calibration
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.request import Batch
+from resnet_gen.ops.precision import PRECISIONS, Calibration
 from resnet_gen.problems import Refused
-from resnet_gen.request import Batch
-from resnet_gen.targets import load_target, shipped_targets
+from resnet_gen.speed.targets import load_target, shipped_targets
 
 IMAGES = Calibration("photos")
 

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.comments import comments
+from resnet_gen.language.comments import comments
 from resnet_gen.problems import Document
 
 MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
@@ -15,7 +15,7 @@ LOADERS = [loader for loader in (getattr(yaml, "CSafeLoader", None), yaml.SafeLo
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__, autouse=True, scope="module")
 def loader(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resnet_gen.comments.LOADER", request.param)
+        patch.setattr("resnet_gen.language.comments.LOADER", request.param)
         yield
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.digest import digest_file
-from resnet_gen.journal import settle, unfinished
 from resnet_gen.problems import Refused
-from resnet_gen.staging import Staging, stage
-from resnet_gen.write import Transaction, write_together
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.journal import settle, unfinished
+from resnet_gen.system.staging import Staging, stage
+from resnet_gen.system.write import Transaction, write_together
 
 OLD = {"a": b"old a", "b": b"old b", "1/c": b"old c"}
 NEW = {"a": b"new a", "b": b"new b", "1/c": b"new c", "2/d": b"new d"}
@@ -158,7 +158,7 @@ def test_a_link_put_in_a_file_s_place_meanwhile_is_never_followed(monkeypatch, o
 DYING = """
 import os, sys
 from pathlib import Path
-from resnet_gen.write import Transaction
+from resnet_gen.system.write import Transaction
 
 left = int(sys.argv[2])
 replace = Path.replace
@@ -230,7 +230,7 @@ def test_a_live_run_s_hidden_folder_stays_whoever_else_writes(old, tmp_path):
 
 def test_a_live_run_in_another_process_is_left_alone(old, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from resnet_gen.write import Transaction\n"
+        "import sys; from pathlib import Path; from resnet_gen.system.write import Transaction\n"
         "with Transaction(Path(sys.argv[1])) as out:\n"
         "    out.text('a', 'new a'); print('ready', flush=True); sys.stdin.read()\n"
     )
@@ -413,8 +413,8 @@ def test_a_link_that_is_called_like_a_hidden_folder_is_left_alone(old, tmp_path)
 
 def test_where_no_folder_can_be_locked_nobody_else_s_is_touched(monkeypatch, old, tmp_path):
     (tmp_path / ".resnet-gen.unknown").mkdir()
-    monkeypatch.setattr("resnet_gen.locks.lock", lambda descriptor, wait: False)
-    monkeypatch.setattr("resnet_gen.staging.lock", lambda descriptor, wait: False)
+    monkeypatch.setattr("resnet_gen.system.file_locks.lock", lambda descriptor, wait: False)
+    monkeypatch.setattr("resnet_gen.system.staging.lock", lambda descriptor, wait: False)
     write(tmp_path, NEW)
     now = holds(tmp_path)
     assert now.pop(".resnet-gen.unknown", "") is None

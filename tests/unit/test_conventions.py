@@ -8,11 +8,12 @@ import pytest
 
 from resnet_gen import ops
 from resnet_gen.cli import options
-from resnet_gen.conventions import CONVENTIONS, Convention, Part, Rule, figure, kind, of_count
-from resnet_gen.count import count
 from resnet_gen.graph import Net, Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.conventions import CONVENTIONS, Convention, Part, Rule, figure, kind, of_count
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, written
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import (
     Activation,
     Add,
@@ -31,8 +32,7 @@ from resnet_gen.ops import (
     Softmax,
     SplitSoftmax,
 )
-from resnet_gen.resources import shipped_specs
-from resnet_gen.torch_modules import ACTIVATIONS, CALLS, library, written
+from resnet_gen.system.resources import shipped_specs
 from tests.reference.make_counters import DILATED, TABLE
 from tests.reference.make_outputs import VARIANTS
 from tests.varied import VARIED

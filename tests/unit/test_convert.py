@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 from resnet_gen.cli import cli
-from resnet_gen.convert.convert import plan, write
-from resnet_gen.convert.moves import widened
-from resnet_gen.convert.plan import Change, Plan
-from resnet_gen.convert.schemes import FLAX, LIBRARIES, Scheme, namings, network, pattern, wanted
-from resnet_gen.convert.source import find
-from resnet_gen.load import load
-from resnet_gen.lower import at_numbers
+from resnet_gen.infer.conversion.files import plan, write
+from resnet_gen.infer.conversion.layouts import widened
+from resnet_gen.infer.conversion.plan import Change, Plan
+from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, Scheme, namings, network, pattern, wanted
+from resnet_gen.infer.conversion.source import find
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
-from resnet_gen.weights import saved, stored
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights import stored
+from resnet_gen.weights.formats import writing
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import TINY
 
@@ -56,11 +57,11 @@ def drawn(loaded, dtype="float32"):
 
 
 def kept(tensors):
-    return {name: saved.kept(array.shape, array.dtype, lambda array=array: array) for name, array in tensors.items()}
+    return {name: writing.kept(array.shape, array.dtype, lambda array=array: array) for name, array in tensors.items()}
 
 
 def file_of(path, tensors):
-    path.write_bytes(b"".join(saved.FORMATS[path.suffix](kept(tensors))))
+    path.write_bytes(b"".join(writing.FORMATS[path.suffix](kept(tensors))))
     return path
 
 
@@ -131,7 +132,7 @@ def layouts():
 
 @pytest.mark.parametrize("name", list(layouts()))
 def test_every_tensor_of_a_shipped_network_finds_back_from_every_scheme(name, monkeypatch):
-    monkeypatch.setattr(saved, "runs", lambda shape: [(0, 1)] if shape[0] else [])
+    monkeypatch.setattr(writing, "runs", lambda shape: [(0, 1)] if shape[0] else [])
     loaded = load(name)
     whole = network(loaded)
     own = whole.schemes[0]
@@ -168,7 +169,7 @@ def test_every_scheme_gives_every_bit_to_every_other_and_back(name, tmp_path):
             assert_same({n: found[n] for n in tensors}, tensors)
 
 
-@pytest.mark.parametrize("suffix", saved.FORMATS)
+@pytest.mark.parametrize("suffix", writing.FORMATS)
 def test_every_format_gives_every_bit_back(suffix, tmp_path):
     loaded = small("vgg11")
     tensors = drawn(loaded)
@@ -192,7 +193,7 @@ def test_other_element_types_are_kept(dtype, to, tmp_path):
 def test_the_same_weights_are_the_same_bytes(tmp_path):
     loaded = small("resnet18")
     given = file_of(tmp_path / "given.npz", drawn(loaded))
-    for suffix in saved.FORMATS:
+    for suffix in writing.FORMATS:
         for name in "ab":
             converted(loaded, given, tmp_path / f"{name}{suffix}")
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()

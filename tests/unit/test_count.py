@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.count import Counts, count, count_nodes, depth
 from resnet_gen.graph import Net, Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import Counts, count, count_nodes, depth
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import (
     Activation,
     Add,

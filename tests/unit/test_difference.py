@@ -6,21 +6,22 @@ from typing import get_args
 
 import pytest
 
-from resnet_gen.difference.compare import compare
-from resnet_gen.difference.review import Reviewed
-from resnet_gen.difference.sides import Side
-from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference import rows, summary, terms
-from resnet_gen.emit.difference.markdown import LIMIT, escaped, markdown
-from resnet_gen.emit.difference.report import Report, block_name, percent
-from resnet_gen.emit.difference.review import what
-from resnet_gen.emit.difference.summary import clauses, headline
-from resnet_gen.emit.difference.text import text
+from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.review import Reviewed
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.formats import rows, spec_terms, summary
+from resnet_gen.compare.formats.markdown import LIMIT, escaped, markdown
+from resnet_gen.compare.formats.review import what
+from resnet_gen.compare.formats.summary import clauses, headline
+from resnet_gen.compare.formats.text import text
+from resnet_gen.compare.formats.words import block_name, percent
+from resnet_gen.compare.report import Report
 from resnet_gen.graph import Net, Value, renamed
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.rewiring import rewired
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, Function
-from resnet_gen.passes.rewire import rewired
 from resnet_gen.problems import Refused
 from tests.onnx_runs import network
 from tests.test_mutations import MUTATIONS
@@ -344,7 +345,7 @@ def test_padding_that_goes_with_another_window_is_not_told_beside_it():
 @pytest.mark.parametrize(("sign", "most"), [("+", 200), ("=", 12)])
 def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, monkeypatch):
     found = [rows.Row(sign, f"layer {n} ", (f"name {n}",)) for n in range(number)]
-    monkeypatch.setattr("resnet_gen.emit.difference.text.rows", lambda difference: found)
+    monkeypatch.setattr("resnet_gen.compare.formats.text.rows", lambda difference: found)
     shown = text(report(spec("vgg11"), spec("vgg11", "activation=silu")))
     assert shown.count("  name ") == min(number, most)
     rest = [line for line in shown.splitlines() if line.startswith("and ")]
@@ -354,7 +355,7 @@ def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_headline_names_some_keys_and_counts_the_others(number):
     changed = [Term((f"key{n}",), 1, 2) for n in range(number)]
-    (found,) = terms.clauses(changed, layers=False, promises=False)
+    (found,) = spec_terms.clauses(changed, layers=False, promises=False)
     names = [f"key{n}" for n in range(number)]
     shown = ", ".join(names) if number <= 4 else f"key0, key1, key2 and {number - 3} more keys"
     assert found == f"{shown} {'differ' if number > 1 else 'differs'}"

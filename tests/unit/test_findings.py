@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_gen import __version__
-from resnet_gen.emit.findings import FORMATS, github, json_array, junit, sarif, text
 from resnet_gen.problems import Document, Problem, Span, visible
-from resnet_gen.verify import RULES, outcome
+from resnet_gen.verify import outcome
+from resnet_gen.verify.formats import FORMATS, github, json_array, junit, sarif, text
 from resnet_gen.verify.outcome import Outcome, Place, examine, held_to
+from resnet_gen.verify.rules import RULES
 
 MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"

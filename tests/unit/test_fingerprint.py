@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.fingerprint import fingerprint
 from resnet_gen.graph import Graph, Net, Node, Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.graph.fingerprint import fingerprint
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Conv, Stored, Tensor
 from tests.onnx_runs import network
 
@@ -32,9 +32,9 @@ def test_hashes_are_those_of_every_python_machine_and_day(name):
 
 def test_a_process_of_its_own_with_other_hash_seeds_says_the_same():
     code = (
-        "from resnet_gen.fingerprint import fingerprint\n"
-        "from resnet_gen.load import load\n"
-        "from resnet_gen.lower import lower\n"
+        "from resnet_gen.graph.fingerprint import fingerprint\n"
+        "from resnet_gen.language.load import load\n"
+        "from resnet_gen.language.lower import lower\n"
         "print(fingerprint(lower(load('resnest50d'))).graph)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=None)

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from resnet_gen.load import load
-from resnet_gen.notes import notes
+from resnet_gen.language.load import load
+from resnet_gen.language.notes import notes
+from resnet_gen.language.plan import plan
 from resnet_gen.parts.registry import load_parts
-from resnet_gen.plan import plan
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
 
 SPEC = """\
 name: mine

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resnet_gen import graph as module
 from resnet_gen.graph import Net, Node, Value, longest_path, renamed, stages_of
+from resnet_gen.graph import net as module
 from resnet_gen.ops import Activation, Add, Cast, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.problems import Document, Refused, Span
 

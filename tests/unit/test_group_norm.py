@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnet_gen.graph.matching import match
 from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import Inferred, live
-from resnet_gen.load import load, load_text
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.language.load import load, load_text
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import read_text
+from resnet_gen.language.yaml_writer import dump
 from resnet_gen.ops import GroupNorm
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import read_text
-from resnet_gen.yaml_writer import dump
 
 ALONE = ("claims=[]", "reference=null")
 SMALL = ("stages.depths=[1,1]", "stages.shortcut=projection", "stem.width=8")

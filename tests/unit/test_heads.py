@@ -7,18 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.conventions import CONVENTIONS, figure
-from resnet_gen.count import count
 from resnet_gen.generate.base import Subject, generated
+from resnet_gen.graph.conventions import CONVENTIONS, figure
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import match
+from resnet_gen.graph.torch_modules import library
 from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import Inferred, live
-from resnet_gen.load import load
-from resnet_gen.lower import at_size, lower
-from resnet_gen.matching import match
-from resnet_gen.notes import notes
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.notes import notes
 from resnet_gen.ops import Activation, GlobalAvgPool
 from resnet_gen.problems import Refused
-from resnet_gen.torch_modules import library
 from tests.standin.compare import same
 from tests.standin.run import executed, network, traced
 
@@ -113,7 +113,7 @@ KNOWN_LATER = """
 import resnet_gen.parts.activations.relu
 from resnet_gen.parts.heads.mlp import MlpHead
 print(MlpHead.model_validate({"kind": "mlp", "activation": "relu"}).activation.kind)
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 print(load("resnet18", ["head={kind: mlp, pool: 1, activation: mish}"]).spec.head.activation.kind)
 """
 

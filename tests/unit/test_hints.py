@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet_gen import parse_spec
-from resnet_gen.faults import _as_list
+from resnet_gen.language.faults import _as_list
 from resnet_gen.problems import Refused
 
 

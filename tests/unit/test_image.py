@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from resnet_gen import image
-from resnet_gen.calibrate.data import images
-from resnet_gen.image import SmallerPictureWarning, read_image
-from resnet_gen.image_limits import excess, gif_frame, jpeg_head, largest_piece
+from resnet_gen.engine import image
+from resnet_gen.engine.image import SmallerPictureWarning, read_image
+from resnet_gen.engine.image_limits import excess, gif_frame, jpeg_head, largest_piece
+from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from resnet_gen.spec import Input
+from resnet_gen.quantization.calibration.images import images
 from tests.varied import spread
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -237,7 +237,7 @@ def test_a_jpeg_that_is_decoded_smaller_is_told_and_no_other(saved, monkeypatch,
         assert held[part] <= most < held[part // 2]
 
 
-@pytest.mark.filterwarnings("default::resnet_gen.image.SmallerPictureWarning")
+@pytest.mark.filterwarnings("default::resnet_gen.engine.image.SmallerPictureWarning")
 def test_run_says_that_a_picture_is_decoded_smaller_and_calibration_does_not(saved, monkeypatch, cli):
     monkeypatch.setattr(image, "_HELD", 1 << 14)
     monkeypatch.setattr(image, "_HELD_EACH", 0)

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_gen.image import SmallerPictureWarning, read_image
+from resnet_gen.engine.image import SmallerPictureWarning, read_image
+from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from resnet_gen.spec import Input
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, sys, warnings
 from pathlib import Path
 from PIL import Image
-from resnet_gen.image import read_image
-from resnet_gen.spec import Input
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.spec import Input
 from tests.readers.measure import faults, taken
 warnings.simplefilter("ignore")
 Image.init()

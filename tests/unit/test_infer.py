@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.infer.account import refusal
-from resnet_gen.infer.carried import Carried
+from resnet_gen.graph.matching import match
+from resnet_gen.infer.file_weights import Carried
 from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import Inferred, live
-from resnet_gen.infer.written import written
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.infer.report import refusal
+from resnet_gen.infer.spec_text import written
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.base import whole
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
 from tests.graphs import damaged, folded, shuffled
 from tests.varied import marked, spread

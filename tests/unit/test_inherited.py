@@ -6,9 +6,9 @@ import re
 import pytest
 
 from resnet_gen import json_schema
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.notes import notes
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.notes import notes
 from resnet_gen.problems import Refused
 
 PARTS = {

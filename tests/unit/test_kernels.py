@@ -4,11 +4,11 @@ import pytest
 
 from resnet_gen import ops
 from resnet_gen.graph import Net, Value
-from resnet_gen.kernels import kernels, most_activations
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.resources import shipped_specs
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.speed.kernels import kernels, most_activations
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
 
 IMAGE = Value("input", (8, 4, 4))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.load import MAX_PARENTS, find, load
+from resnet_gen.language.load import MAX_PARENTS, find, load
+from resnet_gen.language.spec import OWN_KEYS
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
-from resnet_gen.spec import OWN_KEYS
+from resnet_gen.system.resources import shipped_specs
 
 BASE = """\
 name: base

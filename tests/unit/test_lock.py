@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen import lock
-from resnet_gen.count import COUNTS, count
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.load import load
-from resnet_gen.lock import LockedNetwork, lock_text, locked, read_lock
-from resnet_gen.lock_changes import differences
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import COUNTS, count
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, ShapeError
 from resnet_gen.problems import Refused
+from resnet_gen.project import lock
+from resnet_gen.project.lock import LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.project.lock_changes import differences
 from tests.unit.test_fingerprint import other
 
 HERE = Path()
@@ -110,7 +110,7 @@ def test_a_spec_is_named_by_its_path_from_the_lock_or_as_a_shipped_one(net):
         "../net.yaml"
     )
     assert entry("resnet18").spec == "resnet18"
-    shipped = Path(lock.__file__).parents[1] / "specs" / "resnet" / "resnet18.yaml"
+    shipped = Path(lock.__file__).parents[2] / "specs" / "resnet" / "resnet18.yaml"
     assert entry(shipped).spec == "resnet18"
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from resnet_gen import plan as module
-from resnet_gen.load import Loaded, load
-from resnet_gen.lower import is_built_alike, lower
+from resnet_gen.language import plan as module
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.lower import is_built_alike, lower
+from resnet_gen.language.plan import plan
+from resnet_gen.language.source import overlay, read_text, setting
+from resnet_gen.language.spec import check
 from resnet_gen.ops import Add, BatchNorm, Conv, MaxPool, Mul, OneMinus, PadChannels, Subsample
-from resnet_gen.plan import plan
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import overlay, read_text, setting
-from resnet_gen.spec import check
 
 TEXT = """\
 name: net

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from resnet_gen.graph import Graph, Net, Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Concat, Conv, Mul
 from tests.graphs import shuffled
 

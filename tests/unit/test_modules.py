@@ -2,23 +2,24 @@
 
 import ast
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import pytest
 
 from resnet_gen import ops
 from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.modules.classes import Classes, Namer
+from resnet_gen.generate.modules.expressions import Parameter, fitted, told
+from resnet_gen.generate.modules.forward import statements
+from resnet_gen.generate.modules.naming import name_classes
+from resnet_gen.generate.modules.patterns import flat, is_counted, is_run, is_sequence, pattern
+from resnet_gen.generate.modules.tree import Chunk, tree
 from resnet_gen.generate.spelling import is_list, quoted, spelled
 from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.graph import Net, Value, renamed
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.modules.classes import Classes, Namer
-from resnet_gen.modules.expressions import Parameter, fitted, told
-from resnet_gen.modules.forward import statements
-from resnet_gen.modules.naming import name_classes
-from resnet_gen.modules.skeleton import flat, is_counted, is_run, is_sequence, pattern
-from resnet_gen.modules.tree import Chunk, tree
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from tests.standin.compare import is_the_network
 
@@ -296,7 +297,7 @@ def proved(monkeypatch):
 
     def source(to, *rows, spec="resnet8-digits"):
         graph = net(*rows)
-        monkeypatch.setattr("resnet_gen.modules.outline.lower", lambda _: graph)
+        monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: graph)
         loaded = load(spec)
         vars(subject := Subject(loaded))["graph"] = graph
         (text,) = generated(subject, to).values()
@@ -370,7 +371,7 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
         for kind in classes[:-1]:
             kind.name = name
 
-    monkeypatch.setattr("resnet_gen.modules.outline.name_classes", called)
+    monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "name_classes", called)
     loaded = load("vgg11")
     (text,) = generated(Subject(loaded), "pytorch").values()
     assert "_layers" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resnet_gen.load import load
+from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from tests.onnx_runs import network
 

@@ -14,18 +14,18 @@ import pytest
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from resnet_gen import ops
-from resnet_gen.emit.onnx import NEWEST_OPSET, OLDEST_OPSET, RULES, OnnxFile, Options, messages
-from resnet_gen.emit.onnx.messages import IR_OF_OPSET
 from resnet_gen.graph import Net, Value
+from resnet_gen.onnx.writing import NEWEST_OPSET, OLDEST_OPSET, RULES, OnnxFile, Options, messages
+from resnet_gen.onnx.writing.messages import IR_OF_OPSET
 from resnet_gen.ops import Op
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.linear_as_conv import linear_as_conv
-from resnet_gen.passes.precision import set_precision
-from resnet_gen.passes.quantize import CPU_INT8, TENSORRT_INT8, Range, place, quantize
-from resnet_gen.passes.standardize import standardize_weights
 from resnet_gen.problems import Refused
+from resnet_gen.quantization.float_types import set_precision
+from resnet_gen.quantization.linear_as_conv import linear_as_conv
+from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, Range, place, quantize
 from resnet_gen.weights.base import whole
+from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
 from resnet_gen.weights.stream import element
 from tests.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
 from tests.unit.test_ops import CONCRETE

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from resnet_gen import ops
+from resnet_gen.generate.modules.tree import Chunk
 from resnet_gen.graph import Net, Value
-from resnet_gen.modules.tree import Chunk
+from resnet_gen.onnx.reading import Opaque
 from resnet_gen.ops import (
     Activation,
     Add,
@@ -39,7 +40,6 @@ from resnet_gen.ops import (
     SumPositions,
     TakeChannels,
 )
-from resnet_gen.reading import Opaque
 from resnet_gen.weights.seeded import Seeded
 from tests.onnx_runs import model_bytes, run
 

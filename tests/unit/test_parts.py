@@ -3,8 +3,8 @@
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.count import count
 from resnet_gen.graph import Net, Value
+from resnet_gen.graph.counts import count
 from resnet_gen.parts.antialiases.average import Average
 from resnet_gen.parts.antialiases.blur import Blur
 from resnet_gen.parts.attentions.cbam import ConvBlockAttention

@@ -8,12 +8,12 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.cli import cli, main
 from resnet_gen.graph import Net, Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.predict import FIXED_SECONDS, SUSTAINED_BANDWIDTH, WINOGRAD, efficiency_of, predict
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
-from resnet_gen.targets import Measured, Target, load_target, shipped_targets
+from resnet_gen.speed.prediction import FIXED_SECONDS, SUSTAINED_BANDWIDTH, WINOGRAD, efficiency_of, predict
+from resnet_gen.speed.targets import Measured, Target, load_target, shipped_targets
+from resnet_gen.system.resources import shipped_specs
 from tests import published
 
 PAGE = published.PAGE.read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from resnet_gen.printed import Printed, PrintedError
+from resnet_gen.language.figures import Printed, PrintedError
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 
 from resnet_gen.problems import Document, Problem, Refused, Span, closest, refuse, several, shortened, suggest
-from resnet_gen.resources import shipped_specs
-from resnet_gen.targets import load_target, shipped_targets
+from resnet_gen.speed.targets import load_target, shipped_targets
+from resnet_gen.system.resources import shipped_specs
 
 TEXT = Document("net.yaml", "name: net\nstem: conv\u00e93x3\n")
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_gen import project, project_files
-from resnet_gen.lock import read_lock
 from resnet_gen.problems import Refused
-from resnet_gen.project import find_project, read_project
+from resnet_gen.project import project_file
+from resnet_gen.project.lock import read_lock
+from resnet_gen.project.project_file import find_project, read_project
+from resnet_gen.system import project_folder
 from tests.wording import without_wording
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +73,7 @@ TABLE = '[project]\nname = "mine"\n[tool.resnet-gen]\nspecs = ["resnet50"]\n'
 
 def test_without_a_file_there_is_no_project(tree):
     assert find_project() is None
-    assert list(project_files.candidates()) == []
+    assert list(project_folder.candidates()) == []
 
 
 def test_a_file_of_its_own_is_found_from_below_and_wins_over_a_pyproject_beside_it(tree):
@@ -222,8 +223,8 @@ def fits_step_by_step(parts, steps):
 
 @given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "?", "**"]), max_size=5))
 def test_what_a_glob_means_is_told_step_by_step(parts, steps):
-    assert project._fits(parts, steps) == fits_step_by_step(parts, steps)
+    assert project_file._fits(parts, steps) == fits_step_by_step(parts, steps)
 
 
 def test_what_a_glob_means_is_told_at_once_however_many_folders_it_names():
-    assert not project._fits(["a"] * 60, ["**", "a"] * 25 + ["x"])
+    assert not project_file._fits(["a"] * 60, ["**", "a"] * 25 + ["x"])

@@ -9,15 +9,17 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from resnet_gen.calibrate import calibrate
-from resnet_gen.calibrate.data import Random
-from resnet_gen.count import count
-from resnet_gen.emit.onnx import OnnxFile, Options
-from resnet_gen.load import load
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load
+from resnet_gen.onnx.witness import WitnessError
+from resnet_gen.onnx.witness.model import check_onnx
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.ops import Activation, Add, Conv, Linear, Quantize
-from resnet_gen.passes.fold import fold_batch_norm
-from resnet_gen.passes.precision import set_precision
-from resnet_gen.passes.quantize import (
+from resnet_gen.ops.precision import Calibration
+from resnet_gen.quantization.calibration import calibrate
+from resnet_gen.quantization.calibration.images import Random
+from resnet_gen.quantization.float_types import set_precision
+from resnet_gen.quantization.placement import (
     CPU_INT8,
     TENSORRT_FP8,
     TENSORRT_INT8,
@@ -27,11 +29,9 @@ from resnet_gen.passes.quantize import (
     place,
     quantize,
 )
-from resnet_gen.passes.standardize import standardize_weights
-from resnet_gen.precision import Calibration
 from resnet_gen.weights.base import whole
-from resnet_gen.witness import WitnessError
-from resnet_gen.witness.onnx import check_onnx
+from resnet_gen.weights.folding import fold_batch_norm
+from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import TINY, Ruled, image, model_bytes, network, run
 
 STYLES = {"tensorrt": TENSORRT_INT8, "in graph": TENSORRT_INT8._replace(in_graph=True), "cpu": CPU_INT8}

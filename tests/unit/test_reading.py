@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.build import onnx_file
-from resnet_gen.forking import may_fork
-from resnet_gen.load import load
-from resnet_gen.prepare import prepare
-from resnet_gen.request import Request
-from resnet_gen.witness import WitnessError, reading
+from resnet_gen.build.build import onnx_file
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Request
+from resnet_gen.language.load import load
+from resnet_gen.onnx.witness import WitnessError, process
+from resnet_gen.system.forking import may_fork
 from tests.onnx_runs import TINY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is fo
 def given(monkeypatch):
     """A graph and its model; and as if the test runner had no threads of its own, and forked."""
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-    monkeypatch.setattr(reading, "may_fork", may_fork)
+    monkeypatch.setattr(process, "may_fork", may_fork)
     loaded = load(str(TINY))
     network = prepare(loaded, Request())
     return network.graph, onnx_file(loaded, network, Request()).structure()
@@ -53,7 +53,7 @@ def forks(monkeypatch):
 
 
 def read(given, **choices):
-    with reading.begun(*given, **choices) as finish:
+    with process.begun(*given, **choices) as finish:
         finish()
 
 
@@ -62,7 +62,7 @@ def lies(graph, serialized):
 
 
 def test_a_model_is_read_in_another_process(given, forks, monkeypatch):
-    monkeypatch.setattr(reading, "_read", lambda *args: sys.exit() if os.getpid() == here else None)
+    monkeypatch.setattr(process, "_read", lambda *args: sys.exit() if os.getpid() == here else None)
     here = os.getpid()
     read(given)
     assert len(forks) == 1
@@ -84,7 +84,7 @@ def test_where_the_other_process_ends_without_an_answer_the_model_is_read_here(g
         if os.getpid() != here:
             end()
 
-    monkeypatch.setattr(reading, "_read", read_or_end)
+    monkeypatch.setattr(process, "_read", read_or_end)
     read(given)
     assert calls == [given[0]], "once, in this process"
     assert len(forks) == 1
@@ -92,16 +92,16 @@ def test_where_the_other_process_ends_without_an_answer_the_model_is_read_here(g
 
 def test_where_the_other_process_takes_too_long_the_model_is_read_here(given, forks, monkeypatch):
     here, calls = os.getpid(), []
-    monkeypatch.setattr(reading, "_PATIENCE", 0.05)
+    monkeypatch.setattr(process, "_PATIENCE", 0.05)
     start = time.monotonic()
-    monkeypatch.setattr(reading, "_read", lambda *args: calls.append(1) if os.getpid() == here else time.sleep(60))
+    monkeypatch.setattr(process, "_read", lambda *args: calls.append(1) if os.getpid() == here else time.sleep(60))
     read(given)
     assert calls == [1]
     assert time.monotonic() - start < 30, "the other process is ended, not waited for"
 
 
 def test_a_fault_while_writing_leaves_no_process(given, forks):
-    with pytest.raises(KeyError), reading.begun(*given):
+    with pytest.raises(KeyError), process.begun(*given):
         raise KeyError
     assert len(forks) == 1
 
@@ -112,7 +112,7 @@ def test_where_no_process_can_be_had_the_model_is_read_here(given, forks, monkey
 
     monkeypatch.setattr(os, "fork", refused)
     read(given)
-    monkeypatch.setattr("resnet_gen.witness.onnx.check_onnx", lies)
+    monkeypatch.setattr("resnet_gen.onnx.witness.model.check_onnx", lies)
     with pytest.raises(WitnessError, match="not the graph"):
         read(given)
 
@@ -124,7 +124,7 @@ def test_the_model_is_read_here_where_forking_is_not_safe(given, forks, monkeypa
     if where == "system":
         monkeypatch.setattr(sys, "platform", "darwin")
     read(given, aside=where != "asked")
-    monkeypatch.setattr("resnet_gen.witness.onnx.check_onnx", lies)
+    monkeypatch.setattr("resnet_gen.onnx.witness.model.check_onnx", lies)
     with pytest.raises(WitnessError, match="not the graph"):
         read(given, aside=where != "asked")
     assert forks == []
@@ -141,10 +141,10 @@ def test_the_child_answers_and_ends(given, monkeypatch):
 
     monkeypatch.setattr(os, "_exit", end)
     for reader, wanted in ((lambda *args: None, b"."), (lies, b"not the graph")):
-        monkeypatch.setattr(reading, "_read", reader)
+        monkeypatch.setattr(process, "_read", reader)
         ours, theirs = os.pipe()
         with pytest.raises(Ended):
-            reading._answer(*given, theirs)
+            process._answer(*given, theirs)
         assert os.read(ours, 100) == wanted
         os.close(ours)
         os.close(theirs)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from resnet_gen.problems import visible
-from resnet_gen.render import code, markdown
+from resnet_gen.system.templates import code, markdown
 
 READER = MarkdownIt("gfm-like", {"linkify": False})
 TEXTS = st.text(st.sampled_from("ab1 ~#_&;<>()[]!*`|+-=.:\\\"'\n\t"), max_size=30).filter(str.strip)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from resnet_gen.count import count
-from resnet_gen.emit.report import report_files
-from resnet_gen.emit.text import layer_table
-from resnet_gen.load import load
+from resnet_gen.generate.report import report_files
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.tables import layer_table
+from resnet_gen.language.load import load
 from tests.onnx_runs import TINY, network
 from tests.varied import EVERY
 

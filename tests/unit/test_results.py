@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from resnet_gen.graph import Value
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.outside_parts.return_types import fits
+from resnet_gen.language.spec import Override, Stages, forget_files, know_every_part
 from resnet_gen.problems import Refused
-from resnet_gen.results import fits
-from resnet_gen.spec import Override, Stages, forget_files, know_every_part
 
 VALUE = Value("input", (3, 8, 8))
 KINDS = {

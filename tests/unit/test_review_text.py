@@ -4,14 +4,14 @@ import bisect
 
 import pytest
 
-from resnet_gen.difference.compare import compare
-from resnet_gen.difference.review import Reviewed
-from resnet_gen.difference.sides import Side
-from resnet_gen.difference.terms import Term
-from resnet_gen.emit.difference.review import Review, markdown, text, what
-from resnet_gen.emit.difference.terms import told
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.review import Reviewed
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.formats.review import Review, markdown, text, what
+from resnet_gen.compare.formats.spec_terms import told
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Problem
 
 ROOM = 65_536 - 2_000
@@ -101,7 +101,7 @@ def test_counts_are_those_of_the_side_that_there_is():
 def test_at_most_four_clauses_say_what_became_of_a_network(number, monkeypatch):
     side = Side("net.yaml", "spec", lower(load("cifar-resnet20")))
     monkeypatch.setattr(
-        "resnet_gen.emit.difference.review.clauses", lambda difference: [f"clause {n}" for n in range(number)]
+        "resnet_gen.compare.formats.review.clauses", lambda difference: [f"clause {n}" for n in range(number)]
     )
     network = Reviewed("net.yaml", side, side, compare(side.graph, side.graph))
     assert what(network) == "; ".join(f"clause {n}" for n in range(min(number, 4)))

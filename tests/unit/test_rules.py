@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.emit.rules import rule_pages
-from resnet_gen.resources import shipped_specs
-from resnet_gen.verify import RULES, STANDARD, Rule
+from resnet_gen.system.resources import shipped_specs
 from resnet_gen.verify.outcome import examine
-from resnet_gen.verify.rules import base
+from resnet_gen.verify.rules import RULES, STANDARD, base
+from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.lock import AsLocked
 from tests.against_files import breaking
+from tests.refresh.rule_pages import rule_pages
 
 RULES_FOLDER = Path(inspect.getfile(base)).parent
 BREAKS = re.compile(r"breaks it[^\n]*:\n\n((?: {4}[^\n]*\n|\n)+)")

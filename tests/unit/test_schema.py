@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from resnet_gen.resources import shipped_specs
-from resnet_gen.schema import json_schema
-from resnet_gen.source import read_file
+from resnet_gen.language.schema import json_schema
+from resnet_gen.language.source import read_file
+from resnet_gen.system.resources import shipped_specs
 
 ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(json_schema())

@@ -2,8 +2,8 @@
 
 import pytest
 
+from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.problems import Refused
-from resnet_gen.shapes import HINT, parse_shapes
 
 
 @pytest.mark.parametrize(

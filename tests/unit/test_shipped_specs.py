@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.count import count
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.printed import Printed
-from resnet_gen.resources import references, shipped_specs
+from resnet_gen.graph.counts import count
+from resnet_gen.language.figures import Printed
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.system.resources import references_folder, shipped_specs
 
 STORED = Path(__file__).parents[1] / "reference"
 
@@ -302,7 +302,7 @@ def test_a_claim_is_met_or_its_exception_is_exact_and_needed(name, claim):
 @pytest.mark.parametrize("name", [name for name in shipped_specs() if spec_of(name).reference])
 def test_a_spec_has_the_parameters_of_its_reference_in_name_shape_order_and_count(name):
     spec = spec_of(name)
-    reference = json.loads((references() / f"{spec.reference}.json").read_text(encoding="utf-8"))
+    reference = json.loads((references_folder() / f"{spec.reference}.json").read_text(encoding="utf-8"))
     state = graph(name).state()
     ours = [(weight, list(state[weight].shape)) for weight in spec.naming.registered(list(state))]
     assert ours == list(reference["state"].items())
@@ -311,7 +311,7 @@ def test_a_spec_has_the_parameters_of_its_reference_in_name_shape_order_and_coun
 
 
 def test_every_reference_is_met_by_a_spec():
-    held = {f"{path.parent.name}/{path.stem}" for path in references().glob("*/*.json")}
+    held = {f"{path.parent.name}/{path.stem}" for path in references_folder().glob("*/*.json")}
     assert held == {spec_of(name).reference for name in shipped_specs()} - {None}
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from resnet_gen.fingerprint import fingerprint
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.notes import notes
+from resnet_gen.graph.fingerprint import fingerprint
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.notes import notes
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Refused

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resnet_gen.language.source import MAX_BYTES, Mark, Source, at, overlay, read_file, read_text, setting
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import MAX_BYTES, Mark, Source, at, overlay, read_file, read_text, setting
 from tests.wording import without_wording
 
 
@@ -206,7 +206,7 @@ LOADERS = {"libyaml": getattr(yaml, "CSafeLoader", yaml.SafeLoader), "python": y
 @pytest.mark.parametrize("opening", ["[", "[ ", "[[", "{a: ", "[{a: ", "[1, ", '["x", ', "[\n", "- "])
 def test_what_nests_too_deep_is_refused_in_our_words_without_recursion(monkeypatch, loader, opening, times):
     """Parsers have bounds of their own, which some reach while they look ahead."""
-    monkeypatch.setattr("resnet_gen.source.LOADER", loader)
+    monkeypatch.setattr("resnet_gen.language.source.LOADER", loader)
     problem = refusal(read, opening * min(times, 300_000 // len(opening)))
     assert problem.message == "nested more than 32 deep, which no spec is"
     assert problem.where.line < 50
@@ -217,7 +217,7 @@ def test_what_nests_too_deep_is_refused_in_our_words_without_recursion(monkeypat
     "text", ["a: [" + "[]," * 400 + "}", 'a: "' + "[" * 900, "a: b" + "[" * 900 + ": c: d", "#" + "[" * 999 + "\n]"]
 )
 def test_brackets_that_do_not_nest_are_not_taken_for_nesting(monkeypatch, loader, text):
-    monkeypatch.setattr("resnet_gen.source.LOADER", loader)
+    monkeypatch.setattr("resnet_gen.language.source.LOADER", loader)
     assert refusal(read, text).message.startswith("not YAML: ")
 
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from resnet_gen.faults import homes_of_keys
+from resnet_gen.language.faults import homes_of_keys
+from resnet_gen.language.source import Source, read_text
+from resnet_gen.language.spec import Spec, check, know_every_part
+from resnet_gen.language.yaml_writer import dump
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document, Refused
-from resnet_gen.source import Source, read_text
-from resnet_gen.spec import Spec, check, know_every_part
-from resnet_gen.yaml_writer import dump
 
 MINIMAL = """\
 name: net

@@ -2,11 +2,11 @@
 
 import pytest
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.passes.fold import folded
-from resnet_gen.reference import read
-from resnet_gen.resources import shipped_specs
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights.folding import folded
+from resnet_gen.weights.references import read
 
 PUBLISHED = [name for name in shipped_specs() if load(name).spec.reference]
 

@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower, without_outputs
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower, without_outputs
 from resnet_gen.problems import Refused
-from resnet_gen.resources import references, shipped_specs
+from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.weights import stored
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
 from tests.onnx_runs import TINY, network
@@ -727,7 +727,7 @@ def attacks(marker):
     yield "a module's code", b"\x80\x02" + _called("torch.hub.load", shell) + b".", "torch.hub.load"
     yield "tensor of numpy", b"\x80\x02" + _called("numpy.load", shell) + b".", "numpy.load"
     yield "loader of torch", b"\x80\x02" + _called("torch.storage._load_from_bytes", shell) + b".", "torch.storage"
-    yield "our own reader", b"\x80\x02" + _called("resnet_gen.weights.unpickle.load", shell) + b".", "resnet_gen"
+    yield "our own reader", b"\x80\x02" + _called("resnet_gen.weights.formats.pickle.load", shell) + b".", "resnet_gen"
 
 
 NAMES = [name for name, *_ in attacks(Path("marker"))]
@@ -980,7 +980,7 @@ PUBLISHED = {load(name).spec.reference: name for name in shipped_specs() if load
 
 @pytest.mark.parametrize("reference", PUBLISHED)
 def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone(reference):
-    state = json.loads((references() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
+    state = json.loads((references_folder() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
     tensors = {name: Shaped(shape) for name, shape in state.items()}
     stored.fit(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
     cut = load(PUBLISHED[reference], ["head=none", "outputs=[stage2]"])

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_gen.load import load
-from resnet_gen.lower import lower
-from resnet_gen.matching import match
-from resnet_gen.notes import notes
-from resnet_gen.plan import plan
-from resnet_gen.verify import verify
+from resnet_gen.graph.matching import match
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.notes import notes
+from resnet_gen.language.plan import plan
+from resnet_gen.verify.verification import verify
 from tests.properties.test_specs import examples
 from tests.varied import EVERY
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.cli import cli
-from resnet_gen.precision import PRECISIONS
+from resnet_gen.language.source import read_file
+from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.problems import Refused
-from resnet_gen.resources import shipped_specs
-from resnet_gen.source import read_file
-from resnet_gen.targets import Target, load_target, shipped_targets
+from resnet_gen.speed.targets import Target, load_target, shipped_targets
+from resnet_gen.system.resources import shipped_specs
 
 ROOT = Path(__file__).parents[2]
 DEVICES = json.loads((ROOT / "tests" / "reference" / "devices.json").read_text(encoding="utf-8"))["devices"]

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.count import count
-from resnet_gen.emit.text import columns, describe, layer_rows, layer_table, sides, stage_rows, stage_table
 from resnet_gen.graph import Node, Value
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.tables import columns, describe, layer_rows, layer_table, sides, stage_rows, stage_table
 from tests.onnx_runs import network
 
 RESNET50 = """\

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from resnet_gen.problems import Document, Refused
-from resnet_gen.toml_source import read_toml
+from resnet_gen.project.toml_source import read_toml
 from tests.wording import without_wording
 
 TEXT = '''\

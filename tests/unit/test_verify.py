@@ -2,12 +2,13 @@
 
 import pytest
 
-from resnet_gen import reference
-from resnet_gen.load import load
-from resnet_gen.lower import lower
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
-from resnet_gen.resources import references, shipped_specs
-from resnet_gen.verify import RULES, verify
+from resnet_gen.system.resources import references_folder, shipped_specs
+from resnet_gen.verify.rules import RULES
+from resnet_gen.verify.verification import verify
+from resnet_gen.weights import references
 from tests.varied import EVERY
 
 BASE = """\
@@ -140,7 +141,7 @@ def test_a_reference_of_the_same_names_and_shapes_has_no_finding():
 
 
 def test_a_reference_is_read_whole_and_in_order():
-    published = reference.read("torchvision/resnet18", None)
+    published = references.read("torchvision/resnet18", None)
     assert (published.params, published.macs, published.input) == (11689512, 1814073344, 224)
     names = list(published.state)
     assert names[0] == "conv1.weight"
@@ -150,7 +151,7 @@ def test_a_reference_is_read_whole_and_in_order():
 
 def test_every_shipped_reference_is_that_of_a_spec():
     named = {load(name).spec.reference for name in shipped_specs()} - {None}
-    assert named == {f"{p.parent.name}/{p.stem}" for p in references().glob("*/*.json")}
+    assert named == {f"{p.parent.name}/{p.stem}" for p in references_folder().glob("*/*.json")}
 
 
 def test_another_shape_is_found_with_the_first_tensor_that_differs():

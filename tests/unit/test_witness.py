@@ -8,12 +8,12 @@ import pytest
 from onnx import TensorProto
 
 from resnet_gen import ops
-from resnet_gen.build import onnx_file
-from resnet_gen.load import load
-from resnet_gen.prepare import prepare
-from resnet_gen.request import Request
-from resnet_gen.witness import Layer, WitnessError, check_layers, layers
-from resnet_gen.witness.onnx import check_onnx
+from resnet_gen.build.build import onnx_file
+from resnet_gen.build.preparation import prepare
+from resnet_gen.build.request import Request
+from resnet_gen.language.load import load
+from resnet_gen.onnx.witness import Layer, WitnessError, check_layers, layers
+from resnet_gen.onnx.witness.model import check_onnx
 from tests.varied import EVERY
 
 NARROW = ("input.size=32", "stages.widths=[8, 16, 32, 64]", "stem.width=8", "head.classes=10", "reference=null")
@@ -214,7 +214,7 @@ def test_macs_that_an_operation_counts_wrongly_are_noticed(graph, model, monkeyp
 
 
 def test_parameters_that_are_counted_wrongly_are_noticed(graph, model, monkeypatch):
-    monkeypatch.setattr(import_module("resnet_gen.count"), "params", lambda node: 1)
+    monkeypatch.setattr(import_module("resnet_gen.graph.counts"), "params", lambda node: 1)
     assert "parameters and buffers, the graph has" in complaint(graph, model)
 
 

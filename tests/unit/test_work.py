@@ -4,12 +4,13 @@ from importlib import import_module
 
 import pytest
 
-from resnet_gen.count import count
-from resnet_gen.load import load_text
-from resnet_gen.lower import lower
+from resnet_gen.graph.counts import count
+from resnet_gen.language.load import load_text
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import Document, read_text
 from resnet_gen.problems import Refused
-from resnet_gen.source import Document, read_text
-from resnet_gen.verify import Subject, verify
+from resnet_gen.verify.subject import Subject
+from resnet_gen.verify.verification import verify
 
 HEAD = "name: x\nextends: cifar-resnet20\n"
 CLAIMS = "claims:\n" + "".join(f"  - {{what: layers, value: 20, size: {size}, source: a}}\n" for size in range(32, 40))
@@ -21,8 +22,13 @@ LIMITS = {
     "claims": (CLAIMS, "resnet_gen.verify.subject.MOST_WORK", "more figures than are worked out", 7),
     "latencies": (LATENCIES, "resnet_gen.verify.subject.MOST_WORK", "more figures than are worked out", 12),
     "file sizes": (SIZES, "resnet_gen.verify.subject.MOST_WORK", "more figures than are worked out", 7),
-    "exceptions": (KEEP, "resnet_gen.keep._MOST_MATCHED", "more exceptions than are looked for", 4),
-    "overrides": (OVERRIDES, "resnet_gen.plan._MOST_FITTED", "more of them than are looked for", 4),
+    "exceptions": (
+        KEEP,
+        "resnet_gen.language.float_exceptions._MOST_MATCHED",
+        "more exceptions than are looked for",
+        4,
+    ),
+    "overrides": (OVERRIDES, "resnet_gen.language.plan._MOST_FITTED", "more of them than are looked for", 4),
 }
 
 

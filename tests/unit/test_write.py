@@ -15,12 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from resnet_gen import write as writing
-from resnet_gen.digest import digest_file
-from resnet_gen.emit.onnx import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, Options
 from resnet_gen.problems import Refused
+from resnet_gen.system import write as writing
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.write import Transaction
 from resnet_gen.weights.seeded import Seeded
-from resnet_gen.write import Transaction
 from tests.onnx_runs import TINY, network
 from tests.privileges import bound, permissions_hold
 
@@ -171,7 +171,7 @@ def test_a_limit_of_the_system_on_file_sizes_leaves_everything_as_it_was(before,
     """A failing write of the system's own, not one that a test invents."""
     code = (
         "import resource, sys; from pathlib import Path; from resnet_gen.problems import Refused\n"
-        "from resnet_gen.write import Transaction\n"
+        "from resnet_gen.system.write import Transaction\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
         "    with Transaction(Path(sys.argv[1])) as out: out.write('a', [bytes(600)] * 3)\n"
@@ -251,7 +251,7 @@ def test_a_folder_that_vanishes_meanwhile_is_refused(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from resnet_gen.write import Transaction
+from resnet_gen.system.write import Transaction
 
 def chunks():
     yield b"half"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from resnet_gen.digest import digest_file
-from resnet_gen.emit.report import facts
+from resnet_gen.build.manifest import file_name
+from resnet_gen.build.manifest_schema import Told, told
 from resnet_gen.generate.base import Subject
-from resnet_gen.manifest import file_name
+from resnet_gen.generate.report import facts
 from resnet_gen.problems import refuse
-from resnet_gen.render import render
-from resnet_gen.told import Told, told
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.templates import render
 
 _SCORES = {"logits", "probabilities"}
 _AGAIN = "build it again, or name another folder with --build"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from resnet_gen.generate.base import Subject
 from resnet_gen.graph import Value
 from resnet_gen.problems import refuse
-from resnet_gen.render import tree
+from resnet_gen.system.templates import tree
 
 SCORES = ("logits", "probabilities")
 """What heads that classify put out (`parts/heads/scores`)."""

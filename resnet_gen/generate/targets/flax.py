@@ -12,14 +12,14 @@ from resnet_gen.generate.docstrings import module_doc, network_doc
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.modules.classes import Class, Made, Member
+from resnet_gen.generate.modules.outline import outline
+from resnet_gen.generate.modules.tree import Chunk, Leaf
 from resnet_gen.generate.python import INDENT, Python, Settings, besides
 from resnet_gen.generate.spelling import applied, quoted, section, spelled
-from resnet_gen.modules.classes import Class, Made, Member
-from resnet_gen.modules.outline import outline
-from resnet_gen.modules.tree import Chunk, Leaf
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
-from resnet_gen.render import render
+from resnet_gen.system.templates import render
 
 RNGS = "rngs=rngs"
 

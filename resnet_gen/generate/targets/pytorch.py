@@ -11,14 +11,14 @@ from resnet_gen.generate.docstrings import module_doc, network_doc
 from resnet_gen.generate.layout import Call as Text
 from resnet_gen.generate.layout import Each, Pair, indented, lines
 from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.modules.classes import Made, Member
+from resnet_gen.generate.modules.outline import outline
+from resnet_gen.generate.modules.tree import Leaf
 from resnet_gen.generate.python import INDENT, Python, Settings
 from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked
-from resnet_gen.modules.classes import Made, Member
-from resnet_gen.modules.outline import outline
-from resnet_gen.modules.tree import Leaf
-from resnet_gen.render import render
+from resnet_gen.system.templates import render
 
 
 def files(subject: Subject) -> dict[str, str]:

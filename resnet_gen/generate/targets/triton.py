@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resnet_gen.deliver import Delivery, triton
+from resnet_gen.build.delivery import Delivery, triton
+from resnet_gen.build.request import Batch
 from resnet_gen.generate.base import Subject
-from resnet_gen.request import Batch
 
 
 def files(subject: Subject) -> dict[str, str]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.budgets import Budgets, LatencyBudget
-from resnet_gen.links import check_named
+from resnet_gen.language.budgets import Budgets, LatencyBudget
+from resnet_gen.language.source import Loc, Source, at
 from resnet_gen.problems import Problem, Refused, Span, several
-from resnet_gen.source import Loc, Source, at
+from resnet_gen.system.links import check_named
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import PREDICTING, Subject
 
 if TYPE_CHECKING:
-    from resnet_gen.project import Project
-    from resnet_gen.targets import Target
+    from resnet_gen.project.project_file import Project
+    from resnet_gen.speed.targets import Target
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class ProjectBudgetKept(BudgetKept):
 
 def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
     """The predicted time; what makes it impossible is refused at the target's line."""
-    from resnet_gen.predict import predict  # which, with targets, few specs need
+    from resnet_gen.speed.prediction import predict  # which, with targets, few specs need
 
     try:
         return 1e3 * predict(subject.graph, _device(budget.target, where), budget.precision, budget.batch).seconds
@@ -125,7 +125,7 @@ def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -
 
 def _device(name: str, where: Span | None) -> Target:
     """A shipped device, or that of a file beside what states the budget: no other is one that reviews compare."""
-    from resnet_gen.targets import is_file_of_device, load_shipped_target, load_target
+    from resnet_gen.speed.targets import is_file_of_device, load_shipped_target, load_target
 
     if not is_file_of_device(name):
         return load_shipped_target(name)

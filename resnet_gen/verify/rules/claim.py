@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_gen.printed import Printed
+from resnet_gen.language.figures import Printed
+from resnet_gen.language.source import Loc
+from resnet_gen.language.spec import Claim
 from resnet_gen.problems import Problem, several
-from resnet_gen.source import Loc
-from resnet_gen.spec import Claim
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject, counts_by_size
 

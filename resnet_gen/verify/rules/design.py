@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from resnet_gen.design import HALF_MAP, SAME_MAP, Step, broken_steps, excused_steps
-from resnet_gen.load import Loaded
+from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, Step, broken_steps, excused_steps
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.source import Loc
 from resnet_gen.problems import Problem
-from resnet_gen.source import Loc
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 

@@ -10,8 +10,8 @@ from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
 if TYPE_CHECKING:
-    from resnet_gen.lock import Lock, LockedNetwork
-    from resnet_gen.project import Project
+    from resnet_gen.project.lock import Lock, LockedNetwork
+    from resnet_gen.project.project_file import Project
 
 _MOST = 4
 """Differences that one message tells."""
@@ -47,8 +47,8 @@ class AsLocked(Rule):
         return "the lock" if self._before(subject) else ""
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        from resnet_gen.lock import locked  # which few commands need
-        from resnet_gen.lock_changes import differences
+        from resnet_gen.project.lock import locked  # which few commands need
+        from resnet_gen.project.lock_changes import differences
 
         name = subject.loaded.spec.name
         before = self._before(subject)
@@ -65,7 +65,7 @@ class AsLocked(Rule):
 
     def _before(self, subject: Subject) -> LockedNetwork | None:
         """The subject as it is locked; None if it is not, be it as another network of its name is."""
-        from resnet_gen.lock import spec_path
+        from resnet_gen.project.lock import spec_path
 
         loaded = subject.loaded
         entry = self._lock.networks.get(loaded.spec.name)

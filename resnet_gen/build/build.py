@@ -1,0 +1,255 @@
+"""The main job: a specification to files — ONNX, engine, manifest — written together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from resnet_gen import __version__
+from resnet_gen.build import manifest
+from resnet_gen.build.preparation import Network, prepare
+from resnet_gen.build.request import Batch, Request, Said
+from resnet_gen.engine import tensorrt
+from resnet_gen.language.load import Loaded
+from resnet_gen.onnx.witness import process
+from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.ops.precision import Float
+from resnet_gen.problems import refuse
+from resnet_gen.system.journal import settle
+from resnet_gen.system.write import Transaction
+
+if TYPE_CHECKING:
+    from resnet_gen.build.precision_cost import Cost
+
+SPEC_KEY = "resnet_gen.spec"
+"""Key of the ONNX metadata under which the resolved specification stands."""
+SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
+"""The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
+Tell: TypeAlias = "Callable[[Cost], None]"
+"""Hears what a build costs beside float32."""
+SEED_KEY = "resnet_gen.seed"
+"""The same of the seed that weights were drawn from, where they were."""
+
+
+def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
+    """The network as an ONNX file to be written."""
+    metadata = {
+        SPEC_KEY: loaded.canonical(),
+        SHA256_KEY: loaded.digest(),
+        **({PARTS_KEY: " ".join(loaded.code)} if loaded.code else {}),
+        "resnet_gen.version": __version__,
+        **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
+    }
+    options = Options(request.opset, request.batch.fixed, metadata, __version__)
+    file = OnnxFile(network.graph, network.weights, options)
+    if request.device and file.opset > request.device.opset:
+        message = f"--for {request.device.name}: reads ONNX opsets up to {request.device.opset}"
+        raise refuse(message, hint=f"--precision {request.precision} needs {file.opset}")
+    return file
+
+
+def onnx_size(loaded: Loaded, precision: Float) -> int:
+    """Bytes of the ONNX model, and of its external data if it has any, as `build` writes it in this precision."""
+    request = Request(precision=precision)
+    file = onnx_file(loaded, prepare(loaded, request), request)
+    return file.size(f"{loaded.spec.name}.onnx.data")
+
+
+def model_bytes(loaded: Loaded, request: Request) -> bytes:
+    """The ONNX file of a specification, read back; raises `Refused` where it would be more than one message holds."""
+    network, file = _model(loaded, request)
+    if file.needs_external_data:
+        raise refuse(f"{loaded.spec.name} is larger than 2 GiB", hint="write it to a file: its weights lie beside it")
+    with process.begun(network.graph, file.structure(), aside=False) as read_back:
+        data = b"".join(file.chunks())
+        read_back()
+    return data
+
+
+def write_model(loaded: Loaded, request: Request, path: Path) -> None:
+    """Write the ONNX file of a specification, read back, over what is there; without a manifest."""
+    network, file = _model(loaded, request)
+    with process.begun(network.graph, file.structure(), aside=False) as read_back, Transaction(path.parent) as out:
+        _write_onnx(out, path.name, file)
+        read_back()
+
+
+def _model(loaded: Loaded, request: Request) -> tuple[Network, OnnxFile]:
+    _check_request(request)
+    _check_image(loaded, request.batch)
+    network = prepare(loaded, request)
+    if request.images is not None:  # else there is nobody to tell of it, and no reason to refuse
+        _compared(loaded, network, request)
+    return network, onnx_file(loaded, network, request)
+
+
+def build(
+    loaded: Loaded,
+    request: Request,
+    folder: Path,
+    *,
+    replace: bool = False,
+    progress: Said | None = None,
+    aside: bool = True,
+    tell: Tell | None = None,
+) -> list[Path]:
+    """Build a specification into `folder`; returns the files, the manifest last.
+
+    The model is read back in a process of its own unless `aside` forbids that.
+    `tell` hears what it costs beside float32, where `request` has that compared.
+    Raises `Refused` for what the target cannot do, for outputs of another
+    specification (unless `replace`), and for a disk that is full or closed.
+    """
+    name = loaded.spec.name
+    _check_request(request)
+    _check_image(loaded, request.batch)
+    network = prepare(loaded, request, progress)
+    weights = manifest.weights_entry(request.weights, request.seed)
+    folder, model = _layout(folder, name, request)
+    settle(folder)
+    if not replace:
+        manifest.check_replaceable(folder, loaded, weights, model)
+    file = onnx_file(loaded, network, request)
+    cost = _compared(loaded, network, request, tell)
+    # TensorRT starts threads of its own, beside which no process can be forked.
+    aside = aside and request.backend is None
+    with process.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
+        files = {**_write_onnx(out, model, file), **_write_account(out, name, network)}
+        read_back()
+        engine = _write_engine(out, name, network, request, progress) if request.backend else None
+        if engine:
+            files[engine["file"]] = engine["sha256"]
+        delivered = _delivered(out, loaded, network, request, files)
+        how = _how(request, network, file, cost)
+        made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
+        if not replace:
+            manifest.check_strangers(folder, name, model, files)
+        text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
+        out.text(manifest.file_name(name), text)
+    return [folder / f for f in (*files, manifest.file_name(name))]
+
+
+def _compared(loaded: Loaded, network: Network, request: Request, tell: Tell | None = None) -> Cost | None:
+    """What the network costs beside float32, where that is asked for; raises `Refused` for what overflows."""
+    if not request.compared:
+        return None
+    from resnet_gen.build.precision_cost import cost  # ONNX Runtime, which others do without
+
+    found = cost(loaded, network, request)
+    if tell:
+        tell(found)
+    return found
+
+
+def _how(request: Request, network: Network, file: OnnxFile, cost: Cost | None) -> dict[str, Any]:
+    """What the manifest says of how the model was made."""
+    return {
+        "device": request.device.name if request.device else None,
+        "precision": request.precision,
+        "compute": request.compute,
+        "quantization": network.quantized.entry if network.quantized else None,
+        "compared": cost.entry if cost else False if request.comparable else None,
+        "folded_batch_norm": request.fold or network.quantized is not None,
+        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+    }
+
+
+def _check_request(request: Request) -> None:
+    backend = request.backend
+    wanted = request.compute_capabilities
+    if wanted and (backend is None or not backend.names_targets):
+        hint = "use --target tensorrt-rtx" if backend is None else "TensorRT builds for the GPU at hand"
+        raise refuse(f"--sm means nothing for target '{request.target}'", hint=hint)
+    if backend is None or not backend.names_targets:
+        return
+    known = tensorrt.known_targets(backend)
+    for number in wanted:
+        if number not in known:
+            raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
+
+
+def _layout(folder: Path, name: str, request: Request) -> tuple[Path, str]:
+    """The folder that is written to, and the model's name in it: Triton wants a folder a model, and one a version."""
+    if request.target != "triton":
+        return folder, f"{name}.onnx"
+    return folder / name, f"{name}.onnx" if request.in_place else "1/model.onnx"
+
+
+def _check_image(loaded: Loaded, batch: Batch) -> None:
+    taken = loaded.spec.input.shape
+    if batch.image not in (None, taken):
+        asked, own = ("x".join(map(str, shape)) for shape in (batch.image or (), taken))
+        hint = "--input SIDE, or --set input.channels=N, changes what it takes"
+        raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
+
+
+def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:
+    """Write the model, and its weights beside it where it needs that; file names and SHA-256."""
+    out.require_space(file.nbytes)
+    files = {}
+    external = None
+    if file.needs_external_data:
+        files[f"{model}.data"] = out.write(f"{model}.data", file.external_chunks())
+        external = f"{model}.data".rpartition("/")[2]
+    files[model] = out.write(model, file.chunks(external))
+    return files
+
+
+def _write_account(out: Transaction, name: str, network: Network) -> dict[str, str]:
+    """Write the account of eight bits, where there are any; file names and SHA-256."""
+    file = f"{name}.quantization.json"
+    return {file: out.text(file, network.quantized.account)} if network.quantized else {}
+
+
+def _delivered(
+    out: Transaction, loaded: Loaded, network: Network, request: Request, files: dict[str, str]
+) -> dict[str, Any]:
+    """Write what goes to a device or a server beside the model, into `files` too; what the manifest says of it."""
+    if request.target not in ("bundle", "triton"):
+        return {}
+    from resnet_gen.build.delivery import (  # ONNX Runtime and templates, which others do without
+        Delivery,
+        bundle,
+        triton,
+    )
+
+    batch = request.batch.fixed, tuple(request.batch.range)
+    delivery = Delivery(
+        loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
+    )
+    texts, entries = triton(delivery) if request.target == "triton" else ({}, {})
+    if request.in_place:
+        more, entries["bundle"] = bundle(delivery, network.exact, network.weights, files)
+        texts = {**texts, **more}
+    for file, data in texts.items():
+        files[file] = out.write(file, [data])
+    return entries
+
+
+def _write_engine(
+    out: Transaction, name: str, network: Network, request: Request, progress: Said | None
+) -> dict[str, Any]:
+    backend = request.backend
+    assert backend is not None
+    profile = request.batch.range if request.batch.fixed is None else None
+    engine = tensorrt.build(
+        backend,
+        out.readable(f"{name}.onnx"),
+        network.graph,
+        profile=profile,
+        compute_capabilities=request.compute_capabilities,
+        tf32=request.tf32,
+        progress=progress,
+    )
+    targets = "".join(f".sm{number}" for number in request.compute_capabilities)
+    file = f"{name}.{request.precision}{targets}.engine"
+    return {
+        "file": file,
+        "sha256": out.write(file, [engine.data]),
+        "library": backend.name,
+        "version": engine.version,
+        "tf32": request.tf32,
+        "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
+        "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
+    }

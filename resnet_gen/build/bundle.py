@@ -1,0 +1,98 @@
+"""What goes to a device beside the ONNX file: scripts that build its engine there and try it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.build import trtexec
+from resnet_gen.graph import Value
+from resnet_gen.system.templates import render
+from resnet_gen.weights.base import Array
+
+TOLERANCE = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.1, "int8": 0.1, "fp8": 0.1}
+"""How far outputs may be off: the root mean square of the difference over that of the outputs.
+
+What is in eight bits is held against the network in the same eight bits.
+"""
+_TF32 = 0.01
+"""The same of float32 where products may be TF32."""
+_MOST_VALUES = 10_000
+"""Values of an output that are compared; of larger ones, every n-th."""
+_LARGEST_WORKSPACE = 4096
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is built, and where: `version` is TensorRT's, `batches` least, best and most, or one that is fixed."""
+
+    name: str
+    precision: str
+    device: str
+    title: str
+    version: str
+    memory_gb: float | None
+    input: Value
+    batches: tuple[int, ...]
+    model: str
+    engine: str
+    served: bool = False
+    tf32: bool = False
+
+    @property
+    def tolerance(self) -> float:
+        """How far the engine's outputs may be off."""
+        return _TF32 if self.tf32 and self.precision == "fp32" else TOLERANCE[self.precision]
+
+    def building(self) -> list[str]:
+        """The options of trtexec that build the engine, quoted for a shell, but for the names of files."""
+        given = trtexec.building(self.version, self.precision, tf32=self.tf32)
+        given += trtexec.profile(self.input, *self.batches) if len(self.batches) == 3 else []
+        return [*map(shlex.quote, given), trtexec.workspace(self.version, '"$workspace"')]
+
+    def trying(self) -> list[str]:
+        """The options of trtexec that run the engine, without the names of files."""
+        shape = trtexec.shape(self.input, self.batches[0])
+        return [f"--shapes={shlex.quote(shape)}"] if len(self.batches) == 3 else []
+
+    def workspace(self) -> int:
+        """MiB for tactics: a power of two, no more than a quarter of the device's memory."""
+        quarter = int((self.memory_gb or 4) * 1e9 / 4 / (1 << 20))
+        return min(_LARGEST_WORKSPACE, 1 << (max(1, quarter).bit_length() - 1))
+
+
+def bundle_files(
+    order: Order, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]
+) -> dict[str, bytes]:
+    """The files of a bundle by name; `files` are those that are there already, with their SHA-256."""
+    given: dict[str, Any] = {
+        "order": order,
+        "manifest": f"{order.name}.manifest.json",
+        "options": order.building(),
+        "shapes": order.trying(),
+        "workspace": order.workspace(),
+        "files": {name: digest for name, digest in files.items() if ".onnx" in name},
+        "tolerance": order.tolerance,
+        "served": order.served,
+    }
+    texts = {
+        f"{order.name}.build.sh": render("bundle/build.sh.jinja", **given),
+        f"{order.name}.check.py": render("bundle/check.py.jinja", **given),
+        f"{order.name}.expected.json": _expected(order, outputs),
+        f"{order.name}.bundle.md": render("bundle/bundle.md.jinja", **given),
+    }
+    return {f"{order.name}.input.bin": image, **{name: text.encode() for name, text in texts.items()}}
+
+
+def _expected(order: Order, outputs: Mapping[str, Array]) -> str:
+    entries = {}
+    for name, values in outputs.items():
+        every = -(-values.size // _MOST_VALUES)
+        shown = [float(f"{value:.6g}") for value in np.ravel(values)[::every].tolist()]
+        entries[name] = {"shape": list(values.shape), "every": every, "values": shown}
+    return json.dumps({"tolerance": order.tolerance, "outputs": entries}) + "\n"

@@ -1,0 +1,240 @@
+"""Whether an engine or a model fits: this machine, the libraries here, a specification, and weights.
+
+Nothing is loaded or run. What cannot be known here is said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from resnet_gen import __version__
+from resnet_gen.build.manifest_schema import Told, place, told
+from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
+from resnet_gen.problems import refuse
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.journal import unfinished
+
+if TYPE_CHECKING:
+    from resnet_gen.language.load import Loaded
+    from resnet_gen.speed.targets import Target
+
+State: TypeAlias = Literal["ok", "no", "unknown", "warning"]
+
+
+class Check(NamedTuple):
+    """One thing that was looked at: `no` is a reason not to use the file, a warning is none."""
+
+    what: str
+    """What was looked at."""
+    state: State
+    """`ok`, `no`, `unknown` or `warning`."""
+    reason: str
+    """What was found."""
+
+
+class Asked(NamedTuple):
+    """What the file is held against, where that is said."""
+
+    spec: Loaded | None = None
+    weights: Path | None = None
+    seed: int | None = None
+    device: Target | None = None
+
+
+def fits(checks: list[Check]) -> bool:
+    """Whether nothing stands against using the file."""
+    return all(check.state != "no" for check in checks)
+
+
+def check(path: Path, asked: Asked) -> list[Check]:
+    """Everything that can be said of a file. Raises `Refused` for what is neither an engine nor a model."""
+    if not path.is_file():
+        raise refuse("not a file" if path.exists() else "there is no such file", str(path))
+    model = path.suffix == ".onnx"
+    at = place(path)
+    manifest = told(at.manifest)
+    said = None if model else validity(path)
+    whole = list(_whole(path, at.manifest))
+    if manifest is None:
+        return whole or _without_manifest(path, at.manifest.name, model, said)
+    checks = [*whole, *_files(path, at.file, at.manifest, manifest)]
+    if not model:
+        checks += [
+            *_runtime(manifest, at.file, said),
+            _library(manifest, at.file),
+            _gpu(manifest, at.file, asked.device),
+        ]
+    elif asked.device:
+        checks.append(_readable(manifest, asked.device))
+    return [*checks, _spec(manifest, asked.spec), _weights(manifest, asked), *_rest(manifest)]
+
+
+def _whole(*files: Path) -> Iterator[Check]:
+    """Nothing, unless a run has died that was to put these files there."""
+    if any(map(unfinished, files)):
+        yield Check("set", "no", "half of it is new: what wrote it died, and the next that writes there takes it back")
+
+
+def _without_manifest(path: Path, wanted: str, model: bool, said: Validity | None) -> list[Check]:
+    """An engine or a model that nothing is known of; raises `Refused` for another file."""
+    if model:
+        from resnet_gen.engine.onnxruntime import open_model  # which takes a while, and is needed here alone
+
+        open_model(path)
+    elif said is None or said.malformed:
+        raise refuse(f"not known as an engine, and there is no {wanted} beside it", str(path))
+    checks = [Check("manifest", "no", f"there is no {wanted}: nothing is known of what this was made of")]
+    return checks + ([] if said is None else [_said(said)])
+
+
+def _files(path: Path, file: str, manifest: Path, told: Told) -> Iterator[Check]:
+    """The manifest names the file, and the bytes of all that is there are those it tells of."""
+    if file in told.files:
+        yield Check("manifest", "ok", f"{manifest.name} names it")
+        yield _same("bytes", path, told.files[file])
+    elif told.bundle and file == told.bundle.engine:
+        yield Check("manifest", "ok", f"{manifest.name} is of the bundle that it was built from")
+        yield Check("bytes", "unknown", "it was built on the device: no manifest has its hash")
+    else:
+        yield Check("manifest", "no", f"{manifest.name} {_unnamed(file, told)}")
+    for name, digest in told.files.items():
+        other_path = manifest.parent / name
+        needed = name == f"{file}.data"  # without which the model cannot be loaded
+        if name != file and not name.endswith(".engine") and (needed or other_path.is_file()):
+            yield _same(name, other_path, digest)
+
+
+def _unnamed(file: str, told: Told) -> str:
+    """What a manifest says instead of naming the file."""
+    if not told.files:
+        return "lists no files: it does not say what was built"
+    other = f" but {told.engine.file}" if told.engine and file.endswith(".engine") else ""
+    return f"does not name it{other}: it may be of an earlier build"
+
+
+def _same(what: str, path: Path, digest: str) -> Check:
+    try:
+        well = digest_file(path) == digest
+    except OSError as error:
+        return Check(what, "no", f"cannot be read: {error.strerror}")
+    return Check(what, "ok" if well else "no", "SHA-256 as in the manifest" if well else "SHA-256 is another")
+
+
+def _of(told: Told, file: str) -> tuple[str, str, list[str]] | None:
+    """The library of an engine, its version and the compute capabilities; None for an engine of another build."""
+    if told.engine and file == told.engine.file:
+        return told.engine.library, told.engine.version, told.engine.compute_capabilities
+    if told.bundle and file == told.bundle.engine:
+        return "tensorrt", told.bundle.tensorrt, [told.bundle.compute_capability]
+    return None
+
+
+def _runtime(told: Told, file: str, said: Validity | None) -> Iterator[Check]:
+    """TensorRT-RTX's own word, which TensorRT has nothing like."""
+    known = _of(told, file)
+    if known and known[0] != "tensorrt-rtx":
+        return
+    if said is None:
+        yield Check("runtime", "unknown", "there is no TensorRT-RTX here that can be asked")
+    else:
+        yield _said(said)
+
+
+def _said(said: Validity) -> Check:
+    reasons = ", ".join(said.reasons)
+    if said.state == "unsaid":
+        return Check("runtime", "unknown", "TensorRT-RTX needs a GPU's driver to tell, and its header is an engine's")
+    if said.state == "suboptimal":
+        return Check("runtime", "warning", "TensorRT-RTX takes it, and would rather have it built anew")
+    if said.state == "valid":
+        return Check("runtime", "ok", "TensorRT-RTX takes it")
+    return Check("runtime", "no", f"TensorRT-RTX declines it: {reasons}")
+
+
+def _library(told: Told, file: str) -> Check:
+    """Engines are of one release of one library; of a release's builds, the fourth number, nothing is documented."""
+    known = _of(told, file)
+    if known is None:
+        if file in told.files:
+            return Check(
+                "library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs"
+            )
+        return Check("library", "unknown", "the manifest tells of no such engine")
+    library, version, _ = known
+    here = installed(library)
+    if here is None:
+        return Check("library", "unknown", f"it is of {library} {version}, which is not installed here")
+    if here == version:
+        return Check("library", "ok", f"{library} {version}, as here")
+    built, found = (text.split(".")[:3] for text in (version, here))
+    if built[: len(found)] == found[: len(built)]:
+        return Check("library", "unknown", f"it is of {library} {version}, and {here} is here")
+    return Check("library", "no", f"it is of {library} {version}, and {here} is here: engines are of one version")
+
+
+def _gpu(told: Told, file: str, device: Target | None) -> Check:
+    """One of the GPUs here, or the device's, is one that the engine is for."""
+    known = _of(told, file)
+    wanted = known[2] if known else []
+    found = [Gpu(device.name, device.compute_capability or "none")] if device else gpus() or []
+    if not wanted:
+        return Check("gpu", "unknown", "the manifest tells no compute capability")
+    if not found:
+        return Check("gpu", "unknown", f"it is for {_list(wanted)}, and there is no GPU here that can be asked")
+    fitting = [name for name, capability in found if capability in wanted]
+    shown = ", ".join(f"{name} ({capability})" for name, capability in found)
+    if fitting:
+        return Check("gpu", "ok", f"for {_list(wanted)}: {', '.join(fitting)}")
+    return Check("gpu", "no", f"it is for {_list(wanted)}, and not for {shown}")
+
+
+def _readable(told: Told, device: Target) -> Check:
+    """Whether the device runs the model's precision, and reads its opset."""
+    if told.onnx is None:
+        return Check("device", "unknown", "the manifest tells no opset")
+    if reason := device.refusal(told.precision):
+        return Check("device", "no", f"{device.name} is not for {told.precision.upper()}: {reason}")
+    if told.onnx.opset > device.opset:
+        return Check("device", "no", f"opset {told.onnx.opset}, and {device.name} reads up to {device.opset}")
+    return Check("device", "ok", f"{told.precision} in opset {told.onnx.opset}, which {device.name} runs and reads")
+
+
+def _list(capabilities: list[str]) -> str:
+    return f"compute capability {', '.join(capabilities)}"
+
+
+def _spec(told: Told, spec: Loaded | None) -> Check:
+    if spec is None:
+        return Check("spec", "unknown", f"'{told.name}', not compared: --spec says with what")
+    if spec.digest() == told.spec.sha256:
+        return Check("spec", "ok", f"'{spec.spec.name}', SHA-256 as in the manifest")
+    if spec.spec.name != told.name:
+        return Check("spec", "no", f"it is of '{told.name}', and the spec is '{spec.spec.name}'")
+    return Check("spec", "no", f"it is of another '{told.name}' than the spec")
+
+
+def _weights(told: Told, asked: Asked) -> Check:
+    weights = told.weights
+    made = f"seed {weights.seed}" if weights.source == "seed" else f"'{weights.file}'"
+    if asked.weights is None and asked.seed is None:
+        return Check("weights", "unknown", f"of {made}, not compared: --weights says with what")
+    if asked.weights is None:
+        well = weights.source == "seed" and weights.seed == asked.seed
+        return Check("weights", "ok" if well else "no", f"of {made}")
+    try:
+        digest = digest_file(asked.weights)
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}", str(asked.weights)) from None
+    well = weights.source == "file" and digest == weights.sha256
+    return Check("weights", "ok" if well else "no", f"of {made}" + ("" if well else ", whose SHA-256 is another"))
+
+
+def _rest(told: Told) -> Iterator[Check]:
+    """What does not stand against the file, and should be known."""
+    if told.tool.version != __version__:
+        made = f"{told.tool.name} {told.tool.version}"
+        yield Check("tool", "warning", f"built by {made}, and this is {__version__}")
+    if told.quantization and told.quantization.accuracy_is_meaningless:
+        yield Check("accuracy", "warning", "calibrated with random images: its accuracy means nothing")

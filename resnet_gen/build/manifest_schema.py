@@ -1,0 +1,138 @@
+"""What a manifest tells of a file, read as something that anybody may have written."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from resnet_gen.build.manifest import LARGEST, file_name
+from resnet_gen.language.faults import at_most
+from resnet_gen.problems import refuse, shortened
+from resnet_gen.system.files import read_regular_file, why_unread
+
+_HINT = "build it again, or check the manifest out anew"
+_FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,250}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,250})?$"
+"""A file in the manifest's folder or one below: a manifest must not have other files read."""
+_CAPABILITY = r"^[0-9]{1,2}\.[0-9]$"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+Text = Annotated[str, Field(max_length=1000)]
+Digest = Annotated[str, Field(pattern=_SHA256)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class Tool(_Part):
+    """What wrote the manifest."""
+
+    name: Text
+    version: Text
+
+
+class SpecPart(_Part):
+    """The specification, by its hash."""
+
+    sha256: Digest
+
+
+class WeightsPart(_Part):
+    """Where the weights came from."""
+
+    source: Literal["seed", "file"]
+    seed: int | None = None
+    file: Text | None = None
+    sha256: Digest | None = None
+
+
+class EnginePart(_Part):
+    """An engine that was built with the manifest."""
+
+    file: Text
+    library: Text
+    version: Text
+    compute_capabilities: Annotated[list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(at_most(100))]
+
+
+class BundlePart(_Part):
+    """An engine that a script builds on the device."""
+
+    device: Text
+    tensorrt: Text
+    compute_capability: Annotated[str, Field(pattern=_CAPABILITY)]
+    engine: Text
+
+
+class OnnxPart(_Part):
+    """How the model is written."""
+
+    opset: int
+
+
+class QuantizationPart(_Part):
+    """Whether accuracy means anything."""
+
+    accuracy_is_meaningless: bool
+
+
+class Told(_Part):
+    """The parts of a manifest that a file can be held against."""
+
+    name: Text
+    tool: Tool
+    spec: SpecPart
+    weights: WeightsPart
+    precision: Text
+    files: Annotated[dict[Annotated[str, Field(pattern=_FILE)], Digest], BeforeValidator(at_most(1_000))]
+    onnx: OnnxPart | None = None
+    engine: EnginePart | None
+    bundle: BundlePart | None = None
+    quantization: QuantizationPart | None = None
+
+
+class Place(NamedTuple):
+    """Where the manifest of a file would be, and what it calls the file."""
+
+    manifest: Path
+    file: str
+
+
+def place(path: Path) -> Place:
+    """Beside the file; above it for the `1/model.onnx` of a Triton repository."""
+    where = path.absolute()
+    if where.stem == "model" and where.parent.name.isdecimal():
+        folder = where.parent.parent
+        return Place(folder / file_name(folder.name), f"{where.parent.name}/{where.name}")
+    return Place(where.with_name(file_name(where.name.partition(".")[0])), where.name)
+
+
+def told(path: Path) -> Told | None:
+    """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
+    if not path.exists():
+        return None
+    try:
+        return Told.model_validate(_read(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"
+        raise refuse(f"not a manifest of this tool: {key}: {_words(first)}", str(path), _HINT) from None
+
+
+def _words(fault: ErrorDetails) -> str:
+    return "not as a manifest has it" if fault["type"] == "string_pattern_mismatch" else fault["msg"].lower()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(read_regular_file(path, LARGEST))
+    except OSError as error:
+        large = error.errno == errno.EFBIG
+        raise refuse("too large to be a manifest" if large else why_unread(error), str(path)) from None
+    except (ValueError, RecursionError):
+        raise refuse("not a whole manifest", str(path), _HINT) from None

@@ -1,0 +1,158 @@
+"""Models by their names: specs, ONNX files and engines, opened on a runtime; what they take and put out."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from resnet_gen.build import manifest
+from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.request import Batch, Request
+from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
+from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
+from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.language.load import Loaded, digest_of, load
+from resnet_gen.language.spec import Input
+from resnet_gen.problems import refuse
+from resnet_gen.system.files import SMALL
+from resnet_gen.system.journal import check_whole
+from resnet_gen.weights.base import Array
+
+
+class Made(NamedTuple):
+    """How a spec becomes a model: changed keys, weights or the seed of random ones, batch norms folded or not."""
+
+    settings: tuple[str, ...] = ()
+    weights: Path | None = None
+    seed: int | None = None
+    fold: bool = False
+
+    @property
+    def of_a_spec(self) -> bool:
+        """Whether anything is set that means nothing for a file."""
+        return bool(self.settings or self.weights or self.fold) or self.seed is not None
+
+
+class Opened(NamedTuple):
+    """A loaded model and, of a spec, the input that it states."""
+
+    runner: Runner
+    taken: Input | None
+
+
+def is_file(model: str) -> bool:
+    """Whether a word of the command line names a model's file, not a spec."""
+    return model.endswith((ONNX, ENGINE))
+
+
+def opened(
+    model: str, made: Made, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
+) -> Opened:
+    """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
+    runtime = runtime or suited(model)
+    if is_file(model):
+        path = Path(model)
+        if path.with_name(f"{path.name}.data").exists():
+            check_whole(path)
+        return Opened(open_file(runtime, path, tuning=tuning), None)
+    check_tuning(runtime, tuning)
+    return opened_spec(load(model, made.settings), made, runtime, tuning, batches, model)
+
+
+def opened_spec(
+    loaded: Loaded,
+    made: Made,
+    runtime: str,
+    tuning: Tuning = OWN_CHOICE,
+    batches: Sequence[int] = (1,),
+    shown: str | None = None,
+) -> Opened:
+    """Build a spec into a temporary folder and open that; messages call it `shown`, else by its name."""
+    require_gpu(runtime)
+    engine = runtime in BACKENDS
+    profile = Profile(min(batches), max(batches), max(batches))
+    request = Request(
+        target=runtime if engine else "onnx",
+        batch=Batch(profile=profile),
+        weights=made.weights,
+        seed=made.seed or 0,
+        fold=made.fold,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        files = build(loaded, request, Path(folder))
+        (file,) = (path for path in files if path.suffix == (ENGINE if engine else ONNX))
+        return Opened(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
+
+
+def refuse_ignored(model: str, made: Made) -> None:
+    """Refuse what would change a spec, where the model is a file."""
+    if is_file(model) and made.of_a_spec:
+        what = "an ONNX file" if model.endswith(ONNX) else "an engine"
+        raise refuse(f"{what} has its own shape and weights", model, "run the spec instead")
+
+
+def carried_input(session: Runner) -> Input | None:
+    """What input a file takes by the spec that it carries; None where it carries none.
+
+    Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
+    """
+    told = session.metadata
+    if SPEC_KEY not in told:
+        return None
+    try:
+        if len(told[SPEC_KEY]) > SMALL:
+            raise ValueError
+        found = Input.model_validate_json(json.dumps(json.loads(told[SPEC_KEY])["input"]))
+    except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
+        raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
+    code = told.get(PARTS_KEY, "").split()
+    if SHA256_KEY in told and told[SHA256_KEY] != digest_of(told[SPEC_KEY], code):
+        raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
+    return found
+
+
+def carried_seed(session: Runner) -> str | None:
+    """The seed of drawn weights that a file tells, or of an engine its manifest; None where neither tells of any."""
+    path = Path(session.where)
+    if path.suffix != ENGINE:
+        return session.metadata.get(SEED_KEY)
+    made = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
+    seed = made["weights"].get("seed") if made else None
+    return None if seed is None else str(seed)
+
+
+def assumed_input(session: Runner) -> Input:
+    """What input a file takes by its shape, with ImageNet's preprocessing; raises `Refused` where that is no image."""
+    channels, height, width = (side or 0 for side in session.shape[1:])
+    try:
+        return Input(channels=channels, size=(height, width))
+    except ValidationError:
+        raise refuse("its input is no image of a fixed size", session.where) from None
+
+
+def check_input(session: Runner, taken: Input, batch: int) -> None:
+    """Refuse a batch that the model does not take, and a model that does not take what its spec says."""
+    fixed, *image = session.shape
+    if fixed is not None and fixed != batch:
+        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
+    if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
+        raise refuse(f"takes {sides(image)}, the spec in its metadata {sides(taken.shape)}", session.where)
+
+
+def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
+    """Refuse what is neither scores nor a map for each image."""
+    for name, values in outputs.items():
+        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
+            found = f"{values.dtype} {sides(values.shape) or 'scalar'}"
+            raise refuse(f"puts out {found} as '{name}', not scores or a map for each image", session.where)
+
+
+def drawn_input(taken: Input, batch: int, seed: int) -> Array:
+    """A batch of normally distributed values in place of images, float32 (N, C, H, W)."""
+    return np.random.default_rng(seed).standard_normal((batch, *taken.shape), np.float32)

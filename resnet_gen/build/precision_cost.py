@@ -1,0 +1,98 @@
+"""What precision and passes cost a network that is built: it is held against float32 on a few images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from resnet_gen.build.preparation import Network
+from resnet_gen.build.request import Request
+from resnet_gen.language.load import Loaded
+from resnet_gen.ops import DType
+from resnet_gen.problems import Refused, refuse, several
+from resnet_gen.quantization.calibration.images import RANDOM, Images, images
+from resnet_gen.quantization.precision_loss import MOST_IMAGES, Comparison, compare, named
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A comparison, None where float32 itself is not finite; `entry` tells the images, `drawn` that they are noise."""
+
+    comparison: Comparison | None
+    drawn: bool
+    entry: dict[str, Any]
+    compute: DType
+
+    def summary(self) -> str:
+        """What was found, or why nothing was."""
+        found = self.comparison
+        if found is None:
+            return "not compared with FP32: that itself puts out values that are not finite"
+        images = several(found.images, "image") + (" of drawn noise" if self.drawn else "")
+        if not found.finite:
+            return f"not finite, where FP32 is, for {images}"
+        ratios = ", ".join(f"{output} {ratio:.1f} dB" for output, ratio in found.decibels.items())
+        same = "" if found.agreement is None else f"; same best class for {found.agreement:.0%}"
+        how = f", every value rounded to {self.compute}" if found.emulated else ""
+        return f"signal to noise of {ratios} against FP32 on {images}{same}{how}"
+
+    def warnings(self) -> list[str]:
+        """What may be wrong with what was built."""
+        found = self.comparison
+        if found is None:
+            return []
+        if found.beyond:
+            layers = named(found.beyond)
+            reach = f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {layers}"
+            return [f"{reach}; bfloat16 and float32 hold that"]
+        if not found.finite:
+            return [f"in {self.compute} it puts out values that are not finite"]
+        said = []
+        if min(found.decibels.values()) < _LEAST_DECIBELS:
+            said.append("it is far from the network in float32: look for weights that the type cannot hold")
+        if found.near:
+            layers = named(found.near)
+            said.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
+        return said
+
+    @property
+    def _images(self) -> str:
+        return "drawn noise reaches" if self.drawn else "the images reach"
+
+
+def cost(loaded: Loaded, network: Network, request: Request) -> Cost:
+    """Compare what is built with float32.
+
+    Raises `Refused` for images that cannot be read, and where images that were
+    given make values that the type cannot hold.
+    """
+    given = _given(loaded, request)
+    exact = network.exact, network.weights
+    found = compare(network.reference, exact, network.graph, request.compute, given)
+    drawn = request.images is None or request.images.source == RANDOM
+    if not drawn and found and (found.beyond or not found.finite):
+        raise _overflow(request, found)
+    return Cost(found, drawn, given.entry(), request.compute)
+
+
+def _given(loaded: Loaded, request: Request) -> Images:
+    source = request.images.source if request.images else RANDOM
+    most = min(request.images.most, MOST_IMAGES) if request.images else MOST_IMAGES
+    return images(source, loaded.spec.input, most)
+
+
+def _overflow(request: Request, found: Comparison) -> Refused:
+    if not found.beyond:
+        return refuse(f"{request.compute} puts out values that are not finite", hint=_hint(request))
+    layers = named(found.beyond)
+    message = f"{request.compute} holds up to {found.limit:,.0f}, and the images reach {layers}"
+    return refuse(message, hint=_hint(request))
+
+
+def _hint(request: Request) -> str:
+    option = "--rest" if request.quantizing else "--precision"
+    return f"{option} bf16 or fp32 holds that; --no-compare builds it all the same"
+
+
+_LEAST_DECIBELS = 15.0
+"""Of an output: below, what is built is another network."""

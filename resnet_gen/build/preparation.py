@@ -1,0 +1,74 @@
+"""From a specification to what emitters take: lowered, with its weights, in the precision that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from resnet_gen.build.request import Request, Said
+from resnet_gen.graph import Graph
+from resnet_gen.graph.counts import Counts, count
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.quantization.float_types import check_variances, set_precision
+from resnet_gen.quantization.linear_as_conv import linear_as_conv
+from resnet_gen.weights.base import Weights
+from resnet_gen.weights.folding import fold_batch_norm
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.standardization import standardize_weights
+
+if TYPE_CHECKING:
+    from resnet_gen.quantization.quantizer import Quantized
+
+
+class Network(NamedTuple):
+    """A lowered specification with its weights, passes applied: what emitters take.
+
+    `counts` are those of the specification, before any pass; `exact` is the graph
+    in float32 but for what is in eight bits. `reference` is the float32 network
+    as the specification has it, with its weights.
+    """
+
+    graph: Graph
+    weights: Weights
+    counts: Counts
+    exact: Graph
+    reference: tuple[Graph, Weights]
+    quantized: Quantized | None = None
+
+
+def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Network:
+    """Lower a specification, find its weights, and apply the passes that `request` asks for."""
+    graph = lower(loaded)
+    counts = count(graph)
+    graph, weights = standardize_weights(graph, _weights(loaded, graph, request))
+    reference = graph, weights
+    if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
+        graph, weights = fold_batch_norm(graph, weights)
+    eight = None
+    if request.quantizing:
+        from resnet_gen.quantization.quantizer import quantized  # ONNX Runtime and pictures, which others do without
+
+        eight = quantized(graph, weights, loaded, request.quantizing, said)
+        graph, weights = eight.graph, eight.weights
+    if _needs_conv_for_linear(request):
+        graph, weights = linear_as_conv(graph, weights)
+    exact = graph
+    graph = set_precision(exact, request.compute, typed_io=request.typed_io)
+    if request.compute != "float32":
+        check_variances(graph, weights, request.compute)
+    return Network(graph, weights, counts, exact, reference, eight)
+
+
+def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
+    if request.weights is None:
+        return Seeded(graph, request.seed)
+    from resnet_gen.infer.checkpoints.spec_weights import (
+        weights_from,  # the readers of all formats, which a seed does without
+    )
+
+    return weights_from(request.weights, loaded, graph)
+
+
+def _needs_conv_for_linear(request: Request) -> bool:
+    """TensorRT-RTX has no float32 matrix product for compute capability 7.5."""
+    return 75 in request.compute_capabilities and request.compute == "float32"

@@ -1,0 +1,87 @@
+"""What to build, once everything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
+from resnet_gen.ops import DType
+from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, Quantizing
+
+if TYPE_CHECKING:
+    from resnet_gen.speed.targets import Target
+
+Said = Callable[[str, int, int], bool]
+"""Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
+
+
+class Batch(NamedTuple):
+    """The batch of a build: one size, or a symbolic one; `profile` is the range that was asked for, if one was.
+
+    `image` is the (C, H, W) that was named beside it, which has to be the network's.
+    """
+
+    fixed: int | None = None
+    profile: Profile | None = None
+    image: tuple[int, ...] | None = None
+
+    @property
+    def range(self) -> Profile:
+        """What an engine takes where the batch is symbolic."""
+        return self.profile or Profile(1, 8, 32)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to build: target, precision, where the weights come from, and how it is written.
+
+    `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
+    `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
+    outputs the type that is computed in, instead of float32; `tf32` lets a GPU
+    multiply float32 in TF32. `images` are what
+    the build is held against float32 on, if it is (`compare`); else noise.
+    """
+
+    target: str = "onnx"
+    precision: Precision = "fp32"
+    compute_capabilities: tuple[int, ...] = ()
+    opset: int | None = None
+    batch: Batch = field(default=Batch())
+    weights: Path | None = None
+    seed: int = 0
+    fold: bool = False
+    quantizing: Quantizing | None = None
+    typed_io: bool = False
+    device: Target | None = None
+    tf32: bool = False
+    images: Calibration | None = None
+    compare: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        """Whether what is built is not float32 as the specification has it, nor measured already by quantizing it."""
+        return self.compute != "float32" or (self.fold and self.quantizing is None)
+
+    @property
+    def compared(self) -> bool:
+        """Whether what is built is to be held against float32."""
+        return self.compare and self.comparable
+
+    @property
+    def compute(self) -> DType:
+        """The float type that the network computes in, but for what is in eight bits."""
+        return self.quantizing.compute if self.quantizing else COMPUTE[self.precision]
+
+    @property
+    def in_place(self) -> bool:
+        """Whether an engine is to be built on the device, with the files of a bundle."""
+        on_gpu = self.device is not None and self.device.engine != "onnx"
+        return self.target == "bundle" or (self.target == "triton" and on_gpu)
+
+    @property
+    def backend(self) -> Backend | None:
+        """The TensorRT library to build an engine with; None for ONNX alone."""
+        return BACKENDS.get(self.target)

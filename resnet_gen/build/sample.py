@@ -1,0 +1,46 @@
+"""One image and what a network puts out for it: what an engine, built elsewhere, is held against."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.engine.image import normalized
+from resnet_gen.graph import Graph
+from resnet_gen.language.spec import Input
+from resnet_gen.ops import DType
+from resnet_gen.problems import refuse
+from resnet_gen.quantization.calibration.activations import running
+from resnet_gen.weights.base import Array, Weights
+from resnet_gen.weights.stream import element
+
+
+class Sample(NamedTuple):
+    """The bytes of an image as the network takes it, and its outputs, without the batch, in float32."""
+
+    image: bytes
+    outputs: dict[str, Array]
+
+
+def sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample:
+    """An image of random pixels, and the outputs of a graph that computes in float32 what is not in eight bits.
+
+    `dtype` is the type of the image. Raises `Refused` where an output is not finite.
+    """
+    image = _pixels(taken).astype(element(dtype))
+    with running(graph, weights, (), as_written=True) as session:
+        outputs = {name: values[0] for name, values in session.run(image.astype(np.float32)).items()}
+    for name, values in outputs.items():
+        if not np.isfinite(values).all():
+            raise refuse(f"'{name}' is not finite: nothing can be held against it", hint="look at the weights")
+    return Sample(image.tobytes(), outputs)
+
+
+def _pixels(taken: Input) -> Array:
+    """Raw bits of a generator, which no version of NumPy may change, unlike its distributions."""
+    count = math.prod(taken.shape)
+    words = np.random.PCG64(0).random_raw(-(-count // 8)).astype("<u8")
+    pixels = words.view(np.uint8)[:count].reshape(*taken.size, taken.channels)
+    return normalized(pixels, taken)

@@ -1,0 +1,60 @@
+"""A model in a repository of Triton Inference Server: its configuration, and what it takes and how to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resnet_gen.graph import Value
+from resnet_gen.language.spec import Spec
+from resnet_gen.system.templates import tree
+
+_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """How a model is served.
+
+    `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
+    Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32.
+    """
+
+    name: str
+    platform: str
+    kind: str
+    batch: int | None
+    preferred: tuple[int, ...]
+    input: Value
+    outputs: Sequence[Value]
+    tf32: bool
+    as_written: bool
+
+    @property
+    def by_onnxruntime(self) -> bool:
+        """Whether the server's ONNX Runtime runs it, maybe on a GPU, and has to be told how."""
+        return self.platform == "onnxruntime_onnx" and self.kind != "KIND_CPU"
+
+    @property
+    def max_batch_size(self) -> int:
+        """Triton's: 0 where the batch stands among the dimensions."""
+        return self.preferred[-1] if self.batch is None else 0
+
+    def tensor(self, value: Value) -> dict[str, Any]:
+        """A tensor in Triton's words."""
+        first = () if self.batch is None else (self.batch,)
+        return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *value.shape)}
+
+
+def model_folder(served: Served, spec: Spec) -> dict[str, str]:
+    """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
+    return tree(
+        "triton",
+        served=served,
+        input=served.tensor(served.input),
+        outputs=[served.tensor(value) for value in served.outputs],
+        taken=spec.input,
+        title=spec.title or spec.name,
+        paper=spec.paper,
+    )

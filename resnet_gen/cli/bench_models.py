@@ -1,0 +1,197 @@
+"""What `bench` does with its options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from resnet_gen.build.models import Made, is_file, opened, refuse_ignored
+from resnet_gen.build.shapes import HINT, parse_shapes
+from resnet_gen.cli.bench_report import as_json, as_text, title
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
+from resnet_gen.cli.output import say, say_lines, write_files
+from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.language.load import files
+from resnet_gen.problems import refuse, shortened
+from resnet_gen.speed import plot as pictures
+from resnet_gen.speed.benchmark import Effort, Result, Told, common_shape, measure
+from resnet_gen.system.write import check_writable
+
+DEFAULT_SECONDS = 3.0
+MAX_BATCH = 4096
+MAX_VALUES = 1 << 28
+"""Of one input: a gigabyte of float32."""
+
+
+_Wanted: TypeAlias = tuple[int | None, dict[str, tuple[int, ...]]]
+"""A batch size, and shapes by the names of inputs where those were asked for."""
+_Begun: TypeAlias = Callable[[int], Told | None]
+"""Called with a batch size when it is begun; what is to be told about it."""
+
+
+class _Model(NamedTuple):
+    name: str
+    runtime: str | None
+
+
+def bench_models(
+    model: str,
+    settings: tuple[str, ...],
+    *,
+    against: str | None,
+    runtime: str | None,
+    against_runtime: str | None,
+    batch: str | None,
+    shapes: str | None,
+    precision_hint: str | None,
+    threads: int | None,
+    seconds: float | None,
+    repeat: int | None,
+    weights: Path | None,
+    seed: int | None,
+    fold: bool,
+    form: str,
+    output: Path | None,
+    plot: Path | None,
+) -> None:
+    """Measure one or two models and print, write and draw the figures."""
+    if seconds is None and repeat is None:
+        seconds = DEFAULT_SECONDS
+    _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
+    wanted = _wanted(batch, shapes)
+    models = _models(_Model(model, runtime), against, against_runtime)
+    made = Made(settings, weights, seed, fold)
+    tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
+    runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
+    measured = _shapes(runners, wanted)
+    results = _measured(runners, measured, Effort(seconds, repeat), seed or 0)
+    for runner in runners:
+        tell_saturation(runner)
+    text = as_json(runners, results) if form == "json" else as_text(runners, results)
+    _put_out(text, runners, results, output, plot)
+
+
+def _models(first: _Model, against: str | None, against_runtime: str | None) -> list[_Model]:
+    if against is None and against_runtime is None:
+        return [first]
+    # The same model on another runtime needs no second name.
+    return [first, _Model(against or first.name, against_runtime)]
+
+
+def _opened(models: Sequence[_Model], made: Made, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
+    """Load the models; what is set for specs has to mean something for one of them."""
+    if all(is_file(model.name) for model in models):
+        refuse_ignored(models[0].name, made)
+    hinted = [m for m in models if m.runtime == "openvino"]
+    if tuning.precision_hint and not hinted:
+        raise refuse("--precision-hint means something for openvino alone", hint="use --backend openvino")
+    runners = []
+    for model in models:
+        own = tuning if model in hinted else tuning._replace(precision_hint=None)
+        runner = opened(model.name, made, model.runtime, own, batches or (1,)).runner
+        tell_refused_hint(runner, own)
+        runners.append(runner)
+    return runners
+
+
+def _wanted(batch: str | None, shapes: str | None) -> list[_Wanted]:
+    """Batch sizes, with the shapes that were asked for by name; one (None, {}) for what the models take."""
+    if batch is not None and shapes is not None:
+        raise refuse("--batch and --shapes both say how large a batch is", hint="leave one of them away")
+    if shapes is not None:
+        by_name = parse_shapes(shapes)
+        return [(next(iter(by_name.values()))[0], by_name)]
+    if batch is None:
+        return [(None, {})]
+    parts = [part.strip() for part in batch.split(",")]
+    if not all(p.isascii() and p.isdecimal() and len(p) < 6 and 1 <= int(p) <= MAX_BATCH for p in parts):
+        hint = f"write --batch 1,8; 1 to {MAX_BATCH:,}"
+        raise refuse(f"--batch: '{shortened(batch)}' is not a list of batch sizes", hint=hint)
+    return [(n, {}) for n in sorted({int(part) for part in parts})]
+
+
+def _shapes(runners: Sequence[Runner], wanted: Sequence[_Wanted]) -> list[tuple[int, ...]]:
+    """The shapes to measure at, which every model takes."""
+    found = [common_shape(runners, _of_input(runners, by_name), batch) for batch, by_name in wanted]
+    for shape in found:
+        if np.prod(shape, dtype=float) > MAX_VALUES:
+            raise refuse(f"an input of {'x'.join(map(str, shape))} is larger than any that is measured")
+    return found
+
+
+def _of_input(runners: Sequence[Runner], by_name: dict[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+    """The shape of the models' one input, which may stand there under the name of either, or under none."""
+    if not by_name:
+        return None
+    known = {"", *(runner.input for runner in runners)}
+    unknown = sorted(by_name.keys() - known)
+    if unknown:
+        raise refuse(f"there is no input '{shortened(unknown[0])}'", runners[0].where, f"it is '{runners[0].input}'")
+    if len(set(by_name.values())) > 1:
+        raise refuse("--shapes: two shapes for one input", hint=HINT)
+    return next(iter(by_name.values()))
+
+
+def _measured(runners: Sequence[Runner], shapes: Sequence[tuple[int, ...]], effort: Effort, seed: int) -> list[Result]:
+    results = []
+    with _progress(len(shapes)) as begun:
+        for shape in shapes:
+            x = np.random.default_rng(seed).standard_normal(shape, np.float32)
+            results.append(measure(runners, x, effort, begun(shape[0])))
+    return results
+
+
+def _check_files(output: Path | None, plot: Path | None, read: Iterable[Path]) -> None:
+    """Refuse before anything is measured what could not be written after it."""
+    if plot is not None:
+        if plot.suffix.lower() not in pictures.FORMATS:
+            raise refuse("a picture is an .svg or a .png file", str(plot))
+        pictures.library()
+    for path in (output, plot):
+        if path is not None:
+            check_writable(path, read)
+    if output is not None and plot is not None and output.resolve() == plot.resolve():
+        raise refuse("--output and --plot name one file", str(plot))
+
+
+def _put_out(
+    text: str, runners: Sequence[Runner], results: Sequence[Result], output: Path | None, plot: Path | None
+) -> None:
+    """Figures to stdout, or to a file whose path is printed; the picture to its file."""
+    files = {output: text.encode() + b"\n"} if output else {}
+    if plot:
+        files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
+    write_files(files)
+    if output:
+        say(output)
+    else:
+        say_lines(text + "\n")
+    if plot:
+        say(plot, err=output is None)  # beside figures on stdout it would be none of them
+
+
+@contextmanager
+def _progress(shapes: int) -> Iterator[_Begun]:
+    """A progress bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("warming up", total=shapes)
+        begun = [0]
+
+        def begin(batch: int) -> Told:
+            before = begun[0]
+            begun[0] += 1
+            return lambda share: bar.update(task, description=f"batch {batch}", completed=before + share)
+
+        yield begin

@@ -1,0 +1,246 @@
+"""What `build` does with its options."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resnet_gen.build.batches import NO_SHAPES, Shapes, asked_batch
+from resnet_gen.build.build import build as build_one
+from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
+from resnet_gen.build.request import Request, Said
+from resnet_gen.cli.hints import warn_of_saturation
+from resnet_gen.cli.loading import load_noted
+from resnet_gen.cli.options import natural_numbers
+from resnet_gen.cli.output import say
+from resnet_gen.engine.processor import saturation_by, sums_saturate
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.ops.precision import Calibration, Float, Method, Placement, Quantizing
+from resnet_gen.problems import refuse, several, visible
+from resnet_gen.system.journal import settle
+from resnet_gen.system.write import Transaction
+from resnet_gen.weights.folding import foldable
+
+if TYPE_CHECKING:
+    from resnet_gen.build.precision_cost import Cost
+    from resnet_gen.speed.targets import Target
+
+
+class Quantization(NamedTuple):
+    """The options that say how to quantize, as they come."""
+
+    calibration: str | None
+    images: int | None
+    method: Method | None
+    percentile: float | None
+    qdq: Placement | None
+    rest: Float | None
+    reduce_range: bool
+
+    def wished(self) -> dict[str, Any]:
+        """What is wished, in a wish's words."""
+        return {
+            "calibration": self._calibration(),
+            "placement": self.qdq,
+            "rest": self.rest,
+            "reduce_range": self.reduce_range,
+        }
+
+    def _calibration(self) -> Calibration | None:
+        """What to calibrate with; raises `Refused` for options that would be ignored."""
+        more = {"most": self.images, "method": self.method, "percentile": self.percentile}
+        said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+        if self.calibration is None:
+            if said:
+                raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
+            return None
+        if self.percentile is not None and self.method not in (None, "percentile"):
+            raise refuse(f"--percentile means nothing for --calibration-method {self.method}")
+        return Calibration(self.calibration, **said)
+
+
+_CALIBRATION = {"most": "--calibration-images", "method": "--calibration-method", "percentile": "--percentile"}
+
+
+def build_all(
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    folder: Path,
+    *,
+    whole: bool,
+    check: bool,
+    force: bool,
+    sm: str | None,
+    batch: str | None,
+    shapes: Shapes = NO_SHAPES,
+    device: str | None = None,
+    io: str = "fp32",
+    quantization: Quantization | None = None,
+    **choices: Any,
+) -> int:
+    """Build every spec; returns the exit code.
+
+    `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
+    """
+    if check and force:
+        raise refuse("--force means nothing beside --check", hint="it writes nothing")
+    request = choose(
+        Wish(
+            _device(device),
+            capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
+            batch=asked_batch(batch, shapes),
+            typed_io=io == "typed",
+            **(quantization.wished() if quantization else {}),
+            **choices,
+        )
+    )
+    if request.target == "report":
+        _check_report(request)
+    elif request.quantizing and not request.compare and not request.comparable:
+        hint = "what eight bits cost is measured as they are chosen"
+        raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
+    loaded = [load_noted(spec, settings) for spec in specs]
+    _distinct(loaded)
+    if check:
+        return _check(loaded, request, folder, whole=whole)
+    for one in loaded:
+        for path in _build(one, request, folder, force):
+            say(path)
+    return 0
+
+
+def _device(name: str | None) -> Target | None:
+    if name is None:
+        return None
+    from resnet_gen.speed.targets import load_target  # models that a build without a device does without
+
+    return load_target(name)
+
+
+def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
+    if request.target == "report":
+        return _write_report(loaded, folder / loaded.spec.name, force)
+    if request.fold and not foldable(lower(loaded)):
+        say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
+        request = dataclasses.replace(request, fold=False)
+    with _progress(loaded.spec.name, request) as said:
+        tell = partial(_tell, loaded.spec.name)
+        paths = build_one(loaded, request, folder, replace=force, progress=said, tell=tell)
+    if request.quantizing:
+        _tell_cost(loaded.spec.name, paths[-1], request.quantizing)
+    return paths
+
+
+def _tell(name: str, cost: Cost) -> None:
+    """What a build costs beside FP32."""
+    say(f"{name}: {cost.summary()}", err=True)
+    for warning in cost.warnings():
+        say(f"warning: {name}: {warning}", err=True)
+
+
+def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
+    """What eight bits cost, and whether this machine can show it."""
+    made = (read(path) or {})["quantization"]
+    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
+    agreement = made["top1_agreement"]
+    same = "" if agreement is None else f"; same best class for {agreement:.0%}"
+    images = several(made["noise_images"], "image")
+    say(f"{name}: signal to noise of {ratios} against FP32 on {images}{same}", err=True)
+    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in made["costliest_db"].items())
+    say(f"{name}: costliest layers: {costliest}", err=True)
+    if made["accuracy_is_meaningless"]:
+        say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
+    if how.kind == "fp8":
+        say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
+    if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
+        warn_of_saturation(name, saturation_by("ONNX Runtime"))
+
+
+def _check_report(request: Request) -> None:
+    """A report has neither weights nor precision: refuse options that would be ignored."""
+    names = [field.name for field in dataclasses.fields(Request)]
+    defaults = Request("report", compare=True)
+    for name in sorted(names, key=lambda name: name != "device"):  # which decides some of the others
+        if name != "target" and getattr(request, name) != getattr(defaults, name):
+            option = _OPTIONS.get(name, f"--{name}")
+            raise refuse(f"{option} means nothing for target 'report'", hint="it has neither weights nor types")
+
+
+_OPTIONS = {
+    "compute_capabilities": "--sm",
+    "fold": "--fold-bn",
+    "device": "--for",
+    "typed_io": "--io",
+    "quantizing": "--precision",
+    "compare": "--no-compare",
+}
+
+
+def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
+    """Write a report over an earlier one; refuse a folder that holds something else."""
+    from resnet_gen.generate.report import report_files
+
+    files = report_files(loaded)
+    settle(folder)
+    there = [name for name in files if (folder / name).exists()]
+    if there and len(there) < len(files) and not force:
+        raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)
+    with Transaction(folder) as out:
+        for name, text in files.items():
+            out.text(name, text)
+    return [folder / name for name in files]
+
+
+def _distinct(loaded: list[Loaded]) -> None:
+    """Two specs of one name would write the same files."""
+    names = [one.spec.name for one in loaded]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise refuse(f"two specs are called '{min(twice)}'", hint="give one of them another name")
+
+
+def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
+    """Build into a temporary folder and compare; print what differs."""
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary)
+        wanted = {p.relative_to(fresh) for one in loaded for p in _build(one, request, fresh, force=True)}
+        differing = sorted(name for name in wanted if not is_as_built(fresh / name, folder / name))
+    there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
+    if request.target == "report":  # beside which there may be what `generate` writes
+        there = {p for p in there if len(p.parts) <= 2}
+    stale = sorted(there - wanted)
+    for name in differing:
+        say(f"{folder / name}: {'differs' if (folder / name).exists() else 'missing'}")
+    for name in stale:
+        say(f"{folder / name}: no spec generates it")
+    say(f"{len(wanted)} files checked, {len(differing) + len(stale)} to change", err=True)
+    return 1 if differing or stale else 0
+
+
+@contextmanager
+def _progress(name: str, request: Request) -> Iterator[Said | None]:
+    """A progress bar on a terminal while an engine is built; nothing elsewhere."""
+    if not (request.backend or request.quantizing) or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(escape(name), total=None)
+
+        def said(phase: str, done: int, steps: int) -> bool:
+            bar.update(task, description=escape(visible(f"{name}: {phase[:50]}")), completed=done, total=steps or None)
+            return True
+
+        yield said

@@ -1,0 +1,122 @@
+"""`build` and `run`: files from specs, and trying them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.ops.precision import PRECISIONS
+
+TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
+
+
+@click.command()
+@click.argument("specs", metavar="[SPEC...]", nargs=-1)
+@options.settings
+@options.parts
+@click.option(
+    "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
+)
+@click.option("--for", "device", metavar="DEVICE", help="Device, as `targets` lists them: picks all that follows.")
+@click.option("--target", type=click.Choice(TARGETS), help="What to build.  [default: onnx, or what the device takes]")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Type that layers compute in.  [default: fp32, or the device's best]",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["fp32", "typed"]),
+    default="fp32",
+    show_default=True,
+    help="Type of input and outputs: float32, or what layers compute in.",
+)
+@click.option(
+    "--sm",
+    metavar="75,86,...",
+    help="Compute capabilities that the engine is for.  [default: those of 86,89,120 that have the precision]",
+)
+@click.option(
+    "--tf32", is_flag=True, help="Let a GPU multiply FP32 in TF32, which has 10 bits.  [default: it must not]"
+)
+@options.quantization
+@click.option("--opset", type=int, help="ONNX opset.  [default: the lowest that the graph needs]")
+@click.option(
+    "--batch",
+    metavar="N|MIN:OPT:MAX",
+    help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
+)
+@options.shapes
+@options.side
+@options.weights()
+@click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    help="Hold what is built, unless it is FP32 as it stands, against FP32 on a few images.  [default: compare]",
+)
+@click.option("--all-shipped", is_flag=True, help="Build every shipped network, which as ONNX is some 50 GB.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
+@click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
+@options.project
+def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
+    """Build ONNX and engines, each with a manifest; or text reports.
+
+    A bundle holds what builds the engine on the device; triton makes a
+    folder for Triton Inference Server.
+
+    Without a SPEC, those of the project file are built (docs/contracts.md). The paths of the files are printed.
+
+    \b
+    Example: resnet-gen build resnet50 -o build --precision fp16
+             resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
+             resnet-gen build resnet50 --for jetson-nano --target bundle
+             resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
+             resnet-gen build --all-shipped --target report -o generated --check
+    """
+    # NumPy's imports are nested a dozen deep. CPython allocates its stack in chunks of 16 KiB and
+    # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
+    import numpy.random  # noqa: F401
+
+    from resnet_gen.build.batches import Shapes
+    from resnet_gen.cli.build_files import Quantization, build_all
+    from resnet_gen.cli.projects import to_build
+
+    config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
+    found = to_build(specs, config, no_config, every=every)
+    choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
+    choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
+    return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
+
+
+@click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
+@click.argument("model", metavar="SPEC|FILE")
+@options.settings
+@options.parts
+@click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
+@options.side
+@click.option("--batch", type=click.IntRange(1, 4096), help="Images in the batch.  [default: the model's, or 1]")
+@click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
+@click.option(
+    "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
+)
+@options.weights("and of random input")
+@options.runtime()
+@options.precision_hint
+@options.output_format("text", "json")
+def run(model: str, settings: tuple[str, ...], side: int | None, **choices: Any) -> None:
+    """Run a spec, FILE.onnx or FILE.engine: the top classes, and the time.
+
+    Resizing, crop and normalization of a picture come from the spec, which our
+    ONNX files carry with them.
+
+    \b
+    Example: resnet-gen run resnet50 --weights resnet50.pth --image cat.jpg
+             resnet-gen run build/resnet50.onnx --backend openvino
+    """
+    from resnet_gen.cli.run_model import run_model
+
+    run_model(model, options.with_input(settings, side), **choices)

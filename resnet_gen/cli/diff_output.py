@@ -1,0 +1,66 @@
+"""What `diff` and `review` share: predicted times, and where what they say goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from resnet_gen.cli.output import say, say_lines, write_files
+from resnet_gen.ops.precision import PRECISIONS, Precision
+from resnet_gen.problems import refuse
+
+if TYPE_CHECKING:
+    from resnet_gen.compare.difference.sides import Side
+    from resnet_gen.compare.formats.comparison import Latency
+
+F = TypeVar("F", bound=Callable[..., int])
+
+
+def prediction(function: F) -> F:
+    """`--for`, `--precision` and `--batch`."""
+    for option in reversed(_PREDICTION):
+        function = option(function)
+    return function
+
+
+_PREDICTION = (
+    click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device."),
+    click.option("--precision", type=click.Choice(PRECISIONS), help="What layers compute in there.  [default: fp16]"),
+    click.option("--batch", type=click.IntRange(1, 65_536), help="Images at once there.  [default: 1]"),
+)
+
+
+def predictor(
+    device: str | None, precision: Precision | None, batch: int | None
+) -> Callable[[Side, Side], Latency] | None:
+    """What predicts the times of two networks on a device; None without one."""
+    if device is None:
+        if precision or batch:
+            raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
+        return None
+    from resnet_gen.compare import comparison
+    from resnet_gen.speed.targets import load_target
+
+    return comparison.predictor(load_target(device), precision or "fp16", batch or 1)
+
+
+def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
+    """Where the comparison goes, None for stdout; raises `Refused` for what cannot be written to, or is `read`."""
+    if output is None or str(output) == "-":
+        return None
+    from resnet_gen.system.write import check_writable
+
+    check_writable(output, read)
+    return output
+
+
+def put_out(text: str, output: Path | None) -> None:
+    """Write to a file and name it, or else to stdout."""
+    if output is None:
+        say_lines(text)
+        return
+    write_files({output: text.encode()})
+    say(output)

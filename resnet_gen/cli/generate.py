@@ -1,0 +1,87 @@
+"""`generate`: source code and texts from specs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.cli.output import say
+
+TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
+"""As the files in `generate/targets` are called."""
+
+
+@click.command()
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@options.settings
+@options.parts
+@click.option("--to", type=click.Choice(TARGETS), required=True, help="What to generate.")
+@click.option(
+    "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
+)
+@options.side
+@click.option(
+    "--build", "built", type=options.FOLDER, help="For a card: the folder whose files it lists, in place of -o's."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
+@click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
+def generate(
+    specs: tuple[str, ...],
+    settings: tuple[str, ...],
+    to: str,
+    folder: Path,
+    side: int | None,
+    built: Path | None,
+    check: bool,
+    force: bool,
+) -> int:
+    """Generate source code, a Triton repository or a model card.
+
+    pytorch is one module that needs nothing but torch, with the spec's
+    parameter names; flax the same for Flax NNX. cpp is a program that loads a TensorRT engine and
+    classifies pictures; triton the settings of a model for Triton Inference
+    Server, and a client; card a model card. The paths of the files are printed.
+
+    \b
+    Example: resnet-gen generate resnet50 --to pytorch -o models
+             resnet-gen generate net.yaml --to card --build build -o .
+    """
+    from resnet_gen.generate.output import differing, put
+    from resnet_gen.system.journal import settle
+
+    if not check:
+        settle(folder)  # a card lists what is built there
+    files = _files(specs, options.with_input(settings, side), to, folder, built)
+    if check:
+        found = differing(folder, files)
+        for name, what in found.items():
+            say(f"{folder / name}: {what}")
+        say(f"{len(files)} files checked, {len(found)} to change", err=True)
+        return 1 if found else 0
+    for path in put(folder, files, replace=force):
+        say(path)
+    return 0
+
+
+def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path, built: Path | None) -> dict[str, str]:
+    """What is generated, by name; raises `Refused` if two specs would write one file."""
+    from resnet_gen.build.manifest import file_name
+    from resnet_gen.cli.loading import load_noted
+    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.problems import refuse
+
+    if built and to != "card":
+        raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")
+    files: dict[str, str] = {}
+    for spec in specs:
+        subject = Subject(load_noted(spec, settings), built or folder)
+        if built and not (built / file_name(subject.name)).exists():
+            raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
+        new = generated(subject, to)
+        if twice := files.keys() & new.keys():
+            raise refuse(f"two specs write '{min(twice)}'", spec, "give each a folder of its own with -o")
+        files.update(new)
+    return files

@@ -1,0 +1,99 @@
+"""`import`: a specification from a file of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.cli.output import say, say_json, say_lines
+
+if TYPE_CHECKING:
+    from resnet_gen.infer.importing import Imported
+
+
+@click.command("import", short_help="Recover a spec from a file of another tool.")
+@click.argument("file", type=options.FILE)
+@click.option("-o", "--output", "output", type=options.FILE, help="File for the spec, or a folder.  [default: stdout]")
+@click.option("--name", help="Name of the network.  [default: the file's]")
+@click.option("--extends", "parent", metavar="SPEC", help="Write the spec as changes to this shipped one.")
+@click.option(
+    "--weights",
+    "weights",
+    type=options.FILE,
+    metavar="FILE.safetensors",
+    help="Write the weights too, under the spec's names.",
+)
+@click.option("--plain-biases", is_flag=True, help="Take biases for biases, never for batch norms that were folded.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@options.output_format("yaml", "json")
+def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -> int:
+    """Recover a spec from an ONNX file of another tool, or from the names and shapes of a checkpoint.
+
+    The spec of an ONNX file is proved: it is built to the very same operations.
+    What cannot be recovered is refused with the first node that no part makes,
+    and exit code 1. stderr says what the file has and the spec does not carry.
+
+    \b
+    Example: resnet-gen import resnet50.onnx -o specs/
+             resnet-gen import model.onnx --extends resnet50 --weights model.safetensors
+             resnet-gen import resnet50.pth
+    """
+    from resnet_gen.infer.importing import network_name, recovered
+    from resnet_gen.problems import Problem
+
+    _check(output, choices)
+    called = network_name(file, name)
+    spec = output / f"{called}.yaml" if output and output.is_dir() else output
+    _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
+    kept = choices["weights"] is not None
+    found = recovered(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
+    if isinstance(found, Problem):
+        say_lines(f"{found}\n", err=True)
+        return 1
+    _put(found, spec, choices)
+    for line in found.account:
+        say(line, err=True)
+    return 0
+
+
+def _check(output: Path | None, choices: dict[str, Any]) -> None:
+    """Refuse options that would change nothing, and a name of weights of another format, before any work."""
+    from resnet_gen.problems import refuse
+
+    weights: Path | None = choices["weights"]
+    if weights and weights.suffix != ".safetensors":
+        hint = "the name ends in .safetensors; weights convert writes other formats"
+        raise refuse(f"import writes no weights as '{weights.suffix}'", str(weights), hint)
+    if choices["force"] and not (output or weights):
+        raise refuse("--force means nothing without -o or --weights", hint="nothing is written but to stdout")
+
+
+def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
+    """Print or write the spec, and write the weights if that was asked for."""
+    from resnet_gen.system.write import check_unread, write_together
+
+    weights: Path | None = choices["weights"]
+    files = {**({spec: [found.text.encode()]} if spec else {}), **({weights: found.weights()} if weights else {})}
+    for path in files:
+        check_unread(path)
+    write_together(files)
+    for path in files:
+        say(path)
+    if choices["form"] == "json":
+        say_json(found.data)
+    elif not spec:
+        say_lines(found.text)
+
+
+def _free(paths: list[Path], force: bool, read: Path) -> None:
+    from resnet_gen.system.journal import settle
+    from resnet_gen.system.write import check_apart, check_new
+
+    for path in paths:
+        settle(path.parent)  # both, before either is refused
+    for path in paths:
+        check_apart(path, [read])
+        check_new(path, replace=force)

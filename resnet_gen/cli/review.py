@@ -1,0 +1,103 @@
+"""`review`: what changed in a project's networks since a git revision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resnet_gen.cli import options
+from resnet_gen.cli.diff_output import checked, prediction, predictor, put_out
+from resnet_gen.ops.precision import Precision
+from resnet_gen.problems import Problem, Refused, json_text
+
+if TYPE_CHECKING:
+    from resnet_gen.cli.projects import Held
+    from resnet_gen.compare.difference.base_revision import Projects
+    from resnet_gen.compare.difference.review import Reviewed
+    from resnet_gen.compare.difference.revision import Moves
+    from resnet_gen.compare.difference.sides import Side
+    from resnet_gen.compare.formats.comparison import Latency
+    from resnet_gen.compare.formats.review import Review
+
+
+@click.command(short_help="Show what changed in all networks since a git revision.")
+@click.argument("specs", metavar="[SPEC...]", nargs=-1)
+@click.option("--base", metavar="REVISION", required=True, help="What the networks are compared with, such as main.")
+@prediction
+@options.output_format("text", "json", "markdown")
+@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@options.gate_parts
+@options.project
+def review(
+    specs: tuple[str, ...],
+    base: str,
+    device: str | None,
+    precision: Precision | None,
+    batch: int | None,
+    form: str,
+    output: Path | None,
+    config: Path | None,
+    no_config: bool,
+) -> int:
+    """Show what changed in each network since a git revision, and what verify finds now.
+
+    Without a SPEC, the networks of the project file are compared, and those that are gone are named too. With
+    --format markdown it is one comment for a pull request. Exit code 0 if nothing changed, 1 if something
+    did, 2 if a spec cannot be read.
+
+    \b
+    Example: resnet-gen review --base main
+             resnet-gen review nets/*.yaml --base origin/main --format markdown -o comment.md
+    """
+    from resnet_gen.cli import verify_specs
+    from resnet_gen.cli.projects import held_to
+    from resnet_gen.compare.difference.base_revision import Projects
+    from resnet_gen.compare.difference.review import review as reviewed
+    from resnet_gen.compare.difference.revision import moves
+    from resnet_gen.compare.formats.review import Review
+    from resnet_gen.verify.rule_selection import chosen_rules
+
+    predicted = predictor(device, precision, batch)
+    held = held_to(specs, config, no_config)
+    output = checked(output, held.read())
+    since = moves(base)
+    projects, unread = _projects(held, since, config, no_config=no_config)
+    if projects.before and not (projects.after or specs):
+        held = held._replace(references=())  # the project file is gone, and lists nothing any more
+    networks = reviewed(held.references, since, Projects() if specs else projects)
+    outcomes = verify_specs.examined(held, (), chosen_rules(*held.rules((), ())))
+    findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
+    terms = () if unread else projects.terms(since)
+    latencies = _latencies(networks, predicted) if predicted else {}
+    told = Review(base, networks, findings, latencies, projects.called, terms, unread)
+    put_out(_written(told, form), output)
+    return 2 if any(network.unread for network in networks) else int(not told.same)
+
+
+def _projects(
+    held: Held, since: Moves, config: Path | None, *, no_config: bool
+) -> tuple[Projects, tuple[Problem, ...]]:
+    """The project file as it was and is, and what is wrong with what it was."""
+    from resnet_gen.compare.difference.base_revision import Projects, project_then
+
+    now = held.contract.project if held.contract else None
+    try:
+        return Projects(None if no_config else project_then(since, config), now), ()
+    except Refused as refused:
+        return Projects(None, now), refused.problems
+
+
+def _latencies(networks: list[Reviewed], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
+    """The times of those that changed and can be told, by what was given for them."""
+    return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
+
+
+def _written(review: Review, form: str) -> str:
+    from resnet_gen.compare.formats import review as emitter
+
+    if form == "json":
+        return json_text(emitter.data(review)) + "\n"
+    return emitter.markdown(review) if form == "markdown" else emitter.text(review)

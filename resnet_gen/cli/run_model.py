@@ -1,0 +1,137 @@
+"""What `run` does with its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from resnet_gen.build.models import (
+    Made,
+    assumed_input,
+    carried_input,
+    carried_seed,
+    check_input,
+    check_outputs,
+    drawn_input,
+    is_file,
+    opened,
+    refuse_ignored,
+)
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
+from resnet_gen.cli.output import say, say_json
+from resnet_gen.engine.base import Tuning, sides
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.spec import Input
+from resnet_gen.problems import refuse, shortened
+from resnet_gen.weights.base import Array
+
+
+def run_model(
+    model: str,
+    settings: tuple[str, ...],
+    *,
+    image: Path | None,
+    batch: int | None,
+    top: int,
+    repeat: int,
+    weights: Path | None,
+    seed: int | None,
+    runtime: str | None,
+    precision_hint: str | None,
+    form: str,
+) -> None:
+    """Run a spec, an ONNX file or an engine and print what comes out."""
+    draws_input = is_file(model) and image is None
+    made = Made(settings, weights, None if draws_input else seed)
+    refuse_ignored(model, made)
+    if weights is not None and image is not None and seed is not None:
+        raise refuse("--seed means nothing beside --weights and --image")
+    tuning = Tuning(precision_hint=precision_hint, tells_types=True)
+    session, taken = opened(model, made, runtime, tuning, (batch or 1,))
+    tell_refused_hint(session, tuning)
+    taken = taken or carried_input(session)
+    if taken is None:
+        taken = assumed_input(session)
+        say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+    batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
+    check_input(session, taken, batch)
+    _tell_drawn(carried_seed(session) if is_file(model) else str(seed or 0) if weights is None else None)
+    x = _input(image, taken, batch, seed or 0)
+    outputs, times = session.timed(x, repeat)
+    check_outputs(session, outputs)
+    tell_saturation(session)
+    shown = str(image) if image else "random"
+    _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
+
+
+def _tell_drawn(seed: str | None) -> None:
+    """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
+    if seed is not None:
+        say(f"weights are drawn from seed {shortened(seed)}: the classes mean nothing", err=True)
+
+
+def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
+    if image is not None:
+        return np.repeat(read_image(image, taken), batch, axis=0)
+    return drawn_input(taken, batch, seed)
+
+
+class _Run(NamedTuple):
+    """What was run: the input and its shape, the median of the seconds that a batch took, and by what it was run."""
+
+    input: str
+    shape: list[int | None]
+    seconds: float
+    runtime: dict[str, str]
+
+    def computed(self) -> str:
+        """In which types, as the runtime tells, and by what."""
+        types = self.runtime.get("precision", "the engine's types")
+        return f"computed in {types} by {self.runtime['library']} {self.runtime['version']}"
+
+    def speed(self) -> dict[str, float]:
+        """Milliseconds a batch, images a second."""
+        images = self.shape[0] or 1
+        return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
+
+
+def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
+    found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
+    if not all(np.isfinite(values).all() for values in found.values()):
+        say("warning: the network puts out values that are not finite", err=True)
+    scores = next((values for values in found.values() if values.ndim == 1), None)
+    best = _best(scores, top)
+    maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
+    if form == "json":
+        classes = [{"class": i, "score": _finite(score)} for i, score in best]
+        shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
+        head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
+        say_json({**head, **shown, **run.speed()})
+        return
+    for name, values in maps.items():
+        say(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
+    for i, score in best:
+        say(f"class {i:>5}  score {score:9.4f}")
+    speed = run.speed()
+    times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
+    say(f"{times}, {run.computed()}")
+
+
+def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:
+    """The classes of the highest scores; none where no output is one row of scores."""
+    if scores is None:
+        return []
+    return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")[:top]]
+
+
+def _map_entry(name: str, values: Array) -> dict[str, Any]:
+    figures = {"mean": _finite(float(values.mean())), "std": _finite(float(values.std()))}
+    return {"name": name, "shape": list(values.shape), **figures}
+
+
+def _finite(score: float) -> float | None:
+    """The score, or what JSON can say in its place."""
+    return score if np.isfinite(score) else None

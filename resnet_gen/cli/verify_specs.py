@@ -1,0 +1,121 @@
+"""The work of `verify`: which rules, over which specs, told in which formats and where."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from resnet_gen.cli.output import say, say_command, say_lines, write_files
+from resnet_gen.cli.projects import Held
+from resnet_gen.language.load import files
+from resnet_gen.language.outside_parts.files import give_notice
+from resnet_gen.problems import Refused, refuse, several
+from resnet_gen.system.write import check_writable
+from resnet_gen.verify.formats import FORMATS
+from resnet_gen.verify.outcome import Outcome, examine, project_unread
+from resnet_gen.verify.rule_selection import ignored_rules
+from resnet_gen.verify.rules.base import Rule
+
+
+class Destination(NamedTuple):
+    """A format, and the file that it is written to; None is stdout."""
+
+    form: str
+    file: Path | None
+
+
+def destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[Path]) -> list[Destination]:
+    """Each `--format` with its `--output`; raises `Refused` for what could not be written, or is `read`."""
+    if len(forms) != max(1, len(outputs)):
+        counts = f"{several(len(forms), 'format')} and {several(len(outputs), 'output')}"
+        raise refuse(f"--format and --output: {counts}", hint="give each --format its --output; '-' is stdout")
+    resolved = [os.path.realpath(output) for output in outputs]
+    for output, path in zip(outputs, resolved, strict=True):
+        if resolved.count(path) > 1:
+            raise refuse("--output: named twice", str(output))
+    places = [None if str(output) == "-" else output for output in outputs]
+    known = list(read) if any(places) else []
+    for file in filter(None, places):
+        check_writable(file, known)
+    return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
+
+
+def against(
+    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str]
+) -> tuple[Rule, ...]:
+    """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
+
+    Raises `Refused` where that makes no sense, or for a file that cannot be read.
+    """
+    if file is None:
+        if weights is not None:
+            raise refuse("--weights means nothing without --against")
+        return ()
+    if len(references) != 1:
+        raise refuse("--against: one spec is held against a file", hint="name the spec before it")
+    from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
+
+    return rules(file, weights, ignored_rules(ignore))
+
+
+def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
+    """Tell of a project file that cannot be read, wherever that is not told as text."""
+    if outcome := project_unread(refused.problems):
+        _tell([destination for destination in told if destination.form != "text"], [outcome])
+
+
+def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
+    """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
+    live = Destination("text", None) in told
+    for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
+        give_notice(str(file))  # before anything is printed
+    outcomes = []
+    for outcome in examined(held, settings, chosen):
+        outcomes.append(outcome)
+        if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
+            say_lines(_render("text", [outcome]), err=not live)
+        for note in outcome.notes:
+            say_lines(f"{note}\n", err=True)
+    _tell([destination for destination in told if destination.file or not live], outcomes)
+    for destination in told:
+        if destination.file:
+            say(destination.file, err=any(other.file is None for other in told))
+    invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
+    if invalid:
+        raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
+    say(_summary(outcomes, len(held.references)), err=True)
+    return int(any(outcome.findings for outcome in outcomes))
+
+
+def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+    """One a spec and, where all of a project are verified and could be read, one of the project."""
+    names = []
+    for reference in held.references:
+        outcome = examine(reference, settings, chosen, (*(held.contract.rules if held.contract else ()), *held.against))
+        names += [] if outcome.invalid else [outcome.name]
+        yield outcome
+    if held.contract and held.whole and len(names) == len(held.references):
+        yield held.contract.outcome(names, chosen)
+
+
+def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
+    texts = {destination: _render(destination.form, outcomes) for destination in told}
+    write_files({place.file: text.encode() for place, text in texts.items() if place.file})
+    for destination, text in texts.items():
+        if not destination.file:
+            (say_command if destination.form == "github" else say_lines)(text)
+
+
+def _render(form: str, outcomes: Sequence[Outcome]) -> str:
+    text: str = importlib.import_module(FORMATS[form]).render(outcomes)
+    return text
+
+
+def _summary(outcomes: Sequence[Outcome], specs: int) -> str:
+    findings = sum(len(outcome.findings) for outcome in outcomes)
+    suppressed = sum(len(outcome.suppressed) for outcome in outcomes)
+    more = f", {suppressed:,} suppressed" if suppressed else ""
+    return f"{several(specs, 'spec')}, {several(findings, 'finding')}{more}"

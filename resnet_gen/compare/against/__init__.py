@@ -1,0 +1,64 @@
+"""Files held against a spec: whether an ONNX file or an engine implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache, partial
+from pathlib import Path
+
+from resnet_gen.compare.against.engine import hold_engine
+from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.problems import refuse
+from resnet_gen.verify.rules.against import (
+    Against,
+    AgainstEngine,
+    AgainstLayer,
+    AgainstShape,
+    AgainstWeight,
+    Held,
+    Hold,
+)
+
+
+def rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
+    """The rules that hold a spec against a file, but for those that are ignored, which the line of the file says.
+
+    Raises `Refused` for a file that cannot be read, and where no rule is left.
+    """
+    kinds = _kinds(path, weights)
+    kept = [kind for kind in kinds if kind.id not in ignored]
+    if not kept:
+        raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
+    first, *others = kept
+    hold = _hold(path, weights)
+    tell = partial(_line, tuple(kind for kind in kinds if kind not in kept))
+    return first(hold, tell), *(kind(hold) for kind in others)
+
+
+def _kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
+    if path.suffix != ".onnx":
+        return AgainstEngine, AgainstLayer, AgainstShape
+    return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
+
+
+def _hold(path: Path, weights: Path | None) -> Hold:
+    if path.suffix != ".onnx":
+        return cache(lambda subject: hold_engine(path, weights, subject))
+    found = read_model(path)
+    return cache(lambda subject: hold_model(path, found, weights, subject))
+
+
+def _line(ignored: tuple[type[Against], ...], held: Held) -> str:
+    """What a file was held to; what was not compared, if it is the spec's or something is ignored."""
+    whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
+    words = [
+        held.words if whole else held.file,
+        "" if AgainstWeight in ignored else held.weighed,
+        "" if AgainstLayer in ignored else held.ranged,
+    ]
+    left = [] if held.behind and not ignored else [*(what for kind in ignored for what in kind.what), *held.left]
+    if ignored:
+        left += held.behind
+    told = list(dict.fromkeys(left))
+    lacking = " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
+    return ", ".join(filter(None, [*words, f"{lacking} not compared" if told else ""]))

@@ -1,0 +1,185 @@
+"""An ONNX file held against a spec, operation by operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from resnet_gen.compare.against.matching import Found, find
+from resnet_gen.compare.against.numbers import Told, compared
+from resnet_gen.compare.against.ranges import hold_ranges
+from resnet_gen.graph import Graph, Node
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.matching import visible
+from resnet_gen.graph.tables import describe, sides
+from resnet_gen.infer.checkpoints.spec_weights import weights_from
+from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.spec import Input
+from resnet_gen.onnx.reading import NotExplained, Read, read
+from resnet_gen.onnx.reading.process import NoAnswerError
+from resnet_gen.onnx.reading.validity import fault
+from resnet_gen.problems import Refused, several
+from resnet_gen.verify.rules.against import Held
+from resnet_gen.verify.subject import Subject
+from resnet_gen.weights.base import Weights
+from resnet_gen.weights.seeded import Seeded
+
+_HALF = 65504.0
+"""The largest number of float16."""
+_MOST = 3
+"""Differences that are told one by one."""
+
+
+def read_model(path: Path) -> Read | NotExplained:
+    """The file; one with an operation of no spec is still one that can be held against a spec."""
+    try:
+        return read(path)
+    except NotExplained as unexplained:
+        return unexplained
+
+
+def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subject: Subject) -> Held:
+    """A file as it was read, held against a spec."""
+    if isinstance(file, NotExplained):
+        return Held(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
+    shapes = tuple(_shapes(path, file.graph, subject.graph))
+    graph = _at_their_size(subject, file.graph)
+    if graph is None:
+        return Held(str(path), shapes=shapes, behind=("layers", "weights"))
+    theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else Seeded(graph)
+    found = find(graph, theirs, file)
+    if not found.same:
+        layers = tuple(_differences(path, found, file.graph))
+        return Held(str(path), layers=layers, shapes=shapes, behind=("weights",))
+    words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
+    told = compared(path, weights, found, file) if weights else Told("", ())
+    ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
+    valid, unknown = _validity(path)
+    return Held(
+        str(path),
+        words,
+        told.words,
+        ranges.words,
+        (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
+        layers=(*valid, *ranges.faults),
+        shapes=shapes,
+        weights=told.faults,
+    )
+
+
+def _validity(path: Path) -> tuple[list[str], list[str]]:
+    """That a file is no valid ONNX, if so; and that this could not be told."""
+    try:
+        why = fault(path)
+    except NoAnswerError:
+        return [], ["whether it is valid ONNX"]
+    return [f"{path}: no valid ONNX: {why}"] if why else [], []
+
+
+def _images(subject: Subject, graph: Graph) -> Input:
+    """What the spec says of images, at the size at which its graph was made."""
+    return subject.loaded.spec.input.model_copy(update={"size": graph.input.shape[1:]})
+
+
+def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
+    """The spec's graph for images of the file's size; None where the two cannot be compared."""
+    shape = theirs.input.shape
+    if shape == subject.graph.input.shape:
+        return subject.graph
+    if shape[0] != subject.graph.input.shape[0]:
+        return None
+    try:
+        return lower(at_size(subject.loaded, shape[1:]))
+    except Refused:
+        return None
+
+
+def _shapes(path: Path, theirs: Graph, ours: Graph) -> Iterator[str]:
+    if theirs.input.shape != ours.input.shape:
+        yield f"{path} takes {sides(theirs.input.shape)}, the spec {sides(ours.input.shape)}"
+    made, wanted = ([value.shape for value in graph.outputs] for graph in (theirs, ours))
+    headless = theirs.input.shape != ours.input.shape and any(len(shape) == 3 for shape in made)
+    if made != wanted and not headless:
+        yield f"{path} puts out {_list(made)}, the spec {_list(wanted)}"
+
+
+def _list(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(sides, shapes))
+
+
+def _layers(graph: Graph) -> str:
+    return several(sum(node.op.is_layer for node in graph.nodes), "layer")
+
+
+def _how(found: Found, file: Read) -> str:
+    """How the file has it: names, norms, types."""
+    layers = [(ours, theirs) for ours, theirs in found.match.pairs if ours.op.is_layer]
+    other = sum(ours.name != theirs.name for ours, theirs in layers)
+    names = "named as in the spec" if not other else f"{other} of {len(layers)} named otherwise"
+    norms = any(type(node.op).__name__ == "BatchNorm" for node in file.graph.nodes)
+    kept = "batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""
+    zero = f"{found.unbiased:,} bias{'es' if found.unbiased > 1 else ''} left out as zero" if found.unbiased else ""
+    return ", ".join(filter(None, [names, kept, zero, file.precision, *_limits(file)]))
+
+
+def _limits(file: Read) -> Iterator[str]:
+    """In what a file is not for every input what it is said to be."""
+    if file.batch is not None:
+        yield f"for batches of {file.batch} alone"
+    if file.images != "float32":
+        yield f"images given as {file.images}"
+    if file.reach < (_HALF if "float16" in file.types else math.inf):
+        yield f"activations as in the spec up to {file.reach:.2g} and other ones beyond"
+    if file.replaceable:
+        yield f"{several(file.replaceable, 'initializer')} among the inputs, for which a caller may give others"
+
+
+def _differences(path: Path, found: Found, theirs: Graph) -> Iterator[str]:
+    """The first differences in words, and the counts of both sides."""
+    graph = found.variant.graph
+    known = {b.output.name: a.output.name for a, b in found.match.pairs} | {theirs.input.name: graph.input.name}
+    ours, others = _roots(found.match.missing, set(known.values())), _roots(found.match.unexplained, set(known))
+    for b in others[:_MOST]:
+        a = _instead(b, ours, known)
+        if a:
+            ours.remove(a)
+            yield f"{path}: '{b.name}' is {_told(b, a)}, where the spec has '{a.name}', {_told(a, b)}"
+        else:
+            yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
+    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:_MOST])
+    if not (found.match.missing or found.match.unexplained):
+        yield f"{path}: all operations are there, and other ones are put out"
+    operations = several(len(graph.nodes), "operation")
+    pairs = f"from the input on, {len(found.match.pairs):,} of the spec's {operations} match"
+    yield f"{path}: {pairs}; {_counts(theirs)} there, {_counts(graph)} in the spec"
+
+
+def _roots(nodes: tuple[Node, ...], explained: set[str]) -> list[Node]:
+    """The nodes that are unlike and whose operands are alike."""
+    return [node for node in nodes if all(value.name in explained for value in node.inputs)]
+
+
+def _instead(node: Node, ours: list[Node], known: dict[str, str]) -> Node | None:
+    """What the spec reads the same values with: a node of that name, or else of that kind, or any."""
+    operands = sorted(known[value.name] for value in node.inputs)
+    there = [other for other in ours if sorted(value.name for value in other.inputs) == operands]
+    there.sort(key=lambda other: (other.name != node.name, type(other.op) is not type(node.op)))
+    return there[0] if there else None
+
+
+def _told(node: Node, other: Node) -> str:
+    """A node in words, with the settings in which it differs from another that reads the same."""
+    words = describe(node)
+    if words != describe(other) or type(node.op) is not type(other.op):
+        return words
+    ours, theirs = visible(node.op), visible(other.op)
+    settings = [f.name for f in fields(ours)] if hasattr(ours, "__match_args__") else []
+    apart = [f"{name} {getattr(ours, name):g}" for name in settings if getattr(ours, name) != getattr(theirs, name)]
+    return ", ".join([words, *apart])
+
+
+def _counts(graph: Graph) -> str:
+    counts = count(graph)
+    return f"{counts.params:,} parameters and {counts.macs:,} MACs"

@@ -1,0 +1,44 @@
+"""Two networks compared: what differs, whatever they were read from, and how long each takes on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.terms import differing
+from resnet_gen.compare.formats.comparison import Latency
+from resnet_gen.compare.report import Report
+from resnet_gen.ops.precision import Precision
+
+if TYPE_CHECKING:
+    from resnet_gen.speed.targets import Target
+
+Predictor: TypeAlias = Callable[[Side, Side], Latency]
+
+
+def compared(first: Side, second: Side, predicted: Predictor | None = None) -> Report:
+    """What differs; of a file no more than it shows, and with batch norms folded in both if one has them folded."""
+    latency = predicted(first, second) if predicted else None
+    if "onnx" in (first.what, second.what):
+        from resnet_gen.compare.difference.folding import compare_files  # NumPy, which comparing specs does without
+
+        difference, folding = compare_files(first.graph, second.graph)
+        return Report(first, second, difference, latency, *folding)
+    terms = differing(first.stated or {}, second.stated or {})
+    versions = first.graph.name == second.graph.name or "revision" in (first.what, second.what)
+    if not versions:
+        terms = tuple(term._replace(loosened=False) for term in terms)
+    return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
+
+
+def predictor(target: Target, precision: Precision = "fp16", batch: int = 1) -> Predictor:
+    """What predicts the times of two networks on a device; it raises `Refused` as `predict` does."""
+    from resnet_gen.speed.prediction import predict  # the devices' models, which comparing alone does without
+
+    def predicted(before: Side, after: Side) -> Latency:
+        each = [1e3 * predict(side.graph, target, precision, batch).seconds for side in (before, after)]
+        return Latency(target.name, precision, batch, *each)
+
+    return predicted

@@ -1,0 +1,138 @@
+"""The project as a git revision has it: its file, and the networks that it listed."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_gen.compare.difference.devices import devices
+from resnet_gen.compare.difference.revision import Moves
+from resnet_gen.compare.difference.terms import Term, differing
+from resnet_gen.language.source import Source, decoded, read_text
+from resnet_gen.problems import Document, Refused
+from resnet_gen.project.lock import parse_lock
+from resnet_gen.project.project_file import LOCK, Project, project_in, shown
+from resnet_gen.system.files import read_regular_file
+from resnet_gen.system.links import check_named
+from resnet_gen.system.project_folder import FILE, PYPROJECT
+
+_LARGEST = 1 << 22
+"""Bytes of a lock, and so of anything that a project file names."""
+_BUDGETS = "budgets of the project"
+
+
+def project_then(since: Moves, config: Path | None) -> Project | None:
+    """The project file that the working folder had, or `config` as it was; None where there was none.
+
+    Raises `Refused` for one that cannot be read.
+    """
+    for path in _candidates(since, config):
+        text = since.base.text(path)
+        if text is not None:
+            name = str(since.base.at(path))
+            document = Document(name, decoded(text, name, "TOML", "project file"))
+            if project := project_in(since.root / path, document):
+                return project
+    return None
+
+
+def _candidates(since: Moves, config: Path | None) -> Iterator[str]:
+    """Where a project file may have been, from the repository's root, the nearest first."""
+    if config:
+        path = since.inside(config)
+        yield from [path] if path else []
+        return
+    folder = since.base.git.prefix.rstrip("/")
+    while True:
+        yield from (posixpath.join(folder, name) for name in (FILE, PYPROJECT))
+        if not folder:
+            return
+        folder = posixpath.dirname(folder)
+
+
+class Projects(NamedTuple):
+    """A project file as it was and as it is; None where there is none."""
+
+    before: Project | None = None
+    after: Project | None = None
+
+    @property
+    def called(self) -> str:
+        """How messages call the file; empty where there is none."""
+        one = self.after or self.before
+        return shown(one.path) if one else ""
+
+    def terms(self, since: Moves) -> tuple[Term, ...]:
+        """What differs between both; a file that is gone promises nothing."""
+        before = _stated(self.before, lambda path: _text_then(path, since)) if self.before else {}
+        stated = differing(before, _stated(self.after, _text_now) if self.after else {})
+        return (*stated, *self._unlocked(since))
+
+    def budgets(self, before: str, after: str) -> Iterator[Term]:
+        """What budgets held a network by its name before and do not by the one after, and the other way."""
+        was, now = (_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
+        if before != after:
+            gone = {name: told for name, told in was.items() if told not in now.values()}
+            new = {name: told for name, told in now.items() if told not in was.values()}
+            yield from (Term((_BUDGETS, f"[{name}]"), told, None, loosened=True) for name, told in gone.items())
+            yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
+
+    def _unlocked(self, since: Moves) -> Iterator[Term]:
+        """The networks that are locked no more; where no lock is there, that is told of all."""
+        now = _text_now(self.after.lock_path) if self.after else None
+        then = _text_then(self.before.lock_path, since) if self.before else None
+        if self.before and now is not None and then is not None:
+            there = _locked(now, self.before.lock_path)
+            was = _locked(then, self.before.lock_path)
+            yield from (Term(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
+
+
+def _budgets(project: Project | None, network: str) -> dict[str, Any]:
+    found = project.budgets(network) if project else ()
+    return {name: budgets.model_dump(mode="json", exclude_defaults=True) for name, budgets in found}
+
+
+def _locked(text: bytes, path: Path) -> dict[str, str]:
+    """The spec of each network of a lock; none of what cannot be read, to which nothing is held."""
+    name = shown(path)
+    try:
+        networks = parse_lock(Document(name, decoded(text, name, "TOML", "lock")), path, old=True).networks
+    except Refused:
+        return {}
+    return {network: locked.spec for network, locked in networks.items()}
+
+
+def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, Any]:
+    """Everything that a project file says, whether its lock is there, and what its devices are."""
+
+    def device(name: str) -> Source:
+        check_named(project.folder / name, project.path, None, "target")
+        return read_text(Document(name, decoded(read(project.folder / name) or b"", name, "YAML", "device")))
+
+    settings = project.settings
+    lock = (settings.lock or LOCK) if read(project.lock_path) is not None else None
+    measures = devices(project.source.data.get("budgets", {}).values(), device)
+    return {**settings.model_dump(mode="json", exclude_none=True), "lock": lock, "devices": measures}
+
+
+def _text_then(path: Path, since: Moves) -> bytes | None:
+    inside = since.inside(path)
+    return since.base.text(inside) if inside else None
+
+
+def _text_now(path: Path) -> bytes | None:
+    try:
+        return read_regular_file(path, _LARGEST)
+    except OSError:
+        return None
+
+
+def networks_then(since: Moves, project: Project | None) -> list[str]:
+    """The specs of the revision that a project lists, by their paths from the root; no shipped ones."""
+    if project is None:
+        return []
+    listed = (path for path in since.base.files() if project.means(since.root / path))
+    found = {target: path for path in reversed([*listed]) if (target := since.base.target(path))}
+    return [*reversed(found.values())]

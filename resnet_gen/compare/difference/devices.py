@@ -1,0 +1,33 @@
+"""Devices of one's own that budgets are for: files, on which verdicts depend as on the budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from resnet_gen.language.source import Loc, Source
+from resnet_gen.problems import Refused
+from resnet_gen.speed.targets import is_file_of_device
+
+
+def named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
+    """The files of devices that budgets name, and where in these; data that are no budgets name none."""
+    latency = budgets.get("latency") if isinstance(budgets, dict) else None
+    entries = [((), latency)] if isinstance(latency, dict) else enumerate(latency) if isinstance(latency, list) else ()
+    for at, entry in entries:
+        name = entry.get("target") if isinstance(entry, dict) else None
+        if isinstance(name, str) and is_file_of_device(name):
+            yield ("latency", *((at,) if isinstance(at, int) else ()), "target"), name
+
+
+def devices(budgets: Iterable[Any], read: Callable[[str], Source]) -> list[dict[str, Any]]:
+    """What the devices that budgets name are; nothing for one that cannot be read."""
+    names = dict.fromkeys(name for each in budgets for _, name in named_devices(each))
+    return [{"file": name, "value": _data(name, read)} for name in names]
+
+
+def _data(name: str, read: Callable[[str], Source]) -> Any:
+    try:
+        return read(name).data
+    except Refused:
+        return {}

@@ -1,0 +1,126 @@
+"""A graph as stages of blocks of nodes: what two networks are aligned by, from the coarse to the fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from resnet_gen.compare.difference.places import INNER, Place, places_by_name
+from resnet_gen.graph import Graph, Node
+from resnet_gen.graph.matching import visible
+from resnet_gen.ops import (
+    AvgPool,
+    BatchNorm,
+    BlurPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    MaxPool,
+    Op,
+    Subsample,
+    SumPositions,
+)
+
+FLAT = "network"
+
+_ALIKE: dict[type[Op], str] = {
+    **dict.fromkeys((BatchNorm, GroupNorm), "norm"),
+    **dict.fromkeys((MaxPool, AvgPool, BlurPool, Subsample), "pool"),
+    **dict.fromkeys((GlobalAvgPool, GlobalMaxPool, SumPositions), "global pool"),
+}
+
+
+def sort_of(node: Node) -> str:
+    """What an operation is there for: one of a sort may stand in another's place."""
+    return _ALIKE.get(type(node.op), type(node.op).__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The nodes of a block, in order; `path` says where it stands, `places` where each node stands in it."""
+
+    path: str
+    nodes: tuple[Node, ...]
+    places: tuple[str, ...]
+
+    @cached_property
+    def exactly(self) -> tuple[tuple[str, Op], ...]:
+        """What it is made of, with every setting."""
+        return tuple(zip(self.places, self.ops, strict=True))
+
+    @cached_property
+    def roughly(self) -> tuple[tuple[str, str], ...]:
+        """The sorts of operations that it is made of."""
+        return tuple((place, sort_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
+
+    @cached_property
+    def ops(self) -> tuple[Op, ...]:
+        """The same as `exactly`, whatever its nodes are called."""
+        return tuple(visible(node.op) for node in self.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """The blocks of a stage, in order; `path` is `stem`, `stages.0`, ..., `head`, or `network` where none are known."""
+
+    path: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels that it puts out."""
+        return self.blocks[-1].nodes[-1].shape[0]
+
+    @property
+    def inner(self) -> bool:
+        """Whether it is neither stem nor head."""
+        return self.path.startswith(INNER)
+
+
+def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[Stage], list[Stage]]:
+    """The stages of both graphs, in order: by the nodes' paths, or by their names where paths say nothing.
+
+    Both are one stage of one block where the names of either tell of none.
+    """
+    graphs = (before, after)
+    placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
+    if not all(any(place.stage.startswith(INNER) for place in places) for places in placed) and by_name:
+        placed = [[Place(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
+    elif by_name:
+        one, other = zip(graphs, placed, strict=True)
+        placed = [_begun(*one, *other), _begun(*other, *one)]
+    first, second = (_grouped(graph, places) for graph, places in zip(graphs, placed, strict=True))
+    return first, second
+
+
+def _begun(graph: Graph, places: list[Place], other: Graph, theirs: list[Place]) -> list[Place]:
+    """The places of a file of half its names, with what its stem has more than the other's in the first block.
+
+    In a network of activations before convolutions the first norm and activation belong to a block; no neighbour tells.
+    """
+    half = any(
+        "." not in n.name and place.stage.startswith(INNER) for n, place in zip(graph.nodes, places, strict=True)
+    )
+    ours, wanted = (
+        [sort_of(node) for node, place in zip(g.nodes, found, strict=True) if place.stage == "stem"]
+        for g, found in ((graph, places), (other, theirs))
+    )
+    more = range(len(wanted), len(ours))
+    if not half or ours[: len(wanted)] != wanted or not {"Activation", "norm"}.issuperset(ours[len(wanted) :]):
+        return places
+    block = next(place for place in places if place.stage.startswith(INNER))
+    return [block._replace(inside=graph.nodes[at].name) if at in more else place for at, place in enumerate(places)]
+
+
+def _grouped(graph: Graph, places: list[Place]) -> list[Stage]:
+    found: dict[str, dict[str, list[tuple[Node, str]]]] = {}
+    for node, place in zip(graph.nodes, places, strict=True):
+        found.setdefault(place.stage, {}).setdefault(place.block, []).append((node, place.inside))
+    return [
+        Stage(path, tuple(Block(block, *zip(*nodes, strict=True)) for block, nodes in blocks.items()))
+        for path, blocks in found.items()
+    ]
+
+
+def _by_path(graph: Graph) -> list[Place]:
+    return [Place(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]

@@ -1,0 +1,126 @@
+"""Every network of a project, held against itself in a git revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from resnet_gen.compare.difference.base_revision import Projects, networks_then
+from resnet_gen.compare.difference.graphs import Difference, compare
+from resnet_gen.compare.difference.revision import Moves
+from resnet_gen.compare.difference.sides import Side, side_now, side_then
+from resnet_gen.compare.difference.terms import Term, differing
+from resnet_gen.language.load import find
+from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.project.project_file import reference
+from resnet_gen.system.resources import shipped_specs
+
+
+class Reviewed(NamedTuple):
+    """A network, and what became of it.
+
+    `before` is None for a new one, `after` for one that is gone; both may be where
+    `problems` say why a side cannot be read, `now` telling that it is the later one.
+    """
+
+    given: str
+    before: Side | None = None
+    after: Side | None = None
+    difference: Difference | None = None
+    problems: tuple[Problem, ...] = ()
+    now: bool = True
+    listed: bool = True
+    """Whether the project lists it now; one that is gone is none that it could."""
+    terms: tuple[Term, ...] = ()
+    """What its spec states differently."""
+
+    @property
+    def unread(self) -> bool:
+        """Whether it cannot be read as it is now."""
+        return bool(self.problems) and self.now
+
+    @property
+    def removed(self) -> bool:
+        """Whether it was there, and is no more."""
+        return self.after is None and not self.unread
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to look at."""
+        same = self.difference and self.difference.same and not self.difference.renamed
+        return bool(not (same and self.listed) or self.terms)
+
+
+def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Reviewed]:
+    """What became of each spec, of those that are gone, and of those that the project listed and lists no more."""
+    listed = networks_then(since, projects.before)
+    known = set(listed) if projects.before else None
+    found = [_reviewed(spec, since, known) for spec in specs]
+    here = {since.inside(find(network.given)) for network in found}
+    gone = [path for path in networks_then(since, projects.after) if not (since.root / path).exists()]
+    left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
+    return [_with_budgets(network, projects) for network in (*found, *(_left(path, since) for path in left))]
+
+
+def _with_budgets(network: Reviewed, projects: Projects) -> Reviewed:
+    """A network, and the project's budgets that it gets out of, or into, by another name."""
+    sides = network.before, network.after
+    before, after = ((side.stated or {}).get("name", "") if side else "" for side in sides)
+    terms = projects.budgets(before, after) if before and after else ()
+    return network._replace(terms=(*network.terms, *terms))
+
+
+def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewed:
+    """What became of a spec; where the networks are `known` that there were, no other was renamed to be this one."""
+    file = find(spec)
+    path = since.inside(file)
+    if path is None:
+        return _elsewhere(spec)
+    old = since.renamed.get(path, path)
+    then = since.base.at(path if known is not None and old not in known else old)
+    if not file.exists() and then.exists():
+        return _gone(path, since)
+    try:
+        after = side_now(spec)
+    except Refused as refused:
+        return Reviewed(spec, problems=refused.problems)
+    if not then.exists():
+        own = since.tracks(path) or not _shipped(spec)  # a shipped one may be installed below the root
+        return Reviewed(spec, after=after) if own else _same(spec, after)
+    try:
+        before = side_then(then)
+    except Refused as refused:
+        return Reviewed(spec, after=after, problems=refused.problems, now=False)
+    terms = differing(before.stated or {}, after.stated or {})
+    return Reviewed(spec, before, after, compare(before.graph, after.graph), terms=terms)
+
+
+def _shipped(spec: str) -> bool:
+    return spec in shipped_specs()
+
+
+def _elsewhere(spec: str) -> Reviewed:
+    """A spec that no revision of the repository has: a shipped one is what it was."""
+    if not _shipped(spec):
+        raise refuse("in no revision of this repository, to compare it with", spec, "give the path of one that is")
+    return _same(spec, side_now(spec))
+
+
+def _same(spec: str, after: Side) -> Reviewed:
+    return Reviewed(spec, after, after, Difference(after.graph, after.graph, (), ()))
+
+
+def _left(path: str, since: Moves) -> Reviewed:
+    """What became of a network that the project listed at a path of the revision, and lists nowhere now."""
+    now = since.root / since.now(path)
+    if not now.exists():
+        return _gone(path, since)
+    return _reviewed(reference(now), since)._replace(listed=False)
+
+
+def _gone(path: str, since: Moves) -> Reviewed:
+    given = reference(since.root / path)
+    try:
+        return Reviewed(given, before=side_then(since.base.at(path)))
+    except Refused as refused:
+        return Reviewed(given, problems=refused.problems, now=False)

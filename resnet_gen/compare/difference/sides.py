@@ -1,0 +1,100 @@
+"""What is compared: a spec, a spec as it stands in a git revision, or an ONNX file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from resnet_gen.compare.difference.devices import devices
+from resnet_gen.compare.difference.revision import Revision, parse
+from resnet_gen.graph import Graph
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import Source, read_file
+from resnet_gen.language.spec import forget_files
+from resnet_gen.language.statements import stated
+from resnet_gen.problems import refuse
+from resnet_gen.system.links import check_named
+from resnet_gen.system.resources import shipped_specs
+
+What: TypeAlias = Literal["spec", "revision", "onnx"]
+
+
+class Side(NamedTuple):
+    """One of two networks: what was given for it, what that is, and its graph.
+
+    Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
+    `unexplained` the names of nodes that are none of our operations.
+    """
+
+    given: str
+    what: What
+    graph: Graph
+    stated: dict[str, Any] | None = None
+    precision: str = "fp32"
+    unexplained: tuple[str, ...] = ()
+
+
+def side(given: str, settings: Sequence[str] = ()) -> Side:
+    """The network that a word of the command line means; `settings` are laid over a spec.
+
+    `REVISION:PATH` is what git has there, and never a file of that name: one is named as `./REVISION:PATH`.
+    Raises `Refused` for whatever is wrong with it.
+    """
+    if given.endswith(".engine"):
+        raise refuse("an engine does not tell what it computes", given, "give the ONNX file that it was built from")
+    revision = None if given in shipped_specs() else parse(given)
+    if given.endswith(".onnx"):
+        return _file(given, revision)
+    return side_then(revision, settings) if revision else side_now(given, settings)
+
+
+def side_now(reference: str, settings: Sequence[str] = ()) -> Side:
+    """The spec of that name or at that path, whatever the path looks like."""
+    return side_of(reference, "spec", load(reference, settings))
+
+
+def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
+    """The spec as it stands in a revision, loaded from a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = revision.export(folder)
+        loaded = load(str(path), settings, lambda file: revision.called(file, folder))
+        return side_of(str(revision), "revision", loaded)
+
+
+def side_of(given: str, what: What, loaded: Loaded) -> Side:
+    """A spec that was loaded."""
+    folder = loaded.path.parent if loaded.path else Path()
+
+    def device(name: str) -> Source:
+        check_named(folder / name, loaded.path or folder / "text", None, "target")
+        return read_file(folder / name)
+
+    measures = devices([loaded.source.data.get("budgets")], device)
+    everything = {**stated(loaded), "suppressions": _suppressions(loaded), "devices": measures}
+    found = Side(given, what, lower(loaded), everything)
+    forget_files()  # another revision may define the same parts
+    return found
+
+
+def _suppressions(loaded: Loaded) -> list[dict[str, str]]:
+    """What comments suppress; without any, the rules that they name are not imported."""
+    documents = {loaded.own[0], *(mark.value.document for mark in loaded.source.marks.values())}
+    if not any("resnet-gen:" in document.text for document in documents):
+        return []
+    from resnet_gen.verify.suppression import suppressions
+
+    return suppressions(loaded)
+
+
+def _file(given: str, revision: Revision | None) -> Side:
+    if revision:
+        raise refuse("only specs are read from a revision", given, f"git show {given} > FILE.onnx, and give that file")
+    from resnet_gen.onnx.reading import Opaque, read
+
+    found = read(Path(given), partial=True)
+    unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
+    return Side(given, "onnx", found.graph, None, found.precision, unexplained)

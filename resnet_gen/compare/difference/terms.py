@@ -1,0 +1,142 @@
+"""What two specs, or two project files, state differently: any key at all, and which promises are looser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from resnet_gen.system.resources import shipped_specs
+
+Path: TypeAlias = tuple[str, ...]
+
+
+class Term(NamedTuple):
+    """A key and what it was and is, None where it does not stand; `loosened` tells that less is promised than was."""
+
+    path: Path
+    before: Any
+    after: Any
+    loosened: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key as it is written: `input.crop`, `claims[layers].value`."""
+        first, *rest = self.path
+        return first + "".join(step if step.startswith("[") else f".{step}" for step in rest)
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[Term, ...]:
+    """Every key that differs, in order."""
+    keys = dict.fromkeys((*before, *after))
+    return tuple(term for key in keys for term in _walk((key,), before.get(key), after.get(key)))
+
+
+def _walk(path: Path, before: Any, after: Any) -> Iterator[Term]:
+    if before == after or (_is_empty(before) and _is_empty(after)):
+        return
+    if _are(list, before, after) and any(isinstance(item, dict) for item in (*(before or ()), *(after or ()))):
+        yield from _items(path, list(before or ()), list(after or ()))
+    elif _are(dict, before, after) and (before or {}).get("kind") == (after or {}).get("kind"):
+        old, new = before or {}, after or {}
+        for key in dict.fromkeys((*old, *new)):
+            yield from _walk((*path, key), old.get(key), new.get(key))
+    else:  # a part of another kind is another as a whole
+        yield Term(path, before, after, _is_looser(path, before, after))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ([], {})
+
+
+def _are(kind: type, *values: Any) -> bool:
+    """Whether they are of a type, or not there."""
+    return all(value is None or isinstance(value, kind) for value in values)
+
+
+_MEASURES = frozenset(("value", "printed", "exception", "source", "min", "max", "reason"))
+"""What is said of an item of a list; all else says which item it is."""
+
+
+def _items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
+    """Items that came, went and changed, wherever they stand."""
+    for item in list(before):
+        if item in after:
+            before.remove(item)
+            after.remove(item)
+    for item in before:
+        name = _which(item)
+        other = next((one for one in after if _which(one) == name), None)
+        if other is None:
+            yield Term((*path, name), item, None, _is_looser((*path, name), item, None))
+        else:
+            after.remove(other)
+            yield from _walk((*path, name), item, other)
+    yield from (Term((*path, _which(i)), None, i, _is_looser((*path, _which(i)), None, i)) for i in after)
+
+
+def _which(item: Any) -> str:
+    values = [str(v) for k, v in item.items() if k not in _MEASURES] if isinstance(item, dict) else [str(item)]
+    return f"[{', '.join(values)}]"
+
+
+# --- which changes promise less ------------------------------------------------
+
+
+def _is_looser(path: Path, before: Any, after: Any) -> bool:
+    rule = _LOOSER.get(path[0])
+    return rule is not None and rule(path[1:], before, after)
+
+
+def _claim(path: Path, before: Any, after: Any) -> bool:
+    """A claim is gone, or its figure is another; an exception from one is new."""
+    if len(path) == 1 or path[1] == "exception":
+        return (after is None) == (len(path) == 1) and path[-1] != "reason"
+    return path[1] != "source"
+
+
+def _budget(path: Path, before: Any, after: Any) -> bool:
+    """A bound is gone, or allows more."""
+    if before is None or after is None:
+        return after is None
+    return bool(path[-1:] == ("max",) and after > before) or bool(path[-1:] == ("min",) and after < before)
+
+
+def _gone(path: Path, before: Any, after: Any) -> bool:
+    return before is not None
+
+
+def _other(path: Path, before: Any, after: Any) -> bool:
+    """The device that a budget is for is another: what it promised then cannot be said."""
+    return len(path) > 1
+
+
+def _new(path: Path, before: Any, after: Any) -> bool:
+    return before is None
+
+
+def _selected(path: Path, before: Any, after: Any) -> bool:
+    """Rules are checked no more; without a list, all are."""
+    return after is not None and (before is None or bool(set(before) - set(after)))
+
+
+def _ignored(path: Path, before: Any, after: Any) -> bool:
+    return bool(set(after or ()) - set(before or ()))
+
+
+def _listed(path: Path, before: Any, after: Any) -> bool:
+    """A shipped network is listed no more; what became of files is told of each."""
+    return bool((set(before or ()) - set(after or ())) & set(shipped_specs()))
+
+
+_LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {
+    "claims": _claim,
+    "budgets": _budget,
+    "deviations": _new,
+    "suppressions": _new,
+    "reference": _gone,
+    "devices": _other,
+    "select": _selected,
+    "ignore": _ignored,
+    "specs": _listed,
+    "lock": _gone,
+}

@@ -1,0 +1,103 @@
+"""A difference as data, for programs: docs/diff.md describes every key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resnet_gen.compare.difference.graphs import SUMMED, Change, StageChange
+from resnet_gen.compare.difference.outline import Stage
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.formats.comparison import NetworkComparison
+from resnet_gen.compare.formats.spec_terms import data as terms_data
+from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.summary import clauses, headline
+from resnet_gen.graph import Node
+from resnet_gen.graph.counts import count_nodes
+from resnet_gen.graph.tables import blocks_text, stage_title
+
+
+def data(report: NetworkComparison) -> dict[str, Any]:
+    """Everything that is known of a difference."""
+    difference = report.difference
+    before, after = (counts.as_dict() for counts in difference.counts)
+    return {
+        "same": difference.same,
+        "identical": report.identical,
+        "headline": headline(report),
+        "loosened": loosened(report.terms),
+        "summary": clauses(difference),
+        "before": _side(report.before),
+        "after": _side(report.after),
+        "counts": {name: _figure(before[name], after[name]) for name in before},
+        "latency": report.latency._asdict() if report.latency else None,
+        "folded": report.folded,
+        "zero_biases": report.biases,
+        "notes": report.notes,
+        "stages": [_stage(stage) for stage in difference.stages if stage.blocks],
+        "keys": terms_data(report.terms),
+        "changes": [_change(change) for change in difference.changes],
+        "outputs_changed": difference.outputs,
+        "renamed": [list(pair) for pair in difference.renamed],
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    graph = side.graph
+    return {
+        "given": side.given,
+        "what": side.what,
+        "name": graph.name,
+        "precision": side.precision,
+        "unexplained": list(side.unexplained),
+        "input": {"name": graph.input.name, "shape": list(graph.input.shape)},
+        "outputs": [{"name": value.name, "shape": list(value.shape)} for value in graph.outputs],
+    }
+
+
+def _figure(before: int, after: int) -> dict[str, Any]:
+    return {"before": before, "after": after, "difference": after - before}
+
+
+def _stage(stage: StageChange) -> dict[str, Any]:
+    one = stage.after or stage.before
+    assert one
+    return {
+        "stage": stage_title(one.path),
+        "before": _whole(stage.before),
+        "after": _whole(stage.after),
+        "blocks_added": sum(block.before is None for block in stage.blocks),
+        "blocks_removed": sum(block.after is None for block in stage.blocks),
+        "blocks_changed": sum(bool(block.before and block.after) for block in stage.blocks),
+    }
+
+
+def _whole(stage: Stage | None) -> dict[str, Any] | None:
+    if stage is None:
+        return None
+    nodes = [node for block in stage.blocks for node in block.nodes]
+    counts = count_nodes(nodes)
+    return {"blocks": blocks_text(nodes), **{name: getattr(counts, name) for name in SUMMED}}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "change": change.kind,
+        "layer": change.node.name,
+        "path": change.node.path,
+        "before": _layer(change.before),
+        "after": _layer(change.after),
+        "settings": {setting.name: [setting.before, setting.after] for setting in change.settings},
+        "difference": change.counts,
+    }
+
+
+def _layer(node: Node | None) -> dict[str, Any] | None:
+    if node is None:
+        return None
+    return {
+        "name": node.name,
+        "operation": type(node.op).__name__,
+        "role": node.role,
+        "inputs": [list(shape) for shape in node.input_shapes],
+        "output": list(node.shape),
+    }

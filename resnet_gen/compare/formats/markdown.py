@@ -1,0 +1,139 @@
+"""A difference as a comment of a pull request: GitHub's Markdown, within the length that it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
+from resnet_gen.compare.formats.rows import Row, rows, stage_rows
+from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.spec_terms import rows as key_rows
+from resnet_gen.compare.formats.summary import headline
+from resnet_gen.compare.formats.words import figures, listed, percent
+from resnet_gen.graph.tables import columns
+from resnet_gen.problems import shortened, unlinked, visible
+
+MOST_LOOSENED = 20
+LIMIT = 65_536
+"""Characters that GitHub takes in a comment."""
+ROOM = 15_000
+"""Characters of each of the three lists; what stands around them is shorter than the rest."""
+CELL = 300
+"""Characters of a cell, before any is escaped."""
+
+_MARKS = frozenset("\\`*_{}[]#|~<>&@!\u200b")
+_COMMIT = r"\b[0-9a-f]{6}(?=[0-9a-f])"
+"""What GitHub makes a link of where it is not code, which somebody may copy."""
+
+
+def markdown(report: NetworkComparison) -> str:
+    """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
+    lines = [f"**{code(report.before.given)} → {code(report.after.given)}**: {escaped(headline(report), 1_000)}"]
+    return "\n".join([*lines, *body(report)]) + "\n"
+
+
+def body(report: NetworkComparison) -> Iterator[str]:
+    """What stands below the headline."""
+    if loose := loosened(report.terms):
+        yield from ("", *(f"- **loosened**: {escaped(line)}" for line in loose[:MOST_LOOSENED]))
+        yield from ([f"- and {len(loose) - MOST_LOOSENED:,} more"] if len(loose) > MOST_LOOSENED else [])
+    if not report.difference.same:
+        yield from ("", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report))
+    if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
+        yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
+    if renamed := report.difference.renamed:
+        pairs = [f"{before} -> {after}" for before, after in renamed]
+        yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))
+
+
+def escaped(text: str, limit: int = CELL) -> str:
+    """Text that is only text: no mark-up, no mention, no link, no HTML, and no end of a table's cell."""
+    return _plain(unlinked(shortened(visible(text), limit).replace(" -> ", " → "), _COMMIT))
+
+
+def code(text: str) -> str:
+    """A name as code, which may have anything in it."""
+    return f"<code>{_plain(unlinked(shortened(visible(text), CELL)))}</code>"
+
+
+def _plain(text: str) -> str:
+    return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
+
+
+def _counts(report: NetworkComparison) -> Iterator[str]:
+    yield from _table_row(("", "before", "after", "difference", ""))
+    yield "|---|--:|--:|--:|--:|"
+    for figure in figures(report.difference):
+        cells = (f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent)
+        yield from _table_row((figure.name, *cells))
+    if report.latency:
+        yield from _latency(report.latency)
+
+
+def _latency(latency: Latency) -> Iterator[str]:
+    before, after = latency.before, latency.after
+    name = f"predicted ms on {latency.device}, {latency.precision}, batch {latency.batch:,}"
+    yield from _table_row((name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)))
+
+
+def _table_row(cells: Sequence[str]) -> Iterator[str]:
+    yield f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _details(report: NetworkComparison) -> Iterator[str]:
+    found = rows(report.difference)
+    changes, follow = ([row for row in found if (row.sign == "=") == shapes] for shapes in (False, True))
+    stages = list(_stages(report))
+    parts = [
+        ("By stage", stages),
+        ("By layer", _fenced("diff", _lines(changes))),
+        (
+            "What follows from it",
+            _fenced("text", _lines(follow)),
+        ),
+    ]
+    for title, lines in parts:
+        if lines:
+            yield from ("", *_folded(title, lines))
+
+
+def _stages(report: NetworkComparison) -> Iterator[str]:
+    found = stage_rows(report.difference)
+    if not found:
+        return
+    yield from _table_row(("stage", "blocks", "params", "MACs"))
+    yield "|---|---|--:|--:|"
+    for row in found:
+        before, after = row.blocks
+        blocks = before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
+        yield from _table_row((row.title, blocks, *(figure.difference for figure in row.figures[:2])))
+
+
+def _lines(found: Sequence[Row]) -> list[str]:
+    """Rows in columns; `!` is what GitHub colours as a change."""
+    cells = [(row.sign.replace("~", "!"), shortened(row.what, CELL), listed(row.names)) for row in found]
+    return columns(cells).splitlines() if cells else []
+
+
+def _fenced(language: str, lines: Sequence[str]) -> list[str]:
+    return [f"```{language}", *map(visible, lines), "```"] if lines else []
+
+
+def _folded(title: str, lines: list[str]) -> Iterator[str]:
+    """A part that is opened when asked for, as long as there is room; a fence at its end is kept."""
+    end = lines[-1:] if lines[-1] == "```" else []
+    body = lines[: len(lines) - len(end)]
+    shown = list(_fitting(body))
+    yield from ("<details>", f"<summary>{escaped(title)}</summary>", "", *shown, *end)
+    if len(shown) < len(body):
+        yield from ("", f"and {len(body) - len(shown):,} more")
+    yield from ("", "</details>")
+
+
+def _fitting(lines: Sequence[str]) -> Iterator[str]:
+    room = ROOM
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            return
+        yield line

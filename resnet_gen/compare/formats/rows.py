@@ -1,0 +1,106 @@
+"""The details of a difference, what repeats in one row: shared by text and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+from resnet_gen.compare.difference.graphs import BlockChange, Change, Difference, StageChange
+from resnet_gen.compare.difference.outline import Block, Stage
+from resnet_gen.compare.formats.words import OTHER_OPERANDS, Figure, block_name, changed
+from resnet_gen.graph import Node
+from resnet_gen.graph.counts import count_nodes
+from resnet_gen.graph.tables import block_text, blocks_text, describe, sides, stage_title
+
+Sign: TypeAlias = Literal["+", "-", "~", "="]
+SIGNS: dict[str, Sign] = {"added": "+", "removed": "-", "changed": "~", "follows": "="}
+
+
+class Row(NamedTuple):
+    """Layers, or whole blocks, to which the same happened; `=` are those that only have other shapes."""
+
+    sign: Sign
+    what: str
+    names: tuple[str, ...]
+
+
+def rows(difference: Difference) -> list[Row]:
+    """Everything that happened, in the order of the network; what follows from it last."""
+    found: dict[tuple[Sign, str], list[str]] = {}
+    for stage in difference.stages:
+        for block in stage.blocks:
+            for sign, what, name in _told(block):
+                found.setdefault((sign, what), []).append(name)
+    listed = [Row(sign, what, tuple(names)) for (sign, what), names in found.items()]
+    return sorted(listed, key=lambda row: row.sign == "=")
+
+
+def _told(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
+    whole = block.after or block.before
+    assert whole
+    if not (block.before and block.after) and len(whole.nodes) > 1:
+        yield "+" if block.after else "-", _block_text(whole), block_name(whole.nodes)
+        return
+    for change in block.changes:
+        yield SIGNS[change.kind], _layer_text(change, block), change.node.name
+
+
+def _block_text(block: Block) -> str:
+    return f"[{block_text(block.nodes)}]" if block.path.startswith("stages.") else block_text(block.nodes)
+
+
+def _layer_text(change: Change, block: BlockChange) -> str:
+    if change.kind == "follows":
+        assert change.before
+        assert change.after
+        if change.before.shape != change.after.shape:
+            return f"{sides(change.before.shape)} -> {sides(change.after.shape)}"
+        taken = (_taken(change.before), _taken(change.after))
+        return OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
+    if change.kind == "changed":
+        told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
+        return ", ".join(changed(change, setting) for setting in told)
+    role = change.node.role
+    return describe(change.node) + (f" ({role})" if role != "main" else "")
+
+
+def _taken(node: Node) -> str:
+    return " and ".join(map(sides, node.input_shapes))
+
+
+class StageRow(NamedTuple):
+    """A stage that changed: what it repeats before and after, and its counts."""
+
+    title: str
+    blocks: tuple[str, str]
+    figures: tuple[Figure, ...]
+
+
+def stage_rows(difference: Difference) -> list[StageRow]:
+    """The stages of which a count changed, or the number or kind of blocks."""
+    return [row for row in map(_stage_row, difference.stages) if row]
+
+
+def _stage_row(stage: StageChange) -> StageRow | None:
+    one = stage.after or stage.before
+    assert one
+    if not stage.blocks:
+        return None
+    nodes = [_nodes(side) for side in (stage.before, stage.after)]
+    before, after = map(count_nodes, nodes)
+    figures = tuple(
+        Figure(title, getattr(before, name), getattr(after, name))
+        for name, title in (("params", "params"), ("macs", "MACs"), ("activations", "activations"))
+    )
+    texts = (_repeated(stage.before), _repeated(stage.after))
+    if texts[0] == texts[1] and all(figure.before == figure.after for figure in figures):
+        return None
+    return StageRow(stage_title(one.path), texts, figures)
+
+
+def _nodes(stage: Stage | None) -> list[Node]:
+    return [node for block in stage.blocks for node in block.nodes] if stage else []
+
+
+def _repeated(stage: Stage | None) -> str:
+    return blocks_text(_nodes(stage)) if stage else ""

@@ -1,0 +1,77 @@
+"""Keys that differ, in words: those that promise less first, and apart from what else is stated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from resnet_gen.compare.difference.terms import Term
+from resnet_gen.language.statements import DESCRIBING, PROMISING, SHAPING
+from resnet_gen.problems import several, shortened
+
+MOST_SHOWN = 4
+LONGEST = 200
+"""Characters of one value."""
+
+
+def loosened(terms: Sequence[Term]) -> list[str]:
+    """The promises that are looser, one text each."""
+    return [told(term) for term in terms if term.loosened]
+
+
+def told(term: Term) -> str:
+    """A key that differs: `input.crop: 0.875 -> 0.1`."""
+    return f"{term.key}: {_both(term)}"
+
+
+def rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
+    """Each key that differs and is not told as loosened, and how.
+
+    Without `promises`, of two networks that are not each other's, what is said of them is told in one row.
+    """
+    left = [term for term in terms if not term.loosened]
+    own = [] if promises else [term for term in left if term.path[0] in (*DESCRIBING, *PROMISING)]
+    found = [(shortened(term.key, 80), _both(term)) for term in left if term not in own]
+    return found + ([(", ".join(dict.fromkeys(term.path[0] for term in own)), "each its own")] if own else [])
+
+
+def _both(term: Term) -> str:
+    """What was and is: `0.875 -> 0.1`."""
+    return f"{value(term.before)} is gone" if term.after is None else f"{value(term.before)} -> {value(term.after)}"
+
+
+def value(given: Any) -> str:
+    """A value on one line, in the words of YAML."""
+    return shortened(_inline(given), LONGEST)
+
+
+def _inline(given: Any) -> str:
+    if isinstance(given, dict):
+        return f"{{{', '.join(f'{key}: {_inline(inner)}' for key, inner in given.items())}}}"
+    if isinstance(given, (list, tuple)):
+        return f"[{', '.join(map(_inline, given))}]"
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    if isinstance(given, int):
+        return f"{given:,}"
+    return "none" if given is None else str(given)
+
+
+def clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]:
+    """What a headline tells of keys: not those that `layers` show, nor without `promises` these."""
+    hidden = (*DESCRIBING, *(SHAPING if layers else ()), *(() if promises else PROMISING))
+    keys = list(dict.fromkeys(_short(term) for term in terms if not term.loosened and term.path[0] not in hidden))
+    more = f" and {len(keys) - MOST_SHOWN + 1} more keys" if len(keys) > MOST_SHOWN else ""
+    shown = keys[: MOST_SHOWN - 1] if more else keys
+    found = [f"{', '.join(shown)}{more} {'differ' if len(keys) > 1 else 'differs'}"] if keys else []
+    loose = sum(term.loosened for term in terms)
+    return [*found, *([f"{several(loose, 'promise')} loosened"] if loose else [])]
+
+
+def _short(term: Term) -> str:
+    return shortened(term.key.partition("[")[0], 60)
+
+
+def data(terms: Sequence[Term]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [{"key": t.key, "before": t.before, "after": t.after, "loosened": t.loosened} for t in terms]

@@ -1,0 +1,89 @@
+"""A difference as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
+from resnet_gen.compare.formats.rows import Row, rows, stage_rows
+from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.spec_terms import rows as key_rows
+from resnet_gen.compare.formats.summary import headline
+from resnet_gen.compare.formats.words import figures, listed, percent
+from resnet_gen.graph.tables import columns
+from resnet_gen.problems import visible, visible_line
+
+MOST_ROWS = 200
+MOST_FOLLOWING = 12
+MOST_KEYS = 40
+KEYS = "keys that differ:\n"
+FOLLOW = "what follows from it:\n"
+
+
+def text(report: NetworkComparison) -> str:
+    """The headline; of networks that differ the counts, the stages and the layers too."""
+    parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
+    if loose := loosened(report.terms):
+        parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
+    if not report.difference.same:
+        parts += [_counts(report), *_stages(report), *_details(report)]
+    parts += _keys(report)
+    return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
+
+
+def _counts(report: NetworkComparison) -> str:
+    table: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
+    for figure in figures(report.difference):
+        table.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
+    if report.latency:
+        table.append(_latency(report.latency))
+    return columns(table, right=range(1, 5))
+
+
+def _latency(latency: Latency) -> tuple[str, ...]:
+    name = f"ms on {latency.device}, {latency.precision}, batch {latency.batch:,}"
+    before, after = latency.before, latency.after
+    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)
+
+
+def _stages(report: NetworkComparison) -> Iterator[str]:
+    found = stage_rows(report.difference)[:MOST_ROWS]
+    if found:
+        header = ("stage", *(cell for figure in found[0].figures[:2] for cell in (figure.name, "")))
+        lines = [
+            (row.title, *(cell for figure in row.figures[:2] for cell in (figure.both, figure.difference)))
+            for row in found
+        ]
+        yield columns([header, *lines], right=range(1, 5))
+
+
+def _details(report: NetworkComparison) -> Iterator[str]:
+    found = rows(report.difference)
+    follow = [row for row in found if row.sign == "="]
+    yield from _listed(found[: len(found) - len(follow)], "", MOST_ROWS)
+    yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
+
+
+def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
+    if found:
+        lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
+        more = len(found) - len(lines)
+        yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
+
+
+def _keys(report: NetworkComparison) -> Iterator[str]:
+    """What is stated differently and not told as loosened."""
+    lines = key_rows(report.terms, promises=report.versions)
+    if lines:
+        more = len(lines) - MOST_KEYS
+        rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
+        yield KEYS + columns(lines[:MOST_KEYS]) + rest
+
+
+def _notes(report: NetworkComparison) -> Iterator[str]:
+    """What is no difference; the headline of networks that are the same says it already."""
+    if report.notes and not report.difference.same:
+        yield f"note: {'; '.join(report.notes)}"
+    if renamed := report.difference.renamed:
+        pairs = listed([f"{before} -> {after}" for before, after in renamed])
+        yield f"names that differ: {pairs}"

@@ -1,0 +1,145 @@
+"""The words that the formats of a difference share: figures and how they changed, operations, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from resnet_gen.compare.difference.graphs import Change, Difference, Setting
+from resnet_gen.graph import Node
+from resnet_gen.graph.tables import PLAIN, describe
+from resnet_gen.ops import (
+    Activation,
+    Add,
+    AsMap,
+    AvgPool,
+    BlurPool,
+    ChannelConv,
+    ChannelMax,
+    ChannelMean,
+    Concat,
+    Conv,
+    Linear,
+    MaxPool,
+    Mul,
+    OneMinus,
+    Op,
+    PadChannels,
+    PadMap,
+    SplitSoftmax,
+    Subsample,
+    SumPositions,
+    TakeChannels,
+)
+from resnet_gen.problems import shortened
+
+
+class Figure(NamedTuple):
+    """A count before and after."""
+
+    name: str
+    before: int
+    after: int
+
+    @property
+    def difference(self) -> str:
+        """The exact difference with its sign; nothing where there is none."""
+        return signed(self.after - self.before)
+
+    @property
+    def both(self) -> str:
+        """What was and what is, once where they are equal."""
+        return f"{self.before:,} -> {self.after:,}" if self.before != self.after else f"{self.after:,}"
+
+    @property
+    def percent(self) -> str:
+        """The same as a part of what was before; nothing where that says nothing."""
+        return percent(self.before, self.after)
+
+
+_NOUNS: dict[type[Op], str] = {
+    **PLAIN,
+    Conv: "convolution",
+    Linear: "fully connected layer",
+    ChannelConv: "convolution along channels",
+    MaxPool: "max pool",
+    AvgPool: "average pool",
+    BlurPool: "blur",
+    Subsample: "subsampling",
+    Add: "sum",
+    Mul: "product",
+    Concat: "concatenation",
+    TakeChannels: "channel slice",
+    AsMap: "reshaping",
+    ChannelMax: "channel maximum",
+    ChannelMean: "channel mean",
+    OneMinus: "complement",
+    PadChannels: "channel padding",
+    PadMap: "border padding",
+    SplitSoftmax: "split softmax",
+    SumPositions: "position sum",
+}
+"""What operations are called in a sentence, so that an s makes several of one."""
+
+TITLES = {"params": "params", "macs": "MACs", "activations": "activations", "layers": "layers"}
+"""The counts that are shown, as they are called."""
+
+
+def figures(difference: Difference) -> list[Figure]:
+    """The counts of both networks."""
+    before, after = difference.counts
+    return [Figure(title, getattr(before, name), getattr(after, name)) for name, title in TITLES.items()]
+
+
+def signed(number: int) -> str:
+    """`+1,024`, and nothing for 0."""
+    return f"{number:+,}" if number else ""
+
+
+def percent(before: float, after: float) -> str:
+    """`+5.99 %`; what rounds to nothing is told as less than the last digit."""
+    if before == after or not before:
+        return ""
+    change = 100 * (after - before) / before
+    return f"{change:+,.2f} %" if abs(change) >= 0.005 else f"{'+' if change > 0 else '-'}<0.01 %"
+
+
+def noun(op: Op) -> str:
+    """What an operation is called in a sentence: `convolution`."""
+    return _NOUNS.get(type(op), type(op).__name__.lower()) if not isinstance(op, Activation) else op.function
+
+
+def value(given: Any) -> str:
+    """A setting's value in words."""
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    return f"{given:,}" if isinstance(given, int) else "none" if given is None else str(given)
+
+
+def changed(change: Change, setting: Setting) -> str:
+    """A changed setting in words: `stride 2 -> 1`."""
+    assert change.before
+    assert change.after
+    if setting.name == "operation":
+        return f"{describe(change.before)} -> {describe(change.after)}"
+    if setting.name == "operands":
+        return OTHER_OPERANDS
+    name = "" if setting.name == "function" else f"{setting.name.replace('_', ' ')} "
+    return f"{name}{value(setting.before)} -> {value(setting.after)}"
+
+
+OTHER_OPERANDS = "takes other operands"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names with commas; the first of many."""
+    shown = [shortened(name, 80) for name in (names if len(names) <= most else names[: most - 1])]
+    return ", ".join(shown) + (f" and {len(names) - len(shown):,} more" if len(shown) < len(names) else "")
+
+
+def block_name(nodes: Sequence[Node]) -> str:
+    """What a block is called: the steps that its layers' names have in common, or else where it stands."""
+    steps = [node.name.split(".")[:-1] for node in nodes]
+    common = [same[0] for same in takewhile(lambda each: len(set(each)) == 1, zip(*steps, strict=False))]
+    return nodes[0].name if len(nodes) == 1 else ".".join(common) or nodes[0].block

@@ -1,0 +1,352 @@
+"""The classes of a network: their parameters, and what each of their members is made with."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, count, islice
+from typing import TypeAlias
+
+from resnet_gen.generate.modules.expressions import (
+    COUNT,
+    PRESENT,
+    Arguments,
+    Column,
+    Parameter,
+    Slot,
+    Values,
+    fitted,
+    told,
+)
+from resnet_gen.generate.modules.patterns import Skeletons, flat, fullest, is_regular, is_run, is_sequence, pattern
+from resnet_gen.generate.modules.settings import FAMILIES, settings
+from resnet_gen.generate.modules.tree import Leaf, Level, Step, Unit
+
+
+@dataclass(frozen=True)
+class Made:
+    """An operation, and what it is made with: its settings as expressions."""
+
+    leaf: Leaf
+    arguments: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A module of one of the classes, and what it is made with, without what is left out."""
+
+    kind: Class
+    arguments: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A `Sequential` of members by their names, in which numbers may be left out."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the blocks of a run are called: `head`, for some schemes the stage's number, and each block's own.
+
+    `number` is an expression, empty where there is none.
+    """
+
+    head: str
+    number: str
+    separator: str
+    start: int
+
+    @property
+    def plain(self) -> bool:
+        """Whether they are just numbers from 0, as a `Sequential` counts."""
+        return not self.head and not self.number and self.start == 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest."""
+
+    first: Call | None
+    rest: Call
+    count: str
+    names: Names
+
+
+What: TypeAlias = Made | Call | Chain | Run
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a class; it is only there where `condition` holds, if there is one.
+
+    Where it is not, `instead` is handed on: a value of the class's steps.
+    """
+
+    name: str
+    what: What
+    condition: str | None = None
+    instead: str = ""
+
+
+@dataclass(eq=False)
+class Class:
+    """A class: its steps are those of `unit`, the fullest module of it."""
+
+    name: str
+    unit: Unit
+    doc: str = ""
+    parameters: list[Parameter] = field(default_factory=list)
+    members: tuple[Member, ...] = ()
+    run: Run | None = None
+    instances: dict[Unit, dict[str, int]] = field(default_factory=dict)
+
+
+class Classes:
+    """Works out the classes of a network from its tree, and of the same network for other numbers of classes."""
+
+    def __init__(self, roots: Sequence[Unit]) -> None:
+        self._skeletons = Skeletons(roots)
+        self._known: dict[int, Class] = {}
+        self.network = self.of(roots[0])
+
+    @property
+    def all(self) -> list[Class]:
+        """All classes, each behind those that it uses; the network is last."""
+        return list(self._known.values())
+
+    def of(self, unit: Unit) -> Class:
+        """The class of a module that is written as one."""
+        key = self._skeletons.of(unit)
+        if key not in self._known:
+            made = self._made(unit)
+            self._known[key] = made
+        return self._known[key]
+
+    def _made(self, unit: Unit) -> Class:
+        instances = self._skeletons.members(unit)
+        full = fullest(instances)
+        arguments = self._arguments(full, instances)
+        scope = _Scope(arguments, instances, self._skeletons.instead(unit))
+        made = Class("", full)
+        if is_run(full):
+            run = self._run(full, (), scope)
+            assert isinstance(run, Run)
+            made.run = run
+        else:
+            made.members = tuple(self._members(full, scope))
+        made.parameters = arguments.ordered()
+        made.instances = {instance: arguments.values(number) for number, instance in enumerate(instances)}
+        return made
+
+    def _arguments(self, full: Unit, instances: Sequence[Unit]) -> Arguments:
+        """The parameters of a class, by what every slot is in every instance."""
+        rows = [dict(self._row(instance, ())) for instance in instances]
+        order = dict(self._row(full, ()))
+        for row in rows:
+            order.update((slot, value) for slot, value in row.items() if slot not in order)
+        slots: dict[Slot, Column] = {
+            slot: (setting, tuple(row[slot][1] if slot in row else _LACKING.get(setting) for row in rows))
+            for slot, (setting, _) in order.items()
+        }
+        entering = tuple(instance.inputs[0][0] for instance in instances)
+        arguments = fitted({("",): ("in_channels", entering), **slots}, Namer(full.level, instances))
+        del arguments.expressions["",]
+        used = set(re.findall(r"\w+", " ".join(arguments.expressions.values())))
+        arguments.parameters = [p for p in arguments.parameters if p.name in used]
+        return arguments
+
+    def _row(self, unit: Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+        """Every slot of a module, with what setting it is and its value."""
+        if is_run(unit):
+            yield from self._run_row(unit, above)
+            return
+        for step in flat(unit):
+            place = (*above, step.name)
+            if isinstance(step.what, Leaf):
+                yield from (((*place, name), (name, value)) for name, value in settings(step.what).items())
+            elif is_run(step.what) and not is_class(step.what):
+                yield from self._run_row(step.what, place)
+            else:
+                yield from self._call_row(step.what, place)
+
+    def _run_row(self, unit: Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+        blocks = [step.what for step in unit.steps if isinstance(step.what, Unit)]
+        if not is_regular(unit):
+            for step in unit.steps:
+                yield from self._call_row(step.what, (*above, step.name))
+            return
+        yield from self._call_row(blocks[0], (*above, "first"))
+        if len(blocks) > 1:
+            yield from self._call_row(blocks[1], (*above, "rest"))
+        yield (*above, COUNT), (COUNT, len(blocks))
+        if (names := pattern(unit)) and names.number:
+            yield (*above, "number"), ("number", int(names.number))
+
+    def _call_row(self, what: Leaf | Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+        assert isinstance(what, Unit)
+        kind = self.of(what)
+        values = kind.instances[what]
+        for parameter in kind.parameters:
+            if parameter.name in values:
+                yield (*above, parameter.name), (parameter.setting, values[parameter.name])
+
+    def _members(self, unit: Unit, scope: _Scope, above: str = "", there: Sequence[bool] = ()) -> Iterator[Member]:
+        """The members of a module, or of a sequence in one; `there` tells the instances that have the sequence."""
+        for step in unit.steps:
+            name = f"{above}{step.name}"
+            condition = scope.condition(name, there)
+            what = self._what(step.what, name, scope)
+            yield Member(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
+
+    def _what(self, what: Leaf | Unit, name: str, scope: _Scope) -> What:
+        if isinstance(what, Leaf):
+            return Made(what, {key: scope.told((name, key)) for key in settings(what)})
+        if is_class(what):
+            return self._call(what, (name,), scope)
+        if is_run(what):
+            return self._run(what, (name,), scope)
+        return Chain(tuple(self._members(what, scope, f"{name}.", scope.having(name))))
+
+    def _run(self, unit: Unit, above: Slot, scope: _Scope) -> Run | Chain:
+        blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, Unit)]
+        if not is_regular(unit):
+            return Chain(tuple(Member(name, self._call(block, (*above, name), scope)) for name, block in blocks))
+        first = rest = self._call(blocks[0][1], (*above, "first"), scope)
+        if len(blocks) > 1:
+            rest = self._call(blocks[1][1], (*above, "rest"), scope)
+        head, start, number, separator = pattern(unit) or ("", 0, "", "")
+        names = Names(head, scope.told((*above, "number")) if number else "", separator, start)
+        return Run(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
+
+    def _call(self, unit: Unit, above: Slot, scope: _Scope) -> Call:
+        kind = self.of(unit)
+        given = {}
+        for parameter in kind.parameters:
+            told = scope.arguments.expressions.get((*above, parameter.name))
+            if told is not None and not _is_default(told, parameter):
+                given[parameter.name] = told
+        return Call(kind, given)
+
+
+def _is_default(told: str, parameter: Parameter) -> bool:
+    default = parameter.default
+    return default is not None and told in (str(default), str(bool(default)))
+
+
+_LACKING = {"stride": 1}
+"""What a member that is not there would be made with: it shrinks nothing."""
+
+
+def is_class(unit: Unit) -> bool:
+    """Whether a module is written as a class; others are written where they are used."""
+    if is_run(unit):
+        return unit.level == "stage" and is_regular(unit)
+    return not is_sequence(unit)
+
+
+class _Scope:
+    """What the members of a class are told by: its parameters, and when each member is there."""
+
+    def __init__(self, arguments: Arguments, instances: Sequence[Unit], instead: Mapping[str, str]) -> None:
+        self.arguments, self.instead = arguments, instead
+        self._names = [[step.name for step in flat(instance)] if not is_run(instance) else [] for instance in instances]
+        self._sides = [(instance.inputs[0][0], instance.shapes[0][0]) for instance in instances]
+
+    def told(self, slot: Slot) -> str:
+        """The expression of a slot; 0 where no instance says."""
+        return self.arguments.expressions.get(slot, "0")
+
+    def having(self, name: str) -> list[bool]:
+        """Which instances have a member, or any of the sequence of this name."""
+        return [any(n == name or n.startswith(f"{name}.") for n in names) for names in self._names]
+
+    def handed_on(self, name: str, step: Step, unit: Unit) -> str:
+        """What is read where a member, or a whole sequence of them, is not there: a value of the steps of `unit`."""
+        ends = name
+        if isinstance(step.what, Unit) and is_sequence(step.what) and not is_run(step.what):
+            ends = f"{name}.{flat(step.what)[-1].name}"
+        value = self.instead.get(ends, step.inputs[0])
+        return next((other.name for other in unit.steps if value.startswith(f"{other.name}.")), value)
+
+    def condition(self, name: str, above: Sequence[bool]) -> str | None:
+        """When a member is there, as an expression; None where it always is."""
+        asked = [number for number in range(len(self._names)) if not above or above[number]]
+        there = self.having(name)
+        if all(there[number] for number in asked):
+            return None
+        for text, holds in self._candidates():
+            if all(holds[number] == there[number] for number in asked):
+                return text
+        taken = {parameter.name for parameter in self.arguments.parameters}
+        flag = next(word for word in _words(name) if word not in taken)
+        self.arguments.parameters.append(Parameter(flag, PRESENT, tuple(map(int, there))))
+        return flag
+
+    def _candidates(self) -> Iterator[tuple[str, list[bool]]]:
+        """Conditions that a programmer would write, and where they hold."""
+        by_setting = {p.setting: p for p in reversed(self.arguments.parameters) if None not in p.values}
+        entering, leaving = zip(*self._sides, strict=True)
+        narrow, wide = (told("channels", side, self.arguments.parameters) for side in (entering, leaving))
+        widened = [into != out for into, out in self._sides]
+        narrow = narrow if any(widened) else None
+        stride = by_setting.get("stride")
+        if stride:
+            strided = [value != 1 for value in stride.values]
+            if narrow and wide:
+                either = [one or other for one, other in zip(strided, widened, strict=True)]
+                yield f"{stride.name} != 1 or {narrow} != {wide}", either
+            yield f"{stride.name} != 1", strided
+        if narrow and wide:
+            yield f"{narrow} != {wide}", widened
+        yield from ((p.name, [bool(v) for v in p.values]) for p in self.arguments.parameters if p.setting == PRESENT)
+
+
+class Namer:
+    """Names for the parameters of a class."""
+
+    def __init__(self, level: Level, instances: Sequence[Unit]) -> None:
+        self._level = level
+        self._entering = [instance.inputs[0][0] for instance in instances]
+        self._leaving = list(zip(*([shape[0] for shape in instance.shapes] for instance in instances), strict=True))
+
+    def __call__(self, slot: Slot, setting: str, values: Values, known: Sequence[Parameter]) -> str:
+        """A name that no other parameter has."""
+        taken = {parameter.name for parameter in known}
+        wished = self._channels(slot, values) if FAMILIES.get(setting) == "channels" else setting
+        if setting == "groups":
+            wished = "groups"
+        if setting == PRESENT:
+            wished = slot[-1]
+        spare = "_".join(word for word in slot if word != "first")
+        return next(word for word in chain(islice(_words(wished), 1), _words(spare)) if word not in taken)
+
+    def _channels(self, slot: Slot, values: Values) -> str:
+        into, out = _agree(values, self._entering), any(_agree(values, side) for side in self._leaving)
+        if out and self._level in ("network", "head"):
+            return "classes"
+        if into:
+            return "channels" if out and self._level == "inner" else "in_channels"
+        if out:
+            return "out_channels"
+        return slot[-1] if slot[0] == "first" else "reduced" if self._level == "inner" else "width"
+
+
+_USED = {"bool", "enumerate", "index", "int", "layer", "layers", "list", "nn", "range", "self", "super", "torch"}
+"""Words that have a meaning where parameters do."""
+
+
+def _words(name: str) -> Iterator[str]:
+    """Names of a parameter that is called by this, the plainest first."""
+    word = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if keyword.iskeyword(word) or word in _USED or not word[:1].islower():
+        word = f"with_{word}"
+    yield word
+    yield from (f"{word}_{number}" for number in count(2))
+
+
+def _agree(values: Values, sides: Sequence[int]) -> bool:
+    return all(value is None or value == side for value, side in zip(values, sides, strict=True))

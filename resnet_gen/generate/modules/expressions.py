@@ -1,0 +1,124 @@
+"""Numbers that a class is made with, each told by the ones before it where that can be: `4 * width`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from resnet_gen.generate.modules.settings import FAMILIES
+
+Slot: TypeAlias = tuple[str, ...]
+"""Where a number is used: the member, then the setting or parameter: (`conv1`, `stride`)."""
+Values: TypeAlias = tuple[int | None, ...]
+"""The number in each instance of a class; None where an instance has no such member."""
+Column: TypeAlias = tuple[str, Values]
+"""What setting a slot is for in the end, and its values."""
+
+COUNT, PRESENT = "blocks", "present"
+"""Settings of classes of our own: how many blocks a run has, and whether a member is there."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a class's constructor; `values` are those of its instances, in order."""
+
+    name: str
+    setting: str
+    values: Values
+
+    @property
+    def default(self) -> int | None:
+        """What it may be left out for: 1 for a stride, a dilation and groups, 0 where some instances do without."""
+        if self.setting in ("stride", "dilation", "groups") and 1 in self.values:
+            return 1
+        return 0 if None in self.values else None
+
+    @property
+    def positional(self) -> bool:
+        """Whether its meaning is plain from its place: channels."""
+        return FAMILIES.get(self.setting) == "channels" and self.setting != "groups" and self.default is None
+
+
+@dataclass
+class Arguments:
+    """The parameters of a class, and what each slot is in terms of them."""
+
+    parameters: list[Parameter] = field(default_factory=list)
+    expressions: dict[Slot, str] = field(default_factory=dict)
+
+    def values(self, instance: int) -> dict[str, int]:
+        """What an instance is made with; what it has no use for is left out."""
+        found = {parameter.name: parameter.values[instance] for parameter in self.parameters}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def ordered(self) -> list[Parameter]:
+        """Those that are given by their place first, then by name, then those that can be left out."""
+        return sorted(self.parameters, key=lambda p: (p.default is not None, not p.positional))
+
+
+Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
+
+
+def fitted(slots: Mapping[Slot, Column], named: Naming) -> Arguments:
+    """The fewest parameters, taken in order, that tell every slot; `named` gives a new one its name."""
+    arguments = Arguments()
+    for slot, (setting, values) in slots.items():
+        found = told(setting, values, arguments.parameters)
+        if found is None:
+            found = named(slot, setting, values, arguments.parameters)
+            arguments.parameters.append(Parameter(found, setting, values))
+        arguments.expressions[slot] = found
+    return arguments
+
+
+def told(setting: str, values: Values, parameters: Sequence[Parameter]) -> str | None:
+    """The values as an expression of the parameters; None if there is none."""
+    known = {value for value in values if value is not None}
+    if len(known) <= 1:
+        value = next(iter(known), 0)
+        return str(bool(value) if setting == PRESENT else value)
+    related = [p for p in parameters if _related(p.setting, setting)]
+    for relation in (_same, _multiple, _part, _half):
+        for parameter in related:
+            if text := relation(parameter, values):
+                return text
+    return None
+
+
+def _related(one: str, other: str) -> bool:
+    return FAMILIES.get(one, one) == FAMILIES.get(other, other)
+
+
+def _pairs(parameter: Parameter, values: Values) -> list[tuple[int, int]] | None:
+    """The parameter's value and the slot's, instance by instance; None if one of the two alone is known."""
+    pairs = [(p, v) for p, v in zip(parameter.values, values, strict=True) if v is not None]
+    known = [(p, v) for p, v in pairs if p is not None]
+    return known if len(known) == len(pairs) else None
+
+
+def _same(parameter: Parameter, values: Values) -> str | None:
+    pairs = _pairs(parameter, values)
+    return parameter.name if pairs and all(p == v for p, v in pairs) else None
+
+
+def _multiple(parameter: Parameter, values: Values) -> str | None:
+    pairs = _pairs(parameter, values)
+    if not pairs or not all(p for p, _ in pairs):
+        return None
+    factor = pairs[0][1] // pairs[0][0]
+    return f"{factor} * {parameter.name}" if factor and all(p * factor == v for p, v in pairs) else None
+
+
+def _part(parameter: Parameter, values: Values) -> str | None:
+    pairs = _pairs(parameter, values)
+    if not pairs or not all(v for _, v in pairs):
+        return None
+    divisor = pairs[0][0] // pairs[0][1]
+    return f"{parameter.name} // {divisor}" if divisor and all(v * divisor == p for p, v in pairs) else None
+
+
+def _half(parameter: Parameter, values: Values) -> str | None:
+    """The padding that keeps a map's size."""
+    pairs = _pairs(parameter, values) if parameter.setting == "kernel_size" else None
+    return f"{parameter.name} // 2" if pairs and all(p // 2 == v for p, v in pairs) else None

@@ -1,0 +1,291 @@
+"""What a class does, as statements of Python: which results get a name, and which are written into the next line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise, zip_longest
+from typing import NamedTuple, Protocol
+
+from resnet_gen import ops
+from resnet_gen.generate.modules.classes import Class, Member
+from resnet_gen.generate.modules.patterns import is_sequence
+from resnet_gen.generate.modules.tree import Chunk, Leaf, Step, Unit
+
+LINE = 80
+"""Characters of a line of `forward`, behind its indent."""
+
+WIDTH = 66
+"""Characters of an expression that is still written into another."""
+
+PARTS = "parts"
+"""What a value is called that is several tensors."""
+
+
+class Language(Protocol):
+    """How a framework writes what a class does."""
+
+    def holds(self, member: Member) -> bool:
+        """Whether a member is an attribute, which is called; else it is an operation."""
+        ...
+
+    def called(self, member: Member, given: Sequence[str]) -> str:
+        """A call of an attribute."""
+        ...
+
+    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+        """An operation; `fresh` says that the first value is read here alone, and may be overwritten."""
+        ...
+
+    def declared(self, name: str, text: str, *, plain: bool) -> str:
+        """The first assignment of a variable; `plain` says that everybody knows the value's type."""
+        ...
+
+    def typed(self, text: str) -> bool:
+        """Whether everybody knows the type of an operation's result, whatever it is done with."""
+        ...
+
+    def either(self, member: Member, there: str, instead: str) -> str:
+        """A value, and what stands for it where a member is not there."""
+        ...
+
+
+def statements(kind: Class, language: Language) -> list[str]:
+    """The body of a class's `forward`, whose arguments are called as `arguments` says."""
+    return _Writer(kind, language).lines
+
+
+def arguments(unit: Unit) -> list[str]:
+    """What the inputs of a module are called."""
+    return ["x"] if len(unit.inputs) == 1 else [f"x{number}" for number in range(1, len(unit.inputs) + 1)]
+
+
+def pooled_stages(unit: Unit) -> str | None:
+    """The member that is one sequence of layers, in which each stage ends in its only max pooling; None without."""
+    for step in unit.steps:
+        stages = [s.what for s in step.what.steps] if isinstance(step.what, Unit) else []
+        if stages and all(isinstance(s, Unit) and s.spread and _pools(s) for s in stages):
+            return step.name
+    return None
+
+
+def _pools(stage: Unit) -> bool:
+    leaves = [step.what for step in stage.steps if isinstance(step.what, Leaf)]
+    return len(leaves) == 1 and isinstance(leaves[0].op, ops.MaxPool)
+
+
+class Stages(NamedTuple):
+    """A network up to its stages, and the attributes that hold those: one each, or one that is a sequence of all."""
+
+    before: Unit
+    stages: tuple[str, ...]
+    sequence: bool
+
+
+def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
+    """A network in two parts, if its stages follow each other and one output follows them; else None."""
+    places = [number for number, step in enumerate(unit.steps) if _is_stages(step)]
+    steps = [unit.steps[number] for number in places]
+    if not places or places[-1] - places[0] != len(places) - 1 or len(unit.outputs) != 1:
+        return None
+    if any(s.inputs != (given.name,) for given, s in pairwise(steps)):
+        return None
+    first, last = places[0], places[-1]
+    entering, leaving = steps[0].inputs, steps[-1].name
+    rest = [replace(s, inputs=tuple("in0" if v == leaving else v for v in s.inputs)) for s in unit.steps[last + 1 :]]
+    outputs = tuple("in0" if value == leaving else value for value in unit.outputs)
+    known = {"in0", *(step.name for step in rest)}
+    if len(entering) != 1 or not all(known.issuperset(values) for values in (outputs, *(s.inputs for s in rest))):
+        return None
+    before = replace(unit, steps=unit.steps[:first], outputs=entering)
+    sequence = len(steps) == 1 and isinstance(steps[0].what, Unit) and steps[0].what.level != "stage"
+    stages = Stages(before, tuple(step.name for step in steps), sequence)
+    return stages, replace(unit, steps=tuple(rest), outputs=outputs)
+
+
+def _is_stages(step: Step) -> bool:
+    """Whether a member is a stage, or the sequence of all."""
+    if not isinstance(step.what, Unit):
+        return False
+    inner = [s.what for s in step.what.steps]
+    all_stages = all(isinstance(what, Unit) and what.level == "stage" and not what.spread for what in inner)
+    return step.what.level == "stage" or (all_stages and is_sequence(step.what))
+
+
+class _Text(NamedTuple):
+    """An expression, the variables in it, and whether its type is plain."""
+
+    text: str
+    variables: tuple[str, ...] = ()
+    plain: bool = True
+
+
+def _base(value: str) -> str:
+    return value.partition(":")[0]
+
+
+def _part(value: str, texts: Mapping[str, _Text]) -> _Text:
+    """The expression of a value, which may be a part of what a step gives."""
+    base, _, part = value.partition(":")
+    return texts[base]._replace(text=f"{texts[base].text}[{part}]") if part else texts[base]
+
+
+class _Writer:
+    def __init__(self, kind: Class, language: Language) -> None:
+        self._unit, self._language = kind.unit, language
+        self._members = {member.name: member for member in kind.members}
+        self._steps = {step.name: step for step in kind.unit.steps}
+        reads = [v for step in kind.unit.steps for v in self._read(step)]
+        self._total = Counter(map(_base, (*reads, *kind.unit.outputs)))
+        self._left = self._total.copy()
+        self._texts: dict[str, _Text] = {}
+        self._holding: dict[str, str] = {}
+        self.lines: list[str] = []
+        self._plain = False
+        self._declared = set(arguments(kind.unit))
+        for number, name in enumerate(arguments(kind.unit)):
+            self._hold(f"in{number}", name)
+        steps = kind.unit.steps
+        for step, after in zip_longest(steps, steps[1:]):
+            self._write(step, after)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Return the outputs; what was just given a name to be returned needs none, if its type is known."""
+        text = ", ".join(self._take(value).text for value in self._unit.outputs)
+        name, _, last = self.lines[-1].partition(" = ") if self.lines else ("", "", "")
+        if name == text and self._plain:
+            self.lines[-1] = f"return {last}"
+            return
+        if name == text and name not in self._declared:
+            text = "out"
+            self.lines[-1] = self._language.declared(text, last, plain=False)
+        self.lines.append(f"return {text}")
+
+    def _read(self, step: Step) -> list[str]:
+        """The values that a step needs, with what is handed on where its member is not there."""
+        return [*step.inputs, *self._otherwise(step)]
+
+    def _otherwise(self, step: Step) -> list[str]:
+        member = self._members[step.name]
+        return [member.instead] if member.condition and member.instead not in step.inputs else []
+
+    def _hold(self, value: str, name: str, *, plain: bool = True) -> None:
+        self._texts[value] = _Text(name, (name,), plain)
+        self._holding[name] = value
+
+    def _take(self, value: str) -> _Text:
+        """The expression of a value, which is then read once less."""
+        self._left[_base(value)] -= 1
+        return _part(value, self._texts)
+
+    def _write(self, step: Step, after: Step | None) -> None:
+        fresh = self._fresh(step)
+        given = [self._take(value) for value in step.inputs]
+        variables = tuple(dict.fromkeys(name for text in given for name in text.variables))
+        added = isinstance(step.what, Leaf) and isinstance(step.what.op, ops.Add)
+        if fresh and added and step.name not in self._unit.outputs and given[0].variables == (given[0].text,):
+            self.lines.append(f"{given[0].text} += {given[1].text}")
+            self._hold(step.name, given[0].text, plain=given[0].plain)
+            self._plain = False
+            return
+        text = self._expressed(step, given, variables, fresh=fresh)
+        if self._nests(step, after, text):
+            self._texts[step.name] = text
+        else:
+            self._assign(step, text)
+
+    def _expressed(self, step: Step, given: Sequence[_Text], variables: tuple[str, ...], *, fresh: bool) -> _Text:
+        text, plain = self._spoken(step, given, fresh=fresh)
+        for value in self._otherwise(step):
+            instead = self._take(value)
+            text = self._language.either(self._members[step.name], text, instead.text)
+            variables = (*variables, *instead.variables)
+        return _Text(text, variables, plain)
+
+    def _spoken(self, step: Step, given: Sequence[_Text], *, fresh: bool) -> tuple[str, bool]:
+        """A step with what it is given, and whether its type is plain."""
+        member, texts = self._members[step.name], [text.text for text in given]
+        if self._language.holds(member):
+            return self._language.called(member, texts), False
+        text = self._language.operation(member, texts, fresh=fresh)
+        return text, all(one.plain for one in given) or self._language.typed(text)
+
+    def _nests(self, step: Step, after: Step | None, text: _Text) -> bool:
+        """Whether a result is written into the next line, which alone reads it."""
+        if after is None or self._total[step.name] != 1 or step.name not in after.inputs or _ends_a_line(step):
+            return False
+        if not isinstance(after.what, Leaf) or len(text.text) >= WIDTH or self._otherwise(step):
+            return False
+        return self._fits(after, {**self._texts, step.name: text})
+
+    def _fits(self, step: Step, texts: Mapping[str, _Text]) -> bool:
+        """Whether a step is one line with what is written into it."""
+        given = [_part(value, texts) for value in step.inputs]
+        text, plain = self._spoken(step, given, fresh=self._fresh(step))
+        variables = [name for one in given for name in one.variables]
+        name = self._name(step, variables, self._left - Counter(map(_base, step.inputs)))
+        lines = [self._line(name, text, plain=plain)]
+        if step.name in self._unit.outputs:
+            lines.append(f"return {text}" if plain else self._language.declared("out", text, plain=False))
+        return max(map(len, lines)) <= LINE
+
+    def _assign(self, step: Step, text: _Text) -> None:
+        name = self._name(step, text.variables, self._left)
+        self._plain = text.plain or _is_chunk(step)
+        self.lines.append(self._line(name, text.text, plain=self._plain))
+        if name not in self._holding:
+            self._declared.update([name] if not self._plain else [])
+        self._hold(step.name, name, plain=self._plain or name in self._declared)
+
+    def _name(self, step: Step, variables: Sequence[str], left: Mapping[str, int]) -> str:
+        """What a step's result is called: as a variable that nobody needs, now that so many reads are left."""
+        spent = [n for n in variables if left[self._holding[n]] == 0 and not n.startswith(PARTS)]
+        return self._new(step) if not spent or _is_chunk(step) or step.what.role == "shortcut" else spent[0]
+
+    def _line(self, name: str, text: str, *, plain: bool) -> str:
+        return f"{name} = {text}" if name in self._holding else self._language.declared(name, text, plain=plain)
+
+    def _new(self, step: Step) -> str:
+        role = step.what.role
+        if _is_chunk(step):
+            wished = [PARTS]
+        else:
+            wished = [role] if role in ("shortcut", "gate") else ["gate"] if role == "attention" else ["y", "z"]
+        names = (*wished, *(f"{wished[-1]}{number}" for number in range(2, 10_000)))
+        return next(name for name in names if name not in self._holding)
+
+    def _fresh(self, step: Step) -> bool:
+        """Whether the first value of a step may be overwritten: nobody reads it later, not even a gradient."""
+        value = step.inputs[0]
+        return self._total[_base(value)] == 1 and ":" not in value and self._forgotten(self._unit, value)
+
+    def _forgotten(self, unit: Unit, value: str) -> bool:
+        """Whether what made a value has no more need of it."""
+        step = next((step for step in unit.steps if step.name == value), None)
+        if step is None:
+            return False
+        if unit is self._unit and self._members[step.name].condition:
+            return False
+        if isinstance(step.what, Unit):
+            return len(step.what.outputs) == 1 and self._forgotten(step.what, step.what.outputs[0])
+        return isinstance(step.what.op, FORGETFUL)
+
+
+def _is_chunk(step: Step) -> bool:
+    return isinstance(step.what, Leaf) and isinstance(step.what.op, Chunk)
+
+
+FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.Mul, ops.Concat, ops.AvgPool)
+"""Operations whose gradient does not need their result."""
+
+
+_LAST = (ops.Activation, ops.Add, ops.Mul, ops.Flatten, ops.Concat, Chunk)
+"""Operations after which a line ends."""
+
+
+def _ends_a_line(step: Step) -> bool:
+    if isinstance(step.what, Unit):
+        return step.what.level != "inner"
+    return isinstance(step.what.op, _LAST)

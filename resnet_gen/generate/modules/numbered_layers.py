@@ -1,0 +1,80 @@
+"""A sequence whose layers are numbered through all stages, as VGG's: its stages and blocks as what writes their layers.
+
+Such layers have names (`features.7`) that say nothing of stages; where they stand in the network does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+
+from resnet_gen.generate.modules.tree import Leaf, Level, Step, Unit
+from resnet_gen.graph import is_block, stage_and_block
+
+
+def spread(unit: Unit) -> Unit:
+    """The network with such sequences grouped; every other one is left as it is."""
+    if _is_flat(unit):
+        return _grouped(unit)
+    inner = [replace(s, what=spread(s.what)) if isinstance(s.what, Unit) else s for s in unit.steps]
+    changed = any(new.what is not old.what for new, old in zip(inner, unit.steps, strict=True))
+    return replace(unit, steps=tuple(inner)) if changed else unit
+
+
+def _is_flat(unit: Unit) -> bool:
+    """Whether it is a chain of operations, numbered without a gap, from more than one block."""
+    leaves = [step.what for step in unit.steps if isinstance(step.what, Leaf)]
+    numbered = [step.name for step in unit.steps] == [str(number) for number in range(len(leaves))]
+    return unit.chain and numbered and len({stage_and_block(leaf.place)[1] for leaf in leaves}) > 1
+
+
+def _grouped(unit: Unit) -> Unit:
+    stages = groupby(unit.steps, key=lambda step: stage_and_block(_place(step))[0])
+    steps = [_stage(name, list(members)) for name, members in stages]
+    return replace(unit, steps=tuple(_linked(steps)), outputs=(str(len(steps) - 1),))
+
+
+def _stage(name: str, steps: Sequence[Step]) -> Unit:
+    """The layers of one stage: its blocks, and what stands behind them."""
+    if not name.startswith("stages."):
+        return _unit("inner", [step.what for step in steps])
+    blocks = [
+        (block, [step.what for step in members])
+        for block, members in groupby(steps, key=lambda step: stage_and_block(_place(step))[1])
+    ]
+    inner = [_unit("block", members) for block, members in blocks if is_block(block)]
+    behind = [what for block, members in blocks if not is_block(block) for what in members]
+    return _unit("stage", [replace(_unit("inner", inner), spread=False), *behind])
+
+
+def _unit(level: Level, members: Sequence[Leaf | Unit]) -> Unit:
+    steps = tuple(_linked(members))
+    return Unit(
+        name="",
+        level=level,
+        steps=steps,
+        inputs=_entering(members[0]),
+        outputs=(steps[-1].name,),
+        shapes=_leaving(members[-1]),
+        place=members[0].place,
+        role="main",
+        spread=True,
+    )
+
+
+def _linked(members: Sequence[Leaf | Unit]) -> list[Step]:
+    names = ["in0", *map(str, range(len(members)))]
+    return [Step(name, what, (given,)) for (given, name), what in zip(pairwise(names), members, strict=True)]
+
+
+def _place(step: Step) -> str:
+    return step.what.place
+
+
+def _entering(what: Leaf | Unit) -> tuple[tuple[int, ...], ...]:
+    return what.shapes if isinstance(what, Leaf) else what.inputs
+
+
+def _leaving(what: Leaf | Unit) -> tuple[tuple[int, ...], ...]:
+    return (what.op.shape(*what.shapes),) if isinstance(what, Leaf) else what.shapes

@@ -1,0 +1,225 @@
+"""Which modules are of one class: those that do the same steps, whatever their numbers.
+
+A block may lack members of another: one without the other's projection is of
+its class, with a condition.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
+
+from resnet_gen.generate.modules.settings import fixed, settings
+from resnet_gen.generate.modules.tree import Leaf, Step, Unit
+
+Key: TypeAlias = Hashable
+_Wiring: TypeAlias = dict[str, tuple[Key, tuple[str, ...]]]
+
+
+def is_counted(names: Sequence[str]) -> bool:
+    """Whether names are numbers that grow; some may be left out."""
+    numbers = [int(name) for name in names if re.fullmatch("0|[1-9][0-9]{0,5}", name)]
+    return len(numbers) == len(names) and all(one < other for one, other in pairwise(numbers))
+
+
+@lru_cache(maxsize=65_536)
+def is_sequence(unit: Unit) -> bool:
+    """Whether it is written as a `Sequential`: a chain of blocks, of stages, or of numbered members."""
+    numbered = is_counted([step.name for step in unit.steps])
+    levels = {step.what.level for step in unit.steps if isinstance(step.what, Unit)}
+    blocks = levels <= {"block", "stage"} and all(isinstance(step.what, Unit) for step in unit.steps)
+    weightless = not any(isinstance(s.what, Unit) or s.what.weighted for s in unit.steps)
+    return unit.chain and not unit.spread and (numbered or blocks or weightless)
+
+
+def is_run(unit: Unit) -> bool:
+    """Whether it is a sequence of blocks."""
+    return is_sequence(unit) and all(isinstance(s.what, Unit) and s.what.level == "block" for s in unit.steps)
+
+
+def is_regular(unit: Unit) -> bool:
+    """Whether all blocks of a run, but for the first, are made with the same numbers, and their names are counted."""
+    return pattern(unit) is not None and len({_numbers(step.what) for step in unit.steps[1:]}) <= 1
+
+
+class Pattern(NamedTuple):
+    """How the blocks of a run are called: what stands first, the first one's number, the stage's, and between."""
+
+    head: str
+    start: int
+    number: str
+    separator: str
+
+
+_NAME = re.compile(r"""([^\d"'\\{}]*)(?:(\d+)([^\d"'\\{}]+))?(\d+)""", re.ASCII)
+
+
+def pattern(unit: Unit) -> Pattern | None:
+    """What the names of a run's blocks have in common; None if they are not counted one by one."""
+    found = _NAME.fullmatch(unit.steps[0].name)
+    if not found:
+        return None
+    made = Pattern(found[1], int(found[4]), found[2] or "", found[3] or "")
+    before = f"{made.head}{int(made.number) if made.number else ''}{made.separator}"
+    counted = (f"{before}{made.start + number}" for number in range(len(unit.steps)))
+    return made if all(step.name == name for step, name in zip(unit.steps, counted, strict=True)) else None
+
+
+@lru_cache(maxsize=65_536)
+def _numbers(what: Leaf | Unit) -> tuple[object, ...]:
+    """Every number that a module is made with."""
+    if isinstance(what, Leaf):
+        return (fixed(what), tuple(settings(what).items()))
+    return tuple((step.name, _numbers(step.what)) for step in what.steps)
+
+
+@lru_cache(maxsize=65_536)
+def flat(unit: Unit) -> tuple[Step, ...]:
+    """The steps of a module with those of short sequences in their place: `downsample.0`."""
+    found: list[Step] = []
+    called: dict[str, str] = {}
+    for step in unit.steps:
+        given = tuple(called.get(value, value) for value in step.inputs)
+        if isinstance(step.what, Leaf) or not is_sequence(step.what) or is_run(step.what):
+            found.append(replace(step, inputs=given))
+            continue
+        for inner in flat(step.what):
+            names = tuple(given[0] if value == "in0" else f"{step.name}.{value}" for value in inner.inputs)
+            found.append(replace(inner, name=f"{step.name}.{inner.name}", inputs=names))
+        called[step.name] = found[-1].name
+    return tuple(found)
+
+
+class Skeletons:
+    """The classes of all modules of some trees."""
+
+    def __init__(self, roots: Sequence[Unit]) -> None:
+        self._units = [unit for root in roots for unit in _all(root)]
+        self._ids: dict[Key, int] = {}
+        self._same: dict[int, int] = {}
+        self._keys: dict[Unit, int] = {}
+        self._instead: dict[int, dict[str, str]] = {}
+        self._settle()
+        while self._merge():
+            self._settle()
+
+    def of(self, unit: Unit) -> int:
+        """The class of a module, as a number."""
+        return self._find(self._keys[unit])
+
+    def members(self, unit: Unit) -> list[Unit]:
+        """All modules of the class of this one."""
+        return [other for other in self._units if self.of(other) == self.of(unit)]
+
+    def instead(self, unit: Unit) -> Mapping[str, str]:
+        """The members that some of its class lack, by what stands there instead: the value that is handed on."""
+        return self._instead.get(self.of(unit), {})
+
+    def _find(self, key: int) -> int:
+        while key in self._same:
+            key = self._same[key]
+        return key
+
+    def _settle(self) -> None:
+        """The key of every module, those inside it first."""
+        for unit in reversed(self._units):
+            self._keys[unit] = self._ids.setdefault(self._unit_key(unit), len(self._ids))
+
+    def _unit_key(self, unit: Unit) -> Key:
+        if is_run(unit):
+            kinds = self._kinds(unit)
+            names = pattern(unit)
+            if kinds and names and is_regular(unit):
+                return ("run", kinds, names._replace(number=str(bool(names.number))))
+            return ("list", tuple(sorted(self._wiring(unit).items())))
+        level = "" if is_sequence(unit) else unit.level
+        return tuple(sorted(self._wiring(unit).items())), unit.outputs, len(unit.inputs), level
+
+    def _kinds(self, unit: Unit) -> tuple[Key, ...] | None:
+        """The class of the first of some blocks, and that of all others."""
+        first, *rest = [self._find(self._keys[s.what]) for s in unit.steps if isinstance(s.what, Unit)]
+        if len(set(rest)) > 1:
+            return None
+        return (first, *{*rest} - {first})
+
+    def _wiring(self, unit: Unit) -> _Wiring:
+        return {step.name: (self._key(step), step.inputs) for step in flat(unit)}
+
+    def _key(self, step: Step) -> Key:
+        if isinstance(step.what, Leaf):
+            return fixed(step.what), tuple(settings(step.what)), len(step.inputs)
+        return self._find(self._keys[step.what])
+
+    def _merge(self) -> bool:
+        """Make one class of two blocks of which one has all that the other has, and more that can be left out."""
+        kinds: dict[int, list[Unit]] = {}
+        for unit in self._units:
+            if (unit.level == "block" or unit.role == "shortcut") and not is_sequence(unit):
+                kinds.setdefault(self.of(unit), []).append(unit)
+        ordered = sorted((fullest(units) for units in kinds.values()), key=_size)
+        for number, less in enumerate(ordered):
+            for more in reversed(ordered[number + 1 :]):
+                if (instead := self._lacking(less, more)) and self._joined(less, more, instead):
+                    return True
+        return False
+
+    def _joined(self, less: Unit, more: Unit, instead: dict[str, str]) -> bool:
+        known = {**self._instead.get(self.of(less), {}), **self._instead.get(self.of(more), {})}
+        if any(known.get(name, value) != value for name, value in instead.items()):
+            return False
+        self._instead[self.of(more)] = {**known, **instead}
+        self._same[self.of(less)] = self.of(more)
+        return True
+
+    def _lacking(self, less: Unit, more: Unit) -> dict[str, str] | None:
+        """The members of `more` that `less` lacks, by what it has instead; None where that is not all."""
+        there, wanted = self._wiring(more), self._wiring(less)
+        if not wanted.keys() < there.keys() or len(less.inputs) != len(more.inputs):
+            return None
+        lacking = {step.name: step for step in flat(more) if step.name not in wanted}
+        if any(len(step.inputs) != 1 or _is_nonlinear(step) for step in lacking.values()):
+            return None
+        instead = {name: value for name, value in _replaced(there, wanted) if name in lacking}
+        for name in reversed(lacking):  # whose reader may be lacking too
+            reader = next((n for n, step in lacking.items() if name in step.inputs), None)
+            instead.setdefault(name, instead.get(reader or "", lacking[name].inputs[0]))
+        left = {
+            name: (key, tuple(instead.get(value, value) for value in given))
+            for name, (key, given) in there.items()
+            if name not in lacking
+        }
+        outputs = tuple(instead.get(value, value) for value in more.outputs)
+        return instead if left == wanted and outputs == less.outputs else None
+
+
+def _replaced(there: _Wiring, wanted: _Wiring) -> Iterator[tuple[str, str]]:
+    """The values that the same step reads in two modules, where they differ."""
+    for name, (_, given) in wanted.items():
+        yield from ((old, new) for old, new in zip(there[name][1], given, strict=False) if old != new)
+
+
+def _is_nonlinear(step: Step) -> bool:
+    """A block without one of another's activations or norms on its main path is another kind of block."""
+    main = isinstance(step.what, Leaf) and step.what.role == "main"
+    return main and type(getattr(step.what, "op", None)).__name__ in ("Activation", "BatchNorm", "GroupNorm")
+
+
+def _size(unit: Unit) -> int:
+    """How many members a module has, with the blocks of runs in it."""
+    return sum(len(s.what.steps) if isinstance(s.what, Unit) and is_run(s.what) else 1 for s in flat(unit))
+
+
+def fullest(units: Sequence[Unit]) -> Unit:
+    """The module of a class that has every member."""
+    return max(units, key=_size)
+
+
+def _all(unit: Unit) -> Iterator[Unit]:
+    yield unit
+    for step in unit.steps:
+        if isinstance(step.what, Unit):
+            yield from _all(step.what)

@@ -1,0 +1,38 @@
+"""A network as a graph of operations: built node by node, compared, counted, told from another by its hash.
+
+Operations and names come in; graphs whose shapes are right go out, with exact counts, fingerprints and tables.
+
+Nothing here knows of YAML, of ResNets or of a file format. Parts are built with `Net` and `Value` (docs/parts.md).
+"""
+
+from resnet_gen.graph.net import (
+    MAX_ELEMENTS,
+    Graph,
+    Loc,
+    Net,
+    Node,
+    Role,
+    Value,
+    is_block,
+    live,
+    longest_path,
+    renamed,
+    stage_and_block,
+    stages_of,
+)
+
+__all__ = [
+    "MAX_ELEMENTS",
+    "Graph",
+    "Loc",
+    "Net",
+    "Node",
+    "Role",
+    "Value",
+    "is_block",
+    "live",
+    "longest_path",
+    "renamed",
+    "stage_and_block",
+    "stages_of",
+]

@@ -1,0 +1,220 @@
+"""What was found in a graph, as the data of a specification."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from resnet_gen.infer.attentions import ATTENTIONS, Weighed
+from resnet_gen.infer.block_features import Settled
+from resnet_gen.infer.blocks import BLOCKS
+from resnet_gen.infer.chains import Chain, Unit
+from resnet_gen.infer.flow import Flow
+from resnet_gen.infer.part_settings import part, stated
+from resnet_gen.infer.stages import Stage, shrinking, staged, strides
+from resnet_gen.infer.widths import width_rule
+from resnet_gen.parts.base import Attention, Block, Part, Shortcut
+
+P = TypeVar("P", bound=Part)
+Raw = TypeVar("Raw")
+Found = TypeVar("Found")
+
+MAX_STAGES = 64
+
+
+class _Place(NamedTuple):
+    """A block, its stage and its number in it."""
+
+    unit: Unit
+    stage: int
+    number: int
+
+
+def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
+    """The specification of a chain that has a head, as plain data; None if no settings explain all blocks."""
+    for by_width in (False, True):
+        stages = staged(flow, chain.units, by_width=by_width)
+        inner = _stages(chain, stages) if len(stages) <= MAX_STAGES else None
+        if inner is not None:
+            return _written(flow, chain, stages, inner, name)
+    return None
+
+
+def _written(flow: Flow, chain: Chain, stages: Sequence[Stage], inner: Mapping[str, Any], name: str) -> dict[str, Any]:
+    channels, *size = flow.shapes[0]
+    choice = chain.choice
+    assert chain.stem
+    assert chain.head, "the chain is a whole network"
+    data: dict[str, Any] = {
+        "name": name,
+        "input": {"channels": channels, "size": size[0] if size[0] == size[1] else size},
+        "stem": stated(chain.stem, "width", "widths"),
+        "stages": inner,
+        "norm": stated(choice.norm),
+        "activation": stated(choice.activation),
+        "antialias": stated(choice.antialias),
+        "head": stated(chain.head, "classes"),
+        "outputs": _outputs(flow, chain, stages),
+    }
+    usual = {"norm": "batch", "activation": "relu", "antialias": "none", "outputs": []}
+    return {key: value for key, value in data.items() if key not in usual or value != usual[key]}
+
+
+def _outputs(flow: Flow, chain: Chain, stages: Sequence[Stage]) -> list[str]:
+    """The stages whose maps are put out, in order."""
+    ends = {stage.units[-1].end: f"stage{number}" for number, stage in enumerate(stages, 1)}
+    assert chain.head
+    if chain.head.kind == "none" and len(flow.outputs) == 1 and not chain.choice.preactivated:
+        return []
+    return [ends[number] for number in flow.outputs if number in ends]
+
+
+def _stages(chain: Chain, stages: Sequence[Stage]) -> dict[str, Any] | None:
+    places = [_Place(unit, s, i) for s, stage in enumerate(stages) for i, unit in enumerate(stage.units)]
+    blocks = _blocks(places)
+    shrinks = shrinking(chain, stages)
+    rule = blocks and width_rule([[blocks[i][1] for i in run] for run in _runs(places)], strides(stages), shrinks)
+    if not blocks or rule is None:
+        return None
+    block, other_blocks = _usual([made for made, _ in blocks])
+    shortcut, other_shortcuts = _usual(_shortcuts(places))
+    attention, other_attentions = _usual(_attentions(places))
+    overrides = _overrides(places, {"block": other_blocks, "shortcut": other_shortcuts, "attention": other_attentions})
+    data: dict[str, Any] = {
+        "depths": [len(stage.units) for stage in stages],
+        "strides": shrinks.get("strides"),
+        "widths": rule,
+        "block": stated(block),
+        "shortcut": stated(shortcut) if shortcut.kind != "projection" else None,
+        "attention": stated(attention) if attention.kind != "none" else None,
+        "downsample": stated(shrinks["downsample"]) if "downsample" in shrinks else None,
+        "output_stride": shrinks.get("output_stride"),
+        "overrides": overrides or None,
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _runs(places: Sequence[_Place]) -> list[list[int]]:
+    """The numbers of each stage's blocks."""
+    runs: dict[int, list[int]] = {}
+    for number, place in enumerate(places):
+        runs.setdefault(place.stage, []).append(number)
+    return list(runs.values())
+
+
+def _together(
+    items: Sequence[Raw], stages: Sequence[Hashable], settle: Callable[[Sequence[int]], Found | None]
+) -> list[tuple[list[int], Found]] | None:
+    """Groups of items, each settled as one: all together, or else those of each stage, or else each alone."""
+    if not items:
+        return []
+    everything = list(range(len(items)))
+    by_stage = [[i for i in everything if stages[i] == stage] for stage in dict.fromkeys(stages)]
+    for groups in ([everything], by_stage, [[i] for i in everything]):
+        settled = [(group, found) for group in groups if (found := settle(group)) is not None]
+        if len(settled) == len(groups):
+            return settled
+    return None
+
+
+def _blocks(places: Sequence[_Place]) -> list[tuple[Block, int]] | None:
+    """The block of each place, and its width; None where no settings make it."""
+    found: dict[int, tuple[Block, int]] = {}
+    for kind in dict.fromkeys(place.unit.kind for place in places):
+        own = [number for number, place in enumerate(places) if place.unit.kind == kind]
+
+        def settle(group: Sequence[int], kind: str = kind, own: list[int] = own) -> Settled | None:
+            chosen = [places[own[i]] for i in group]
+            return BLOCKS[kind].settle([place.unit.look.raw for place in chosen], [place.number for place in chosen])
+
+        settled = _together(own, [places[i].stage for i in own], settle)
+        for group, (settings, widths) in settled or []:
+            block = part(Block, kind, settings)
+            if block is None:
+                return None
+            found.update((own[i], (block, width)) for i, width in zip(group, widths, strict=True))
+    return [found[i] for i in range(len(places))] if len(found) == len(places) else None
+
+
+def _shortcuts(places: Sequence[_Place]) -> list[Shortcut]:
+    """The shortcut of each block: the one that fits most of them wherever it fits."""
+    fitting: Counter[Shortcut] = Counter()
+    for place in places:
+        fitting.update(place.unit.shortcuts)
+    order = [shortcut for shortcut, _ in fitting.most_common()]
+    return [next(shortcut for shortcut in order if shortcut in place.unit.shortcuts) for place in places]
+
+
+def _attentions(places: Sequence[_Place]) -> list[Attention]:
+    none = part(Attention, "none", {})
+    assert none is not None
+    found: dict[int, Attention] = {}
+    for kind, how in ATTENTIONS.items():
+        own = [i for i, place in enumerate(places) if place.unit.attention and place.unit.attention.kind == kind]
+        raws: list[Weighed] = [a for i in own if (a := places[i].unit.attention)]
+        settled = _together(own, [places[i].stage for i in own], lambda g: how.settle([raws[i].raw for i in g]))  # noqa: B023
+        for group, settings in settled or []:
+            made = part(Attention, kind, settings)
+            found.update((own[i], made) for i in group if made)
+    return [found.get(i, none) for i in range(len(places))]
+
+
+def _usual(parts: Sequence[P]) -> tuple[P, dict[int, P]]:
+    """What most have, and what the others have, by number."""
+    ((most, _),) = Counter(parts).most_common(1)
+    return most, {number: made for number, made in enumerate(parts) if made != most}
+
+
+def _overrides(places: Sequence[_Place], others: Mapping[str, Mapping[int, Part]]) -> dict[str, Any]:
+    """What single stages or blocks have instead, by their place; neighbours that have the same under one key."""
+    changed: dict[int, dict[str, Any]] = {}
+    for what, by_number in others.items():
+        for number, made in by_number.items():
+            changed.setdefault(number, {})[what] = stated(made)
+    found: list[tuple[_Range, dict[str, Any]]] = []
+    for run in _runs(places):
+        for first, last in _alike([changed.get(number) for number in run]):
+            if run[first] in changed:
+                here = _Range(places[run[0]].stage, places[run[0]].stage, first, last, last - first + 1 == len(run))
+                found = _joined(found, here, changed[run[first]])
+    return {here.key(): change for here, change in found}
+
+
+class _Range(NamedTuple):
+    """Blocks `first` to `last` of each of some stages, or all of these stages' blocks."""
+
+    stage: int
+    to_stage: int
+    first: int
+    last: int
+    whole: bool
+
+    def key(self) -> str:
+        """The range as specifications name it."""
+        stages = f"stage{_span(self.stage, self.to_stage)}"
+        return stages if self.whole else f"{stages}.block{_span(self.first, self.last)}"
+
+
+def _span(first: int, last: int) -> str:
+    return f"{first + 1}-{last + 1}" if last > first else f"{first + 1}"
+
+
+def _alike(row: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """The first and last index of each run of equal values."""
+    first = 0
+    for index in range(1, len(row) + 1):
+        if index == len(row) or row[index] != row[first]:
+            yield first, index - 1
+            first = index
+
+
+def _joined(
+    found: list[tuple[_Range, dict[str, Any]]], here: _Range, change: dict[str, Any]
+) -> list[tuple[_Range, dict[str, Any]]]:
+    """One more change, written with that of the stage before where it is the same at the same blocks."""
+    for index, (before, other) in enumerate(found):
+        same = before[2:] == here[2:] or (before.whole and here.whole)
+        if same and other == change and before.to_stage == here.stage - 1:
+            return [*found[:index], (before._replace(to_stage=here.stage), change), *found[index + 1 :]]
+    return [*found, (here, change)]

@@ -1,0 +1,182 @@
+"""Blocks whose middle is split into several branches: Res2Net, ResNeSt, selective kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from resnet_gen.infer.block_features import Look, Settled, agree, narrowed, shared
+from resnet_gen.infer.flow import FAR, Flow
+from resnet_gen.infer.paths import Layer, active, convs
+from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
+from resnet_gen.parts.rounding import divisible
+
+_JOINS: tuple[type[Op], ...] = (TakeChannels, Add, Concat)
+
+
+class _Split(NamedTuple):
+    """Filters that a block puts out, filters of one link or path, how many there are, and their groups."""
+
+    out: int
+    width: int
+    parts: int
+    groups: int
+    choice: Any = None
+
+
+def _last(flow: Flow, number: int) -> Iterator[Layer]:
+    """The 1x1 convolution that ends a branch which was split before."""
+    yield from convs(flow, number, 1, _JOINS)
+
+
+def read_res2net(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    """A 1x1 convolution, 3x3 convolutions on equal shares of it, and a 1x1 convolution on all that they make."""
+    for first in convs(flow, x, 1):
+        for link in convs(flow, first.number, 3, (TakeChannels,)):
+            width = link.op.out
+            for last in _last(flow, link.number):
+                raw = _Split(last.op.out, width, first.op.out // width, link.op.groups)
+                if raw.parts > 1:
+                    yield Look(link.op.stride, link.op.dilation, None, raw)
+
+
+def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> Settled | None:
+    """Scales, groups, expansion and base width of Res2Net's blocks."""
+    outs, widths, parts, groups, _ = zip(*raws, strict=True)
+    found = narrowed(outs, widths, groups[0], 26) if agree(parts, groups) else None
+    if found is None:
+        return None
+    settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "scales": parts[0]}
+    return Settled(settings, [out // found[0] for out in outs])
+
+
+def read_resnest(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    """A 1x1 convolution, a 3x3 one whose parts are weighed against each other, and a 1x1 one on their sum."""
+    for first in convs(flow, x, 1):
+        for wide in convs(flow, first.number, 3):
+            taken = next((op for _, op in flow.reading(active(flow, wide.number), TakeChannels)), None)
+            width = taken.stop - taken.start if taken else wide.op.out
+            radix = wide.op.out // width
+            for last in _last(flow, wide.number):
+                stride = wide.pooled * last.pooled
+                choice = wide.pooled > 1 if stride > 1 else None
+                if wide.op.groups % radix == 0:
+                    raw = _Split(last.op.out, width, radix, wide.op.groups // radix, choice)
+                    yield Look(stride, wide.op.dilation, None, raw)
+
+
+def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> Settled | None:
+    """Radix, groups, expansion, base width and place of the pooling of ResNeSt's blocks."""
+    outs, widths, radix, groups, pool_first = zip(*raws, strict=True)
+    found = narrowed(outs, widths, groups[0], 64) if agree(radix, groups, pool_first) else None
+    if found is None:
+        return None
+    settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "radix": radix[0]}
+    return Settled({**settings, "pool_first": bool(shared(pool_first))}, [out // found[0] for out in outs])
+
+
+class _Paths(NamedTuple):
+    """A selective kernel: filters and groups of each path, reaches, what each sees, and the filters that weigh them."""
+
+    width: int
+    groups: int
+    kernels: tuple[int, ...]
+    split_input: bool
+    reduced: int
+
+
+def read_selective_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    """A selective kernel and a 3x3 convolution."""
+    yield from _read_paths(flow, x, first_look.raw.kernels if first_look else ())
+
+
+def read_selective_bottleneck(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+    """A 1x1 convolution, a selective kernel, and a 1x1 convolution."""
+    for first in convs(flow, x, 1):
+        start, kernels = active(flow, first.number), first_look.raw[1].kernels if first_look else ()
+        for look in _read_paths(flow, start, kernels):
+            for number in _joined(flow, start):
+                for last in convs(flow, number, 1):
+                    yield look._replace(dilation=None, raw=(last.op.out, look.raw))
+
+
+def _joined(flow: Flow, start: int) -> Iterator[int]:
+    """Products behind the paths that begin at a value."""
+    for path in _paths(flow, start):
+        for number, _ in flow.reading(active(flow, path.number), Mul):
+            yield from (after for after, _ in flow.reading(number, Add))
+
+
+def _paths(flow: Flow, start: int) -> list[Layer]:
+    return [layer for layer in convs(flow, start, None, (TakeChannels,)) if layer.pooled == 1][:8]
+
+
+def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[Look]:
+    """The paths in the order in which they are weighed, and the layer that weighs them."""
+    found: dict[int, Conv] = {}
+    reduced = 0
+    for path in _paths(flow, start):
+        end = active(flow, path.number)
+        for number, _ in flow.reading(end, Mul):
+            weight = flow.ops[flow.inputs[number][1]]
+            if isinstance(weight, TakeChannels):
+                found[weight.start // path.op.out] = path.op
+        reduced = reduced or _weighing(flow, end)
+    row = [found[i] for i in sorted(found)]
+    if len(row) < 2 or not reduced:
+        return
+    split = any(isinstance(flow.ops[reader], TakeChannels) for reader in flow.readers[start][:FAR])
+    entering = _entering(row, usual)
+    kernels = tuple(2 * op.dilation // entering + 1 if op.kernel > 1 else 1 for op in row)
+    yield Look(row[0].stride, entering, None, _Paths(row[0].out, row[0].groups, kernels, split, reduced))
+
+
+def _entering(row: Sequence[Conv], usual: tuple[int, ...]) -> int:
+    """The stage's dilation: what makes the reaches of these windows the usual ones, the first block's."""
+    shown = [op.dilation // (reach // 2) for op, reach in zip(row, usual, strict=False) if reach > 1]
+    return max(1, *shown[:1]) if shown else 1
+
+
+def _weighing(flow: Flow, number: int) -> int:
+    """Filters of the layer on the means of the sum that a path is part of."""
+    for _ in range(8):
+        for mean, _ in flow.reading(number, GlobalAvgPool):
+            for _, op in flow.reading(mean, Conv):
+                return op.out
+        sums = [after for after, _ in flow.reading(number, Add)]
+        if not sums:
+            return 0
+        number = sums[0]
+    return 0
+
+
+def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
+    """Settings of the selective kernels of several blocks."""
+    widths, _, kernels, split, reduced = zip(*raws, strict=True)
+    if not agree(kernels, split):
+        return None
+    pairs = list(zip(widths, reduced, strict=True))
+    for ratio in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1 / 32, reduced[-1] / widths[-1]):
+        for divisor in (8, 16, 32, 4, 2, 1):
+            for least in (1, 32, min(reduced)):
+                if all(max(least, divisible(width * ratio, divisor)) == n for width, n in pairs):
+                    rule = {"rd_ratio": ratio, "rd_divisor": divisor, "rd_min": least}
+                    return {"kernels": list(kernels[0]), "split_input": split[0], **rule}
+    return None
+
+
+def settle_selective_basic(raws: Sequence[_Paths], places: Sequence[int]) -> Settled | None:
+    """Settings of two-layer blocks with a selective kernel."""
+    settings = _weighed(raws) if all(raw.groups == 1 for raw in raws) else None
+    return None if settings is None else Settled(settings, [raw.width for raw in raws])
+
+
+def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequence[int]) -> Settled | None:
+    """Settings of three-layer blocks with a selective kernel."""
+    outs, paths = [raw[0] for raw in raws], [raw[1] for raw in raws]
+    settings = _weighed(paths) if agree(path.groups for path in paths) else None
+    found = narrowed(outs, [path.width for path in paths], paths[0].groups, 64)
+    if settings is None or found is None:
+        return None
+    more = {"expansion": found[0], "base_width": found[1], "groups": paths[0].groups}
+    return Settled({**more, **settings}, [out // found[0] for out in outs])

@@ -1,0 +1,205 @@
+"""A specification from the names and shapes of weights, as far as those show one.
+
+What has no weights (strides, pooling, activations, the image's size) is what
+published networks have. A candidate counts only if its names and shapes are
+exactly those that were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from resnet_gen.infer.attentions import ATTENTIONS
+from resnet_gen.infer.block_features import Settled
+from resnet_gen.infer.blocks import BLOCKS, Three
+from resnet_gen.infer.part_settings import part, stated
+from resnet_gen.infer.widths import width_rule
+from resnet_gen.ops import Shape
+from resnet_gen.parts import base
+from resnet_gen.parts.naming.tables import Tabled
+from resnet_gen.parts.registry import members
+
+_MOST_STAGES, _MOST_BLOCKS = 16, 4_096
+_PLAIN = {"bottleneck": "preact_bottleneck", "basic": "preact_basic", "regnet": "preact_regnet"}
+
+
+class Names:
+    """Names and shapes of weights, looked up by our own paths under a naming scheme."""
+
+    def __init__(self, shapes: Mapping[str, Shape], kind: str) -> None:
+        self.shapes, self.kind = shapes, kind
+        scheme = next(member for member in members(base.Naming) if member.kind_name() == kind)
+        self._scheme: base.Naming = scheme.model_validate({"kind": kind})  # type: ignore[assignment]
+
+    def shape(self, path: str, role: str = "weight") -> Shape | None:
+        """The shape of a layer's weight; None where there is none of that name."""
+        (name,) = self._scheme.names([path])
+        return self.shapes.get(f"{name}.{role}")
+
+    def _block(self, stage: int, number: int) -> str:
+        """What stands before the names of a block's layers."""
+        (name,) = self._scheme.names([f"stages.{stage}.{number}.layer"])
+        return name.removesuffix("layer")
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """Blocks of each stage."""
+        found = []
+        modules = {name[: dot + 1] for name in self.shapes for dot in _dots(name)}
+        for stage in range(_MOST_STAGES):
+            depth = 0
+            while depth < _MOST_BLOCKS and self._block(stage, depth) in modules:
+                depth += 1
+            if not depth:
+                break
+            found.append(depth)
+        return found
+
+
+def _dots(name: str) -> Iterator[int]:
+    return (place for place, letter in enumerate(name[:200]) if letter == ".")
+
+
+class _Block(NamedTuple):
+    stage: int
+    number: int
+
+
+def schemes(shapes: Mapping[str, Shape]) -> list[Names]:
+    """The naming schemes under which the names are those of blocks."""
+    kinds = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
+    return [names for names in (Names(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
+
+
+def candidates(names: Names, called: str) -> Iterator[dict[str, Any]]:
+    """Specifications that may have these names and shapes, as plain data."""
+    stem, head, norm = _stem(names), _head(names), _norm(names)
+    blocks = [_Block(stage, index) for stage, depth in enumerate(names.depths) for index in range(depth)]
+    if not stem or not head:
+        return
+    channels, stem_data = stem
+    for kind in _kinds(names, blocks):
+        for shortcut in _shortcuts(names, blocks):
+            stages = _stages(names, blocks, kind)
+            if stages and shortcut != "projection":
+                stages = {**stages, "shortcut": shortcut}
+            if stages:
+                data = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
+                naming = {} if names.kind == "paths" else {"naming": names.kind}
+                yield {**data, "stages": stages, **norm, "head": head, **naming}
+
+
+def _size(stem: dict[str, Any]) -> int:
+    return 32 if stem["kind"] == "conv3x3" else 224
+
+
+def _stem(names: Names) -> tuple[int, dict[str, Any]] | None:
+    """Channels of the image, and the stem."""
+    one = names.shape("stem.conv")
+    if one and len(one) == 4 and one[2] in (3, 7):
+        return one[1], {"kind": "conv7x7" if one[2] == 7 else "conv3x3", "width": one[0], **_pool(names, one[2] == 7)}
+    first = names.shape("stem.conv1")
+    widths: list[int] = []
+    while (shape := names.shape(f"stem.conv{len(widths) + 1}")) and len(widths) < 16:
+        widths.append(shape[0])
+    return (first[1], {"kind": "deep", "widths": widths, **_pool(names, True)}) if first and len(first) == 4 else None
+
+
+def _pool(names: Names, pooled: bool) -> dict[str, Any]:
+    return {"pool": "conv"} if pooled and names.shape("stem.pool.conv") else {}
+
+
+def _head(names: Names) -> dict[str, Any] | None:
+    layer, features = names.shape("head.fc"), names.shape("head.features.conv")
+    if layer is None:
+        return None
+    found: dict[str, Any] = {"kind": "linear", "classes": layer[0], "conv": len(layer) == 4}
+    found["features"] = features and features[0]
+    return {key: value for key, value in found.items() if value}
+
+
+def _norm(names: Names) -> dict[str, Any]:
+    if names.shape("stages.0.0.norm1", "running_mean"):
+        return {}
+    return {"norm": "group" if names.shape("stages.0.0.norm1") else "none"}
+
+
+def _kinds(names: Names, blocks: list[_Block]) -> list[str]:
+    """Blocks with and without pre-activation, by how many layers they have."""
+    kinds = ("bottleneck", "regnet") if names.shape("stages.0.0.conv3") else ("basic",)
+    return [*kinds, *(_PLAIN[kind] for kind in kinds)]
+
+
+def _stages(names: Names, blocks: list[_Block], kind: str) -> dict[str, Any] | None:
+    raws = [_raw(names, block, kind) for block in blocks]
+    if None in raws:
+        return None
+    settled = BLOCKS[kind].settle(raws, [block.number for block in blocks])
+    made = settled and part(base.Block, kind, settled.settings)
+    rule = settled and made and _widths(settled, names.depths)
+    if not rule or not made:
+        return None
+    attention = _attention(names, blocks)
+    data = {"depths": names.depths, "widths": rule, "block": stated(made)}
+    return {**data, "attention": attention} if attention else data
+
+
+def _widths(settled: Settled, depths: list[int]) -> Any:
+    rest = list(settled.widths)
+    stages = [[rest.pop(0) for _ in range(depth)] for depth in depths]
+    return width_rule(stages, (1, *(2 for _ in depths[1:])), {})
+
+
+def _raw(names: Names, block: _Block, kind: str) -> Any:
+    """What a block's kind is read from, out of the shapes of its layers; None where they are not of that kind."""
+    convs = [names.shape(f"stages.{block.stage}.{block.number}.conv{n}") for n in (1, 2, 3)]
+    first, second, third = (shape if shape and len(shape) == 4 else None for shape in convs)
+    if not first or not second:
+        return None
+    if kind in ("basic", "preact_basic"):
+        return (first[0], False) if kind == "basic" else first[0]
+    if not third or first[0] % second[1]:
+        return None
+    groups = first[0] // second[1]
+    if kind in ("bottleneck", "preact_bottleneck"):
+        return Three(third[0], first[0], second[0], groups, None)
+    return (third[0], second[0], groups, False)[: 4 if kind == "regnet" else 3]
+
+
+def _shortcuts(names: Names, blocks: list[_Block]) -> list[Any]:
+    """The shortcuts that have such weights."""
+    paths = [f"stages.{block.stage}.{block.number}.shortcut" for block in blocks]
+    plain = [shape for path in paths if (shape := names.shape(f"{path}.conv"))]
+    if not plain:
+        return (
+            ["avg_projection"] if any(names.shape(f"{path}.avg.conv") for path in paths) else ["projection", "zero_pad"]
+        )
+    wide = max(shape[-1] for shape in plain)
+    if wide > 1:
+        return [{"kind": "wide_projection", "kernel": wide}]
+    return ["projection", "avg_projection", "projection_all"]
+
+
+def _attention(names: Names, blocks: list[_Block]) -> Any:
+    """Squeeze and excitation or ECA on every block, by the shapes of its layers."""
+    raws: dict[str, list[Any]] = {"se": [], "eca": []}
+    for block in blocks:
+        path = f"stages.{block.stage}.{block.number}"
+        squeeze, window, out = (names.shape(f"{path}.{n}") for n in ("attention.fc1", "attention.conv", "conv1"))
+        if squeeze and out:
+            raws["se"].append((squeeze[1], out[1], squeeze[0], "relu"))
+        if window:
+            raws["eca"].append((_out(names, path), window[-1]))
+    for kind, found in raws.items():
+        settings = ATTENTIONS[kind].settle(found) if len(found) == len(blocks) else None
+        made = None if settings is None else part(base.Attention, kind, settings)
+        if made:
+            return stated(made)
+    return None
+
+
+def _out(names: Names, path: str) -> int:
+    last = names.shape(f"{path}.conv3") or names.shape(f"{path}.conv2")
+    return last[0] if last else 0

@@ -1,0 +1,113 @@
+"""The network that a checkpoint is nearest to where its names and shapes are none's: by the share that fits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.ops import Shape
+from resnet_gen.problems import Problem, Refused, several, shortened
+from resnet_gen.system.resources import references_folder
+from resnet_gen.weights.prefixes import MOST, without
+from resnet_gen.weights.references import read as read_reference
+
+
+class Near(NamedTuple):
+    """A network, its names and shapes, and how many of a file's are among them without `prefix` before them."""
+
+    name: str
+    state: Mapping[str, Shape]
+    prefix: str
+    shared: int
+
+
+def state_of(loaded: Loaded) -> dict[str, Shape]:
+    """Names and shapes; none where the network cannot be built."""
+    try:
+        return {name: tensor.shape for name, tensor in lower(loaded).state().items()}
+    except Refused:
+        return {}
+
+
+def preferred(networks: Mapping[str, Loaded]) -> list[str]:
+    """The names in the order in which they are told: what a library publishes, then residual networks, then others.
+
+    A plain network has the names and shapes of the residual one that it is the control of.
+    """
+    return sorted(networks, key=lambda name: _rank(networks[name]))
+
+
+def _rank(loaded: Loaded) -> tuple[bool, bool]:
+    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
+
+
+def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Near | None:
+    """The network that has most of these names and shapes and fewest others, the first of several; None where none."""
+    files = [(prefix, without(prefix, whole)) for prefix in _outer(whole)]
+    best, most = None, 0.0
+    for name, state in _known(shipped):
+        for prefix, shapes in files:
+            shared = sum(shapes.get(n) == shape for n, shape in state.items())
+            part = shared / (len(whole) + len(state) - shared)
+            if part > most:
+                best, most = Near(name, state, prefix, shared), part
+    return best
+
+
+def _known(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
+    """Every published network, then every shipped one that is none of those."""
+    for file in sorted(references_folder().glob("*/*.json")):
+        name = f"{file.parent.name}/{file.stem}"
+        yield name, read_reference(name, None).state
+    for name in preferred(shipped):
+        if not shipped[name].spec.reference:
+            yield name, state_of(shipped[name])
+
+
+def _outer(names: Mapping[str, Shape]) -> list[str]:
+    """Nothing, then what most names begin with up to each of their first dots, whether or not all of them do."""
+    found, rest = [""], list(names)
+    for _ in range(MOST):
+        start = len(found[-1])
+        heads = Counter(name[: name.index(".", start) + 1] for name in rest if "." in name[start:])
+        if not heads:
+            break
+        found.append(min(heads, key=lambda head: (-heads[head], head)))
+        rest = [name for name in rest if name.startswith(found[-1])]
+    return found
+
+
+def told(near: Near | None, whole: Mapping[str, Shape], where: str) -> Problem:
+    """The first tensor that the nearest network has not."""
+    if near is None:
+        return Problem("none of its names and shapes are those of a known network", where)
+    taken_off = f", without '{shortened(near.prefix)}' before names" * bool(near.prefix)
+    return Problem(_what(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}")
+
+
+def _what(near: Near, whole: Mapping[str, Shape]) -> str:
+    named = {name: near.state.get(name.removeprefix(near.prefix)) for name in whole}
+    closest = f"'{near.name}', the closest network"
+    first = next((name for name, shape in whole.items() if named[name] != shape), None)
+    if first is None:
+        return _whole(near, whole, closest)
+    if theirs := named[first]:
+        return f"'{shortened(first)}' is {_x(whole[first])}, and {_x(theirs)} in {closest}"
+    return f"'{shortened(first)}' ({_x(whole[first])}) is not in {closest}"
+
+
+def _whole(near: Near, whole: Mapping[str, Shape], closest: str) -> str:
+    """Where each tensor fits: the first that is missing, or that has not the others' prefix."""
+    found = {name.removeprefix(near.prefix) for name in whole}
+    lost = next((name for name in near.state if name not in found), None)
+    if lost is not None:
+        return f"'{lost}' is missing: {_x(near.state[lost])} in {closest}"
+    odd = next((name for name in whole if not name.startswith(near.prefix)), "")
+    return f"'{shortened(odd)}' has no '{shortened(near.prefix)}' before it, as others have that fit {closest}"
+
+
+def _x(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "a scalar"

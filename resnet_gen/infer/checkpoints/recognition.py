@@ -1,0 +1,162 @@
+"""The specification of a checkpoint, as far as names and shapes of weights show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_gen.infer.checkpoints.names import Names, candidates, schemes
+from resnet_gen.infer.checkpoints.nearest import nearest, preferred, state_of, told
+from resnet_gen.infer.proof import loaded_from
+from resnet_gen.infer.spec_text import written
+from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.lower import lower
+from resnet_gen.language.plan import plan
+from resnet_gen.ops import Shape
+from resnet_gen.parts.registry import load_parts
+from resnet_gen.problems import Problem, Refused
+from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights import stored
+from resnet_gen.weights.prefixes import prefixes, without
+
+_VGG = ("torchvision_vgg", "timm_vgg")
+_HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
+_NAMED = 12
+
+
+class Recognized(NamedTuple):
+    """A specification with a checkpoint's names and shapes; others that have the same, and what differs in them.
+
+    `prefix` stands before each of the file's names and none of the specification's.
+    """
+
+    data: dict[str, Any]
+    loaded: Loaded
+    others: dict[str, list[str]]
+    prefix: str
+
+
+def holds_weights(path: Path) -> bool:
+    """Whether a file's first bytes are those of weights without a graph."""
+    return stored.is_stored(path)
+
+
+def recognize(path: Path, called: str) -> Recognized | Problem:
+    """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
+    whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
+    shipped = _every()
+    for prefix in prefixes(whole):
+        found = _recognized(without(prefix, whole), shipped, called, prefix)
+        if found:
+            return found
+    return told(nearest(whole, shipped), whole, str(path))
+
+
+def _recognized(
+    shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
+) -> Recognized | None:
+    found = schemes(shapes)
+    fitting = dict(_shipped(shapes, found, shipped))
+    if fitting:
+        return _one_of(fitting, called, prefix)
+    for data in (data for names in found for data in candidates(names, called)):
+        loaded = _loaded(data)
+        if loaded and state_of(loaded) == shapes:
+            return Recognized(data, loaded, {}, prefix)
+    return None
+
+
+def shipped_with(whole: Mapping[str, Shape]) -> list[str]:
+    """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
+    shipped = _every()
+    for prefix in prefixes(whole):
+        shapes = without(prefix, whole)
+        fitting = dict(_shipped(shapes, schemes(shapes), shipped))
+        if fitting:
+            return preferred(fitting)
+    return []
+
+
+def _every() -> dict[str, Loaded]:
+    load_parts()
+    return {name: load(name) for name in shipped_specs()}
+
+
+def _shipped(
+    shapes: Mapping[str, Shape], found: list[Names], shipped: Mapping[str, Loaded]
+) -> Iterator[tuple[str, Loaded]]:
+    """The shipped networks with these names and shapes, for as many classes and channels as they have."""
+    depths = {names.kind: names.depths for names in found}
+    for name, loaded in shipped.items():
+        kind = loaded.spec.naming.kind
+        alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
+        if alike and state_of(loaded).keys() == shapes.keys():
+            resized = _resized(name, loaded, shapes)
+            if state_of(resized) == shapes:
+                yield name, resized
+
+
+def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
+    """The network with as many classes and channels as a checkpoint of the same names has."""
+    layers = [node for node in lower(loaded).nodes if node.tensors]
+    first, last = (shapes[layer.weight_name("weight")] or (0,) for layer in (layers[0], layers[-1]))
+    texts = []
+    if hasattr(loaded.spec.head, "classes"):
+        texts += [f"head.classes={last[0]}"] * (last[0] != loaded.spec.head.classes)
+    if len(first) == 4 and first[1] != loaded.spec.input.channels:
+        texts += [f"input.channels={first[1]}", "input.mean=null", "input.std=null"]
+    try:
+        return load(name, texts) if texts else loaded
+    except Refused:
+        return loaded
+
+
+def _loaded(data: Mapping[str, Any]) -> Loaded | None:
+    try:
+        return loaded_from(written(data))
+    except Refused:
+        return None
+
+
+def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
+    """The network that is told first, and how the others differ from it."""
+    chosen, *more = preferred(fitting)
+    spec, shipped = fitting[chosen].spec, load(chosen).spec
+    data: dict[str, Any] = {"name": called, "extends": chosen}
+    if spec.input.channels != shipped.input.channels:
+        data["input"] = {"channels": spec.input.channels, "mean": None, "std": None}
+    classes = getattr(spec.head, "classes", None)
+    if classes != getattr(shipped.head, "classes", None):
+        data["head"] = {"classes": classes}
+    own = fitting[chosen].resolved()
+    others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
+    return Recognized(data, loaded_from(written(data)), others, prefix)
+
+
+def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
+    """The keys in which two specifications differ."""
+    if isinstance(one, dict) and isinstance(two, dict) and one.get("kind") == two.get("kind"):
+        for inner in {**one, **two}:
+            if key or inner not in _HIDDEN:
+                yield from _differing(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
+    elif one != two:
+        yield key
+
+
+def account(found: Recognized) -> list[str]:
+    """Lines about what was recognized, each of a word, a colon and a sentence."""
+    lines = ["proof: all names and shapes of weights are the spec's, and no more"]
+    if found.prefix:
+        lines.append(f"names: each has '{found.prefix}' before it, which the spec's have not")
+    for name, keys in list(found.others.items())[:_NAMED]:
+        lines.append(f"same: '{name}' has the same names and shapes; it differs in {', '.join(keys) or 'nothing'}")
+    if len(found.others) > _NAMED:
+        lines.append(f"same: and {len(found.others) - _NAMED} more")
+    hidden = "strides, padding, dilation, pooling, activations, eps, the image's size and how a picture becomes it"
+    return [*lines, f"not shown by names and shapes: {hidden}; they are those of {_origin(found)}"]
+
+
+def _origin(found: Recognized) -> str:
+    parent = found.data.get("extends")
+    return f"'{parent}'" if parent else "the usual network of this kind"

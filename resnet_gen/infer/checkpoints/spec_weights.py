@@ -1,0 +1,36 @@
+"""A specification's weights out of a file, and what is said where the file is of another network."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+
+from resnet_gen.graph import Graph, Node
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower, without_outputs
+from resnet_gen.ops import BatchNorm
+from resnet_gen.problems import several
+from resnet_gen.weights import stored
+
+
+def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
+    """The weights of `graph`, which `loaded` is lowered to, in a file that has them by name.
+
+    A file for a whole network fits its backbone. Raises `Refused` for tensors that do not fit: the first ten, how
+    many there are, and of which network or naming scheme they are, if that is known.
+    """
+    from resnet_gen.infer.conversion.source import hint_for
+
+    body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
+    found = stored.fit(graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes))
+    if norms := [node.name for node in graph.nodes if isinstance(node.op, BatchNorm) and _has_no_root(node, found)]:
+        what = f"{several(len(norms), 'norm')} with variances below zero, which have no root"
+        warnings.warn(f"{path}: {what}: {stored.first(norms)}", stacklevel=2)
+    return found
+
+
+def _has_no_root(norm: Node, weights: stored.FromFile) -> bool:
+    assert isinstance(norm.op, BatchNorm)
+    variances = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
+    return bool(((variances <= -norm.op.eps) & (variances > -math.inf)).any())

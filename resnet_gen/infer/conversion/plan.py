@@ -1,0 +1,257 @@
+"""What becomes of each tensor of a file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from resnet_gen.infer.conversion.layouts import Values, move, widened
+from resnet_gen.infer.conversion.schemes import Network, Scheme, body, kin, shape_in
+from resnet_gen.infer.conversion.slots import Slot
+from resnet_gen.infer.conversion.source import Source
+from resnet_gen.ops import BatchNorm, Conv, Shape
+from resnet_gen.problems import refuse
+from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
+from resnet_gen.weights.formats.writing import Kept, kept
+from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.stored import Stored, sides
+
+Head = Literal["drop", "init"]
+
+
+class Change(NamedTuple):
+    """What may be done beside new names.
+
+    `head` says what becomes of the head, which has to be said of one that is missing or for other classes, and `seed`
+    draws a new one. `channels` lets the first convolution be made for other input channels. `counters` gives batch
+    norms that have no counter of training steps one of zero.
+    """
+
+    head: Head | None = None
+    seed: int = 0
+    channels: bool = False
+    counters: bool = False
+
+
+class Row(NamedTuple):
+    """One tensor: its name in the file and in the result, None where it is in one only; its shape, and what was done.
+
+    Shape and element type are those of the result, or of the file for what is dropped, whose `tensor` is None. Of what
+    was done, the first words say the kind: copied, transposed, reshaped, summed, repeated, initialized, zero, dropped.
+    """
+
+    old: str | None
+    new: str | None
+    shape: Shape
+    dtype: str
+    done: tuple[str, ...]
+    tensor: Kept | None = None
+
+
+class Plan:
+    """What becomes of each tensor; `faults` are those that do not fit, and `hint` an option that may help."""
+
+    def __init__(
+        self, network: Network, tensors: Mapping[str, Stored], source: Source, target: Scheme, change: Change
+    ) -> None:
+        if change.head and not network.head and not (change.head == "drop" and source.left):
+            raise refuse(f"--head {change.head} means nothing: '{network.graph.name}' has no head")
+        self._network, self._source, self._target, self._change = network, source.scheme, target, change
+        self._prefix = source.prefix
+        self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
+        self._kin = kin(target)
+        self._first = _first(network)
+        self._head = {slot.key for slot in self._renewed(source)}
+        self.faults: list[str] = []
+        self.hint: str | None = None
+        made = [row for slot in network.slots for row in self._tensor(slot)]
+        made += [row for slot in network.slots for row in self._counter(slot)]
+        written = {row.new: row for row in made if row.new}
+        self.rows = [written[name] for name in _ordered(list(written), target)]
+        made += self._left(source)
+        self.rows += [row for row in made if not row.new]
+        known = {row.old for row in made}
+        counters = [name for name in tensors if name.endswith(COUNTER)]
+        self.faults += [
+            f"'{name}' belongs to no layer of '{network.graph.name}'" for name in counters if name not in known
+        ]
+
+    def _renewed(self, source: Source) -> list[Slot]:
+        """What is the head: the last layer or, where it is to be renewed and the file has another one, all of it."""
+        last = self._network.head
+        if not self._change.head or not last:
+            return last
+        kept = {slot.key for slot in body(self._network).slots}
+        whole = [slot for slot in self._network.slots if slot.key not in kept]
+        return whole if source.left or not all(map(self._fits, whole[: -len(last)])) else last
+
+    def _fits(self, slot: Slot) -> bool:
+        tensor = self._tensors.get(self._source.names[slot.key])
+        return tensor is not None and tensor.shape in self._shapes(slot)
+
+    def _left(self, source: Source) -> Iterator[Row]:
+        """The tensors of a file that are no layer's, and their norms' counters."""
+        counters = {name.rpartition(".")[0] + f".{COUNTER}" for name in source.left if name.endswith(".running_var")}
+        for name in self._tensors:
+            if name in source.left or name in counters:
+                yield self._dropped(name)
+
+    def _dropped(self, name: str) -> Row:
+        tensor = self._tensors[name]
+        return Row(self._prefix + name, None, tensor.shape, tensor.dtype.name, ("dropped",))
+
+    def _tensor(self, slot: Slot) -> Iterator[Row]:
+        old = self._source.names[slot.key]
+        tensor = self._tensors.get(old)
+        channels = 2 if self._source.flax else 1
+        if slot.key in self._head and (self._change.head or self._is_other_head(slot)):
+            yield from self._new_head(slot, tensor)
+        elif tensor is None:
+            self._fault(slot, tensor)
+        elif tensor.shape in self._shapes(slot):
+            yield self._written(slot, old, tensor.shape, tensor.dtype, tensor.exact)
+        elif slot is self._first and self._change.channels and self._differs(slot, tensor, channels):
+            yield from self._widened(slot, tensor)
+        else:
+            self._fault(slot, tensor)
+            if slot is self._first and self._differs(slot, tensor, channels):
+                self.hint = f"--in-channels {slot.shape[1]} changes it, --in-channels {tensor.shape[channels]} keeps it"
+
+    def _is_other_head(self, slot: Slot) -> bool:
+        """Whether a head's tensor is missing, or for other classes."""
+        tensor = self._tensors.get(self._source.names[slot.key])
+        return tensor is None or self._differs(slot, tensor, -1 if self._source.flax else 0)
+
+    def _shapes(self, slot: Slot) -> tuple[Shape, ...]:
+        """The shapes that a file may have a tensor in."""
+        return (self._source.shape(slot),) if self._source.flax else slot.shapes
+
+    def _differs(self, slot: Slot, tensor: Stored, axis: int) -> bool:
+        """Whether a tensor has the right shape but for one side."""
+        found = tensor.shape
+        shapes = [shape for shape in self._shapes(slot) if len(shape) == len(found)]
+        return found not in shapes and any(_but(found, axis) == _but(shape, axis) for shape in shapes)
+
+    def _fault(self, slot: Slot, tensor: Stored | None) -> None:
+        wanted = sides(self._source.shape(slot))
+        how = f"is {sides(tensor.shape)}, not {wanted}" if tensor else f"is missing: {wanted} is needed"
+        self.faults.append(f"'{self._source.names[slot.key]}' {how}")
+
+    def _written(
+        self,
+        slot: Slot,
+        old: str | None,
+        given: Shape,
+        dtype: np.dtype[Any],
+        load: Callable[[], Values],
+        what: str = "",
+    ) -> Row:
+        """A tensor of the result, from what `load` gives: in the file's layout, in PyTorch's if the file has none."""
+        shape = shape_in(self._target, slot, self._kin)
+        way = move(slot, given, shape, from_flax=self._source.flax and old is not None, to_flax=self._target.flax)
+        done = (*filter(None, [what]), *(way.done if old else ())) or ("copied",)
+        made = kept(shape, dtype, lambda: way.apply(load()))
+        return Row(old and self._prefix + old, self._target.names[slot.key], shape, dtype.name, done, made)
+
+    def _new_head(self, slot: Slot, tensor: Stored | None) -> Iterator[Row]:
+        """A head's tensor that is not to be kept, or cannot be: dropped, drawn anew, or a fault."""
+        if self._change.head is None:
+            self._fault(slot, tensor)
+            self.hint = "--head init draws the head anew, --head drop leaves it out"
+            if tensor:
+                self.hint += f", --classes {tensor.shape[-1 if self._source.flax else 0]} keeps it"
+            return
+        if tensor:
+            yield self._dropped(self._source.names[slot.key])
+        if self._change.head == "init":
+            dtype = tensor.dtype if tensor else self._dtype()
+            drawn = Seeded(self._network.graph, self._change.seed)
+            called = slot.node.weight_name(slot.role)
+            yield self._written(
+                slot,
+                None,
+                slot.shape,
+                dtype,
+                lambda: drawn.rows(called, 0, slot.shape[0]).astype(dtype),
+                f"initialized with seed {self._change.seed}",
+            )
+
+    def _dtype(self) -> np.dtype[Any]:
+        """The element type of the last filters that the file has, which is what a new head has too."""
+        filters = (self._source.names[slot.key] for slot in self._network.slots if len(slot.shape) > 1)
+        return [self._tensors[name].dtype for name in filters if name in self._tensors][-1]
+
+    def _widened(self, slot: Slot, tensor: Stored) -> Iterator[Row]:
+        """The first convolution for other input channels."""
+        given, asked = tensor.shape[2 if self._source.flax else 1], slot.shape[1]
+        if given not in (1, 3):
+            self._fault(slot, tensor)
+            self.hint = "--in-channels changes filters of 1 and of 3 channels alone"
+            return
+
+        name = self._prefix + self._source.names[slot.key]
+
+        def values() -> Values:
+            found = tensor.exact()
+            if not np.isfinite(found).all():
+                raise refuse(f"'{name}' has values that are not finite, with which --in-channels cannot compute")
+            made = widened(found.transpose(3, 2, 0, 1) if self._source.flax else found, asked)
+            if not np.isfinite(made).all():
+                raise refuse(f"'{name}' for other channels has values beyond what {tensor.dtype.name} holds")
+            return made.transpose(2, 3, 1, 0) if self._source.flax else made
+
+        if isinstance(slot.node.op, Conv) and slot.node.op.standardize is not None:
+            said = "is standardized when it is used: with other channels, gray images give other outputs"
+            warnings.warn(f"'{self._source.names[slot.key]}' {said}", stacklevel=2)
+        what = "summed over channels" if asked == 1 else f"repeated over channels times {given}/{asked}"
+        shape = self._source.shape(slot)
+        yield self._written(slot, self._source.names[slot.key], shape, tensor.dtype, values, what)
+
+    def _counter(self, slot: Slot) -> Iterator[Row]:
+        """A norm's counter of training steps: kept, made as zero where PyTorch looks for it, dropped for Flax."""
+        if not isinstance(slot.node.op, BatchNorm) or slot.role != "running_var":
+            return
+        old, new = (f"{scheme.names[slot.key].rpartition('.')[0]}.{COUNTER}" for scheme in (self._source, self._target))
+        tensor = self._tensors.get(old)
+        if slot.key in self._head and self._change.head:
+            if tensor:
+                yield self._dropped(old)
+            if self._change.head == "drop":
+                return
+            tensor = None
+        if tensor is None:
+            if self._change.counters and not self._target.flax:
+                yield Row(None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED)))
+            return
+        if tensor.shape or tensor.dtype != COUNTED:
+            self.faults.append(f"'{old}' is {sides(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
+        made = kept(tensor.shape, tensor.dtype, tensor.exact)
+        row = Row(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
+        yield row._replace(new=None, done=("dropped",), tensor=None) if self._target.flax else row
+
+
+def _but(shape: Shape, axis: int) -> Shape:
+    """A shape without one of its sides."""
+    axis %= len(shape)
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _first(network: Network) -> Slot | None:
+    """The weight of the one convolution that sees the image; None where there are several, or it is in groups."""
+    image = network.graph.input
+    weights = [slot for slot in network.slots if image in slot.node.inputs and slot.role == "weight"]
+    op = weights[0].node.op if len(weights) == 1 else None
+    return weights[0] if isinstance(op, Conv) and op.groups == 1 else None
+
+
+def _ordered(names: list[str], target: Scheme) -> list[str]:
+    """Names in the order of the library's state dict, a norm's counter behind its own."""
+    if target.flax:
+        return names
+    behind = {name.removesuffix(COUNTER) + "running_var": name for name in names if name.endswith(COUNTER)}
+    counters = set(behind.values())
+    ordered = target.naming.registered([name for name in names if name not in counters])
+    return [n for name in ordered for n in (name, behind.get(name)) if n]

@@ -1,0 +1,131 @@
+"""Which scheme a file's names are of, and what is said where they are of none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import NamedTuple
+
+from resnet_gen.infer.checkpoints.recognition import shipped_with
+from resnet_gen.infer.conversion.schemes import Key, Network, Scheme, body, wanted
+from resnet_gen.language.load import Loaded
+from resnet_gen.ops import Shape
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.weights.prefixes import prefixes
+from resnet_gen.weights.stored import differences, left_out, listed
+
+
+class Source(NamedTuple):
+    """The scheme of a file's names, what stands before each of them, and the tensors that are no layer's of ours.
+
+    Those in `left`, without the prefix, are of another head, or of layers behind a backbone.
+    """
+
+    scheme: Scheme
+    prefix: str
+    left: frozenset[str] = frozenset()
+
+
+def find(
+    network: Network, shapes: Mapping[str, Shape], called: str | None, where: str, *, any_head: bool = False
+) -> Source:
+    """The one scheme whose names a file has; `called` says which it must be, `any_head` takes one with another head.
+
+    Raises `Refused` with what differs from the nearest where there is none, and where the names are of two that mean
+    different layers by them.
+    """
+    schemes = network.schemes if called is None else [wanted(called, network, "--from")]
+    found = _fitting(network, schemes, shapes.keys())
+    others = [] if found else _with_another_head(network, schemes, shapes.keys())
+    if any_head:
+        found = found or others
+    if not found:
+        nearest = max(schemes, key=lambda scheme: len(shapes.keys() & set(scheme.names.values())))
+        unlike = differences(network.shapes(nearest), shapes, network.graph.name)
+        helps = _head_hint(network) if others else hint(network.graph.name, shapes)
+        raise Refused(listed(unlike, where, helps))
+    meant = _meant(found[0], shapes)
+    other = next((source for source in found if _meant(source, shapes) != meant), None)
+    if other:
+        kinds = f"'{found[0].scheme.kind}' and of '{other.scheme.kind}'"
+        raise refuse(f"its names are of {kinds}, which mean different layers", where, "--from says which")
+    return found[0]
+
+
+def _fitting(network: Network, schemes: list[Scheme], names: Set[str]) -> list[Source]:
+    """The schemes whose names these are, no more and, but for the head's, no fewer."""
+    return [
+        Source(scheme, prefix)
+        for prefix in prefixes(sorted(names))
+        for scheme in schemes
+        if _is_of(scheme, {name.removeprefix(prefix) for name in names}, network)
+    ]
+
+
+def _is_of(scheme: Scheme, names: Set[str], network: Network) -> bool:
+    whole = set(scheme.names.values())
+    return names <= whole and whole - names <= {scheme.names[slot.key] for slot in network.head}
+
+
+def _with_another_head(network: Network, schemes: list[Scheme], names: Set[str]) -> list[Source]:
+    """The schemes whose names a file has up to the head, whatever it has there; those by which least is left over."""
+    bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in body(network).schemes}
+    found = [
+        Source(scheme, prefix, left)
+        for prefix in prefixes(sorted(names))
+        for scheme in schemes
+        if scheme.kind in bodies
+        for left in _left(scheme, {name.removeprefix(prefix) for name in names}, bodies[scheme.kind])
+    ]
+    least = min((len(source.left) for source in found), default=0)
+    return [source for source in found if len(source.left) == least]
+
+
+def _left(scheme: Scheme, names: Set[str], body: Mapping[str, str]) -> Iterator[frozenset[str]]:
+    """What a file has of another head, or behind a backbone, if its other names are all of the body and our head's."""
+    own = set(scheme.names.values())
+    more, head = names - own, own - body.keys()
+    left = left_out(body, own, more)
+    if head and head <= names:  # it is there: what is in no module of it is of no head
+        left = {name for name in left if _module(name) in set(map(_module, head))}
+    if own & body.keys() <= names and left == more:
+        yield frozenset(left)
+
+
+def _module(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _meant(source: Source, shapes: Mapping[str, Shape]) -> dict[Key, str]:
+    """The layer that each name of a file is for."""
+    return {key: name for key, name in source.scheme.names.items() if source.prefix + name in shapes}
+
+
+def _head_hint(network: Network) -> str:
+    if network.head:
+        return "--head init draws the head anew, --head drop leaves it out"
+    return "--head drop leaves out what is not of this network"
+
+
+def hint(network: str, shapes: Mapping[str, Shape]) -> str | None:
+    """The shipped networks that a file which is not of this one is of, if there are any."""
+    found = shipped_with(shapes)
+    return f"its names and shapes are those of {_each(found)}" if found and network not in found else None
+
+
+def _each(names: list[str]) -> str:
+    first, *more = (f"'{name}'" for name in names)
+    return f"{first}, and of {', '.join(more)}" if more else first
+
+
+def hint_for(loaded: Loaded, shapes: Mapping[str, Shape]) -> str | None:
+    """What would make a file's tensors those of a network that takes its names as they are, if anything would."""
+    from resnet_gen.infer.conversion.schemes import network as network_of
+
+    network = network_of(loaded)
+    own = network.schemes[0]
+    found = _fitting(network, network.schemes, shapes.keys())
+    if not found:
+        return hint(network.graph.name, shapes)
+    if found[0].scheme.names == own.names:
+        return "weights convert changes the number of classes and of input channels"
+    return f"its names are those of '{found[0].scheme.kind}': weights convert --to {own.kind} changes them"

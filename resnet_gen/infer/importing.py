@@ -1,0 +1,133 @@
+"""A file of another tool to the text of a specification, with what is to be said of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_gen.graph.repeated_relus import without_repeated_relus
+from resnet_gen.infer.checkpoints import recognition
+from resnet_gen.infer.file_weights import Carried
+from resnet_gen.infer.infer import Unexplained, infer
+from resnet_gen.infer.proof import Inferred, loaded_from
+from resnet_gen.infer.report import account, as_json, refusal
+from resnet_gen.infer.shipped_specs import Same, extending, same_as, told
+from resnet_gen.infer.spec_text import written
+from resnet_gen.language.design_rules import broken_steps, excused_steps
+from resnet_gen.language.faults import NAME_HINT
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.language.spec import NAME_PATTERN
+from resnet_gen.onnx.reading import NotExplained, Read, read
+from resnet_gen.problems import Problem, refuse, shortened, visible
+from resnet_gen.weights.formats.writing import from_weights, safetensors
+
+
+class Imported(NamedTuple):
+    """A specification that was recovered from a file."""
+
+    text: str
+    """The spec as YAML."""
+    account: tuple[str, ...]
+    """Lines about how it was proved, and what of the file it does not carry."""
+    data: dict[str, Any]
+    """The same for programs."""
+    loaded: Loaded
+    """The spec, checked."""
+    found: Inferred | None = None
+    """The proof, of an ONNX file."""
+    read: Read | None = None
+    """The ONNX file as it was read."""
+
+    def weights(self) -> Iterator[bytes]:
+        """The weights of an ONNX file under the specification's names, as the bytes of a safetensors file."""
+        assert self.found
+        assert self.read
+        shapes = {weight: tensor.shape for weight, tensor in self.found.graph.state().items()}
+        return safetensors(from_weights(shapes, Carried(self.found, self.read.weights)))
+
+
+def network_name(file: Path, name: str | None) -> str:
+    """The network's name: what was asked for, or the file's with what no name holds left out."""
+    called = _stem(file) if name is None else name
+    if not re.fullmatch(NAME_PATTERN, called):
+        raise refuse(f"--name: '{shortened(called)}' is not a name", hint=NAME_HINT)
+    return called
+
+
+def _stem(file: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
+
+
+def recovered(
+    file: Path, name: str | None = None, *, parent: str | None = None, norms: bool = True, weights: bool = False
+) -> Imported | Problem:
+    """The specification of a file, or what no specification makes: the first node, the first tensor.
+
+    It is written as changes to `parent` if that is given. Without `norms`, biases are never taken for folded batch
+    norms. `weights` tells that those are kept too. Raises `Refused` for what cannot be read or goes not together.
+    """
+    called = network_name(file, name)
+    if not recognition.holds_weights(file):
+        return _of_onnx(file, called, parent, norms, weights)
+    for option, given in {"--extends": parent is not None, "--weights": weights, "--plain-biases": not norms}.items():
+        if given:
+            raise refuse(f"{option} means nothing for a checkpoint", hint="it is for ONNX files")
+    return _of_checkpoint(file, called)
+
+
+def _of_checkpoint(file: Path, name: str) -> Imported | Problem:
+    found = recognition.recognize(file, name)
+    if isinstance(found, Problem):
+        return found
+    text = _deviating(found.data, file, [f"Recognized by the names and shapes in {file.name}."])
+    data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
+    return Imported(text, tuple(map(visible, recognition.account(found))), data, found.loaded)
+
+
+def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:
+    try:
+        opened, why = _read(file)
+    except NotExplained as refused:  # a node without even a shape
+        return refused.problems[0]
+    found, opened = _explained(opened, name, norms)
+    if isinstance(found, Unexplained):
+        return refusal(found, opened.graph, str(file), why)
+    same = same_as(found, opened.graph)
+    text = _deviating(extending(found, parent) if parent is not None else found.data, file, _comments(file, same))
+    lines = tuple(map(visible, account(found, opened, same, weights=weights)))
+    return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
+
+
+def _explained(opened: Read, name: str, norms: bool) -> tuple[Inferred | Unexplained, Read]:
+    """What makes the graph of a file or, if nothing does, that graph without the ReLUs that change nothing."""
+    found, once = infer(opened.graph, name, norms=norms), without_repeated_relus(opened.graph)
+    if isinstance(found, Inferred) or once is opened.graph:
+        return found, opened
+    again = infer(once, name, norms=norms)
+    return (again, replace(opened, graph=once)) if isinstance(again, Inferred) else (found, opened)
+
+
+def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
+    """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
+    loaded = loaded_from(written(data))
+    excused = {step.excuse for step in excused_steps(loaded)}
+    broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
+    reasons = dict.fromkeys(broken, f"as in {shortened(visible(file.name), 100)}")
+    return written({**data, **({"deviations": reasons} if reasons else {})}, comments)
+
+
+def _read(file: Path) -> tuple[Read, str | None]:
+    """The file as a graph; where a node is none of our operations, with that node as it stands, and why."""
+    try:
+        return read(file), None
+    except NotExplained as first:
+        why = first.problems[0].message
+    return read(file, partial=True), why
+
+
+def _comments(file: Path, same: list[Same]) -> list[str]:
+    return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in told(same))))]

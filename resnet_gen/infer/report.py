@@ -1,0 +1,118 @@
+"""What is said beside a recovered specification: how it was proved, and what the file has that it does not carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+from resnet_gen.graph import Graph, Node
+from resnet_gen.infer.infer import Unexplained
+from resnet_gen.infer.proof import Inferred
+from resnet_gen.infer.shipped_specs import Same, told
+from resnet_gen.onnx.reading import Opaque, Read
+from resnet_gen.ops import BatchNorm, Conv
+from resnet_gen.problems import Problem, several, shortened
+
+_NAMED = 3
+
+
+def account(found: Inferred, read: Read, same: Sequence[Same], *, weights: bool) -> list[str]:
+    """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
+    nodes = len(read.graph.nodes)
+    lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
+    lines += [f"same: computes {words}" for one in same for words in told([one])]
+    lines += [*_norms(found), *_names(found)]
+    return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
+
+
+def _norms(found: Inferred) -> Iterator[str]:
+    """What was taken for norms that the file does not show."""
+    there = {ours.path for ours, _ in found.match.pairs}
+    folded = {n.inputs[0].name for n in found.graph.nodes if isinstance(n.op, BatchNorm) and n.path not in there}
+    if not folded:
+        return
+    convs = {ours.path for ours, theirs in found.match.pairs if isinstance(theirs.op, Conv) and not theirs.op.bias}
+    zero = sum(node.output.name in folded and node.path in convs for node in found.graph.nodes)
+    text = (
+        f"folded: {several(len(folded), 'batch norm')} taken for folded, as no file tells their biases from plain ones"
+    )
+    yield text + (f"; {zero:,} of them without a bias, which is zero" if zero else "")
+
+
+def _names(found: Inferred) -> Iterator[str]:
+    renamed, kind = found.naming.renamed, found.naming.kind
+    layers = sum(bool(theirs.tensors) for _, theirs in found.match.pairs)
+    if not renamed:
+        yield f"names: '{kind}' gives all {several(layers, 'layer')} with weights the names that they have"
+        return
+    shown = ", ".join(f"'{shortened(old, 40)}' -> '{new}'" for old, new in list(renamed.items())[:_NAMED])
+    more = ", ..." if len(renamed) > _NAMED else ""
+    yield f"names: '{kind}' renames {len(renamed):,} of {several(layers, 'layer')} with weights: {shown}{more}"
+
+
+def _left(found: Inferred, read: Read, weights: bool) -> Iterator[str]:
+    """What the file has, or a user of it knows, that the specification does not hold."""
+    yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
+    values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
+    new = [f"'{shortened(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
+    if new:
+        yield f"names of input and outputs: {', '.join(new)}"
+    if read.precision != "fp32":
+        yield f"the file's precision, {read.precision}: specs are of float32 networks, and --precision builds others"
+    if read.batch is not None:
+        yield f"the batch of {read.batch}: it is left open"
+    if read.unread:
+        yield f"{several(read.unread, 'node')} of the file that no output depends on"
+    if found.folded:
+        yield "eps and statistics of the folded norms, which the file has no longer"
+    yield "metadata of the file" + ("" if weights else ", and its weights without --weights")
+
+
+def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Problem:
+    """The finding of a network that no specification makes; `why` is what the reader says of its first strange node.
+
+    That node is the one named: what is around it, no part makes because of it.
+    """
+    strange = next((node for node in given.nodes if isinstance(node.op, Opaque)), None)
+    if strange and strange != found.node:
+        makers = {node.output.name: node.name for node in given.nodes}
+        operands = tuple(makers.get(value.name, value.name) for value in strange.inputs)
+        found = found._replace(node=strange, together=False, operands=operands)
+    node = found.node
+    many = several(len(given.nodes), "operation")
+    hint = f"{found.explained:,} of {many} are explained, up to {found.place}"
+    if found.given_up:
+        hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
+    if node is None:
+        out = f"'{shortened(found.output.name, 80)}' there" if found.output else "these maps in this order"
+        return Problem(f"no spec puts out {out}", file, hint)
+    reads = ", ".join(f"'{shortened(name, 60)}'" for name in found.operands)
+    what = f"'{shortened(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
+    if found.together:
+        return Problem(f"no one spec makes what is before it and {what}", file, f"each alone is explained: {hint}")
+    opaque = isinstance(node.op, Opaque) and why
+    return Problem(f"no part makes {what}", file, f"{why}; {hint}" if opaque else hint)
+
+
+def _what(node: Node) -> str:
+    """An operation with the settings that are not its usual ones."""
+    if isinstance(node.op, Opaque):
+        return node.op.op_type if "::" in node.op.op_type else f"ONNX's {node.op.op_type}"
+    settings = [(f, getattr(node.op, f.name)) for f in fields(node.op)]
+    shown = ", ".join(f"{f.name}={value!r}" for f, value in settings if value != f.default)
+    return f"{type(node.op).__name__}({shown})"
+
+
+def as_json(found: Inferred, given: Graph, same: Sequence[Same]) -> dict[str, Any]:
+    """A recovered specification and what is said of it, as one object."""
+    return {
+        "spec": found.data,
+        "operations": len(given.nodes),
+        "same_as": [one.name for one in same if not one.standardized],
+        "same_as_standardized": [one.name for one in same if one.standardized],
+        "folded": found.folded,
+        "naming": found.naming.kind,
+        "renamed": found.naming.renamed,
+        "outputs": {old.name: ours.name for old, ours in zip(given.outputs, found.graph.outputs, strict=True)},
+    }

@@ -1,0 +1,144 @@
+"""What a network may cost: ranges of counts, of predicted latency and of file size, in a spec or a project file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from resnet_gen.graph.counts import COUNTS, CountName
+from resnet_gen.language.figures import Printed, PrintedError
+from resnet_gen.ops.precision import Float, Precision
+
+_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B\Z")
+_POWER = {None: 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def _whole(value: Any) -> int:
+    """A whole number, of a text such as `25.6M` or `4.1e9` too, which is taken for exactly that."""
+    if isinstance(value, str):
+        try:
+            value = Printed.parse(value).value
+        except PrintedError:
+            raise PydanticCustomError("figure", "not a whole number") from None
+    return _exact(value, "figure")
+
+
+def _bytes(value: Any) -> int:
+    """A number of bytes, of a text such as `100 MiB` or `97.5 MB` too."""
+    if isinstance(value, str):
+        match = _SIZE.match(value)
+        if match is None:
+            raise PydanticCustomError("size_in_bytes", "not a size")
+        unit = match[2]
+        base = 1024 if unit and unit.endswith("i") else 1000
+        value = Decimal(match[1]) * base ** _POWER[unit[:1] if unit else None]
+    return _exact(value, "size_in_bytes")
+
+
+def _exact(value: Any, kind: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or value % 1 != 0:
+        raise PydanticCustomError(kind, "not a whole number")
+    return int(value)
+
+
+_Number = Annotated[float, Field(ge=0)]
+_FigureText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(e[0-9]+|[KMG])?$")]
+_SizeText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B$")]
+Figure = Annotated[int, BeforeValidator(_whole, json_schema_input_type=_Number | _FigureText), Field(ge=0)]
+Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=_Number | _SizeText), Field(ge=0)]
+Milliseconds = Annotated[float, Field(gt=0)]
+
+
+class _Range(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The least and the most that is allowed, either of which may be open."""
+        return getattr(self, "min", None), getattr(self, "max", None)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> _Range:
+        low, high = self.bounds
+        if low is None and high is None:
+            raise PydanticCustomError("one_bound", "neither a 'min' nor a 'max'")
+        if low is not None and high is not None and low > high:
+            raise PydanticCustomError("bounds", "'min' is above 'max'", {"at": "min"})
+        return self
+
+
+class CountBudget(_Range):
+    """The range of a count."""
+
+    min: Figure | None = Field(None, description="The least that is allowed.")
+    max: Figure | None = Field(None, description="The most that is allowed: `25557032`, `25.6M` or `4.1e9`, exactly.")
+
+
+class LatencyBudget(_Range):
+    """The range of the time that one batch is predicted to take on a device (docs/predict.md)."""
+
+    target: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="A shipped device (`resnet-gen targets`), or the YAML file of one by its path from this file."
+    )
+    precision: Precision = Field("fp16", description="What layers compute in.")
+    batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
+    min: Milliseconds | None = Field(None, description="The least that is allowed, in milliseconds.")
+    max: Milliseconds | None = Field(None, description="The most that is allowed, in milliseconds.")
+
+
+class SizeBudget(_Range):
+    """The range of the size of the ONNX model as `resnet-gen build` writes it, with its external data."""
+
+    precision: Float = Field("fp32", description="What layers compute in.")
+    min: Size | None = Field(None, description="The least that is allowed, in bytes.")
+    max: Size | None = Field(None, description="The most that is allowed: bytes, or `97.5 MB` or `100 MiB`, exactly.")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+Latencies = Annotated[
+    tuple[LatencyBudget, ...],
+    Field(strict=False, max_length=64),
+    BeforeValidator(_listed, json_schema_input_type=LatencyBudget | list[LatencyBudget]),
+]
+Sizes = Annotated[
+    tuple[SizeBudget, ...],
+    Field(strict=False, max_length=64),
+    BeforeValidator(_listed, json_schema_input_type=SizeBudget | list[SizeBudget]),
+]
+
+
+class Budgets(BaseModel):
+    """What a network may cost; checked by `resnet-gen verify`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    params: CountBudget | None = Field(None, description="Trainable parameters.")
+    buffers: CountBudget | None = Field(None, description="Elements that are kept but not trained.")
+    macs: CountBudget | None = Field(None, description="Multiply-accumulates for one image.")
+    flops: CountBudget | None = Field(None, description="2 x MACs.")
+    conv_macs: CountBudget | None = Field(None, description="Multiply-accumulates of convolutions alone.")
+    macs_and_biases: CountBudget | None = Field(None, description="MACs, and one for each bias that is added.")
+    layers: CountBudget | None = Field(None, description="Convolution and linear layers on the longest main path.")
+    activations: CountBudget | None = Field(None, description="Elements that convolutions and linear layers put out.")
+    activations_and_pools: CountBudget | None = Field(None, description="Those, and the elements of max pooling.")
+    latency: Latencies = Field((), description="Predicted time on a device: one budget, or a list of them.")
+    onnx_size: Sizes = Field((), description="Bytes of the ONNX model: one budget, or a list of them.")
+
+    def counts(self) -> Iterator[tuple[CountName, CountBudget]]:
+        """The counts that have a budget."""
+        for name in COUNTS:
+            if budget := getattr(self, name):
+                yield name, budget
+
+    @property
+    def number(self) -> int:
+        """How many ranges they are."""
+        return len(list(self.counts())) + len(self.latency) + len(self.onnx_size)

@@ -1,0 +1,275 @@
+"""From a name, a path and `--set` texts to a checked specification."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any
+
+from resnet_gen.language.inheritance import changes, with_changes
+from resnet_gen.language.outside_parts.files import blamed, run_file
+from resnet_gen.language.source import Loc, Source, overlay, read_file, setting
+from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check
+from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
+from resnet_gen.system.digest import digest_text
+from resnet_gen.system.links import check_inside, check_named
+from resnet_gen.system.resources import family, is_shipped, shipped_specs
+
+MAX_PARENTS = 16
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A specification, the text positions it came from, and the family it belongs to."""
+
+    spec: Spec
+    """What the YAML says, checked, parents and defaults filled in; docs/language.md has every key."""
+    source: Source
+    """The data as they were read, and where each value stands."""
+    family: str
+    """The folder of a shipped spec; empty for others."""
+    code: tuple[str, ...] = ()
+    """SHA-256 of each Python file whose parts the spec, or one that it extends, names."""
+    own: tuple[Document, ...] = ()
+    """The spec's own text, and those of the `--set`s over it."""
+    path: Path | None = None
+    """The file that it was loaded from."""
+    parents: tuple[Source, ...] = ()
+    """What it extends, the nearest first: each over its own parents, with the keys that are not inherited."""
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole specification as plain data: every default and parent filled in."""
+        return self.spec.model_dump(mode="json", exclude={"extends"}, exclude_none=True)
+
+    def complete(self) -> dict[str, Any]:
+        """`resolved()` with the mean and standard deviation that pictures are normalized with."""
+        mean, std = self.spec.input.normalization
+        data = self.resolved()
+        return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
+
+    def built(self) -> dict[str, Any]:
+        """What manifests and models tell of the specification: all but its budgets.
+
+        Those are somebody's wishes, which come and go, and nothing that was built is another for them. A mean and
+        a deviation that would be taken anyway are left out.
+        """
+        data = {key: value for key, value in self.resolved().items() if key != "budgets"}
+        return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
+
+    def canonical(self) -> str:
+        """`built()` as one line of JSON: equal for equal networks."""
+        return json.dumps(self.built(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def changes(self) -> list[str]:
+        """The values of the network that the spec itself states, or a `--set`, by key and position."""
+        return changes(self.source, self.own)
+
+    def digest(self) -> str:
+        """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
+        return digest_of(self.canonical(), self.code)
+
+
+def digest_of(canonical: str, code: Sequence[str]) -> str:
+    """The digest of a spec, given as one line, and of the SHA-256 of each file of its own parts."""
+    return digest_text("\n".join((canonical, *code)))
+
+
+def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], str] | None = None) -> Loaded:
+    """Load the spec at a path, or the shipped spec of that name, with `--set` texts laid over it.
+
+    `called` says how messages call a file that is not shipped. Raises `Refused` for whatever is wrong with any of it.
+    """
+    path = find(reference)
+    if reference not in shipped_specs():
+        check_inside(path)
+    source = _read(path, called(path) if called else _shown(path, reference))
+    shipped = shipped_specs().get(path.stem)
+    group = family(shipped) if shipped and shipped.samefile(path) else ""
+    return replace(_checked(source, path, settings, called or str), family=group, path=path)
+
+
+def load_text(source: Source, settings: Sequence[str] = ()) -> Loaded:
+    """Load a spec that was read from no file; files that it names lie in the working folder. Raises `Refused`."""
+    return _checked(source, Path("text"), settings, str)
+
+
+def _checked(source: Source, path: Path, settings: Sequence[str], called: Callable[[Path], str]) -> Loaded:
+    """What was read at a path, over its parents and with `settings` laid over it, checked."""
+    code: list[str] = []
+    parents: list[Source] = []
+    whole = _over_parents(source, path, (), (code, parents), called)
+    changes = [_setting(text) for text in settings]
+    own = [s.marks[()].value.document for s in (source, *changes)]
+    whole = reduce(overlay, changes, whole)
+    spec = _blaming(whole, own, parents, more_parts=bool(code))
+    return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
+
+
+def _blaming(whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool) -> Spec:
+    """The spec in `whole`; faults at lines that are right in the parent name the lines that changed it."""
+    try:
+        return check(whole, more_parts=more_parts)
+    except Refused as refused:
+        if not parents or not _is_right(parents[-1]):
+            raise
+        raise Refused(with_changes(problem, whole, own) for problem in refused.problems) from None
+    except BaseException as error:
+        raise blamed(error) from None
+
+
+def _is_right(source: Source) -> bool:
+    with suppress(Refused):
+        return bool(check(source))
+    return False
+
+
+def parent_of(loaded: Loaded) -> Loaded | None:
+    """What a spec extends, if it extends anything; raises `Refused` where that is no whole network by itself."""
+    if not loaded.parents:
+        return None
+    nearest, *others = loaded.parents
+    return Loaded(check(nearest), nearest, "", parents=tuple(others))
+
+
+def _setting(text: str) -> Source:
+    source = setting(text)
+    for key in ("extends", "parts"):
+        if key in source.data:
+            raise refuse(f"{key}: cannot be set, only written in a spec", source.span((key,), key=True))
+    return source
+
+
+def find(reference: str) -> Path:
+    """The file that `reference` means: a shipped name, or the path of a YAML file."""
+    if reference in shipped_specs():
+        return shipped_specs()[reference]
+    if os.path.isdir(reference):  # noqa: PTH112 - as below
+        raise refuse(f"'{shortened(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
+    if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
+        return Path(reference)
+    if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
+        return Path(reference)
+    raise refuse(f"there is no spec '{shortened(reference)}'", hint=_meant(reference, ""))
+
+
+def _meant(name: str, folder: str) -> str:
+    """A hint for a name that no shipped spec has: the file in the folder that only lacks its suffix, or close names."""
+    for file in (f"{name}.yaml", f"{name}.yml"):
+        if os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - False, not an error, as in find
+            return f"did you mean '{file}'?"
+    return suggest(name, shipped_specs())
+
+
+def files(reference: str) -> Iterator[Path]:
+    """What a spec is read from, as far as that can be told: its file, its parts', and those of its parents."""
+    with suppress(Refused):
+        yield from _files(find(reference), ())
+
+
+def _files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
+    yield path
+    if len(children) > MAX_PARENTS or path.suffix not in (".yaml", ".yml") or is_shipped(path):
+        return
+    data = _read(path, str(path)).data
+    parts, parent = data.get("parts"), data.get("extends")
+    yield from (path.parent / str(name).replace("\0", "") for name in (parts if isinstance(parts, list) else ()))
+    if isinstance(parent, str):
+        yield from _files(_parent_path(parent, path, None), (*children, path))
+
+
+def shown_as(reference: str) -> str | None:
+    """How messages call the file that `reference` means; None if it means none."""
+    try:
+        return _shown(find(reference), reference)
+    except Refused:
+        return None
+
+
+def _shown(path: Path, reference: str) -> str:
+    """How messages call the file: shipped ones by their place in the project."""
+    return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
+
+
+def _over_parents(
+    source: Source,
+    path: Path,
+    children: tuple[Path, ...],
+    told: tuple[list[str], list[Source]],
+    called: Callable[[Path], str],
+) -> Source:
+    """What was read at a path over its parents; `told` hears the hash of each file of parts, and each parent."""
+    _run_parts(source, path, told[0], called)
+    parent = source.data.get("extends")
+    if parent is None:
+        return source
+    where = source.span(("extends",))
+    if not isinstance(parent, str):
+        raise refuse("extends: not the name of one spec", where)
+    chain = (*children, path.resolve())
+    target = _parent_path(parent, path, where)
+    if target.resolve() in chain:
+        raise refuse("extends: circular", where, " -> ".join(p.name for p in (*chain, target)))
+    if parent not in shipped_specs():
+        check_named(target, path, where, "extends")
+    if len(chain) > MAX_PARENTS:
+        raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
+    shown = _shown(target, parent) if parent in shipped_specs() else called(target)
+    whole = _over_parents(_read(target, shown), target, chain, told, called)
+    told[1].append(whole)
+    return overlay(_inherited(whole), source)
+
+
+def _read(path: Path, shown: str) -> Source:
+    """The text of a spec; that of a shipped one, from which many others start, is read once."""
+    return _read_shipped(path, shown) if is_shipped(path) else read_file(path, shown)
+
+
+_read_shipped = cache(read_file)
+
+
+def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Path], str]) -> None:
+    """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
+    named = source.data.get("parts")
+    listed = named if isinstance(named, list) else []
+    if len(listed) > MAX_PARTS:
+        raise refuse(f"parts: more than {MAX_PARTS} files", source.span(("parts",)))
+    for index, name in enumerate(listed):
+        if isinstance(name, str):
+            where = source.span(("parts", index))
+            if Path(name).suffix != ".py" or "\0" in name:
+                raise refuse("parts: not a Python file", where, "write parts in a file that ends in '.py'")
+            file = path.parent / name
+            check_named(file, path, where, "parts")
+            code.append(run_file(file, where, called(file)))
+
+
+def _parent_path(parent: str, child: Path, where: Span | None) -> Path:
+    """A shipped spec by its name, or a YAML file beside the child."""
+    if parent in shipped_specs():
+        return shipped_specs()[parent]
+    path = child.parent / parent
+    if path.suffix not in (".yaml", ".yml"):
+        hint = _meant(parent, str(child.parent))
+        raise refuse(f"extends: there is no spec '{shortened(parent)}'", where, hint)
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        found = False
+    if not found:
+        raise refuse(f"extends: there is no file '{shortened(parent)}' beside this one", where)
+    return path
+
+
+def _inherited(source: Source) -> Source:
+    """A parent without the keys that describe that one network."""
+
+    def keeps(loc: Loc) -> bool:
+        return not loc or loc[0] not in OWN_KEYS
+
+    data = {key: value for key, value in source.data.items() if keeps((key,))}
+    return Source(data, {loc: mark for loc, mark in source.marks.items() if keeps(loc)})

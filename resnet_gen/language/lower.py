@@ -1,0 +1,168 @@
+"""Spec to Graph: the only place that knows "stem, stages, head"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from resnet_gen.graph import Graph, Net, Value, live, renamed
+from resnet_gen.language.float_exceptions import kept
+from resnet_gen.language.inheritance import with_changes
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.outside_parts.files import blamed, has_run
+from resnet_gen.language.outside_parts.net_checks import NAME_HINT, CheckedNet, misnamed
+from resnet_gen.language.plan import Chosen, StagePlan, for_all, plan
+from resnet_gen.language.spec import Spec
+from resnet_gen.ops import Op
+from resnet_gen.parts.base import Place, Using
+from resnet_gen.problems import Refused, refuse, visible
+
+INPUT = "input"
+
+
+def lower(loaded: Loaded) -> Graph:
+    """The graph of a specification; raises `Refused` at the line that makes it impossible."""
+    try:
+        return _lowered(loaded)
+    except Refused as refused:
+        raise Refused(with_changes(problem, loaded.source, loaded.own) for problem in refused.problems) from None
+    except BaseException as error:
+        raise blamed(error) from None
+
+
+def without_outputs(loaded: Loaded) -> Loaded:
+    """The same network up to its head, whichever maps it puts out."""
+    return replace(loaded, spec=loaded.spec.model_copy(update={"outputs": ()}))
+
+
+def at_size(loaded: Loaded, size: tuple[int, ...]) -> Loaded:
+    """The same network for images of another height and width."""
+    taken = loaded.spec.input.model_copy(update={"size": size})
+    return replace(loaded, spec=loaded.spec.model_copy(update={"input": taken}))
+
+
+def at_numbers(loaded: Loaded, classes: int | None = None, channels: int | None = None) -> Loaded:
+    """The same network for other numbers of classes and of input channels.
+
+    Mean and standard deviation are those of the channels that there were, so other ones have none. Raises
+    `Refused` for a number of classes where the head has none.
+    """
+    spec = loaded.spec
+    changes: dict[str, object] = {}
+    if classes is not None:
+        if not hasattr(spec.head, "classes"):
+            raise refuse(f"classes: a head of kind '{spec.head.kind}' has no number of classes")
+        changes["head"] = spec.head.model_copy(update={"classes": classes})
+    if channels not in (None, spec.input.channels):
+        changes["input"] = spec.input.model_copy(update={"channels": channels, "mean": None, "std": None})
+    return replace(loaded, spec=spec.model_copy(update=changes))
+
+
+def _lowered(loaded: Loaded) -> Graph:
+    spec = loaded.spec
+    stages = plan(loaded)
+    net = (CheckedNet if has_run() else Net)(Value(INPUT, spec.input.shape), loaded.source.span)
+    outputs = _built(net, spec, stages)
+    ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
+    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+
+
+def is_built_alike(loaded: Loaded, other: Spec) -> bool:
+    """Whether another spec has the same operations; False where either cannot be built, or has code of its own."""
+    if loaded.code:
+        return False
+    net = Net(Value(INPUT, loaded.spec.input.shape))
+    try:
+        outputs = _built(net, loaded.spec, plan(loaded))
+        others = _built(_Alike(net), other, plan(replace(loaded, spec=other)))
+    except (_Differs, Refused):
+        return False
+    return outputs == others  # what is only in one of them leads to no output
+
+
+class _Differs(Exception):
+    """An operation is another, or stands elsewhere."""
+
+
+class _Alike(Net):
+    """Builds what another net built; raises `_Differs` at the first operation that is another."""
+
+    def __init__(self, wanted: Net) -> None:
+        super().__init__(wanted.input)
+        self._wanted = wanted.nodes
+
+    def add(self, name: str, op: Op, *inputs: Value) -> Value:
+        made = super().add(name, op, *inputs)
+        nodes = self.nodes
+        if len(nodes) > len(self._wanted) or nodes[-1] != self._wanted[len(nodes) - 1]:
+            raise _Differs
+        return made
+
+
+def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
+    """Stem, stages and head; returns what the network puts out, by name."""
+    bare = spec.stages.block.preactivated
+    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, for_all(spec.stages)), bare=bare)
+    outputs: dict[str, Value] = {}
+    for stage in stages:
+        x, before_pooling = _stage(net, x, stage, spec)
+        if f"stage{stage.number + 1}" in spec.outputs:
+            outputs[f"stage{stage.number + 1}"] = before_pooling
+    if not spec.outputs or spec.head.kind != "none":
+        outputs.update(_headed(net, x, spec))
+    return outputs
+
+
+def _using(spec: Spec, chosen: Chosen) -> Using:
+    return Using(
+        spec.norm,
+        spec.activation,
+        chosen.shortcut,
+        chosen.attention,
+        spec.antialias,
+        bare_shortcut=chosen.block.preactivated,
+        standardize=spec.weight_standardization,
+        shortcut_at=chosen.shortcut_at,
+        attention_at=chosen.attention_at,
+    )
+
+
+def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
+    """What follows the last stage, and what it puts out."""
+    using = _using(spec, for_all(spec.stages))
+    x = spec.stages.block.finish(net.scope("head", at=("stages", "block")), x, using)
+    inside = net.scope("head", at=("head",))
+    outputs = spec.head.build(inside, x, using)
+    if spec.head.kind != "none" and not (outputs and all(map(str.isidentifier, outputs))):
+        raise inside.refusal(f"a head puts out values by names, and these are {visible(str(list(outputs)))}")
+    if len(set(outputs.values())) < len(outputs):
+        raise inside.refusal("a head puts out each value under one name")
+    return outputs
+
+
+def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
+    """A stage; returns what the next one gets, and what the last block put out."""
+    here = net.scope(f"stages.{stage.number}", at=("stages", "depths", stage.number))
+    downsample = spec.stages.downsample
+    first = downsample.block_stride(stage.stride)
+    entering = stage.entering_dilation
+    for index, (width, chosen) in enumerate(zip(stage.widths, stage.chosen, strict=True)):
+        stride, number = 1 if index else first, stage.first + index
+        place = Place(width, stride, index, number, stage.dilation, entering, stage.withheld)
+        x = chosen.block.build(here.scope(str(index), at=chosen.block_at), x, place, _using(spec, chosen))
+        entering = stage.dilation
+    return downsample.after(here, x, stage.stride), x
+
+
+def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
+    """The graph under the names that the naming scheme publishes."""
+    names = loaded.spec.naming.names([node.path for node in graph.nodes])
+    if fault := misnamed(names):
+        raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
+    try:
+        named = renamed(graph, names, outputs)
+    except ValueError as error:
+        message = f"naming: {error}"
+        raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
+    kept(named, loaded)  # whose refusals belong to the spec, whatever it is built in
+    return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.used()))))

@@ -1,0 +1,24 @@
+"""ONNX files of anybody's, read as graphs of our own operations, with the weights that go with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_gen.onnx.reading.model import FileWeights, Read
+from resnet_gen.onnx.reading.opaque import Opaque
+from resnet_gen.onnx.reading.reader import NotExplained, Reader
+from resnet_gen.problems import refuse
+
+__all__ = ["FileWeights", "NotExplained", "Opaque", "Read", "read"]
+
+
+def read(path: Path, *, partial: bool = False) -> Read:
+    """What a file computes, in our operations.
+
+    Raises `NotExplained`, a `Refused`, with the first node that they do not explain;
+    with `partial` such a node becomes an `Opaque` operation of the graph.
+    """
+    try:
+        return Reader(path, partial=partial).read()
+    except RecursionError:
+        raise refuse("its nodes wait for one another too deeply", str(path)) from None

@@ -1,0 +1,237 @@
+"""Elementwise functions of ONNX: what they compute, and which activation of ours a tree of them is.
+
+A tree is told by its form, which is that of every spelling of a function and of
+no other function. In float32 a spelling may still overflow, or keep to what
+half precision holds: how far out it is what it says is found by computing it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from resnet_gen.onnx.reading.normal_forms import form, slope, within
+from resnet_gen.onnx.reading.sums_of_products import EXACT, Form, NoFormError, Tree, alike
+from resnet_gen.ops import Activation, Function
+
+Points: TypeAlias = npt.NDArray[Any]
+
+_SIDE = np.ldexp(np.asarray([1.0, 1.33, 1.71]), np.arange(-149, 128)[:, None]).ravel()
+_POINTS = np.concatenate([[0.0], _SIDE, -_SIDE]).astype(np.float32).astype(np.float64)
+"""Numbers of each size that float32 has."""
+_FEW = np.asarray([0.5, 1.33, 20.0])
+"""Numbers by which most functions are told from all activations."""
+_NOISE, _ALIKE = 1e-5, 2e-3
+"""What float32 may change, and what numbers rounded to half precision may, over the larger of 1 and the result."""
+_LARGEST = 3.4e38
+"""The largest number of float32, nearly."""
+_LEAST_REACH = 40.0
+"""Exponentials squared overflow beyond 44."""
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _sigmoid(x: Points) -> Points:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _softplus(x: Points) -> Points:
+    return np.asarray(np.logaddexp(0, x))
+
+
+def _hard_sigmoid(x: Points, alpha: float = 1 / 6, beta: float = 0.5) -> Points:
+    return np.asarray(np.clip(alpha * x + beta, 0, 1))
+
+
+def _gelu(x: Points, approximate: str = "none") -> Points:
+    if approximate == "tanh":
+        return np.asarray(x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2)
+    return np.asarray(x * (1 + _erf(x * math.sqrt(0.5))) / 2)
+
+
+def _elu(x: Points, alpha: float = 1.0) -> Points:
+    return np.asarray(np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))))
+
+
+def _leaky(x: Points, alpha: float = 0.01) -> Points:
+    return np.asarray(np.where(x > 0, x, alpha * x))
+
+
+def _where(asked: Points, yes: Points, no: Points) -> Points:
+    return np.asarray(np.where(asked > 0, yes, no))
+
+
+FUNCTIONS: dict[str, Callable[..., Points]] = {
+    "Abs": np.abs,
+    "Add": np.add,
+    "Clip": lambda x, least=-np.inf, most=np.inf: np.minimum(np.maximum(x, least), most),
+    "Div": np.divide,
+    "Elu": _elu,
+    "Erf": _erf,
+    "Exp": np.exp,
+    "Gelu": _gelu,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda x: x * _hard_sigmoid(x),
+    "LeakyRelu": _leaky,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Log": np.log,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Mish": lambda x: x * np.tanh(_softplus(x)),
+    "Mul": np.multiply,
+    "Neg": np.negative,
+    "PRelu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "Pow": np.power,
+    "Reciprocal": np.reciprocal,
+    "Relu": lambda x: np.maximum(x, 0),
+    "Sigmoid": _sigmoid,
+    "Softplus": _softplus,
+    "Sqrt": np.sqrt,
+    "Sub": np.subtract,
+    "Swish": lambda x, alpha=1.0: x * _sigmoid(alpha * x),
+    "Tanh": np.tanh,
+    "ThresholdedRelu": lambda x, alpha=1.0: np.where(x > alpha, x, 0),
+    "Where": _where,
+}
+"""What each elementwise operator of ONNX computes."""
+
+_HALF_ROOTS = (math.sqrt(0.5), 0.70703125, 1 / 1.4140625)
+_SIXTHS = (1 / 6, 0.1666259765625, 0.1669921875)
+"""The root of a half and a sixth, exactly and as half precision has them and the root of 2."""
+_SPELLINGS: dict[Function, list[Tree]] = {
+    "relu": [("Relu", (), None)],
+    "sigmoid": [("Sigmoid", (), None)],
+    "tanh": [("Tanh", (), None)],
+    "hard_sigmoid": [("HardSigmoid", (("alpha", sixth),), None) for sixth in _SIXTHS],
+    "silu": [("Swish", (), None)],
+    "gelu": [
+        ("Mul", (), ("Mul", (), None, 0.5), ("Add", (), ("Erf", (), ("Mul", (), None, root)), 1.0))
+        for root in _HALF_ROOTS
+    ],
+    "mish": [("Mish", (), None)],
+    "hard_swish": [("Mul", (), None, ("HardSigmoid", (("alpha", sixth),), None)) for sixth in _SIXTHS],
+}
+"""Trees of every activation without a slope, one for each way in which its numbers are rounded."""
+
+
+_OPERATORS: dict[Function, str] = {
+    "relu": "Relu", "leaky_relu": "LeakyRelu", "elu": "Elu", "silu": "Swish", "gelu": "Gelu", "mish": "Mish",
+    "hard_swish": "HardSwish", "sigmoid": "Sigmoid", "hard_sigmoid": "HardSigmoid", "tanh": "Tanh",
+}  # fmt: skip
+SLOPED: dict[str, Function] = {"LeakyRelu": "leaky_relu", "Elu": "elu"}
+"""The operators that are an activation of ours with a slope of their own, their attribute `alpha`."""
+
+
+def shortest(number: float) -> float:
+    """The number with fewest digits that is the same in float32: 1e-05, where a file has 9.99999974e-06."""
+    return float(str(np.float32(number)))
+
+
+def as_text(tree: Tree) -> str:
+    """A function as one writes it: `Clip(x, least=0, most=6)`."""
+    if tree is None:
+        return "x"
+    if isinstance(tree, float):
+        return f"{tree:g}"
+    op_type, settings, *operands = tree
+    named = [f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings]
+    return f"{op_type}({', '.join([*map(as_text, operands), *named])})"
+
+
+def behind(tree: Tree, inner: Tree) -> Tree:
+    """A tree as a function of an inner one, through which alone it reads the activation."""
+    if tree == inner:
+        return None
+    if not isinstance(tree, tuple):
+        return tree
+    op_type, settings, *operands = tree
+    return (op_type, settings, *(behind(operand, inner) for operand in operands))
+
+
+@lru_cache(maxsize=1024)
+def identified(tree: Tree) -> Activation | None:
+    """The activation that a tree computes; None if it is none of ours."""
+    if not _plausible(tree):
+        return None
+    try:
+        found, _ = within(form(tree))
+    except (NoFormError, TypeError, OverflowError, ZeroDivisionError):
+        return None
+    for function, forms in _known().items():
+        if any(alike(found, wanted) for wanted in forms):
+            return _reaching(tree, Activation(function))
+    return next((_reaching(tree, one) for one in _sloped(found)), None)
+
+
+def _plausible(tree: Tree) -> bool:
+    """Whether a tree has the values of an activation at a few numbers, which takes less time than its form."""
+    with np.errstate(all="ignore"):
+        found = computed(tree, _FEW)
+    return any(np.all(np.abs(found - wanted) <= _ALIKE * np.maximum(1, np.abs(wanted))) for wanted in _values())
+
+
+@lru_cache(maxsize=1)
+def _values() -> list[Points]:
+    """What each activation makes of the few numbers, above zero, where a slope changes nothing."""
+    return [computed((op_type, (), None), _FEW) for op_type in _OPERATORS.values()]
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[Function, list[Form]]:
+    return {function: [form(tree) for tree in trees] for function, trees in _SPELLINGS.items()}
+
+
+def _sloped(found: Form) -> Iterator[Activation]:
+    """Leaky ReLU or ELU with the slope that the form shows."""
+    for op_type, function in SLOPED.items():
+        alpha = slope(found, function)
+        possible = 0 < alpha < (1 if function == "leaky_relu" else math.inf)
+        if possible and alike(found, form((op_type, (("alpha", alpha),), None)), EXACT):
+            yield Activation(function, shortest(alpha))
+
+
+def _reaching(tree: Tree, activation: Activation) -> Activation | None:
+    return activation if reach(tree, activation) >= _LEAST_REACH else None
+
+
+@lru_cache(maxsize=1024)
+def reach(tree: Tree, activation: Activation) -> float:
+    """The magnitude up to which a tree, computed in float32, is the activation that it is a spelling of."""
+    settings = (("alpha", activation.slope),) if activation.sloped else ()
+    known: Tree = (_OPERATORS[activation.function], settings, None)
+    with np.errstate(all="ignore"):
+        wanted, exactly = computed(known, _POINTS), computed(tree, _POINTS)
+        found = computed(tree, _POINTS.astype(np.float32))
+        size = np.maximum(1, np.abs(wanted))
+        alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
+        noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
+    seen = float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
+    limit = within(form(tree))[1]
+    return min(seen, limit if limit < _LARGEST else math.inf)
+
+
+@lru_cache(maxsize=1024)
+def never_negative(tree: Tree, *, only_above: bool) -> bool:
+    """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
+    with np.errstate(all="ignore"):
+        found = computed(tree, _POINTS)
+    return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
+
+
+def computed(tree: Tree, points: Points) -> Points:
+    """What a tree makes of numbers, computed in their type."""
+    if tree is None:
+        return points
+    if isinstance(tree, float):
+        return np.full_like(points, tree)
+    op_type, settings, *operands = tree
+    made = FUNCTIONS[op_type](*(computed(operand, points) for operand in operands), **dict(settings))
+    return np.asarray(made, points.dtype)

@@ -1,0 +1,221 @@
+"""Constants in other types: cast, and quantized and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.onnx.reading.constants import DTYPES, Constant
+from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
+from resnet_gen.onnx.reading.signals import Sizes, Unexplained, Wire
+from resnet_gen.ops import Shape
+from resnet_gen.problems import shortened
+
+CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
+"""What QuantizeLinear makes, of the types that are read."""
+_OF_ANY_FLOAT = 19
+"""The opset from which on scales may have any type of floating point."""
+_FAR = 2.0**30
+"""Steps up to which every runtime counts."""
+
+
+def cast(call: Call) -> Wire:
+    """Cast and CastLike of a constant."""
+    found, dtype = call.wire(0), target(call)
+    if isinstance(found, Sizes):
+        if dtype != np.int64:
+            raise Unexplained(f"a shape of any batch as {dtype.name}")
+        return found
+    return _cast(call.constant(0), dtype, saturate=bool(call.attribute("saturate", 1)))
+
+
+def target(call: Call) -> np.dtype[Any]:
+    """The type that Cast and CastLike are to."""
+    if call.node.op_type == "CastLike":
+        return _type_of(call)
+    dtype = DTYPES.get(call.attribute("to"))
+    if dtype is None:
+        raise Unexplained(f"element type {call.attribute('to')} is not read")
+    return dtype
+
+
+def _type_of(call: Call) -> np.dtype[Any]:
+    """The type of what CastLike is to be like: that of an activation is known where all have the same."""
+    like = call.wire(1)
+    if isinstance(like, Constant):
+        return like.dtype
+    if isinstance(like, Sizes):
+        return np.dtype(np.int64)
+    only = call.walk.type_of(like)
+    if only is None:
+        raise Unexplained("the type of what it is to be like does not follow")
+    return only
+
+
+def _cast(found: Constant, dtype: np.dtype[Any], *, saturate: bool) -> Constant:
+    def as_type(array: Numbers) -> Numbers:
+        return converted(array, dtype, found.names[0], saturate=saturate)
+
+    part = found.part
+    rows = (lambda start, stop: as_type(part(start, stop))) if part else None
+    rounded = found.rounded or (found.dtype if found.dtype.itemsize < dtype.itemsize else None)
+    return Constant(found.names, found.dims, dtype, lambda: as_type(found.array()), rows, found.zero, rounded)
+
+
+def converted(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool = True) -> Numbers:
+    """Numbers in another type, as ONNX has it; raises `MissingNumbersError` for what it leaves open."""
+    if array.dtype == dtype:
+        return array
+    if dtype.kind in "iu" and array.dtype.kind not in "iub":
+        whole, limits = np.trunc(array.astype(np.float64)), np.iinfo(dtype)
+        if not ((whole >= limits.min) & (whole < float(limits.max) + 1)).all():
+            raise _open(name, dtype)
+        return whole.astype(dtype)
+    if dtype.kind == "b" and array.dtype.name in CODES and (np.signbit(array) & (array == 0)).any():
+        raise _open(name, dtype)  # some runtimes take the sign of zero for something
+    if dtype.kind in "iub" or dtype.itemsize > 2:
+        return array.astype(dtype)
+    return _narrowed(array, dtype, name, saturate=saturate)
+
+
+def _narrowed(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
+    """Numbers in sixteen bits or eight, where it is all one whether a runtime rounds to float32 in between.
+
+    In eight bits, what is beyond the largest is that; without `saturate`, runtimes are of several minds about it.
+    """
+    exact, between = array.astype(np.float64), array.astype(np.float32)
+    if dtype.itemsize == 1:
+        most = largest(dtype)
+        if not saturate and (np.abs(exact) > most).any():
+            raise _open(name, dtype)
+        exact, between = np.clip(exact, -most, most), np.clip(between, -most, most)
+    made, other = np.asarray(exact).astype(dtype), np.asarray(between).astype(dtype)
+    if not ((made == other) | np.isnan(exact)).all():
+        raise _open(name, dtype)
+    return made
+
+
+def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
+    return MissingNumbersError(f"the numbers of '{shortened(name)}' as {dtype.name} are the runtime's choice")
+
+
+def dequantize(call: Call) -> Wire:
+    """DequantizeLinear of a constant, by rows."""
+    found, scale = call.constant(0), call.constant(1)
+    zero = call.constant(2) if call.has(2) else None
+    around, dtype = _along(call, found, scale), made(call, scale)
+    if zero is not None:
+        _check_number(scale, zero)
+        _check_type(zero, found.dtype)
+
+    def rows(array: Numbers, start: int, stop: int | None) -> Numbers:
+        values = array.astype(np.float32)
+        if zero is not None:
+            values = values - _steps(zero, around, start, stop)
+            if array.dtype.itemsize > 2 and zero.array().any():
+                raise _open(found.names[0], dtype)  # ONNX has none there, and sums may wrap around
+        return np.asarray(values * _steps(scale, around, start, stop)).astype(dtype)
+
+    def part(start: int, stop: int) -> Numbers:
+        return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
+
+    steps = partial(_steps, scale, around)
+    return Constant(
+        found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
+        rounded=found.dtype, steps=steps,
+    )  # fmt: skip
+
+
+def made(call: Call, scale: Constant) -> np.dtype[Any]:
+    """The type of what DequantizeLinear makes: that of the scale, if it is not told."""
+    given = call.attribute("output_dtype", 0)
+    dtype = DTYPES.get(given) if given else scale.dtype
+    if dtype is None or dtype.kind in "iub":
+        raise Unexplained(f"element type {given} is not read")
+    if call.opset < _OF_ANY_FLOAT and scale.dtype != np.float32:
+        raise Unexplained(f"a scale in {scale.dtype.name}, which opset {call.opset} has not")
+    return dtype
+
+
+def _check_number(scale: Constant, zero: Constant) -> None:
+    """Raise `Unexplained` where there are not as many zero points as scales."""
+    if zero.dims != scale.dims and not zero.size == scale.size == 1:
+        raise Unexplained("scales and zero points of unequal number")
+
+
+def _check_type(zero: Constant, dtype: np.dtype[Any]) -> None:
+    """Raise `Unexplained` for a zero point of another type than its codes."""
+    if zero.dtype != dtype:
+        raise Unexplained(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
+
+
+def _along(call: Call, found: Constant, scale: Constant) -> Shape:
+    """The shape in which scales go with an array; only one for all, or one a row."""
+    if scale.size == 1:
+        return ()
+    if call.attribute("axis", 1) not in (0, -len(found.dims)) or scale.dims != found.dims[:1]:
+        raise Unexplained("scales that are neither one for all nor one a row")
+    return (-1, *[1] * (len(found.dims) - 1))
+
+
+def _steps(constant: Constant, around: Shape, start: int, stop: int | None) -> Numbers:
+    values = constant.array().astype(np.float32)
+    return values.reshape(-1)[start:stop].reshape(around) if around else values.reshape(())
+
+
+def quantize(call: Call) -> Wire:
+    """QuantizeLinear of a constant."""
+    found, scale = call.constant(0), call.constant(1)
+    zero = call.constant(2) if call.has(2) else None
+    dtype, around = codes(call, zero), _along(call, found, scale)
+    if zero is not None:
+        _check_number(scale, zero)
+    saturate = bool(call.attribute("saturate", 1))
+
+    def load() -> Numbers:
+        offset = _steps(zero, around, 0, None) if zero is not None else np.zeros((), np.float32)
+        first, *others = (
+            _coded(steps, offset, dtype, found.names[0], saturate=saturate)
+            for steps in _divided(found.array(), _steps(scale, around, 0, None))
+        )
+        if any((first != other).any() for other in others):
+            raise _open(found.names[0], dtype)
+        return first
+
+    return Constant(found.names, found.dims, dtype, load)
+
+
+def codes(call: Call, zero: Constant | None) -> np.dtype[Any]:
+    """The type of what QuantizeLinear makes."""
+    given = call.attribute("output_dtype", 0)
+    default = zero.dtype if zero is not None else np.dtype(np.uint8)
+    dtype = DTYPES.get(given) if given else default
+    if dtype is None or dtype.name not in CODES:
+        raise Unexplained(f"element type {dtype.name if dtype else given} is not read")
+    if zero is not None:
+        _check_type(zero, dtype)
+    return dtype
+
+
+def _divided(array: Numbers, scale: Numbers) -> Iterator[Numbers]:
+    """Numbers over their scale: in float32, and in each other type that a runtime may divide in."""
+    yield np.asarray(array.astype(np.float32) / scale)
+    if array.dtype != np.float32:
+        other = np.float64 if array.dtype.kind in "iu" else array.dtype
+        yield np.asarray(array.astype(other) / scale.astype(other)).astype(np.float32)
+
+
+def _coded(steps: Numbers, zero: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
+    """Steps as codes; raises `MissingNumbersError` for what ONNX leaves open."""
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if not (np.abs(steps) < _FAR).all():
+            raise _open(name, dtype)  # some runtimes make integers of them before they are cut off
+        return converted(np.asarray(np.clip(np.rint(steps) + zero, limits.min, limits.max)), dtype, name)
+    if zero.any():
+        raise _open(name, dtype)
+    return converted(steps, dtype, name, saturate=saturate)

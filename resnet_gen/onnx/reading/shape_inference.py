@@ -1,0 +1,88 @@
+"""What ONNX's own code says of a model, asked in a process of its own: on a damaged one it may end the process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import onnx
+from onnx import ModelProto
+
+from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit
+from resnet_gen.ops import Shape
+from resnet_gen.system.forking import forking, may_fork
+
+_PATIENCE = 10.0
+"""Seconds to wait for an answer."""
+
+
+def inferred(model: ModelProto) -> dict[str, Shape]:
+    """The dimensions behind the batch of each value for which they follow; nothing where inference fails."""
+    try:
+        return {name: tuple(dims) for name, dims in _asked(_shapes, model).items()}
+    except NoAnswerError:
+        return {}
+
+
+def invalid(model: ModelProto) -> str | None:
+    """Why a model is no valid ONNX, by ONNX's checker; None for one that is. Raises `NoAnswerError`."""
+    found: str | None = _asked(_fault, model)
+    return found
+
+
+def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
+    """The answer to a question about a model."""
+    message = model.SerializeToString()
+    if may_fork():
+        return _asked_of_a_fork(question, message)
+    return OTHER.ask(__name__, question.__name__, message, _PATIENCE)
+
+
+def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
+    context: Any = multiprocessing.get_context("fork")
+    answers, ours = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(ours, question, message), daemon=True)
+    with forking():
+        process.start()
+    ours.close()
+    try:
+        if answers.poll(_PATIENCE):
+            return answers.recv()
+        raise NoAnswerError
+    except (EOFError, OSError):  # it ended without an answer
+        raise NoAnswerError from None
+    finally:
+        answers.close()
+        process.kill()
+        process.join()
+
+
+def _answer(answers: Connection, question: Callable[[bytes], Any], message: bytes) -> None:
+    """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    limit(len(message))
+    answers.send(question(message))
+
+
+def _fault(message: bytes) -> str | None:
+    try:
+        onnx.checker.check_model(ModelProto.FromString(message), full_check=True)
+    except Exception as error:  # whatever onnx makes of a damaged model
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return None
+
+
+def _shapes(message: bytes) -> dict[str, Shape]:
+    try:
+        graph = onnx.shape_inference.infer_shapes(ModelProto.FromString(message), data_prop=True).graph
+    except Exception:  # whatever onnx makes of a damaged model
+        return {}
+    found = {}
+    for value in (*graph.value_info, *graph.output):
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if len(dims) > 1 and min(dims[1:]) > 0:
+            found[value.name] = tuple(dims[1:])
+    return found

@@ -1,0 +1,185 @@
+"""What a tensor of an ONNX file is while the file is read.
+
+An activation is a `Signal`: a `Term`, which says what computes it, seen with
+some dimensions. A term is either made, a node of our graph, or waits for what
+reads it to say what the two are together: a padding before a convolution, a
+sigmoid before the product with its own input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from resnet_gen.graph import Value
+from resnet_gen.onnx.reading.constants import Constant
+from resnet_gen.onnx.reading.sums_of_products import Tree
+from resnet_gen.ops import Op, Shape
+
+
+class Unexplained(Exception):
+    """A node that no rule explains: why, and which it is if not the one at hand."""
+
+    def __init__(self, why: str, at: int | None = None) -> None:
+        super().__init__(why)
+        self.at = at
+
+
+class TooLarge(Exception):
+    """A node that is beyond any machine, or makes the network so: why, and which it is."""
+
+    def __init__(self, why: str, at: int) -> None:
+        super().__init__(why)
+        self.at = at
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What computes an activation: its shape for one image, and the ONNX node that it comes from."""
+
+    shape: Shape
+    origin: int
+
+
+@dataclass(frozen=True, eq=False)
+class Made(Term):
+    """A value of our graph."""
+
+    value: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Later(Term):
+    """An operation that becomes a node when its result is read."""
+
+    op: Op
+    inputs: tuple[Term, ...]
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise(Term):
+    """A function of one activation, `leaf`: an operator on other terms and numbers."""
+
+    op_type: str
+    settings: tuple[tuple[str, Any], ...]
+    operands: tuple[Term | float, ...]
+    leaf: Term
+    tree: Tree
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Padded(Term):
+    """A map with rows, columns or channels put around it, by axis (C, H, W)."""
+
+    inner: Term
+    before: Shape
+    after: Shape
+    mode: str
+
+
+@dataclass(frozen=True, eq=False)
+class Normal(Term):
+    """Each group of channels with mean 0 and variance 1, and perhaps a factor for each channel."""
+
+    inner: Term
+    groups: int
+    eps: float
+    weight: Constant | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped(Term):
+    """Every n-th row and every m-th column of a map."""
+
+    inner: Term
+    steps: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Spread(Term):
+    """A gate repeated over all that it is for."""
+
+    inner: Term
+
+
+@dataclass(frozen=True, eq=False)
+class Turned(Term):
+    """A (C, 1, 1) map whose channels, read as (groups, splits, rest), stand as (splits, groups, rest)."""
+
+    inner: Term
+    groups: int
+    splits: int
+
+
+@dataclass(frozen=True, eq=False)
+class SideMean(Term):
+    """The means of a map's rows or columns: of what lies along its axis `side` (C, H, W)."""
+
+    inner: Term
+    side: int
+
+
+@dataclass(frozen=True, eq=False)
+class Transposed(Term):
+    """An activation whose dimensions stand in another order, by their places, the batch's first."""
+
+    inner: Signal
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """An activation with the dimensions that it has in the file, the batch before them left out."""
+
+    term: Term
+    dims: Shape
+    origin: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Activations of one shape side by side along a new first axis."""
+
+    parts: tuple[Signal, ...]
+    origin: int
+
+    @property
+    def dims(self) -> Shape:
+        """Dimensions without the batch."""
+        return (len(self.parts), *self.parts[0].dims)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """An activation as integers, or in eight bits: those of `dtype`, times the scale once the zero point is taken off.
+
+    `along` is the axis that several scales go along, and how many elements share one.
+    """
+
+    inner: Signal | Stack
+    scale: Constant
+    zero: Constant | None
+    dtype: np.dtype[Any]
+    along: tuple[int, int]
+    origin: int
+
+    @property
+    def dims(self) -> Shape:
+        """Dimensions without the batch."""
+        return self.inner.dims
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """Integers that came from a shape; None is the size of the batch, which is not known."""
+
+    values: tuple[int | None, ...]
+    scalar: bool = False
+
+
+Wire: TypeAlias = Signal | Stack | Quantized | Sizes | Constant

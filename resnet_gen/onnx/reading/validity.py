@@ -1,0 +1,33 @@
+"""Whether a file that was read is valid ONNX, which a runtime asks before it runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnx import ModelProto, TensorProto, helper
+
+from resnet_gen.onnx.reading.outline import outline
+from resnet_gen.onnx.reading.shape_inference import invalid
+from resnet_gen.problems import shortened, visible
+
+_NUMBERS = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
+
+
+def fault(path: Path) -> str | None:
+    """Why a file is no valid ONNX, in a line; None for one that is. Raises `NoAnswerError` where that is not known."""
+    found = invalid(_without_numbers(outline(path).model))
+    return found and shortened(visible(found), 200)
+
+
+def _without_numbers(model: ModelProto) -> ModelProto:
+    """The model with inputs in place of the initializers whose numbers were not read."""
+    graph, empty = model.graph, [t for t in model.graph.initializer if not any(getattr(t, name) for name in _NUMBERS)]
+    known, gone = {value.name for value in graph.input}, {tensor.name for tensor in empty}
+    kept = [TensorProto.FromString(t.SerializeToString()) for t in graph.initializer if t.name not in gone]
+    more = [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in empty if t.name not in known]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    graph.input.extend(more)
+    for node in graph.node:
+        node.domain = "" if node.domain == "ai.onnx" else node.domain  # two names of one domain, which checkers part
+    return model

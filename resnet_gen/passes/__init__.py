@@ -1,1 +1,0 @@
-"""Passes: Graph to Graph, with the weights that go with it."""

@@ -1,0 +1,250 @@
+"""The project file: which specs belong together, what they are held to, and where their lock lies.
+
+`resnet-gen.toml`, or the table `[tool.resnet-gen]` of a `pyproject.toml`, in the
+working folder or the nearest one above it, up to the one that holds `.git`.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from resnet_gen.language.budgets import Budgets
+from resnet_gen.language.faults import problems
+from resnet_gen.language.source import Source, read_document
+from resnet_gen.language.spec import Words
+from resnet_gen.problems import Document, Problem, Refused, refuse, shortened
+from resnet_gen.project.toml_source import read_toml
+from resnet_gen.system.links import check_inside, check_named
+from resnet_gen.system.project_folder import PYPROJECT, candidates
+from resnet_gen.system.resources import shipped_specs
+
+LOCK = "resnet-gen.lock"
+_MOST_GLOBS = 100
+
+
+def _one_walk(pattern: str) -> str:
+    if pattern.count("**") > 1:
+        raise PydanticCustomError("walks", "'**' may stand in it once")
+    return pattern
+
+
+class Settings(BaseModel):
+    """What a project file can say."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    specs: (
+        Annotated[
+            tuple[Annotated[Words, AfterValidator(_one_walk)], ...], Field(strict=False, min_length=1, max_length=1_000)
+        ]
+        | None
+    ) = Field(
+        None,
+        description="The networks of the project, taken where a command names none: paths and globs from this file, "
+        "and names of shipped networks.",
+    )
+    select: Annotated[tuple[Words, ...], Field(strict=False, max_length=100)] | None = Field(
+        None, description="The rules that `verify` checks; all where it is left out."
+    )
+    ignore: Annotated[tuple[Words, ...], Field(strict=False, max_length=100)] = Field(
+        (), description="Rules that `verify` does not check."
+    )
+    lock: Words | None = Field(None, description=f"The lock, by its path from this file; `{LOCK}` beside it.")
+    budgets: dict[Words, Budgets] = Field(
+        default_factory=dict,
+        description="What networks may cost, by name or glob (`resnet*`); every one that fits holds.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """A project file, read, and the position of everything in it."""
+
+    path: Path
+    settings: Settings
+    source: Source
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the project's paths start from."""
+        return self.path.parent
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the lock lies, or would."""
+        return self.folder / (self.settings.lock or LOCK)
+
+    def check_lock(self) -> None:
+        """Refuse a lock that lies elsewhere than in the project's repository."""
+        check_named(self.lock_path, self.path, self.source.span(("lock",)), "lock")
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The project's specs as commands take them, as the file lists them; raises `Refused` for what is not there."""
+        self._check_globs()
+        found: dict[Path, str] = {}
+        faults: list[Problem] = []
+        for index, pattern in enumerate(self.settings.specs or ()):
+            references = self._meant(pattern)
+            if not references:
+                faults.append(self._nothing(index, pattern))
+            for reference in references:
+                faults += self._led_out(index, reference)
+                found.setdefault(_path(reference), reference)
+        if faults:
+            raise Refused(faults)
+        return tuple(found.values())
+
+    def _check_globs(self) -> None:
+        """Refuse more globs than any project has: each walks the folder."""
+        specs = enumerate(self.settings.specs or ())
+        globs = [index for index, pattern in specs if any(sign in pattern for sign in "*?[")]
+        if len(globs) > _MOST_GLOBS:
+            where = self.source.span(("specs", globs[_MOST_GLOBS]))
+            raise refuse(f"specs: more than {_MOST_GLOBS} globs", where, "name files, or take fewer and wider ones")
+
+    def _led_out(self, index: int, reference: str) -> tuple[Problem, ...]:
+        """What is wrong with a spec that lies elsewhere than in the project's repository."""
+        if reference in shipped_specs():
+            return ()
+        try:
+            check_named(Path(reference), self.path, self.source.span(("specs", index)), f"specs.{index}: '{reference}'")
+        except Refused as refused:
+            return refused.problems
+        return ()
+
+    def _nothing(self, index: int, pattern: str) -> Problem:
+        where = self.source.span(("specs", index))
+        if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
+            return Problem(f"specs.{index}: '{shortened(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
+        return Problem(f"specs.{index}: there is no file '{shortened(pattern)}'", where, "paths start from this file")
+
+    def _meant(self, pattern: str) -> list[str]:
+        """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""
+        if pattern in shipped_specs():
+            return [pattern]
+        if _is_file(self.folder / pattern):
+            return [reference(self.folder / pattern)]
+        try:
+            names = [path.relative_to(self.folder) for path in self.folder.glob(pattern) if path.is_file()]
+        except (OSError, ValueError, IndexError, RuntimeError):  # what Pythons make of a pattern that is none
+            return []
+        return [reference(self.folder / name) for name in sorted(names) if _seen(name.parts)]
+
+    def has(self, path: Path | None) -> bool:
+        """Whether the spec at a path is one of the project's."""
+        return path is not None and path.resolve() in self._paths
+
+    def means(self, path: Path) -> bool:
+        """Whether the project's paths and globs mean a path as it is written, whether there is such a file or not."""
+        try:
+            parts = Path(os.path.relpath(path, self.folder)).parts
+        except ValueError:  # on another drive
+            return False
+        steps = (PurePosixPath(posixpath.normpath(pattern)).parts for pattern in self.settings.specs or ())
+        return any(parts == named or (_seen(parts) and _fits(parts, named)) for named in steps)
+
+    @cached_property
+    def _paths(self) -> set[Path]:
+        return set(map(_path, self.references))
+
+    def budgets(self, network: str) -> Iterator[tuple[str, Budgets]]:
+        """The budgets for a network, each with the name or glob that it stands under."""
+        for pattern, budgets in self.settings.budgets.items():
+            if fnmatchcase(network, pattern):
+                yield pattern, budgets
+
+
+def _path(reference: str) -> Path:
+    return shipped_specs().get(reference, Path(reference)).resolve()
+
+
+def _seen(parts: Sequence[str]) -> bool:
+    """Whether a path is neither hidden nor in a hidden folder."""
+    return not any(part[0] == "." and part != ".." for part in parts)
+
+
+def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
+    """Whether a path's parts are what a glob's steps say."""
+    taken = {0}  # how many parts the steps so far may be
+    for step in steps:
+        if step == "**":
+            taken = set(range(min(taken, default=len(parts) + 1), len(parts) + 1))
+        else:
+            taken = {n + 1 for n in taken if n < len(parts) and fnmatchcase(parts[n], step)}
+    return len(parts) in taken
+
+
+def reference(path: Path) -> str:
+    """A file as commands take it: by its path from the working folder, and never as a shipped network's name."""
+    name = shown(path)
+    return f".{os.sep}{name}" if name in shipped_specs() else name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def find_project(folder: Path | None = None) -> Project | None:
+    """The project that a folder, the working one by default, belongs to; None where there is none."""
+    found = (_read(path) for path in candidates(folder))
+    return next((project for project in found if project), None)
+
+
+def read_project(path: Path) -> Project:
+    """The project of a file; raises `Refused` with every fault at its position."""
+    project = _read(path)
+    if project is None:
+        raise refuse("has no table [tool.resnet-gen]", shown(path))
+    return project
+
+
+def _read(path: Path) -> Project | None:
+    check_inside(path)
+    return project_in(path, read_document(path, shown(path), "TOML", "project file"))
+
+
+def project_in(path: Path, document: Document) -> Project | None:
+    """The project in the text of the file at `path`; None for that of a `pyproject.toml` without one."""
+    source = read_toml(document)
+    table = _tool_table(source) if path.name == PYPROJECT else source
+    return _checked(path, table) if table else None
+
+
+def _tool_table(source: Source) -> Source | None:
+    tool = source.data.get("tool")
+    if not isinstance(tool, dict) or "resnet-gen" not in tool:
+        return None
+    start = ("tool", "resnet-gen")
+    marks = {loc[2:]: source.marks[loc] for loc in source.marks if loc[:2] == start}
+    return Source(tool["resnet-gen"], marks, source.joint)
+
+
+def _checked(path: Path, source: Source) -> Project:
+    if not isinstance(source.data, dict):
+        raise refuse("tool.resnet-gen: not a table", source.span(()))
+    try:
+        return Project(path, Settings.model_validate(source.data), source)
+    except ValidationError as error:
+        raise Refused(problems(error.errors(include_url=False), source, Settings)) from None
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: from the working folder, where that can be said."""
+    try:
+        return os.path.relpath(path)
+    except (OSError, ValueError):  # another drive, or no working folder
+        return str(path)

@@ -1,0 +1,190 @@
+"""Images to calibrate with: a folder of pictures, an .npz, or random ones, read one at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from resnet_gen.engine.image import SmallerPictureWarning, normalized, read_image
+from resnet_gen.language.spec import Input
+from resnet_gen.problems import Problem, Refused, refuse, several, shortened
+from resnet_gen.system.digest import digest_file, digest_files
+from resnet_gen.weights.base import Array
+from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, Header, read_header
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+RANDOM = "random"
+_ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
+_RANDOM_IMAGES = 8
+_MOST_NAMED = 10
+_SOURCES = "--calibration takes a folder of pictures, an .npz file or 'random'"
+
+
+class Images(Protocol):
+    """Images that calibrate a network: each as the network takes it, float32 (C, H, W)."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Array]: ...
+
+    def entry(self) -> dict[str, Any]:
+        """What a manifest says of them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Pictures in the order of their paths; resized, cropped and normalized as the spec says."""
+
+    paths: tuple[Path, ...]
+    to: Input
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Array]:
+        broken: list[Problem] = []
+        for path in self.paths:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SmallerPictureWarning)  # a camera's are all such
+                    image = read_image(path, self.to)[0]
+            except Refused as refused:
+                broken += refused.problems
+                continue
+            if not broken:  # else the rest is read only to name what is broken in it
+                yield image
+        if broken:
+            more = len(broken) - _MOST_NAMED
+            raise Refused(
+                [*_each_hint_once(broken[:_MOST_NAMED]), *([Problem(f"and {more} more")] if more > 0 else [])]
+            )
+
+    def entry(self) -> dict[str, Any]:
+        """How many, and the hash of their hashes."""
+        return {"source": "folder", "images": len(self), "sha256": digest_files(self.paths)}
+
+
+def _each_hint_once(problems: list[Problem]) -> list[Problem]:
+    """The problems, a hint only with the last that has it."""
+    last = {problem.hint: problem for problem in problems}
+    return [problem if last[problem.hint] is problem else replace(problem, hint=None) for problem in problems]
+
+
+@dataclass(frozen=True)
+class Npz:
+    """Images of one array: float (N, C, H, W) as the network takes them, or uint8 (N, H, W, C) to be normalized."""
+
+    path: Path
+    name: str
+    count: int
+    stored: tuple[int, ...]
+    dtype: np.dtype[Any]
+    to: Input
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Array]:
+        try:
+            with open_archive(self.path) as archive, archive.open(self.name) as stream:
+                _header(stream)
+                for _ in range(self.count):
+                    yield self._image(stream)
+        except _ERRORS as error:
+            raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
+
+    def _image(self, stream: IO[bytes]) -> Array:
+        size = int(np.prod(self.stored[1:])) * self.dtype.itemsize
+        data = stream.read(size)
+        if len(data) < size:
+            raise EOFError("it ends early")
+        values = np.frombuffer(data, self.dtype).reshape(self.stored[1:])
+        if self.dtype == np.uint8:
+            pixels: Array = normalized(values, self.to)[0]
+            return pixels
+        image: Array = values.astype(np.float32)
+        return image
+
+    def entry(self) -> dict[str, Any]:
+        """The file by its name and hash."""
+        return {"source": "npz", "file": self.path.name, "images": self.count, "sha256": digest_file(self.path)}
+
+
+@dataclass(frozen=True)
+class Random:
+    """Normal noise: it shows that a build works, and says nothing of accuracy."""
+
+    to: Input
+    seed: int = 0
+    count: int = _RANDOM_IMAGES
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Array]:
+        generator = np.random.default_rng(self.seed)
+        for _ in range(self.count):
+            yield generator.standard_normal(self.to.shape, np.float32)
+
+    def entry(self) -> dict[str, Any]:
+        """That they are random, which a manifest has to say."""
+        return {"source": "random", "images": self.count, "seed": self.seed}
+
+
+def images(source: str, to: Input, most: int) -> Images:
+    """At most `most` images of a folder, an .npz or `random`; raises `Refused` if there are none."""
+    if source == RANDOM:
+        return Random(to, count=min(most, _RANDOM_IMAGES))
+    path = Path(source)
+    if source and path.is_dir():
+        return _folder(path, to, most)
+    if path.is_file():
+        return _npz(path, to, most)
+    raise refuse("there is no such file or folder", source, _SOURCES)
+
+
+def _folder(path: Path, to: Input, most: int) -> Folder:
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise refuse("no pictures in this folder", str(path), f"it looks for {', '.join(sorted(SUFFIXES))}")
+    # Folders of data sets are sorted by class: evenly spaced pictures show all classes.
+    step = max(1.0, len(found) / most)
+    chosen = [found[int(i * step)] for i in range(min(most, len(found)))]
+    return Folder(tuple(chosen), to)
+
+
+def _npz(path: Path, to: Input, most: int) -> Npz:
+    try:
+        with open_archive(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            name = "images.npy" if "images.npy" in names else next(iter(names), "")
+            if not name or (len(names) > 1 and name != "images.npy"):
+                raise refuse(f"holds {several(len(names), 'array')}", str(path), "call the one to use 'images'")
+            with archive.open(name) as stream:
+                shape, fortran, dtype, _ = _header(stream)
+    except _ERRORS as error:
+        raise refuse(f"not an .npz file of images: {shortened(str(error))}", str(path), _SOURCES) from None
+    wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
+    if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
+        found = f"{dtype} {'x'.join(map(str, shape))}"
+        h, w = to.size
+        hint = f"write float32 Nx{to.channels}x{h}x{w}, normalized, or uint8 Nx{h}x{w}x{to.channels}, C order"
+        raise refuse(f"its array is {found}, not images for this network", str(path), hint)
+    if not shape[0]:
+        raise refuse("its array has no images", str(path))
+    return Npz(path, name, min(shape[0], most), shape, dtype, to)
+
+
+def _header(stream: IO[bytes]) -> Header:
+    """The header of a .npy, whose data come next."""
+    header = read_header(stream)
+    if header.dtype.hasobject:
+        raise ValueError("it holds Python objects, which would execute code")
+    return header

@@ -1,0 +1,140 @@
+"""The network as it is built, held against the same in float32 on a few images: what the types and passes cost it.
+
+Sixteen bits are computed in float32, rounded to the type behind every operation,
+since ONNX Runtime has no bfloat16 convolution on CPUs and computes float16 in
+float32 there, where nothing overflows. Layers whose values the type cannot hold
+are found by the range of each activation in float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.ops import Cast, DType
+from resnet_gen.quantization.calibration.activations import batches, running
+from resnet_gen.quantization.calibration.images import Images
+from resnet_gen.quantization.signal_to_noise import Few, Power, agreeing, scores
+from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.stream import narrowed
+
+MOST_IMAGES = 4
+_NEAR = 0.5
+"""Part of a type's range from which an activation is told of: other images may be brighter."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
+
+    `agreement` is None where nothing that is put out is a row of scores.
+    `finite` is False where the file puts out what is not finite, and float32
+    does not; `emulated` where the type is computed by rounding to it.
+    """
+
+    images: int
+    decibels: dict[str, float]
+    agreement: float | None
+    finite: bool
+    emulated: bool
+    magnitudes: dict[str, float]
+    limit: float
+
+    @property
+    def beyond(self) -> dict[str, float]:
+        """The layers whose values the type cannot hold, by their largest magnitude."""
+        return {name: most for name, most in self.magnitudes.items() if not most <= self.limit}
+
+    @property
+    def near(self) -> dict[str, float]:
+        """The layers that come near the end of the type's range."""
+        return {name: most for name, most in self.magnitudes.items() if _NEAR * self.limit < most <= self.limit}
+
+
+def compare(
+    reference: tuple[Graph, Weights], exact: tuple[Graph, Weights], built: Graph, compute: DType, images: Images
+) -> Comparison | None:
+    """Hold a built network against `reference`, the float32 network; None where that itself is not finite.
+
+    `exact` is the built one before its floats became `compute`. Raises
+    `Refused` for images that cannot be read, and where no runtime runs it.
+    """
+    seen, emulated = Few(images, MOST_IMAGES), compute != "float32"
+    file = rounded(*exact, compute) if emulated else (built, exact[1])
+    outputs = reference[0].outputs
+    powers, same, finite = {value.name: Power() for value in outputs}, 0, True
+    with running(*reference, (), as_written=True) as true, running(*file, (), as_written=True) as typed:
+        for batch in batches(seen, outputs):
+            wanted, found = true.run(batch), typed.run(batch)
+            if not _finite(wanted):
+                return None
+            finite = finite and _finite(found)
+            for name, power in powers.items():
+                power.add(wanted[name], found[name].astype(np.float64))
+            same += agreeing(wanted, found, outputs)
+    ratios = {name: power.decibels for name, power in powers.items()}
+    agreement = same / len(seen) if scores(outputs) else None
+    magnitudes = _magnitudes(*exact, seen) if compute != "float32" else {}
+    return Comparison(len(seen), ratios, agreement, finite, emulated, magnitudes, _largest(compute))
+
+
+def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:
+    """The largest magnitude of each value that the graph has in float32, by its name."""
+    values = tuple(node.output for node in graph.nodes if node.output.dtype == "float32")
+    found = dict.fromkeys((value.name for value in values), 0.0)
+    with running(graph, weights, values, as_written=True) as session:
+        for batch in batches(images, values):
+            for name, seen in session.run(batch).items():
+                found[name] = float(np.maximum(found[name], np.max(np.abs(seen), initial=0.0)))
+    return found
+
+
+def _finite(found: dict[str, Array]) -> bool:
+    return all(bool(np.isfinite(values).all()) for values in found.values())
+
+
+def _largest(dtype: DType) -> float:
+    """The greatest finite number of a type."""
+    if dtype == "bfloat16":
+        return float(np.uint32(0x7F7F0000).view(np.float32))
+    return float(np.finfo(np.dtype(dtype)).max)
+
+
+def rounded(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, Weights]:
+    """A float32 graph that computes what one of `dtype` does: all values and weights rounded to it."""
+    nodes: list[Node] = [*_rounding(graph.input, dtype)]
+    for node in graph.nodes:
+        inputs = tuple(_renamed(v) if v.name == graph.input.name else v for v in node.inputs)
+        if node.output.dtype != "float32":
+            nodes.append(replace(node, inputs=inputs))
+            continue
+        raw = node.output._replace(name=f"{node.output.name}.raw")
+        nodes += [replace(node, inputs=inputs, output=raw), *_rounding(raw, dtype, node.output)]
+    recipes = {name: _recipe(name, dtype) for name, tensor in graph.state().items() if tensor.dtype is None}
+    return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
+
+
+def _renamed(value: Value) -> Value:
+    return value._replace(name=f"{value.name}.rounded")
+
+
+def _rounding(value: Value, dtype: DType, to: Value | None = None) -> tuple[Node, Node]:
+    to = to or _renamed(value)
+    short = value._replace(name=f"{to.name}.short", dtype=dtype)
+    return (
+        Node(short.name, short.name, Cast(dtype), (value,), short),
+        Node(f"{to.name}.wide", f"{to.name}.wide", Cast("float32"), (short,), to),
+    )
+
+
+def _recipe(name: str, dtype: DType) -> Recipe:
+    return lambda base, start, stop: narrowed(base.rows(name, start, stop), name, dtype).astype(np.float32)
+
+
+def named(magnitudes: dict[str, float], most: int = 3) -> str:
+    """The first layers with their magnitudes, which is where to look: `bn1 427,424, relu 427,424 and 9 more`."""
+    shown = ", ".join(f"{name} {value:,.0f}" for name, value in list(magnitudes.items())[:most])
+    rest = len(magnitudes) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown

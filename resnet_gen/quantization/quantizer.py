@@ -1,0 +1,111 @@
+"""A network into eight bits: placement, calibration, scales, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from resnet_gen.graph import Graph
+from resnet_gen.language.float_exceptions import kept
+from resnet_gen.language.load import Loaded
+from resnet_gen.ops import Dequantize
+from resnet_gen.ops.precision import Quantizing
+from resnet_gen.problems import refuse
+from resnet_gen.quantization import placement as eight
+from resnet_gen.quantization.calibration import calibrate
+from resnet_gen.quantization.calibration.activations import Seen
+from resnet_gen.quantization.calibration.images import RANDOM, Images, images
+from resnet_gen.quantization.placement import Range, Style, place, quantize
+from resnet_gen.quantization.signal_to_noise import Noise, measure, shifts
+from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+
+Said = Callable[[str, int, int], bool]
+_COSTLIEST = 5
+"""Layers that the manifest names, because the most is lost in them."""
+
+
+def style(how: Quantizing) -> Style:
+    """Where Q/DQ stand, and in which types."""
+    if how.kind == "fp8":
+        return eight.TENSORRT_FP8
+    found = eight.CPU_INT8 if how.placement == "cpu" else eight.TENSORRT_INT8
+    return found._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
+
+
+class Quantized(NamedTuple):
+    """The network in eight bits, float32 elsewhere; what a manifest says of it, and the whole account."""
+
+    graph: Graph
+    weights: Weights
+    entry: dict[str, Any]
+    account: str
+
+
+def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, said: Said | None = None) -> Quantized:
+    """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
+    wanted = style(how)
+    placement = place(graph, wanted, kept(graph, loaded))
+    if not placement.layers:
+        hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
+        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
+    given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
+
+    def phase(name: str) -> Seen | None:
+        return partial(said, name) if said else None
+
+    pictures = None if how.calibration.source == RANDOM else loaded.spec.input
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)
+    first = quantize(graph, weights, placement, ranges, wanted, how.compute)
+    corrected = _shifted(weights, shifts((graph, weights), first, given, phase("biases")))
+    new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
+    noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
+    entry = _entry(how, given, noise)
+    return Quantized(new, stored, entry, _account(entry, new, ranges, noise))
+
+
+def _shifted(weights: Weights, by: dict[str, Array]) -> Weights:
+    """The weights with these numbers added to the layers' biases."""
+
+    def recipe(name: str, shift: Array) -> Recipe:
+        return lambda base, start, stop: base.rows(name, start, stop) + shift[start:stop]
+
+    return Derived(weights, {f"{layer}.bias": recipe(f"{layer}.bias", shift) for layer, shift in by.items()})
+
+
+def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
+    choice = how.calibration
+    costliest = sorted(noise.layers, key=lambda ratio: ratio.own)[:_COSTLIEST]
+    rule: dict[str, Any] = {"method": choice.method}
+    if choice.method == "percentile":
+        rule["percentile"] = choice.percentile
+    return {
+        "kind": how.kind,
+        "placement": how.placement,
+        "weight_bits": style(how).weight_bits,
+        "layers": len(noise.layers),
+        "calibration": {**given.entry(), **rule},
+        "accuracy_is_meaningless": how.calibration.source == RANDOM,
+        "signal_to_noise_db": {name: round(value, 1) for name, value in noise.outputs.items()},
+        "top1_agreement": None if noise.agreement is None else round(noise.agreement, 4),
+        "noise_images": noise.images,
+        "costliest_db": {ratio.layer: round(ratio.own, 1) for ratio in costliest},
+    }
+
+
+def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: Noise) -> str:
+    """The whole account as JSON, a line for each range and scale and for each layer's ratios in dB."""
+    scales = {n.name.removesuffix(".dequantize"): n.op for n in graph.nodes if isinstance(n.op, Dequantize)}
+    activations = {
+        name: {"least": ranges[name].least, "most": ranges[name].most, "scale": op.scale, "zero_point": op.zero_point}
+        for name, op in scales.items()
+    }
+    layers = {ratio.layer: {"own_db": round(ratio.own, 2), "total_db": round(ratio.total, 2)} for ratio in noise.layers}
+    head = json.dumps(entry, indent=1)[:-2]
+    return f'{head},\n "activations": {_lines(activations)},\n "noise": {_lines(layers)}\n}}\n'
+
+
+def _lines(entries: dict[str, dict[str, Any]]) -> str:
+    """A JSON object with a line for each entry."""
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()) + "\n }"

@@ -1,0 +1,192 @@
+"""What eight bits cost: each layer's signal-to-noise ratio against the same network in float32.
+
+Two figures a layer, in decibels over all elements of its output. *Own*: only
+this layer's input and weights are quantized, what comes before it is exact.
+*Total*: the whole network is, as it will run. A layer of a low own ratio is one
+to keep in float.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.ops import Conv
+from resnet_gen.quantization.calibration.activations import Seen, batches, finite, running, watched
+from resnet_gen.quantization.calibration.images import Images
+from resnet_gen.weights.base import Array, Weights
+
+MOST_IMAGES = 8
+"""Images that the figures are taken from."""
+CEILING = 200.0
+"""Decibels that stand for no noise at all."""
+_COPY = ".own"
+
+
+class Ratio(NamedTuple):
+    """A layer and its two signal-to-noise ratios, in dB."""
+
+    layer: str
+    own: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same.
+
+    `agreement` is None where nothing that is put out is a row of scores.
+    """
+
+    layers: tuple[Ratio, ...]
+    outputs: dict[str, float]
+    agreement: float | None
+    images: int
+
+
+class Power:
+    """Powers of a signal and of the noise on it."""
+
+    def __init__(self) -> None:
+        self.signal = self.noise = 0.0
+
+    def add(self, exact: Array, found: Array) -> None:
+        """Take in what was wanted and what was found; numbers that are not finite are noise without end."""
+        wanted = exact.astype(np.float64).ravel()
+        self.signal += float(wanted @ wanted)
+        with np.errstate(invalid="ignore"):
+            wanted -= found.ravel()
+        self.noise += float(wanted @ wanted) if np.isfinite(wanted).all() else math.inf
+
+    @property
+    def decibels(self) -> float:
+        """The ratio, within plus and minus `CEILING`."""
+        if math.isinf(self.noise):
+            return -CEILING
+        if not self.signal or not self.noise:
+            return CEILING if not self.noise else -CEILING
+        return min(CEILING, 10 * math.log10(self.signal / self.noise))
+
+
+@dataclass(frozen=True)
+class Few:
+    """The first few of some images."""
+
+    images: Images
+    most: int = MOST_IMAGES
+
+    def __len__(self) -> int:
+        return min(self.most, len(self.images))
+
+    def __iter__(self) -> Iterator[Array]:
+        return islice(iter(self.images), self.most)
+
+    def entry(self) -> dict[str, object]:
+        """What a manifest says of them all."""
+        return self.images.entry()
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Weights of a float network, and those of its quantized layers under names of their own."""
+
+    exact: Weights
+    quantized: Weights
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        layer, copy, role = name.rpartition(f"{_COPY}.")
+        return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
+
+
+def shifts(
+    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+) -> dict[str, Array]:
+    """By how much each convolution's channels are too low on average, when it alone works in eight bits.
+
+    Added to its bias, this takes the mean out of the noise (Nagel et al. 2019, Data-Free Quantization, Sec. 4.2).
+    """
+    graph, eight = exact[0], quantized[0]
+    layers = [n for n in eight.nodes if isinstance(n.op, Conv) and n.op.stored and n.op.bias]
+    if not layers:
+        return {}
+    values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
+    found = {node.name: np.zeros(node.shape[0]) for node in layers}
+    both, seen = _Both(exact[1], quantized[1]), Few(images)
+    with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
+        for batch in watched(batches(seen, values), seen, told):
+            outputs = finite(session.run(batch), _COPY)
+            for node in layers:
+                name = node.output.name
+                noise = outputs[name].astype(np.float64) - outputs[name + _COPY]
+                found[node.name] += noise.mean(axis=(2, 3)).sum(axis=0)
+    return {name: (sums / len(seen)).astype(np.float32) for name, sums in found.items()}
+
+
+def measure(
+    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+) -> Noise:
+    """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
+    graph, eight = exact[0], quantized[0]
+    layers = [node for node in eight.nodes if getattr(node.op, "stored", None)]
+    own, total = ({node.name: Power() for node in layers} for _ in range(2))
+    outputs = {value.name: Power() for value in graph.outputs}
+    values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
+    copies = _copies(graph, eight, layers)
+    both = _Both(exact[1], quantized[1])
+    seen = Few(images)
+    same = 0
+    with (
+        running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
+        running(eight, quantized[1], values, as_written=True) as rounded,
+    ):
+        for batch in watched(batches(seen, (*values, *values, *values)), seen, told):
+            wanted, found = finite(true.run(batch), _COPY), finite(rounded.run(batch))
+            for node in layers:
+                name = node.output.name
+                own[node.name].add(wanted[name], wanted[name + _COPY])
+                total[node.name].add(wanted[name], found[name])
+            for name, power in outputs.items():
+                power.add(wanted[name], found[name])
+            same += agreeing(wanted, found, graph.outputs)
+    ratios = tuple(Ratio(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
+    agreement = same / len(seen) if scores(graph.outputs) else None
+    return Noise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(seen))
+
+
+_SCORES = ("logits", "probabilities", "policy")
+"""Outputs that hold a score for each class, or each move; the best place of features and maps means nothing."""
+
+
+def scores(outputs: Sequence[Value]) -> list[Value]:
+    """The outputs that are rows of scores."""
+    return [value for value in outputs if value.name in _SCORES and len(value.shape) == 1 and value.shape[0] > 1]
+
+
+def agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
+    """For how many images the best class of every row of scores is the same."""
+    best = [np.equal(*(a[v.name].argmax(axis=1) for a in (wanted, found))) for v in scores(outputs)]
+    return int(np.logical_and.reduce(best).sum()) if best else 0
+
+
+def _copied(value: Value) -> Value:
+    return value._replace(name=value.name + _COPY)
+
+
+def _copies(graph: Graph, eight: Graph, layers: Sequence[Node]) -> Graph:
+    """The float graph, beside each quantized layer a copy of it that alone works in eight bits."""
+    makers = {node.output.name: node for node in eight.nodes}
+    nodes = list(graph.nodes)
+    paired: set[str] = set()
+    for layer in layers:
+        back = makers[layer.inputs[0].name]
+        if back.name not in paired:
+            paired.add(back.name)
+            nodes += [makers[back.inputs[0].name], back]
+        nodes.append(replace(layer, name=layer.name + _COPY, output=_copied(layer.output)))
+    return replace(graph, nodes=tuple(nodes))

@@ -1,0 +1,71 @@
+"""Weights from a PyTorch checkpoint in the format before 1.6: pickles, then raw storages."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import IO, Any
+
+from resnet_gen.problems import refuse
+from resnet_gen.system.files import open_regular_file
+from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, InFile, mapped
+from resnet_gen.weights.formats.pickle import Budget, Storage, Strided, check_layout, load, state_dict
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
+
+
+def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
+    """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
+    where = str(path)
+    data = mapped(path)
+    budget = Budget(len(data))
+    with open_regular_file(path) as stream:
+        magic, _ = load(stream, where, budget)
+        if magic != _MAGIC:
+            raise refuse("a pickle, but not a PyTorch checkpoint", where)
+        load(stream, where, budget)  # the protocol's version
+        load(stream, where, budget)  # the sizes of C types on the machine that saved it
+        saved, storages = load(stream, where, budget)
+        tensors = state_dict(saved, where, len(data), counters=counters)
+        keys, _ = load(stream, where, budget)
+        places = _storages(stream, keys, storages, where)
+    return {n: _located(n, t, places, data, where) for n, t in tensors.items()}
+
+
+def _storages(stream: IO[bytes], keys: Any, storages: dict[str, Storage], where: str) -> dict[str, tuple[int, int]]:
+    """Offset in the file and number of elements of each storage, by key: the state dict's and all others."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
+        raise refuse("damaged PyTorch checkpoint: no list of its storages", where)
+    end = os.fstat(stream.fileno()).st_size
+    places: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        header = stream.read(8)
+        if len(header) < 8:
+            raise refuse(f"truncated: the storage '{key}' is missing", where)
+        (count,) = struct.unpack("<q", header)
+        start = stream.tell()
+        stop = start + count * _element_size(storages[key].dtype)
+        if not start <= stop <= end:
+            raise refuse(f"truncated: the storage '{key}' reaches past the end of the file", where)
+        places[key] = (start, count)
+        stream.seek(stop)
+    return places
+
+
+def _element_size(dtype: str) -> int:
+    return DTYPES[dtype].itemsize if dtype in DTYPES else _SIZES[dtype]
+
+
+def _located(
+    name: str,
+    tensor: Strided,
+    places: dict[str, tuple[int, int]],
+    data: Bytes,
+    where: str,
+) -> InFile:
+    start, count = places.get(tensor.storage.key, (0, 0))
+    check_layout(name, tensor, min(count, tensor.storage.size), where)
+    dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
+    return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)
