@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from resnet_gen.generate.base import Subject
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.language.load import load
 from tests.flax_runs import model, module, network_class, off, outputs, tensors
 from tests.onnx_runs import TOLERANCE, Ruled, difference, image
@@ -57,7 +57,7 @@ WITHOUT_REFERENCE = {
 @pytest.mark.parametrize("name", WITHOUT_REFERENCE)
 def test_outputs_are_the_emitted_onnx_s(name):
     loaded = load(name, WITHOUT_REFERENCE[name])
-    graph = Subject(loaded).graph
+    graph = CodeSubject(loaded).graph
     found = outputs(model(loaded, graph), image(graph, 2))
     assert difference(found, onnx_outputs(graph, Ruled(graph), image(graph, 2))) < TOLERANCE
 
@@ -68,13 +68,13 @@ def test_paths_are_the_published_names(name):
     made = module(loaded)
     network = nnx.eval_shape(lambda: network_class(made)(rngs=nnx.Rngs(0)))
     found = {".".join(map(str, path)): value.shape for path, value in nnx.to_flat_state(nnx.state(network))}
-    assert found == {name: values.shape for name, values in tensors(Subject(loaded).graph).items()}
+    assert found == {name: values.shape for name, values in tensors(CodeSubject(loaded).graph).items()}
 
 
 @pytest.fixture
 def digits():
     loaded = load("resnet8-digits")
-    return loaded, module(loaded), Subject(loaded).graph
+    return loaded, module(loaded), CodeSubject(loaded).graph
 
 
 def test_a_network_learns(digits):
@@ -109,7 +109,7 @@ def test_bfloat16_computes_in_it_and_keeps_parameters(digits):
 
 def test_features_are_the_stages_maps():
     loaded = load("resnet18", ("input.size=64",))
-    graph = Subject(loaded).graph
+    graph = CodeSubject(loaded).graph
     network = model(loaded, graph)
     x = np.zeros((2, 64, 64, 3), np.float32)
     maps = nnx.eval_shape(lambda network, x: network.forward_features(x), network, x)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.weights.base import Array
@@ -26,7 +26,7 @@ LEAVES = {"bias": "bias", "running_mean": "mean", "running_var": "var"}
 
 def module(loaded: Loaded) -> ModuleType:
     """The generated file, as a module."""
-    ((name, text),) = generated(Subject(loaded), "flax").items()
+    ((name, text),) = generated(CodeSubject(loaded), "flax").items()
     made = ModuleType(name.removesuffix(".py"))
     exec(compile(text, name, "exec"), made.__dict__)
     return made
@@ -76,7 +76,7 @@ def outputs(found: Any, image: Array) -> Array:
 def off(reference: str) -> float:
     """How far the outputs for a reference network are from the published ones."""
     loaded = load(specs()[reference], (f"input.size={SIDES[reference]}",))
-    found = outputs(model(loaded, Subject(loaded).graph), weights_rule.image(SIDES[reference]))
+    found = outputs(model(loaded, CodeSubject(loaded).graph), weights_rule.image(SIDES[reference]))
     return difference(found[0], logits()[reference])
 
 

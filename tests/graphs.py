@@ -26,12 +26,12 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 
 
 def folded(graph: Graph) -> Graph:
     """The network with its batch norms folded."""
-    return fold_batch_norm(graph, Seeded(graph, 0))[0]
+    return fold_batch_norm(graph, SeededWeights(graph, 0))[0]
 
 
 def shuffled(graph: Graph, seed: int) -> Graph:

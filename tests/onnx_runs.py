@@ -12,7 +12,7 @@ import onnxruntime
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.onnx.writing.messages import IR_OF_OPSET
 from resnet_gen.weights.base import Array, Weights
 from tests.reference import weights_rule
@@ -46,8 +46,8 @@ def network(name: str, *settings: str) -> Graph:
     return lower(load(str(name), settings))
 
 
-def model_bytes(graph: Graph, weights: Weights, options: Options | None = None) -> bytes:
-    return b"".join(OnnxFile(graph, weights, options or Options()).chunks())
+def model_bytes(graph: Graph, weights: Weights, options: WriterOptions | None = None) -> bytes:
+    return b"".join(OnnxFile(graph, weights, options or WriterOptions()).chunks())
 
 
 def image(graph: Graph, batch: int = 1) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import load
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.base import Array, Weights
 from resnet_gen.weights.folding import fold_batch_norm
@@ -73,7 +73,7 @@ def specs() -> dict[str, str]:
 
 def written(graph: Graph, weights: Weights, folder: Path) -> tuple[Path, list[int]]:
     """The ONNX of a graph in a file, and the sizes of the pieces that it came in."""
-    file = OnnxFile(graph, weights, Options())
+    file = OnnxFile(graph, weights, WriterOptions())
     path = folder / "network.onnx"
     external = "network.data" if file.needs_external_data else None
     sizes = []

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.generate.output import differing, put
 from resnet_gen.language.load import load
 
@@ -46,7 +46,7 @@ def files() -> dict[str, str]:
         f"{spec}/{target}/{name}": text
         for target, specs in SOURCES.items()
         for spec in specs
-        for name, text in generated(Subject(load(spec)), target).items()
+        for name, text in generated(CodeSubject(load(spec)), target).items()
     }
 
 
@@ -61,7 +61,7 @@ def stale(wanted: Collection[str]) -> list[str]:
 def page() -> str:
     """docs/pytorch.md with the source of ResNet-50 as it is generated."""
     text = PAGE.read_text(encoding="utf-8")
-    (source,) = generated(Subject(load("resnet50")), "pytorch").values()
+    (source,) = generated(CodeSubject(load("resnet50")), "pytorch").values()
     for name, shown in {"lines": str(len(source.splitlines())), "resnet50.py": f"\n```python\n{source}```\n"}.items():
         before, _, rest = text.partition(f"<!-- {name} -->")
         text = f"{before}<!-- {name} -->{shown}<!-- /{name} -->{rest.partition(f'<!-- /{name} -->')[2]}"

@@ -18,7 +18,7 @@ from resnet_gen.compare.against.model import hold_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops import Linear
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.verify.subject import Subject
@@ -253,7 +253,8 @@ def test_codes_of_what_a_linear_layer_reads_are_those_of_the_map_that_is_flatten
     makers = {node.output.name: node for node in graph.nodes}
     pooled = makers[fc.inputs[0].name].inputs[0].name
     narrow, wide, other = (
-        Cover(name, -1.0, most, 0.1, 0.1) for name, most in ((fc.inputs[0].name, 1.0), (pooled, 9.0), ("input", 99.0))
+        CodeRange(name, -1.0, most, 0.1, 0.1)
+        for name, most in ((fc.inputs[0].name, 1.0), (pooled, 9.0), ("input", 99.0))
     )
     file = SimpleNamespace(graph=graph, covers=[narrow, wide, other])
     assert against_biases._widest_first(file, fc) == [wide, narrow]

@@ -22,7 +22,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import whole
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import difference, session
 
 STAGES = "stages: {depths: [1, 1], widths: [4, 8], block: basic}\n"
@@ -63,7 +63,7 @@ def _made(folder, name, how):
     spec.write_text(HEAD.format(name=name) + SPECS[name])
     graph = lower(load(str(spec)))
     rng = np.random.default_rng(5)
-    numbers = {key: whole(Seeded(graph, 1), key, t.shape) for key, t in graph.state().items()}
+    numbers = {key: whole(SeededWeights(graph, 1), key, t.shape) for key, t in graph.state().items()}
     for key, array in numbers.items():  # norms that do something, as those of a trained network
         if key.endswith("running_var"):
             numbers[key] = rng.uniform(0.2, 3, array.shape).astype(np.float32)

@@ -14,7 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
-from resnet_gen.compare.against.biases import Allowance, allow_for_bias
+from resnet_gen.compare.against.biases import BiasAllowance, allow_for_bias
 from resnet_gen.compare.against.codes import steps_apart
 from resnet_gen.compare.against.model import find, read_model
 from resnet_gen.compare.against.numbers import _explained
@@ -339,7 +339,7 @@ def test_numbers_of_fp8_have_the_step_that_they_are_in():
 def together(moved_by, alike=0.0, least=0.0, most=1.0):
     size = len(moved_by)
     ones, none = np.ones(size, np.float32), np.zeros(size, np.float32)
-    return Allowance(ones, none, alike * ones, ones, least, most).together(np.array(moved_by, np.float32), none)
+    return BiasAllowance(ones, none, alike * ones, ones, least, most).together(np.array(moved_by, np.float32), none)
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 1000])
@@ -372,4 +372,4 @@ def test_what_is_never_negative_has_no_mean_below_zero(made):
 
 def test_where_nothing_can_be_corrected_nothing_is_compared():
     none = np.zeros(4, np.float32)
-    assert Allowance(none, none, none, none, 0.0, 0.0).together(none, none) == 0
+    assert BiasAllowance(none, none, none, none, 0.0, 0.0).together(none, none) == 0

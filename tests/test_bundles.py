@@ -16,9 +16,9 @@ import pytest
 
 from resnet_gen.build import trtexec
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.bundle import TOLERANCE, Order
-from resnet_gen.build.choices import Wish, choose
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.bundle import TOLERANCE, BundleRequest
+from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
@@ -36,7 +36,7 @@ IN_PLACE = [name for name in shipped_targets() if load_target(name).engine == "i
 def wished(device="jetson-nano", precision="fp32", **more):
     if precision in ("int8", "fp8"):
         more["calibration"] = Calibration("random")
-    return choose(Wish(load_target(device), "bundle", precision, **more))
+    return choose(BuildWishes(load_target(device), "bundle", precision, **more))
 
 
 def bundle(folder, device="jetson-nano", precision="fp32", *, settings=(), **more):
@@ -113,7 +113,7 @@ def test_other_targets_say_nothing_of_bundles(tmp_path):
 
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_where_engines_are_built_in_place_a_bundle_is_what_is_made(name, tmp_path):
-    request = choose(Wish(load_target(name)))
+    request = choose(BuildWishes(load_target(name)))
     assert request.target == "bundle"
     build_one(load(str(TINY)), request, tmp_path)
     assert (tmp_path / "tiny.build.sh").exists()
@@ -137,9 +137,9 @@ def test_nothing_is_written_where_the_network_puts_out_what_is_not_finite(tmp_pa
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (Wish(None, "bundle"), "--target bundle: for which device\\?(.|\n)*add --for DEVICE"),
-        (Wish(load_target("cpu"), "bundle"), "--for cpu: no engine is built there"),
-        (Wish(load_target("jetson-nano"), "bundle", "int8"), "not in INT8"),
+        (BuildWishes(None, "bundle"), "--target bundle: for which device\\?(.|\n)*add --for DEVICE"),
+        (BuildWishes(load_target("cpu"), "bundle"), "--for cpu: no engine is built there"),
+        (BuildWishes(load_target("jetson-nano"), "bundle", "int8"), "not in INT8"),
     ],
 )
 def test_a_bundle_of_what_no_device_can_do_is_refused(wish, words):
@@ -195,7 +195,7 @@ def test_a_range_of_batches_is_a_profile():
     ("memory", "megabytes"), [(4, 512), (8, 1024), (32, 4096), (180, 4096), (None, 512), (1e-3, 1)]
 )
 def test_tactics_get_a_power_of_two_of_at_most_a_quarter_of_the_memory(memory, megabytes):
-    order = Order("n", "fp32", "d", "D", "8.2.1", memory, X, (1,), "n.onnx", "n.engine")
+    order = BundleRequest("n", "fp32", "d", "D", "8.2.1", memory, X, (1,), "n.onnx", "n.engine")
     assert order.workspace() == megabytes
 
 
@@ -237,7 +237,7 @@ def test_each_version_of_trtexec_takes_the_options_and_the_outputs_are_within_th
 
 
 def test_a_fixed_batch_needs_no_profile_and_gets_the_image_as_often(tmp_path, device):
-    manifest = bundle(tmp_path, batch=Batch(fixed=3))
+    manifest = bundle(tmp_path, batch=BuildBatch(fixed=3))
     assert manifest["bundle"]["batch"] == 3
     built(device.run(tmp_path))
     build, run = device.calls
@@ -245,7 +245,7 @@ def test_a_fixed_batch_needs_no_profile_and_gets_the_image_as_often(tmp_path, de
 
 
 def test_a_range_that_begins_above_one_is_tried_with_its_least_batch(tmp_path, device):
-    bundle(tmp_path, batch=Batch(profile=Profile(2, 4, 8)))
+    bundle(tmp_path, batch=BuildBatch(profile=Profile(2, 4, 8)))
     built(device.run(tmp_path))
     assert [call.get("minShapes") or call["shapes"] for call in device.calls] == ["input:2x1x8x8"] * 2
 
@@ -258,7 +258,7 @@ def test_typed_inputs_have_an_image_of_their_type(tmp_path, device):
 
 @pytest.mark.parametrize("wrong", [{"times": 1.02}, {"times": -1}, {"times": float("nan")}, {"last": 0.5}], ids=str)
 def test_an_engine_whose_outputs_are_off_is_not_kept(wrong, tmp_path, device):
-    bundle(tmp_path, batch=Batch(fixed=2))
+    bundle(tmp_path, batch=BuildBatch(fixed=2))
     device.set("8201", **wrong)
     result = device.run(tmp_path)
     assert result.returncode == 1
@@ -482,4 +482,4 @@ def test_outputs_that_are_right_do_not_excuse_a_file_that_has_changed(tmp_path):
 
 @pytest.mark.parametrize(("gigabytes", "mebibytes"), [(0.004, 1), (4, 512), (4.3, 1024), (5, 1024), (None, 512)])
 def test_tactics_have_a_quarter_of_the_memory_at_the_most(gigabytes, mebibytes):
-    assert Order.workspace(SimpleNamespace(memory_gb=gigabytes)) == mebibytes
+    assert BundleRequest.workspace(SimpleNamespace(memory_gb=gigabytes)) == mebibytes

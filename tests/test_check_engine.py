@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from resnet_gen import __version__
 from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import Wish, choose
-from resnet_gen.build.engine_check import Asked, check, fits
+from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.engine_check import EngineRequirements, check, fits
 from resnet_gen.build.request import Request
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
@@ -74,7 +74,7 @@ def change(path, **keys):
 
 
 def lines(path, *asked, **named):
-    return {c.what: (c.state, c.reason) for c in check(path, Asked(*asked, **named))}
+    return {c.what: (c.state, c.reason) for c in check(path, EngineRequirements(*asked, **named))}
 
 
 def state(path, what, **asked):
@@ -201,7 +201,7 @@ def test_the_weights_must_be_the_ones(pretended, tmp_path):
     assert state(other / "tiny.onnx", "weights", weights=TINY) == "no"
     assert state(other / "tiny.onnx", "weights", seed=0) == "no"
     with pytest.raises(Refused, match="cannot be read"):
-        check(pretended, Asked(weights=tmp_path / "none"))
+        check(pretended, EngineRequirements(weights=tmp_path / "none"))
 
 
 def test_what_does_not_stand_against_it_is_a_warning(pretended):
@@ -212,11 +212,11 @@ def test_what_does_not_stand_against_it_is_a_warning(pretended):
     found = lines(pretended)
     assert found["tool"] == ("warning", f"built by resnet-gen 0.0.9, and this is {__version__}")
     assert found["accuracy"][0] == "warning"
-    assert fits(check(pretended, Asked()))
+    assert fits(check(pretended, EngineRequirements()))
 
 
 def test_a_real_build_with_random_calibration_warns(tmp_path):
-    wish = Wish(load_target("cpu"), None, "int8", calibration=Calibration("random"))
+    wish = BuildWishes(load_target("cpu"), None, "int8", calibration=Calibration("random"))
     build_one(load(str(TINY)), choose(wish), tmp_path)
     found = lines(tmp_path / "tiny.onnx")
     assert found["accuracy"][0] == "warning"
@@ -257,7 +257,7 @@ def test_a_model_whose_weights_are_not_beside_it_does_not_fit(tmp_path, monkeypa
 
 
 def test_an_engine_that_was_built_on_its_device(tmp_path):
-    build_one(load(str(TINY)), choose(Wish(load_target("jetson-nano"))), tmp_path)
+    build_one(load(str(TINY)), choose(BuildWishes(load_target("jetson-nano"))), tmp_path)
     path = tmp_path / "tiny.fp16.engine"
     path.write_bytes(b"made there")
     found = lines(path, device=load_target("jetson-nano"))
@@ -270,7 +270,7 @@ def test_an_engine_that_was_built_on_its_device(tmp_path):
 
 @pytest.mark.parametrize("device", [None, "h100"])
 def test_a_model_of_triton_has_its_manifest_one_folder_up(device, tmp_path):
-    build_one(load(str(TINY)), choose(Wish(load_target(device) if device else None, "triton")), tmp_path)
+    build_one(load(str(TINY)), choose(BuildWishes(load_target(device) if device else None, "triton")), tmp_path)
     path = tmp_path / "tiny" / "1" / ("model.plan" if device else "model.onnx")
     path.parent.mkdir(exist_ok=True)
     if device:
@@ -285,7 +285,7 @@ def test_without_a_manifest_nothing_fits(pretended, monkeypatch):
         "manifest": ("no", "there is no tiny.manifest.json: nothing is known of what this was made of")
     }
     with pytest.raises(Refused, match=r"not known as an engine, and there is no tiny\.manifest\.json"):
-        check(pretended, Asked())
+        check(pretended, EngineRequirements())
     monkeypatch.setattr(engine_check, "validity", lambda path: Validity("unsaid"))
     assert {what: state for what, (state, _) in lines(pretended).items()} == {"manifest": "no", "runtime": "unknown"}
 
@@ -293,10 +293,10 @@ def test_without_a_manifest_nothing_fits(pretended, monkeypatch):
 def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"no model")
     with pytest.raises(Refused, match="ONNX Runtime declines it"):
-        check(tmp_path / "x.onnx", Asked())
+        check(tmp_path / "x.onnx", EngineRequirements())
     for path, words in ((tmp_path / "none.engine", "there is no such file"), (tmp_path, "not a file")):
         with pytest.raises(Refused, match=words):
-            check(path, Asked())
+            check(path, EngineRequirements())
 
 
 # --- real engines, asked of TensorRT-RTX -----------------------------------------

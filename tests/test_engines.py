@@ -16,17 +16,17 @@ import pytest
 
 from resnet_gen.build import preparation as module
 from resnet_gen.build.build import build, onnx_file
-from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.preparation import prepare
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.cli import main
 from resnet_gen.engine import tensorrt
-from resnet_gen.engine.interrupts import Deferred
+from resnet_gen.engine.interrupts import DeferredSignals
 from resnet_gen.engine.tensorrt import BACKENDS, Profile, known_targets, parsed_layers
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.witness import Layer, WitnessError, layers
+from resnet_gen.onnx.witness import FileLayer, WitnessError, layers
 from resnet_gen.ops import Quantize
 from resnet_gen.ops.precision import PRECISIONS, Calibration, too_old
 from resnet_gen.problems import Refused
@@ -87,7 +87,7 @@ def parsed(trt, path):
 def typed(precision, targets, images=1):
     """A request for an engine in any precision, calibrated with noise."""
     calibration = Calibration("random", images) if precision in ("int8", "fp8") else None
-    return choose(Wish(None, "tensorrt-rtx", precision, targets, calibration=calibration))
+    return choose(BuildWishes(None, "tensorrt-rtx", precision, targets, calibration=calibration))
 
 
 def allowed(precision):
@@ -266,9 +266,9 @@ def test_the_parsed_network_of_resnet50_in_words(rtx, tmp_path):
     written(load("resnet50"), Request(), tmp_path / "net.onnx")
     found = parsed(rtx, tmp_path / "net.onnx")
     assert len(found) == 53 + 1
-    assert found[0] == Layer("conv1", "conv", (64, 112, 112), "float32")
-    assert found[4] == Layer("layer1.0.downsample.0", "conv", (256, 56, 56), "float32")
-    assert found[-1] == Layer("fc", "linear", (1000,), "float32")
+    assert found[0] == FileLayer("conv1", "conv", (64, 112, 112), "float32")
+    assert found[4] == FileLayer("layer1.0.downsample.0", "conv", (256, 56, 56), "float32")
+    assert found[-1] == FileLayer("fc", "linear", (1000,), "float32")
 
 
 def test_for_turing_the_linear_layer_is_a_convolution_in_float32_alone(rtx, tmp_path):
@@ -292,7 +292,7 @@ def test_a_file_that_is_not_the_graph_is_never_built(rtx, tmp_path):
 
 
 def test_a_range_of_batches_is_the_engine_s_profile(rtx, tmp_path):
-    batches = [Batch(profile=Profile(1, 2, 4)), Batch(profile=Profile(1, 4, 4)), Batch(2)]
+    batches = [BuildBatch(profile=Profile(1, 2, 4)), BuildBatch(profile=Profile(1, 4, 4)), BuildBatch(2)]
     built = [engine(small("resnet18"), tmp_path / str(i), (86,), batch=b) for i, b in enumerate(batches)]
     assert [manifest["engine"]["batch"] for _, manifest in built] == [[1, 2, 4], [1, 4, 4], 2]
     assert [manifest["inputs"]["input"]["shape"][0] for _, manifest in built] == ["N", "N", 2]
@@ -398,7 +398,7 @@ def test_an_interruption_inside_tensorrt_ends_the_build(rtx, tmp_path):
 def test_deferred_signals_come_when_the_context_is_left_once_each():
     came = []
     before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    with Deferred() as signals:
+    with DeferredSignals() as signals:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         assert (came, signals.pending) == ([], [signal.SIGINT] * 2)
@@ -412,7 +412,7 @@ def test_signals_are_left_alone_outside_the_main_thread():
     inside = []
 
     def work():
-        with Deferred():
+        with DeferredSignals():
             inside.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -446,7 +446,7 @@ def test_tensorrt_is_driven_by_the_same_code_for_the_gpu_at_hand(fake, tmp_path,
 
 def test_tensorrt_10_is_asked_for_a_strongly_typed_network(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(fake.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", 1, raising=False)
-    build(load(str(TINY)), Request("tensorrt", batch=Batch(2)), tmp_path)
+    build(load(str(TINY)), Request("tensorrt", batch=BuildBatch(2)), tmp_path)
     assert fake.MODE.flags == [1 << 1]
     assert fake.MODE.profiles == [[]]
 

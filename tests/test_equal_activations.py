@@ -12,7 +12,7 @@ from resnet_gen import emit_onnx, verify
 from resnet_gen.infer.importing import Imported, recovered
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import session
 from tests.varied import spread
 
@@ -101,7 +101,7 @@ def made(tmp_path_factory):
             spec, weights = folder / f"{name}.yaml", folder / f"{name}.safetensors"
             spec.write_text(f"name: {name}\n{STAGES}{SPECS[name]}")
             graph = lower(load(str(spec)))
-            seeded = Seeded(graph, 0)
+            seeded = SeededWeights(graph, 0)
             tensors = {key: np.array(seeded.rows(key, 0, t.shape[0])) for key, t in graph.state().items() if t.shape}
             save_file(tensors, weights)
             known[name] = spec, weights, emit_onnx(spec, folder / f"{name}.onnx", weights=weights)

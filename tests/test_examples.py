@@ -76,10 +76,10 @@ def checkpoint(path, *settings, spec="resnet18"):
     """Weights of a spec, drawn from a seed, in a file."""
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
-    from resnet_gen.weights.seeded import Seeded
+    from resnet_gen.weights.seeded import SeededWeights
 
     graph = lower(load(spec, settings))
-    drawn = Seeded(graph, 0)
+    drawn = SeededWeights(graph, 0)
     np.savez(path, **{name: drawn.rows(name, 0, (*tensor.shape, 1)[0]) for name, tensor in graph.state().items()})
     return path
 

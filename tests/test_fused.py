@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 
 from resnet_gen.build.build import build
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.load import load
-from resnet_gen.ops.precision import Calibration, Quantizing
+from resnet_gen.ops.precision import Calibration, QuantizationChoice
 from tests.restrained import on_the_whole_processor
 
 SMALL = ("input.size=64",)
@@ -30,8 +30,8 @@ NETWORKS = [
 
 
 def emitted(folder, name, settings=SMALL, placement="cpu"):
-    how = Quantizing("int8", placement, "float32", Calibration("random", 1))
-    build(load(name, settings), Request(precision="int8", batch=Batch(1), quantizing=how), folder)
+    how = QuantizationChoice("int8", placement, "float32", Calibration("random", 1))
+    build(load(name, settings), Request(precision="int8", batch=BuildBatch(1), quantizing=how), folder)
     return folder / f"{name}.onnx"
 
 
@@ -84,9 +84,9 @@ def test_openvino_computes_what_onnx_runtime_does_with_attention(name, tmp_path)
     """Weights have seven bits, so that no CPU's sums saturate."""
     pytest.importorskip("openvino", reason="openvino is not installed")
     loaded = load(name, (*SHALLOW, "head.classes=10"))
-    how = Quantizing("int8", "cpu", "float32", Calibration("random", 4), reduce_range=True)
-    build(loaded, Request(precision="int8", batch=Batch(2), quantizing=how), tmp_path / "eight")
-    build(loaded, Request(fold=True, batch=Batch(2)), tmp_path / "float")
+    how = QuantizationChoice("int8", "cpu", "float32", Calibration("random", 4), reduce_range=True)
+    build(loaded, Request(precision="int8", batch=BuildBatch(2), quantizing=how), tmp_path / "eight")
+    build(loaded, Request(fold=True, batch=BuildBatch(2)), tmp_path / "float")
     x = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
     wanted = open_file("onnxruntime", tmp_path / "float" / f"{name}.onnx").run(x)["logits"]
     for runtime in ("onnxruntime", "openvino"):

@@ -11,9 +11,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 from resnet_gen.build.build import build
-from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.engine import image
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.generate.report import report_files
 from resnet_gen.language.load import load
 from resnet_gen.system.digest import digest_file
@@ -24,7 +24,7 @@ from tests.pictures import saved
 
 def card(spec=str(TINY), settings=(), folder=None):
     loaded = load(spec, settings)
-    ((name, text),) = generated(Subject(loaded, folder), "card").items()
+    ((name, text),) = generated(CodeSubject(loaded, folder), "card").items()
     assert name == f"{loaded.spec.name}.md"
     return text
 
@@ -50,7 +50,7 @@ def tables(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    build(load(str(TINY)), choose(Wish(None, "onnx", "fp32")), tmp_path / "build")
+    build(load(str(TINY)), choose(BuildWishes(None, "onnx", "fp32")), tmp_path / "build")
     return tmp_path / "build"
 
 

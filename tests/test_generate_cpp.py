@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from resnet_gen.engine import image
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import templates
@@ -53,7 +53,7 @@ needs_stb = pytest.mark.skipif(
 
 def written(folder, spec=str(TINY), settings=()):
     """The program of a spec in a folder; and its input."""
-    subject = Subject(load(spec, settings))
+    subject = CodeSubject(load(spec, settings))
     for name, text in generated(subject, "cpp").items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -610,7 +610,7 @@ def test_the_real_library_exports_what_the_program_links_to():
 
 def refusal(spec, settings=()):
     with pytest.raises(Refused) as caught:
-        generated(Subject(load(spec, settings)), "cpp")
+        generated(CodeSubject(load(spec, settings)), "cpp")
     return str(caught.value)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import convert_weights
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from tests.flax_runs import tensors
@@ -27,7 +27,7 @@ HAS_FLAX = find_spec("jax") is not None and find_spec("flax") is not None
 
 @cache
 def source(name, *settings):
-    ((_, text),) = generated(Subject(load(name, settings)), "flax").items()
+    ((_, text),) = generated(CodeSubject(load(name, settings)), "flax").items()
     return text
 
 
@@ -88,7 +88,7 @@ SMALL = ("cifar-resnet20", "resnet8-digits", "regnet_y_400mf", "res2net50_26w_4s
 @pytest.mark.parametrize("name", SMALL)
 def test_weights_convert_writes_what_load_takes(name, tmp_path):
     """The outputs above are computed with these very arrays."""
-    graph = Subject(load(name)).graph
+    graph = CodeSubject(load(name)).graph
     source, out = tmp_path / "published.npz", tmp_path / "flax.npz"
     np.savez(source, **{key: weights_rule.tensor(key, tensor.shape) for key, tensor in graph.state().items()})
     convert_weights(name, source, out, to="flax")
@@ -118,7 +118,7 @@ def test_mypy_is_content(sources):
 
 @pytest.mark.parametrize("word", ["train", "dtype", "names", "a b"])
 def test_a_name_that_no_member_can_have_is_refused(word, monkeypatch):
-    subject = Subject(load("resnet8-digits"))
+    subject = CodeSubject(load("resnet8-digits"))
     nodes = tuple(replace(n, name=n.name.replace("fc", word)) for n in subject.graph.nodes)
     renamed = replace(subject.graph, nodes=nodes)
     monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: renamed)

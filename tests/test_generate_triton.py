@@ -13,11 +13,11 @@ import onnxruntime
 import pytest
 
 from resnet_gen.build.build import build
-from resnet_gen.build.choices import Wish, choose
-from resnet_gen.build.request import Batch
-from resnet_gen.build.triton import Served, model_folder
+from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.request import BuildBatch
+from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.engine import image
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
 from resnet_gen.speed.targets import load_target
@@ -35,7 +35,7 @@ INPUTS = [
 
 def served(folder, settings=(), device=None, precision="fp32", **more):
     """The model's folder as `build` writes it."""
-    wish = Wish(load_target(device) if device else None, "triton", precision, **more)
+    wish = BuildWishes(load_target(device) if device else None, "triton", precision, **more)
     build(load(str(TINY), settings), choose(wish), folder)
     return folder / "tiny"
 
@@ -53,7 +53,7 @@ def client(text):
 )
 def test_it_is_what_build_writes_but_for_the_model(tmp_path, settings):
     folder = served(tmp_path, settings)
-    files = generated(Subject(load(str(TINY), settings)), "triton")
+    files = generated(CodeSubject(load(str(TINY), settings)), "triton")
     assert set(files) == {"tiny/README.md", "tiny/config.pbtxt"}
     for name, text in files.items():
         assert (folder.parent / name).read_text(encoding="utf-8") == text
@@ -62,7 +62,7 @@ def test_it_is_what_build_writes_but_for_the_model(tmp_path, settings):
 @pytest.mark.parametrize("settings", INPUTS, ids=str)
 def test_the_client_s_preprocessing_is_ours_to_the_bit(tmp_path, settings):
     loaded = load(str(TINY), settings)
-    preprocess = client(generated(Subject(loaded), "triton")["tiny/README.md"])["preprocess"]
+    preprocess = client(generated(CodeSubject(loaded), "triton")["tiny/README.md"])["preprocess"]
     for path in saved(tmp_path):
         found, wanted = preprocess(path), image.read_image(path, loaded.spec.input)
         assert found.dtype == wanted.dtype
@@ -103,7 +103,7 @@ class Server(ModuleType):
     "case",
     [
         {},
-        {"batch": Batch(fixed=2)},
+        {"batch": BuildBatch(fixed=2)},
         {"precision": "fp16", "typed_io": True},
         {"settings": ("head.softmax=true",)},
         {"settings": ("head=none", "outputs=[stage1]")},
@@ -165,7 +165,7 @@ def test_the_page_says_where_the_model_comes_from(tmp_path, device, words):
 
 def test_channels_that_no_picture_has_get_no_client():
     settings = ["input.channels=2", "input.mean=[0,0]", "input.std=[1,1]"]
-    page = generated(Subject(load(str(TINY), settings)), "triton")["tiny/README.md"]
+    page = generated(CodeSubject(load(str(TINY), settings)), "triton")["tiny/README.md"]
     assert "No picture has 2 channels" in page
     assert "```python" not in page
 
@@ -177,7 +177,9 @@ def test_odd_names_and_titles_break_neither_the_settings_nor_the_page(schema, tm
     title = "a | b\n# c <b> [x](y) `z` *w*"
     spec = load(str(TINY), [f"title={json.dumps(title)}"]).spec
     value = Value(odd, (3, 8, 8), "float32")
-    made = Served("tiny", "onnxruntime_onnx", "KIND_AUTO", None, (1, 8), value, [value], tf32=False, as_written=False)
+    made = TritonModel(
+        "tiny", "onnxruntime_onnx", "KIND_AUTO", None, (1, 8), value, [value], tf32=False, as_written=False
+    )
     files = model_folder(made, spec)
     found = text_format.Parse(files["config.pbtxt"], schema.ModelConfig())
     assert found.input[0].name == odd

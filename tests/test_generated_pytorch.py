@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from resnet_gen.generate.base import Subject, generated
+from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.graph import live
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers, lower
@@ -21,7 +21,7 @@ from tests.varied import EVERY
 
 
 def source(loaded):
-    (text,) = generated(Subject(loaded), "pytorch").values()
+    (text,) = generated(CodeSubject(loaded), "pytorch").values()
     return text
 
 
@@ -118,7 +118,7 @@ def test_a_network_called_as_what_its_file_needs_has_another_name(name):
 
 @pytest.mark.parametrize("name", ["torch", "collections", "jax", "match", "class"])
 def test_a_file_is_not_called_as_what_would_be_imported_in_its_place(name):
-    assert Subject(loaded({**SMALL, "name": name})).module == f"{name}_"
+    assert CodeSubject(loaded({**SMALL, "name": name})).module == f"{name}_"
 
 
 NARROW = {**SMALL, "stem": "none"}

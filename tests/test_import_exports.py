@@ -5,7 +5,7 @@ import pytest
 from resnet_gen.cli import main
 from resnet_gen.graph.matching import match
 from resnet_gen.infer.infer import infer
-from resnet_gen.infer.proof import Inferred, live
+from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.reading import read
@@ -24,7 +24,7 @@ FOLDS_NOTHING = ("legacy-kept", "dynamo-raw")
 def test_an_export_is_recovered_as_the_shipped_spec(export, folder):
     name = specs()[export.network]
     found = infer(read(folder / export.file).graph, "found")
-    assert isinstance(found, Inferred), found
+    assert isinstance(found, RecoveredSpec), found
     shipped = load(name, ["input.size=224"])
     graph = live(lower(shipped))
     if export.network in BIASED and found.folded:

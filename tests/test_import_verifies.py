@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from resnet_gen.infer.importing import recovered
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.verify.outcome import examine
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.properties.strategies import fitting
 from tests.properties.test_specs import build, examples
@@ -25,9 +25,9 @@ EACH = [*NETWORKS, *(pytest.param(name, marks=pytest.mark.long) for name in LARG
 
 def imported(graph, folder, parent=None):
     """The spec that is recovered from a graph's file, written and verified; None if there is none."""
-    graph, weights = fold_batch_norm(*standardize_weights(graph, Seeded(graph)))
+    graph, weights = fold_batch_norm(*standardize_weights(graph, SeededWeights(graph)))
     path, spec = folder / "a file.onnx", folder / "recovered.yaml"
-    path.write_bytes(OnnxFile(graph, weights, Options()).structure())
+    path.write_bytes(OnnxFile(graph, weights, WriterOptions()).structure())
     try:
         found = recovered(path, "recovered", parent=parent)
     except Refused:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.kills import KILLED, Server
 from tests.onnx_runs import TINY, network
 from tests.varied import spread
@@ -287,7 +287,7 @@ def between(writer, tmp_path_factory):
 def split_model():
     """The files of a small model that keeps its weights beside it."""
     graph = network(TINY)
-    file = OnnxFile(graph, Seeded(graph), Options())
+    file = OnnxFile(graph, SeededWeights(graph), WriterOptions())
     return {"net.onnx.data": b"".join(file.external_chunks()), "net.onnx": b"".join(file.chunks("net.onnx.data"))}
 
 

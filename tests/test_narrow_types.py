@@ -12,7 +12,7 @@ from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm
 from resnet_gen.problems import Refused
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY
 
 SETTINGS = ("input.size=16", "head.classes=5", "stages.depths=[1, 1]", "stages.strides=[1, 2]", "stages.widths=[8, 16]")
@@ -26,7 +26,7 @@ READERS = {
 
 def drawn(name, *settings):
     graph = lower(load_spec(name, [*SETTINGS, *settings]))
-    seeded = Seeded(graph, 0)
+    seeded = SeededWeights(graph, 0)
     return graph, {k: np.array(seeded.rows(k, 0, t.shape[0])) for k, t in graph.state().items() if t.shape}
 
 

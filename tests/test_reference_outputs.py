@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from resnet_gen.language.load import load
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.system.resources import references_folder
 from resnet_gen.weights.base import CHUNK
 from resnet_gen.weights.standardization import standardize_weights
@@ -80,7 +80,7 @@ def test_the_outputs_tell_if_one_tensor_is_another(end):
         def rows(self, name, start, stop):
             return super().rows(name, start, stop) * np.float32(1.01 if name == end else 1)
 
-    model = b"".join(OnnxFile(graph, Off(graph), Options()).chunks())
+    model = b"".join(OnnxFile(graph, Off(graph), WriterOptions()).chunks())
     found = run(model, weights_rule.image(96))
     assert difference(found[0], logits()["torchvision/resnet18"]) > 10 * TOLERANCE
 
@@ -89,7 +89,7 @@ def computed(name, x, *settings):
     """The outputs of the spec of a reference network under the rule's weights, by name."""
     graph = network(specs()[name], *settings)
     graph, weights = standardize_weights(graph, Streamed(graph))
-    running = session(b"".join(OnnxFile(graph, weights, Options()).chunks()))
+    running = session(b"".join(OnnxFile(graph, weights, WriterOptions()).chunks()))
     found = running.run(None, {running.get_inputs()[0].name: x})
     return dict(zip([value.name for value in running.get_outputs()], found, strict=True))
 
@@ -121,7 +121,7 @@ def test_the_maps_of_backbones_agree_dilated_cut_off_and_with_other_channels(nam
 def test_variants_that_nobody_publishes_agree_with_timm_s_own(variant, more):
     (_, _, shape), (name, *settings) = make_outputs.VARIANTS[variant]
     graph = network(name, f"input.size=[{shape[1]}, {shape[2]}]", *settings)
-    model = b"".join(OnnxFile(graph, Streamed(graph), Options()).chunks())
+    model = b"".join(OnnxFile(graph, Streamed(graph), WriterOptions()).chunks())
     found = Session(model, optimized=True).run(make_outputs.oblong(shape))
     assert difference(found[0], more[variant]) < TOLERANCE
 

@@ -15,10 +15,10 @@ from resnet_gen.compare.formats.summary import clauses
 from resnet_gen.infer.importing import recovered
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 
 NETWORKS = ["resnet18", "seresnet18", "cifar-resnet20", "resnest14d", "skresnet18", "regnety_002", "vgg11", "wrn-16-8"]
@@ -35,10 +35,10 @@ CHANGES = ["head.classes=12", "stages.depths=[1, 2, 2, 1]", "activation=silu", "
 def written(folder, name, *settings, unnamed=False, kept=None, fold=True):
     """The structure of a network's file, with norms folded as exporters leave them."""
     graph = lower(load(name, settings))
-    graph, weights = standardize_weights(graph, Seeded(graph))
+    graph, weights = standardize_weights(graph, SeededWeights(graph))
     if fold:
         graph, weights = fold_batch_norm(graph, weights)
-    model = onnx.ModelProto.FromString(OnnxFile(graph, weights, Options()).structure())
+    model = onnx.ModelProto.FromString(OnnxFile(graph, weights, WriterOptions()).structure())
     if unnamed:
         rename(model)
     if kept:

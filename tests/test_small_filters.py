@@ -17,7 +17,7 @@ from resnet_gen.engine.processor import has_seven_bits, sums_saturate
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm, Linear
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.restrained import RESTRAINED
 from tests.varied import spread
 
@@ -59,7 +59,7 @@ def spec(name):
 def weights(name, gammas, beta):
     """Drawn weights, half of the channels of each norm (and of a dense layer's rows) with these factors."""
     graph = lower(spec(name))
-    draw, seeded = np.random.default_rng(0), Seeded(graph, 0)
+    draw, seeded = np.random.default_rng(0), SeededWeights(graph, 0)
     found = {k: np.array(seeded.rows(k, 0, t.shape[0]), np.float32) for k, t in graph.state().items() if t.shape}
     for node in graph.nodes:
         if isinstance(node.op, BatchNorm):

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import Wish, choose
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.cli import main
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.load import load
@@ -48,7 +48,7 @@ def schema():
 def repository(folder, device=None, precision="fp32", *, settings=(), **more):
     if precision == "int8":
         more["calibration"] = Calibration("random")
-    wish = Wish(load_target(device) if device else None, "triton", precision, **more)
+    wish = BuildWishes(load_target(device) if device else None, "triton", precision, **more)
     return build_one(load(str(TINY), settings), choose(wish), folder)
 
 
@@ -71,15 +71,15 @@ def test_a_model_is_a_folder_with_its_settings_and_one_version(tmp_path):
 
 CASES = [
     {},
-    {"batch": Batch(fixed=4)},
-    {"batch": Batch(profile=Profile(1, 1, 1))},
-    {"batch": Batch(profile=Profile(1, 4, 4))},
+    {"batch": BuildBatch(fixed=4)},
+    {"batch": BuildBatch(profile=Profile(1, 1, 1))},
+    {"batch": BuildBatch(profile=Profile(1, 4, 4))},
     {"device": "cpu"},
     {"precision": "fp16", "typed_io": True},
     {"device": "cpu", "precision": "int8"},
     {"settings": ("head=none", "outputs=[stage1]")},
     {"device": "h100", "precision": "fp16"},
-    {"device": "agx-orin", "batch": Batch(fixed=2)},
+    {"device": "agx-orin", "batch": BuildBatch(fixed=2)},
     {"device": "rtx-4090"},
 ]
 
@@ -91,7 +91,7 @@ def test_the_settings_are_triton_s_and_say_what_the_model_says(case, schema, tmp
     in_place = case.get("device") not in (None, "cpu")
     model = "tiny/tiny.onnx" if in_place else "tiny/1/model.onnx"
     session = onnxruntime.InferenceSession(tmp_path / model, providers=["CPUExecutionProvider"])
-    batch = case.get("batch", Batch())
+    batch = case.get("batch", BuildBatch())
     assert found.name == "tiny"
     assert found.platform == ("tensorrt_plan" if in_place else "onnxruntime_onnx")
     assert found.max_batch_size == (0 if batch.fixed else batch.range.most)
@@ -119,16 +119,19 @@ def test_for_a_gpu_the_bundle_s_script_makes_the_plan(device, tmp_path):
 
 
 def test_bundles_that_are_not_for_triton_do_not_speak_of_it(tmp_path):
-    build_one(load(str(TINY)), choose(Wish(load_target("h100"))), tmp_path)
+    build_one(load(str(TINY)), choose(BuildWishes(load_target("h100"))), tmp_path)
     assert "Triton" not in (tmp_path / "tiny.bundle.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (Wish(load_target("h100"), "triton", batch=Batch(profile=Profile(2, 4, 8))), "the range begins with 2"),
-        (Wish(load_target("cpu"), "triton", "bf16"), "ONNX Runtime has no bfloat16 convolution"),
-        (Wish(None, "triton", "int8", calibration=Calibration("random")), "for which kind of runtime"),
+        (
+            BuildWishes(load_target("h100"), "triton", batch=BuildBatch(profile=Profile(2, 4, 8))),
+            "the range begins with 2",
+        ),
+        (BuildWishes(load_target("cpu"), "triton", "bf16"), "ONNX Runtime has no bfloat16 convolution"),
+        (BuildWishes(None, "triton", "int8", calibration=Calibration("random")), "for which kind of runtime"),
     ],
 )
 def test_what_triton_cannot_serve_is_refused(wish, words):

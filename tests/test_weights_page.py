@@ -12,7 +12,7 @@ import pytest
 from resnet_gen.cli import main
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.pages.scenes import drawn
 
 PAGE = (Path(__file__).parents[1] / "docs" / "weights.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def printed(command, capsys):
 @pytest.mark.filterwarnings("always")
 def test_the_page_shows_the_warning_of_values_that_are_not_finite(files, capsys):
     graph = lower(load("resnet8-digits"))
-    drawn = Seeded(graph)
+    drawn = SeededWeights(graph)
     tensors = {n: drawn.rows(n, 0, t.shape[0]) for n, t in graph.state().items()}
     tensors["layer1.0.bn1.weight"][0] = np.nan
     np.savez("nan.npz", **tensors)
@@ -48,7 +48,7 @@ def test_the_page_shows_the_warning_of_values_that_are_not_finite(files, capsys)
 @pytest.mark.parametrize("tensor", ["layer1.0.bn1.weight", "conv1.weight", "fc.weight", "fc.bias"])
 def test_what_eight_bits_would_have_to_be_made_of_is_refused(tensor, files, capsys):
     graph = lower(load("resnet8-digits"))
-    drawn = Seeded(graph)
+    drawn = SeededWeights(graph)
     tensors = {n: drawn.rows(n, 0, t.shape[0]) for n, t in graph.state().items()}
     tensors[tensor].flat[0] = np.nan
     np.savez("nan.npz", **tensors)

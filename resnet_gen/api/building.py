@@ -24,8 +24,8 @@ from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibratio
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from resnet_gen.build.precision_cost import Cost
-    from resnet_gen.build.request import Batch, Request
+    from resnet_gen.build.precision_cost import PrecisionCost
+    from resnet_gen.build.request import BuildBatch, Request
 
 BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
 """What is built: a model, an engine, what builds one on its device, or a folder for Triton Inference Server."""
@@ -206,7 +206,7 @@ def build(
     return tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
 
 
-def _warn(name: str, cost: Cost) -> None:
+def _warn(name: str, cost: PrecisionCost) -> None:
     for line in cost.warnings():
         warnings.warn(f"{name}: {line}", stacklevel=4)
 
@@ -215,7 +215,7 @@ def _request(
     target_name: str | None, capabilities: tuple[int, ...], batch: BatchSize | None, options: Options
 ) -> Request:
     """What the arguments come to; raises `Refused` for what does not go together."""
-    from resnet_gen.build.choices import Wish, choose
+    from resnet_gen.build.choices import BuildWishes, choose
 
     wished: dict[str, Any] = dict(options)
     for name, known in _CLOSED.items():
@@ -226,7 +226,7 @@ def _request(
         if wished.get(name) is not None:
             wished[name] = as_wish(wished[name])
     return choose(
-        Wish(target=target_name, capabilities=tuple(sorted(set(capabilities))), batch=_batch(batch), **wished)
+        BuildWishes(target=target_name, capabilities=tuple(sorted(set(capabilities))), batch=_batch(batch), **wished)
     )
 
 
@@ -241,7 +241,7 @@ _FORMS: dict[str, Callable[[Any], Any]] = {"device": target, "weights": Path, "c
 """How arguments become what is wished."""
 
 
-def _batch(given: BatchSize | None) -> Batch:
+def _batch(given: BatchSize | None) -> BuildBatch:
     from resnet_gen.build.batches import parse_batch
 
     if given is None:

@@ -160,11 +160,11 @@ def check_engine(
         >>> [(check.what, check.state) for check in check_engine(model, spec="cifar-resnet20", seed=0)]
         [('manifest', 'ok'), ('bytes', 'ok'), ('spec', 'ok'), ('weights', 'ok')]
     """
-    from resnet_gen.build.engine_check import Asked, check
+    from resnet_gen.build.engine_check import EngineRequirements, check
 
     if seed is not None and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
-    asked = Asked(
+    asked = EngineRequirements(
         loaded(spec) if spec is not None else None, path(weights), seed, target(device) if device is not None else None
     )
     return tuple(check(Path(name_of(file)), asked))

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args, overload
 
 from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
 from resnet_gen.infer.conversion.files import Conversion, plan, write
-from resnet_gen.infer.conversion.plan import Change
+from resnet_gen.infer.conversion.plan import ConversionOptions
 from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import settle
@@ -49,14 +49,14 @@ def generate(
         >>> [path.name for path in generate("resnet50", "pytorch", "models")]
         ['resnet50.py']
     """
-    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.generate.base import CodeSubject, generated
     from resnet_gen.generate.output import put
 
     check_one_of("to", to, get_args(Language))
     place = None if folder is None else Path(folder)
     if place is not None:
         settle(place)  # a card lists what is built there
-    texts = generated(Subject(loaded(spec), place), to)
+    texts = generated(CodeSubject(loaded(spec), place), to)
     return texts if place is None else tuple(put(place, texts, replace=replace))
 
 
@@ -112,7 +112,7 @@ def convert_weights(
     check_free(out, [source, *read_by(spec)], replace=replace)
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
-    change = Change(head, seed, in_channels is not None)
+    change = ConversionOptions(head, seed, in_channels is not None)
     made = plan(at_numbers(loaded(spec), classes, in_channels), source, out, to, names, change)
     write(made, out, source)
     return made

@@ -14,7 +14,7 @@ from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 
 if TYPE_CHECKING:
-    from resnet_gen.build.models import Made, Opened
+    from resnet_gen.build.models import ModelSource, RunnableModel
     from resnet_gen.engine.base import Runner, Tuning
     from resnet_gen.speed.benchmark import Result
     from resnet_gen.speed.prediction import Prediction
@@ -67,7 +67,7 @@ def run(
     """
     import numpy as np
 
-    from resnet_gen.build.models import Made, assumed_input, carried_input, check_input, check_outputs
+    from resnet_gen.build.models import ModelSource, assumed_input, carried_input, check_input, check_outputs
     from resnet_gen.engine.base import Tuning
     from resnet_gen.engine.image import read_image
 
@@ -79,7 +79,7 @@ def run(
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     tuning = Tuning(precision_hint=_hint(precision_hint), tells_types=True)
-    opened = _opened(model, Made((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
+    opened = _opened(model, ModelSource((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
         taken = opened.taken or carried_input(session) or assumed_input(session)
@@ -138,7 +138,7 @@ def bench(
     """
     import numpy as np
 
-    from resnet_gen.build.models import Made
+    from resnet_gen.build.models import ModelSource
     from resnet_gen.engine.base import Tuning
     from resnet_gen.speed.benchmark import Effort, common_shape, measure
 
@@ -148,7 +148,7 @@ def bench(
     timed = isinstance(seconds, (int, float)) and 0.001 <= seconds <= 86_400
     if not timed and (seconds is not None or repeat is None):
         raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
-    made, tuning = Made((), path(weights), seed, fold), Tuning(takes_turns=against is not None, tells_types=True)
+    made, tuning = ModelSource((), path(weights), seed, fold), Tuning(takes_turns=against is not None, tells_types=True)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     hint = _hint(precision_hint)
     if hint and "openvino" not in [by for _, by in models]:
@@ -250,9 +250,9 @@ def _hint(asked: Hint | None) -> Hint | None:
     return asked
 
 
-def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tuning: Tuning) -> Opened:
+def _opened(model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
-    from resnet_gen.build.models import Opened, is_file, opened_spec, refuse_ignored
+    from resnet_gen.build.models import RunnableModel, is_file, opened_spec, refuse_ignored
     from resnet_gen.engine.runtimes import open_file, suited
 
     check_one_of("runtime", runtime, get_args(Runtime))
@@ -262,4 +262,4 @@ def _opened(model: Network, made: Made, runtime: Runtime | None, batch: int, tun
     if not is_file(name):
         return opened_spec(load(name), made, runtime or suited(name), tuning, (batch,), name)
     refuse_ignored(name, made._replace(seed=made.seed or None))
-    return Opened(open_file(runtime or suited(name), Path(name), tuning=tuning), None)
+    return RunnableModel(open_file(runtime or suited(name), Path(name), tuning=tuning), None)

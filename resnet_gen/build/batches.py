@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resnet_gen.build.request import Batch
+from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.shapes import parse_shapes
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.lower import INPUT
@@ -13,7 +13,7 @@ from resnet_gen.problems import refuse, shortened
 MAX_BATCH = 65_536
 
 
-class Shapes(NamedTuple):
+class ShapeOptions(NamedTuple):
     """The options that say shapes, as trtexec and Polygraphy call them: one, or a range."""
 
     shapes: str | None = None
@@ -21,7 +21,7 @@ class Shapes(NamedTuple):
     opt_shapes: str | None = None
     max_shapes: str | None = None
 
-    def batch(self) -> Batch | None:
+    def batch(self) -> BuildBatch | None:
         """The batch that they come to; None where none is given. Raises `Refused` if they do not go together."""
         given = {f"--{name.replace('_', '-')}": text for name, text in self._asdict().items() if text is not None}
         if not given:
@@ -36,7 +36,7 @@ class Shapes(NamedTuple):
         return _batch(sizes, ", ".join(given))._replace(image=tuple(images))
 
 
-NO_SHAPES = Shapes()
+NO_SHAPES = ShapeOptions()
 
 
 def _image_shape(option: str, text: str) -> tuple[int, ...]:
@@ -48,7 +48,7 @@ def _image_shape(option: str, text: str) -> tuple[int, ...]:
     return shape
 
 
-def asked_batch(batch: str | None, shapes: Shapes) -> Batch:
+def asked_batch(batch: str | None, shapes: ShapeOptions) -> BuildBatch:
     """The batch that either option asks for; raises `Refused` for both."""
     from_shapes = shapes.batch()
     if from_shapes and batch is not None:
@@ -56,10 +56,10 @@ def asked_batch(batch: str | None, shapes: Shapes) -> Batch:
     return from_shapes or parse_batch(batch)
 
 
-def parse_batch(text: str | None) -> Batch:
+def parse_batch(text: str | None) -> BuildBatch:
     """`8`, or `1:8:32` for smallest, tuned-for and largest; raises `Refused` for anything else."""
     if text is None:
-        return Batch()
+        return BuildBatch()
     parts = text.split(":")
     if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
         hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {MAX_BATCH:,}"
@@ -67,15 +67,15 @@ def parse_batch(text: str | None) -> Batch:
     return _batch([int(part) for part in parts], "--batch")
 
 
-def _batch(numbers: list[int], option: str) -> Batch:
+def _batch(numbers: list[int], option: str) -> BuildBatch:
     if max(numbers) > MAX_BATCH:
         raise refuse(f"{option}: a batch of {max(numbers):,} is too large", hint=f"at most {MAX_BATCH:,}")
     if len(numbers) == 1:
-        return Batch(fixed=numbers[0])
+        return BuildBatch(fixed=numbers[0])
     if numbers != sorted(numbers):
         shown = ":".join(map(str, numbers))
         raise refuse(f"{option}: '{shown}' does not rise", hint="write the smallest, the one tuned for, the largest")
-    return Batch(profile=Profile(*numbers))
+    return BuildBatch(profile=Profile(*numbers))
 
 
 def _is_batch(text: str) -> bool:

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resnet_gen import __version__
 from resnet_gen.build import manifest
-from resnet_gen.build.preparation import Network, prepare
-from resnet_gen.build.request import Batch, Request, Said
+from resnet_gen.build.preparation import PreparedNetwork, prepare
+from resnet_gen.build.request import BuildBatch, Request, Said
 from resnet_gen.engine import tensorrt
 from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.witness import process
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import settle
 from resnet_gen.system.write import Transaction
 
 if TYPE_CHECKING:
-    from resnet_gen.build.precision_cost import Cost
+    from resnet_gen.build.precision_cost import PrecisionCost
 
 SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
 SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
 """The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
-Tell: TypeAlias = "Callable[[Cost], None]"
+Tell: TypeAlias = "Callable[[PrecisionCost], None]"
 """Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"
 """The same of the seed that weights were drawn from, where they were."""
 
 
-def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
+def onnx_file(loaded: Loaded, network: PreparedNetwork, request: Request) -> OnnxFile:
     """The network as an ONNX file to be written."""
     metadata = {
         SPEC_KEY: loaded.canonical(),
@@ -41,7 +41,7 @@ def onnx_file(loaded: Loaded, network: Network, request: Request) -> OnnxFile:
         "resnet_gen.version": __version__,
         **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
     }
-    options = Options(request.opset, request.batch.fixed, metadata, __version__)
+    options = WriterOptions(request.opset, request.batch.fixed, metadata, __version__)
     file = OnnxFile(network.graph, network.weights, options)
     if request.device and file.opset > request.device.opset:
         message = f"--for {request.device.name}: reads ONNX opsets up to {request.device.opset}"
@@ -75,7 +75,7 @@ def write_model(loaded: Loaded, request: Request, path: Path) -> None:
         read_back()
 
 
-def _model(loaded: Loaded, request: Request) -> tuple[Network, OnnxFile]:
+def _model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, OnnxFile]:
     _check_request(request)
     _check_image(loaded, request.batch)
     network = prepare(loaded, request)
@@ -130,7 +130,9 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
-def _compared(loaded: Loaded, network: Network, request: Request, tell: Tell | None = None) -> Cost | None:
+def _compared(
+    loaded: Loaded, network: PreparedNetwork, request: Request, tell: Tell | None = None
+) -> PrecisionCost | None:
     """What the network costs beside float32, where that is asked for; raises `Refused` for what overflows."""
     if not request.compared:
         return None
@@ -142,7 +144,7 @@ def _compared(loaded: Loaded, network: Network, request: Request, tell: Tell | N
     return found
 
 
-def _how(request: Request, network: Network, file: OnnxFile, cost: Cost | None) -> dict[str, Any]:
+def _how(request: Request, network: PreparedNetwork, file: OnnxFile, cost: PrecisionCost | None) -> dict[str, Any]:
     """What the manifest says of how the model was made."""
     return {
         "device": request.device.name if request.device else None,
@@ -176,7 +178,7 @@ def _layout(folder: Path, name: str, request: Request) -> tuple[Path, str]:
     return folder / name, f"{name}.onnx" if request.in_place else "1/model.onnx"
 
 
-def _check_image(loaded: Loaded, batch: Batch) -> None:
+def _check_image(loaded: Loaded, batch: BuildBatch) -> None:
     taken = loaded.spec.input.shape
     if batch.image not in (None, taken):
         asked, own = ("x".join(map(str, shape)) for shape in (batch.image or (), taken))
@@ -196,14 +198,14 @@ def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:
     return files
 
 
-def _write_account(out: Transaction, name: str, network: Network) -> dict[str, str]:
+def _write_account(out: Transaction, name: str, network: PreparedNetwork) -> dict[str, str]:
     """Write the account of eight bits, where there are any; file names and SHA-256."""
     file = f"{name}.quantization.json"
     return {file: out.text(file, network.quantized.account)} if network.quantized else {}
 
 
 def _delivered(
-    out: Transaction, loaded: Loaded, network: Network, request: Request, files: dict[str, str]
+    out: Transaction, loaded: Loaded, network: PreparedNetwork, request: Request, files: dict[str, str]
 ) -> dict[str, Any]:
     """Write what goes to a device or a server beside the model, into `files` too; what the manifest says of it."""
     if request.target not in ("bundle", "triton"):
@@ -228,7 +230,7 @@ def _delivered(
 
 
 def _write_engine(
-    out: Transaction, name: str, network: Network, request: Request, progress: Said | None
+    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Said | None
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None

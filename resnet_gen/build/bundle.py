@@ -28,7 +28,7 @@ _LARGEST_WORKSPACE = 4096
 
 
 @dataclass(frozen=True)
-class Order:
+class BundleRequest:
     """What is built, and where: `version` is TensorRT's, `batches` least, best and most, or one that is fixed."""
 
     name: str
@@ -67,7 +67,7 @@ class Order:
 
 
 def bundle_files(
-    order: Order, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]
+    order: BundleRequest, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]
 ) -> dict[str, bytes]:
     """The files of a bundle by name; `files` are those that are there already, with their SHA-256."""
     given: dict[str, Any] = {
@@ -89,7 +89,7 @@ def bundle_files(
     return {f"{order.name}.input.bin": image, **{name: text.encode() for name, text in texts.items()}}
 
 
-def _expected(order: Order, outputs: Mapping[str, Array]) -> str:
+def _expected(order: BundleRequest, outputs: Mapping[str, Array]) -> str:
     entries = {}
     for name, values in outputs.items():
         every = -(-values.size // _MOST_VALUES)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
-from resnet_gen.ops.precision import COMPUTE, Calibration, Float, Placement, Precision, Quantizing, too_old
+from resnet_gen.ops.precision import COMPUTE, Calibration, Float, Placement, Precision, QuantizationChoice, too_old
 from resnet_gen.problems import Problem, Refused, refuse
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _KINDS = {"tensorrt-rtx": "tensorrt-rtx", "in-place": "bundle", "onnx": "onnx"}
 
 
 @dataclass(frozen=True)
-class Wish:
+class BuildWishes:
     """What somebody asks for; None where nothing is said and the device, or a default, decides."""
 
     device: Target | None = None
@@ -31,7 +31,7 @@ class Wish:
     precision: Precision | None = None
     capabilities: tuple[int, ...] = ()
     opset: int | None = None
-    batch: Batch = field(default=Batch())
+    batch: BuildBatch = field(default=BuildBatch())
     weights: Path | None = None
     seed: int | None = None
     fold: bool = False
@@ -44,7 +44,7 @@ class Wish:
     compare: bool = True
 
 
-def choose(wish: Wish) -> Request:
+def choose(wish: BuildWishes) -> Request:
     """The request that a wish comes to; raises `Refused` with the reason for what the device cannot do."""
     target = wish.target or (_KINDS[wish.device.engine] if wish.device else "onnx")
     precision = wish.precision or _best(wish)
@@ -80,7 +80,7 @@ def choose(wish: Wish) -> Request:
     )
 
 
-def _best(wish: Wish) -> Precision:
+def _best(wish: BuildWishes) -> Precision:
     """INT8 where there are images for it, FP16 on a GPU, else FP32."""
     if not wish.device:
         return "fp32"
@@ -89,7 +89,7 @@ def _best(wish: Wish) -> Precision:
     return "fp16" if "fp16" in wish.device.precisions and wish.device.engine != "onnx" else "fp32"
 
 
-def _check_device(device: Target, target: str, precision: Precision, wish: Wish) -> None:
+def _check_device(device: Target, target: str, precision: Precision, wish: BuildWishes) -> None:
     if reason := device.refusal(precision):
         hint = f"it has {', '.join(device.precisions)}"
         raise refuse(f"--for {device.name}: not in {precision.upper()}: {reason}", hint=hint)
@@ -104,7 +104,7 @@ def _check_device(device: Target, target: str, precision: Precision, wish: Wish)
         raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
 
 
-def _check_delivery(wish: Wish, target: str, precision: Precision) -> None:
+def _check_delivery(wish: BuildWishes, target: str, precision: Precision) -> None:
     """What goes to a device or a server as scripts and settings must be right for it without ever being tried here."""
     device = wish.device
     gpu = device is not None and device.engine != "onnx"
@@ -122,7 +122,7 @@ def _check_delivery(wish: Wish, target: str, precision: Precision) -> None:
         raise refuse(f"--batch: Triton sends batches of 1, and the range begins with {least}", hint=hint)
 
 
-def _capabilities(wish: Wish, target: str, precision: Precision) -> tuple[int, ...]:
+def _capabilities(wish: BuildWishes, target: str, precision: Precision) -> tuple[int, ...]:
     backend = BACKENDS.get(target)
     if not (backend and backend.names_targets):
         return wish.capabilities
@@ -133,7 +133,7 @@ def _capabilities(wish: Wish, target: str, precision: Precision) -> tuple[int, .
     return wish.capabilities or tuple(having)
 
 
-def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | None:
+def _quantizing(wish: BuildWishes, target: str, precision: Precision) -> QuantizationChoice | None:
     if precision not in ("int8", "fp8"):
         _check_plain(wish, precision)
         return None
@@ -145,10 +145,10 @@ def _quantizing(wish: Wish, target: str, precision: Precision) -> Quantizing | N
     old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
     compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)
     seven = wish.reduce_range or (wish.device is not None and wish.device.reduce_range)
-    return Quantizing(precision, placement, compute, calibration, old, seven and precision == "int8")
+    return QuantizationChoice(precision, placement, compute, calibration, old, seven and precision == "int8")
 
 
-def _needed(wish: Wish, target: str, precision: Precision) -> tuple[Calibration, Placement]:
+def _needed(wish: BuildWishes, target: str, precision: Precision) -> tuple[Calibration, Placement]:
     """Images and placement; raises `Refused` for all of them that nobody said, at once."""
     faults, placement = list[Problem](), None
     if wish.calibration is None:
@@ -163,7 +163,7 @@ def _needed(wish: Wish, target: str, precision: Precision) -> tuple[Calibration,
     return wish.calibration, placement
 
 
-def _check_plain(wish: Wish, precision: Precision) -> None:
+def _check_plain(wish: BuildWishes, precision: Precision) -> None:
     """Refuse what would be ignored where nothing is quantized."""
     images = wish.calibration
     if images and not wish.compare:
@@ -181,7 +181,7 @@ def _check_plain(wish: Wish, precision: Precision) -> None:
             raise refuse(f"{option} means nothing for --precision {precision}", hint=hint)
 
 
-def _placement(wish: Wish, target: str, precision: Precision) -> Placement:
+def _placement(wish: BuildWishes, target: str, precision: Precision) -> Placement:
     fitting: Placement | None = None
     if target in BACKENDS or target == "bundle" or precision == "fp8":
         fitting = "tensorrt"
@@ -197,7 +197,7 @@ def _placement(wish: Wish, target: str, precision: Precision) -> Placement:
     return placement
 
 
-def _rest(wish: Wish, target: str, precision: Precision, placement: Placement) -> DType:
+def _rest(wish: BuildWishes, target: str, precision: Precision, placement: Placement) -> DType:
     """float16 beside eight bits on GPUs, where the file may have scales of that type."""
     if placement == "cpu" or (wish.device and wish.device.opset < _TYPED_SCALES):
         return "float32"

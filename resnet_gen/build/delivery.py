@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from resnet_gen.build.bundle import Order, bundle_files
+from resnet_gen.build.bundle import BundleRequest, bundle_files
 from resnet_gen.build.sample import sample
-from resnet_gen.build.triton import Served, model_folder
+from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
 from resnet_gen.speed.targets import Target
@@ -46,7 +46,7 @@ def bundle(
     assert device is not None
     assert device.tensorrt is not None
     fixed, profile = delivery.batch
-    order = Order(
+    order = BundleRequest(
         name=delivery.loaded.spec.name,
         precision=delivery.precision,
         device=device.name,
@@ -77,7 +77,7 @@ def triton(delivery: Delivery) -> tuple[Files, dict[str, Any]]:
     fixed, (_, best, most) = delivery.batch
     device = delivery.device
     kind = "KIND_AUTO" if device is None else "KIND_CPU" if device.engine == "onnx" else "KIND_GPU"
-    served = Served(
+    served = TritonModel(
         name=delivery.loaded.spec.name,
         platform="tensorrt_plan" if kind == "KIND_GPU" else "onnxruntime_onnx",
         kind=kind,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from resnet_gen import __version__
-from resnet_gen.build.manifest_schema import Told, place, told
+from resnet_gen.build.manifest_schema import FileManifest, place, told
 from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
@@ -34,7 +34,7 @@ class Check(NamedTuple):
     """What was found."""
 
 
-class Asked(NamedTuple):
+class EngineRequirements(NamedTuple):
     """What the file is held against, where that is said."""
 
     spec: Loaded | None = None
@@ -48,7 +48,7 @@ def fits(checks: list[Check]) -> bool:
     return all(check.state != "no" for check in checks)
 
 
-def check(path: Path, asked: Asked) -> list[Check]:
+def check(path: Path, asked: EngineRequirements) -> list[Check]:
     """Everything that can be said of a file. Raises `Refused` for what is neither an engine nor a model."""
     if not path.is_file():
         raise refuse("not a file" if path.exists() else "there is no such file", str(path))
@@ -89,7 +89,7 @@ def _without_manifest(path: Path, wanted: str, model: bool, said: Validity | Non
     return checks + ([] if said is None else [_said(said)])
 
 
-def _files(path: Path, file: str, manifest: Path, told: Told) -> Iterator[Check]:
+def _files(path: Path, file: str, manifest: Path, told: FileManifest) -> Iterator[Check]:
     """The manifest names the file, and the bytes of all that is there are those it tells of."""
     if file in told.files:
         yield Check("manifest", "ok", f"{manifest.name} names it")
@@ -106,7 +106,7 @@ def _files(path: Path, file: str, manifest: Path, told: Told) -> Iterator[Check]
             yield _same(name, other_path, digest)
 
 
-def _unnamed(file: str, told: Told) -> str:
+def _unnamed(file: str, told: FileManifest) -> str:
     """What a manifest says instead of naming the file."""
     if not told.files:
         return "lists no files: it does not say what was built"
@@ -122,7 +122,7 @@ def _same(what: str, path: Path, digest: str) -> Check:
     return Check(what, "ok" if well else "no", "SHA-256 as in the manifest" if well else "SHA-256 is another")
 
 
-def _of(told: Told, file: str) -> tuple[str, str, list[str]] | None:
+def _of(told: FileManifest, file: str) -> tuple[str, str, list[str]] | None:
     """The library of an engine, its version and the compute capabilities; None for an engine of another build."""
     if told.engine and file == told.engine.file:
         return told.engine.library, told.engine.version, told.engine.compute_capabilities
@@ -131,7 +131,7 @@ def _of(told: Told, file: str) -> tuple[str, str, list[str]] | None:
     return None
 
 
-def _runtime(told: Told, file: str, said: Validity | None) -> Iterator[Check]:
+def _runtime(told: FileManifest, file: str, said: Validity | None) -> Iterator[Check]:
     """TensorRT-RTX's own word, which TensorRT has nothing like."""
     known = _of(told, file)
     if known and known[0] != "tensorrt-rtx":
@@ -153,7 +153,7 @@ def _said(said: Validity) -> Check:
     return Check("runtime", "no", f"TensorRT-RTX declines it: {reasons}")
 
 
-def _library(told: Told, file: str) -> Check:
+def _library(told: FileManifest, file: str) -> Check:
     """Engines are of one release of one library; of a release's builds, the fourth number, nothing is documented."""
     known = _of(told, file)
     if known is None:
@@ -174,7 +174,7 @@ def _library(told: Told, file: str) -> Check:
     return Check("library", "no", f"it is of {library} {version}, and {here} is here: engines are of one version")
 
 
-def _gpu(told: Told, file: str, device: Target | None) -> Check:
+def _gpu(told: FileManifest, file: str, device: Target | None) -> Check:
     """One of the GPUs here, or the device's, is one that the engine is for."""
     known = _of(told, file)
     wanted = known[2] if known else []
@@ -190,7 +190,7 @@ def _gpu(told: Told, file: str, device: Target | None) -> Check:
     return Check("gpu", "no", f"it is for {_list(wanted)}, and not for {shown}")
 
 
-def _readable(told: Told, device: Target) -> Check:
+def _readable(told: FileManifest, device: Target) -> Check:
     """Whether the device runs the model's precision, and reads its opset."""
     if told.onnx is None:
         return Check("device", "unknown", "the manifest tells no opset")
@@ -205,7 +205,7 @@ def _list(capabilities: list[str]) -> str:
     return f"compute capability {', '.join(capabilities)}"
 
 
-def _spec(told: Told, spec: Loaded | None) -> Check:
+def _spec(told: FileManifest, spec: Loaded | None) -> Check:
     if spec is None:
         return Check("spec", "unknown", f"'{told.name}', not compared: --spec says with what")
     if spec.digest() == told.spec.sha256:
@@ -215,7 +215,7 @@ def _spec(told: Told, spec: Loaded | None) -> Check:
     return Check("spec", "no", f"it is of another '{told.name}' than the spec")
 
 
-def _weights(told: Told, asked: Asked) -> Check:
+def _weights(told: FileManifest, asked: EngineRequirements) -> Check:
     weights = told.weights
     made = f"seed {weights.seed}" if weights.source == "seed" else f"'{weights.file}'"
     if asked.weights is None and asked.seed is None:
@@ -231,7 +231,7 @@ def _weights(told: Told, asked: Asked) -> Check:
     return Check("weights", "ok" if well else "no", f"of {made}" + ("" if well else ", whose SHA-256 is another"))
 
 
-def _rest(told: Told) -> Iterator[Check]:
+def _rest(told: FileManifest) -> Iterator[Check]:
     """What does not stand against the file, and should be known."""
     if told.tool.version != __version__:
         made = f"{told.tool.name} {told.tool.version}"

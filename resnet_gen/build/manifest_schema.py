@@ -29,7 +29,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
 
-class Tool(_Part):
+class WriterTool(_Part):
     """What wrote the manifest."""
 
     name: Text
@@ -81,11 +81,11 @@ class QuantizationPart(_Part):
     accuracy_is_meaningless: bool
 
 
-class Told(_Part):
+class FileManifest(_Part):
     """The parts of a manifest that a file can be held against."""
 
     name: Text
-    tool: Tool
+    tool: WriterTool
     spec: SpecPart
     weights: WeightsPart
     precision: Text
@@ -96,28 +96,28 @@ class Told(_Part):
     quantization: QuantizationPart | None = None
 
 
-class Place(NamedTuple):
+class ManifestPlace(NamedTuple):
     """Where the manifest of a file would be, and what it calls the file."""
 
     manifest: Path
     file: str
 
 
-def place(path: Path) -> Place:
+def place(path: Path) -> ManifestPlace:
     """Beside the file; above it for the `1/model.onnx` of a Triton repository."""
     where = path.absolute()
     if where.stem == "model" and where.parent.name.isdecimal():
         folder = where.parent.parent
-        return Place(folder / file_name(folder.name), f"{where.parent.name}/{where.name}")
-    return Place(where.with_name(file_name(where.name.partition(".")[0])), where.name)
+        return ManifestPlace(folder / file_name(folder.name), f"{where.parent.name}/{where.name}")
+    return ManifestPlace(where.with_name(file_name(where.name.partition(".")[0])), where.name)
 
 
-def told(path: Path) -> Told | None:
+def told(path: Path) -> FileManifest | None:
     """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
     if not path.exists():
         return None
     try:
-        return Told.model_validate(_read(path))
+        return FileManifest.model_validate(_read(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"

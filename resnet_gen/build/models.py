@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
 from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -25,7 +25,7 @@ from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
 
 
-class Made(NamedTuple):
+class ModelSource(NamedTuple):
     """How a spec becomes a model: changed keys, weights or the seed of random ones, batch norms folded or not."""
 
     settings: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Made(NamedTuple):
         return bool(self.settings or self.weights or self.fold) or self.seed is not None
 
 
-class Opened(NamedTuple):
+class RunnableModel(NamedTuple):
     """A loaded model and, of a spec, the input that it states."""
 
     runner: Runner
@@ -52,34 +52,34 @@ def is_file(model: str) -> bool:
 
 
 def opened(
-    model: str, made: Made, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
-) -> Opened:
+    model: str, made: ModelSource, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
+) -> RunnableModel:
     """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
     runtime = runtime or suited(model)
     if is_file(model):
         path = Path(model)
         if path.with_name(f"{path.name}.data").exists():
             check_whole(path)
-        return Opened(open_file(runtime, path, tuning=tuning), None)
+        return RunnableModel(open_file(runtime, path, tuning=tuning), None)
     check_tuning(runtime, tuning)
     return opened_spec(load(model, made.settings), made, runtime, tuning, batches, model)
 
 
 def opened_spec(
     loaded: Loaded,
-    made: Made,
+    made: ModelSource,
     runtime: str,
     tuning: Tuning = OWN_CHOICE,
     batches: Sequence[int] = (1,),
     shown: str | None = None,
-) -> Opened:
+) -> RunnableModel:
     """Build a spec into a temporary folder and open that; messages call it `shown`, else by its name."""
     require_gpu(runtime)
     engine = runtime in BACKENDS
     profile = Profile(min(batches), max(batches), max(batches))
     request = Request(
         target=runtime if engine else "onnx",
-        batch=Batch(profile=profile),
+        batch=BuildBatch(profile=profile),
         weights=made.weights,
         seed=made.seed or 0,
         fold=made.fold,
@@ -87,10 +87,10 @@ def opened_spec(
     with tempfile.TemporaryDirectory() as folder:
         files = build(loaded, request, Path(folder))
         (file,) = (path for path in files if path.suffix == (ENGINE if engine else ONNX))
-        return Opened(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
+        return RunnableModel(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
 
 
-def refuse_ignored(model: str, made: Made) -> None:
+def refuse_ignored(model: str, made: ModelSource) -> None:
     """Refuse what would change a spec, where the model is a file."""
     if is_file(model) and made.of_a_spec:
         what = "an ONNX file" if model.endswith(ONNX) else "an engine"

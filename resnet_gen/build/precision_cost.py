@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_gen.build.preparation import Network
+from resnet_gen.build.preparation import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import DType
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
-from resnet_gen.quantization.precision_loss import MOST_IMAGES, Comparison, compare, named
+from resnet_gen.quantization.precision_loss import MOST_IMAGES, PrecisionComparison, compare, named
 
 
 @dataclass(frozen=True)
-class Cost:
+class PrecisionCost:
     """A comparison, None where float32 itself is not finite; `entry` tells the images, `drawn` that they are noise."""
 
-    comparison: Comparison | None
+    comparison: PrecisionComparison | None
     drawn: bool
     entry: dict[str, Any]
     compute: DType
@@ -60,7 +60,7 @@ class Cost:
         return "drawn noise reaches" if self.drawn else "the images reach"
 
 
-def cost(loaded: Loaded, network: Network, request: Request) -> Cost:
+def cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> PrecisionCost:
     """Compare what is built with float32.
 
     Raises `Refused` for images that cannot be read, and where images that were
@@ -72,7 +72,7 @@ def cost(loaded: Loaded, network: Network, request: Request) -> Cost:
     drawn = request.images is None or request.images.source == RANDOM
     if not drawn and found and (found.beyond or not found.finite):
         raise _overflow(request, found)
-    return Cost(found, drawn, given.entry(), request.compute)
+    return PrecisionCost(found, drawn, given.entry(), request.compute)
 
 
 def _given(loaded: Loaded, request: Request) -> Images:
@@ -81,7 +81,7 @@ def _given(loaded: Loaded, request: Request) -> Images:
     return images(source, loaded.spec.input, most)
 
 
-def _overflow(request: Request, found: Comparison) -> Refused:
+def _overflow(request: Request, found: PrecisionComparison) -> Refused:
     if not found.beyond:
         return refuse(f"{request.compute} puts out values that are not finite", hint=_hint(request))
     layers = named(found.beyond)

@@ -13,14 +13,14 @@ from resnet_gen.quantization.float_types import check_variances, set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 
 if TYPE_CHECKING:
-    from resnet_gen.quantization.quantizer import Quantized
+    from resnet_gen.quantization.quantizer import QuantizedNetwork
 
 
-class Network(NamedTuple):
+class PreparedNetwork(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
     `counts` are those of the specification, before any pass; `exact` is the graph
@@ -33,10 +33,10 @@ class Network(NamedTuple):
     counts: Counts
     exact: Graph
     reference: tuple[Graph, Weights]
-    quantized: Quantized | None = None
+    quantized: QuantizedNetwork | None = None
 
 
-def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Network:
+def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> PreparedNetwork:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     graph = lower(loaded)
     counts = count(graph)
@@ -56,12 +56,12 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Netwo
     graph = set_precision(exact, request.compute, typed_io=request.typed_io)
     if request.compute != "float32":
         check_variances(graph, weights, request.compute)
-    return Network(graph, weights, counts, exact, reference, eight)
+    return PreparedNetwork(graph, weights, counts, exact, reference, eight)
 
 
 def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
     if request.weights is None:
-        return Seeded(graph, request.seed)
+        return SeededWeights(graph, request.seed)
     from resnet_gen.infer.checkpoints.spec_weights import (
         weights_from,  # the readers of all formats, which a seed does without
     )

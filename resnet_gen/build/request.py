@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.ops import DType
-from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, Quantizing
+from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
@@ -18,7 +18,7 @@ Said = Callable[[str, int, int], bool]
 """Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
 
 
-class Batch(NamedTuple):
+class BuildBatch(NamedTuple):
     """The batch of a build: one size, or a symbolic one; `profile` is the range that was asked for, if one was.
 
     `image` is the (C, H, W) that was named beside it, which has to be the network's.
@@ -49,11 +49,11 @@ class Request:
     precision: Precision = "fp32"
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
-    batch: Batch = field(default=Batch())
+    batch: BuildBatch = field(default=BuildBatch())
     weights: Path | None = None
     seed: int = 0
     fold: bool = False
-    quantizing: Quantizing | None = None
+    quantizing: QuantizationChoice | None = None
     typed_io: bool = False
     device: Target | None = None
     tf32: bool = False

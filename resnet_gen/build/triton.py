@@ -14,7 +14,7 @@ _TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16
 
 
 @dataclass(frozen=True)
-class Served:
+class TritonModel:
     """How a model is served.
 
     `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
@@ -47,7 +47,7 @@ class Served:
         return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *value.shape)}
 
 
-def model_folder(served: Served, spec: Spec) -> dict[str, str]:
+def model_folder(served: TritonModel, spec: Spec) -> dict[str, str]:
     """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
     return tree(
         "triton",

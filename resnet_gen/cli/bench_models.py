@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import Made, is_file, opened, refuse_ignored
+from resnet_gen.build.models import ModelSource, is_file, opened, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
@@ -65,7 +65,7 @@ def bench_models(
     _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
     wanted = _wanted(batch, shapes)
     models = _models(_Model(model, runtime), against, against_runtime)
-    made = Made(settings, weights, seed, fold)
+    made = ModelSource(settings, weights, seed, fold)
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
     runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
     measured = _shapes(runners, wanted)
@@ -83,7 +83,7 @@ def _models(first: _Model, against: str | None, against_runtime: str | None) -> 
     return [first, _Model(against or first.name, against_runtime)]
 
 
-def _opened(models: Sequence[_Model], made: Made, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
+def _opened(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
     """Load the models; what is set for specs has to mean something for one of them."""
     if all(is_file(model.name) for model in models):
         refuse_ignored(models[0].name, made)

@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_gen.engine.base import Runner, sides
 from resnet_gen.problems import json_text, several, visible
-from resnet_gen.speed.benchmark import Difference, Result, Timing, ratio
+from resnet_gen.speed.benchmark import OutputDifference, Result, Timing, ratio
 
 PERCENTILES = (50, 90, 99)
 
@@ -50,7 +50,7 @@ def _milliseconds(seconds: float) -> float:
     return round(1000 * seconds, 4)
 
 
-def _outputs(found: Difference | None) -> dict[str, Any] | None:
+def _outputs(found: OutputDifference | None) -> dict[str, Any] | None:
     """None where the outputs could not be compared; null figures where they are not finite."""
     if found is None:
         return None
@@ -94,7 +94,7 @@ def _comparison(result: Result) -> list[str]:
     return [speed, f"  outputs: {_words(result.difference)}"]
 
 
-def _words(found: Difference | None) -> str:
+def _words(found: OutputDifference | None) -> str:
     if found is None:
         return "of different number or shape, so not compared"
     text = f"largest difference {found.largest:.3g}, largest value {found.scale:.3g}"

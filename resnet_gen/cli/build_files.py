@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resnet_gen.build.batches import NO_SHAPES, Shapes, asked_batch
+from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, asked_batch
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import Wish, choose
+from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.build.request import Request, Said
 from resnet_gen.cli.hints import warn_of_saturation
@@ -23,18 +23,18 @@ from resnet_gen.cli.output import say
 from resnet_gen.engine.processor import saturation_by, sums_saturate
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
-from resnet_gen.ops.precision import Calibration, Float, Method, Placement, Quantizing
+from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.system.journal import settle
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights.folding import foldable
 
 if TYPE_CHECKING:
-    from resnet_gen.build.precision_cost import Cost
+    from resnet_gen.build.precision_cost import PrecisionCost
     from resnet_gen.speed.targets import Target
 
 
-class Quantization(NamedTuple):
+class QuantizationOptions(NamedTuple):
     """The options that say how to quantize, as they come."""
 
     calibration: str | None
@@ -80,10 +80,10 @@ def build_all(
     force: bool,
     sm: str | None,
     batch: str | None,
-    shapes: Shapes = NO_SHAPES,
+    shapes: ShapeOptions = NO_SHAPES,
     device: str | None = None,
     io: str = "fp32",
-    quantization: Quantization | None = None,
+    quantization: QuantizationOptions | None = None,
     **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code.
@@ -93,7 +93,7 @@ def build_all(
     if check and force:
         raise refuse("--force means nothing beside --check", hint="it writes nothing")
     request = choose(
-        Wish(
+        BuildWishes(
             _device(device),
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
             batch=asked_batch(batch, shapes),
@@ -139,14 +139,14 @@ def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[
     return paths
 
 
-def _tell(name: str, cost: Cost) -> None:
+def _tell(name: str, cost: PrecisionCost) -> None:
     """What a build costs beside FP32."""
     say(f"{name}: {cost.summary()}", err=True)
     for warning in cost.warnings():
         say(f"warning: {name}: {warning}", err=True)
 
 
-def _tell_cost(name: str, path: Path, how: Quantizing) -> None:
+def _tell_cost(name: str, path: Path, how: QuantizationChoice) -> None:
     """What eight bits cost, and whether this machine can show it."""
     made = (read(path) or {})["quantization"]
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())

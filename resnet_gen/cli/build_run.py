@@ -81,14 +81,14 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
     import numpy.random  # noqa: F401
 
-    from resnet_gen.build.batches import Shapes
-    from resnet_gen.cli.build_files import Quantization, build_all
+    from resnet_gen.build.batches import ShapeOptions
+    from resnet_gen.cli.build_files import QuantizationOptions, build_all
     from resnet_gen.cli.projects import to_build
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     found = to_build(specs, config, no_config, every=every)
-    choices["quantization"] = Quantization(**{name: choices.pop(name) for name in Quantization._fields})
-    choices["shapes"] = Shapes(**{name: choices.pop(name) for name in Shapes._fields})
+    choices["quantization"] = QuantizationOptions(**{name: choices.pop(name) for name in QuantizationOptions._fields})
+    choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 
 

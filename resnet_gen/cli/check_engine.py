@@ -37,7 +37,7 @@ def check_engine(
     \b
     Example: resnet-gen check-engine build/resnet50.fp16.sm86.sm89.sm120.engine --spec resnet50
     """
-    from resnet_gen.build.engine_check import Asked, check, fits
+    from resnet_gen.build.engine_check import EngineRequirements, check, fits
     from resnet_gen.language.load import load
     from resnet_gen.problems import refuse
     from resnet_gen.speed.targets import load_target
@@ -47,7 +47,7 @@ def check_engine(
     if weights and seed is not None:
         raise refuse("--seed means nothing beside --weights")
     loaded = load(spec, settings) if spec is not None else None
-    found = check(file, Asked(loaded, weights, seed, load_target(device) if device is not None else None))
+    found = check(file, EngineRequirements(loaded, weights, seed, load_target(device) if device is not None else None))
     well = fits(found)
     if form == "json":
         checks = [{"check": c.what, "state": c.state, "reason": c.reason} for c in found]

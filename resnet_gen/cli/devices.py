@@ -12,7 +12,7 @@ from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.ops.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
-    from resnet_gen.speed.prediction import Prediction, Row
+    from resnet_gen.speed.prediction import KernelTime, Prediction
 
 
 @click.command()
@@ -106,7 +106,7 @@ def _table(found: Prediction, layers: bool) -> str:
     return columns(table, right=range(1, len(table[0]) - 1)) + f"\n{found.images_per_second:,.1f} images/s\n"
 
 
-def _rows(found: Prediction, layers: bool) -> list[Row]:
+def _rows(found: Prediction, layers: bool) -> list[KernelTime]:
     from resnet_gen.graph.tables import stage_title
 
     return found.layers() if layers else [replace(row, name=stage_title(row.name)) for row in found.stages()]
@@ -126,7 +126,7 @@ def _as_dict(network: str, found: Prediction, layers: bool) -> dict[str, Any]:
     }
 
 
-def _entry(row: Row) -> dict[str, Any]:
+def _entry(row: KernelTime) -> dict[str, Any]:
     values = asdict(row)
     return {
         "milliseconds" if key == "seconds" else key: 1e3 * v if key == "seconds" else v for key, v in values.items()

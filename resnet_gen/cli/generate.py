@@ -70,14 +70,14 @@ def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path,
     """What is generated, by name; raises `Refused` if two specs would write one file."""
     from resnet_gen.build.manifest import file_name
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.generate.base import Subject, generated
+    from resnet_gen.generate.base import CodeSubject, generated
     from resnet_gen.problems import refuse
 
     if built and to != "card":
         raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")
     files: dict[str, str] = {}
     for spec in specs:
-        subject = Subject(load_noted(spec, settings), built or folder)
+        subject = CodeSubject(load_noted(spec, settings), built or folder)
         if built and not (built / file_name(subject.name)).exists():
             raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
         new = generated(subject, to)

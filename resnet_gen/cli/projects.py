@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resnet_gen.verify.rules.base import Rule
 
 
-class Held(NamedTuple):
+class VerificationScope(NamedTuple):
     """The specs to verify, and the contract of their project; `whole` tells that these are all that it has.
 
     `against` are rules that hold them against a file.
@@ -43,18 +43,18 @@ class Held(NamedTuple):
             yield from files(reference)
 
 
-def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> Held:
+def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
     """The specs that are named, else the project's, else all shipped ones, and what they are held to."""
     from resnet_gen.system.resources import shipped_specs
 
     project = opened_project(config, no_config)
     if project is None:
-        return Held(specs or tuple(shipped_specs()))
+        return VerificationScope(specs or tuple(shipped_specs()))
     from resnet_gen.verify.contract import contract
 
     held = contract(project)
     references = specs or (project.references if project.settings.specs else tuple(shipped_specs()))
-    return Held(references, held, not specs)
+    return VerificationScope(references, held, not specs)
 
 
 def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool) -> tuple[str, ...]:

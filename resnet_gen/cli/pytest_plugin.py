@@ -90,7 +90,7 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-class Broken(Exception):
+class RuleFailure(Exception):
     """A rule that a spec breaks: everything found, as `verify` shows it."""
 
 
@@ -100,17 +100,17 @@ class SpecItem(pytest.Item):
     parent: SpecFile
 
     def runtest(self) -> None:
-        """Raise `Broken` if the rule found anything; skip if the spec could not be read."""
+        """Raise `RuleFailure` if the rule found anything; skip if the spec could not be read."""
         outcome = self.parent.outcome
         found = [finding for finding in (*outcome.invalid, *outcome.findings) if finding.rule == self.name]
         if found:
-            raise Broken("\n".join(map(str, found)))
+            raise RuleFailure("\n".join(map(str, found)))
         if outcome.invalid:
             pytest.skip("the spec cannot be read")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The findings alone: where pytest was does not matter."""
-        return str(excinfo.value) if isinstance(excinfo.value, Broken) else super().repr_failure(excinfo, style)
+        return str(excinfo.value) if isinstance(excinfo.value, RuleFailure) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The spec, and the rule as reports call it."""

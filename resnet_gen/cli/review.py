@@ -14,10 +14,10 @@ from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
 if TYPE_CHECKING:
-    from resnet_gen.cli.projects import Held
-    from resnet_gen.compare.difference.base_revision import Projects
-    from resnet_gen.compare.difference.review import Reviewed
-    from resnet_gen.compare.difference.revision import Moves
+    from resnet_gen.cli.projects import VerificationScope
+    from resnet_gen.compare.difference.base_revision import ProjectRevisions
+    from resnet_gen.compare.difference.review import NetworkReview
+    from resnet_gen.compare.difference.revision import RevisionMoves
     from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.formats.comparison import Latency
     from resnet_gen.compare.formats.review import Review
@@ -54,7 +54,7 @@ def review(
     """
     from resnet_gen.cli import verify_specs
     from resnet_gen.cli.projects import held_to
-    from resnet_gen.compare.difference.base_revision import Projects
+    from resnet_gen.compare.difference.base_revision import ProjectRevisions
     from resnet_gen.compare.difference.review import review as reviewed
     from resnet_gen.compare.difference.revision import moves
     from resnet_gen.compare.formats.review import Review
@@ -67,7 +67,7 @@ def review(
     projects, unread = _projects(held, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
         held = held._replace(references=())  # the project file is gone, and lists nothing any more
-    networks = reviewed(held.references, since, Projects() if specs else projects)
+    networks = reviewed(held.references, since, ProjectRevisions() if specs else projects)
     outcomes = verify_specs.examined(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
@@ -78,19 +78,19 @@ def review(
 
 
 def _projects(
-    held: Held, since: Moves, config: Path | None, *, no_config: bool
-) -> tuple[Projects, tuple[Problem, ...]]:
+    held: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
+) -> tuple[ProjectRevisions, tuple[Problem, ...]]:
     """The project file as it was and is, and what is wrong with what it was."""
-    from resnet_gen.compare.difference.base_revision import Projects, project_then
+    from resnet_gen.compare.difference.base_revision import ProjectRevisions, project_then
 
     now = held.contract.project if held.contract else None
     try:
-        return Projects(None if no_config else project_then(since, config), now), ()
+        return ProjectRevisions(None if no_config else project_then(since, config), now), ()
     except Refused as refused:
-        return Projects(None, now), refused.problems
+        return ProjectRevisions(None, now), refused.problems
 
 
-def _latencies(networks: list[Reviewed], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
+def _latencies(networks: list[NetworkReview], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
     """The times of those that changed and can be told, by what was given for them."""
     return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.build.models import (
-    Made,
+    ModelSource,
     assumed_input,
     carried_input,
     carried_seed,
@@ -45,7 +45,7 @@ def run_model(
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
     draws_input = is_file(model) and image is None
-    made = Made(settings, weights, None if draws_input else seed)
+    made = ModelSource(settings, weights, None if draws_input else seed)
     refuse_ignored(model, made)
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_gen.cli.output import say, say_command, say_lines, write_files
-from resnet_gen.cli.projects import Held
+from resnet_gen.cli.projects import VerificationScope
 from resnet_gen.language.load import files
 from resnet_gen.language.outside_parts.files import give_notice
 from resnet_gen.problems import Refused, refuse, several
@@ -67,7 +67,9 @@ def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
         _tell([destination for destination in told if destination.form != "text"], [outcome])
 
 
-def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]) -> int:
+def verify(
+    held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]
+) -> int:
     """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
     for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
@@ -90,7 +92,7 @@ def verify(held: Held, settings: Sequence[str], chosen: frozenset[str], told: Se
     return int(any(outcome.findings for outcome in outcomes))
 
 
-def examined(held: Held, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+def examined(held: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
     for reference in held.references:

@@ -58,7 +58,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     """
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.infer.conversion.files import plan, write
-    from resnet_gen.infer.conversion.plan import Change
+    from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import files
     from resnet_gen.language.lower import at_numbers
     from resnet_gen.problems import refuse
@@ -68,7 +68,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
         raise refuse("--seed means nothing without --head init")
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
-    change = Change(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
+    change = ConversionOptions(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write(made, out, checkpoint)
     if form == "json":

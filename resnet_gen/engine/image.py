@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from resnet_gen.engine.image_decoders import ONE_BYTE, Beside, beside, is_slow
+from resnet_gen.engine.image_decoders import ONE_BYTE, DecoderMemory, beside, is_slow
 from resnet_gen.engine.image_limits import excess, excess_of_entries, gif_frame, jpeg_head
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused, refuse
@@ -106,7 +106,7 @@ def _upright(file: Image.Image, to: Input, data: bytes, where: str) -> Image.Ima
     return file if file.mode == to.mode else file.convert(str(to.mode))
 
 
-def _hint(file: Image.Image, taken: Beside) -> str:
+def _hint(file: Image.Image, taken: DecoderMemory) -> str:
     """What helps where a decoder takes much beside the pixels."""
     if isinstance(file, JpegImageFile) and taken.decoding:
         return "save it smaller, or not progressive"
@@ -133,7 +133,7 @@ def _is_turned(file: Image.Image, where: str) -> bool:
     return bool(file.getexif().get(_ORIENTATION, 1) != 1)
 
 
-def _shrink(file: JpegImageFile, to: Input, taken: Beside, most: int, where: str) -> None:
+def _shrink(file: JpegImageFile, to: Input, taken: DecoderMemory, most: int, where: str) -> None:
     """Have a JPEG of more memory than `most` decoded to a half, a quarter or an eighth of its sides."""
     turned = _is_turned(file, where)
     part = next((n for n in (1, 2, 4) if _held(file, to, taken, turned=turned, part=n) <= most), 8)
@@ -141,7 +141,7 @@ def _shrink(file: JpegImageFile, to: Input, taken: Beside, most: int, where: str
         file.draft(None, (max(1, file.width // part), max(1, file.height // part)))
 
 
-def _held(file: Image.Image, to: Input, taken: Beside, *, turned: bool = False, part: int = 1) -> int:
+def _held(file: Image.Image, to: Input, taken: DecoderMemory, *, turned: bool = False, part: int = 1) -> int:
     """Bytes that pixels, at a part of the sides, take while they are decoded, turned, converted and resized."""
     width, height = (-(-side // part) for side in file.size)
     own, wanted = (1 if name in ONE_BYTE else 4 for name in (file.mode, to.mode))

@@ -16,28 +16,28 @@ _RUN = 2
 """Bytes of a run in a BMP, which stands for a pixel or more."""
 
 
-class Beside(NamedTuple):
+class DecoderMemory(NamedTuple):
     """Bytes beside the pixels while they are decoded, and those of them that are held as long as the file is."""
 
     decoding: int
     later: int = 0
 
 
-def beside(file: Image.Image, data: bytes) -> Beside:
+def beside(file: Image.Image, data: bytes) -> DecoderMemory:
     """What the decoder of an opened picture holds; `tests/unit/test_image_memory.py` measures each."""
     pixels, own = file.width * file.height, 1 if file.mode in ONE_BYTE else 4
     if file.format in ("JPEG", "MPO"):
         head = jpeg_head(data)
-        return Beside(2 * head.samples if head.is_held else 0)
+        return DecoderMemory(2 * head.samples if head.is_held else 0)
     if file.format == "WEBP":  # two canvases that stay, and the bytes of the one that is handed over
-        return Beside(12 * pixels, 8 * pixels)
+        return DecoderMemory(12 * pixels, 8 * pixels)
     if file.format == "TIFF" and _decoder(file) == "libtiff":
-        return Beside(_of_piece(file, data, own))
+        return DecoderMemory(_of_piece(file, data, own))
     if _decoder(file) in _SLOW:  # what was read so far, which may have grown by an eighth more, and a copy
-        return Beside(-(-9 * pixels * len(file.getbands()) // 4))
+        return DecoderMemory(-(-9 * pixels * len(file.getbands()) // 4))
     if file.format == "GIF":  # what the next frame would begin with
-        return Beside(pixels, pixels)
-    return Beside(0)
+        return DecoderMemory(pixels, pixels)
+    return DecoderMemory(0)
 
 
 def _of_piece(file: Image.Image, data: bytes, own: int) -> int:

@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Deferred:
+class DeferredSignals:
     """Keeps SIGINT and SIGTERM for later, where a library would swallow what their handlers raise.
 
     TensorRT prints exceptions that come out of its callbacks, and goes on. Ask
@@ -21,7 +21,7 @@ class Deferred:
         self.pending: list[int] = []
         self._handlers: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
 
-    def __enter__(self) -> Deferred:
+    def __enter__(self) -> DeferredSignals:
         """Take the handlers' place."""
         if threading.current_thread() is threading.main_thread():
             for number in _INTERRUPTIONS:

@@ -85,11 +85,11 @@ def _validity(trt: Any, state: Any, diagnostics: int) -> Validity:
 def _silent(trt: Any) -> Any:
     """A logger that says nothing: a missing driver is no error here."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class DeserializerLog(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
 
         def log(self, severity: Any, message: str) -> None:
             pass
 
-    return Log()
+    return DeserializerLog()

@@ -34,7 +34,7 @@ class Session(Runner):
 
     session: Any
     plain: bool
-    profile: Profile | None = None
+    profile: ProfileFolder | None = None
 
     def run(self, x: Array) -> dict[str, Array]:
         x = self.fed(x)
@@ -61,7 +61,7 @@ class Session(Runner):
         self.profile.remove()
 
 
-class Profile:
+class ProfileFolder:
     """A folder for what ONNX Runtime writes of a run; it goes with this object at the latest."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     import onnxruntime
 
     where = shown or str(path)
-    profile = Profile() if tuning.tells_types else None
+    profile = ProfileFolder() if tuning.tells_types else None
     try:
         options = _options(tuning, profile)
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -132,7 +132,7 @@ _EXACT = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "0"}
 """Settings under which float32 is computed in float32, also where that is no default."""
 
 
-def _options(tuning: Tuning, profile: Profile | None = None) -> Any:
+def _options(tuning: Tuning, profile: ProfileFolder | None = None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

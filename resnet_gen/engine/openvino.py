@@ -16,7 +16,7 @@ _TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compiled(Runner):
+class CompiledModel(Runner):
     """A model that OpenVINO compiled: its one infer request, and how a batch becomes a tensor."""
 
     request: Any
@@ -38,7 +38,7 @@ def _array(tensor: Any) -> Array:
     return np.array(tensor.data)
 
 
-def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Compiled:
+def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> CompiledModel:
     """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
 
     `precision_hint` is f32, bf16 or f16; without one it is asked for the file's
@@ -56,7 +56,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     inputs = compiled.inputs
     if len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4 or _type(inputs[0]) not in _TYPES:
         raise no_image(where)
-    return Compiled(
+    return CompiledModel(
         where=where,
         runtime=_runtime(openvino, compiled),
         input=inputs[0].get_any_name(),

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.engine.interrupts import Deferred
+from resnet_gen.engine.interrupts import DeferredSignals
 from resnet_gen.graph import Graph
-from resnet_gen.onnx.witness import Layer, check_layers
+from resnet_gen.onnx.witness import FileLayer, check_layers
 from resnet_gen.problems import Problem, Refused, refuse
 
 Progress = Callable[[str, int, int], bool]
@@ -53,7 +53,7 @@ class Engine(NamedTuple):
 def load_backend(backend: Backend) -> Any:
     """The library's module; raises `Refused` where it is not installed or cannot be loaded."""
     try:
-        with Deferred():
+        with DeferredSignals():
             return importlib.import_module(backend.module)
     except (ImportError, OSError) as error:  # OSError: the module is there, a shared library of it is not
         message = f"{backend.name} cannot be loaded: {error}"
@@ -77,7 +77,7 @@ def build(
     back before the build and must have the graph's layers, names, shapes and
     types. Raises `Refused` with TensorRT's own words if it declines.
     """
-    with Deferred() as signals:
+    with DeferredSignals() as signals:
         trt = load_backend(backend)
         log = logger(trt)
         builder = _builder(trt, backend, log)
@@ -140,7 +140,7 @@ def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
     return result
 
 
-def parsed_layers(trt: Any, network: Any) -> list[Layer]:
+def parsed_layers(trt: Any, network: Any) -> list[FileLayer]:
     """The convolution and linear layers of a parsed network, in order, as TensorRT sees them."""
     kinds = {trt.LayerType.CONVOLUTION: "conv", trt.LayerType.MATRIX_MULTIPLY: "linear"}
     types = {trt.DataType.FLOAT: "float32", trt.DataType.HALF: "float16", trt.DataType.BF16: "bfloat16"}
@@ -150,14 +150,14 @@ def parsed_layers(trt: Any, network: Any) -> list[Layer]:
         if layer.type in kinds:
             output = layer.get_output(0)
             shape = tuple(output.shape)[1:]
-            found.append(Layer(layer.name, kinds[layer.type], shape, types.get(output.dtype, str(output.dtype))))
+            found.append(FileLayer(layer.name, kinds[layer.type], shape, types.get(output.dtype, str(output.dtype))))
     return found
 
 
 def logger(trt: Any) -> Any:
     """A logger that keeps errors, whose texts are the only reasons that TensorRT gives."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class BuilderLog(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.errors: list[str] = []
@@ -166,13 +166,13 @@ def logger(trt: Any) -> Any:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                 self.errors.append(message)
 
-    return Log()
+    return BuilderLog()
 
 
-def _monitor(trt: Any, progress: Progress | None, signals: Deferred) -> Any:
+def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> Any:
     """TensorRT's nested phases, told to `progress` as they begin and advance; a signal ends the build."""
 
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    class BuildMonitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.steps: dict[str, int] = {}
@@ -193,7 +193,7 @@ def _monitor(trt: Any, progress: Progress | None, signals: Deferred) -> Any:
             if progress:
                 self.going = progress(phase, done, self.steps.get(phase, 0)) and self.going
 
-    return Monitor()
+    return BuildMonitor()
 
 
 def _problem(backend: Backend, what: str, log: Any) -> Problem:

@@ -18,7 +18,7 @@ from resnet_gen.language.lower import lower
 
 
 @dataclass(frozen=True)
-class Subject:
+class CodeSubject:
     """The network that something is generated for."""
 
     loaded: Loaded
@@ -72,7 +72,7 @@ def target(name: str) -> ModuleType:
     return importlib.import_module(f"{TARGETS}.{name}")
 
 
-def generated(subject: Subject, to: str) -> dict[str, str]:
+def generated(subject: CodeSubject, to: str) -> dict[str, str]:
     """The files of one target, by name, `/` between folders. Raises `Refused` where it cannot be done."""
     files: dict[str, str] = target(to).files(subject)
     return files

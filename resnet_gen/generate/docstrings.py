@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnet_gen.generate.base import Subject
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.layout import paragraphs
 from resnet_gen.ops import Shape
 from resnet_gen.system.templates import batch
 
 
-def network_doc(subject: Subject, shapes: Sequence[Shape]) -> list[str]:
+def network_doc(subject: CodeSubject, shapes: Sequence[Shape]) -> list[str]:
     """The docstring of a network's class: its title, and the shapes of the image and of what it puts out."""
     given, *put_out = map(batch, shapes)
     shown = f"{given} to {', '.join(put_out)}."
@@ -18,7 +18,7 @@ def network_doc(subject: Subject, shapes: Sequence[Shape]) -> list[str]:
     return one if len(one) == 1 else paragraphs([[f"{subject.title}."], [shown]], 4)
 
 
-def module_doc(subject: Subject, framework: str, *more: str) -> list[str]:
+def module_doc(subject: CodeSubject, framework: str, *more: str) -> list[str]:
     """The docstring of a module: what the network is, its paper, and its counts."""
     paper, counts = subject.loaded.spec.paper, subject.counts
     numbers = f"{counts.params:,} parameters, {counts.macs:,} multiply-accumulates for one image."

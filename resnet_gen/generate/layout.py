@@ -14,7 +14,7 @@ WIDTH = 88
 
 
 @dataclass(frozen=True)
-class Call:
+class PythonCall:
     """A call, or with other brackets a list or a dictionary."""
 
     head: str
@@ -23,7 +23,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Pair:
+class KeywordPair:
     """`key=value`, or in a dictionary `key: value`: `key` has its sign."""
 
     key: str
@@ -31,7 +31,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Each:
+class GeneratorExpression:
     """Something for each of a number of things: a generator, starred where it stands among others."""
 
     one: Text
@@ -40,7 +40,7 @@ class Each:
 
 
 @dataclass(frozen=True)
-class Either:
+class ConditionalExpression:
     """One thing where a condition holds, else another."""
 
     there: Text
@@ -48,20 +48,20 @@ class Either:
     instead: str
 
 
-Text: TypeAlias = str | Call | Pair | Each | Either
+Text: TypeAlias = str | PythonCall | KeywordPair | GeneratorExpression | ConditionalExpression
 
 
 def flat(text: Text) -> str:
     """On one line."""
     match text:
-        case Call(head, items, brackets):
+        case PythonCall(head, items, brackets):
             return f"{head}{brackets[0]}{', '.join(map(flat, items))}{brackets[1]}"
-        case Pair(key, value):
+        case KeywordPair(key, value):
             return f"{key}{flat(value)}"
-        case Each(one, clause, starred):
+        case GeneratorExpression(one, clause, starred):
             inner = f"{flat(one)} {clause}"
             return f"*({inner})" if starred else inner
-        case Either(there, condition, instead):
+        case ConditionalExpression(there, condition, instead):
             return f"{flat(there)} if {condition} else {instead}"
     return text
 
@@ -72,18 +72,18 @@ def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
     if indent + len(one) <= WIDTH or isinstance(text, str):
         return [one]
     match text:
-        case Call(head, (Each(starred=False) as only,), brackets):
+        case PythonCall(head, (GeneratorExpression(starred=False) as only,), brackets):
             inner = lines("", only, indent + 4)
             return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
-        case Call(head, items, brackets):
+        case PythonCall(head, items, brackets):
             inner = [line for item in items for line in lines("", item, indent + 4, ",")]
             return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
-        case Pair(key, value):
+        case KeywordPair(key, value):
             return lines(before + key, value, indent, after)
-        case Each(one_of, clause, starred):
+        case GeneratorExpression(one_of, clause, starred):
             inner = [*lines("", one_of, indent + 4 * starred), *re.split(" (?=for )", clause)]
             return [f"{before}*(", *indented(inner), f"){after}"] if starred else inner
-        case Either(there, condition, instead):
+        case ConditionalExpression(there, condition, instead):
             return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
 
 
@@ -101,11 +101,11 @@ def _parsed(text: str) -> Text:
         return _parsed(ast.get_source_segment(text, node) or "")
 
     if isinstance(found, ast.List):
-        return Call("", [source(node) for node in found.elts], "[]")
+        return PythonCall("", [source(node) for node in found.elts], "[]")
     if not isinstance(found, ast.Call):
         return text
-    named = [Pair(f"{keyword.arg}=", source(keyword.value)) for keyword in found.keywords]
-    return Call(ast.get_source_segment(text, found.func) or "", [*map(source, found.args), *named])
+    named = [KeywordPair(f"{keyword.arg}=", source(keyword.value)) for keyword in found.keywords]
+    return PythonCall(ast.get_source_segment(text, found.func) or "", [*map(source, found.args), *named])
 
 
 def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -> list[str]:

@@ -12,11 +12,37 @@ from itertools import count
 from typing import Any, ClassVar
 
 from resnet_gen import ops
-from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Either, Pair, docstring, flat, indented, lines, signature, statement
+from resnet_gen.generate.layout import (
+    ConditionalExpression,
+    GeneratorExpression,
+    KeywordPair,
+    docstring,
+    flat,
+    indented,
+    lines,
+    signature,
+    statement,
+)
+from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.generate.modules.classes import Call, Chain, Class, Made, Member, Names, Run, What
-from resnet_gen.generate.modules.forward import FORGETFUL, Stages, arguments, pooled_stages, stages_and_rest, statements
+from resnet_gen.generate.modules.classes import (
+    BlockNames,
+    BlockRun,
+    ClassMember,
+    ModuleCall,
+    ModuleClass,
+    OperationCall,
+    SequentialCall,
+    What,
+)
+from resnet_gen.generate.modules.forward import (
+    FORGETFUL,
+    StageAttributes,
+    arguments,
+    pooled_stages,
+    stages_and_rest,
+    statements,
+)
 from resnet_gen.generate.spelling import is_list, quoted
 
 Settings = dict[str, str]
@@ -25,7 +51,7 @@ INDENT = 8
 """Of what stands in a method."""
 
 
-class Python(ABC):
+class PythonSyntax(ABC):
     """How a framework in Python writes what a class is made of and does."""
 
     tensor: ClassVar[str]
@@ -47,7 +73,7 @@ class Python(ABC):
     handed: ClassVar[tuple[str, ...]] = ()
     """What constructors of classes are given besides the numbers."""
 
-    def __init__(self, classes: Sequence[Class] = ()) -> None:
+    def __init__(self, classes: Sequence[ModuleClass] = ()) -> None:
         self.helpers: set[str] = set()
         """What the file needs that the framework does not have."""
         self.kept: dict[str, str] = {}
@@ -61,7 +87,7 @@ class Python(ABC):
         """Members of the class at hand that are lists."""
 
     @abstractmethod
-    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """An operation on what it is given."""
 
     @abstractmethod
@@ -69,7 +95,7 @@ class Python(ABC):
         """Whether an operation is a module that its class holds."""
 
     @abstractmethod
-    def constructed(self, what: Made, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
         """An operation as a module; `fresh` says that what it takes may be overwritten."""
 
     @abstractmethod
@@ -88,11 +114,11 @@ class Python(ABC):
     def checked(self, word: str) -> str:
         """The name of a member; raises `Refused` where no module can have it."""
 
-    def asked(self, kind: Class) -> list[str]:
+    def asked(self, kind: ModuleClass) -> list[str]:
         """What a constructor takes besides the numbers of its class."""
         return []
 
-    def written(self, kind: Class) -> dict[str, Any]:
+    def written(self, kind: ModuleClass) -> dict[str, Any]:
         """A class in the words of a template; what is spread is a function."""
         if kind.unit.spread:
             return {
@@ -116,14 +142,14 @@ class Python(ABC):
             "forward": forward,
         }
 
-    def body(self, kind: Class) -> list[str]:
+    def body(self, kind: ModuleClass) -> list[str]:
         """The lines of a class's `forward`."""
         return _laid_out(statements(kind, self))
 
     def _type(self, outputs: int) -> str:
         return self.tensor if outputs == 1 else f"tuple[{', '.join([self.tensor] * outputs)}]"
 
-    def network(self, kind: Class) -> dict[str, Any]:
+    def network(self, kind: ModuleClass) -> dict[str, Any]:
         """The network, whose `forward` is in two parts if it has stages: up to their maps, and the rest."""
         written = self.written(kind)
         if self.pool and (sequence := pooled_stages(kind.unit)):
@@ -144,7 +170,7 @@ class Python(ABC):
         layer = [f"if isinstance(layer, {self.pool}):", "    maps.append(x)", "x = layer(x)"]
         return ["maps = []", f"for layer in {sequence}:", *indented(layer), "return maps"]
 
-    def _iterated(self, features: Stages) -> str:
+    def _iterated(self, features: StageAttributes) -> str:
         if features.sequence:
             return self.iterated(features.stages[0])
         names = [self.reached(name) for name in features.stages]
@@ -154,7 +180,7 @@ class Python(ABC):
         """The members of a sequence, to be taken in turn."""
         return self.reached(name)
 
-    def begin(self, kind: Class) -> None:
+    def begin(self, kind: ModuleClass) -> None:
         """Another class is at hand."""
         self.kept.clear()
         keys: dict[str, set[str]] = {}
@@ -165,12 +191,12 @@ class Python(ABC):
         self.arguments = {parameter.name for parameter in kind.parameters}
         self.lists = {name for name, below in keys.items() if is_list(below)}
 
-    def holds(self, member: Member) -> bool:
+    def holds(self, member: ClassMember) -> bool:
         """Whether a member is an attribute."""
         made = member.what
-        return not isinstance(made, Made) or bool(member.condition) or self.lasting(made.leaf.op)
+        return not isinstance(made, OperationCall) or bool(member.condition) or self.lasting(made.leaf.op)
 
-    def called(self, member: Member, given: Sequence[str]) -> str:
+    def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """`self.conv1(x)`."""
         return f"{self.reached(member.name)}({', '.join(given)})"
 
@@ -179,7 +205,7 @@ class Python(ABC):
         first, _, rest = name.partition(".")
         return f"self.{first}" + (f"[{rest if first in self.lists else quoted(rest)}]" if rest else "")
 
-    def either(self, member: Member, there: str, instead: str) -> str:
+    def either(self, member: ClassMember, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
         return f"{instead} if {self.reached(member.name)} is None else {there}"
 
@@ -191,7 +217,7 @@ class Python(ABC):
         """A member is made."""
         return lines(f"self.{self.checked(name)} = ", text, indent)
 
-    def keep(self, what: Made) -> Settings:
+    def keep(self, what: OperationCall) -> Settings:
         """An operation's settings as its class's `forward` tells them: by arguments that the constructor keeps."""
         word = r"[a-z]\w*"
         names = re.findall(word, " ".join(what.arguments.values()))
@@ -209,10 +235,10 @@ class Python(ABC):
         """A variable's first assignment; what a module returns has no type that mypy knows."""
         return f"{name} = {text}" if plain else f"{name}: {self.tensor} = {text}"
 
-    def members(self, kind: Class) -> list[str]:
+    def members(self, kind: ModuleClass) -> list[str]:
         """The lines that make a class's members."""
         made: list[str] = []
-        lists: dict[str, list[Member]] = {}
+        lists: dict[str, list[ClassMember]] = {}
         for member in filter(self.holds, kind.members):
             lists.setdefault(member.name.partition(".")[0], []).append(member)
         for name, members in lists.items():
@@ -223,45 +249,47 @@ class Python(ABC):
                 made += self.assigned(name, self._list(rows), INDENT)
         return made
 
-    def layers(self, kind: Class) -> list[AnyText]:
+    def layers(self, kind: ModuleClass) -> list[AnyText]:
         """What stands in the list of layers that a function returns."""
         found: list[AnyText] = []
         for before, member in zip((None, *kind.members), kind.members, strict=False):
             match member.what:
-                case Run() as run:
+                case BlockRun() as run:
                     found += self._blocks(run)
-                case Chain() as blocks:
+                case SequentialCall() as blocks:
                     found += self._chain(blocks)
                 case other:
                     found.append(self._made(other, before))
         return found
 
-    def _member(self, kind: Class, member: Member) -> list[str]:
+    def _member(self, kind: ModuleClass, member: ClassMember) -> list[str]:
         name, text = member.name, self._made(member.what)
         if not member.condition:
             return self.assigned(name, text, INDENT)
         step = next(step for step in kind.unit.steps if step.name == name)
         return self.optional(name, member.condition, text, handed_on=member.instead in step.inputs)
 
-    def _list(self, members: Sequence[tuple[str, Member]]) -> Text:
+    def _list(self, members: Sequence[tuple[str, ClassMember]]) -> Text:
         """Members that are told apart by numbers or names, or hold others that are."""
-        groups: dict[str, list[tuple[str, Member]]] = {}
+        groups: dict[str, list[tuple[str, ClassMember]]] = {}
         for name, member in members:
             key, _, rest = name.partition(".")
             groups.setdefault(self.checked(key), []).append((rest, member))
         texts = {key: self._list(inner) if inner[0][0] else self._listed(inner[0][1]) for key, inner in groups.items()}
         if not is_list(texts):
-            return Text(self.mapped, [Text("", [Pair(f"{quoted(k)}: ", text) for k, text in texts.items()], "{}")])
+            return Text(
+                self.mapped, [Text("", [KeywordPair(f"{quoted(k)}: ", text) for k, text in texts.items()], "{}")]
+            )
         inside = [texts.get(str(number), self.identity) for number in range(max(map(int, texts)) + 1)]
         if len(set(map(flat, inside))) == 1 and len(inside) > 1:
-            return Text(self.listed, [Each(inside[0], f"for _ in range({len(inside)})", starred=False)])
+            return Text(self.listed, [GeneratorExpression(inside[0], f"for _ in range({len(inside)})", starred=False)])
         return Text(self.listed, [Text("", inside, "[]")])
 
-    def _listed(self, member: Member) -> AnyText:
+    def _listed(self, member: ClassMember) -> AnyText:
         text = self._made(member.what)
-        return Either(text, member.condition, self.identity) if member.condition else text
+        return ConditionalExpression(text, member.condition, self.identity) if member.condition else text
 
-    def run(self, run: Run) -> list[str]:
+    def run(self, run: BlockRun) -> list[str]:
         """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
         if run.names.plain:
             return lines("", Text("super().__init__", self._blocks(run)), INDENT)
@@ -271,7 +299,7 @@ class Python(ABC):
             *lines("", Text("super().__init__", [named]), INDENT),
         ]
 
-    def _named(self, run: Run) -> list[AnyText]:
+    def _named(self, run: BlockRun) -> list[AnyText]:
         """The blocks of a run that is no class of its own."""
         if run.names.plain:
             return self._blocks(run)
@@ -280,40 +308,43 @@ class Python(ABC):
         clause = f"for index, layer in {flat(Text('enumerate', [blocks, *start]))}"
         return [self.counted(_key(run.names), clause)]
 
-    def _blocks(self, run: Run) -> list[AnyText]:
+    def _blocks(self, run: BlockRun) -> list[AnyText]:
         rest = self._made(run.rest)
         if run.count == "1":
             return [rest]
         spread = run.rest.kind.unit.spread
         if run.first is None and not spread:
-            return [Each(rest, f"for _ in range({run.count})")]
+            return [GeneratorExpression(rest, f"for _ in range({run.count})")]
         first = self._made(run.first or run.rest)
         count = str(int(run.count) - 1) if run.count.isdecimal() else f"{run.count} - 1"
         if count == "1":
             return [first, rest]
         if spread:
-            return [first, Each("layer", f"for _ in range({count}) for layer in {flat(rest).removeprefix('*')}")]
-        return [first, Each(rest, f"for _ in range({count})")]
+            return [
+                first,
+                GeneratorExpression("layer", f"for _ in range({count}) for layer in {flat(rest).removeprefix('*')}"),
+            ]
+        return [first, GeneratorExpression(rest, f"for _ in range({count})")]
 
-    def _made(self, what: What, before: Member | None = None) -> AnyText:
+    def _made(self, what: What, before: ClassMember | None = None) -> AnyText:
         """The constructor of a member, which takes what `before` gives and nobody else."""
-        if isinstance(what, Call):
+        if isinstance(what, ModuleCall):
             function = self.functions.get(what.kind)
             return Text(f"*{function}" if function else what.kind.name, [*_given(what), *self.handed])
-        if isinstance(what, Made):
+        if isinstance(what, OperationCall):
             return self.constructed(what, fresh=before is not None and _forgotten(before))
-        return Text(self.sequence, self._named(what) if isinstance(what, Run) else self._chain(what))
+        return Text(self.sequence, self._named(what) if isinstance(what, BlockRun) else self._chain(what))
 
-    def _chain(self, what: Chain) -> list[AnyText]:
-        if not all(member.name.isdecimal() or isinstance(member.what, Made) for member in what.members):
+    def _chain(self, what: SequentialCall) -> list[AnyText]:
+        if not all(member.name.isdecimal() or isinstance(member.what, OperationCall) for member in what.members):
             return self.named([(self.checked(m.name), self._made(m.what)) for m in what.members])
         texts: list[AnyText] = []
-        spread = any(isinstance(m.what, Call) and m.what.kind.unit.spread for m in what.members)
+        spread = any(isinstance(m.what, ModuleCall) and m.what.kind.unit.spread for m in what.members)
         for before, member in zip((None, *what.members), what.members, strict=False):
             while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append(self.identity)
             text = self._made(member.what, before)
-            texts.append(Either(text, member.condition, self.identity) if member.condition else text)
+            texts.append(ConditionalExpression(text, member.condition, self.identity) if member.condition else text)
         return texts
 
 
@@ -327,10 +358,10 @@ _WORDS = {
 """Words that have another meaning where functions are called, or in them."""
 
 
-def _functions(classes: Sequence[Class]) -> dict[Class, str]:
+def _functions(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
     """What the functions are called that write the layers of a class each: by a name that nothing else has."""
     taken = {*_WORDS, *(parameter.name for kind in classes for parameter in kind.parameters)}
-    found: dict[Class, str] = {}
+    found: dict[ModuleClass, str] = {}
     for kind in classes:
         if kind.unit.spread:
             word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
@@ -345,11 +376,13 @@ def besides(arguments: Settings, **defaults: str) -> list[str]:
     return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
 
 
-def _forgotten(member: Member) -> bool:
-    return isinstance(member.what, Made) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
+def _forgotten(member: ClassMember) -> bool:
+    return (
+        isinstance(member.what, OperationCall) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
+    )
 
 
-def _parameters(kind: Class) -> list[str]:
+def _parameters(kind: ModuleClass) -> list[str]:
     usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
     return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
 
@@ -359,15 +392,15 @@ def _parameter(name: str, setting: str, default: int | None) -> str:
     return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
 
 
-def _key(names: Names) -> str:
+def _key(names: BlockNames) -> str:
     number = f"{{{names.number}}}" if names.number else ""
     return f'f"{names.head}{number}{names.separator}{{index}}"'
 
 
-def _counted(names: Names) -> str:
+def _counted(names: BlockNames) -> str:
     return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
 
 
-def _given(what: Call) -> list[str]:
+def _given(what: ModuleCall) -> list[str]:
     named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
     return [text if p.positional else f"{p.name}={text}" for p, text in named]

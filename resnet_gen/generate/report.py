@@ -15,7 +15,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import Claim
 from resnet_gen.system.templates import render
-from resnet_gen.verify.subject import Work, counts_by_size
+from resnet_gen.verify.subject import WorkBudget, counts_by_size
 from resnet_gen.verify.verification import verify
 
 
@@ -33,7 +33,7 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 def facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
     """What pages tell of a network: its table, counts, claims and findings."""
     counts = count(graph)
-    by_size = counts_by_size(loaded, counts, Work(graph))
+    by_size = counts_by_size(loaded, counts, WorkBudget(graph))
     return {
         "spec": loaded.spec,
         "counts": counts.as_dict(),

@@ -7,7 +7,7 @@ of an argument, which is left out.
 from __future__ import annotations
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.tree import Chunk
+from resnet_gen.generate.modules.tree import ChannelChunks
 
 FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
     "relu": ("ReLU", "F.relu", True),
@@ -64,7 +64,7 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.AsMap: "{0}[:, :, None, None]",
     ops.Concat: "torch.cat([{all}], dim={dim})",
     ops.TakeChannels: "{0}[:, {section}]",
-    Chunk: "{0}.chunk({parts}, dim=1)",
+    ChannelChunks: "{0}.chunk({parts}, dim=1)",
     ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",
     ops.GlobalMaxPool: "{0}.amax((2, 3), keepdim=True)",
     ops.SumPositions: "{0}.sum((2, 3), keepdim=True)",

@@ -15,11 +15,11 @@ from typing import NamedTuple
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import biases, macs, params
-from resnet_gen.graph.torch_modules import Library, written
+from resnet_gen.graph.torch_modules import ModuleLibrary, written
 from resnet_gen.ops import Op
 
 
-class Rule(NamedTuple):
+class CountingRule(NamedTuple):
     """How often a counter adds what; `constant` is added once for each operation.
 
     `entering` and `leaving` are the elements of the first operand, with the
@@ -44,10 +44,10 @@ class Convention:
     name: str
     says: str
     who: str
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, CountingRule]
 
 
-class Part(NamedTuple):
+class FigurePart(NamedTuple):
     """What one kind of operation adds to our figure, and by which rule; negative where it is left out."""
 
     kind: str
@@ -64,11 +64,11 @@ class Figure(NamedTuple):
     """What is printed."""
     difference: int
     """The same without our MACs."""
-    parts: tuple[Part, ...]
+    parts: tuple[FigurePart, ...]
     """What each kind of operation adds to our MACs, and by which rule."""
 
 
-def _same(rule: Rule, *calls: str) -> dict[str, Rule]:
+def _same(rule: CountingRule, *calls: str) -> dict[str, CountingRule]:
     return dict.fromkeys(calls, rule)
 
 
@@ -76,36 +76,38 @@ _LAYERS = ("Conv2d", "timm.StdConv2d", "Conv1d", "F.conv2d", "Linear", "timm.Lin
 """What has multiply-accumulates; each other call has none."""
 
 _FVCORE = {
-    **_same(Rule(macs=1), *_LAYERS),
-    "timm.StdConv2d": Rule(macs=1, filters=4),
-    **_same(Rule(entering=2), "BatchNorm2d", "timm.BatchNormAct2d"),
-    **_same(Rule(entering=5), "GroupNorm", "timm.GroupNorm", "timm.GroupNormAct"),
-    "AdaptiveAvgPool2d": Rule(entering=1),
+    **_same(CountingRule(macs=1), *_LAYERS),
+    "timm.StdConv2d": CountingRule(macs=1, filters=4),
+    **_same(CountingRule(entering=2), "BatchNorm2d", "timm.BatchNormAct2d"),
+    **_same(CountingRule(entering=5), "GroupNorm", "timm.GroupNorm", "timm.GroupNormAct"),
+    "AdaptiveAvgPool2d": CountingRule(entering=1),
 }
 _THOP = {
-    **_same(Rule(macs=1), "Conv2d", "Conv1d", "Linear"),
-    "BatchNorm2d": Rule(entering=4),
-    "AvgPool2d": Rule(leaving=1),
-    "AdaptiveAvgPool2d": Rule(entering=1, leaving=1),
-    "Softmax": Rule(entering=3, constant=-1),
+    **_same(CountingRule(macs=1), "Conv2d", "Conv1d", "Linear"),
+    "BatchNorm2d": CountingRule(entering=4),
+    "AvgPool2d": CountingRule(leaving=1),
+    "AdaptiveAvgPool2d": CountingRule(entering=1, leaving=1),
+    "Softmax": CountingRule(entering=3, constant=-1),
 }
 _PTFLOPS = {
-    **_same(Rule(macs=1, biased=1), "Conv2d", "Conv1d", "Linear"),
-    **_same(Rule(entering=2), "BatchNorm2d", "GroupNorm", "MaxPool2d", "AvgPool2d"),
-    **_same(Rule(entering=2), "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "ReLU", "ELU", "GELU"),
-    **_same(Rule(entering=1), "LeakyReLU", "SiLU", "timm.GELU", "timm.AvgPool2dSame", "Softmax", "F.softmax"),
+    **_same(CountingRule(macs=1, biased=1), "Conv2d", "Conv1d", "Linear"),
+    **_same(CountingRule(entering=2), "BatchNorm2d", "GroupNorm", "MaxPool2d", "AvgPool2d"),
+    **_same(CountingRule(entering=2), "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "ReLU", "ELU", "GELU"),
+    **_same(CountingRule(entering=1), "LeakyReLU", "SiLU", "timm.GELU", "timm.AvgPool2dSame", "Softmax", "F.softmax"),
 }
 _TORCHINFO = {
-    **_same(Rule(macs=1, biased=1), "Conv2d", "timm.StdConv2d", "Conv1d", "Linear", "timm.Linear"),
-    **_same(Rule(params=1), "BatchNorm2d", "GroupNorm", "timm.GroupNorm"),
+    **_same(CountingRule(macs=1, biased=1), "Conv2d", "timm.StdConv2d", "Conv1d", "Linear", "timm.Linear"),
+    **_same(CountingRule(params=1), "BatchNorm2d", "GroupNorm", "timm.GroupNorm"),
 }
 
 CONVENTIONS = {
     each.name: each
     for each in (
-        Convention("macs", "MACs", "resnet-gen; torchvision's and most papers' FLOPs", _same(Rule(macs=1), *_LAYERS)),
-        Convention("2xmacs", "FLOPs", "torch.utils.flop_counter 2.13", _same(Rule(macs=2), *_LAYERS)),
-        Convention("pycls", "flops", "pycls, 5719de6", _same(Rule(macs=1, biased=1), *_LAYERS)),
+        Convention(
+            "macs", "MACs", "resnet-gen; torchvision's and most papers' FLOPs", _same(CountingRule(macs=1), *_LAYERS)
+        ),
+        Convention("2xmacs", "FLOPs", "torch.utils.flop_counter 2.13", _same(CountingRule(macs=2), *_LAYERS)),
+        Convention("pycls", "flops", "pycls, 5719de6", _same(CountingRule(macs=1, biased=1), *_LAYERS)),
         Convention("fvcore", "flops", "fvcore 0.1.5.post20221221", _FVCORE),
         Convention("thop", "MACs", "thop 0.1.1.post2209072238", _THOP),
         Convention("ptflops", "MACs", "ptflops 0.7.5", _PTFLOPS),
@@ -123,7 +125,7 @@ def of_count(what: str, who: str) -> Convention:
     return Convention("paper", "FLOPs", who, rules)
 
 
-def figure(graph: Graph, library: Library, convention: Convention) -> Figure:
+def figure(graph: Graph, library: ModuleLibrary, convention: Convention) -> Figure:
     """What is counted for one image, if this library writes the network."""
     parts = list(_merged(_parts(graph, library, convention)))
     ours = sum(map(macs, graph.nodes))
@@ -131,9 +133,9 @@ def figure(graph: Graph, library: Library, convention: Convention) -> Figure:
     return Figure(convention, ours + difference, difference, tuple(part for part in parts if part.difference))
 
 
-def quantities(node: Node) -> Rule:
+def quantities(node: Node) -> CountingRule:
     """How much there is of each thing that a rule may count."""
-    return Rule(
+    return CountingRule(
         macs=macs(node),
         biased=biases(node),
         entering=math.prod(_padded(node)),
@@ -152,27 +154,27 @@ def _padded(node: Node) -> ops.Shape:
     return shape
 
 
-def _parts(graph: Graph, library: Library, convention: Convention) -> Iterable[Part]:
+def _parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iterable[FigurePart]:
     for node, call in zip(graph.nodes, written(graph, library), strict=True):
         rule, there = convention.rules.get(call), quantities(node)
         if rule is None:
-            yield Part(kind(node.op), -there.macs, f"it leaves out {call}")
+            yield FigurePart(kind(node.op), -there.macs, f"it leaves out {call}")
             continue
-        yield Part(kind(node.op), (rule.macs - 1) * there.macs, f"{rule.macs} for each multiply-accumulate")
+        yield FigurePart(kind(node.op), (rule.macs - 1) * there.macs, f"{rule.macs} for each multiply-accumulate")
         for name, what in _WHAT.items():
             factor = getattr(rule, name)
             place = _PLACES.get(name, "{}").format(kind(node.op))
-            yield Part(place, factor * getattr(there, name), what.format(factor))
+            yield FigurePart(place, factor * getattr(there, name), what.format(factor))
 
 
-def _merged(parts: Iterable[Part]) -> Iterable[Part]:
+def _merged(parts: Iterable[FigurePart]) -> Iterable[FigurePart]:
     """One part for each kind and rule, in order of first appearance."""
     sums: dict[tuple[str, str], int] = {}
     for part in parts:
         if part.difference:
             key = (part.kind, part.rule)
             sums[key] = sums.get(key, 0) + part.difference
-    return (Part(kind, difference, rule) for (kind, rule), difference in sums.items())
+    return (FigurePart(kind, difference, rule) for (kind, rule), difference in sums.items())
 
 
 _WHAT = {

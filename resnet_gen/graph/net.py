@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
-from resnet_gen.ops.types import Retyped
+from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Span, refuse
 
 Loc: TypeAlias = tuple[str | int, ...]
@@ -170,7 +170,7 @@ class Net:
         except ShapeError as error:
             raise self.scope(name).refusal(str(error)) from None
         self._check_size(shape)
-        dtype = op.to if isinstance(op, Retyped) else inputs[0].dtype
+        dtype = op.to if isinstance(op, TypeChange) else inputs[0].dtype
         path = self._prefix + name
         node = Node(path, path, op, inputs, Value(path, shape, dtype), self._role)
         for tensor in node.tensors:

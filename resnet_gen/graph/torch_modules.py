@@ -44,21 +44,21 @@ ACTIVATIONS: dict[ops.Function, str] = {
 """The module of each activation."""
 
 
-class Library(NamedTuple):
+class ModuleLibrary(NamedTuple):
     """Who writes the modules, and what they take in place of `torch.nn`'s."""
 
     name: str
     call: Callable[[Node, str], str]
 
 
-def library(naming: str, reference: str | None = None) -> Library:
+def library(naming: str, reference: str | None = None) -> ModuleLibrary:
     """The library whose layers have the names of this scheme, or that publishes the reference; else `torch.nn`."""
     if reference in _PRUNED:
-        return Library("timm", _timm_pruned)
-    return _LIBRARIES.get(naming, Library("torch.nn", _as_it_is))
+        return ModuleLibrary("timm", _timm_pruned)
+    return _LIBRARIES.get(naming, ModuleLibrary("torch.nn", _as_it_is))
 
 
-def written(graph: Graph, library: Library) -> tuple[str, ...]:
+def written(graph: Graph, library: ModuleLibrary) -> tuple[str, ...]:
     """What calls each node is, in order; empty for arithmetic on tensors and what only rearranges them."""
     return tuple(library.call(node, _call(node.op)) for node in graph.nodes)
 
@@ -119,14 +119,14 @@ def _timm_sknet(node: Node, call: str) -> str:
 
 
 _LIBRARIES = {
-    "torchvision": Library("torchvision", _as_it_is),
-    "torchvision_regnet": Library("torchvision", _as_it_is),
-    "torchvision_vgg": Library("torchvision", _torchvision_vgg),
-    "timm_regnet": Library("timm", _timm_fused),
-    "timm_regnetv": Library("timm", _timm_fused),
-    "timm_resnet": Library("timm", _timm),
-    "timm_resnetv2": Library("timm", _timm_fused),
-    "timm_senet": Library("timm", _timm),
-    "timm_sknet": Library("timm", _timm_sknet),
-    "timm_vgg": Library("timm", _timm),
+    "torchvision": ModuleLibrary("torchvision", _as_it_is),
+    "torchvision_regnet": ModuleLibrary("torchvision", _as_it_is),
+    "torchvision_vgg": ModuleLibrary("torchvision", _torchvision_vgg),
+    "timm_regnet": ModuleLibrary("timm", _timm_fused),
+    "timm_regnetv": ModuleLibrary("timm", _timm_fused),
+    "timm_resnet": ModuleLibrary("timm", _timm),
+    "timm_resnetv2": ModuleLibrary("timm", _timm_fused),
+    "timm_senet": ModuleLibrary("timm", _timm),
+    "timm_sknet": ModuleLibrary("timm", _timm_sknet),
+    "timm_vgg": ModuleLibrary("timm", _timm),
 }

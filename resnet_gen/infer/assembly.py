@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from resnet_gen.infer.attentions import ATTENTIONS, Weighed
-from resnet_gen.infer.block_features import Settled
+from resnet_gen.infer.attentions import ATTENTIONS, AttentionMatch
+from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS
-from resnet_gen.infer.chains import Chain, Unit
+from resnet_gen.infer.chains import BlockCandidate, NetworkChain
 from resnet_gen.infer.flow import Flow
 from resnet_gen.infer.part_settings import part, stated
-from resnet_gen.infer.stages import Stage, shrinking, staged, strides
+from resnet_gen.infer.stages import StageRun, shrinking, staged, strides
 from resnet_gen.infer.widths import width_rule
 from resnet_gen.parts.base import Attention, Block, Part, Shortcut
 
@@ -26,12 +26,12 @@ MAX_STAGES = 64
 class _Place(NamedTuple):
     """A block, its stage and its number in it."""
 
-    unit: Unit
+    unit: BlockCandidate
     stage: int
     number: int
 
 
-def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
+def assembled(flow: Flow, chain: NetworkChain, name: str) -> dict[str, Any] | None:
     """The specification of a chain that has a head, as plain data; None if no settings explain all blocks."""
     for by_width in (False, True):
         stages = staged(flow, chain.units, by_width=by_width)
@@ -41,7 +41,9 @@ def assembled(flow: Flow, chain: Chain, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _written(flow: Flow, chain: Chain, stages: Sequence[Stage], inner: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _written(
+    flow: Flow, chain: NetworkChain, stages: Sequence[StageRun], inner: Mapping[str, Any], name: str
+) -> dict[str, Any]:
     channels, *size = flow.shapes[0]
     choice = chain.choice
     assert chain.stem
@@ -61,7 +63,7 @@ def _written(flow: Flow, chain: Chain, stages: Sequence[Stage], inner: Mapping[s
     return {key: value for key, value in data.items() if key not in usual or value != usual[key]}
 
 
-def _outputs(flow: Flow, chain: Chain, stages: Sequence[Stage]) -> list[str]:
+def _outputs(flow: Flow, chain: NetworkChain, stages: Sequence[StageRun]) -> list[str]:
     """The stages whose maps are put out, in order."""
     ends = {stage.units[-1].end: f"stage{number}" for number, stage in enumerate(stages, 1)}
     assert chain.head
@@ -70,7 +72,7 @@ def _outputs(flow: Flow, chain: Chain, stages: Sequence[Stage]) -> list[str]:
     return [ends[number] for number in flow.outputs if number in ends]
 
 
-def _stages(chain: Chain, stages: Sequence[Stage]) -> dict[str, Any] | None:
+def _stages(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any] | None:
     places = [_Place(unit, s, i) for s, stage in enumerate(stages) for i, unit in enumerate(stage.units)]
     blocks = _blocks(places)
     shrinks = shrinking(chain, stages)
@@ -124,7 +126,7 @@ def _blocks(places: Sequence[_Place]) -> list[tuple[Block, int]] | None:
     for kind in dict.fromkeys(place.unit.kind for place in places):
         own = [number for number, place in enumerate(places) if place.unit.kind == kind]
 
-        def settle(group: Sequence[int], kind: str = kind, own: list[int] = own) -> Settled | None:
+        def settle(group: Sequence[int], kind: str = kind, own: list[int] = own) -> SharedSettings | None:
             chosen = [places[own[i]] for i in group]
             return BLOCKS[kind].settle([place.unit.look.raw for place in chosen], [place.number for place in chosen])
 
@@ -152,7 +154,7 @@ def _attentions(places: Sequence[_Place]) -> list[Attention]:
     found: dict[int, Attention] = {}
     for kind, how in ATTENTIONS.items():
         own = [i for i, place in enumerate(places) if place.unit.attention and place.unit.attention.kind == kind]
-        raws: list[Weighed] = [a for i in own if (a := places[i].unit.attention)]
+        raws: list[AttentionMatch] = [a for i in own if (a := places[i].unit.attention)]
         settled = _together(own, [places[i].stage for i in own], lambda g: how.settle([raws[i].raw for i in g]))  # noqa: B023
         for group, settings in settled or []:
             made = part(Attention, kind, settings)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.infer.block_features import agree
-from resnet_gen.infer.flow import FAR, Flow, Following, number_of
+from resnet_gen.infer.flow import FAR, Flow, TracingNet, number_of
 from resnet_gen.infer.part_settings import part
 from resnet_gen.infer.paths import convs
 from resnet_gen.ops import ChannelConv, ChannelMax, Concat, Conv, GlobalAvgPool, GlobalMaxPool, Mul
@@ -21,7 +21,7 @@ from resnet_gen.parts.base import Attention, Using
 from resnet_gen.parts.rounding import divisible
 
 
-class Weighed(NamedTuple):
+class AttentionMatch(NamedTuple):
     """An attention that was met: its kind, and the raw numbers that its settings come from."""
 
     kind: str
@@ -32,7 +32,7 @@ Read: TypeAlias = Callable[[Flow, int, int], Iterator[Any]]
 Settle: TypeAlias = Callable[[Sequence[Any]], dict[str, Any] | None]
 
 
-class Kind(NamedTuple):
+class AttentionKind(NamedTuple):
     """How attentions of one kind are recognized.
 
     `read` proposes raw numbers for a branch's value and a block's input;
@@ -115,20 +115,20 @@ def _settle_cbam(raws: Sequence[tuple[int, int, int]]) -> dict[str, Any] | None:
     return None
 
 
-ATTENTIONS: dict[str, Kind] = {
-    "se": Kind(_read_se, _settle_se),
-    "eca": Kind(_read_eca, _settle_eca),
-    "cbam": Kind(_read_cbam, _settle_cbam),
+ATTENTIONS: dict[str, AttentionKind] = {
+    "se": AttentionKind(_read_se, _settle_se),
+    "eca": AttentionKind(_read_eca, _settle_eca),
+    "cbam": AttentionKind(_read_cbam, _settle_cbam),
 }
 """Every attention that can be recognized."""
 
 
-class Observing(Using):
+class AttentionObserver(Using):
     """What blocks are built with while the attention is still to be found: it is looked for where they ask for it."""
 
     def attend(self, net: Net, x: Value, block_input: Value) -> Value:
         """`x` weighed by whichever attention stands there; the net is told which."""
-        assert isinstance(net, Following)
+        assert isinstance(net, TracingNet)
         flow = net.flow
         if not any(_means(flow, number_of(x))) or len(flow.readers[number_of(x)]) > FAR:
             return x
@@ -136,12 +136,12 @@ class Observing(Using):
             for raw in how.read(flow, number_of(x), number_of(block_input)):
                 found = self._weighed(net, x, block_input, kind, how.settle([raw]))
                 if found is not None:
-                    net.met.append(Weighed(kind, raw))
+                    net.met.append(AttentionMatch(kind, raw))
                     return found
         return x
 
     def _weighed(
-        self, net: Following, x: Value, block_input: Value, kind: str, settings: dict[str, Any] | None
+        self, net: TracingNet, x: Value, block_input: Value, kind: str, settings: dict[str, Any] | None
     ) -> Value | None:
         attention = None if settings is None else part(Attention, kind, settings)
         if not isinstance(attention, Attention):

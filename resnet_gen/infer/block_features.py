@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Look(NamedTuple):
+class BlockFeatures(NamedTuple):
     """What the layers of one block show.
 
     `entering` is the dilation of its first window, `dilation` the stage's where a
@@ -22,7 +22,7 @@ class Look(NamedTuple):
     raw: Any
 
 
-class Settled(NamedTuple):
+class SharedSettings(NamedTuple):
     """Settings that explain blocks together, and the width of each."""
 
     settings: dict[str, Any]

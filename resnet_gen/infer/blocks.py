@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from resnet_gen.infer.block_features import Look, Settled, agree, narrowed, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, narrowed, shared
 from resnet_gen.infer.branched_blocks import (
     read_res2net,
     read_resnest,
@@ -24,11 +24,11 @@ from resnet_gen.infer.flow import Flow
 from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Conv
 
-Read: TypeAlias = Callable[[Flow, int, Look | None], Iterator[Look]]
-Settle: TypeAlias = Callable[[Sequence[Any], Sequence[int]], Settled | None]
+Read: TypeAlias = Callable[[Flow, int, BlockFeatures | None], Iterator[BlockFeatures]]
+Settle: TypeAlias = Callable[[Sequence[Any], Sequence[int]], SharedSettings | None]
 
 
-class Kind(NamedTuple):
+class BlockKind(NamedTuple):
     """How blocks of one kind are recognized.
 
     `read` proposes looks at the block that begins at a value, given that at the
@@ -40,41 +40,41 @@ class Kind(NamedTuple):
     settle: Settle
 
 
-def _read_two(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_two(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """Two 3x3 convolutions, the first with the stride."""
     for first in convs(flow, x, 3):
         for second in convs(flow, first.number, 3):
             stride = first.pooled * first.op.stride * second.pooled
-            yield Look(stride, first.op.dilation, second.op.dilation, second.op.out)
+            yield BlockFeatures(stride, first.op.dilation, second.op.dilation, second.op.out)
 
 
-def _settle_two(raws: Sequence[int], places: Sequence[int]) -> Settled:
-    return Settled({}, list(raws))
+def _settle_two(raws: Sequence[int], places: Sequence[int]) -> SharedSettings:
+    return SharedSettings({}, list(raws))
 
 
-def _read_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_basic(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     for look in _read_two(flow, x, first_look):
         for active_branch in (True, False):  # without one, the other is what this begins with
             yield look._replace(raw=(look.raw, active_branch))
 
 
-def _settle_basic(raws: Sequence[tuple[int, bool]], places: Sequence[int]) -> Settled | None:
+def _settle_basic(raws: Sequence[tuple[int, bool]], places: Sequence[int]) -> SharedSettings | None:
     outs, active = zip(*raws, strict=True)
-    return Settled({"active_branch": True} if active[0] else {}, list(outs)) if agree(active) else None
+    return SharedSettings({"active_branch": True} if active[0] else {}, list(outs)) if agree(active) else None
 
 
-def _read_three(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_three(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """1x1, 3x3 and 1x1 convolutions, the stride on one of the first two."""
     for first in convs(flow, x, 1):
         for second in convs(flow, first.number, 3):
             for third in convs(flow, second.number, 1):
                 inner = second.pooled * second.op.stride * third.pooled
                 place = None if inner == first.op.stride else "conv1" if first.op.stride > inner else "conv2"
-                raw = Three(third.op.out, first.op.out, second.op.out, second.op.groups, place)
-                yield Look(max(inner, first.op.stride), second.op.dilation, None, raw)
+                raw = ConvolutionTriple(third.op.out, first.op.out, second.op.out, second.op.groups, place)
+                yield BlockFeatures(max(inner, first.op.stride), second.op.dilation, None, raw)
 
 
-class Three(NamedTuple):
+class ConvolutionTriple(NamedTuple):
     """Filters of the three convolutions, the third's first; groups of the second; which has the stride, if any."""
 
     out: int
@@ -84,16 +84,16 @@ class Three(NamedTuple):
     stride_on: str | None
 
 
-def _settle_bottleneck(raws: Sequence[Three], places: Sequence[int]) -> Settled | None:
+def _settle_bottleneck(raws: Sequence[ConvolutionTriple], places: Sequence[int]) -> SharedSettings | None:
     outs, first, second, groups, stride_on = zip(*raws, strict=True)
     if not agree(groups, stride_on):
         return None
     settings: dict[str, Any] = {"stride_on": shared(stride_on) or "conv2", "groups": groups[0]}
     found, reduce = narrowed(outs, second, groups[0], 64), _reduced(first, second)
     if found is None or reduce is None:
-        return Settled({"expansion": 1, "inner": list(zip(first, second, strict=True)), **settings}, list(outs))
+        return SharedSettings({"expansion": 1, "inner": list(zip(first, second, strict=True)), **settings}, list(outs))
     expansion, base = found
-    return Settled(
+    return SharedSettings(
         {"expansion": expansion, "base_width": base, "reduce_first": reduce, **settings},
         [out // expansion for out in outs],
     )
@@ -105,78 +105,78 @@ def _reduced(first: Sequence[int], second: Sequence[int]) -> int | None:
     return by if by <= 64 and all(b // by == a for a, b in zip(first, second, strict=True)) else None
 
 
-def _read_regnet(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_regnet(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     for look in _read_three(flow, x, first_look):
         if look.raw.first == look.raw.second and look.raw.stride_on != "conv1":
             for linear in (False, True):
                 yield look._replace(raw=(look.raw.out, look.raw.second, look.raw.groups, linear))
 
 
-def _settle_regnet(raws: Sequence[tuple[int, int, int, bool]], places: Sequence[int]) -> Settled | None:
+def _settle_regnet(raws: Sequence[tuple[int, int, int, bool]], places: Sequence[int]) -> SharedSettings | None:
     settled = _settle_preact_regnet([raw[:3] for raw in raws], places)
     if settled is None or not agree(raw[3] for raw in raws):
         return None
-    return Settled({**settled.settings, "linear": True}, settled.widths) if raws[0][3] else settled
+    return SharedSettings({**settled.settings, "linear": True}, settled.widths) if raws[0][3] else settled
 
 
-def _read_preact_regnet(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_preact_regnet(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     for look in _read_regnet(flow, x, first_look):
         if not look.raw[3]:
             yield look._replace(raw=look.raw[:3])
 
 
-def _settle_preact_regnet(raws: Sequence[tuple[int, int, int]], places: Sequence[int]) -> Settled | None:
+def _settle_preact_regnet(raws: Sequence[tuple[int, int, int]], places: Sequence[int]) -> SharedSettings | None:
     outs, inside, groups = zip(*raws, strict=True)
     each = max(n // g for n, g in zip(inside, groups, strict=True))
     if any(n % g or min(each, n) != n // g for n, g in zip(inside, groups, strict=True)):
         return None
     for ratio in dict.fromkeys(n / out for out, n in zip(outs, inside, strict=True)):
         if all(max(1, round(out * ratio)) == n for out, n in zip(outs, inside, strict=True)):
-            return Settled({"group_width": each, "bottleneck_ratio": ratio}, list(outs))
+            return SharedSettings({"group_width": each, "bottleneck_ratio": ratio}, list(outs))
     return None
 
 
-def _read_plain(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_plain(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     for look in _read_two(flow, x, first_look):
         yield look._replace(dilation=1)
 
 
-def _read_conv(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def _read_conv(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """One convolution with a bias."""
     for _, op in flow.reading(x, Conv):
         if op.bias:
-            yield Look(op.stride, 1, 1, (op.out, op.kernel))
+            yield BlockFeatures(op.stride, 1, 1, (op.out, op.kernel))
 
 
-def _settle_conv(raws: Sequence[tuple[int, int]], places: Sequence[int]) -> Settled | None:
+def _settle_conv(raws: Sequence[tuple[int, int]], places: Sequence[int]) -> SharedSettings | None:
     outs, kernels = zip(*raws, strict=True)
-    return Settled({"kernel": kernels[0]}, list(outs)) if agree(kernels) else None
+    return SharedSettings({"kernel": kernels[0]}, list(outs)) if agree(kernels) else None
 
 
-def _settle_highway(raws: Sequence[tuple[int, int]], places: Sequence[int]) -> Settled | None:
+def _settle_highway(raws: Sequence[tuple[int, int]], places: Sequence[int]) -> SharedSettings | None:
     """The shortest row of kernels that, repeated from each stage's first block on, is all of them."""
     for period in range(1, 17):
         row: dict[int, int] = {}
         if all(row.setdefault(place % period, raw[1]) == raw[1] for raw, place in zip(raws, places, strict=True)):
             kernels = [row.get(i, 3) for i in range(period)]
-            return Settled({"kernels": kernels}, [raw[0] for raw in raws])
+            return SharedSettings({"kernels": kernels}, [raw[0] for raw in raws])
     return None
 
 
-BLOCKS: dict[str, Kind] = {
-    "bottleneck": Kind(_read_three, _settle_bottleneck),
-    "basic": Kind(_read_basic, _settle_basic),
-    "regnet": Kind(_read_regnet, _settle_regnet),
-    "res2net": Kind(read_res2net, settle_res2net),
-    "resnest": Kind(read_resnest, settle_resnest),
-    "selective_bottleneck": Kind(read_selective_bottleneck, settle_selective_bottleneck),
-    "selective_basic": Kind(read_selective_basic, settle_selective_basic),
-    "plain": Kind(_read_plain, _settle_two),
-    "conv": Kind(_read_conv, _settle_conv),
-    "highway": Kind(_read_conv, _settle_highway),
-    "preact_bottleneck": Kind(_read_three, _settle_bottleneck),
-    "preact_basic": Kind(_read_two, _settle_two),
-    "preact_regnet": Kind(_read_preact_regnet, _settle_preact_regnet),
-    "pyramid": Kind(_read_two, _settle_two),
+BLOCKS: dict[str, BlockKind] = {
+    "bottleneck": BlockKind(_read_three, _settle_bottleneck),
+    "basic": BlockKind(_read_basic, _settle_basic),
+    "regnet": BlockKind(_read_regnet, _settle_regnet),
+    "res2net": BlockKind(read_res2net, settle_res2net),
+    "resnest": BlockKind(read_resnest, settle_resnest),
+    "selective_bottleneck": BlockKind(read_selective_bottleneck, settle_selective_bottleneck),
+    "selective_basic": BlockKind(read_selective_basic, settle_selective_basic),
+    "plain": BlockKind(_read_plain, _settle_two),
+    "conv": BlockKind(_read_conv, _settle_conv),
+    "highway": BlockKind(_read_conv, _settle_highway),
+    "preact_bottleneck": BlockKind(_read_three, _settle_bottleneck),
+    "preact_basic": BlockKind(_read_two, _settle_two),
+    "preact_regnet": BlockKind(_read_preact_regnet, _settle_preact_regnet),
+    "pyramid": BlockKind(_read_two, _settle_two),
 }
 """Every kind of block that can be recognized, in the order in which they are tried."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.block_features import Look, Settled, agree, narrowed, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, narrowed, shared
 from resnet_gen.infer.flow import FAR, Flow
-from resnet_gen.infer.paths import Layer, active, convs
+from resnet_gen.infer.paths import ConvolutionStep, active, convs
 from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
 from resnet_gen.parts.rounding import divisible
 
@@ -24,12 +24,12 @@ class _Split(NamedTuple):
     choice: Any = None
 
 
-def _last(flow: Flow, number: int) -> Iterator[Layer]:
+def _last(flow: Flow, number: int) -> Iterator[ConvolutionStep]:
     """The 1x1 convolution that ends a branch which was split before."""
     yield from convs(flow, number, 1, _JOINS)
 
 
-def read_res2net(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def read_res2net(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, 3x3 convolutions on equal shares of it, and a 1x1 convolution on all that they make."""
     for first in convs(flow, x, 1):
         for link in convs(flow, first.number, 3, (TakeChannels,)):
@@ -37,20 +37,20 @@ def read_res2net(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
             for last in _last(flow, link.number):
                 raw = _Split(last.op.out, width, first.op.out // width, link.op.groups)
                 if raw.parts > 1:
-                    yield Look(link.op.stride, link.op.dilation, None, raw)
+                    yield BlockFeatures(link.op.stride, link.op.dilation, None, raw)
 
 
-def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> Settled | None:
+def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Scales, groups, expansion and base width of Res2Net's blocks."""
     outs, widths, parts, groups, _ = zip(*raws, strict=True)
     found = narrowed(outs, widths, groups[0], 26) if agree(parts, groups) else None
     if found is None:
         return None
     settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "scales": parts[0]}
-    return Settled(settings, [out // found[0] for out in outs])
+    return SharedSettings(settings, [out // found[0] for out in outs])
 
 
-def read_resnest(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def read_resnest(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, a 3x3 one whose parts are weighed against each other, and a 1x1 one on their sum."""
     for first in convs(flow, x, 1):
         for wide in convs(flow, first.number, 3):
@@ -62,17 +62,17 @@ def read_resnest(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
                 choice = wide.pooled > 1 if stride > 1 else None
                 if wide.op.groups % radix == 0:
                     raw = _Split(last.op.out, width, radix, wide.op.groups // radix, choice)
-                    yield Look(stride, wide.op.dilation, None, raw)
+                    yield BlockFeatures(stride, wide.op.dilation, None, raw)
 
 
-def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> Settled | None:
+def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Radix, groups, expansion, base width and place of the pooling of ResNeSt's blocks."""
     outs, widths, radix, groups, pool_first = zip(*raws, strict=True)
     found = narrowed(outs, widths, groups[0], 64) if agree(radix, groups, pool_first) else None
     if found is None:
         return None
     settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "radix": radix[0]}
-    return Settled({**settings, "pool_first": bool(shared(pool_first))}, [out // found[0] for out in outs])
+    return SharedSettings({**settings, "pool_first": bool(shared(pool_first))}, [out // found[0] for out in outs])
 
 
 class _Paths(NamedTuple):
@@ -85,12 +85,12 @@ class _Paths(NamedTuple):
     reduced: int
 
 
-def read_selective_basic(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def read_selective_basic(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A selective kernel and a 3x3 convolution."""
     yield from _read_paths(flow, x, first_look.raw.kernels if first_look else ())
 
 
-def read_selective_bottleneck(flow: Flow, x: int, first_look: Look | None) -> Iterator[Look]:
+def read_selective_bottleneck(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, a selective kernel, and a 1x1 convolution."""
     for first in convs(flow, x, 1):
         start, kernels = active(flow, first.number), first_look.raw[1].kernels if first_look else ()
@@ -107,11 +107,11 @@ def _joined(flow: Flow, start: int) -> Iterator[int]:
             yield from (after for after, _ in flow.reading(number, Add))
 
 
-def _paths(flow: Flow, start: int) -> list[Layer]:
+def _paths(flow: Flow, start: int) -> list[ConvolutionStep]:
     return [layer for layer in convs(flow, start, None, (TakeChannels,)) if layer.pooled == 1][:8]
 
 
-def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[Look]:
+def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[BlockFeatures]:
     """The paths in the order in which they are weighed, and the layer that weighs them."""
     found: dict[int, Conv] = {}
     reduced = 0
@@ -128,7 +128,7 @@ def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[Look
     split = any(isinstance(flow.ops[reader], TakeChannels) for reader in flow.readers[start][:FAR])
     entering = _entering(row, usual)
     kernels = tuple(2 * op.dilation // entering + 1 if op.kernel > 1 else 1 for op in row)
-    yield Look(row[0].stride, entering, None, _Paths(row[0].out, row[0].groups, kernels, split, reduced))
+    yield BlockFeatures(row[0].stride, entering, None, _Paths(row[0].out, row[0].groups, kernels, split, reduced))
 
 
 def _entering(row: Sequence[Conv], usual: tuple[int, ...]) -> int:
@@ -165,13 +165,13 @@ def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
     return None
 
 
-def settle_selective_basic(raws: Sequence[_Paths], places: Sequence[int]) -> Settled | None:
+def settle_selective_basic(raws: Sequence[_Paths], places: Sequence[int]) -> SharedSettings | None:
     """Settings of two-layer blocks with a selective kernel."""
     settings = _weighed(raws) if all(raw.groups == 1 for raw in raws) else None
-    return None if settings is None else Settled(settings, [raw.width for raw in raws])
+    return None if settings is None else SharedSettings(settings, [raw.width for raw in raws])
 
 
-def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequence[int]) -> Settled | None:
+def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequence[int]) -> SharedSettings | None:
     """Settings of three-layer blocks with a selective kernel."""
     outs, paths = [raw[0] for raw in raws], [raw[1] for raw in raws]
     settings = _weighed(paths) if agree(path.groups for path in paths) else None
@@ -179,4 +179,4 @@ def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequ
     if settings is None or found is None:
         return None
     more = {"expansion": found[0], "base_width": found[1], "groups": paths[0].groups}
-    return Settled({**more, **settings}, [out // found[0] for out in outs])
+    return SharedSettings({**more, **settings}, [out // found[0] for out in outs])

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from resnet_gen.graph import Value
 from resnet_gen.infer import heads, stems
-from resnet_gen.infer.attentions import Observing, Weighed
-from resnet_gen.infer.block_features import Look
+from resnet_gen.infer.attentions import AttentionMatch, AttentionObserver
+from resnet_gen.infer.block_features import BlockFeatures
 from resnet_gen.infer.blocks import BLOCKS
-from resnet_gen.infer.choices import Choice
-from resnet_gen.infer.flow import INPUT, Flow, Following, is_bare, number_of
+from resnet_gen.infer.choices import NetworkChoice
+from resnet_gen.infer.flow import INPUT, Flow, TracingNet, is_bare, number_of
 from resnet_gen.infer.part_settings import part
 from resnet_gen.infer.shortcuts import options as shortcut_options
 from resnet_gen.language.plan import MAX_BLOCKS
@@ -25,7 +25,7 @@ _LOOKS = 64
 """Proposals for one block that are tried, at most."""
 
 
-class Unit(NamedTuple):
+class BlockCandidate(NamedTuple):
     """One block as it was found: what it puts out, the shortcuts that fit, and the pooling behind it.
 
     `bare` tells that the norm of what it puts out is folded, and the next block's.
@@ -33,36 +33,36 @@ class Unit(NamedTuple):
 
     kind: str
     block: Block
-    look: Look
+    look: BlockFeatures
     shortcuts: tuple[Shortcut, ...]
-    attention: Weighed | None
+    attention: AttentionMatch | None
     dilation: int
     end: int
     bare: bool = False
     pool: MaxPool | None = None
 
 
-class Chain(NamedTuple):
+class NetworkChain(NamedTuple):
     """A network as far as it was understood; `head` is None where that is not all of it.
 
     `seen` are the numbers of all values that it makes, the best attempt at what comes next included.
     """
 
-    choice: Choice
+    choice: NetworkChoice
     stem: Stem | None
-    units: tuple[Unit, ...]
+    units: tuple[BlockCandidate, ...]
     head: Head | None
     seen: frozenset[int]
 
 
-def chains(flow: Flow, choice: Choice) -> Iterator[Chain]:
+def chains(flow: Flow, choice: NetworkChoice) -> Iterator[NetworkChain]:
     """Every way found to read the flow with these choices; those that lead nowhere too."""
     for stem in stems.options(flow, chained=choice.chained):
-        net = Following(flow, choice.folds)
+        net = TracingNet(flow, choice.folds)
         bare = choice.preactivated
         end = net.trial(lambda: stem.build(net, net.input, _using(choice, _identity(), bare), bare=bare))  # noqa: B023
         if end is None:
-            yield Chain(choice, None, (), None, frozenset(net.farthest))
+            yield NetworkChain(choice, None, (), None, frozenset(net.farthest))
         elif (bare or not is_bare(end)) and _closed(flow, INPUT, net.seen, number_of(end)):
             yield from _Reader(flow, choice, stem, end, frozenset(net.seen)).chains()
 
@@ -73,8 +73,8 @@ def _identity() -> Shortcut:
     return shortcut
 
 
-def _using(choice: Choice, shortcut: Shortcut, bare: bool) -> Observing:
-    return Observing(choice.norm, choice.activation, shortcut, NoAttention(), choice.antialias, bare)
+def _using(choice: NetworkChoice, shortcut: Shortcut, bare: bool) -> AttentionObserver:
+    return AttentionObserver(choice.norm, choice.activation, shortcut, NoAttention(), choice.antialias, bare)
 
 
 def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
@@ -93,20 +93,20 @@ def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
 class _Reader:
     """Reads the blocks and the head behind a stem."""
 
-    def __init__(self, flow: Flow, choice: Choice, stem: Stem, start: Value, seen: frozenset[int]) -> None:
+    def __init__(self, flow: Flow, choice: NetworkChoice, stem: Stem, start: Value, seen: frozenset[int]) -> None:
         self.flow, self.choice, self.stem, self.seen = flow, choice, stem, seen
         self.start, self.bare = number_of(start), is_bare(start)
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, BlockFeatures] = {}
 
-    def chains(self) -> Iterator[Chain]:
+    def chains(self) -> Iterator[NetworkChain]:
         """The network as blocks of one kind each, and then as blocks of several."""
         begun = [kind for kind in self.choice.kinds if self._unit(self.start, kind, (), [])]
         for kind in begun:
             yield self._chain((kind,))
         yield self._chain(self.choice.kinds)
 
-    def _chain(self, kinds: Sequence[str]) -> Chain:
-        here, units, farthest = self.start, list[Unit](), list[int]()
+    def _chain(self, kinds: Sequence[str]) -> NetworkChain:
+        here, units, farthest = self.start, list[BlockCandidate](), list[int]()
         seen = set(self.seen)
         self._looks = {}
         while len(units) < MAX_BLOCKS:
@@ -120,15 +120,17 @@ class _Reader:
             here = self._behind(unit, seen)
         head, attempt = self._head(here, units)
         best = max(farthest, attempt, key=len)
-        return Chain(self.choice, self.stem, tuple(units), head, frozenset(seen | set(best)))
+        return NetworkChain(self.choice, self.stem, tuple(units), head, frozenset(seen | set(best)))
 
-    def _behind(self, unit: Unit, seen: set[int]) -> int:
+    def _behind(self, unit: BlockCandidate, seen: set[int]) -> int:
         """Where the next block begins: behind the pooling that follows this one, if any does."""
         pool = self.flow.readers[unit.end][0] if unit.pool else unit.end
         seen.add(pool)
         return pool
 
-    def _unit(self, start: int, kind: str, units: Sequence[Unit], farthest: list[int]) -> Unit | None:
+    def _unit(
+        self, start: int, kind: str, units: Sequence[BlockCandidate], farthest: list[int]
+    ) -> BlockCandidate | None:
         """The block of this kind that begins at a value; `farthest` becomes what the best attempt has met."""
         how, first = BLOCKS[kind], self._looks.get(kind)
         for look in islice(how.read(self.flow, start, first), _LOOKS):
@@ -139,12 +141,16 @@ class _Reader:
             for dilation in (look.dilation,) if look.dilation else (look.entering, 2 * look.entering):
                 width, number = settled.widths[0], min(1, len(units))
                 place = Place(width, look.stride, 0, number, dilation, look.entering, withheld=dilation)
-                unit = self._tried(start, Unit(kind, block, look, (), None, dilation, start), place, units, farthest)
+                unit = self._tried(
+                    start, BlockCandidate(kind, block, look, (), None, dilation, start), place, units, farthest
+                )
                 if unit:
                     return unit
         return None
 
-    def _tried(self, start: int, unit: Unit, place: Place, units: Sequence[Unit], farthest: list[int]) -> Unit | None:
+    def _tried(
+        self, start: int, unit: BlockCandidate, place: Place, units: Sequence[BlockCandidate], farthest: list[int]
+    ) -> BlockCandidate | None:
         """The block with every shortcut that fits; of those that the one before might have if one of them does."""
         every = list(shortcut_options(self.flow, start))
         usual = [shortcut for shortcut in every if not units or shortcut in units[-1].shortcuts]
@@ -157,9 +163,15 @@ class _Reader:
         return None
 
     def _built(
-        self, start: int, unit: Unit, place: Place, shortcut: Shortcut, units: Sequence[Unit], farthest: list[int]
-    ) -> Unit | None:
-        net = Following(self.flow, self.choice.folds)
+        self,
+        start: int,
+        unit: BlockCandidate,
+        place: Place,
+        shortcut: Shortcut,
+        units: Sequence[BlockCandidate],
+        farthest: list[int],
+    ) -> BlockCandidate | None:
+        net = TracingNet(self.flow, self.choice.folds)
         using = _using(self.choice, shortcut, unit.block.preactivated)
         bare = units[-1].bare if units else self.bare
         end = net.trial(lambda: unit.block.build(net, net.value(start, bare=bare), place, using))
@@ -175,7 +187,7 @@ class _Reader:
         found = unit._replace(shortcuts=(shortcut,), attention=attention, end=number, bare=is_bare(end))
         return found._replace(pool=self._pool(number, [*units, unit]))
 
-    def _pool(self, number: int, units: Sequence[Unit]) -> MaxPool | None:
+    def _pool(self, number: int, units: Sequence[BlockCandidate]) -> MaxPool | None:
         """The pooling that ends a stage after this value, the last of these blocks'.
 
         All have one window, and no block strides beside them; any other is for the head to explain.
@@ -187,11 +199,11 @@ class _Reader:
             return None
         return op if all(unit.pool.kernel == op.kernel for unit in units if unit.pool) else None
 
-    def _head(self, here: int, units: Sequence[Unit]) -> tuple[Head | None, list[int]]:
+    def _head(self, here: int, units: Sequence[BlockCandidate]) -> tuple[Head | None, list[int]]:
         """The head that makes all outputs which no block makes; with what the best attempt has met."""
         best: list[int] = []
         for head in heads.options(self.flow, here) if units else ():
-            net = Following(self.flow, self.choice.folds)
+            net = TracingNet(self.flow, self.choice.folds)
             using = _using(self.choice, _identity(), self.choice.preactivated)
             made = net.trial(
                 lambda: head.build(net, units[-1].block.finish(net, net.value(here, bare=units[-1].bare), using), using)  # noqa: B023
@@ -201,13 +213,13 @@ class _Reader:
             best = max(best, net.farthest, net.seen, key=len)  # a head that fits, with more behind it
         return (NoHead() if units and self._only_maps(units) else None), best
 
-    def _put_out(self, made: Sequence[int], units: Sequence[Unit]) -> bool:
+    def _put_out(self, made: Sequence[int], units: Sequence[BlockCandidate]) -> bool:
         """Whether the network puts out what the head makes, after maps of blocks."""
         outputs, ends = self.flow.outputs, {unit.end for unit in units}
         maps, scores = outputs[: -len(made)], outputs[-len(made) :]
         return list(scores) == list(made) and ends.issuperset(maps)
 
-    def _only_maps(self, units: Sequence[Unit]) -> bool:
+    def _only_maps(self, units: Sequence[BlockCandidate]) -> bool:
         """Whether all that the network puts out are maps of its blocks, the last one's among them."""
         outputs = self.flow.outputs
         return units[-1].end in outputs and {unit.end for unit in units}.issuperset(outputs)

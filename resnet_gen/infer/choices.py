@@ -21,7 +21,7 @@ _MOST_ACTIVATIONS = 3
 
 
 @dataclass(frozen=True)
-class Choice:
+class NetworkChoice:
     """Norm, activation and anti-aliasing of a whole network, and the kinds of blocks to look for.
 
     With `folds`, batch norms may have been folded into the convolutions before them.
@@ -40,14 +40,14 @@ class Choice:
         return set(self.kinds) <= set(_CHAINED)
 
 
-def choices(flow: Flow, norms: bool) -> Iterator[Choice]:
+def choices(flow: Flow, norms: bool) -> Iterator[NetworkChoice]:
     """What a network may have been built with, the likeliest first; without `norms` none that was folded."""
     tried = [row for row in _norms(flow) if norms or not row[1] or flow.of(BatchNorm)]
     for (norm, folds, kinds), antialias, activation in product(tried, _antialiases(flow), _activations(flow)):
         for preactivated in (False, True):
             fitting = tuple(kind for kind in kinds if _preactivated(kind) == preactivated)
             if fitting:
-                yield Choice(norm, activation, antialias, folds, preactivated, fitting)
+                yield NetworkChoice(norm, activation, antialias, folds, preactivated, fitting)
 
 
 def _preactivated(kind: str) -> bool:

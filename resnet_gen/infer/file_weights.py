@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from resnet_gen.infer.proof import Inferred
+from resnet_gen.infer.proof import RecoveredSpec
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.weights.base import Array, Weights
 
 _Source: TypeAlias = "str | float"
 
 
-class Carried:
+class TransferredWeights:
     """The weights of a recovered specification: each out of the file, or one number throughout.
 
     A norm that the file has folded becomes one that changes nothing: scale 1,
@@ -21,7 +21,7 @@ class Carried:
     multiplies by exactly 1 and adds exactly that bias.
     """
 
-    def __init__(self, found: Inferred, weights: Weights) -> None:
+    def __init__(self, found: RecoveredSpec, weights: Weights) -> None:
         self._weights = weights
         self._sources: dict[str, _Source] = {
             ours.weight_name(tensor.role): theirs.weight_name(tensor.role)
@@ -32,7 +32,7 @@ class Carried:
         if found.folded:
             self._unfold(found)
 
-    def _unfold(self, found: Inferred) -> None:
+    def _unfold(self, found: RecoveredSpec) -> None:
         there = {ours.path for ours, _ in found.match.pairs}
         makers = {node.output.name: node for node in found.graph.nodes}
         for norm in found.graph.nodes:

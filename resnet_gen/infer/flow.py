@@ -30,7 +30,7 @@ class OutOfPatience(Exception):
     """More was tried than a network of the family takes."""
 
 
-class Astray(Exception):
+class OperationMissing(Exception):
     """What was to be built does not stand in the graph."""
 
 
@@ -96,8 +96,8 @@ class Flow:
         return Counter({op: n for op, n in self.counts.items() if isinstance(op, kind)})
 
 
-class Following(Net):
-    """A `Net` that adds nothing: each operation must stand in the graph already, else it raises `Astray`.
+class TracingNet(Net):
+    """A `Net` that adds nothing: each operation must stand in the graph already, else it raises `OperationMissing`.
 
     `seen` are the values that were met, in order, `met` what observers note of them,
     `farthest` the most that a trial had met when it went astray. With `folds`, a convolution
@@ -120,15 +120,15 @@ class Following(Net):
         return Value(f"{number}{'?' * bare}", self.flow.shapes[number])
 
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
-        """Find one operation in the graph; raises `Astray` where it is not."""
+        """Find one operation in the graph; raises `OperationMissing` where it is not."""
         try:
             op.shape(*(value.shape for value in inputs))
         except ShapeError as error:
-            raise Astray(str(error)) from None
+            raise OperationMissing(str(error)) from None
         if isinstance(op, BatchNorm) and self.folds:
             return self._normed(op, inputs[0])
         if any(is_bare(value) for value in inputs):
-            raise Astray(f"{name}: no norm")
+            raise OperationMissing(f"{name}: no norm")
         numbers = tuple(number_of(value) for value in inputs)
         if isinstance(op, Conv) and self.folds and not op.bias:
             return self._either(name, op, numbers)
@@ -153,7 +153,7 @@ class Following(Net):
 
     def _met(self, name: str, number: int | None, *, bare: bool = False) -> Value:
         if number is None:
-            raise Astray(name)
+            raise OperationMissing(name)
         self.seen.append(number)
         return self.value(number, bare=bare)
 
@@ -162,7 +162,7 @@ class Following(Net):
         before = len(self.seen)
         try:
             return build()
-        except (Astray, Refused):
+        except (OperationMissing, Refused):
             if len(self.seen) > len(self.farthest):
                 self.farthest[:] = self.seen
             del self.seen[before:]

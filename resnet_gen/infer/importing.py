@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
-from resnet_gen.infer.file_weights import Carried
-from resnet_gen.infer.infer import Unexplained, infer
-from resnet_gen.infer.proof import Inferred, loaded_from
+from resnet_gen.infer.file_weights import TransferredWeights
+from resnet_gen.infer.infer import UnexplainedGraph, infer
+from resnet_gen.infer.proof import RecoveredSpec, loaded_from
 from resnet_gen.infer.report import account, as_json, refusal
-from resnet_gen.infer.shipped_specs import Same, extending, same_as, told
+from resnet_gen.infer.shipped_specs import EquivalentSpec, extending, same_as, told
 from resnet_gen.infer.spec_text import written
 from resnet_gen.language.design_rules import broken_steps, excused_steps
 from resnet_gen.language.faults import NAME_HINT
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN
-from resnet_gen.onnx.reading import NotExplained, Read, read
+from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.problems import Problem, refuse, shortened, visible
 from resnet_gen.weights.formats.writing import from_weights, safetensors
 
@@ -37,9 +37,9 @@ class Imported(NamedTuple):
     """The same for programs."""
     loaded: Loaded
     """The spec, checked."""
-    found: Inferred | None = None
+    found: RecoveredSpec | None = None
     """The proof, of an ONNX file."""
-    read: Read | None = None
+    read: OnnxModel | None = None
     """The ONNX file as it was read."""
 
     def weights(self) -> Iterator[bytes]:
@@ -47,7 +47,7 @@ class Imported(NamedTuple):
         assert self.found
         assert self.read
         shapes = {weight: tensor.shape for weight, tensor in self.found.graph.state().items()}
-        return safetensors(from_weights(shapes, Carried(self.found, self.read.weights)))
+        return safetensors(from_weights(shapes, TransferredWeights(self.found, self.read.weights)))
 
 
 def network_name(file: Path, name: str | None) -> str:
@@ -94,7 +94,7 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     except NotExplained as refused:  # a node without even a shape
         return refused.problems[0]
     found, opened = _explained(opened, name, norms)
-    if isinstance(found, Unexplained):
+    if isinstance(found, UnexplainedGraph):
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
     text = _deviating(extending(found, parent) if parent is not None else found.data, file, _comments(file, same))
@@ -102,13 +102,13 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
 
 
-def _explained(opened: Read, name: str, norms: bool) -> tuple[Inferred | Unexplained, Read]:
+def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:
     """What makes the graph of a file or, if nothing does, that graph without the ReLUs that change nothing."""
     found, once = infer(opened.graph, name, norms=norms), without_repeated_relus(opened.graph)
-    if isinstance(found, Inferred) or once is opened.graph:
+    if isinstance(found, RecoveredSpec) or once is opened.graph:
         return found, opened
     again = infer(once, name, norms=norms)
-    return (again, replace(opened, graph=once)) if isinstance(again, Inferred) else (found, opened)
+    return (again, replace(opened, graph=once)) if isinstance(again, RecoveredSpec) else (found, opened)
 
 
 def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
@@ -120,7 +120,7 @@ def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
     return written({**data, **({"deviations": reasons} if reasons else {})}, comments)
 
 
-def _read(file: Path) -> tuple[Read, str | None]:
+def _read(file: Path) -> tuple[OnnxModel, str | None]:
     """The file as a graph; where a node is none of our operations, with that node as it stands, and why."""
     try:
         return read(file), None
@@ -129,5 +129,5 @@ def _read(file: Path) -> tuple[Read, str | None]:
     return read(file, partial=True), why
 
 
-def _comments(file: Path, same: list[Same]) -> list[str]:
+def _comments(file: Path, same: list[EquivalentSpec]) -> list[str]:
     return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in told(same))))]

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.infer.chains import Chain, chains
-from resnet_gen.infer.choices import Choice, choices
+from resnet_gen.infer.chains import NetworkChain, chains
+from resnet_gen.infer.choices import NetworkChoice, choices
 from resnet_gen.infer.flow import Flow, OutOfPatience
-from resnet_gen.infer.proof import Inferred, proved
+from resnet_gen.infer.proof import RecoveredSpec, proved
 from resnet_gen.infer.stages import staged
 from resnet_gen.parts.registry import load_parts
 
@@ -17,7 +17,7 @@ _PROOF = 8
 """What one proof takes, for each of a graph's operations, beside finding one of them."""
 
 
-class Unexplained(NamedTuple):
+class UnexplainedGraph(NamedTuple):
     """The first node that no specification was found to make, and how far the best one came.
 
     Where each node is explained alone, `together` tells it: `node` is then the
@@ -34,7 +34,7 @@ class Unexplained(NamedTuple):
     given_up: bool
 
 
-def infer(graph: Graph, name: str, *, norms: bool = True) -> Inferred | Unexplained:
+def infer(graph: Graph, name: str, *, norms: bool = True) -> RecoveredSpec | UnexplainedGraph:
     """The specification of a graph, called `name`; names and places of the graph's nodes are not looked at.
 
     But for one thing: where biases may be plain ones or norms that were folded, it
@@ -56,12 +56,12 @@ class _Search:
 
     def __init__(self, flow: Flow, name: str) -> None:
         self.flow, self.name = flow, name
-        self.found: Inferred | None = None
-        self.best: Chain | None = None
+        self.found: RecoveredSpec | None = None
+        self.best: NetworkChain | None = None
         self.strange: Node | None = None
         """The first node that a whole specification did not make."""
 
-    def through(self, tried: Iterable[Choice]) -> None:
+    def through(self, tried: Iterable[NetworkChoice]) -> None:
         """Try choices until one makes the graph and, if biases could be norms, another reading of them too."""
         for choice in tried:
             found = self._first(choice)
@@ -73,7 +73,7 @@ class _Search:
             if known or not (choice.chained and found.naming.renamed):
                 return
 
-    def _first(self, choice: Choice) -> Inferred | None:
+    def _first(self, choice: NetworkChoice) -> RecoveredSpec | None:
         for chain in chains(self.flow, choice):
             found = self._proved(chain) if chain.head else None
             if found:
@@ -82,16 +82,16 @@ class _Search:
                 self.best = chain
         return None
 
-    def _proved(self, chain: Chain) -> Inferred | None:
+    def _proved(self, chain: NetworkChain) -> RecoveredSpec | None:
         """The specification of a chain, if its text makes the very graph."""
         self.flow.spend(_PROOF * len(self.flow.graph.nodes))
         found = proved(self.flow, chain, self.name)
-        if isinstance(found, Inferred):
+        if isinstance(found, RecoveredSpec):
             return found
         self.strange = self.strange or found
         return None
 
-    def unexplained(self, given_up: bool) -> Unexplained:
+    def unexplained(self, given_up: bool) -> UnexplainedGraph:
         """What is said where nothing was found."""
         flow, best = self.flow, self.best
         seen = best.seen if best else frozenset()
@@ -102,10 +102,10 @@ class _Search:
         ends = {unit.end for unit in best.units} if best else set()
         output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
         explained, whole = len(flow.graph.nodes) - len(missing), not missing
-        return Unexplained(node, output, explained, whole, _place(flow, best), operands, given_up)
+        return UnexplainedGraph(node, output, explained, whole, _place(flow, best), operands, given_up)
 
 
-def _place(flow: Flow, best: Chain | None) -> str:
+def _place(flow: Flow, best: NetworkChain | None) -> str:
     """Where the best specification came to its end."""
     if best is None or best.stem is None:
         return "the input"

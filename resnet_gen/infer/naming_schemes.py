@@ -10,7 +10,7 @@ from resnet_gen.parts import base
 from resnet_gen.parts.registry import members
 
 
-class Naming(NamedTuple):
+class SchemeMatch(NamedTuple):
     """A naming scheme, and the layers whose names it changes: as they are, and as they become."""
 
     kind: str
@@ -23,7 +23,7 @@ _FIRST = ("paths", "torchvision", "timm_resnet")
 """The schemes to prefer where several give equally many names."""
 
 
-def best_naming(graph: Graph, pairs: Sequence[tuple[Node, Node]]) -> Naming:
+def best_naming(graph: Graph, pairs: Sequence[tuple[Node, Node]]) -> SchemeMatch:
     """The scheme that gives most layers with weights their names; our own if none gives half of them.
 
     `pairs` are nodes of the graph, as it is called by paths, with those whose names are wanted.
@@ -39,7 +39,7 @@ def _rank(kind: str) -> tuple[int, str]:
     return (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), kind)
 
 
-def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> Naming | None:
+def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> SchemeMatch | None:
     """What the scheme changes; None if two layers would have one name."""
     scheme = next(member for member in members(base.Naming) if member.kind_name() == kind)
     paths = [node.path for node in graph.nodes]
@@ -48,7 +48,7 @@ def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> Naming | None:
         return None
     renamed = {wanted[p]: n for p, n in zip(paths, names, strict=True) if p in wanted and n != wanted[p]}
     layers = [(node, n) for node, n in zip(graph.nodes, names, strict=True) if node.tensors]
-    return Naming(kind, renamed, sum(name.endswith(f".{_layer(node)}") for node, name in layers))
+    return SchemeMatch(kind, renamed, sum(name.endswith(f".{_layer(node)}") for node, name in layers))
 
 
 def _layer(node: Node) -> str:

@@ -14,7 +14,7 @@ _WINDOWS = tuple((side, side) for side in range(1, 9))
 """Maps that are one window of average pooling at a stride that stages can have."""
 
 
-class Layer(NamedTuple):
+class ConvolutionStep(NamedTuple):
     """A convolution, its number in the flow, and by how much pooling shrank the map on the way to it."""
 
     number: int
@@ -22,7 +22,9 @@ class Layer(NamedTuple):
     pooled: int
 
 
-def convs(flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op], ...] = ()) -> Iterator[Layer]:
+def convs(
+    flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op], ...] = ()
+) -> Iterator[ConvolutionStep]:
     """The next convolutions behind a value, through norms, activations, pooling, an attention's product, and `more`.
 
     With `kernel`, only those of this side.
@@ -37,7 +39,7 @@ def convs(flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op
             flow.spend(1)
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
-                    yield Layer(number, op, pooled)
+                    yield ConvolutionStep(number, op, pooled)
             elif number not in met and isinstance(op, passed) and _carries(flow, number, here):
                 met.add(number)
                 queue.append((number, pooled * _stride(flow, op, here)))

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from resnet_gen.graph import Graph, Node, live
 from resnet_gen.graph.matching import Match, keys, match, visible
 from resnet_gen.infer.assembly import assembled
-from resnet_gen.infer.chains import Chain
+from resnet_gen.infer.chains import NetworkChain
 from resnet_gen.infer.flow import INPUT, Flow
-from resnet_gen.infer.naming_schemes import Naming, best_naming
+from resnet_gen.infer.naming_schemes import SchemeMatch, best_naming
 from resnet_gen.infer.spec_text import written
 from resnet_gen.language.load import Loaded, load_text
 from resnet_gen.language.lower import lower
@@ -19,10 +19,10 @@ from resnet_gen.ops import Conv, Op
 from resnet_gen.parts.heads.none import NoHead
 from resnet_gen.problems import Document, Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 
 
-class Inferred(NamedTuple):
+class RecoveredSpec(NamedTuple):
     """A specification, and the proof that it makes the graph.
 
     `graph` is what the specification is lowered to; `match` pairs that graph, with
@@ -34,10 +34,10 @@ class Inferred(NamedTuple):
     graph: Graph
     match: Match
     folded: bool
-    naming: Naming
+    naming: SchemeMatch
 
 
-def proved(flow: Flow, chain: Chain, name: str) -> Inferred | Node | None:
+def proved(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | Node | None:
     """The specification of a chain, if its text makes the very graph; else the first node that it does not make.
 
     None where that is none of them.
@@ -57,7 +57,7 @@ def proved(flow: Flow, chain: Chain, name: str) -> Inferred | Node | None:
 
 def folded(graph: Graph) -> Graph:
     """The graph with its batch norms folded."""
-    return fold_batch_norm(graph, Seeded(graph, 0))[0]
+    return fold_batch_norm(graph, SeededWeights(graph, 0))[0]
 
 
 def match_folded(graph: Graph, given: Graph) -> Match:
@@ -95,7 +95,7 @@ def _made(data: dict[str, Any]) -> Graph | None:
         return None
 
 
-def _apart(flow: Flow, chain: Chain, name: str) -> Node | None:
+def _apart(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
     """The first node of the first block that no specification makes beside all before it."""
     few, many, known = 0, len(chain.units) - 1, frozenset(keys(flow.graph).values())
     while few < many:
@@ -109,7 +109,7 @@ def _apart(flow: Flow, chain: Chain, name: str) -> Node | None:
     return next((node for node in flow.graph.nodes if flow.numbers[node.output.name] in readers), None)
 
 
-def _begins(flow: Flow, chain: Chain, name: str, known: frozenset[str]) -> bool:
+def _begins(flow: Flow, chain: NetworkChain, name: str, known: frozenset[str]) -> bool:
     """Whether a specification makes these blocks and nothing else; `known` are the keys of the whole graph."""
     data = assembled(flow, chain, name)
     graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
@@ -119,7 +119,7 @@ def _begins(flow: Flow, chain: Chain, name: str, known: frozenset[str]) -> bool:
     return any(known.issuperset(keys(form).values()) for form in forms)
 
 
-def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> Inferred:
+def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> RecoveredSpec:
     """The specification with the naming scheme that gives most layers the names that they have."""
     naming = best_naming(graph, found.pairs)
     if naming.kind != "paths":
@@ -128,7 +128,7 @@ def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) ->
     named = lower(loaded)
     new = {old.path: node for old, node in zip(graph.nodes, named.nodes, strict=True)}
     pairs = tuple((replace(ours, name=new[ours.path].name), theirs) for ours, theirs in found.pairs)
-    return Inferred(data, loaded, named, found._replace(pairs=pairs), folded, naming)
+    return RecoveredSpec(data, loaded, named, found._replace(pairs=pairs), folded, naming)
 
 
 def loaded_from(text: str) -> Loaded:

@@ -7,17 +7,17 @@ from dataclasses import fields
 from typing import Any
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.infer.infer import Unexplained
-from resnet_gen.infer.proof import Inferred
-from resnet_gen.infer.shipped_specs import Same, told
-from resnet_gen.onnx.reading import Opaque, Read
+from resnet_gen.infer.infer import UnexplainedGraph
+from resnet_gen.infer.proof import RecoveredSpec
+from resnet_gen.infer.shipped_specs import EquivalentSpec, told
+from resnet_gen.onnx.reading import OnnxModel, Opaque
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import Problem, several, shortened
 
 _NAMED = 3
 
 
-def account(found: Inferred, read: Read, same: Sequence[Same], *, weights: bool) -> list[str]:
+def account(found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool) -> list[str]:
     """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
@@ -26,7 +26,7 @@ def account(found: Inferred, read: Read, same: Sequence[Same], *, weights: bool)
     return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
 
 
-def _norms(found: Inferred) -> Iterator[str]:
+def _norms(found: RecoveredSpec) -> Iterator[str]:
     """What was taken for norms that the file does not show."""
     there = {ours.path for ours, _ in found.match.pairs}
     folded = {n.inputs[0].name for n in found.graph.nodes if isinstance(n.op, BatchNorm) and n.path not in there}
@@ -40,7 +40,7 @@ def _norms(found: Inferred) -> Iterator[str]:
     yield text + (f"; {zero:,} of them without a bias, which is zero" if zero else "")
 
 
-def _names(found: Inferred) -> Iterator[str]:
+def _names(found: RecoveredSpec) -> Iterator[str]:
     renamed, kind = found.naming.renamed, found.naming.kind
     layers = sum(bool(theirs.tensors) for _, theirs in found.match.pairs)
     if not renamed:
@@ -51,7 +51,7 @@ def _names(found: Inferred) -> Iterator[str]:
     yield f"names: '{kind}' renames {len(renamed):,} of {several(layers, 'layer')} with weights: {shown}{more}"
 
 
-def _left(found: Inferred, read: Read, weights: bool) -> Iterator[str]:
+def _left(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]:
     """What the file has, or a user of it knows, that the specification does not hold."""
     yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
     values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
@@ -69,7 +69,7 @@ def _left(found: Inferred, read: Read, weights: bool) -> Iterator[str]:
     yield "metadata of the file" + ("" if weights else ", and its weights without --weights")
 
 
-def refusal(found: Unexplained, given: Graph, file: str, why: str | None) -> Problem:
+def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -> Problem:
     """The finding of a network that no specification makes; `why` is what the reader says of its first strange node.
 
     That node is the one named: what is around it, no part makes because of it.
@@ -104,7 +104,7 @@ def _what(node: Node) -> str:
     return f"{type(node.op).__name__}({shown})"
 
 
-def as_json(found: Inferred, given: Graph, same: Sequence[Same]) -> dict[str, Any]:
+def as_json(found: RecoveredSpec, given: Graph, same: Sequence[EquivalentSpec]) -> dict[str, Any]:
     """A recovered specification and what is said of it, as one object."""
     return {
         "spec": found.data,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph
 from resnet_gen.graph.matching import match
-from resnet_gen.infer.proof import Inferred, loaded_from, match_folded
+from resnet_gen.infer.proof import RecoveredSpec, loaded_from, match_folded
 from resnet_gen.infer.spec_text import written
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -17,7 +17,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.resources import shipped_specs
 
 
-class Same(NamedTuple):
+class EquivalentSpec(NamedTuple):
     """A shipped specification that computes what a file does.
 
     `standardized` tells that it standardizes its weights where the recovered one takes them as they are.
@@ -27,7 +27,7 @@ class Same(NamedTuple):
     standardized: bool
 
 
-def same_as(found: Inferred, given: Graph) -> list[Same]:
+def same_as(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]:
     """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
     same = []
     for name in shipped_specs():
@@ -36,11 +36,11 @@ def same_as(found: Inferred, given: Graph) -> list[Same]:
             graph = lower(loaded)
             if match(graph, given).same or match_folded(graph, given).same:
                 eps = loaded.spec.weight_standardization
-                same.append(Same(name, eps != found.loaded.spec.weight_standardization))
+                same.append(EquivalentSpec(name, eps != found.loaded.spec.weight_standardization))
     return same
 
 
-def told(same: Sequence[Same]) -> Iterator[str]:
+def told(same: Sequence[EquivalentSpec]) -> Iterator[str]:
     """In words what is computed: of the specifications that do the same, and then of those that standardize too."""
     for standardized in (False, True):
         names = ", ".join(f"'{one.name}'" for one in same if one.standardized == standardized)
@@ -64,7 +64,7 @@ def _outline(loaded: Loaded) -> tuple[Any, ...]:
 _CHAINS = ("conv", "highway", "plain")
 
 
-def extending(found: Inferred, parent: str) -> dict[str, Any]:
+def extending(found: RecoveredSpec, parent: str) -> dict[str, Any]:
     """The recovered specification as what it changes of a shipped one.
 
     Raises `Refused` if `parent` is none, or if keys of it that cannot be taken back make another network.

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.chains import Chain, Unit
+from resnet_gen.infer.chains import BlockCandidate, NetworkChain
 from resnet_gen.infer.flow import Flow
 from resnet_gen.infer.part_settings import part
 from resnet_gen.parts.base import Downsample
 
 
-class Stage(NamedTuple):
+class StageRun(NamedTuple):
     """A run of blocks, by how much it shrinks the map, and its dilation."""
 
-    units: tuple[Unit, ...]
+    units: tuple[BlockCandidate, ...]
     stride: int
     dilation: int
 
 
-def staged(flow: Flow, units: Sequence[Unit], *, by_width: bool = True) -> list[Stage]:
+def staged(flow: Flow, units: Sequence[BlockCandidate], *, by_width: bool = True) -> list[StageRun]:
     """The stages: a new one where the map shrinks or is put out, or dilation or, with `by_width`, filters change."""
     dilations = _dilations(units)
     runs: list[list[int]] = []
@@ -39,18 +39,18 @@ def staged(flow: Flow, units: Sequence[Unit], *, by_width: bool = True) -> list[
     return [_stage([units[i] for i in run], dilations[run[0]]) for run in runs]
 
 
-def _stage(units: Sequence[Unit], dilation: int) -> Stage:
+def _stage(units: Sequence[BlockCandidate], dilation: int) -> StageRun:
     pool = units[-1].pool
-    return Stage(tuple(units), pool.stride if pool else units[0].look.stride, dilation)
+    return StageRun(tuple(units), pool.stride if pool else units[0].look.stride, dilation)
 
 
-def _dilations(units: Sequence[Unit]) -> list[int]:
+def _dilations(units: Sequence[BlockCandidate]) -> list[int]:
     """The dilation of each block's stage: shown by its second window, or by the first of the block behind it."""
     entering = [*(unit.look.entering for unit in units[1:]), None]
     return [unit.look.dilation or after or unit.dilation for unit, after in zip(units, entering, strict=True)]
 
 
-def strides(stages: Sequence[Stage]) -> list[int]:
+def strides(stages: Sequence[StageRun]) -> list[int]:
     """By how much each stage would shrink the map if none were dilated."""
     found, before = [], 1
     for stage in stages:
@@ -59,7 +59,7 @@ def strides(stages: Sequence[Stage]) -> list[int]:
     return found
 
 
-def shrinking(chain: Chain, stages: Sequence[Stage]) -> dict[str, Any]:
+def shrinking(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any]:
     """The keys of `stages` that say where the map shrinks."""
     found: dict[str, Any] = {}
     pools = [unit.pool for unit in chain.units if unit.pool]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
-from resnet_gen.language.figures import Printed, PrintedError
+from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.ops.precision import Float, Precision
 
 _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B\Z")
@@ -22,7 +22,7 @@ def _whole(value: Any) -> int:
     """A whole number, of a text such as `25.6M` or `4.1e9` too, which is taken for exactly that."""
     if isinstance(value, str):
         try:
-            value = Printed.parse(value).value
+            value = PrintedFigure.parse(value).value
         except PrintedError:
             raise PydanticCustomError("figure", "not a whole number") from None
     return _exact(value, "figure")

@@ -16,7 +16,7 @@ SAME_MAP, HALF_MAP = "same-map-same-filters", "half-map-double-filters"
 """The rules, by their ids."""
 
 
-class Step(NamedTuple):
+class DesignBreak(NamedTuple):
     """A rule that is broken between two stages, and the filters that would keep it."""
 
     rule: str
@@ -30,7 +30,7 @@ class Step(NamedTuple):
         return self.rule, self.widths
 
 
-def broken_steps(loaded: Loaded, graph: Graph) -> tuple[Step, ...]:
+def broken_steps(loaded: Loaded, graph: Graph) -> tuple[DesignBreak, ...]:
     """Every step from one stage to the next that breaks a rule."""
     found = []
     for (number, before, size), (following, after, smaller) in pairwise(_stages(loaded, graph)):
@@ -38,7 +38,7 @@ def broken_steps(loaded: Loaded, graph: Graph) -> tuple[Step, ...]:
         if rule and after.width != wanted:
             maps, widths = f"maps of {_map(size)} and {_map(smaller)}", f"{before.width} and {after.width} filters"
             message = f"stages {number} and {following}: {maps} with {widths}"
-            found.append(Step(rule, (before.width, after.width), wanted, message))
+            found.append(DesignBreak(rule, (before.width, after.width), wanted, message))
     return tuple(found)
 
 
@@ -67,7 +67,7 @@ def _map(size: Shape) -> str:
     return str(size[0]) if len({*size}) == 1 else "x".join(map(str, size))
 
 
-def excused_steps(loaded: Loaded) -> list[Step]:
+def excused_steps(loaded: Loaded) -> list[DesignBreak]:
     """The steps that break a rule in what a spec extends, where that, or one that it extends in turn, says why.
 
     A child inherits a deviation as far as it breaks the rule in the same step, from and to the same filters.

@@ -122,7 +122,7 @@ def _meant(key: str, fault: _Fault, here: list[str]) -> str:
     return f"did you mean {' or '.join(found[:MOST_NEAR])}?" if found else suggest(key, here)
 
 
-def _of_other_kinds(homes: list[Home]) -> list[str]:
+def _of_other_kinds(homes: list[KeyHome]) -> list[str]:
     """Each place, with the kinds that have the key there."""
     kinds: dict[str, list[str]] = {}
     for home in homes:
@@ -130,7 +130,7 @@ def _of_other_kinds(homes: list[Home]) -> list[str]:
     return [f"'{place}' of the kind {', '.join(map(repr, found))}" for place, found in kinds.items()]
 
 
-class Home(NamedTuple):
+class KeyHome(NamedTuple):
     """Where a key belongs: the path to its mapping, and the kind of part that has it, if one does."""
 
     path: Loc
@@ -141,12 +141,12 @@ class Home(NamedTuple):
         return dotted((*self.path, self.key))
 
 
-def homes_of_keys(model: Any, path: Loc = (), kind: str | None = None) -> Iterator[Home]:
+def homes_of_keys(model: Any, path: Loc = (), kind: str | None = None) -> Iterator[KeyHome]:
     """Every key below a model that a path leads to, those in lists and under names of one's own left out."""
     for key, field in model.model_fields.items():
         inner = _model_in(field.annotation)
         if path and key != "kind":
-            yield Home(path, key, kind)
+            yield KeyHome(path, key, kind)
         if inner is None or get_origin(field.annotation) in (dict, tuple) or _is_listed(field.annotation):
             continue
         if issubclass(inner, Part):

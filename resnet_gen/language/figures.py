@@ -14,7 +14,7 @@ class PrintedError(ValueError):
     """A text that is not a figure; the message says what is."""
 
 
-class Printed(NamedTuple):
+class PrintedFigure(NamedTuple):
     """A printed figure: its value, and the unit of its last digit, both exact."""
 
     text: str
@@ -22,7 +22,7 @@ class Printed(NamedTuple):
     unit: Decimal
 
     @classmethod
-    def parse(cls, text: str) -> Printed:
+    def parse(cls, text: str) -> PrintedFigure:
         """Read `text`; raises `PrintedError` if it is no figure."""
         match = _FORM.match(text)
         if match is None:

@@ -11,7 +11,7 @@ from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.outside_parts.files import blamed, has_run
 from resnet_gen.language.outside_parts.net_checks import NAME_HINT, CheckedNet, misnamed
-from resnet_gen.language.plan import Chosen, StagePlan, for_all, plan
+from resnet_gen.language.plan import BlockChoice, StagePlan, for_all, plan
 from resnet_gen.language.spec import Spec
 from resnet_gen.ops import Op
 from resnet_gen.parts.base import Place, Using
@@ -113,7 +113,7 @@ def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value
     return outputs
 
 
-def _using(spec: Spec, chosen: Chosen) -> Using:
+def _using(spec: Spec, chosen: BlockChoice) -> Using:
     return Using(
         spec.norm,
         spec.activation,

@@ -21,7 +21,7 @@ _MOST_FITTED = 1_000_000
 """Overrides times blocks, each of which may fit each."""
 
 
-class Chosen(NamedTuple):
+class BlockChoice(NamedTuple):
     """What one block is made of, and where the spec says so; `shortcut_at` is None where it does not."""
 
     block: Block
@@ -46,7 +46,7 @@ class StagePlan(NamedTuple):
     dilation: int
     entering_dilation: int
     withheld: int
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[BlockChoice, ...]
 
     @property
     def depth(self) -> int:
@@ -234,7 +234,7 @@ def _blocks(stages: Stages) -> Iterator[tuple[Loc, Block]]:
             yield ("stages", "overrides", key, "block"), override.block
 
 
-def _check_places(loaded: Loaded, chosen: Sequence[Sequence[Chosen]]) -> None:
+def _check_places(loaded: Loaded, chosen: Sequence[Sequence[BlockChoice]]) -> None:
     """Refuse what a block of the network has no place for."""
     for one in {id(one): one for stage in chosen for one in stage}.values():
         for trait, loc in _asked(loaded.spec, one):
@@ -247,7 +247,7 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[Chosen]]) -> None:
                 raise refuse(f"{dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
 
 
-def _asked(spec: Spec, one: Chosen) -> Iterator[tuple[Trait, Loc]]:
+def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
     """What a block is to have that not every one has a place for, and where the spec says so."""
     if one.attention.kind != "none":
         yield "attention", one.attention_at
@@ -262,18 +262,18 @@ def _taking(trait: Trait) -> list[str]:
     return [part.kind_name() for part in members(Block) if issubclass(part, Block) and trait in part.takes]
 
 
-def for_all(stages: Stages) -> Chosen:
+def for_all(stages: Stages) -> BlockChoice:
     """What a block is made of that no override is for."""
     stated: Loc | None = ("stages", "shortcut") if "shortcut" in stages.model_fields_set else None
     places: tuple[Loc, Loc | None, Loc] = ("stages", "block"), stated, ("stages", "attention")
-    return Chosen(stages.block, stages.shortcut, stages.attention, *places)
+    return BlockChoice(stages.block, stages.shortcut, stages.attention, *places)
 
 
-def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[Chosen, ...]]:
+def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[BlockChoice, ...]]:
     """What each block of each stage is made of: the last override that says so counts."""
 
     @cache
-    def with_overrides(keys: tuple[str, ...]) -> Chosen:
+    def with_overrides(keys: tuple[str, ...]) -> BlockChoice:
         found = for_all(stages)
         for key in keys:
             override = stages.overrides[key]

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from resnet_gen.graph.counts import CountName
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
-from resnet_gen.language.figures import Printed, PrintedError
+from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.outside_parts import files
 from resnet_gen.language.source import Source
 from resnet_gen.parts import base, registry
@@ -206,7 +206,7 @@ class Deviation(_Model):
 
 def _figure(text: str) -> str:
     try:
-        Printed.parse(text)
+        PrintedFigure.parse(text)
     except PrintedError as error:
         raise PydanticCustomError("printed", "{why}", {"why": str(error)}) from None
     return text

@@ -8,7 +8,7 @@ networks. Adding one means one class here and one rule in each emitter.
 """
 
 from resnet_gen.ops.arrangement import AsMap, Concat, Flatten, PadChannels, PadMap, SplitSoftmax, TakeChannels
-from resnet_gen.ops.base import DType, Op, Shape, ShapeError, Stored, Tensor
+from resnet_gen.ops.base import DType, Op, Shape, ShapeError, Tensor, WeightStorage
 from resnet_gen.ops.elementwise import Activation, Add, Function, Mul, OneMinus, Softmax
 from resnet_gen.ops.layers import BatchNorm, ChannelConv, Conv, GroupNorm, Linear
 from resnet_gen.ops.pooling import (
@@ -25,9 +25,40 @@ from resnet_gen.ops.pooling import (
 from resnet_gen.ops.types import Cast, Dequantize, Quantize
 
 __all__ = [
-    "Activation", "Add", "AsMap", "AvgPool", "BatchNorm", "BlurPool", "Cast", "ChannelConv", "ChannelMax",
-    "ChannelMean", "Concat", "Conv", "DType", "Dequantize", "Flatten", "Function", "GlobalAvgPool", "GlobalMaxPool",
-    "GroupNorm", "Linear", "MaxPool", "Mul", "OneMinus", "Op", "PadChannels", "PadMap", "Quantize",
-    "Shape", "ShapeError", "Softmax", "SplitSoftmax", "Stored", "Subsample", "SumPositions", "TakeChannels",
+    "Activation",
+    "Add",
+    "AsMap",
+    "AvgPool",
+    "BatchNorm",
+    "BlurPool",
+    "Cast",
+    "ChannelConv",
+    "ChannelMax",
+    "ChannelMean",
+    "Concat",
+    "Conv",
+    "DType",
+    "Dequantize",
+    "Flatten",
+    "Function",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
+    "Linear",
+    "MaxPool",
+    "Mul",
+    "OneMinus",
+    "Op",
+    "PadChannels",
+    "PadMap",
+    "Quantize",
+    "Shape",
+    "ShapeError",
+    "Softmax",
+    "SplitSoftmax",
+    "Subsample",
+    "SumPositions",
+    "TakeChannels",
     "Tensor",
+    "WeightStorage",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ class Tensor(NamedTuple):
     scale: bool = False
 
 
-class Stored(NamedTuple):
+class WeightStorage(NamedTuple):
     """How a layer's weight is stored: as `dtype`, each output channel with a scale of its own.
 
     With `bias` its bias is stored as int32 with the scale of the products; `in_graph`

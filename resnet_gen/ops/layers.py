@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from resnet_gen.ops.base import Op, Shape, ShapeError, Stored, Tensor, Window, feature_map
+from resnet_gen.ops.base import Op, Shape, ShapeError, Tensor, WeightStorage, Window, feature_map
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Conv(Window):
     bias_fill: float = 0.0
     dilation: int = 1
     standardize: float | None = None
-    stored: Stored | None = None
+    stored: WeightStorage | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = self.slide(inputs[0], self.kernel, self.stride, self.padding, dilation=self.dilation)
@@ -76,7 +76,7 @@ class Linear(Op):
     is_layer: ClassVar[bool] = True
     out: int
     bias: bool = True
-    stored: Stored | None = None
+    stored: WeightStorage | None = None
 
     def shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:

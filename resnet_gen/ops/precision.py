@@ -50,7 +50,7 @@ class Calibration(NamedTuple):
     """The part of the magnitudes to cover, in percent, for the method of that name."""
 
 
-class Quantizing(NamedTuple):
+class QuantizationChoice(NamedTuple):
     """How to quantize: INT8 or FP8, for which kind of runtime, and the float type of all that is left.
 
     `in_graph` leaves weights in float and has the file quantize them, as

@@ -9,7 +9,7 @@ from resnet_gen.ops.base import DType, Op
 
 
 @dataclass(frozen=True)
-class Retyped(Op):
+class TypeChange(Op):
     """An operation whose result has the type `to`; no other has another type than its first operand."""
 
     keeps_sign: ClassVar[bool] = True
@@ -18,12 +18,12 @@ class Retyped(Op):
 
 
 @dataclass(frozen=True)
-class Cast(Retyped):
+class Cast(TypeChange):
     """A change of element type that keeps the values as nearly as the type can."""
 
 
 @dataclass(frozen=True)
-class Quantize(Retyped):
+class Quantize(TypeChange):
     """x / scale + zero point, rounded to the nearest even and saturated to what `to` can hold."""
 
     scale: float
@@ -31,7 +31,7 @@ class Quantize(Retyped):
 
 
 @dataclass(frozen=True)
-class Dequantize(Retyped):
+class Dequantize(TypeChange):
     """(q - zero point) * scale, in the type `to`."""
 
     scale: float

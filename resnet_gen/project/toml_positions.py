@@ -23,14 +23,14 @@ _BARE_STARTS = frozenset("+-0123456789tfin")  # of numbers, dates, true, false, 
 _LONGEST_NUMBER = 60
 
 
-class Place(NamedTuple):
+class TomlPlace(NamedTuple):
     """Where a value stands, and its key, as offsets into the text; a table stands where it is named first."""
 
     value: tuple[int, int]
     key: tuple[int, int] | None = None
 
 
-def places(document: Document, most: int = MAX_VALUES) -> dict[Loc, Place]:
+def places(document: Document, most: int = MAX_VALUES) -> dict[Loc, TomlPlace]:
     """The place of every value, as far as the text is TOML; the root's is its first character.
 
     Raises `Refused` for what a reader could choke on: values nested deeper than a
@@ -52,7 +52,7 @@ class _Scanner:
     def __init__(self, document: Document, most: int) -> None:
         self.document, self.text, self._most = document, document.text, most
         self.at = 0
-        self.places: dict[Loc, Place] = {(): Place((0, 1))}
+        self.places: dict[Loc, TomlPlace] = {(): TomlPlace((0, 1))}
         self._stated: set[Loc] = set()
         self._lengths: dict[Loc, int] = {}
         """How many tables each array of tables has so far."""
@@ -101,13 +101,13 @@ class _Scanner:
         loc: Loc = ()
         for key in keys[:-1]:
             loc = self._last((*loc, key))
-            self.places.setdefault(loc, Place(span, span))
+            self.places.setdefault(loc, TomlPlace(span, span))
         loc = (*loc, keys[-1])
-        self.places.setdefault(loc, Place(span, span))
+        self.places.setdefault(loc, TomlPlace(span, span))
         if double:
             self._lengths[loc] = self._lengths.get(loc, 0) + 1
             loc = self._last(loc)
-            self.places.setdefault(loc, Place(span, span))
+            self.places.setdefault(loc, TomlPlace(span, span))
         return loc
 
     def _last(self, loc: Loc) -> Loc:
@@ -147,7 +147,7 @@ class _Scanner:
         keys, span = self._keys()
         self._take("=")
         for n in range(1, len(keys)):
-            self.places.setdefault((*table, *keys[:n]), Place(span, span))
+            self.places.setdefault((*table, *keys[:n]), TomlPlace(span, span))
         loc = (*table, *keys)
         if loc in self._stated:
             first = self.document.span_at(*(self.places[loc].key or (0, 1)))
@@ -162,14 +162,14 @@ class _Scanner:
         if len(loc) > MAX_DEPTH:
             self._too_deep(start)
         kind = self.text[start]
-        self.places[loc] = Place((start, start + 1), key)
+        self.places[loc] = TomlPlace((start, start + 1), key)
         if kind in "\"'":
             self._string()
         elif kind in "[{":
             self._inside(loc, "]" if kind == "[" else "}")
         else:
             self._bare(start)
-        self.places[loc] = Place((start, self.at), key)
+        self.places[loc] = TomlPlace((start, self.at), key)
 
     def _bare(self, start: int) -> None:
         if self.text[start] not in _BARE_STARTS:

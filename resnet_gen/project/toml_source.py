@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from resnet_gen.language.source import MAX_VALUES, Loc, Mark, Source
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
-from resnet_gen.project.toml_positions import Place, places
+from resnet_gen.project.toml_positions import TomlPlace, places
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,7 +41,7 @@ def read_toml(document: Document, merged: str = "settle it, and take the marks o
 class _Marks(Mapping[Loc, Mark]):
     """The mark of each place, made when it is asked for: few are, and a lock has many."""
 
-    def __init__(self, document: Document, found: Mapping[Loc, Place]) -> None:
+    def __init__(self, document: Document, found: Mapping[Loc, TomlPlace]) -> None:
         self._document, self._places = document, found
 
     def __getitem__(self, loc: Loc) -> Mark:

@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import BatchNorm, Cast, DType, GroupNorm
-from resnet_gen.ops.types import Retyped
+from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import refuse, several
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import element
@@ -85,7 +85,7 @@ def _typed(value: Value, dtype: DType) -> Value:
 
 def _node(node: Node, typed: Callable[[Value], Value], dtype: DType) -> Node:
     op = node.op
-    if isinstance(op, Retyped) and op.to == "float32":
+    if isinstance(op, TypeChange) and op.to == "float32":
         op = replace(op, to=dtype)
     return replace(node, op=op, inputs=tuple(map(typed, node.inputs)), output=typed(node.output))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.ops import AsMap, Conv, Flatten, Linear
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 
 def linear_as_conv(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -18,7 +18,7 @@ def linear_as_conv(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     linear = [node for node in graph.nodes if isinstance(node.op, Linear)]
     recipes = {name: _reshaped(name) for node in linear for name in [node.weight_name("weight")]}
     nodes = tuple(new for node in graph.nodes for new in _rewritten(node))
-    return replace(graph, nodes=nodes), Derived(weights, recipes)
+    return replace(graph, nodes=nodes), DerivedWeights(weights, recipes)
 
 
 def _rewritten(node: Node) -> Iterator[Node]:

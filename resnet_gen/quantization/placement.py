@@ -30,10 +30,10 @@ from resnet_gen.ops import (
     Linear,
     Mul,
     Quantize,
-    Stored,
+    WeightStorage,
 )
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import element
 
 LIMITS: dict[DType, float] = {"int8": 127.0, "uint8": 255.0, "float8_e4m3fn": 448.0}
@@ -42,7 +42,7 @@ _MIDDLE = 128
 """uint8's zero point for values of either sign."""
 
 
-class Style(NamedTuple):
+class PlacementStyle(NamedTuple):
     """What a kind of runtime wants in eight bits.
 
     `branches` quantizes also what the branch brings to a residual sum, between
@@ -63,9 +63,9 @@ class Style(NamedTuple):
     weight_bits: int = 8
 
 
-TENSORRT_INT8 = Style("int8", "int8")
-TENSORRT_FP8 = Style("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
-CPU_INT8 = Style("uint8", "int8", branches=True, linear=True, pools=True, int32_bias=True)
+TENSORRT_INT8 = PlacementStyle("int8", "int8")
+TENSORRT_FP8 = PlacementStyle("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
+CPU_INT8 = PlacementStyle("uint8", "int8", branches=True, linear=True, pools=True, int32_bias=True)
 
 
 class Range(NamedTuple):
@@ -83,7 +83,7 @@ class Placement(NamedTuple):
     values: tuple[Value, ...]
 
 
-def place(graph: Graph, style: Style, keep: Collection[str] = ()) -> Placement:
+def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Placement:
     """Where `style` quantizes a graph whose batch norms are folded; the nodes named in `keep` stay as they are."""
     makers = {node.output.name: node for node in graph.nodes}
     nodes = [node for node in graph.nodes if node.name not in keep]
@@ -96,7 +96,7 @@ def place(graph: Graph, style: Style, keep: Collection[str] = ()) -> Placement:
     return Placement(layers, frozenset(operands), tuple(v for v in _values(graph) if v.name in read))
 
 
-def _wanted(node: Node, style: Style) -> bool:
+def _wanted(node: Node, style: PlacementStyle) -> bool:
     if node.role == "attention":
         return False
     if isinstance(node.op, Conv):
@@ -104,7 +104,7 @@ def _wanted(node: Node, style: Style) -> bool:
     return style.linear and isinstance(node.op, Linear)
 
 
-def _operands(node: Node, layers: Collection[str], style: Style, makers: Mapping[str, Node]) -> Iterable[int]:
+def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]) -> Iterable[int]:
     if node.name in layers:
         return (0,)
     if _residual(node, makers):
@@ -144,7 +144,12 @@ def _values(graph: Graph) -> Iterator[Value]:
 
 
 def quantize(
-    graph: Graph, weights: Weights, placement: Placement, ranges: Mapping[str, Range], style: Style, compute: DType
+    graph: Graph,
+    weights: Weights,
+    placement: Placement,
+    ranges: Mapping[str, Range],
+    style: PlacementStyle,
+    compute: DType,
 ) -> tuple[Graph, Weights]:
     """The float32 graph in eight bits where `placement` says; the rest is to be computed in the type `compute`.
 
@@ -158,11 +163,11 @@ def quantize(
     for node in graph.nodes:
         if node.name in placement.layers:
             recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
-            stored = Stored(style.weights, style.int32_bias, style.in_graph)
+            stored = WeightStorage(style.weights, style.int32_bias, style.in_graph)
             node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
         nodes.append(_reading(node, placement, pairs))
         nodes += pairs.get(node.output.name, ())
-    return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
+    return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
 def never_negative(graph: Graph) -> set[str]:
@@ -182,7 +187,7 @@ def _reading(node: Node, placement: Placement, pairs: Mapping[str, tuple[Node, N
     return replace(node, inputs=inputs)
 
 
-def _pair(value: Value, seen: Range, positive: bool, style: Style, compute: DType) -> tuple[Node, Node]:
+def _pair(value: Value, seen: Range, positive: bool, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
     """Q and DQ of a value."""
     kind = style.activations
     reach = max(abs(seen.least), abs(seen.most))
@@ -236,7 +241,7 @@ def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
     return found
 
 
-def _recipes(node: Node, pair: tuple[Node, Node], style: Style, compute: DType) -> dict[str, Recipe]:
+def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute: DType) -> dict[str, Recipe]:
     """How a layer's stored weight, scales and bias come from its float ones."""
     quantizer = pair[0].op
     assert isinstance(quantizer, Quantize)

@@ -16,8 +16,8 @@ from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Cast, DType
 from resnet_gen.quantization.calibration.activations import batches, running
 from resnet_gen.quantization.calibration.images import Images
-from resnet_gen.quantization.signal_to_noise import Few, Power, agreeing, scores
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.quantization.signal_to_noise import FirstImages, SignalPower, agreeing, scores
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import narrowed
 
 MOST_IMAGES = 4
@@ -26,7 +26,7 @@ _NEAR = 0.5
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PrecisionComparison:
     """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
 
     `agreement` is None where nothing that is put out is a row of scores.
@@ -55,16 +55,16 @@ class Comparison:
 
 def compare(
     reference: tuple[Graph, Weights], exact: tuple[Graph, Weights], built: Graph, compute: DType, images: Images
-) -> Comparison | None:
+) -> PrecisionComparison | None:
     """Hold a built network against `reference`, the float32 network; None where that itself is not finite.
 
     `exact` is the built one before its floats became `compute`. Raises
     `Refused` for images that cannot be read, and where no runtime runs it.
     """
-    seen, emulated = Few(images, MOST_IMAGES), compute != "float32"
+    seen, emulated = FirstImages(images, MOST_IMAGES), compute != "float32"
     file = rounded(*exact, compute) if emulated else (built, exact[1])
     outputs = reference[0].outputs
-    powers, same, finite = {value.name: Power() for value in outputs}, 0, True
+    powers, same, finite = {value.name: SignalPower() for value in outputs}, 0, True
     with running(*reference, (), as_written=True) as true, running(*file, (), as_written=True) as typed:
         for batch in batches(seen, outputs):
             wanted, found = true.run(batch), typed.run(batch)
@@ -77,7 +77,7 @@ def compare(
     ratios = {name: power.decibels for name, power in powers.items()}
     agreement = same / len(seen) if scores(outputs) else None
     magnitudes = _magnitudes(*exact, seen) if compute != "float32" else {}
-    return Comparison(len(seen), ratios, agreement, finite, emulated, magnitudes, _largest(compute))
+    return PrecisionComparison(len(seen), ratios, agreement, finite, emulated, magnitudes, _largest(compute))
 
 
 def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:
@@ -113,7 +113,7 @@ def rounded(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, Weight
         raw = node.output._replace(name=f"{node.output.name}.raw")
         nodes += [replace(node, inputs=inputs, output=raw), *_rounding(raw, dtype, node.output)]
     recipes = {name: _recipe(name, dtype) for name, tensor in graph.state().items() if tensor.dtype is None}
-    return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
+    return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
 def _renamed(value: Value) -> Value:

@@ -11,22 +11,22 @@ from resnet_gen.graph import Graph
 from resnet_gen.language.float_exceptions import kept
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Dequantize
-from resnet_gen.ops.precision import Quantizing
+from resnet_gen.ops.precision import QuantizationChoice
 from resnet_gen.problems import refuse
 from resnet_gen.quantization import placement as eight
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import Seen
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
-from resnet_gen.quantization.placement import Range, Style, place, quantize
-from resnet_gen.quantization.signal_to_noise import Noise, measure, shifts
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
+from resnet_gen.quantization.signal_to_noise import NetworkNoise, measure, shifts
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 Said = Callable[[str, int, int], bool]
 _COSTLIEST = 5
 """Layers that the manifest names, because the most is lost in them."""
 
 
-def style(how: Quantizing) -> Style:
+def style(how: QuantizationChoice) -> PlacementStyle:
     """Where Q/DQ stand, and in which types."""
     if how.kind == "fp8":
         return eight.TENSORRT_FP8
@@ -34,7 +34,7 @@ def style(how: Quantizing) -> Style:
     return found._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
 
 
-class Quantized(NamedTuple):
+class QuantizedNetwork(NamedTuple):
     """The network in eight bits, float32 elsewhere; what a manifest says of it, and the whole account."""
 
     graph: Graph
@@ -43,7 +43,9 @@ class Quantized(NamedTuple):
     account: str
 
 
-def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, said: Said | None = None) -> Quantized:
+def quantized(
+    graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, said: Said | None = None
+) -> QuantizedNetwork:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
     wanted = style(how)
     placement = place(graph, wanted, kept(graph, loaded))
@@ -62,7 +64,7 @@ def quantized(graph: Graph, weights: Weights, loaded: Loaded, how: Quantizing, s
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
     entry = _entry(how, given, noise)
-    return Quantized(new, stored, entry, _account(entry, new, ranges, noise))
+    return QuantizedNetwork(new, stored, entry, _account(entry, new, ranges, noise))
 
 
 def _shifted(weights: Weights, by: dict[str, Array]) -> Weights:
@@ -71,10 +73,10 @@ def _shifted(weights: Weights, by: dict[str, Array]) -> Weights:
     def recipe(name: str, shift: Array) -> Recipe:
         return lambda base, start, stop: base.rows(name, start, stop) + shift[start:stop]
 
-    return Derived(weights, {f"{layer}.bias": recipe(f"{layer}.bias", shift) for layer, shift in by.items()})
+    return DerivedWeights(weights, {f"{layer}.bias": recipe(f"{layer}.bias", shift) for layer, shift in by.items()})
 
 
-def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
+def _entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[str, Any]:
     choice = how.calibration
     costliest = sorted(noise.layers, key=lambda ratio: ratio.own)[:_COSTLIEST]
     rule: dict[str, Any] = {"method": choice.method}
@@ -94,7 +96,7 @@ def _entry(how: Quantizing, given: Images, noise: Noise) -> dict[str, Any]:
     }
 
 
-def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: Noise) -> str:
+def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: NetworkNoise) -> str:
     """The whole account as JSON, a line for each range and scale and for each layer's ratios in dB."""
     scales = {n.name.removesuffix(".dequantize"): n.op for n in graph.nodes if isinstance(n.op, Dequantize)}
     activations = {

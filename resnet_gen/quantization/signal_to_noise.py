@@ -29,7 +29,7 @@ CEILING = 200.0
 _COPY = ".own"
 
 
-class Ratio(NamedTuple):
+class LayerNoise(NamedTuple):
     """A layer and its two signal-to-noise ratios, in dB."""
 
     layer: str
@@ -38,19 +38,19 @@ class Ratio(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Noise:
+class NetworkNoise:
     """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same.
 
     `agreement` is None where nothing that is put out is a row of scores.
     """
 
-    layers: tuple[Ratio, ...]
+    layers: tuple[LayerNoise, ...]
     outputs: dict[str, float]
     agreement: float | None
     images: int
 
 
-class Power:
+class SignalPower:
     """Powers of a signal and of the noise on it."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Few:
+class FirstImages:
     """The first few of some images."""
 
     images: Images
@@ -117,7 +117,7 @@ def shifts(
         return {}
     values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
-    both, seen = _Both(exact[1], quantized[1]), Few(images)
+    both, seen = _Both(exact[1], quantized[1]), FirstImages(images)
     with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
         for batch in watched(batches(seen, values), seen, told):
             outputs = finite(session.run(batch), _COPY)
@@ -130,16 +130,16 @@ def shifts(
 
 def measure(
     exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
-) -> Noise:
+) -> NetworkNoise:
     """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
     graph, eight = exact[0], quantized[0]
     layers = [node for node in eight.nodes if getattr(node.op, "stored", None)]
-    own, total = ({node.name: Power() for node in layers} for _ in range(2))
-    outputs = {value.name: Power() for value in graph.outputs}
+    own, total = ({node.name: SignalPower() for node in layers} for _ in range(2))
+    outputs = {value.name: SignalPower() for value in graph.outputs}
     values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
     copies = _copies(graph, eight, layers)
     both = _Both(exact[1], quantized[1])
-    seen = Few(images)
+    seen = FirstImages(images)
     same = 0
     with (
         running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
@@ -154,9 +154,9 @@ def measure(
             for name, power in outputs.items():
                 power.add(wanted[name], found[name])
             same += agreeing(wanted, found, graph.outputs)
-    ratios = tuple(Ratio(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
+    ratios = tuple(LayerNoise(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
     agreement = same / len(seen) if scores(graph.outputs) else None
-    return Noise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(seen))
+    return NetworkNoise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(seen))
 
 
 _SCORES = ("logits", "probabilities", "policy")

@@ -62,7 +62,7 @@ class Timing:
         return np.concatenate([np.asarray(block) for block in self.blocks])
 
 
-class Ratio(NamedTuple):
+class SpeedRatio(NamedTuple):
     """How many times as fast the first of two is: median and quartiles over pairs of blocks."""
 
     median: float
@@ -71,7 +71,7 @@ class Ratio(NamedTuple):
     blocks: int
 
 
-def ratio(first: Timing, second: Timing) -> Ratio:
+def ratio(first: Timing, second: Timing) -> SpeedRatio:
     """Median seconds of `second` over those of `first`; above 1 the first is the faster one.
 
     It is taken in each pair of blocks, which stood beside one another in time,
@@ -80,10 +80,10 @@ def ratio(first: Timing, second: Timing) -> Ratio:
     pairs = zip(first.blocks, second.blocks, strict=True)
     each = [float(np.median(b) / np.median(a)) for a, b in pairs]
     low, median, high = map(float, np.percentile(each, [25, 50, 75]))
-    return Ratio(median, low, high, len(each))
+    return SpeedRatio(median, low, high, len(each))
 
 
-class Difference(NamedTuple):
+class OutputDifference(NamedTuple):
     """What two models' outputs differ by, over all outputs: the largest difference, and the largest value of the first.
 
     `agreeing` of `images` have the highest score at the same class in the
@@ -96,7 +96,7 @@ class Difference(NamedTuple):
     images: int
 
 
-def difference(first: dict[str, Array], second: dict[str, Array]) -> Difference | None:
+def difference(first: dict[str, Array], second: dict[str, Array]) -> OutputDifference | None:
     """Compare outputs, paired by name, else by order; None where their numbers or shapes differ."""
     names = list(first) if first.keys() == second.keys() else list(second)
     pairs = [(_numbers(a), _numbers(b)) for a, b in zip(first.values(), (second[n] for n in names), strict=False)]
@@ -107,7 +107,7 @@ def difference(first: dict[str, Array], second: dict[str, Array]) -> Difference 
     scale = _largest([a for a, _ in pairs])
     scores = next(((a, b) for a, b in pairs if a.ndim == 2 and a.shape[1] > 1), None)
     agreeing = None if scores is None else int(np.sum(scores[0].argmax(axis=1) == scores[1].argmax(axis=1)))
-    return Difference(largest, scale, agreeing, len(pairs[0][0]) if pairs and pairs[0][0].ndim else 0)
+    return OutputDifference(largest, scale, agreeing, len(pairs[0][0]) if pairs and pairs[0][0].ndim else 0)
 
 
 def _largest(arrays: Sequence[Array]) -> float:
@@ -125,7 +125,7 @@ class Result(NamedTuple):
 
     shape: tuple[int, ...]
     timings: tuple[Timing, ...]
-    difference: Difference | None
+    difference: OutputDifference | None
 
 
 def measure(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Op, Shape
-from resnet_gen.ops.types import Retyped
+from resnet_gen.ops.types import TypeChange
 
-_POINTWISE = (ops.Activation, ops.Add, ops.BatchNorm, ops.Mul, ops.OneMinus, Retyped)
+_POINTWISE = (ops.Activation, ops.Add, ops.BatchNorm, ops.Mul, ops.OneMinus, TypeChange)
 """What is done to an element while it is still in a register."""
 _NO_WORK = (ops.AsMap, ops.Concat, ops.Flatten, ops.PadMap, ops.TakeChannels)
 """What changes only where others read and write."""

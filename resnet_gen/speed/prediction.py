@@ -64,7 +64,7 @@ class Efficiency(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class KernelTime:
     """The time of a kernel, or of a stage's kernels, and what most of it goes into."""
 
     name: str
@@ -100,28 +100,28 @@ class Prediction:
         """Throughput of passes one after the other."""
         return self.batch / self.seconds
 
-    def layers(self) -> list[Row]:
+    def layers(self) -> list[KernelTime]:
         """One row a kernel, called after its first operation."""
         return [self._row(cost.kernel.node.name, [cost]) for cost in self.costs]
 
-    def stages(self) -> list[Row]:
+    def stages(self) -> list[KernelTime]:
         """One row a stage."""
         found: dict[str, list[Cost]] = {}
         for cost in self.costs:
             found.setdefault(cost.kernel.node.stage, []).append(cost)
         return [self._row(stage, costs) for stage, costs in found.items()]
 
-    def total(self) -> Row:
+    def total(self) -> KernelTime:
         """The whole network."""
         return self._row("total", list(self.costs))
 
-    def _row(self, name: str, costs: list[Cost]) -> Row:
+    def _row(self, name: str, costs: list[Cost]) -> KernelTime:
         e = self.efficiency.value
         bounds: dict[Bound, float] = {}
         for cost in costs:
             bounds[cost.bound(e)] = bounds.get(cost.bound(e), 0.0) + cost.seconds(e)
         totals = sum(c.macs for c in costs), sum(c.bytes for c in costs)
-        return Row(name, len(costs), *totals, _seconds(costs, e), max(bounds, key=lambda bound: bounds[bound]))
+        return KernelTime(name, len(costs), *totals, _seconds(costs, e), max(bounds, key=lambda bound: bounds[bound]))
 
 
 def predict(graph: Graph, target: Target, precision: Precision, batch: int = 1) -> Prediction:

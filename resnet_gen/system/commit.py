@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.system.journal import Entry, Journal, Old, is_at_home
+from resnet_gen.system.journal import Journal, JournalEntry, Old, is_at_home
 from resnet_gen.system.staging import Staging, flush
 
 _MOST_HELD = 64
 """Old files that are held open while new ones appear; a process may open a few hundred."""
 
 
-def commit(places: Sequence[Staging], entries: Sequence[Entry]) -> None:
+def commit(places: Sequence[Staging], entries: Sequence[JournalEntry]) -> None:
     """Rename files into their places, in order; raises `Refused`, with everything as it was, if one cannot be.
 
     The destinations are locked by whoever calls. Only a run that is killed meanwhile leaves some renamed and some not,
@@ -35,7 +35,7 @@ def commit(places: Sequence[Staging], entries: Sequence[Entry]) -> None:
         _rename_one(places[0] if len(places) == 1 else places[entries[0].place], entries[0])
 
 
-def _rename_one(place: Staging, entry: Entry) -> None:
+def _rename_one(place: Staging, entry: JournalEntry) -> None:
     """One file needs no account: there is a moment before it and one after it, and none between."""
     try:
         place.new(entry.name).replace(place.folder / entry.name)
@@ -47,7 +47,7 @@ def _rename_one(place: Staging, entry: Entry) -> None:
 class _Commit:
     """What has been done of a commit, so that it can be undone."""
 
-    def __init__(self, places: Sequence[Staging], entries: Sequence[Entry], opened: ExitStack) -> None:
+    def __init__(self, places: Sequence[Staging], entries: Sequence[JournalEntry], opened: ExitStack) -> None:
         self.places = places
         self.opened = opened
         self.held: dict[int, Old] = {}
@@ -78,7 +78,7 @@ class _Commit:
         self.journal = self.journal._replace(entries=entries, folders=self._missing_folders())
         self.journal.write()
 
-    def _keep(self, number: int, entry: Entry) -> Entry:
+    def _keep(self, number: int, entry: JournalEntry) -> JournalEntry:
         """Give what is there a second name, so that its own is never without a file."""
         place = self.places[entry.place]
         final = place.folder / entry.name
@@ -91,7 +91,7 @@ class _Commit:
                 return entry._replace(before="linked")
         return entry._replace(before="moved")
 
-    def _hold(self, number: int, entry: Entry) -> None:
+    def _hold(self, number: int, entry: JournalEntry) -> None:
         """Hold what is there open, should somebody delete the hidden folder meanwhile."""
         final = self.places[entry.place].folder / entry.name
         with suppress(OSError):

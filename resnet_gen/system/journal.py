@@ -30,7 +30,7 @@ _MOST_PLACES = 1_000
 """Destinations of one run."""
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One file that is to appear."""
 
     place: int
@@ -46,7 +46,7 @@ class Journal(NamedTuple):
 
     places: tuple[Staging | None, ...]
     """Where they wait; the first has the account; None for one that is no longer there."""
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     folders: tuple[tuple[int, str], ...]
     """The sub-folders that are to be made: in which destination, and their path there."""
 
@@ -214,11 +214,11 @@ def _place(owner: Staging, words: str) -> Staging | None:
     return place if os.path.realpath(place.owner().path) == os.path.realpath(owner.path) else None
 
 
-def _entry(data: Any, places: int) -> Entry:
+def _entry(data: Any, places: int) -> JournalEntry:
     place, name, sha256, before = data
     if not isinstance(sha256, str) or before not in get_args(Before):
         raise ValueError("none of ours")
-    return Entry(_number(place, places), _name(name), sha256, before)
+    return JournalEntry(_number(place, places), _name(name), sha256, before)
 
 
 def _number(number: Any, limit: int) -> int:

@@ -22,7 +22,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.commit import commit
 from resnet_gen.system.file_locks import locked
 from resnet_gen.system.files import opened
-from resnet_gen.system.journal import Entry, settle
+from resnet_gen.system.journal import JournalEntry, settle
 from resnet_gen.system.links import check_output, check_output_folder
 from resnet_gen.system.staging import Staging, stage
 
@@ -48,7 +48,7 @@ class Transaction:
         self.folder = folder
         self._folders = tuple(dict.fromkeys((folder, *others)))
         self._places: list[Staging] = []
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self._made: list[Path] = []
 
     def __enter__(self) -> Transaction:
@@ -92,7 +92,7 @@ class Transaction:
                 _write_through(stream.fileno(), chunks, digest)
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(self._folders[place] / name)) from None
-        self._entries.append(Entry(place, name, digest.hexdigest(), "nothing"))
+        self._entries.append(JournalEntry(place, name, digest.hexdigest(), "nothing"))
         return digest.hexdigest()
 
     def text(self, name: str, text: str) -> str:

@@ -22,7 +22,7 @@ from resnet_gen.verify.subject import Subject
 from resnet_gen.verify.suppression import suppress
 
 
-class Place(NamedTuple):
+class FindingPlace(NamedTuple):
     """Where a report points: a file by its path from here, and a stretch of one of its lines, as far as known.
 
     Lines and columns count from 1, columns in units of UTF-16, as editors and SARIF do; `end` is the column after
@@ -45,7 +45,7 @@ class Finding:
     """What is wrong, and where."""
     message: str
     """The problem in a line; of a `--set`, which stands in no file, with its text."""
-    place: Place
+    place: FindingPlace
     """File, line and column, as reports have them."""
     reason: str | None = None
     """Why it is suppressed, if it is."""
@@ -159,15 +159,15 @@ def _finding(problem: Problem, file: str | None, reason: str | None = None) -> F
     return Finding(problem.rule or InvalidSpec.id, problem, message, place, reason)
 
 
-def _place(where: Span | str | None, file: str | None) -> Place:
+def _place(where: Span | str | None, file: str | None) -> FindingPlace:
     """Where reports point; of a `--set`, which stands in no file, the first line of the spec."""
     if not isinstance(where, Span):
-        return Place(_relative(where) if where else file)
+        return FindingPlace(_relative(where) if where else file)
     if where.document.name == SETTING:
-        return Place(file, 1 if file else None)
+        return FindingPlace(file, 1 if file else None)
     column = where.document.utf16_column(where.line, where.column) + 1
     end = max(where.document.utf16_column(where.line, where.end) + 1, column + 1)  # what is missing has no width
-    return Place(_relative(where.document.name), where.line + 1, column, end)
+    return FindingPlace(_relative(where.document.name), where.line + 1, column, end)
 
 
 def _relative(name: str) -> str:

@@ -20,7 +20,7 @@ LOWERING, PREDICTING, WRITING = 2, 1, 6
 """What the counts at another size, a latency and a file's size take of it, for each operation."""
 
 
-class Work:
+class WorkBudget:
     """What is still worked out for a network: a few lines ask for any number of figures, of one of any depth."""
 
     def __init__(self, graph: Graph) -> None:
@@ -50,9 +50,9 @@ class Subject:
         return None if name is None else references.read(name, self.loaded.source.span(loc))
 
     @cached_property
-    def work(self) -> Work:
+    def work(self) -> WorkBudget:
         """What may still be worked out for it."""
-        return Work(self.graph)
+        return WorkBudget(self.graph)
 
     def onnx_size(self, precision: Float, where: Span | None) -> int:
         """Bytes of the ONNX model, worked out once for each precision."""
@@ -75,7 +75,7 @@ def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
     return count(lower(at_size(loaded, (size, size))))
 
 
-def counts_by_size(loaded: Loaded, counts: Counts, work: Work) -> dict[int | None, Counts]:
+def counts_by_size(loaded: Loaded, counts: Counts, work: WorkBudget) -> dict[int | None, Counts]:
     """The counts at every input size that a claim is for; those given are for the spec's own, which is None."""
     found: dict[int | None, Counts] = {None: counts}
     for index, claim in enumerate(loaded.spec.claims):

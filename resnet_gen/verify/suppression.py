@@ -20,7 +20,7 @@ _MOST_IDS = 100
 """Ids of one comment; there are fewer rules."""
 
 
-class Ignore(NamedTuple):
+class IgnoreComment(NamedTuple):
     """One id of a comment: the rule whose findings on a line are suppressed, and why; `where` is the id itself."""
 
     rule: str
@@ -40,7 +40,7 @@ class _Target(NamedTuple):
     rule: str | None
 
 
-class Sorted(NamedTuple):
+class SuppressionResult(NamedTuple):
     """What is found, what is suppressed and why, and what is wrong with the spec's own comments."""
 
     found: list[Problem]
@@ -55,15 +55,15 @@ def suppressions(loaded: Loaded) -> list[dict[str, str]]:
     return [{"rule": i.rule, "line": i.where.document.line(i.line).strip(), "reason": i.reason} for i in ignores]
 
 
-def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str]) -> Sorted:
+def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str]) -> SuppressionResult:
     """Problems sorted by what comments say; of rules that are `judged`, a comment must suppress something."""
     own = loaded.own[0]
     marks = loaded.source.marks
     inherited = {mark.value.document for mark in marks.values()}.difference(loaded.own) if problems else set()
     ignores, faults = _read(own)
     by_target = {i.target: i for d in inherited for i in _read(d)[0]} | {i.target: i for i in reversed(ignores)}
-    used: set[Ignore] = set()
-    result = Sorted([], [], faults)
+    used: set[IgnoreComment] = set()
+    result = SuppressionResult([], [], faults)
     for problem in problems:
         targets = _targets(problem, own, inherited, marks["extends",].value.line if inherited else 0)
         ignore = next((by_target[target] for target in targets if target in by_target), None)
@@ -85,13 +85,13 @@ def _targets(problem: Problem, own: Document, inherited: Collection[Document], e
             yield _Target(own, extends, problem.rule)
 
 
-def _read(document: Document) -> tuple[list[Ignore], list[Problem]]:
+def _read(document: Document) -> tuple[list[IgnoreComment], list[Problem]]:
     """What the comments of one document suppress, and what is wrong with those that say it wrongly."""
     if "resnet-gen:" not in document.text:
         return [], []
     spans = list(comments(document))
     below = _below(spans)
-    ignores: list[Ignore] = []
+    ignores: list[IgnoreComment] = []
     faults: list[Problem] = []
     for span in spans:
         if ours := _OURS.search(document.line(span.line), span.column):
@@ -111,7 +111,7 @@ def _below(spans: Iterable[Span]) -> dict[int, int]:
     return found
 
 
-def _ignores(span: Span, end: int, line: int) -> list[Ignore]:
+def _ignores(span: Span, end: int, line: int) -> list[IgnoreComment]:
     """The ids that stand from `end` on the line of a comment, each with the reason for all."""
     text = span.document.line(span.line)
     bracket = _IDS.match(text, end)
@@ -124,12 +124,12 @@ def _ignores(span: Span, end: int, line: int) -> list[Ignore]:
         name = word.strip()
         first = column + len(word) - len(word.lstrip()) if name else column
         where = Span(span.document, span.line, first, first + max(1, len(name)))
-        found.append(Ignore(name, where, line, reason))
+        found.append(IgnoreComment(name, where, line, reason))
         column += len(word) + 1
     return found
 
 
-def _faults(span: Span, ignores: Sequence[Ignore]) -> Iterator[Problem]:
+def _faults(span: Span, ignores: Sequence[IgnoreComment]) -> Iterator[Problem]:
     if not all(i.rule for i in ignores) or not ignores:
         yield _fault("names no rule", span, _HINT)
         return

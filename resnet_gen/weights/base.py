@@ -34,7 +34,7 @@ class Weights(Protocol):
 Recipe: TypeAlias = Callable[[Weights, int, int], Array]
 
 
-class Derived:
+class DerivedWeights:
     """A set of weights of which some tensors are computed from another set's rows."""
 
     def __init__(self, base: Weights, recipes: Mapping[str, Recipe]) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.graph.rewiring import rewired
 from resnet_gen.ops import BatchNorm, Conv
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 _Sums: TypeAlias = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     for norm in graph.nodes:
         if norm.name in pairs:
             recipes.update(_recipes(pairs[norm.name], norm))
-    return folded(graph), Derived(weights, recipes)
+    return folded(graph), DerivedWeights(weights, recipes)
 
 
 def foldable(graph: Graph) -> dict[str, Node]:

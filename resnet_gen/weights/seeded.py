@@ -24,7 +24,7 @@ _ONE = np.uint32(0x3F800000)
 """The bits of 1.0 in float32."""
 
 
-class Seeded:
+class SeededWeights:
     """Weights of a graph, drawn from `seed`; each tensor has a stream of its own."""
 
     def __init__(self, graph: Graph, seed: int = 0) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.ops import Conv
-from resnet_gen.weights.base import Array, Derived, Recipe, Weights
+from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 
 def standardize_weights(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -25,7 +25,7 @@ def standardize_weights(graph: Graph, weights: Weights) -> tuple[Graph, Weights]
         nodes.append(node)
     if not recipes:
         return graph, weights
-    return replace(graph, nodes=tuple(nodes)), Derived(weights, recipes)
+    return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
 def _recipe(node: Node, eps: float) -> Recipe:

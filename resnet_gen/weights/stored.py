@@ -30,7 +30,7 @@ MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
 
 
-class Stored(Protocol):
+class FileTensor(Protocol):
     """One tensor in a file."""
 
     @property
@@ -52,14 +52,14 @@ class Stored(Protocol):
         ...
 
 
-class FromFile:
+class CheckpointWeights:
     """The weights of a graph, out of a file that has exactly them.
 
     Values that are not finite are handed on as they are, and warned of once: a
     network that diverged in training is still the network that was trained.
     """
 
-    def __init__(self, tensors: Mapping[str, Stored], path: Path) -> None:
+    def __init__(self, tensors: Mapping[str, FileTensor], path: Path) -> None:
         self._tensors, self._path = tensors, path
         self._warned = False
 
@@ -80,7 +80,7 @@ class FromFile:
             warnings.warn(not_finite(names, self._path), stacklevel=2)
 
 
-def _finite(tensor: Stored) -> bool:
+def _finite(tensor: FileTensor) -> bool:
     return all(np.isfinite(tensor.rows(start, stop)).all() for start, stop in runs(tensor.shape))
 
 
@@ -95,19 +95,19 @@ def first(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
 
 
-def read(path: Path, *, counters: bool = False) -> dict[str, Stored]:
+def read(path: Path, *, counters: bool = False) -> dict[str, FileTensor]:
     """The tensors of a file by name; raises `Refused` if it is none of the formats, or lists what no tensor can be.
 
     Batch norms' counters of training steps (int64) are among them only where they are asked for.
     """
     reader = importlib.import_module(_format(path, _magic(path)))
-    tensors: dict[str, Stored] = reader.read(path, counters=counters)
+    tensors: dict[str, FileTensor] = reader.read(path, counters=counters)
     for name, tensor in tensors.items():
         _check_possible(name, tensor, str(path))
     return tensors
 
 
-def _check_possible(name: str, tensor: Stored, where: str) -> None:
+def _check_possible(name: str, tensor: FileTensor, where: str) -> None:
     """Refuse a name or a shape that a file can state and nothing can have, before anything prints or counts it."""
     try:
         name.encode()
@@ -156,12 +156,12 @@ def _holds_arrays(path: Path) -> bool:
 
 def fit(
     graph: Graph,
-    tensors: Mapping[str, Stored],
+    tensors: Mapping[str, FileTensor],
     path: Path,
     *,
     body: Graph | None = None,
     hint: Callable[[Mapping[str, Shape]], str | None] | None = None,
-) -> FromFile:
+) -> CheckpointWeights:
     """The file's tensors as the graph's weights; raises `Refused` naming the first that do not fit.
 
     A prefix of all names is taken off if they fit without it. For a backbone, `body` is the network up to its head:
@@ -174,12 +174,14 @@ def fit(
         if not _faults(graph, wanted, named, body):
             if prefix:
                 warnings.warn(f"{path}: {told(prefix)}", stacklevel=2)
-            return FromFile({name: named[name] for name in wanted}, path)
+            return CheckpointWeights({name: named[name] for name in wanted}, path)
     found = {name: tensor.shape for name, tensor in tensors.items()}
     raise Refused(listed(_faults(graph, wanted, tensors, body), str(path), hint(found) if hint else None))
 
 
-def _faults(graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, Stored], body: Graph | None) -> list[str]:
+def _faults(
+    graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, FileTensor], body: Graph | None
+) -> list[str]:
     left = left_out(_paths(body), wanted, tensors) if body else set()
     return differences(wanted, {n: tensor.shape for n, tensor in tensors.items() if n not in left}, graph.name)
 

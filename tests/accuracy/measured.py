@@ -17,7 +17,7 @@ from resnet_gen.build.build import build
 from resnet_gen.build.request import Request
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.load import load
-from resnet_gen.ops.precision import Calibration, Placement, Quantizing
+from resnet_gen.ops.precision import Calibration, Placement, QuantizationChoice
 from resnet_gen.weights.base import Array
 from tests.accuracy.digits import SPEC, Labels, Part, split, write_calibration
 from tests.onnx_runs import Session
@@ -31,7 +31,10 @@ TRAINING = "training images"
 def eight(kind: Literal["int8", "fp8"], placement: Placement, **more: Any) -> dict[str, Any]:
     """Options of a network in eight bits."""
     compute = more.pop("compute", "float32")
-    return {"precision": kind, "quantizing": Quantizing(kind, placement, compute, Calibration(TRAINING, **more))}
+    return {
+        "precision": kind,
+        "quantizing": QuantizationChoice(kind, placement, compute, Calibration(TRAINING, **more)),
+    }
 
 
 def seven_bits(options: dict[str, Any]) -> dict[str, Any]:

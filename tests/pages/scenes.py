@@ -17,7 +17,7 @@ from PIL import Image
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.formats.writing import FORMATS, from_weights
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.accuracy.digits import calibration
 from tests.against_files import DIGITS, build, engine_beside
 from tests.fixtures.make_exports import ARCHIVE
@@ -43,7 +43,7 @@ def copy(*names: str) -> None:
 def drawn(spec: str, name: str, *settings: str) -> None:
     """A file of a spec's weights, drawn from a seed, in the format that its name tells."""
     graph = lower(load(spec, settings))
-    tensors = from_weights({n: t.shape for n, t in graph.state().items()}, Seeded(graph))
+    tensors = from_weights({n: t.shape for n, t in graph.state().items()}, SeededWeights(graph))
     Path(name).write_bytes(b"".join(FORMATS[Path(name).suffix](tensors)))
 
 

@@ -12,8 +12,8 @@ import yaml
 import resnet_gen
 from resnet_gen.build import trtexec
 from resnet_gen.cli import COMMANDS
-from resnet_gen.generate.base import Subject, generated
-from resnet_gen.graph.conventions import CONVENTIONS, Rule
+from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.graph.conventions import CONVENTIONS, CountingRule
 from resnet_gen.graph.matching import match
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -145,7 +145,7 @@ def test_the_table_of_counters_is_that_of_their_rules():
         rules = CONVENTIONS[name].rules
         assert cells.pop("their bias") == ("1 out" if rules["Linear"].biased else ""), name
         for column, cell in cells.items():
-            assert {counted(rules.get(call, Rule())) for call in CELLS[column]} == {cell}, (name, column)
+            assert {counted(rules.get(call, CountingRule())) for call in CELLS[column]} == {cell}, (name, column)
 
 
 def test_the_table_of_trtexec_has_its_options():
@@ -167,7 +167,9 @@ def test_the_table_of_trtexec_has_its_options():
 def test_programs_in_cpp_differ_in_the_two_files_that_the_page_names():
     told = text("docs/generate.md").split("\n## cpp\n")[1]
     assert "Only `network.hpp` and README.md\ndiffer from network to network." in told
-    one, other = ({name.partition("/")[2]: content for name, content in generated(Subject(load(spec)), "cpp").items()}
-                  for spec in ("resnet18", "resnet8-digits"))  # fmt: skip
+    one, other = (
+        {name.partition("/")[2]: content for name, content in generated(CodeSubject(load(spec)), "cpp").items()}
+        for spec in ("resnet18", "resnet8-digits")
+    )
     assert one.keys() == other.keys()
     assert {name for name in one if one[name] != other[name]} == {"network.hpp", "README.md"}

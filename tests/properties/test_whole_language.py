@@ -21,12 +21,12 @@ from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.witness.model import check_onnx
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops import Conv, GroupNorm, Linear, Mul
-from resnet_gen.ops.precision import METHODS, Calibration, Quantizing
+from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
 from resnet_gen.quantization.calibration.activations import running
-from resnet_gen.quantization.calibration.images import Random
+from resnet_gen.quantization.calibration.images import RandomImages
 from tests.onnx_runs import image, runs, session
 from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded
@@ -105,12 +105,14 @@ CANCELLING = {
 @example(CANCELLING, ("int8", "cpu"), "minmax", False)
 def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kind, method, in_graph):
     spec = loaded(data)
-    how = Quantizing(*kind, "float32", Calibration("random", 1, method), in_graph=in_graph and kind[0] == "int8")
+    how = QuantizationChoice(
+        *kind, "float32", Calibration("random", 1, method), in_graph=in_graph and kind[0] == "int8"
+    )
     with suppress(Refused):  # a network of which nothing can be quantized
         graph, weights, counts, *_, eight = prepare(spec, Request(precision=kind[0], quantizing=how))
-        file = OnnxFile(graph, weights, Options())
+        file = OnnxFile(graph, weights, WriterOptions())
         model = b"".join(file.chunks())
-        assert model == b"".join(OnnxFile(graph, weights, Options()).chunks())
+        assert model == b"".join(OnnxFile(graph, weights, WriterOptions()).chunks())
         onnx.checker.check_model(onnx.ModelProto.FromString(model), full_check=True)
         check_onnx(graph, file.structure())
         assert count(graph).macs == counts.macs
@@ -120,7 +122,7 @@ def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kin
         assert eight.entry["layers"] == len(json.loads(eight.account)["noise"])
         # Entropy asks how often values come, not how large they are: of heavy tails it clips what carries the signal.
         least = 3 if method == "entropy" else 5
-        lost = lost_in_sums(prepare(spec, Request(fold=True)), next(iter(Random(spec.spec.input))))
+        lost = lost_in_sums(prepare(spec, Request(fold=True)), next(iter(RandomImages(spec.spec.input))))
         noise = json.loads(eight.account)["noise"]
         assert min(r["own_db"] + lost[name] for name, r in noise.items()) > least
 
@@ -181,8 +183,8 @@ def test_what_cancels_in_a_sum_is_lost_in_it():
 
 def everything(spec, request):
     graph, weights, counts, *_ = prepare(spec, request)
-    model = b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
-    assert model == b"".join(OnnxFile(graph, weights, Options(opset=request.opset)).chunks())
+    model = b"".join(OnnxFile(graph, weights, WriterOptions(opset=request.opset)).chunks())
+    assert model == b"".join(OnnxFile(graph, weights, WriterOptions(opset=request.opset)).chunks())
     checked = onnx.ModelProto.FromString(model)
     onnx.checker.check_model(checked, full_check=True)
     if request.opset is None or runs(request.opset):
@@ -205,7 +207,7 @@ def _run(spec, request, graph, model):
             np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-3 * np.abs(ours).max())
     if request == Request(fold=True, opset=request.opset):
         unfolded = prepare(spec, Request())
-        wanted = session(b"".join(OnnxFile(unfolded.graph, unfolded.weights, Options()).chunks()))
+        wanted = session(b"".join(OnnxFile(unfolded.graph, unfolded.weights, WriterOptions()).chunks()))
         for ours, theirs in zip(found, wanted.run(None, {"input": image(graph, batch=2)}), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3 * np.abs(theirs).max())
 

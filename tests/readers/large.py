@@ -13,9 +13,9 @@ from pathlib import Path
 
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.weights.formats import writing
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.readers.commands import command, load_all
 from tests.readers.measure import MEBIBYTE, elsewhere, faults, taken
 
@@ -45,11 +45,11 @@ def _write(folder):
 
 def _files(folder):
     graph = lower(load(NETWORK))
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     tensors = writing.from_weights({name: t.shape for name, t in graph.state().items()}, weights)
     for name, write in {"w.pth": writing.pytorch, "w.safetensors": writing.safetensors, "w.npz": writing.npz}.items():
         yield "weights", name, _put(folder / name, write(tensors))
-    file = OnnxFile(graph, weights, Options())
+    file = OnnxFile(graph, weights, WriterOptions())
     yield "onnx", "whole.onnx", _put(folder / "whole.onnx", file.chunks())
     beside = _put(folder / "split.onnx.data", file.external_chunks())
     yield "onnx", "split.onnx", beside + _put(folder / "split.onnx", file.chunks("split.onnx.data"))

@@ -11,11 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.reading import Read, read
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.reading import OnnxModel, read
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.weights.base import Weights, whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import difference, image, model_bytes, run
 
@@ -25,28 +25,28 @@ SHALLOW = "stages.depths=[1, 1, 1, 1]"
 def network(name: str, *settings: str, fold: bool = False, seed: int = 0) -> tuple[Graph, Weights]:
     """A spec's graph as files have it, with weights."""
     graph = lower(load(str(name), settings))
-    graph, weights = standardize_weights(graph, Seeded(graph, seed))
+    graph, weights = standardize_weights(graph, SeededWeights(graph, seed))
     return fold_batch_norm(graph, weights) if fold else (graph, weights)
 
 
-def structure(graph: Graph, weights: Weights, path: Path, options: Options | None = None) -> Path:
+def structure(graph: Graph, weights: Weights, path: Path, options: WriterOptions | None = None) -> Path:
     """A file of the graph without the numbers of its weights."""
-    path.write_bytes(OnnxFile(graph, weights, options or Options()).structure())
+    path.write_bytes(OnnxFile(graph, weights, options or WriterOptions()).structure())
     return path
 
 
-def file(graph: Graph, weights: Weights, path: Path, options: Options | None = None) -> Path:
+def file(graph: Graph, weights: Weights, path: Path, options: WriterOptions | None = None) -> Path:
     """A file of the graph with its weights."""
     path.write_bytes(model_bytes(graph, weights, options))
     return path
 
 
-def rebuilt(found: Read) -> bytes:
+def rebuilt(found: OnnxModel) -> bytes:
     """The file that we write of what was read."""
     return model_bytes(found.graph, found.weights)
 
 
-def same_outputs(path: Path, found: Read, batch: int = 2) -> float:
+def same_outputs(path: Path, found: OnnxModel, batch: int = 2) -> float:
     """By how much what was read, written again, differs from the file in its outputs; both run as they are written."""
     x = image(found.graph, found.batch or batch)
     return difference(run(rebuilt(found), x), run(path, x))
@@ -113,6 +113,6 @@ class Hand:
         path.write_bytes(self.model(*outputs).SerializeToString())
         return path
 
-    def read(self, path: Path, *outputs: str, partial: bool = False) -> Read:
+    def read(self, path: Path, *outputs: str, partial: bool = False) -> OnnxModel:
         """The file, written and read."""
         return read(self.write(path, *outputs), partial=partial)

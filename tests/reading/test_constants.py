@@ -17,12 +17,12 @@ from onnx.reference import ReferenceEvaluator
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.constants import DTYPES, tensor_constant
-from resnet_gen.onnx.reading.naming import Names
-from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.naming import NodeNames
+from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.onnx.reading.rules import OF_CONSTANTS, rule_for
-from resnet_gen.onnx.reading.signals import Unexplained
-from resnet_gen.onnx.reading.walk import Walk
+from resnet_gen.onnx.reading.signals import UnexplainedOperator
+from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.problems import Refused
 from tests.onnx_runs import TOLERANCE
 from tests.reading.models import Hand, same_outputs
@@ -271,12 +271,12 @@ def attribute(name, value):
 def ours(node, operands, opset):
     """What the reader makes of a node, as an array; None where it refuses it."""
     wires = [tensor_constant(t, None, None, Path("n.onnx")) for t in operands]
-    walk = Walk(Value("x", (3, 8, 8)), Names([node], {"x"}), None, FLOAT)
+    walk = GraphWalk(Value("x", (3, 8, 8)), NodeNames([node], {"x"}), None, FLOAT)
     try:
-        call = Call(walk, node, 0, opset, wires, lambda t: tensor_constant(t, None, None, Path("n.onnx")))
+        call = OperatorCall(walk, node, 0, opset, wires, lambda t: tensor_constant(t, None, None, Path("n.onnx")))
         found = rule_for(call)(call)
         numbers = np.asarray(found.array())
-    except (Unexplained, MissingNumbersError, Refused):
+    except (UnexplainedOperator, MissingNumbersError, Refused):
         return None
     assert (numbers.dtype, numbers.shape) == (found.dtype, found.dims)
     return numbers

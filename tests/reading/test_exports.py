@@ -16,7 +16,7 @@ from resnet_gen.onnx.reading import NotExplained, Opaque, read
 from resnet_gen.ops import BatchNorm
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.fixtures.make_exports import ARCHIVE, OUTSIDE, exports
 from tests.varied import VARIED
@@ -55,7 +55,7 @@ def specs():
 def wanted(network):
     """The spec's graph for an image of 224 pixels, with norms kept and folded."""
     graph = lower(load(specs()[network], ["input.size=224"]))
-    kept, weights = standardize_weights(graph, Seeded(graph))
+    kept, weights = standardize_weights(graph, SeededWeights(graph))
     return kept, fold_batch_norm(kept, weights)[0]
 
 

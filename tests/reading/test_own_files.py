@@ -13,9 +13,9 @@ from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
 from resnet_gen.language.load import load
 from resnet_gen.onnx.reading import read
-from resnet_gen.onnx.writing import Options
+from resnet_gen.onnx.writing import WriterOptions
 from resnet_gen.ops import Activation, Function, Mul
-from resnet_gen.ops.precision import Calibration, Quantizing
+from resnet_gen.ops.precision import Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
@@ -32,7 +32,7 @@ SHIPPED = [marked(name, bool(place % 2), OPSETS[place % len(OPSETS)]) for place,
 @pytest.mark.parametrize(("name", "fold", "opset"), SHIPPED)
 def test_every_shipped_network_is_read_back(name, fold, opset, tmp_path):
     graph, weights = network(name, fold=fold)
-    found = read(structure(graph, weights, tmp_path / "n.onnx", Options(opset=opset)))
+    found = read(structure(graph, weights, tmp_path / "n.onnx", WriterOptions(opset=opset)))
     assert match(graph, found.graph).same
     assert count(found.graph) == count(graph)
     assert {(n.name, n.op) for n in found.graph.nodes} == {(n.name, visible_in_files(n.op)) for n in graph.nodes}
@@ -106,7 +106,7 @@ FLOATS = {"fp16": "float16", "bf16": "bfloat16"}
 def test_half_precision_is_read_as_the_numbers_that_it_has(precision, typed, tmp_path):
     graph, weights = network("resnet50", SHALLOW, "stages.attention=se", "input.size=64", fold=True)
     typed_graph = set_precision(graph, FLOATS[precision], typed_io=typed)
-    found = read(file(typed_graph, weights, tmp_path / "n.onnx", Options(opset=22)))
+    found = read(file(typed_graph, weights, tmp_path / "n.onnx", WriterOptions(opset=22)))
     assert match(graph, found.graph).same
     assert found.precision == precision
     wanted, read_back = tensors(graph, weights), tensors(found.graph, found.weights)
@@ -117,7 +117,7 @@ def test_half_precision_is_read_as_the_numbers_that_it_has(precision, typed, tmp
 
 
 def quantized(kind, placement, compute, **more):
-    return Quantizing(kind, placement, compute, Calibration("random", 2), **more)
+    return QuantizationChoice(kind, placement, compute, Calibration("random", 2), **more)
 
 
 EIGHT = {
@@ -133,7 +133,7 @@ def test_eight_bits_leave_the_architecture_and_weights_within_a_step(way, tmp_pa
     how = EIGHT[way]
     loaded = load("resnet50", [SHALLOW, "stages.attention=se", "input.size=64"])
     made = prepare(loaded, Request(precision=how.kind, quantizing=how))
-    found = read(file(made.graph, made.weights, tmp_path / "n.onnx", Options(opset=22)))
+    found = read(file(made.graph, made.weights, tmp_path / "n.onnx", WriterOptions(opset=22)))
     graph, weights = network("resnet50", SHALLOW, "stages.attention=se", "input.size=64", fold=True)
     assert match(graph, found.graph).same
     assert found.precision == how.kind
@@ -159,7 +159,7 @@ def test_external_data_are_read_when_they_are_asked_for(tmp_path):
     from resnet_gen.onnx.writing import OnnxFile
 
     graph, weights = network(TINY)
-    out = OnnxFile(graph, weights, Options(external_above=0))
+    out = OnnxFile(graph, weights, WriterOptions(external_above=0))
     path = tmp_path / "n.onnx"
     path.write_bytes(b"".join(out.chunks("n.onnx.data")))
     without = read(path)
@@ -176,7 +176,7 @@ def test_external_data_are_read_when_they_are_asked_for(tmp_path):
 
 def test_a_fixed_batch_is_told(tmp_path):
     graph, weights = network(TINY)
-    path = file(graph, weights, tmp_path / "n.onnx", Options(batch=3))
+    path = file(graph, weights, tmp_path / "n.onnx", WriterOptions(batch=3))
     found = read(path)
     assert found.batch == 3
     assert same_outputs(path, found) <= TOLERANCE
@@ -193,7 +193,7 @@ def test_an_activation_of_an_activation_is_read_as_the_two(first, dtype, tmp_pat
         net = Net(Value("input", (3, 4, 4)))
         inner = net.add("a", activation(first), net.input)
         graph = set_precision(net.graph("n", [net.add("b", activation(second), inner)]), dtype)
-        path = structure(graph, {}, tmp_path / "n.onnx", Options(opset=OPSETS[place % len(OPSETS)]))
+        path = structure(graph, {}, tmp_path / "n.onnx", WriterOptions(opset=OPSETS[place % len(OPSETS)]))
         assert [node.op for node in read(path).graph.nodes] == [activation(first), activation(second)], second
 
 

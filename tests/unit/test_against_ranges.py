@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.compare.against.ranges import _first, _part
-from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.quantization.placement import Range
 
 
@@ -27,7 +27,7 @@ from resnet_gen.quantization.placement import Range
     ],
 )
 def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
-    assert _part(Cover("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)
+    assert _part(CodeRange("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 5, 9])

@@ -7,7 +7,7 @@ import pytest
 from resnet_gen.graph.matching import match
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.witness.model import check_onnx
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import model_bytes, network
 
 SPEC = """\
@@ -24,7 +24,7 @@ def test_a_pooled_shortcut_is_the_same_in_the_file_at_every_side_and_stride(stri
     for height, width in itertools.combinations_with_replacement(range(4, 13), 2):
         settings = f"stages.strides=[{stride}]", f"input.size=[{height}, {width}]"
         graph = network(tmp_path / "net.yaml", *settings)
-        model = model_bytes(graph, Seeded(graph, 0))
+        model = model_bytes(graph, SeededWeights(graph, 0))
         check_onnx(graph, model)
         (tmp_path / "net.onnx").write_bytes(model)
         assert match(graph, read(tmp_path / "net.onnx").graph).same

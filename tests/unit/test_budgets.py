@@ -11,7 +11,7 @@ from resnet_gen.graph.counts import COUNTS, count
 from resnet_gen.language.budgets import Budgets, CountBudget, LatencyBudget, SizeBudget
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Refused, shortened
 from resnet_gen.project.project_file import read_project
 from resnet_gen.speed.prediction import predict
@@ -19,7 +19,7 @@ from resnet_gen.speed.targets import load_target
 from resnet_gen.verify.rules import budget
 from resnet_gen.verify.rules.budget import ProjectBudgetKept
 from resnet_gen.verify.verification import verify
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY, network
 
 
@@ -221,7 +221,7 @@ def test_the_size_is_that_of_the_file_that_is_built(name, precision, tmp_path):
 
 def test_the_size_holds_what_lies_beside_the_model_too():
     graph = network("cifar-resnet20")
-    file = OnnxFile(graph, Seeded(graph), Options(external_above=10_000))
+    file = OnnxFile(graph, SeededWeights(graph), WriterOptions(external_above=10_000))
     assert file.needs_external_data
     written = [b"".join(chunks) for chunks in (file.chunks("net.onnx.data"), file.external_chunks())]
     assert file.size("net.onnx.data") == sum(map(len, written))

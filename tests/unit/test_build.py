@@ -16,7 +16,7 @@ from resnet_gen import __version__
 from resnet_gen.build.batches import parse_batch
 from resnet_gen.build.build import SEED_KEY, SPEC_KEY, build, onnx_file
 from resnet_gen.build.preparation import prepare
-from resnet_gen.build.request import Batch, Request
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.cli.build_files import build_all
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph.counts import count
@@ -79,7 +79,7 @@ def test_the_manifest_tells_what_was_built(tmp_path):
 
 
 def test_the_manifest_tells_options_too(tmp_path):
-    build(tiny(), Request(precision="fp16", opset=17, batch=Batch(4), weights=CHECKPOINT, fold=True), tmp_path)
+    build(tiny(), Request(precision="fp16", opset=17, batch=BuildBatch(4), weights=CHECKPOINT, fold=True), tmp_path)
     found = manifest(tmp_path)
     digest = hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest()
     assert found["weights"] == {"source": "file", "file": "float32.safetensors", "sha256": digest}
@@ -107,7 +107,7 @@ def test_the_model_carries_the_spec_its_hash_and_the_version(tmp_path):
     }
 
 
-@pytest.mark.parametrize("request_", [Request(), Request(precision="fp16", fold=True, batch=Batch(2))], ids=str)
+@pytest.mark.parametrize("request_", [Request(), Request(precision="fp16", fold=True, batch=BuildBatch(2))], ids=str)
 def test_two_builds_have_the_same_bytes(tmp_path, request_):
     for folder in ("a", "b"):
         build(tiny(), request_, tmp_path / folder)
@@ -297,7 +297,7 @@ def test_seeds_are_other_weights_and_the_same_ones_again():
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [(None, Batch()), ("8", Batch(8)), ("1:8:32", Batch(None, Profile(1, 8, 32)))],
+    [(None, BuildBatch()), ("8", BuildBatch(8)), ("1:8:32", BuildBatch(None, Profile(1, 8, 32)))],
 )
 def test_batches_are_one_size_or_a_range(text, wanted):
     assert parse_batch(text) == wanted

@@ -18,21 +18,21 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Activation, Conv, MaxPool, Quantize
-from resnet_gen.ops.precision import METHODS, Calibration, Quantizing
+from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
 from resnet_gen.quantization import precision_loss
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
-from resnet_gen.quantization.calibration.images import Folder, Npz, Random, images
+from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, images
 from resnet_gen.quantization.calibration.observers import _divergence, observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
-from resnet_gen.quantization.precision_loss import Comparison
+from resnet_gen.quantization.precision_loss import PrecisionComparison
 from resnet_gen.quantization.quantizer import _shifted, quantized
-from resnet_gen.quantization.signal_to_noise import CEILING, Few, Power, agreeing, measure, shifts
-from resnet_gen.weights.base import Derived
+from resnet_gen.quantization.signal_to_noise import CEILING, FirstImages, SignalPower, agreeing, measure, shifts
+from resnet_gen.weights.base import DerivedWeights
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY, Ruled, network
 
 GREY = Input(channels=1, size=(8, 8), crop=1.0)
@@ -172,7 +172,7 @@ def test_a_folder_gives_its_pictures_as_run_would_read_them(tmp_path):
     pictures(tmp_path / "a")
     (tmp_path / "labels.txt").write_text("0\n")
     found = images(str(tmp_path), GREY, 512)
-    assert isinstance(found, Folder)
+    assert isinstance(found, ImageFolder)
     assert len(found) == 3
     for got, path in zip(found, sorted((tmp_path / "a").iterdir()), strict=True):
         np.testing.assert_array_equal(got, read_image(path, GREY)[0])
@@ -247,7 +247,7 @@ def test_an_npz_gives_floats_as_they_are_and_bytes_as_pictures(tmp_path):
     np.savez_compressed(tmp_path / "d.npz", images=floats.astype(np.float64), labels=np.arange(5))
     for name in ("f.npz", "d.npz"):
         found = images(str(tmp_path / name), COLOUR, 4)
-        assert isinstance(found, Npz)
+        assert isinstance(found, ImageArchive)
         assert len(found) == 4
         np.testing.assert_array_equal(np.stack(list(found)), floats[:4])
         assert all(image.dtype == np.float32 for image in found)
@@ -304,17 +304,17 @@ def test_the_ranges_are_those_that_the_network_really_has():
     net = Net(Value("input", (1, 4, 4)))
     y = net.add("conv", Conv(1, 1, bias=True), net.input)
     graph = net.graph("net", [net.add("relu", Activation("relu"), y)])
-    weights = Derived(
-        Seeded(graph),
+    weights = DerivedWeights(
+        SeededWeights(graph),
         {
             "conv.weight": lambda base, start, stop: np.full((1, 1, 1, 1), -2.0, np.float32),
             "conv.bias": lambda base, start, stop: np.ones(1, np.float32),
         },
     )
-    x = np.stack(list(Random(Input(channels=1, size=(4, 4)), count=3)))
+    x = np.stack(list(RandomImages(Input(channels=1, size=(4, 4)), count=3)))
     values = (graph.input, *(n.output for n in graph.nodes))
     found = calibrate(
-        graph, weights, values, Random(Input(channels=1, size=(4, 4)), count=3), Calibration("", 9, "minmax")
+        graph, weights, values, RandomImages(Input(channels=1, size=(4, 4)), count=3), Calibration("", 9, "minmax")
     )
     assert found["input"] == pytest.approx((x.min(), x.max()))
     assert found["conv"] == pytest.approx((1 - 2 * x.max(), 1 - 2 * x.min()))
@@ -325,7 +325,14 @@ def test_what_is_seen_is_told_image_by_image():
     graph = network(TINY)
     told = []
     to = load(str(TINY)).spec.input
-    calibrate(graph, Seeded(graph), [graph.input], Random(to, count=70), Calibration(""), lambda *t: told.append(t))
+    calibrate(
+        graph,
+        SeededWeights(graph),
+        [graph.input],
+        RandomImages(to, count=70),
+        Calibration(""),
+        lambda *t: told.append(t),
+    )
     assert told == [(32, 70), (64, 70), (70, 70)]
 
 
@@ -334,7 +341,7 @@ def test_a_network_that_overflows_cannot_be_calibrated():
     weights = Ruled(graph, {"running_var": float("nan")})
     values = [n.output for n in graph.nodes][2:3]
     with pytest.raises(Refused, match="is not finite for some of the images"):
-        calibrate(graph, weights, values, Random(load(str(TINY)).spec.input, count=1), Calibration(""))
+        calibrate(graph, weights, values, RandomImages(load(str(TINY)).spec.input, count=1), Calibration(""))
 
 
 # --- what it costs ------------------------------------------------------------------
@@ -345,7 +352,7 @@ def small(name="resnet18", style=TENSORRT_INT8, keep=()):
     graph = network(name, "input.size=32", "head.classes=10")
     graph, weights = fold_batch_norm(graph, Ruled(graph))
     placement = place(graph, style, keep)
-    given = Random(loaded.spec.input, count=4)
+    given = RandomImages(loaded.spec.input, count=4)
     ranges = calibrate(graph, weights, placement.values, given, Calibration("", 4, "minmax"))
     return (graph, weights), quantize(graph, weights, placement, ranges, style, "float32"), given
 
@@ -358,7 +365,8 @@ def test_a_layer_quantized_badly_is_the_costliest_and_those_before_it_do_not_pay
         return np.rint(stored.rows("layer2.0.conv1.weight", start, stop) / 16) * 16
 
     bad = {
-        r.layer: r for r in measure(exact, (graph, Derived(stored, {"layer2.0.conv1.weight": coarse})), given).layers
+        r.layer: r
+        for r in measure(exact, (graph, DerivedWeights(stored, {"layer2.0.conv1.weight": coarse})), given).layers
     }
     assert min(bad.values(), key=lambda r: r.own).layer == "layer2.0.conv1"
     assert bad["layer2.0.conv1"].own < good["layer2.0.conv1"].own - 10
@@ -392,8 +400,8 @@ def test_nothing_quantized_would_be_no_noise():
 
 @pytest.mark.parametrize("most", [1, 3, 5])
 def test_few_images_are_no_more_than_there_are(most):
-    images = Random(load("resnet8-digits").spec.input, count=3)
-    few = Few(images, most)
+    images = RandomImages(load("resnet8-digits").spec.input, count=3)
+    few = FirstImages(images, most)
     assert len(few) == len(list(few)) == min(most, 3)
     assert few.entry() == images.entry()
 
@@ -404,7 +412,7 @@ def test_few_images_are_no_more_than_there_are(most):
     ([math.inf], [math.inf], -CEILING), ([1e100], [1e100 * (1 + 1e-15)], CEILING),
 ])  # fmt: skip
 def test_decibels_of_any_numbers_are_finite(exact, found, ratio):
-    power = Power()
+    power = SignalPower()
     power.add(np.array(exact, np.float64), np.array(found, np.float64))
     assert power.decibels == pytest.approx(ratio)
 
@@ -431,7 +439,7 @@ def test_what_has_no_bias_is_not_shifted():
     graph = lower(loaded)
     exact = fold_batch_norm(graph, Ruled(graph))
     placement = place(exact[0], TENSORRT_INT8)
-    given = Random(loaded.spec.input, count=1)
+    given = RandomImages(loaded.spec.input, count=1)
     ranges = calibrate(*exact, placement.values, given, Calibration("", 4, "minmax"))
     quantized_ = quantize(*exact, placement, ranges, TENSORRT_INT8, "float32")
     convs = {n.name: n.op.bias for n in exact[0].nodes if isinstance(n.op, Conv)}
@@ -442,7 +450,7 @@ def test_what_has_no_bias_is_not_shifted():
 # --- the account --------------------------------------------------------------------
 
 
-HOW = Quantizing("int8", "cpu", "float32", Calibration("random", 4, "minmax"))
+HOW = QuantizationChoice("int8", "cpu", "float32", Calibration("random", 4, "minmax"))
 
 
 def test_the_account_tells_every_scale_and_every_ratio(tmp_path):
@@ -455,7 +463,7 @@ def test_the_account_tells_every_scale_and_every_ratio(tmp_path):
     assert "tiny.quantization.json" in manifest["files"]
     assert manifest["folded_batch_norm"] is True
     loaded = load(str(TINY))
-    graph, weights = fold_batch_norm(network(TINY), Seeded(network(TINY)))
+    graph, weights = fold_batch_norm(network(TINY), SeededWeights(network(TINY)))
     new = quantized(graph, weights, loaded, HOW).graph
     scales = {n.inputs[0].name: n.op.scale for n in new.nodes if isinstance(n.op, Quantize)}
     assert {name: entry["scale"] for name, entry in account["activations"].items()} == scales
@@ -475,7 +483,7 @@ def test_images_make_the_accuracy_mean_something(tmp_path):
 
 def test_a_network_of_which_nothing_is_left_to_quantize_is_refused():
     loaded = load(str(TINY), ("quantization.keep=['*']",))
-    graph, weights = fold_batch_norm(network(TINY), Seeded(network(TINY)))
+    graph, weights = fold_batch_norm(network(TINY), SeededWeights(network(TINY)))
     with pytest.raises(Refused, match=r"nothing is left to be quantized to INT8\nhint: see quantization.keep"):
         quantized(graph, weights, loaded, HOW)
 
@@ -493,7 +501,7 @@ def test_a_network_of_which_nothing_is_left_to_quantize_is_refused():
 def test_a_spec_keeps_layers_by_place_or_by_name(key, kept):
     settings = ("input.size=32", f"quantization.keep=['{key}']")
     loaded = load("resnet18", settings)
-    graph, weights = fold_batch_norm(network("resnet18", *settings), Seeded(network("resnet18", *settings)))
+    graph, weights = fold_batch_norm(network("resnet18", *settings), SeededWeights(network("resnet18", *settings)))
     new = quantized(graph, weights, loaded, HOW._replace(calibration=Calibration("random", 1))).graph
     left = [n.name for n in new.nodes if n.op.is_layer and not n.op.stored]
     assert left == kept
@@ -566,7 +574,7 @@ def test_images_are_told_as_no_pictures_beyond_sixteen_times_what_those_reach(fa
 
 def test_layers_beyond_and_near_the_end_of_a_types_range_are_told_apart():
     found = {"half": 32752.0, "above half": 32768.0, "the end": 65504.0, "beyond": 65536.0, "none": float("nan")}
-    seen = Comparison(1, {}, None, True, False, found, 65504.0)
+    seen = PrecisionComparison(1, {}, None, True, False, found, 65504.0)
     assert set(seen.beyond) == {"beyond", "none"}
     assert set(seen.near) == {"above half", "the end"}
 

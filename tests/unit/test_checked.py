@@ -11,7 +11,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.outside_parts.net_checks import OPERATIONS, CheckedNet
 from resnet_gen.onnx.writing import RULES
-from resnet_gen.ops.types import Retyped
+from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Refused
 
 WRONG = [None, "x", "", -1, 1.5, float("nan"), float("inf"), True, [], (), {}, object(), b"x", 1 + 1j, int]
@@ -97,7 +97,7 @@ def test_what_is_no_operation_of_parts_is_refused(op):
 
 
 def test_operations_of_parts_are_all_that_can_be_written_but_changes_of_type():
-    assert {op for op in RULES if not issubclass(op, Retyped)} == OPERATIONS
+    assert {op for op in RULES if not issubclass(op, TypeChange)} == OPERATIONS
 
 
 @pytest.mark.parametrize(

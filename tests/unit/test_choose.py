@@ -2,8 +2,8 @@
 
 import pytest
 
-from resnet_gen.build.choices import Wish, choose
-from resnet_gen.build.request import Batch
+from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.request import BuildBatch
 from resnet_gen.ops.precision import PRECISIONS, Calibration
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target, shipped_targets
@@ -12,7 +12,7 @@ IMAGES = Calibration("photos")
 
 
 def wish(device=None, **more):
-    return Wish(load_target(device) if device else None, **more)
+    return BuildWishes(load_target(device) if device else None, **more)
 
 
 def chosen(device=None, **more):
@@ -33,7 +33,7 @@ def test_nothing_wished_is_float32_onnx():
 
 
 def test_what_is_said_is_kept():
-    given = {"opset": 17, "batch": Batch(4), "weights": None, "seed": 3, "fold": True, "typed_io": True}
+    given = {"opset": 17, "batch": BuildBatch(4), "weights": None, "seed": 3, "fold": True, "typed_io": True}
     request = chosen(precision="bf16", target="tensorrt-rtx", capabilities=(89,), **given)
     assert {name: getattr(request, name) for name in given} == given
     assert request.compute_capabilities == (89,)

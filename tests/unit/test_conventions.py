@@ -9,7 +9,7 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.cli import options
 from resnet_gen.graph import Net, Value
-from resnet_gen.graph.conventions import CONVENTIONS, Convention, Part, Rule, figure, kind, of_count
+from resnet_gen.graph.conventions import CONVENTIONS, Convention, CountingRule, FigurePart, figure, kind, of_count
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, written
 from resnet_gen.language.load import load
@@ -76,11 +76,11 @@ def test_a_small_network_counted_by_hand(convention, wanted):
 def test_the_difference_is_told_by_kind_and_rule():
     found = figure(small(), NAIVE, CONVENTIONS["thop"])
     assert found.parts == (
-        Part("batch norm", 1024, "4 for each element that comes in"),
-        Part("global average pooling", 64, "1 for each element that comes in"),
-        Part("global average pooling", 4, "1 for each element that comes out"),
-        Part("softmax", 15, "3 for each element that comes in"),
-        Part("softmax", -1, "-1 for each"),
+        FigurePart("batch norm", 1024, "4 for each element that comes in"),
+        FigurePart("global average pooling", 64, "1 for each element that comes in"),
+        FigurePart("global average pooling", 4, "1 for each element that comes out"),
+        FigurePart("softmax", 15, "3 for each element that comes in"),
+        FigurePart("softmax", -1, "-1 for each"),
     )
     assert found.difference == sum(part.difference for part in found.parts) == 1106
     assert found.value == count(small()).macs + 1106
@@ -116,8 +116,8 @@ def test_newer_operations_counted_by_hand(naming, convention, wanted):
 
 def test_what_a_tool_leaves_out_is_told():
     parts = figure(newer(), NAIVE, CONVENTIONS["thop"]).parts
-    assert parts[0] == Part("convolution", -64 * 32, "it leaves out timm.StdConv2d")
-    assert Part("blur", -288, "it leaves out F.conv2d") in parts
+    assert parts[0] == FigurePart("convolution", -64 * 32, "it leaves out timm.StdConv2d")
+    assert FigurePart("blur", -288, "it leaves out F.conv2d") in parts
 
 
 def test_every_operation_has_a_call_or_is_arithmetic_or_moves_elements_alone():
@@ -216,7 +216,7 @@ def test_macs_are_those_that_are_counted_everywhere_else(name):
 def test_a_wrong_rule_is_noticed():
     graph, by = of("resnet18")
     entry = COUNTERS["networks"]["torchvision/resnet18"]
-    rules = {**CONVENTIONS["fvcore"].rules, "BatchNorm2d": Rule(entering=1)}
+    rules = {**CONVENTIONS["fvcore"].rules, "BatchNorm2d": CountingRule(entering=1)}
     assert figure(graph, by, Convention("fvcore", "flops", "", rules)).value != entry["fvcore"]
     assert written(graph, by)[:4] == ("Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d")
     assert kind(graph.nodes[2].op) == "relu"

@@ -13,8 +13,8 @@ import pytest
 from resnet_gen.cli import cli
 from resnet_gen.infer.conversion.files import plan, write
 from resnet_gen.infer.conversion.layouts import widened
-from resnet_gen.infer.conversion.plan import Change, Plan
-from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, Scheme, namings, network, pattern, wanted
+from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan
+from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, NamingScheme, namings, network, pattern, wanted
 from resnet_gen.infer.conversion.source import find
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers
@@ -22,7 +22,7 @@ from resnet_gen.problems import Refused
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import stored
 from resnet_gen.weights.formats import writing
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY
 
 SMALL = {
@@ -78,7 +78,7 @@ def assert_same(found, tensors):
 
 
 def converted(loaded, path, out, to=None, called=None, **change):
-    made = plan(loaded, path, out, to, called, Change(**change))
+    made = plan(loaded, path, out, to, called, ConversionOptions(**change))
     write(made, out, path)
     return made
 
@@ -139,11 +139,13 @@ def test_every_tensor_of_a_shipped_network_finds_back_from_every_scheme(name, mo
     tensors = {n: Tagged(i, t.shape) for i, (n, t) in enumerate(whole.graph.state().items())}
     for kind in targets(loaded):
         scheme = wanted(kind, whole, "--to") if kind not in LIBRARIES else own
-        there = tagged(Plan(whole, tensors, find(whole, shapes(tensors), None, ""), scheme, Change()).rows)
+        there = tagged(
+            ConversionPlan(whole, tensors, find(whole, shapes(tensors), None, ""), scheme, ConversionOptions()).rows
+        )
         assert len(there) == len(tensors), kind
         source = find(whole, shapes(there), None, "")
         assert source.scheme.names == scheme.names
-        back = tagged(Plan(whole, there, source, own, Change()).rows)
+        back = tagged(ConversionPlan(whole, there, source, own, ConversionOptions()).rows)
         assert {n: (t.number, t.shape) for n, t in back.items()} == {
             n: (t.number, t.shape) for n, t in tensors.items()
         }, kind
@@ -348,7 +350,7 @@ def test_names_that_two_schemes_have_for_different_layers_are_refused():
     own = whole.schemes[0]
     conv1, conv2 = ((f"stages.0.0.conv{number}", "weight") for number in (1, 2))
     names = {**own.names, conv1: own.names[conv2], conv2: own.names[conv1]}
-    swapped = Scheme("swapped", own.naming, names)
+    swapped = NamingScheme("swapped", own.naming, names)
     two = whole._replace(schemes=[own, swapped])
     with pytest.raises(Refused) as refused:
         find(two, whole.shapes(own), None, "w.pth")
@@ -417,7 +419,7 @@ def test_a_head_is_drawn_as_a_build_draws_it(to, three, tmp_path):
     _, tensors, given = three
     loaded = small("resnet18", "head.classes=7")
     made = converted(loaded, given, tmp_path / "out.npz", to, head="init", seed=5)
-    wanted = Seeded(network(loaded).graph, 5)
+    wanted = SeededWeights(network(loaded).graph, 5)
     found = read(tmp_path / "out.npz")
     weight = found["fc.kernel"].T if to == FLAX else found["fc.weight"]
     np.testing.assert_array_equal(weight, wanted.rows("fc.weight", 0, 7))
@@ -447,12 +449,12 @@ def test_what_is_said_of_a_head_is_done_whether_the_file_s_would_fit_or_not(clas
     loaded = small("resnet18", f"head.classes={classes}")
     if head is None and classes != 3:
         with pytest.raises(Refused, match="--head init draws the head anew"):
-            plan(loaded, given, tmp_path / "out.npz", to, None, Change(head))
+            plan(loaded, given, tmp_path / "out.npz", to, None, ConversionOptions(head))
         return
     converted(loaded, given, tmp_path / "out.npz", to, head=head, seed=5)
     found = read(tmp_path / "out.npz")
     weights = [array.T if to == FLAX else array for name, array in found.items() if name in ("fc.weight", "fc.kernel")]
-    drawn = Seeded(network(loaded).graph, 5).rows("fc.weight", 0, classes)
+    drawn = SeededWeights(network(loaded).graph, 5).rows("fc.weight", 0, classes)
     wanted = {None: [tensors["fc.weight"]], "drop": [], "init": [drawn]}[head]
     assert len(weights) == len(wanted)
     for ours, theirs in zip(weights, wanted, strict=True):
@@ -464,10 +466,10 @@ def test_a_head_that_the_network_has_not_is_neither_dropped_nor_drawn(three, tmp
     given = file_of(tmp_path / "body.npz", {n: t for n, t in tensors.items() if not n.startswith("fc.")})
     loaded = small("resnet18", "head=none", "outputs=[stage2]")
     with pytest.raises(Refused, match="--head drop means nothing: 'resnet18' has no head"):
-        plan(loaded, given, tmp_path / "out.npz", None, None, Change("drop"))
+        plan(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("drop"))
     given = file_of(tmp_path / "whole.npz", tensors)
     with pytest.raises(Refused, match="--head init means nothing: 'resnet18' has no head"):
-        plan(loaded, given, tmp_path / "out.npz", None, None, Change("init"))
+        plan(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("init"))
 
 
 ANOTHER_HEAD = "head={kind: mlp, pool: 1, hidden: [6], classes: 3}"
@@ -503,7 +505,7 @@ def test_another_head_in_the_file_is_left_out_and_the_network_s_drawn_whole(name
         assert_same({n: found[n] for n in body}, {n: tensors[n] for n in body})
         assert found.keys() == (graph.state().keys() if head == "init" else body.keys())
         for new in found.keys() - body.keys():
-            np.testing.assert_array_equal(found[new], Seeded(graph, 5).rows(new, 0, len(found[new])))
+            np.testing.assert_array_equal(found[new], SeededWeights(graph, 5).rows(new, 0, len(found[new])))
         assert {row.old for row in made.rows if row.old} == read(tmp_path / "given.npz").keys()
 
 
@@ -567,7 +569,7 @@ def test_what_is_no_head_s_is_refused_whatever_is_said_of_the_head(extra, settin
     _, tensors, _ = three
     given = file_of(tmp_path / "given.npz", {**tensors, extra: tensors["fc.weight"]})
     with pytest.raises(Refused, match=f"'{extra}' belongs to no layer"):
-        plan(small("resnet18", *settings), given, tmp_path / "out.npz", change=Change("drop"))
+        plan(small("resnet18", *settings), given, tmp_path / "out.npz", change=ConversionOptions("drop"))
 
 
 @pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[stage1, stage2]"])
@@ -625,7 +627,7 @@ def test_of_a_first_convolution_that_is_standardized_it_is_said_that_outputs_cha
     given = file_of(tmp_path / "given.npz", drawn(small("resnetv2_50x1_bit")))
     other = small("resnetv2_50x1_bit", "input.channels=1", "input.mean=null", "input.std=null")
     with pytest.warns(UserWarning, match="'stem.conv.weight' is standardized when it is used: with other channels"):
-        plan(other, given, tmp_path / "out.npz", change=Change(channels=True))
+        plan(other, given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
 
 
 def test_one_channel_becomes_several_that_sum_to_it():
@@ -650,7 +652,7 @@ def test_filters_of_neither_one_nor_three_channels_are_refused(tmp_path):
     five = small("resnet18", "input.channels=5", "input.mean=null", "input.std=null")
     given = file_of(tmp_path / "five.npz", drawn(five))
     with pytest.raises(Refused, match="--in-channels changes filters of 1 and of 3 channels alone"):
-        plan(small("resnet18"), given, tmp_path / "out.npz", change=Change(channels=True))
+        plan(small("resnet18"), given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
 
 
 # --- counters and values -----------------------------------------------------

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.review import Reviewed
+from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats import rows, spec_terms, summary
@@ -206,7 +206,7 @@ def test_one_name_differs_and_two_differ():
         other = renamed(graph, [f"{name}_" if number < count else name for number, name in enumerate(names)],
                         [value.name for value in graph.outputs])  # fmt: skip
         one, two = Side("a", "spec", graph), Side("b", "spec", other)
-        assert what(Reviewed("net", one, two, compare(graph, other))) == words
+        assert what(NetworkReview("net", one, two, compare(graph, other))) == words
 
 
 def test_a_report_has_the_headline_that_it_is_shown_with():
@@ -344,7 +344,7 @@ def test_padding_that_goes_with_another_window_is_not_told_beside_it():
 @pytest.mark.parametrize("number", [1, 12, 13, 200, 201, 250])
 @pytest.mark.parametrize(("sign", "most"), [("+", 200), ("=", 12)])
 def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, monkeypatch):
-    found = [rows.Row(sign, f"layer {n} ", (f"name {n}",)) for n in range(number)]
+    found = [rows.LayerChangeRow(sign, f"layer {n} ", (f"name {n}",)) for n in range(number)]
     monkeypatch.setattr("resnet_gen.compare.formats.text.rows", lambda difference: found)
     shown = text(report(spec("vgg11"), spec("vgg11", "activation=silu")))
     assert shown.count("  name ") == min(number, most)

@@ -17,7 +17,7 @@ from resnet_gen import __version__
 from resnet_gen.problems import Document, Problem, Span, visible
 from resnet_gen.verify import outcome
 from resnet_gen.verify.formats import FORMATS, github, json_array, junit, sarif, text
-from resnet_gen.verify.outcome import Outcome, Place, examine, held_to
+from resnet_gen.verify.outcome import FindingPlace, Outcome, examine, held_to
 from resnet_gen.verify.rules import RULES
 
 MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
@@ -387,7 +387,7 @@ def test_columns_count_units_of_utf_16(line, column, end, wanted):
 
 def test_a_setting_stands_in_no_file():
     found = outcome._finding(Problem("m", Span(Document("--set", "claims=[]"), 0, 7, 9)), "net.yaml")
-    assert found.place == Place("net.yaml", 1)
+    assert found.place == FindingPlace("net.yaml", 1)
     assert found.message == "m (at --set claims=[])"
     assert str(found) == "--set:1:8: error: m\n   1 | claims=[]\n              ^^"
 

@@ -13,7 +13,7 @@ from resnet_gen.graph import Graph, Net, Node, Value
 from resnet_gen.graph.fingerprint import fingerprint
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.ops import Conv, Stored, Tensor
+from resnet_gen.ops import Conv, Tensor, WeightStorage
 from tests.onnx_runs import network
 
 PINNED = {
@@ -109,7 +109,7 @@ def other(setting):
     """A value of a setting that is not its default."""
     kind = str(setting.type)
     if "Stored" in kind:
-        return Stored("int8")
+        return WeightStorage("int8")
     if "Function" in kind or "DType" in kind:
         return "tanh" if "Function" in kind else "int8"
     if kind == "bool":

@@ -8,9 +8,9 @@ import pytest
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.graph.matching import match
-from resnet_gen.infer.file_weights import Carried
+from resnet_gen.infer.file_weights import TransferredWeights
 from resnet_gen.infer.infer import infer
-from resnet_gen.infer.proof import Inferred, live
+from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.infer.report import refusal
 from resnet_gen.infer.spec_text import written
 from resnet_gen.language.load import load
@@ -19,7 +19,7 @@ from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, Grou
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.graphs import damaged, folded, shuffled
 from tests.varied import marked, spread
 
@@ -91,7 +91,7 @@ VARIANTS = [
 def recovered(graph, tmp_path, name="found"):
     """What is found, once its text, read from a file, makes the very graph."""
     found = infer(graph, name)
-    assert isinstance(found, Inferred), found
+    assert isinstance(found, RecoveredSpec), found
     path = tmp_path / f"{name}.yaml"
     path.write_text(written(found.data))
     made = live(lower(load(str(path))))
@@ -219,7 +219,7 @@ def test_biases_of_zero_may_be_left_out(name, some):
     found = infer(other, "found")
     assert found.folded
     assert match(found.graph, given).same
-    weights = Carried(found, Seeded(other, 3))
+    weights = TransferredWeights(found, SeededWeights(other, 3))
     norms = [n for n in found.graph.nodes if isinstance(n.op, BatchNorm)]
     shifts = [np.count_nonzero(weights.rows(n.weight_name("bias"), 0, n.shape[0])) for n in norms]
     assert not any(shifts), "a seed's biases are zero, and so are those that are not there"
@@ -229,7 +229,7 @@ def test_a_bias_that_folding_does_not_explain_is_not_left_out():
     graph = folded(lower(load("seresnet18")))
     wrong = next(n for n in graph.nodes if n.path == "stages.1.0.attention.fc1")
     nodes = [replace(n, op=replace(n.op, bias=False)) if n is wrong else n for n in graph.nodes]
-    assert not isinstance(infer(replace(graph, nodes=tuple(nodes)), "found"), Inferred)
+    assert not isinstance(infer(replace(graph, nodes=tuple(nodes)), "found"), RecoveredSpec)
 
 
 class TestRefusals:
@@ -356,7 +356,7 @@ def test_weights_are_carried_to_the_layers_that_compute_the_same(name):
         found = infer(other, "found")
         pairs = match(graph, other).pairs
         theirs = Held({b.weight_name(t.role): held[a.weight_name(t.role)] for a, b in pairs for t in a.tensors})
-        made, weights = found.graph, Carried(found, theirs)
+        made, weights = found.graph, TransferredWeights(found, theirs)
         for weight, tensor in made.state().items():
             assert weights.rows(weight, 0, tensor.shape[0]).shape == tensor.shape
         if found.folded:
@@ -394,7 +394,7 @@ def check_damaged(seeds):
         if graph is None:
             continue
         found = infer(graph, "found")
-        if isinstance(found, Inferred):
+        if isinstance(found, RecoveredSpec):
             recovered += 1
             made, given = live(lower(found.loaded)), live(graph)
             assert match(made, given).same or (found.folded and same_but_for_zeros(folded(made), given))

@@ -9,7 +9,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.speed.kernels import kernels, most_activations
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 
 IMAGE = Value("input", (8, 4, 4))
 CONV = ops.Conv(8, kernel=3, padding=1)
@@ -33,7 +33,7 @@ def test_a_residual_block_is_a_kernel_a_convolution_and_its_last_one_reads_the_s
 
 def test_folding_batch_norm_first_changes_nothing_but_biases():
     graph = lower(load("cifar-resnet20"))
-    folded, _ = fold_batch_norm(graph, Seeded(graph, 0))
+    folded, _ = fold_batch_norm(graph, SeededWeights(graph, 0))
     before, after = kernels(graph), kernels(folded)
     assert [(k.node.name, k.activations, k.macs) for k in before] == [
         (k.node.name, k.activations, k.macs) for k in after

@@ -7,13 +7,13 @@ from importlib import import_module
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.generate.base import Subject, generated
-from resnet_gen.generate.modules.classes import Classes, Namer
+from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.modules.classes import ModuleClasses, ParameterNamer
 from resnet_gen.generate.modules.expressions import Parameter, fitted, told
 from resnet_gen.generate.modules.forward import statements
 from resnet_gen.generate.modules.naming import name_classes
 from resnet_gen.generate.modules.patterns import flat, is_counted, is_run, is_sequence, pattern
-from resnet_gen.generate.modules.tree import Chunk, tree
+from resnet_gen.generate.modules.tree import ChannelChunks, tree
 from resnet_gen.generate.spelling import is_list, quoted, spelled
 from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import checked
@@ -76,10 +76,10 @@ def test_channels_that_are_taken_part_by_part_are_one_chunk():
         ("add", ops.Add(), "split_0", "split_1"),
     ]  # fmt: skip
     first, add = tree(net(*rows)).steps
-    assert first.what.op == Chunk(2)
+    assert first.what.op == ChannelChunks(2)
     assert add.inputs == ("split:0", "split:1")
     uneven = [rows[0], ("split_1", ops.TakeChannels(2, 3), "input"), ("cat", ops.Concat(), "split_0", "split_1")]
-    assert not any(isinstance(step.what.op, Chunk) for step in tree(net(*uneven)).steps)
+    assert not any(isinstance(step.what.op, ChannelChunks) for step in tree(net(*uneven)).steps)
 
 
 def of(name, setting, *values):
@@ -123,7 +123,7 @@ def test_the_fewest_parameters_are_taken_in_order():
 
 
 def test_a_parameter_is_called_as_python_allows():
-    namer = Namer("inner", [])
+    namer = ParameterNamer("inner", [])
     assert namer(("lambda",), "present", (0, 1), []) == "with_lambda"
     assert namer(("0",), "present", (0, 1), []) == "with_0"
     assert namer(("conv", "stride"), "stride", (1, 2), [of("stride", "stride", 2, 1)]) == "conv_stride"
@@ -168,7 +168,7 @@ def test_blocks_are_counted_where_their_names_are(names, found):
 
 def condition(spec, name, *settings):
     """The condition of a member of the block's class, and what is handed on without it."""
-    classes = Classes([tree(lower(load(spec, settings)))])
+    classes = ModuleClasses([tree(lower(load(spec, settings)))])
     return next((m.condition, m.instead) for kind in classes.all for m in kind.members if m.name == name)
 
 
@@ -179,7 +179,7 @@ def test_a_projection_that_is_not_there_hands_on_what_enters_it():
 def test_a_sequence_that_is_not_there_may_hand_on_another_value_than_enters_it():
     """Pre-activation: projections take what the first norm and activation make, identities the block's input."""
     assert condition("preact110", "shortcut") == ("stride != 1 or in_channels != out_channels", "in0")
-    classes = Classes([tree(graph_of(spec="preact110"))])
+    classes = ModuleClasses([tree(graph_of(spec="preact110"))])
     steps = [step for kind in classes.all for step in kind.unit.steps if step.name == "shortcut"]
     assert [step.inputs for step in steps] == [("act1",)]
 
@@ -207,7 +207,7 @@ def test_members_told_apart_by_numbers_from_0_are_a_list():
 
 def written(*rows):
     """The lines that make a network's members, and those of its `forward`, in PyTorch."""
-    kind, language = Classes([tree(net(*rows))]).network, _PyTorch()
+    kind, language = ModuleClasses([tree(net(*rows))]).network, _PyTorch()
     language.begin(kind)
     return language.members(kind), statements(kind, language)
 
@@ -241,7 +241,7 @@ def test_channels_that_are_no_equal_parts_are_slices():
 def blocks_of(*second):
     """The classes of blocks where the first is a convolution and a sum, and the second these rows."""
     first = [("stages.0.0.conv1", CONV, "input"), ("stages.0.0.add", ops.Add(), "stages.0.0.conv1", "input")]
-    made = Classes([tree(net(*first, *second))])
+    made = ModuleClasses([tree(net(*first, *second))])
     return [kind for kind in made.all if kind.unit.level == "block"]
 
 
@@ -280,7 +280,7 @@ def renaming(spec, old, new, *settings):
 )
 def test_layers_of_any_name_are_the_same_network(spec, old, new):
     loaded = renaming(spec, old, new, "naming=paths", "stages.depths=[2, 2, 2]")
-    (text,) = generated(Subject(loaded), "pytorch").values()
+    (text,) = generated(CodeSubject(loaded), "pytorch").values()
     is_the_network(text, loaded)
 
 
@@ -288,7 +288,7 @@ def test_layers_of_any_name_are_the_same_network(spec, old, new):
 @pytest.mark.parametrize("old", ["conv1", "head", "stages"])
 def test_layers_that_no_module_can_hold_are_refused(old, new):
     with pytest.raises(Refused, match=f"'{new}'"):
-        generated(Subject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
+        generated(CodeSubject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def proved(monkeypatch):
         graph = net(*rows)
         monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: graph)
         loaded = load(spec)
-        vars(subject := Subject(loaded))["graph"] = graph
+        vars(subject := CodeSubject(loaded))["graph"] = graph
         (text,) = generated(subject, to).values()
         if to == "pytorch":
             is_the_network(text, loaded, graph)
@@ -373,7 +373,7 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
 
     monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "name_classes", called)
     loaded = load("vgg11")
-    (text,) = generated(Subject(loaded), "pytorch").values()
+    (text,) = generated(CodeSubject(loaded), "pytorch").values()
     assert "_layers" in text
     is_the_network(text, loaded)
 

@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 
 from resnet_gen import ops
 from resnet_gen.graph import Net, Value
-from resnet_gen.onnx.writing import NEWEST_OPSET, OLDEST_OPSET, RULES, OnnxFile, Options, messages
+from resnet_gen.onnx.writing import NEWEST_OPSET, OLDEST_OPSET, RULES, OnnxFile, WriterOptions, messages
 from resnet_gen.onnx.writing.messages import IR_OF_OPSET
 from resnet_gen.ops import Op
 from resnet_gen.problems import Refused
@@ -24,7 +24,7 @@ from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, Range, place, quantize
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from resnet_gen.weights.stream import element
 from tests.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
@@ -111,15 +111,15 @@ def every_op(casts=True):
 def standardized(name, *settings):
     """A network whose weights are as its convolutions take them."""
     graph = network(name, *settings)
-    return standardize_weights(graph, Seeded(graph))[0]
+    return standardize_weights(graph, SeededWeights(graph))[0]
 
 
 def in_eight_bits(style):
     """A network whose weights, and a bias or two, are stored in integers."""
-    graph = fold_batch_norm(network(TINY), Seeded(network(TINY)))[0]
+    graph = fold_batch_norm(network(TINY), SeededWeights(network(TINY)))[0]
     placement = place(graph, style)
     ranges = dict.fromkeys((value.name for value in placement.values), Range(-1.0, 2.0))
-    return quantize(graph, Seeded(graph), placement, ranges, style, "float32")[0]
+    return quantize(graph, SeededWeights(graph), placement, ranges, style, "float32")[0]
 
 
 EVERY_OP = every_op()
@@ -136,9 +136,9 @@ GRAPHS = {
     "outputs": network(TINY, "outputs=[stage1]", "head={kind: policy_value, moves: 3}"),
 }
 OPTIONS = {
-    "plain": Options(),
-    "fixed": Options(batch=3),
-    "all": Options(
+    "plain": WriterOptions(),
+    "fixed": WriterOptions(batch=3),
+    "all": WriterOptions(
         opset=17, batch=2, metadata={"b": "2", "a": "1", "long": "x" * 300, "ü": "ß"}, producer_version="1.2"
     ),
 }
@@ -160,7 +160,7 @@ def test_the_graph_of_every_operation_has_every_operation_and_function():
 def test_a_convolution_whose_weights_are_still_to_be_standardized_cannot_be_written():
     graph = network(TINY, "weight_standardization=1e-6")
     with pytest.raises(AssertionError, match="weights are standardized by a pass"):
-        OnnxFile(graph, Seeded(graph), Options())
+        OnnxFile(graph, SeededWeights(graph), WriterOptions())
 
 
 # --- the bytes ---------------------------------------------------------------
@@ -169,14 +169,14 @@ def test_a_convolution_whose_weights_are_still_to_be_standardized_cannot_be_writ
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_stream_is_what_protobuf_would_have_written(name, options):
-    data = model_bytes(GRAPHS[name], Seeded(GRAPHS[name]), options)
+    data = model_bytes(GRAPHS[name], SeededWeights(GRAPHS[name]), options)
     model = ModelProto.FromString(data)
     assert model.SerializeToString(deterministic=True) == data
 
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_structure_is_the_model_without_its_weights(name):
-    file = OnnxFile(GRAPHS[name], Seeded(GRAPHS[name]), OPTIONS["all"])
+    file = OnnxFile(GRAPHS[name], SeededWeights(GRAPHS[name]), OPTIONS["all"])
     model = ModelProto.FromString(b"".join(file.chunks()))
     weights = [tensor for tensor in model.graph.initializer if tensor.name in GRAPHS[name].state()]
     assert weights
@@ -189,15 +189,15 @@ def test_the_structure_is_the_model_without_its_weights(name):
 def test_tensors_larger_than_a_run_are_streamed_in_order(monkeypatch):
     """A run of rows is a megabyte of elements; here it is 40, so that tensors of every size are cut."""
     graph = network(TINY)
-    wanted = model_bytes(graph, Seeded(graph))
+    wanted = model_bytes(graph, SeededWeights(graph))
     monkeypatch.setattr("resnet_gen.weights.base.CHUNK", 40)
-    chunks = list(OnnxFile(graph, Seeded(graph), Options()).chunks())
+    chunks = list(OnnxFile(graph, SeededWeights(graph), WriterOptions()).chunks())
     assert b"".join(chunks) == wanted
     assert sum(len(c) in (36 * 4, 40 * 4, 3 * 9 * 4 * 4) for c in chunks) >= 8
 
 
 def test_a_stream_can_be_read_twice():
-    file = OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options())
+    file = OnnxFile(EVERY_OP, SeededWeights(EVERY_OP), WriterOptions())
     assert b"".join(file.chunks()) == b"".join(file.chunks())
 
 
@@ -212,7 +212,7 @@ def test_a_process_with_any_hash_seed_writes_the_same_bytes(seed):
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     graph = network("cifar-resnet20")
-    here = model_bytes(graph, Seeded(graph), Options(metadata={"c": "3", "a": "1", "b": "2"}))
+    here = model_bytes(graph, SeededWeights(graph), WriterOptions(metadata={"c": "3", "a": "1", "b": "2"}))
     assert done.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
@@ -223,7 +223,7 @@ def test_a_process_with_any_hash_seed_writes_the_same_bytes(seed):
 @pytest.mark.parametrize("opset", OPSETS)
 def test_the_checker_accepts_every_operation_at_every_opset(name, opset):
     graph = GRAPHS[name]
-    model = onnx.load_from_string(model_bytes(graph, Seeded(graph), Options(opset=opset)))
+    model = onnx.load_from_string(model_bytes(graph, SeededWeights(graph), WriterOptions(opset=opset)))
     onnx.checker.check_model(model, full_check=True)
     assert [(o.domain, o.version) for o in model.opset_import] == [("", opset)]
     assert model.ir_version == onnx.helper.find_min_ir_version_for(list(model.opset_import))
@@ -233,23 +233,23 @@ def test_the_checker_accepts_every_operation_at_every_opset(name, opset):
 def test_every_opset_computes_the_same(opset):
     x = image(EVERY_OP, batch=2)
     weights = Ruled(EVERY_OP)
-    oldest = run(model_bytes(EVERY_OP, weights, Options(opset=OLDEST_OPSET)), x)
-    assert difference(run(model_bytes(EVERY_OP, weights, Options(opset=opset)), x), oldest) < 1e-6
+    oldest = run(model_bytes(EVERY_OP, weights, WriterOptions(opset=OLDEST_OPSET)), x)
+    assert difference(run(model_bytes(EVERY_OP, weights, WriterOptions(opset=opset)), x), oldest) < 1e-6
 
 
 def test_without_a_choice_the_oldest_opset_is_written():
-    assert OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options()).opset == OLDEST_OPSET
+    assert OnnxFile(EVERY_OP, SeededWeights(EVERY_OP), WriterOptions()).opset == OLDEST_OPSET
 
 
 @pytest.mark.parametrize("opset", [0, -1, OLDEST_OPSET - 1, NEWEST_OPSET + 1])
 def test_other_opsets_are_refused(opset):
     with pytest.raises(Refused, match=f"opset {opset} cannot be written"):
-        OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options(opset=opset))
+        OnnxFile(EVERY_OP, SeededWeights(EVERY_OP), WriterOptions(opset=opset))
 
 
 def inferred(graph, batch):
     """Shape and type of every value, by onnx's own inference; needs no weights' data."""
-    structure = OnnxFile(graph, Seeded(graph), Options(batch=batch)).structure()
+    structure = OnnxFile(graph, SeededWeights(graph), WriterOptions(batch=batch)).structure()
     model = onnx.shape_inference.infer_shapes(structure, check_type=True, strict_mode=True, data_prop=True)
     found = {}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
@@ -282,7 +282,7 @@ def needs_constants(node):
 @pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
 def test_initializers_are_the_weights_as_they_are_used_and_a_few_constants(name):
     graph = GRAPHS.get(name) or standardized(name)
-    initializers = OnnxFile(graph, Seeded(graph), Options()).initializers
+    initializers = OnnxFile(graph, SeededWeights(graph), WriterOptions()).initializers
     state = {n: t.shape for n, t in graph.used().items()}
     assert [(i.name, i.shape) for i in initializers if i.name in state] == list(state.items())
     others = {i.name.rpartition(".")[0] for i in initializers if i.name not in state}
@@ -291,7 +291,7 @@ def test_initializers_are_the_weights_as_they_are_used_and_a_few_constants(name)
 
 @pytest.mark.parametrize("opset", [17, 18])
 def test_reductions_over_channels_take_their_axes_as_the_opset_has_them(opset):
-    model = ModelProto.FromString(OnnxFile(EVERY_OP, Seeded(EVERY_OP), Options(opset=opset)).structure())
+    model = ModelProto.FromString(OnnxFile(EVERY_OP, SeededWeights(EVERY_OP), WriterOptions(opset=opset)).structure())
     nodes = {n.name: n for n in model.graph.node}
     for name in ("positions.max", "positions.mean"):
         axes = [a for a in nodes[name].attribute if a.name == "axes"]
@@ -301,7 +301,7 @@ def test_reductions_over_channels_take_their_axes_as_the_opset_has_them(opset):
 @pytest.mark.parametrize("name", [*EVERY, *GRAPHS])
 def test_every_value_of_a_file_has_a_name_of_its_own(name):
     graph = GRAPHS.get(name) or standardized(name)
-    model = ModelProto.FromString(OnnxFile(graph, Seeded(graph), Options()).structure()).graph
+    model = ModelProto.FromString(OnnxFile(graph, SeededWeights(graph), WriterOptions()).structure()).graph
     values = [v.name for v in (*model.input, *model.initializer)] + [o for n in model.node for o in n.output]
     assert len(set(values)) == len(values)
     assert len({n.name for n in model.node}) == len(model.node)
@@ -322,7 +322,7 @@ def test_initializers_hold_the_weights(name):
 def test_nodes_are_called_and_wired_as_in_the_graph(name):
     """What takes several nodes of ONNX has them in a row, the last under its own name and the others below it."""
     graph = GRAPHS[name]
-    model = ModelProto.FromString(OnnxFile(graph, Seeded(graph), Options()).structure())
+    model = ModelProto.FromString(OnnxFile(graph, SeededWeights(graph), WriterOptions()).structure())
     rest = list(model.graph.node)
     for node in graph.nodes:
         own = [rest.pop(0)]
@@ -353,7 +353,7 @@ def one_op(op, *shapes, opset=None, dtype="float32", optimized=False, of=lambda 
     net = Net(Value("input", shapes[0]))
     graph = set_precision(net.graph("one", [net.add("op", op, *(net.input for _ in shapes))]), dtype)
     x = of(2 * image(graph, 2))
-    model = model_bytes(graph, Ruled(graph), Options(opset=opset))
+    model = model_bytes(graph, Ruled(graph), WriterOptions(opset=opset))
     return Session(model, optimized=optimized).run(x), x, Ruled(graph)
 
 
@@ -558,7 +558,7 @@ def test_no_window_begins_past_the_map_in_the_file_either(kind, kernel, stride, 
     for height, width in [*((side, side) for side in range(4, 13)), *itertools.combinations(range(4, 13), 2)]:
         shape = (2, height, width)
         net = Net(Value("input", shape))
-        model = model_bytes(net.graph("one", [net.add("op", op, net.input)]), None, Options(opset=opset))
+        model = model_bytes(net.graph("one", [net.add("op", op, net.input)]), None, WriterOptions(opset=opset))
         onnx.shape_inference.infer_shapes(onnx.load_from_string(model), check_type=True, strict_mode=True)
         x = np.arange(2 * height * width, dtype=np.float32).reshape(1, *shape) % 31
         wanted = _hanging(op, x, None)
@@ -611,7 +611,7 @@ def test_a_gate_weighs_channels_or_positions_or_all(gates, axes):
 
 def test_a_symbolic_batch_takes_any_number_of_images():
     graph = GRAPHS["tiny"]
-    running = session(model_bytes(graph, Seeded(graph)))
+    running = session(model_bytes(graph, SeededWeights(graph)))
     assert running.get_inputs()[0].shape == ["N", 1, 8, 8]
     assert running.get_outputs()[0].shape == ["N", 3]
     x = image(graph, 5)
@@ -622,7 +622,7 @@ def test_a_symbolic_batch_takes_any_number_of_images():
 
 def test_a_fixed_batch_takes_that_many_images_and_no_others():
     graph = GRAPHS["tiny"]
-    running = session(model_bytes(graph, Seeded(graph), Options(batch=3)))
+    running = session(model_bytes(graph, SeededWeights(graph), WriterOptions(batch=3)))
     assert running.get_inputs()[0].shape == [3, 1, 8, 8]
     assert running.get_outputs()[0].shape == [3, 3]
     assert running.run(None, {"input": image(graph, 3)})[0].shape == (3, 3)
@@ -632,14 +632,14 @@ def test_a_fixed_batch_takes_that_many_images_and_no_others():
 
 def test_metadata_and_producer_are_kept_and_sorted():
     options = OPTIONS["all"]
-    model = onnx.load_from_string(model_bytes(EVERY_OP, Seeded(EVERY_OP), options))
+    model = onnx.load_from_string(model_bytes(EVERY_OP, SeededWeights(EVERY_OP), options))
     assert [(p.key, p.value) for p in model.metadata_props] == sorted(options.metadata.items())
     assert (model.producer_name, model.producer_version) == ("resnet-gen", "1.2")
     assert model.graph.name == "every_op"
 
 
 def test_a_file_states_what_it_will_be():
-    file = OnnxFile(GRAPHS["tiny"], Seeded(GRAPHS["tiny"]), Options())
+    file = OnnxFile(GRAPHS["tiny"], SeededWeights(GRAPHS["tiny"]), WriterOptions())
     model = ModelProto.FromString(b"".join(file.chunks()))
     assert file.nbytes == sum(len(t.raw_data) for t in model.graph.initializer)
     assert file.ir_version == model.ir_version
@@ -650,7 +650,7 @@ def test_a_file_states_what_it_will_be():
 
 def external(folder, graph, weights, **options):
     """The model with its weights beside it."""
-    file = OnnxFile(graph, weights, Options(external_above=0, **options))
+    file = OnnxFile(graph, weights, WriterOptions(external_above=0, **options))
     assert file.needs_external_data
     (folder / "m.onnx.data").write_bytes(b"".join(file.external_chunks()))
     (folder / "m.onnx").write_bytes(b"".join(file.chunks("m.onnx.data")))
@@ -673,10 +673,10 @@ def places(path):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_weights_beside_the_model_give_the_same_outputs(name, tmp_path):
     graph = GRAPHS[name]
-    path = external(tmp_path, graph, Seeded(graph))
+    path = external(tmp_path, graph, SeededWeights(graph))
     onnx.checker.check_model(str(path), full_check=True)
     x = image(graph, 2)
-    inside, beside = (session(m).run(None, {"input": x}) for m in (model_bytes(graph, Seeded(graph)), path))
+    inside, beside = (session(m).run(None, {"input": x}) for m in (model_bytes(graph, SeededWeights(graph)), path))
     assert len(inside) == len(graph.outputs)
     for wanted, found in zip(inside, beside, strict=True):
         np.testing.assert_array_equal(found, wanted)
@@ -685,7 +685,7 @@ def test_weights_beside_the_model_give_the_same_outputs(name, tmp_path):
 @pytest.mark.parametrize("name", GRAPHS)
 def test_external_tensors_are_the_weights_page_aligned_and_apart(name, tmp_path):
     graph = GRAPHS[name]
-    path = external(tmp_path, graph, Seeded(graph))
+    path = external(tmp_path, graph, SeededWeights(graph))
     found = places(path)
     assert list(found) == list(graph.used())
     ends = [0, *(offset + length for offset, length in found.values())]
@@ -696,25 +696,25 @@ def test_external_tensors_are_the_weights_page_aligned_and_apart(name, tmp_path)
 
 def test_external_data_loaded_into_the_model_is_the_inline_model(tmp_path):
     graph = GRAPHS["tiny"]
-    model = onnx.load(external(tmp_path, graph, Seeded(graph)))
+    model = onnx.load(external(tmp_path, graph, SeededWeights(graph)))
     for tensor in model.graph.initializer:
         tensor.ClearField("data_location")
-    assert model == onnx.load_from_string(model_bytes(graph, Seeded(graph)))
+    assert model == onnx.load_from_string(model_bytes(graph, SeededWeights(graph)))
 
 
 def test_only_models_beyond_the_limit_keep_their_weights_beside_them():
     graph = GRAPHS["tiny"]
-    size = len(model_bytes(graph, Seeded(graph)))
-    large = OnnxFile(graph, Seeded(graph), Options(external_above=size - 1))
-    small = OnnxFile(graph, Seeded(graph), Options(external_above=size + 256 * len(large.initializers)))
+    size = len(model_bytes(graph, SeededWeights(graph)))
+    large = OnnxFile(graph, SeededWeights(graph), WriterOptions(external_above=size - 1))
+    small = OnnxFile(graph, SeededWeights(graph), WriterOptions(external_above=size + 256 * len(large.initializers)))
     assert large.needs_external_data
     assert not small.needs_external_data
 
 
 def test_a_model_beyond_two_gigabytes_needs_external_data():
     few, many = (network("resnet18", f"head.classes={n}") for n in (1000, 1_100_000))
-    assert not OnnxFile(few, Seeded(few), Options()).needs_external_data
-    assert OnnxFile(many, Seeded(many), Options()).needs_external_data
+    assert not OnnxFile(few, SeededWeights(few), WriterOptions()).needs_external_data
+    assert OnnxFile(many, SeededWeights(many), WriterOptions()).needs_external_data
 
 
 # --- float16 -----------------------------------------------------------------
@@ -735,20 +735,20 @@ def test_weights_at_the_edge_of_float16_are_kept():
 
 @pytest.mark.parametrize("step", [fold_batch_norm, linear_as_conv])
 def test_passes_can_be_streamed_too(step):
-    graph, weights = step(network(TINY), Seeded(network(TINY)))
+    graph, weights = step(network(TINY), SeededWeights(network(TINY)))
     data = model_bytes(graph, weights)
     assert ModelProto.FromString(data).SerializeToString(deterministic=True) == data
 
 
 def test_a_fault_in_the_weights_ends_the_stream():
-    class Broken(Seeded):
+    class Broken(SeededWeights):
         def rows(self, name, start, stop):
             if name == "head.fc.weight":
                 raise OSError("unreadable")
             return super().rows(name, start, stop)
 
     graph = network(TINY)
-    stream = OnnxFile(graph, Broken(graph), Options()).chunks()
+    stream = OnnxFile(graph, Broken(graph), WriterOptions()).chunks()
     with pytest.raises(OSError, match="unreadable"):
         b"".join(stream)
 
@@ -770,7 +770,7 @@ def test_no_opset_is_left_out_or_unknown_to_onnx():
 def test_the_newest_opset_loads_in_the_runtime():
     graph = GRAPHS["every op"]
     x = image(graph)
-    newest = model_bytes(graph, Ruled(graph), Options(opset=NEWEST_OPSET))
+    newest = model_bytes(graph, Ruled(graph), WriterOptions(opset=NEWEST_OPSET))
     assert difference(run(newest, x), outputs(graph, Ruled(graph), x)) < 1e-6
 
 
@@ -799,13 +799,13 @@ def test_eight_bits_round_to_the_nearest_even_and_saturate(to, zero, least, most
     graph = net.graph("pair", [net.add("dequantize", ops.Dequantize("float32", 0.5, zero), small)])
     x = np.asarray([[[[0.25, 0.75, -0.25, 1.1, 1e4, -1e4]]]], np.float32)
     wanted = (np.clip(np.rint(x / 0.5) + zero, least, most) - zero) * 0.5
-    np.testing.assert_array_equal(run(model_bytes(graph, Seeded(graph)), x), wanted)
+    np.testing.assert_array_equal(run(model_bytes(graph, SeededWeights(graph)), x), wanted)
 
 
 def test_zeros_that_pad_an_average_count_and_those_beyond_the_map_do_not():
     """ONNX has 0 and 1 for it; runtimes take other numbers for either."""
     net = Net(Value("input", (4, 12, 12)))
     graph = net.graph("pooled", [net.add("padded", ops.AvgPool(3, 1, 1), net.input)])
-    (node,) = onnx.load_from_string(model_bytes(graph, Seeded(graph))).graph.node
+    (node,) = onnx.load_from_string(model_bytes(graph, SeededWeights(graph))).graph.node
     found = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
     assert found == {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1, 1, 1, 1], "count_include_pad": 1}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.tree import Chunk
+from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.graph import Net, Value
 from resnet_gen.onnx.reading import Opaque
 from resnet_gen.ops import (
@@ -40,7 +40,7 @@ from resnet_gen.ops import (
     SumPositions,
     TakeChannels,
 )
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import model_bytes, run
 
 MAP = (3, 8, 8)
@@ -57,7 +57,7 @@ def below(op):
 
 
 def test_what_the_package_offers_is_every_operation_from_which_no_other_derives():
-    no_network_is_made_of = {Opaque, Chunk}
+    no_network_is_made_of = {Opaque, ChannelChunks}
     assert {*CONCRETE, *no_network_is_made_of} == {op for op in below(Op) if not below(op)}
 
 
@@ -335,7 +335,7 @@ def ranged(op, least, most):
     y = net.add("op", op, *[x] * len(shapes))
     graph = net.graph("one", [net.add("back", Cast("float32"), y) if isinstance(op, Cast) else y])
     image = np.random.default_rng(0).uniform(least, most, (4, *net.input.shape)).astype(np.float32)
-    return run(model_bytes(graph, Seeded(graph)), image)
+    return run(model_bytes(graph, SeededWeights(graph)), image)
 
 
 @pytest.mark.parametrize("op", SIGNED, ids=str)

@@ -7,13 +7,13 @@ import onnx
 import pytest
 
 from resnet_gen.graph.counts import count
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops import BatchNorm, Cast, Conv, Linear
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
 
@@ -171,7 +171,7 @@ def test_in_float16_the_file_is_typed_alike(graph, weights):
 
 
 def test_float16_comes_close_to_float32(graph):
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     found, wanted = outputs(*half(graph, weights)), outputs(graph, weights)
     assert found.dtype == np.float32
     assert 0 < difference(found, wanted) < HALF
@@ -210,11 +210,11 @@ def test_linear_layers_as_convolutions_keep_names_and_values(graph, weights):
 
 def test_a_network_without_linear_layers_is_left_as_it_is():
     graph = network("resnetv2_18", *SMALL)
-    assert linear_as_conv(graph, Seeded(graph))[0] == graph
+    assert linear_as_conv(graph, SeededWeights(graph))[0] == graph
 
 
 def test_linear_layers_of_vgg_become_convolutions_on_one_pixel():
-    turned, _ = linear_as_conv(network("vgg11"), Seeded(network("vgg11")))
+    turned, _ = linear_as_conv(network("vgg11"), SeededWeights(network("vgg11")))
     convs = {n.name: n for n in turned.nodes if n.name.startswith("classifier") and isinstance(n.op, Conv)}
     assert {name: (n.op.kernel, n.input_shapes[0], n.shape) for name, n in convs.items()} == {
         "classifier.0": (1, (25088, 1, 1), (4096, 1, 1)),
@@ -230,7 +230,7 @@ PASSES = {"fold": fold_batch_norm, "conv": linear_as_conv, "half": half}
 
 @pytest.mark.parametrize("order", [*permutations(PASSES)], ids="-".join)
 def test_passes_compose_in_any_order(graph, order):
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     wanted = outputs(graph, weights)
     made = graph, weights
     for name in order:
@@ -257,7 +257,7 @@ def test_passes_leave_macs_and_depth(graph, weights, name):
 
 def test_folding_leaves_parameters_out_that_the_norms_had():
     graph = network("resnet18")
-    folded, _ = fold_batch_norm(graph, Seeded(graph))
+    folded, _ = fold_batch_norm(graph, SeededWeights(graph))
     norms = sum(n.shape[0] for n in graph.nodes if isinstance(n.op, BatchNorm))
     assert count(folded).params == count(graph).params - norms
     assert count(folded).buffers == 0
@@ -266,7 +266,7 @@ def test_folding_leaves_parameters_out_that_the_norms_had():
 def test_a_pass_changes_neither_graph_nor_weights_that_it_is_given(graph, weights):
     before = model_bytes(graph, weights)
     for step in PASSES.values():
-        OnnxFile(*step(graph, weights), Options())
+        OnnxFile(*step(graph, weights), WriterOptions())
         run(model_bytes(*step(graph, weights)), image(graph))
     assert model_bytes(graph, weights) == before
 
@@ -278,7 +278,7 @@ STANDARDIZED = ("resnet18", *SMALL, "weight_standardization=1.0e-4")
 
 def test_standardized_filters_have_mean_0_and_variance_1():
     graph = network(*STANDARDIZED)
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     turned, made = standardize_weights(graph, weights)
     name, tensor = next((n, t) for n, t in graph.state().items() if n == "layer2.0.conv1.weight")
     filters = whole(weights, name, tensor.shape).reshape(tensor.shape[0], -1).astype(np.float64)
@@ -292,13 +292,13 @@ def test_standardized_filters_have_mean_0_and_variance_1():
 
 def test_standardized_weights_are_folded_as_any_other():
     graph = network(*STANDARDIZED)
-    made = standardize_weights(graph, Seeded(graph))
+    made = standardize_weights(graph, SeededWeights(graph))
     assert difference(outputs(*fold_batch_norm(*made)), outputs(*made)) < TOLERANCE
 
 
 def test_a_graph_without_standardized_weights_is_handed_on():
     graph = network("resnet18", *SMALL)
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     assert standardize_weights(graph, weights) == (graph, weights)
 
 
@@ -307,7 +307,7 @@ def test_a_folded_norm_that_is_put_out_keeps_its_name_and_values():
         "resnet18", *SMALL, "stages.depths=[1, 1]", "stages.widths=[8, 16]", "stages.block=regnet",
         "stages.block.linear=true", "stages.shortcut=same_shape", "outputs=[stage2]", "naming=paths",
     )  # fmt: skip
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     folded = fold_batch_norm(graph, weights)
     assert [value.name for value in folded[0].outputs] == ["stage2", "logits"]
     assert not any(isinstance(node.op, BatchNorm) for node in folded[0].nodes)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from resnet_gen.language.figures import Printed, PrintedError
+from resnet_gen.language.figures import PrintedError, PrintedFigure
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from resnet_gen.language.figures import Printed, PrintedError
     ],
 )
 def test_value_and_unit_of_the_last_digit(text, value, unit):
-    printed = Printed.parse(text)
+    printed = PrintedFigure.parse(text)
     assert (printed.text, printed.value, printed.unit) == (text, Decimal(value), Decimal(unit))
 
 
@@ -33,7 +33,7 @@ def test_value_and_unit_of_the_last_digit(text, value, unit):
 )  # fmt: skip
 def test_what_is_no_figure_is_refused_by_name(text):
     with pytest.raises(PrintedError, match="is not a printed figure"):
-        Printed.parse(text)
+        PrintedFigure.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_what_is_no_figure_is_refused_by_name(text):
     ],
 )
 def test_an_exact_count_is_admitted_within_one_unit_of_the_last_digit(text, exact, admitted):
-    assert Printed.parse(text).admits(exact) is admitted
+    assert PrintedFigure.parse(text).admits(exact) is admitted
 
 
 def test_a_count_of_fifty_digits_is_compared_exactly():
-    assert not Printed.parse("1e50").admits(2 * 10**50)
-    assert not Printed.parse("1").admits(10**50 + 1)
+    assert not PrintedFigure.parse("1e50").admits(2 * 10**50)
+    assert not PrintedFigure.parse("1").admits(10**50 + 1)

@@ -13,11 +13,11 @@ from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.onnx.witness import WitnessError
 from resnet_gen.onnx.witness.model import check_onnx
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops import Activation, Add, Conv, Linear, Quantize
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.quantization.calibration import calibrate
-from resnet_gen.quantization.calibration.images import Random
+from resnet_gen.quantization.calibration.images import RandomImages
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.placement import (
     CPU_INT8,
@@ -63,7 +63,7 @@ def ranges(spec, style):
     graph, weights = folded(*spec)
     to = load(str(spec[0]), spec[1:]).spec.input
     values = place(graph, style).values
-    return calibrate(graph, weights, values, Random(to, count=2), Calibration("random", 2, "minmax"))
+    return calibrate(graph, weights, values, RandomImages(to, count=2), Calibration("random", 2, "minmax"))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ class File:
     """An emitted file, read with the onnx package alone."""
 
     def __init__(self, graph, weights, opset=None):
-        self.model = onnx.load_from_string(model_bytes(graph, weights, Options(opset)))
+        self.model = onnx.load_from_string(model_bytes(graph, weights, WriterOptions(opset)))
         onnx.checker.check_model(self.model, full_check=True)
         self.makers = {o: n for n in self.model.graph.node for o in n.output}
         self.tensors = {t.name: t for t in self.model.graph.initializer}
@@ -131,7 +131,7 @@ def test_tensorrt_gets_qdq_on_every_convolution_and_on_the_shortcut_of_every_sum
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_the_rules_hold_for_every_kind_of_network(spec, style):
     graph, weights = eight(spec, style)
-    check_onnx(graph, OnnxFile(graph, weights, Options()).structure())
+    check_onnx(graph, OnnxFile(graph, weights, WriterOptions()).structure())
     file = File(graph, weights)
     attention = {n.name for n in graph.nodes if n.role == "attention"}
     for node in file.nodes("Conv"):
@@ -399,7 +399,7 @@ def test_the_lowest_opset_that_carries_it(style, compute, opset):
 )
 def test_the_witness_tells_a_file_whose_weights_are_stored_otherwise(change, words):
     graph, weights = eight((TINY,))
-    file = OnnxFile(graph, weights, Options()).structure()
+    file = OnnxFile(graph, weights, WriterOptions()).structure()
     first = next(n for n in graph.nodes if isinstance(n.op, Conv | Linear))
     other = replace(graph, nodes=tuple(change(n) if n is first else n for n in graph.nodes))
     with pytest.raises(WitnessError, match=words):
@@ -412,7 +412,7 @@ def test_the_witness_tells_a_layer_whose_input_is_not_in_eight_bits():
     bare = replace(first, inputs=(graph.input,))
     broken = replace(graph, nodes=tuple(bare if n is first else n for n in graph.nodes))
     with pytest.raises(WitnessError, match="its input has not"):
-        check_onnx(broken, OnnxFile(broken, weights, Options()).structure())
+        check_onnx(broken, OnnxFile(broken, weights, WriterOptions()).structure())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import bisect
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.review import Reviewed
+from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.review import Review, markdown, text, what
@@ -20,7 +20,7 @@ MORE = "have no room here"
 
 
 def unreadable(name, length):
-    return Reviewed(name, problems=(Problem("x" * length, "net.yaml"),))
+    return NetworkReview(name, problems=(Problem("x" * length, "net.yaml"),))
 
 
 def lines(review):
@@ -58,7 +58,7 @@ def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, l
 
 @pytest.mark.parametrize("number", [99, 100, 101, 250])
 def test_a_hundred_networks_are_in_the_table_and_the_number_of_the_others(number):
-    found = lines(Review("main", [Reviewed(f"n{n}.yaml") for n in range(number)]))
+    found = lines(Review("main", [NetworkReview(f"n{n}.yaml") for n in range(number)]))
     assert sum(line.startswith("| <code>n") for line in found) == min(number, 100)
     assert found[found.index("| network | what changed | params | MACs | layers |") + 1] == "|---|---|--:|--:|--:|"
     rest = [line for line in found if line.startswith("and ")]
@@ -84,7 +84,7 @@ def test_what_a_network_promises_is_told_key_by_key():
     graph = lower(load("cifar-resnet20"))
     sides = [Side(name, "spec", graph) for name in ("before", "after")]
     term = Term(("claims", "[layers]", "value"), 20, 21)
-    network = Reviewed("net.yaml", *sides, compare(graph, graph), terms=(term,))
+    network = NetworkReview("net.yaml", *sides, compare(graph, graph), terms=(term,))
     for shown in (markdown, text):
         assert "claims[layers].value" in shown(Review("main", [network]))
 
@@ -92,8 +92,8 @@ def test_what_a_network_promises_is_told_key_by_key():
 def test_counts_are_those_of_the_side_that_there_is():
     side = Side("net.yaml", "spec", lower(load("cifar-resnet20")))
     counts = "269,722 | 40,551,040 | 20"
-    assert f"| <code>a</code> | new | {counts} |" in lines(Review("main", [Reviewed("a", None, side)]))
-    assert f"| <code>a</code> | removed | {counts} |" in lines(Review("main", [Reviewed("a", side)]))
+    assert f"| <code>a</code> | new | {counts} |" in lines(Review("main", [NetworkReview("a", None, side)]))
+    assert f"| <code>a</code> | removed | {counts} |" in lines(Review("main", [NetworkReview("a", side)]))
     assert "| <code>a</code> | cannot be read |  |  |  |" in lines(Review("main", [unreadable("a", 3)]))
 
 
@@ -103,5 +103,5 @@ def test_at_most_four_clauses_say_what_became_of_a_network(number, monkeypatch):
     monkeypatch.setattr(
         "resnet_gen.compare.formats.review.clauses", lambda difference: [f"clause {n}" for n in range(number)]
     )
-    network = Reviewed("net.yaml", side, side, compare(side.graph, side.graph))
+    network = NetworkReview("net.yaml", side, side, compare(side.graph, side.graph))
     assert what(network) == "; ".join(f"clause {n}" for n in range(min(number, 4)))

@@ -10,7 +10,7 @@ import pytest
 
 from resnet_gen.ops import Add
 from resnet_gen.weights.base import CHUNK, runs, whole
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY, network
 
 ODD = ("input.size=9", "stem.width=5", "input.channels=7", "stages.widths=[11]", "head.classes=13")
@@ -18,14 +18,14 @@ ODD = ("input.size=9", "stem.width=5", "input.channels=7", "stages.widths=[11]",
 
 
 def _all(graph, seed=0):
-    weights = Seeded(graph, seed)
+    weights = SeededWeights(graph, seed)
     return {name: whole(weights, name, tensor.shape) for name, tensor in graph.state().items()}
 
 
 @pytest.mark.parametrize("settings", [(), ODD], ids=["even", "odd"])
 def test_any_run_of_rows_is_that_slice_of_the_tensor(settings):
     graph = network(TINY, *settings)
-    weights = Seeded(graph, 3)
+    weights = SeededWeights(graph, 3)
     for name, values in _all(graph, 3).items():
         for start in range(len(values)):
             for stop in range(start + 1, len(values) + 1):
@@ -65,7 +65,7 @@ def test_other_seeds_and_other_names_give_other_values():
 
 
 def test_values_of_one_tensor_do_not_repeat():
-    values = whole(Seeded(network("resnet18")), "layer4.0.conv2.weight", (512, 512, 3, 3))
+    values = whole(SeededWeights(network("resnet18")), "layer4.0.conv2.weight", (512, 512, 3, 3))
     assert len(np.unique(values)) > 0.86 * values.size  # 0.871 are expected of draws of 23 bits
 
 
@@ -73,7 +73,7 @@ def test_values_of_one_tensor_do_not_repeat():
 def test_variance_is_two_over_the_fan_in(name):
     graph = network("resnet18")
     shape = graph.state()[name].shape
-    values = whole(Seeded(graph), name, shape).astype(np.float64)
+    values = whole(SeededWeights(graph), name, shape).astype(np.float64)
     fan_in = math.prod(shape[1:])
     spread = 6 * math.sqrt(0.8 / values.size)  # six standard errors; a uniform draw's kurtosis is 1.8
     assert values.var() == pytest.approx(2 / fan_in, rel=spread)
@@ -108,7 +108,7 @@ def test_a_norm_that_ends_a_branch_is_scaled_behind_attention_and_whatever_its_k
 
 
 def _all_norm_weights(graph):
-    weights = Seeded(graph)
+    weights = SeededWeights(graph)
     names = [n for n, t in graph.state().items() if t.fill == 1.0 and t.trainable]
     return {n: whole(weights, n, graph.state()[n].shape) for n in names}
 
@@ -116,7 +116,7 @@ def _all_norm_weights(graph):
 def test_the_convolution_that_ends_a_preactivated_branch_is_scaled_by_the_number_of_sums():
     graph = network("preact110")
     sums = sum(isinstance(node.op, Add) for node in graph.nodes)
-    weights, bound = Seeded(graph), math.sqrt(6 / (16 * 9))
+    weights, bound = SeededWeights(graph), math.sqrt(6 / (16 * 9))
     largest = {n: np.abs(weights.rows(f"stages.0.1.{n}.weight", 0, 16)).max() for n in ("conv1", "conv2")}
     assert 0.95 * bound < largest["conv1"] <= bound * (1 + 1e-6)
     assert 0.95 * bound < largest["conv2"] * math.sqrt(sums) <= bound * (1 + 1e-6)
@@ -133,7 +133,7 @@ def test_values_are_the_generators_raw_bits():
         2 * math.sqrt(6 / 63)
     )
     assert graph.state()[name].shape == shape
-    np.testing.assert_array_equal(whole(Seeded(graph, 9), name, shape), wanted.reshape(shape))
+    np.testing.assert_array_equal(whole(SeededWeights(graph, 9), name, shape), wanted.reshape(shape))
 
 
 PINNED = {

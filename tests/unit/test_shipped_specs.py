@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.graph.counts import count
-from resnet_gen.language.figures import Printed
+from resnet_gen.language.figures import PrintedFigure
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.system.resources import references_folder, shipped_specs
@@ -226,7 +226,7 @@ def in_our_notation(text, bare=None):
     """Value and unit of a figure as a record has it: `~4.1 billion`, `133 (millions)`, `4.24`."""
     text = re.sub(r"~|\u00d710\^|\(text\)|\(README\)", " ", text.strip()).strip()
     digits, unit = re.fullmatch(r"([\d.]+) *\(?(\w+)?\)?", text).groups()
-    return Printed.parse(f"{digits}e{EXPONENTS.get(unit, unit or bare)}")[1:]
+    return PrintedFigure.parse(f"{digits}e{EXPONENTS.get(unit, unit or bare)}")[1:]
 
 
 def work_of(record):
@@ -252,13 +252,17 @@ def timm_figures(record):
     theirs = record.get("timm", {})
     for key, what, exponent in (("params_m", "params", 6), ("gmacs", "macs", 9), ("macts", "activations", 6)):
         if key in theirs:
-            yield what, Printed.parse(f"{theirs[key]}e{exponent}")[1:], sized(what, theirs.get("size", side(record)))
+            yield (
+                what,
+                PrintedFigure.parse(f"{theirs[key]}e{exponent}")[1:],
+                sized(what, theirs.get("size", side(record))),
+            )
 
 
 def stated(names, source):
     """The printed figures that specs claim after a source: count, figure and side."""
     return {
-        (claim.what, Printed.parse(claim.printed)[1:], sized(claim.what, claim.size or own_side(name)))
+        (claim.what, PrintedFigure.parse(claim.printed)[1:], sized(claim.what, claim.size or own_side(name)))
         for name in names
         for claim in spec_of(name).claims
         if claim.printed and claim.source.startswith(source)
@@ -293,10 +297,10 @@ def test_a_claim_is_met_or_its_exception_is_exact_and_needed(name, claim):
     if claim.value is not None:
         assert exact == claim.value
     elif claim.exception is None:
-        assert Printed.parse(claim.printed).admits(exact)
+        assert PrintedFigure.parse(claim.printed).admits(exact)
     else:
         assert exact == claim.exception.value
-        assert not Printed.parse(claim.printed).admits(exact)
+        assert not PrintedFigure.parse(claim.printed).admits(exact)
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_specs() if spec_of(name).reference])
@@ -428,7 +432,7 @@ def records_of(name, source):
 def test_a_printed_claim_is_what_its_source_prints(name, claim):
     printed = {found[1:] for record in records_of(name, claim.source) for found in figures(record)}
     size = sized(claim.what, claim.size or own_side(name))
-    assert (claim.what, Printed.parse(claim.printed)[1:], size) in printed
+    assert (claim.what, PrintedFigure.parse(claim.printed)[1:], size) in printed
 
 
 @pytest.mark.parametrize(("name", "claim"), list(by_others("layers")))

@@ -12,7 +12,7 @@ from resnet_gen.build.build import onnx_file
 from resnet_gen.build.preparation import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
-from resnet_gen.onnx.witness import Layer, WitnessError, check_layers, layers
+from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, layers
 from resnet_gen.onnx.witness.model import check_onnx
 from tests.varied import EVERY
 
@@ -88,8 +88,8 @@ def test_every_shipped_network_passes_without_its_data(name, fold):
 
 def test_layers_are_the_convolutions_and_linear_layers_in_order(graph):
     found = layers(graph)
-    assert found[0] == Layer("conv1", "conv", (8, 16, 16), "float32")
-    assert found[-1] == Layer("fc", "linear", (10,), "float32")
+    assert found[0] == FileLayer("conv1", "conv", (8, 16, 16), "float32")
+    assert found[-1] == FileLayer("fc", "linear", (10,), "float32")
     assert len(found) == 1 + 16 + 3 + 1
 
 

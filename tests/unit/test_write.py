@@ -15,12 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Refused
 from resnet_gen.system import write as writing
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 from tests.onnx_runs import TINY, network
 from tests.privileges import bound, permissions_hold
 
@@ -162,7 +162,7 @@ def test_the_disk_filling_up_under_a_network_leaves_everything_as_it_was(before,
     graph = network(TINY)
     monkeypatch.setattr(os, "write", fails_after(1000, errno.ENOSPC))
     with pytest.raises(Refused, match="No space left on device"):
-        write(tmp_path, a=OnnxFile(graph, Seeded(graph), Options()).chunks())
+        write(tmp_path, a=OnnxFile(graph, SeededWeights(graph), WriterOptions()).chunks())
     monkeypatch.undo()
     assert files(tmp_path) == before
 

@@ -15,7 +15,7 @@ from resnet_gen.verify.rules.against import (
     AgainstLayer,
     AgainstShape,
     AgainstWeight,
-    Held,
+    FileFindings,
     Hold,
 )
 
@@ -48,7 +48,7 @@ def _hold(path: Path, weights: Path | None) -> Hold:
     return cache(lambda subject: hold_model(path, found, weights, subject))
 
 
-def _line(ignored: tuple[type[Against], ...], held: Held) -> str:
+def _line(ignored: tuple[type[Against], ...], held: FileFindings) -> str:
     """What a file was held to; what was not compared, if it is the spec's or something is ignored."""
     whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
     words = [

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnet_gen.compare.against.variants import Variant
+from resnet_gen.compare.against.variants import NetworkVariant
 from resnet_gen.graph import Node
-from resnet_gen.onnx.reading import Read
-from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.onnx.reading import OnnxModel
+from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops import AsMap, Flatten, Linear
 from resnet_gen.quantization.placement import never_negative
 from resnet_gen.weights.base import Array, runs
@@ -26,7 +26,7 @@ _EACH = 1 / 9
 """The square of what corrections come to on average over a layer's filters, over what one may come to."""
 
 
-class Allowance(NamedTuple):
+class BiasAllowance(NamedTuple):
     """What each bias of a layer may be moved by: by calibration, and by the rounding to a code of its own.
 
     `alike` is what inputs of 1 move it by, which is the same number in all filters: their mean, from `least` to `most`.
@@ -55,7 +55,7 @@ class Allowance(NamedTuple):
         return float(np.sqrt((rest**2).sum() / (1 + _EACH * len(rest))))
 
 
-def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
+def allow_for_bias(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> BiasAllowance:
     """What eight bits may move the biases of a layer by; no more than half of the steps that its products have."""
     size = wanted.shape[0]
     step, products = file.weights.steps(node.weight_name("bias"), 0, size), _products(node, file)
@@ -63,13 +63,13 @@ def allow_for_bias(variant: Variant, wanted: Node, node: Node, file: Read) -> Al
     return _corrections(variant, wanted, node, file)._replace(rounding=half.astype(np.float32))
 
 
-def _products(node: Node, file: Read) -> list[Array]:
+def _products(node: Node, file: OnnxModel) -> list[Array]:
     """The steps of a layer's weight times those of what it reads, which its biases have; the largest first."""
     weight = file.weights.steps(node.weight_name("weight"), 0, node.shape[0])
     return [] if weight is None else [weight * np.float32(cover.step) for cover in _widest_first(file, node)]
 
 
-def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Allowance:
+def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> BiasAllowance:
     """The mean noise of each filter, at most, which quantizers take out of it by its bias.
 
     That is what the rounding of its weights makes of the inputs' means, and what its weights make of the mean rounding
@@ -81,7 +81,7 @@ def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Allo
     correction, alike, unlike = np.zeros((3, tensor.shape[0]), np.float32)
     covers = _widest_first(file, node)
     if not covers:
-        return Allowance(correction, correction, alike, unlike, 0.0, 0.0)
+        return BiasAllowance(correction, correction, alike, unlike, 0.0, 0.0)
     least, most = covers[0].least, covers[0].most
     if wanted.inputs[0].name in never_negative(variant.graph):
         least = 0.0
@@ -93,10 +93,10 @@ def _corrections(variant: Variant, wanted: Node, node: Node, file: Read) -> Allo
         alike[start:stop], unlike[start:stop] = _of_channels(exact - kept)
         unlike[start:stop] = size * unlike[start:stop] + half * sum(map(np.abs, _of_channels(kept)))
         correction[start:stop] = size * np.abs(alike[start:stop]) + unlike[start:stop]
-    return Allowance(correction, correction, alike, unlike, least, most)
+    return BiasAllowance(correction, correction, alike, unlike, least, most)
 
 
-def _widest_first(file: Read, node: Node) -> list[Cover]:
+def _widest_first(file: OnnxModel, node: Node) -> list[CodeRange]:
     """The codes of what a node reads, those that go furthest first; whatever its numbers' shape was on the way."""
     makers = {maker.output.name: maker for maker in file.graph.nodes}
     value = node.inputs[0].name
@@ -113,7 +113,7 @@ def _of_channels(rows: Array) -> tuple[Array, Array]:
     return channels.sum(axis=1), np.sqrt((channels**2).sum(axis=1))
 
 
-def read_otherwise(node: Node, file: Read) -> bool:
+def read_otherwise(node: Node, file: OnnxModel) -> bool:
     """Whether a linear layer's bias in codes has other steps than those of its filter times its input's.
 
     ONNX Runtime (1.32) fuses such a layer into integers without a look at the steps of its bias, which it takes to
@@ -126,7 +126,7 @@ def read_otherwise(node: Node, file: Read) -> bool:
     return all((np.abs(bias - product) > _FUSED * bias + slack).any() for product in products)
 
 
-def least_scales(variant: Variant, wanted: Node, node: Node, file: Read, *, integers: bool) -> Array:
+def least_scales(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel, *, integers: bool) -> Array:
     """The least that a quantizer makes the scale of each filter, however small its weights are.
 
     What float16 holds, where scales are that; and what has the products of its codes and its input's be no smaller

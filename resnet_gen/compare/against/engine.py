@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.build.engine_check import Asked, check
+from resnet_gen.build.engine_check import EngineRequirements, check
 from resnet_gen.build.manifest_schema import place, told
 from resnet_gen.compare.against.model import hold_model, read_model
 from resnet_gen.system.digest import digest_file
-from resnet_gen.verify.rules.against import Held
+from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
 
 _ASKED = ("manifest", "bytes", "spec", "weights")
 
 
-def hold_engine(path: Path, weights: Path | None, subject: Subject) -> Held:
+def hold_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindings:
     """An engine held against a spec; raises `Refused` for what is none."""
     asked = _ASKED if weights else _ASKED[:-1]
-    checks = [found for found in check(path, Asked(subject.loaded, weights)) if found.what in asked]
+    checks = [found for found in check(path, EngineRequirements(subject.loaded, weights)) if found.what in asked]
     faults = tuple(f"{path}: {found.what}: {found.reason}" for found in checks if found.state != "ok")
     if faults:
-        return Held(str(path), engine=faults, behind=("layers", "shapes", "weights"))
+        return FileFindings(str(path), engine=faults, behind=("layers", "shapes", "weights"))
     which = "its bytes, this spec and these weights" if weights else "its bytes and this spec"
     words = f"{path} ({which} by the hashes in {place(path).manifest.name}; not opened, which takes its GPU)"
     model = _model(path)
     if model is None:
         behind = ("layers", "shapes", "weights")
-        return Held(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
+        return FileFindings(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
     held = hold_model(model, read_model(model), None, subject)
     return held._replace(file=str(path), words=f"{words}, built from {held.words or held.file}")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from resnet_gen.compare.against.matching import Found, find
-from resnet_gen.compare.against.numbers import Told, compared
+from resnet_gen.compare.against.matching import FileMatch, find
+from resnet_gen.compare.against.numbers import WeightComparison, compared
 from resnet_gen.compare.against.ranges import hold_ranges
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
@@ -17,14 +17,14 @@ from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.lower import at_size, lower
 from resnet_gen.language.spec import Input
-from resnet_gen.onnx.reading import NotExplained, Read, read
+from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
 from resnet_gen.onnx.reading.validity import fault
 from resnet_gen.problems import Refused, several
-from resnet_gen.verify.rules.against import Held
+from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
-from resnet_gen.weights.seeded import Seeded
+from resnet_gen.weights.seeded import SeededWeights
 
 _HALF = 65504.0
 """The largest number of float16."""
@@ -32,7 +32,7 @@ _MOST = 3
 """Differences that are told one by one."""
 
 
-def read_model(path: Path) -> Read | NotExplained:
+def read_model(path: Path) -> OnnxModel | NotExplained:
     """The file; one with an operation of no spec is still one that can be held against a spec."""
     try:
         return read(path)
@@ -40,24 +40,24 @@ def read_model(path: Path) -> Read | NotExplained:
         return unexplained
 
 
-def hold_model(path: Path, file: Read | NotExplained, weights: Path | None, subject: Subject) -> Held:
+def hold_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None, subject: Subject) -> FileFindings:
     """A file as it was read, held against a spec."""
     if isinstance(file, NotExplained):
-        return Held(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
+        return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     shapes = tuple(_shapes(path, file.graph, subject.graph))
     graph = _at_their_size(subject, file.graph)
     if graph is None:
-        return Held(str(path), shapes=shapes, behind=("layers", "weights"))
-    theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else Seeded(graph)
+        return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"))
+    theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else SeededWeights(graph)
     found = find(graph, theirs, file)
     if not found.same:
         layers = tuple(_differences(path, found, file.graph))
-        return Held(str(path), layers=layers, shapes=shapes, behind=("weights",))
+        return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
     words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
-    told = compared(path, weights, found, file) if weights else Told("", ())
+    told = compared(path, weights, found, file) if weights else WeightComparison("", ())
     ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
     valid, unknown = _validity(path)
-    return Held(
+    return FileFindings(
         str(path),
         words,
         told.words,
@@ -113,7 +113,7 @@ def _layers(graph: Graph) -> str:
     return several(sum(node.op.is_layer for node in graph.nodes), "layer")
 
 
-def _how(found: Found, file: Read) -> str:
+def _how(found: FileMatch, file: OnnxModel) -> str:
     """How the file has it: names, norms, types."""
     layers = [(ours, theirs) for ours, theirs in found.match.pairs if ours.op.is_layer]
     other = sum(ours.name != theirs.name for ours, theirs in layers)
@@ -124,7 +124,7 @@ def _how(found: Found, file: Read) -> str:
     return ", ".join(filter(None, [names, kept, zero, file.precision, *_limits(file)]))
 
 
-def _limits(file: Read) -> Iterator[str]:
+def _limits(file: OnnxModel) -> Iterator[str]:
     """In what a file is not for every input what it is said to be."""
     if file.batch is not None:
         yield f"for batches of {file.batch} alone"
@@ -136,7 +136,7 @@ def _limits(file: Read) -> Iterator[str]:
         yield f"{several(file.replaceable, 'initializer')} among the inputs, for which a caller may give others"
 
 
-def _differences(path: Path, found: Found, theirs: Graph) -> Iterator[str]:
+def _differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
     """The first differences in words, and the counts of both sides."""
     graph = found.variant.graph
     known = {b.output.name: a.output.name for a, b in found.match.pairs} | {theirs.input.name: graph.input.name}

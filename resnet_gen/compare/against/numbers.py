@@ -10,15 +10,15 @@ import numpy as np
 
 from resnet_gen.compare.against.biases import allow_for_bias, least_scales, read_otherwise
 from resnet_gen.compare.against.codes import steps_apart
-from resnet_gen.compare.against.variants import Variant, largest_of_rows
+from resnet_gen.compare.against.variants import NetworkVariant, largest_of_rows
 from resnet_gen.graph import Node
-from resnet_gen.onnx.reading import Read
+from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.ops import Tensor
 from resnet_gen.problems import several
 from resnet_gen.weights.base import Array, runs
 
 if TYPE_CHECKING:
-    from resnet_gen.compare.against.matching import Found
+    from resnet_gen.compare.against.matching import FileMatch
 
 _EXPLAINED: dict[str | None, float] = {
     "float64": 1e-5,
@@ -72,20 +72,20 @@ def _explained(dtype: str | None) -> float:
     return _EXPLAINED.get(dtype, 1e-5)
 
 
-class Told(NamedTuple):
+class WeightComparison(NamedTuple):
     """What is to be said of a file's weights, and what rounding does not explain."""
 
     words: str
     faults: tuple[str, ...]
 
 
-def compared(path: Path, weights: Path, found: Found, file: Read) -> Told:
+def compared(path: Path, weights: Path, found: FileMatch, file: OnnxModel) -> WeightComparison:
     """A file's weights held against those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]
     rest = len(faults) - _MOST
     told = (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
-    return Told("" if faults else f"weights {_how(weights, apart)}", told)
+    return WeightComparison("" if faults else f"weights {_how(weights, apart)}", told)
 
 
 def _told(path: Path, weights: Path, a: _Apart) -> str:
@@ -101,7 +101,7 @@ _BEYOND = {
 }
 
 
-def _read_otherwise(path: Path, found: Found, file: Read) -> Iterator[str]:
+def _read_otherwise(path: Path, found: FileMatch, file: OnnxModel) -> Iterator[str]:
     nodes = {node.name: node for node in file.graph.nodes}
     for name in (b.name for _, b in found.match.pairs):
         if read_otherwise(nodes[name], file):
@@ -118,7 +118,7 @@ def _how(weights: Path, apart: list[_Apart]) -> str:
     return f"those of {weights}, {', '.join(within)}" if within else f"exactly those of {weights}"
 
 
-def _apart(found: Found, file: Read) -> Iterator[_Apart]:
+def _apart(found: FileMatch, file: OnnxModel) -> Iterator[_Apart]:
     types = file.weights.types
     ours, theirs = ({n.name: n for n in graph.nodes} for graph in (found.variant.graph, file.graph))
     for a, b in found.match.pairs:
@@ -148,7 +148,7 @@ def _in_eight_bits(node: Node, types: Mapping[str, str]) -> bool:
     return node.op.is_layer and types.get(node.weight_name("weight")) in _EIGHT_BITS
 
 
-def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> Iterator[_Apart]:
+def _bias_apart(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> Iterator[_Apart]:
     """The bias of a layer in eight bits that is furthest, and how far all are; one that is missing is zero."""
     kept, name, size = wanted.weight_name("bias"), node.weight_name("bias"), wanted.shape[0]
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
@@ -169,7 +169,7 @@ def _bias_apart(variant: Variant, wanted: Node, node: Node, file: Read) -> Itera
         yield one._replace(by=_TOGETHER, far=allowed.together(moved.astype(np.float32), slack))
 
 
-def _code_apart(variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read) -> _Apart:
+def _code_apart(variant: NetworkVariant, wanted: Node, tensor: Tensor, name: str, file: OnnxModel) -> _Apart:
     """The number of a weight in eight bits that is furthest from the code that is nearest to what it is to be."""
     kept, dtype = wanted.weight_name(tensor.role), file.weights.types[name]
     worst = _Apart(name, _CODE, _NEAREST, -1.0, (), 0.0, 0.0)
@@ -184,7 +184,7 @@ def _code_apart(variant: Variant, wanted: Node, tensor: Tensor, name: str, file:
     return worst
 
 
-def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | None:
+def _unseen(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> Array | None:
     """What eight bits may change each number of a filter by where its scale is the least that there can be."""
     types = file.weights.types
     if not _in_eight_bits(node, types):
@@ -196,7 +196,7 @@ def _unseen(variant: Variant, wanted: Node, node: Node, file: Read) -> Array | N
 
 
 def _furthest(
-    variant: Variant, wanted: Node, tensor: Tensor, name: str, file: Read, unseen: Array | None = None
+    variant: NetworkVariant, wanted: Node, tensor: Tensor, name: str, file: OnnxModel, unseen: Array | None = None
 ) -> _Apart:
     """The number of a tensor that is furthest from what it is to be; a tensor that is missing is zero."""
     dtype = file.weights.types.get(name)
@@ -215,13 +215,13 @@ def _furthest(
     return worst
 
 
-def _has_one_step(tensor: Tensor, name: str, file: Read) -> bool:
+def _has_one_step(tensor: Tensor, name: str, file: OnnxModel) -> bool:
     """Whether the codes of all rows have one scale, as quantizers give them by default: it is that of the largest."""
     steps = file.weights.steps(name, 0, tensor.shape[0])
     return steps is not None and len(np.unique(steps)) == 1
 
 
-def _largest(variant: Variant, tensor: Tensor, kept: str) -> float:
+def _largest(variant: NetworkVariant, tensor: Tensor, kept: str) -> float:
     each = (np.abs(variant.weights.rows(kept, start, stop)).max(initial=0.0) for start, stop in runs(tensor.shape))
     return float(max(each, default=0.0))
 

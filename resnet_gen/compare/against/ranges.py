@@ -11,15 +11,15 @@ import numpy as np
 
 from resnet_gen.graph import Value
 from resnet_gen.language.spec import Input
-from resnet_gen.onnx.reading import Read
+from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.onnx.reading.activations import computed
-from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, several
 from resnet_gen.quantization.placement import Range, never_negative
 
 if TYPE_CHECKING:
-    from resnet_gen.compare.against.matching import Found
+    from resnet_gen.compare.against.matching import FileMatch
 
 _LEAST, _MOST = 1 / 16, 64.0
 """What is covered, over what random images reach: real ones reach several times as much, or a part of it."""
@@ -29,7 +29,7 @@ _NAMED = 3
 _ALL = "ranges of activations"
 
 
-class Compared(NamedTuple):
+class RangeComparison(NamedTuple):
     """What is to be said of a file's ranges, of those that cannot be, and of those that were not compared."""
 
     words: str
@@ -37,18 +37,18 @@ class Compared(NamedTuple):
     left: str
 
 
-def hold_ranges(path: Path, found: Found, file: Read, images: Input | None) -> Compared:
+def hold_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input | None) -> RangeComparison:
     """The ranges of a file; with `images`, what the spec's input is, its network looks at random ones."""
     values = {b.output.name: a.output for a, b in found.match.pairs}
     values[file.graph.input.name] = found.variant.graph.input
     known = [(cover, values[cover.value]) for cover in file.covers if cover.value in values]
     faults = list(_below_zero(path, known, never_negative(found.variant.graph)))
     if not images or not known or find_spec("onnxruntime") is None:
-        return Compared("", _first(path, faults), _ALL if file.covers else "")
+        return RangeComparison("", _first(path, faults), _ALL if file.covers else "")
     try:
         ranges = _reached(found, [value for _, value in known], images)
     except Refused:  # with these weights, activations are not finite
-        return Compared("", _first(path, faults), _ALL)
+        return RangeComparison("", _first(path, faults), _ALL)
     compared = [(cover, _computed(cover, ranges[value.name])) for cover, value in known]
     parts = [(_part(cover, reached), cover, reached) for cover, reached in compared]
     faults += [
@@ -59,7 +59,7 @@ def hold_ranges(path: Path, found: Found, file: Read, images: Input | None) -> C
     least, most = (pick(part for part, *_ in parts) for pick in (min, max))
     words = f"ranges of activations {least:.1g} to {most:.1g} times what random images reach"
     left = len(file.covers) - len(known)
-    return Compared(words, _first(path, faults), f"ranges of {several(left, 'more activation')}" if left else "")
+    return RangeComparison(words, _first(path, faults), f"ranges of {several(left, 'more activation')}" if left else "")
 
 
 def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
@@ -67,23 +67,23 @@ def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
     return (*faults[:_NAMED], *([f"{path}: and {several(rest, 'more range')}"] if rest > 0 else ()))
 
 
-def _below_zero(path: Path, known: list[tuple[Cover, Value]], positive: set[str]) -> Iterator[str]:
+def _below_zero(path: Path, known: list[tuple[CodeRange, Value]], positive: set[str]) -> Iterator[str]:
     """Codes for numbers below zero, of an activation that has none, but as many as above."""
     for cover, value in known:
         if value.name in positive and not cover.function and 0 > cover.least > -_AROUND * cover.most:
             yield f"{path}: the codes of '{cover.value}', which is never below zero, cover {_told(cover)}"
 
 
-def _reached(found: Found, values: list[Value], images: Input) -> dict[str, Range]:
+def _reached(found: FileMatch, values: list[Value], images: Input) -> dict[str, Range]:
     from resnet_gen.quantization.calibration import calibrate
-    from resnet_gen.quantization.calibration.images import Random
+    from resnet_gen.quantization.calibration.images import RandomImages
 
     graph, weights = found.variant.graph, found.variant.weights
     how = Calibration("random", method="minmax")
-    return calibrate(graph, weights, list(dict.fromkeys(values)), Random(images), how)
+    return calibrate(graph, weights, list(dict.fromkeys(values)), RandomImages(images), how)
 
 
-def _computed(cover: Cover, reached: Range) -> Range:
+def _computed(cover: CodeRange, reached: Range) -> Range:
     """What is reached by an activation that is a function of what reaches so far."""
     if cover.function:
         points = computed(cover.function, np.linspace(reached.least, reached.most, 1001))
@@ -93,11 +93,11 @@ def _computed(cover: Cover, reached: Range) -> Range:
     return Range(max(reached.least, 0.0), max(reached.most, 0.0))  # what is cut off below zero was read as a ReLU
 
 
-def _named(cover: Cover) -> str:
+def _named(cover: CodeRange) -> str:
     return f"a function of '{cover.value}'" if cover.function else f"'{cover.value}'"
 
 
-def _part(cover: Cover, reached: Range) -> float:
+def _part(cover: CodeRange, reached: Range) -> float:
     """What is covered over what is reached, on the side where that is least."""
     size = max(-reached.least, reached.most)
     if size == 0:
@@ -106,5 +106,5 @@ def _part(cover: Cover, reached: Range) -> float:
     return min(covered / side for covered, side in sides if side > size / 16)
 
 
-def _told(found: Cover | Range) -> str:
+def _told(found: CodeRange | Range) -> str:
     return f"{found.least:.3g} to {found.most:.3g}"

@@ -17,7 +17,7 @@ from resnet_gen.weights.folding import fold_batch_norm, summands_of_biases
 from resnet_gen.weights.standardization import standardize_weights
 
 
-class Variant(NamedTuple):
+class NetworkVariant(NamedTuple):
     """A graph as a file may hold it, and the weights that go with it.
 
     What the rounding of a number is to be measured by is that number, but for those that are sums: `summed` tells
@@ -44,7 +44,7 @@ def largest_of_rows(values: Array) -> Array:
     return np.broadcast_to(largest.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
 
 
-def variants(graph: Graph, weights: Weights) -> Iterator[Variant]:
+def variants(graph: Graph, weights: Weights) -> Iterator[NetworkVariant]:
     """Every way in which a file may write a spec's graph."""
     centred = frozenset(
         node.weight_name("weight")
@@ -52,10 +52,10 @@ def variants(graph: Graph, weights: Weights) -> Iterator[Variant]:
         if isinstance(node.op, Conv) and node.op.standardize is not None
     )
     graph, weights = standardize_weights(graph, weights)
-    kept = Variant(graph, weights, folded=False, base=weights, summed={}, centred=centred)
+    kept = NetworkVariant(graph, weights, folded=False, base=weights, summed={}, centred=centred)
     graph, weights = fold_batch_norm(kept.graph, kept.weights)
     gone = len(graph.nodes) < len(kept.graph.nodes)
-    folded = Variant(graph, weights, gone, kept.weights, summands_of_biases(kept.graph), centred)
+    folded = NetworkVariant(graph, weights, gone, kept.weights, summands_of_biases(kept.graph), centred)
     yield kept
     yield folded
     if any(isinstance(node.op, Linear) for node in graph.nodes):

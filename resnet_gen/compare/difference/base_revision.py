@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.compare.difference.devices import devices
-from resnet_gen.compare.difference.revision import Moves
+from resnet_gen.compare.difference.revision import RevisionMoves
 from resnet_gen.compare.difference.terms import Term, differing
 from resnet_gen.language.source import Source, decoded, read_text
 from resnet_gen.problems import Document, Refused
@@ -23,7 +23,7 @@ _LARGEST = 1 << 22
 _BUDGETS = "budgets of the project"
 
 
-def project_then(since: Moves, config: Path | None) -> Project | None:
+def project_then(since: RevisionMoves, config: Path | None) -> Project | None:
     """The project file that the working folder had, or `config` as it was; None where there was none.
 
     Raises `Refused` for one that cannot be read.
@@ -38,7 +38,7 @@ def project_then(since: Moves, config: Path | None) -> Project | None:
     return None
 
 
-def _candidates(since: Moves, config: Path | None) -> Iterator[str]:
+def _candidates(since: RevisionMoves, config: Path | None) -> Iterator[str]:
     """Where a project file may have been, from the repository's root, the nearest first."""
     if config:
         path = since.inside(config)
@@ -52,7 +52,7 @@ def _candidates(since: Moves, config: Path | None) -> Iterator[str]:
         folder = posixpath.dirname(folder)
 
 
-class Projects(NamedTuple):
+class ProjectRevisions(NamedTuple):
     """A project file as it was and as it is; None where there is none."""
 
     before: Project | None = None
@@ -64,7 +64,7 @@ class Projects(NamedTuple):
         one = self.after or self.before
         return shown(one.path) if one else ""
 
-    def terms(self, since: Moves) -> tuple[Term, ...]:
+    def terms(self, since: RevisionMoves) -> tuple[Term, ...]:
         """What differs between both; a file that is gone promises nothing."""
         before = _stated(self.before, lambda path: _text_then(path, since)) if self.before else {}
         stated = differing(before, _stated(self.after, _text_now) if self.after else {})
@@ -79,7 +79,7 @@ class Projects(NamedTuple):
             yield from (Term((_BUDGETS, f"[{name}]"), told, None, loosened=True) for name, told in gone.items())
             yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
 
-    def _unlocked(self, since: Moves) -> Iterator[Term]:
+    def _unlocked(self, since: RevisionMoves) -> Iterator[Term]:
         """The networks that are locked no more; where no lock is there, that is told of all."""
         now = _text_now(self.after.lock_path) if self.after else None
         then = _text_then(self.before.lock_path, since) if self.before else None
@@ -117,7 +117,7 @@ def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str,
     return {**settings.model_dump(mode="json", exclude_none=True), "lock": lock, "devices": measures}
 
 
-def _text_then(path: Path, since: Moves) -> bytes | None:
+def _text_then(path: Path, since: RevisionMoves) -> bytes | None:
     inside = since.inside(path)
     return since.base.text(inside) if inside else None
 
@@ -129,7 +129,7 @@ def _text_now(path: Path) -> bytes | None:
         return None
 
 
-def networks_then(since: Moves, project: Project | None) -> list[str]:
+def networks_then(since: RevisionMoves, project: Project | None) -> list[str]:
     """The specs of the revision that a project lists, by their paths from the root; no shipped ones."""
     if project is None:
         return []

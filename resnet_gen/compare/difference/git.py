@@ -84,7 +84,7 @@ class Git:
         )
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """What a path of a tree means: its mode, and git's name for what it holds."""
 
     mode: str
@@ -105,13 +105,13 @@ class Tree:
 
     git: Git
     oid: str
-    _folders: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    _folders: dict[str, dict[str, TreeEntry]] = field(default_factory=dict)
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> TreeEntry | None:
         """What stands at a path from the root, through no link; None if nothing does."""
         if not self.oid:
             return self._staged.get(path)
-        found = Entry(FOLDER, self.oid)
+        found = TreeEntry(FOLDER, self.oid)
         for step in path.split("/"):
             inner = self._folder(found.oid).get(step) if found.mode == FOLDER else None
             if inner is None:
@@ -128,25 +128,25 @@ class Tree:
         found = dict(zip(small, _answers(self._batch("--batch", small), len(small)), strict=True))
         return [found.get(oid, b" " * (most + 1)) for oid in oids]
 
-    def files(self) -> dict[str, Entry]:
+    def files(self) -> dict[str, TreeEntry]:
         """All files and links by their paths from the root."""
         if not self.oid:
             return {path: entry for path, entry in self._staged.items() if entry.mode != FOLDER}
         told = os.fsdecode(self.git.told("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
         found = (line.split("\t", 1) for line in told)
-        return {path: Entry(mode, oid) for words, path in found for mode, _, oid in [words.split(" ")]}
+        return {path: TreeEntry(mode, oid) for words, path in found for mode, _, oid in [words.split(" ")]}
 
     def _batch(self, what: str, oids: Sequence[str]) -> bytes:
         given = "".join(f"{oid}\n" for oid in oids).encode()
         return self.git.told("cat-file", what, given=given) if oids else b""
 
-    def _folder(self, oid: str) -> dict[str, Entry]:
+    def _folder(self, oid: str) -> dict[str, TreeEntry]:
         if oid not in self._folders:
             self._folders[oid] = dict(_entries(self.git.told("cat-file", "tree", oid), len(oid) // 2))
         return self._folders[oid]
 
     @cached_property
-    def _staged(self) -> dict[str, Entry]:
+    def _staged(self) -> dict[str, TreeEntry]:
         """What is staged, and the folders that its files are in."""
         told = os.fsdecode(self.git.told("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
         found = {}
@@ -155,9 +155,9 @@ class Tree:
             mode, oid, stage = words.split(" ")
             if stage != "0":  # of a merge that is not settled
                 continue
-            found[path] = Entry(mode, oid)
+            found[path] = TreeEntry(mode, oid)
             while "/" in path and (path := path.rpartition("/")[0]) not in found:
-                found[path] = Entry(FOLDER, "")
+                found[path] = TreeEntry(FOLDER, "")
         return found
 
 
@@ -171,11 +171,11 @@ def _answers(told: bytes, number: int) -> Iterator[bytes]:
         at = end + 1
 
 
-def _entries(tree: bytes, width: int) -> Iterator[tuple[str, Entry]]:
+def _entries(tree: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
     """The names in a folder, as git's object of it has them: `MODE NAME\\0` and the bytes of an object's name."""
     at = 0
     while at < len(tree):
         end = tree.index(b"\0", at)
         mode, name = tree[at:end].split(b" ", 1)
         at = end + 1 + width
-        yield os.fsdecode(name), Entry(mode.decode(), tree[end + 1 : at].hex())
+        yield os.fsdecode(name), TreeEntry(mode.decode(), tree[end + 1 : at].hex())

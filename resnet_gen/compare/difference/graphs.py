@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.order import ordered
-from resnet_gen.compare.difference.outline import Block, Stage
+from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
 from resnet_gen.compare.difference.pairing import StagePair, pair
 from resnet_gen.compare.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node
@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Change:
+class LayerChange:
     """A layer that is not the same in both networks; `place` is where it stands in its block."""
 
     kind: Kind
@@ -61,9 +61,9 @@ SUMMED = {"params": params, "buffers": buffers, "macs": macs, "activations": act
 class BlockChange:
     """A block of which something changed, was added or removed; None where it is not there."""
 
-    before: Block | None
-    after: Block | None
-    changes: tuple[Change, ...]
+    before: BlockOutline | None
+    after: BlockOutline | None
+    changes: tuple[LayerChange, ...]
 
     @cached_property
     def rebuilt(self) -> bool:
@@ -75,8 +75,8 @@ class BlockChange:
 class StageChange:
     """A stage of either network, None where it is not there, and what changed in it."""
 
-    before: Stage | None
-    after: Stage | None
+    before: StageOutline | None
+    after: StageOutline | None
     blocks: tuple[BlockChange, ...]
 
 
@@ -95,7 +95,7 @@ class Difference:
     outputs: bool = False
 
     @cached_property
-    def changes(self) -> tuple[Change, ...]:
+    def changes(self) -> tuple[LayerChange, ...]:
         """Every layer that is not the same, in order."""
         return tuple(change for stage in self.stages for block in stage.blocks for change in block.changes)
 
@@ -157,21 +157,21 @@ def _stage(stage: StagePair, wiring: Wiring, files: bool) -> StageChange:
     return StageChange(stage.before, stage.after, tuple(blocks))
 
 
-def _places(block: Block | None) -> dict[int, str]:
+def _places(block: BlockOutline | None) -> dict[int, str]:
     return {id(node): place for node, place in zip(block.nodes, block.places, strict=True)} if block else {}
 
 
 def _change(
     a: Node | None, b: Node | None, places: dict[int, str], wiring: Wiring, files: bool, rebuilt: bool
-) -> Change | None:
+) -> LayerChange | None:
     if not (a and b):
-        return Change("removed" if a else "added", a, b, places[id(a or b)])
+        return LayerChange("removed" if a else "added", a, b, places[id(a or b)])
     place = places[id(a if "." in a.name and "." not in b.name else b)]  # a name that is no path tells less
     settings, operands = tuple(_settings(_exact(a, files), _exact(b, files))), tuple(_operands(a, b, wiring))
     shapes = a.shape != b.shape or a.input_shapes != b.input_shapes
     if settings or (operands and not rebuilt):
-        return Change("changed", a, b, place, settings + operands)
-    return Change("follows", a, b, place, operands) if operands or shapes else None
+        return LayerChange("changed", a, b, place, settings + operands)
+    return LayerChange("follows", a, b, place, operands) if operands or shapes else None
 
 
 def _exact(node: Node, files: bool) -> Op:

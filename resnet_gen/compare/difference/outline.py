@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from resnet_gen.compare.difference.places import INNER, Place, places_by_name
+from resnet_gen.compare.difference.places import INNER, NodePlace, places_by_name
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.matching import visible
 from resnet_gen.ops import (
@@ -36,7 +36,7 @@ def sort_of(node: Node) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class BlockOutline:
     """The nodes of a block, in order; `path` says where it stands, `places` where each node stands in it."""
 
     path: str
@@ -60,11 +60,11 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class StageOutline:
     """The blocks of a stage, in order; `path` is `stem`, `stages.0`, ..., `head`, or `network` where none are known."""
 
     path: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockOutline, ...]
 
     @property
     def channels(self) -> int:
@@ -77,7 +77,7 @@ class Stage:
         return self.path.startswith(INNER)
 
 
-def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[Stage], list[Stage]]:
+def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[StageOutline], list[StageOutline]]:
     """The stages of both graphs, in order: by the nodes' paths, or by their names where paths say nothing.
 
     Both are one stage of one block where the names of either tell of none.
@@ -85,7 +85,7 @@ def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[Stage]
     graphs = (before, after)
     placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
     if not all(any(place.stage.startswith(INNER) for place in places) for places in placed) and by_name:
-        placed = [[Place(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
+        placed = [[NodePlace(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
     elif by_name:
         one, other = zip(graphs, placed, strict=True)
         placed = [_begun(*one, *other), _begun(*other, *one)]
@@ -93,7 +93,7 @@ def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[Stage]
     return first, second
 
 
-def _begun(graph: Graph, places: list[Place], other: Graph, theirs: list[Place]) -> list[Place]:
+def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
     """The places of a file of half its names, with what its stem has more than the other's in the first block.
 
     In a network of activations before convolutions the first norm and activation belong to a block; no neighbour tells.
@@ -112,15 +112,15 @@ def _begun(graph: Graph, places: list[Place], other: Graph, theirs: list[Place])
     return [block._replace(inside=graph.nodes[at].name) if at in more else place for at, place in enumerate(places)]
 
 
-def _grouped(graph: Graph, places: list[Place]) -> list[Stage]:
+def _grouped(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
     found: dict[str, dict[str, list[tuple[Node, str]]]] = {}
     for node, place in zip(graph.nodes, places, strict=True):
         found.setdefault(place.stage, {}).setdefault(place.block, []).append((node, place.inside))
     return [
-        Stage(path, tuple(Block(block, *zip(*nodes, strict=True)) for block, nodes in blocks.items()))
+        StageOutline(path, tuple(BlockOutline(block, *zip(*nodes, strict=True)) for block, nodes in blocks.items()))
         for path, blocks in found.items()
     ]
 
 
-def _by_path(graph: Graph) -> list[Place]:
-    return [Place(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]
+def _by_path(graph: Graph) -> list[NodePlace]:
+    return [NodePlace(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnet_gen.compare.difference.align import Aligner, Key, Pairs
-from resnet_gen.compare.difference.outline import FLAT, Block, Stage, outlines, sort_of
+from resnet_gen.compare.difference.outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.matching import visible
 
@@ -16,8 +16,8 @@ from resnet_gen.graph.matching import visible
 class BlockPair:
     """A block of each network, None where there is none; `nodes` has each node of both, and its partner."""
 
-    before: Block | None
-    after: Block | None
+    before: BlockOutline | None
+    after: BlockOutline | None
     nodes: Pairs[Node]
 
 
@@ -25,8 +25,8 @@ class BlockPair:
 class StagePair:
     """A stage of each network, None where there is none, and their blocks."""
 
-    before: Stage | None
-    after: Stage | None
+    before: StageOutline | None
+    after: StageOutline | None
     blocks: tuple[BlockPair, ...]
 
 
@@ -37,7 +37,7 @@ def pair(before: Graph, after: Graph, *, by_name: bool) -> list[StagePair]:
     return [StagePair(a, b, tuple(_blocks(a, b, aligner))) for a, b in stages]
 
 
-def _stages(first: list[Stage], second: list[Stage], aligner: Aligner) -> Pairs[Stage]:
+def _stages(first: list[StageOutline], second: list[StageOutline], aligner: Aligner) -> Pairs[StageOutline]:
     """Stages by their number; where one has more, the others keep their channels if they can."""
     ours, theirs = ([stage for stage in stages if stage.inner] for stages in (first, second))
     pairs = aligner.align(ours, theirs, [lambda stage: stage.channels], rest=False)
@@ -49,14 +49,14 @@ def _stages(first: list[Stage], second: list[Stage], aligner: Aligner) -> Pairs[
     return [*outer.values(), *pairs, *head]
 
 
-def _blocks(before: Stage | None, after: Stage | None, aligner: Aligner) -> Iterator[BlockPair]:
+def _blocks(before: StageOutline | None, after: StageOutline | None, aligner: Aligner) -> Iterator[BlockPair]:
     first, second = (stage.blocks if stage else () for stage in (before, after))
     alike = [block.path.split(".")[2:] for block in first] == [block.path.split(".")[2:] for block in second]
     for a, b in aligner.align(first, second, () if alike else _BLOCK_KEYS):
         yield BlockPair(a, b, _nodes(a, b, aligner))
 
 
-_BLOCK_KEYS: tuple[Key[Block], ...] = (
+_BLOCK_KEYS: tuple[Key[BlockOutline], ...] = (
     lambda block: block.exactly,
     lambda block: block.roughly,
     lambda block: block.ops,
@@ -64,7 +64,7 @@ _BLOCK_KEYS: tuple[Key[Block], ...] = (
 """By what blocks are paired, the strictest first; without names where those of one tell nothing."""
 
 
-def _nodes(before: Block | None, after: Block | None, aligner: Aligner) -> Pairs[Node]:
+def _nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Aligner) -> Pairs[Node]:
     """Nodes of one place and sort; what is left over, of one sort and role, in order."""
     if not (before and after) or before.exactly == after.exactly:
         first, second = (block.nodes if block else () for block in (before, after))
@@ -89,7 +89,7 @@ def _nodes(before: Block | None, after: Block | None, aligner: Aligner) -> Pairs
     return _merged(before.nodes, after.nodes, partners)
 
 
-def _replaced(before: Block, after: Block) -> bool:
+def _replaced(before: BlockOutline, after: BlockOutline) -> bool:
     """Whether a block of other layers ends alike: what follows takes the end's result, whatever that is called."""
     layers = [sum(node.op.is_layer for node in block.nodes) for block in (before, after)]
     return layers[0] != layers[1] and sort_of(before.nodes[-1]) == sort_of(after.nodes[-1])

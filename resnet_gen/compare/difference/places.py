@@ -16,7 +16,7 @@ _Block: TypeAlias = tuple[str, str]
 _STEM, _HEAD = ("stem", "stem"), ("head", "head")
 
 
-class Place(NamedTuple):
+class NodePlace(NamedTuple):
     """Where a node stands."""
 
     stage: str
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     inside: str
 
 
-def places_by_name(graph: Graph) -> list[Place]:
+def places_by_name(graph: Graph) -> list[NodePlace]:
     """Stages and blocks as names tell of them: `layer1.0.conv1` and `s1.b1.conv1.conv` have two numbered steps.
 
     A node whose name is no path, as `Relu_6` in files that keep the names of parameters alone, stands where its
@@ -38,11 +38,11 @@ def places_by_name(graph: Graph) -> list[Place]:
         kind = type(node.op).__name__.lower()
         counts[block, kind] += 1
         inside = f"{kind} {counts[block, kind]}" if stage.startswith(INNER) else node.name
-        found.append(place or Place(stage, block, inside))
+        found.append(place or NodePlace(stage, block, inside))
     return found
 
 
-def _told(names: list[list[str]]) -> list[Place | None]:
+def _told(names: list[list[str]]) -> list[NodePlace | None]:
     """What each name tells alone; a name of one step tells nothing."""
     numbered = [[i for i, step in enumerate(name[:-1]) if _DIGIT.search(step)] for name in names]
     keys = [".".join(name[: steps[0] + 1]) if steps else "" for name, steps in zip(names, numbered, strict=True)]
@@ -50,21 +50,21 @@ def _told(names: list[list[str]]) -> list[Place | None]:
     stages = {key: f"{INNER}{number}" for number, key in enumerate(inner)}
     blocks: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    found: list[Place | None] = []
+    found: list[NodePlace | None] = []
     for name, steps, key in zip(names, numbered, keys, strict=True):
         stage = stages.get(key)
         if stage is None:
             outer = "head" if blocks else "stem"
-            found.append(Place(outer, outer, ".".join(name)) if len(name) > 1 else None)
+            found.append(NodePlace(outer, outer, ".".join(name)) if len(name) > 1 else None)
             continue
         if len(steps) < 2:
-            found.append(Place(stage, f"{stage}.{name[steps[0] + 1]}", ".".join(name[steps[0] + 1 :])))
+            found.append(NodePlace(stage, f"{stage}.{name[steps[0] + 1]}", ".".join(name[steps[0] + 1 :])))
             continue
         block = ".".join(name[: steps[1] + 1])
         if block not in blocks:
             blocks[block] = f"{stage}.{counts[stage]}"
             counts[stage] += 1
-        found.append(Place(stage, blocks[block], ".".join(name[steps[1] + 1 :])))
+        found.append(NodePlace(stage, blocks[block], ".".join(name[steps[1] + 1 :])))
     return found
 
 

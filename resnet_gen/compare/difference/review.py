@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from resnet_gen.compare.difference.base_revision import Projects, networks_then
+from resnet_gen.compare.difference.base_revision import ProjectRevisions, networks_then
 from resnet_gen.compare.difference.graphs import Difference, compare
-from resnet_gen.compare.difference.revision import Moves
+from resnet_gen.compare.difference.revision import RevisionMoves
 from resnet_gen.compare.difference.sides import Side, side_now, side_then
 from resnet_gen.compare.difference.terms import Term, differing
 from resnet_gen.language.load import find
@@ -16,7 +16,7 @@ from resnet_gen.project.project_file import reference
 from resnet_gen.system.resources import shipped_specs
 
 
-class Reviewed(NamedTuple):
+class NetworkReview(NamedTuple):
     """A network, and what became of it.
 
     `before` is None for a new one, `after` for one that is gone; both may be where
@@ -51,7 +51,7 @@ class Reviewed(NamedTuple):
         return bool(not (same and self.listed) or self.terms)
 
 
-def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Reviewed]:
+def review(specs: Iterable[str], since: RevisionMoves, projects: ProjectRevisions) -> list[NetworkReview]:
     """What became of each spec, of those that are gone, and of those that the project listed and lists no more."""
     listed = networks_then(since, projects.before)
     known = set(listed) if projects.before else None
@@ -62,7 +62,7 @@ def review(specs: Iterable[str], since: Moves, projects: Projects) -> list[Revie
     return [_with_budgets(network, projects) for network in (*found, *(_left(path, since) for path in left))]
 
 
-def _with_budgets(network: Reviewed, projects: Projects) -> Reviewed:
+def _with_budgets(network: NetworkReview, projects: ProjectRevisions) -> NetworkReview:
     """A network, and the project's budgets that it gets out of, or into, by another name."""
     sides = network.before, network.after
     before, after = ((side.stated or {}).get("name", "") if side else "" for side in sides)
@@ -70,7 +70,7 @@ def _with_budgets(network: Reviewed, projects: Projects) -> Reviewed:
     return network._replace(terms=(*network.terms, *terms))
 
 
-def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewed:
+def _reviewed(spec: str, since: RevisionMoves, known: set[str] | None = None) -> NetworkReview:
     """What became of a spec; where the networks are `known` that there were, no other was renamed to be this one."""
     file = find(spec)
     path = since.inside(file)
@@ -83,34 +83,34 @@ def _reviewed(spec: str, since: Moves, known: set[str] | None = None) -> Reviewe
     try:
         after = side_now(spec)
     except Refused as refused:
-        return Reviewed(spec, problems=refused.problems)
+        return NetworkReview(spec, problems=refused.problems)
     if not then.exists():
         own = since.tracks(path) or not _shipped(spec)  # a shipped one may be installed below the root
-        return Reviewed(spec, after=after) if own else _same(spec, after)
+        return NetworkReview(spec, after=after) if own else _same(spec, after)
     try:
         before = side_then(then)
     except Refused as refused:
-        return Reviewed(spec, after=after, problems=refused.problems, now=False)
+        return NetworkReview(spec, after=after, problems=refused.problems, now=False)
     terms = differing(before.stated or {}, after.stated or {})
-    return Reviewed(spec, before, after, compare(before.graph, after.graph), terms=terms)
+    return NetworkReview(spec, before, after, compare(before.graph, after.graph), terms=terms)
 
 
 def _shipped(spec: str) -> bool:
     return spec in shipped_specs()
 
 
-def _elsewhere(spec: str) -> Reviewed:
+def _elsewhere(spec: str) -> NetworkReview:
     """A spec that no revision of the repository has: a shipped one is what it was."""
     if not _shipped(spec):
         raise refuse("in no revision of this repository, to compare it with", spec, "give the path of one that is")
     return _same(spec, side_now(spec))
 
 
-def _same(spec: str, after: Side) -> Reviewed:
-    return Reviewed(spec, after, after, Difference(after.graph, after.graph, (), ()))
+def _same(spec: str, after: Side) -> NetworkReview:
+    return NetworkReview(spec, after, after, Difference(after.graph, after.graph, (), ()))
 
 
-def _left(path: str, since: Moves) -> Reviewed:
+def _left(path: str, since: RevisionMoves) -> NetworkReview:
     """What became of a network that the project listed at a path of the revision, and lists nowhere now."""
     now = since.root / since.now(path)
     if not now.exists():
@@ -118,9 +118,9 @@ def _left(path: str, since: Moves) -> Reviewed:
     return _reviewed(reference(now), since)._replace(listed=False)
 
 
-def _gone(path: str, since: Moves) -> Reviewed:
+def _gone(path: str, since: RevisionMoves) -> NetworkReview:
     given = reference(since.root / path)
     try:
-        return Reviewed(given, before=side_then(since.base.at(path)))
+        return NetworkReview(given, before=side_then(since.base.at(path)))
     except Refused as refused:
-        return Reviewed(given, problems=refused.problems, now=False)
+        return NetworkReview(given, problems=refused.problems, now=False)

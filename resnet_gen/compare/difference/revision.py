@@ -187,7 +187,7 @@ def _prefixes(path: str) -> Iterator[str]:
     return ("/".join(steps[:n]) for n in range(1, len(steps) + 1))
 
 
-class Moves(NamedTuple):
+class RevisionMoves(NamedTuple):
     """Where a revision has what the working tree has elsewhere; paths are from `root`."""
 
     root: Path
@@ -211,7 +211,7 @@ class Moves(NamedTuple):
         return bool(self.base.git.ask("--literal-pathspecs", "ls-files", "--full-name", "--", str(self.root / path)))
 
 
-def moves(name: str) -> Moves:
+def moves(name: str) -> RevisionMoves:
     """What was renamed since a revision, as it is staged; raises `Refused` where git knows none of this name."""
     if not name:
         raise refuse("a revision has no empty name")
@@ -230,7 +230,7 @@ def moves(name: str) -> Moves:
         "--",
     )
     _, old, new = (os.fsdecode(told).split("\0")[place:-1:3] for place in range(3))
-    return Moves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
+    return RevisionMoves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
 
 
 def parse(text: str) -> Revision | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_gen.compare.difference.graphs import SUMMED, Change, StageChange
-from resnet_gen.compare.difference.outline import Stage
+from resnet_gen.compare.difference.graphs import SUMMED, LayerChange, StageChange
+from resnet_gen.compare.difference.outline import StageOutline
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.spec_terms import data as terms_data
@@ -71,7 +71,7 @@ def _stage(stage: StageChange) -> dict[str, Any]:
     }
 
 
-def _whole(stage: Stage | None) -> dict[str, Any] | None:
+def _whole(stage: StageOutline | None) -> dict[str, Any] | None:
     if stage is None:
         return None
     nodes = [node for block in stage.blocks for node in block.nodes]
@@ -79,7 +79,7 @@ def _whole(stage: Stage | None) -> dict[str, Any] | None:
     return {"blocks": blocks_text(nodes), **{name: getattr(counts, name) for name in SUMMED}}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: LayerChange) -> dict[str, Any]:
     return {
         "change": change.kind,
         "layer": change.node.name,

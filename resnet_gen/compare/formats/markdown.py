@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.rows import Row, rows, stage_rows
+from resnet_gen.compare.formats.rows import LayerChangeRow, rows, stage_rows
 from resnet_gen.compare.formats.spec_terms import loosened
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
@@ -109,7 +109,7 @@ def _stages(report: NetworkComparison) -> Iterator[str]:
         yield from _table_row((row.title, blocks, *(figure.difference for figure in row.figures[:2])))
 
 
-def _lines(found: Sequence[Row]) -> list[str]:
+def _lines(found: Sequence[LayerChangeRow]) -> list[str]:
     """Rows in columns; `!` is what GitHub colours as a change."""
     cells = [(row.sign.replace("~", "!"), shortened(row.what, CELL), listed(row.names)) for row in found]
     return columns(cells).splitlines() if cells else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_gen.compare.difference.review import Reviewed
+from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
@@ -39,7 +39,7 @@ class Review:
     """
 
     base: str
-    networks: Sequence[Reviewed]
+    networks: Sequence[NetworkReview]
     findings: Sequence[Problem] = ()
     latency: dict[str, Latency] | None = None
     file: str = ""
@@ -47,7 +47,7 @@ class Review:
     unread: Sequence[Problem] = ()
 
     @property
-    def changed(self) -> list[Reviewed]:
+    def changed(self) -> list[NetworkReview]:
         """The networks that are not what they were."""
         return [network for network in self.networks if network.changed]
 
@@ -68,7 +68,7 @@ class Review:
             found += [(network.given, line) for line in loosened(network.terms)]
         return found
 
-    def report(self, network: Reviewed) -> NetworkComparison | None:
+    def report(self, network: NetworkReview) -> NetworkComparison | None:
         """A network that is there before and after, as its difference is told."""
         if not (network.before and network.after and network.difference):
             return None
@@ -88,7 +88,7 @@ class Review:
         return "; ".join([*told, *([several(len(self.findings), "finding")] if self.findings else [])])
 
 
-def what(network: Reviewed) -> str:
+def what(network: NetworkReview) -> str:
     """What became of a network, in words."""
     if network.problems:
         return "cannot be read" if network.unread else "could not be read before"
@@ -149,7 +149,7 @@ def _table(review: Review) -> Iterator[str]:
         yield f"\nand {len(review.changed) - MOST_NETWORKS:,} more"
 
 
-def _counts(network: Reviewed) -> list[str]:
+def _counts(network: NetworkReview) -> list[str]:
     sides = [count(side.graph) if side else None for side in (network.before, network.after)]
     cells = []
     for name in ("params", "macs", "layers"):
@@ -188,7 +188,7 @@ def _details(review: Review, room: int) -> Iterator[str]:
         yield f"\nDetails of {several(left_out, 'network')} have no room here; `resnet-gen review` shows them."
 
 
-def _reasons(network: Reviewed) -> list[str]:
+def _reasons(network: NetworkReview) -> list[str]:
     """Why a side cannot be read."""
     return [line for p in network.problems for line in ("", f"{code(str(p.where))} {escaped(p.message, 1_000)}")]
 
@@ -223,7 +223,7 @@ def data(review: Review) -> dict[str, Any]:
     }
 
 
-def _network(review: Review, network: Reviewed) -> dict[str, Any]:
+def _network(review: Review, network: NetworkReview) -> dict[str, Any]:
     report = review.report(network)
     return {
         "given": network.given,

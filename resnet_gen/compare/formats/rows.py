@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.graphs import BlockChange, Change, Difference, StageChange
-from resnet_gen.compare.difference.outline import Block, Stage
-from resnet_gen.compare.formats.words import OTHER_OPERANDS, Figure, block_name, changed
+from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, StageChange
+from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
+from resnet_gen.compare.formats.words import OTHER_OPERANDS, CountChange, block_name, changed
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count_nodes
 from resnet_gen.graph.tables import block_text, blocks_text, describe, sides, stage_title
@@ -16,7 +16,7 @@ Sign: TypeAlias = Literal["+", "-", "~", "="]
 SIGNS: dict[str, Sign] = {"added": "+", "removed": "-", "changed": "~", "follows": "="}
 
 
-class Row(NamedTuple):
+class LayerChangeRow(NamedTuple):
     """Layers, or whole blocks, to which the same happened; `=` are those that only have other shapes."""
 
     sign: Sign
@@ -24,14 +24,14 @@ class Row(NamedTuple):
     names: tuple[str, ...]
 
 
-def rows(difference: Difference) -> list[Row]:
+def rows(difference: Difference) -> list[LayerChangeRow]:
     """Everything that happened, in the order of the network; what follows from it last."""
     found: dict[tuple[Sign, str], list[str]] = {}
     for stage in difference.stages:
         for block in stage.blocks:
             for sign, what, name in _told(block):
                 found.setdefault((sign, what), []).append(name)
-    listed = [Row(sign, what, tuple(names)) for (sign, what), names in found.items()]
+    listed = [LayerChangeRow(sign, what, tuple(names)) for (sign, what), names in found.items()]
     return sorted(listed, key=lambda row: row.sign == "=")
 
 
@@ -45,11 +45,11 @@ def _told(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
         yield SIGNS[change.kind], _layer_text(change, block), change.node.name
 
 
-def _block_text(block: Block) -> str:
+def _block_text(block: BlockOutline) -> str:
     return f"[{block_text(block.nodes)}]" if block.path.startswith("stages.") else block_text(block.nodes)
 
 
-def _layer_text(change: Change, block: BlockChange) -> str:
+def _layer_text(change: LayerChange, block: BlockChange) -> str:
     if change.kind == "follows":
         assert change.before
         assert change.after
@@ -68,20 +68,20 @@ def _taken(node: Node) -> str:
     return " and ".join(map(sides, node.input_shapes))
 
 
-class StageRow(NamedTuple):
+class StageChangeRow(NamedTuple):
     """A stage that changed: what it repeats before and after, and its counts."""
 
     title: str
     blocks: tuple[str, str]
-    figures: tuple[Figure, ...]
+    figures: tuple[CountChange, ...]
 
 
-def stage_rows(difference: Difference) -> list[StageRow]:
+def stage_rows(difference: Difference) -> list[StageChangeRow]:
     """The stages of which a count changed, or the number or kind of blocks."""
     return [row for row in map(_stage_row, difference.stages) if row]
 
 
-def _stage_row(stage: StageChange) -> StageRow | None:
+def _stage_row(stage: StageChange) -> StageChangeRow | None:
     one = stage.after or stage.before
     assert one
     if not stage.blocks:
@@ -89,18 +89,18 @@ def _stage_row(stage: StageChange) -> StageRow | None:
     nodes = [_nodes(side) for side in (stage.before, stage.after)]
     before, after = map(count_nodes, nodes)
     figures = tuple(
-        Figure(title, getattr(before, name), getattr(after, name))
+        CountChange(title, getattr(before, name), getattr(after, name))
         for name, title in (("params", "params"), ("macs", "MACs"), ("activations", "activations"))
     )
     texts = (_repeated(stage.before), _repeated(stage.after))
     if texts[0] == texts[1] and all(figure.before == figure.after for figure in figures):
         return None
-    return StageRow(stage_title(one.path), texts, figures)
+    return StageChangeRow(stage_title(one.path), texts, figures)
 
 
-def _nodes(stage: Stage | None) -> list[Node]:
+def _nodes(stage: StageOutline | None) -> list[Node]:
     return [node for block in stage.blocks for node in block.nodes] if stage else []
 
 
-def _repeated(stage: Stage | None) -> str:
+def _repeated(stage: StageOutline | None) -> str:
     return blocks_text(_nodes(stage)) if stage else ""

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.graphs import BlockChange, Change, Difference, Setting, StageChange
-from resnet_gen.compare.difference.outline import FLAT, Block
+from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, Setting, StageChange
+from resnet_gen.compare.difference.outline import FLAT, BlockOutline
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.words import Figure, changed, figures, listed, noun
+from resnet_gen.compare.formats.words import CountChange, changed, figures, listed, noun
 from resnet_gen.graph import Node
 from resnet_gen.graph.tables import sides, stage_title
 from resnet_gen.ops import Conv, Linear
@@ -20,12 +20,12 @@ MOST = 4
 """Clauses of the headline; what else changed is only counted there."""
 
 
-class Item(NamedTuple):
+class ChangeItem(NamedTuple):
     """Something to tell: a layer that was added or removed, or one setting of a changed one."""
 
     stage: StageChange
     block: BlockChange
-    change: Change
+    change: LayerChange
     setting: Setting | None = None
 
     @property
@@ -36,7 +36,7 @@ class Item(NamedTuple):
         return stage_title(stage.path)
 
 
-Told: TypeAlias = tuple[list[str], list[Item]]
+Told: TypeAlias = tuple[list[str], list[ChangeItem]]
 Numbered: TypeAlias = Iterator[tuple[int, str]]
 """Clauses, each with the number of layers that it is about."""
 
@@ -57,7 +57,7 @@ def headline(report: NetworkComparison) -> str:
     return "; ".join([*shown, ", ".join(counts) or "params and MACs unchanged", *keys])
 
 
-def _counted(figure: Figure) -> str:
+def _counted(figure: CountChange) -> str:
     return f"{figure.name} {figure.difference}" + (f" ({figure.percent})" if figure.percent else "")
 
 
@@ -72,15 +72,15 @@ def clauses(difference: Difference) -> list[str]:
     return [*found, *([_outputs(difference)] if difference.outputs else []), *(text for _, text in layers)]
 
 
-def _items(difference: Difference) -> Iterator[Item]:
+def _items(difference: Difference) -> Iterator[ChangeItem]:
     for stage in difference.stages:
         for block in stage.blocks:
             for change in block.changes:
                 if change.kind in ("added", "removed"):
-                    yield Item(stage, block, change)
+                    yield ChangeItem(stage, block, change)
                 elif change.kind == "changed":
                     told = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
-                    yield from (Item(stage, block, change, setting) for setting in told)
+                    yield from (ChangeItem(stage, block, change, setting) for setting in told)
 
 
 def _input(difference: Difference) -> str:
@@ -95,7 +95,7 @@ def _outputs(difference: Difference) -> str:
 # --- rules: from the coarse to the fine ---------------------------------------
 
 
-def _whole_stages(items: list[Item], difference: Difference) -> Told:
+def _whole_stages(items: list[ChangeItem], difference: Difference) -> Told:
     found: dict[tuple[str, str], None] = {}  # in the order of the stages, each once
     for stage in difference.stages:
         whole = stage.after or stage.before
@@ -105,7 +105,7 @@ def _whole_stages(items: list[Item], difference: Difference) -> Told:
     return [f"{title} {what}" for title, what in found], [i for i in items if i.stage.before and i.stage.after]
 
 
-def _whole_blocks(items: list[Item], difference: Difference) -> Told:
+def _whole_blocks(items: list[ChangeItem], difference: Difference) -> Told:
     """Blocks added and removed, by stage; what stands between blocks is none."""
     found: dict[str, Counter[str]] = {"added": Counter(), "removed": Counter()}
     told: set[int] = set()
@@ -118,7 +118,7 @@ def _whole_blocks(items: list[Item], difference: Difference) -> Told:
     return [_blocks_told(what, stages) for what, stages in found.items() if stages], left
 
 
-def _numbered(block: Block) -> bool:
+def _numbered(block: BlockOutline) -> bool:
     return block.path.rpartition(".")[2].isdecimal()
 
 
@@ -130,7 +130,7 @@ def _blocks_told(what: str, stages: Counter[str]) -> str:
     return f"{several(sum(stages.values()), 'block')} {what} ({listed(places)})"
 
 
-def _ends(items: list[Item], difference: Difference) -> Told:
+def _ends(items: list[ChangeItem], difference: Difference) -> Told:
     """Stem and head, where layers came or went, or have another window."""
     replaced = {
         item.title: None
@@ -141,7 +141,7 @@ def _ends(items: list[Item], difference: Difference) -> Told:
     return [f"{title} replaced" for title in replaced], [item for item in items if item.title not in replaced]
 
 
-def _other_blocks(items: list[Item], difference: Difference) -> Told:
+def _other_blocks(items: list[ChangeItem], difference: Difference) -> Told:
     """Blocks whose main layers are others; what weighs them is told apart."""
     replaced: dict[int, BlockChange] = {}
     for item in items:
@@ -153,14 +153,14 @@ def _other_blocks(items: list[Item], difference: Difference) -> Told:
     return told, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
 
 
-def _windows(block: Block | None) -> str:
+def _windows(block: BlockOutline | None) -> str:
     main = [node.op for node in block.nodes if node.role == "main" and node.op.is_layer] if block else []
     return listed([f"{op.kernel}x{op.kernel}" if isinstance(op, Conv) else noun(op) for op in main]) or "nothing"
 
 
-def _moves(items: list[Item], difference: Difference) -> Told:
+def _moves(items: list[ChangeItem], difference: Difference) -> Told:
     """Settings that one layer of a block gave to another: `stride 2 -> 1` here and `1 -> 2` there."""
-    given: dict[tuple[int, str, int, int], Item] = {}
+    given: dict[tuple[int, str, int, int], ChangeItem] = {}
     moves: Counter[tuple[str, str, str]] = Counter()
     told: set[int] = set()
     for item in items:
@@ -181,7 +181,7 @@ def _moves(items: list[Item], difference: Difference) -> Told:
 MOVING = ("stride", "dilation")
 
 
-def _classes(items: list[Item], difference: Difference) -> Told:
+def _classes(items: list[ChangeItem], difference: Difference) -> Told:
     """The last layer's features are the classes."""
     last = [_last_linear(graph.nodes) for graph in (difference.before, difference.after)]
     told = [
@@ -196,7 +196,7 @@ def _last_linear(nodes: Iterable[Node]) -> Node | None:
     return next((node for node in reversed(list(nodes)) if isinstance(node.op, Linear)), None)
 
 
-def _attention(items: list[Item], difference: Difference) -> Told:
+def _attention(items: list[ChangeItem], difference: Difference) -> Told:
     """What weighs a block: added, removed or replaced as a whole; single layers of it are left."""
     rebuilt = {id(i.block): i.block for i in items if i.setting is None and i.change.node.role == "attention"}
     whole = {key: what for key, block in rebuilt.items() if (what := _weighing(block))}
@@ -221,10 +221,10 @@ def _weighing(block: BlockChange) -> str | None:
 _TO = {"added": "to", "removed": "from", "replaced": "in"}
 
 
-def _settings(items: list[Item], difference: Difference) -> Numbered:
+def _settings(items: list[ChangeItem], difference: Difference) -> Numbered:
     """Every other setting, by what it was and is; `everywhere` where no such layer is left."""
     of_a_kind = Counter(noun(node.op) for node in difference.before.nodes)
-    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    found: dict[tuple[str, str], list[ChangeItem]] = defaultdict(list)
     for item in items:
         if item.setting and item.setting.name != "operands" and not _follows(item):
             found[_subject(item), item.setting.name].append(item)
@@ -232,18 +232,18 @@ def _settings(items: list[Item], difference: Difference) -> Numbered:
         yield len(same), _setting_told(what, name, same, of_a_kind)
 
 
-def _follows(item: Item) -> bool:
+def _follows(item: ChangeItem) -> bool:
     """Whether it is the padding that goes with another kernel or dilation."""
     others = {setting.name for setting in item.change.settings}
     return item.setting is not None and item.setting.name == "padding" and bool(others & {"kernel", "dilation"})
 
 
-def _subject(item: Item) -> str:
+def _subject(item: ChangeItem) -> str:
     assert item.change.before
     return noun(item.change.before.op)
 
 
-def _setting_told(subject: str, name: str, items: list[Item], of_a_kind: Counter[str]) -> str:
+def _setting_told(subject: str, name: str, items: list[ChangeItem], of_a_kind: Counter[str]) -> str:
     ways = Counter(_way(item) for item in items)
     (way, _), *others = ways.most_common()
     if len(items) == 1:
@@ -263,7 +263,7 @@ def _ratio(setting: Setting | None) -> float | None:
     return setting.after / setting.before if setting and numbers else None
 
 
-def _way(item: Item) -> str:
+def _way(item: ChangeItem) -> str:
     assert item.setting
     assert item.change.before
     assert item.change.after
@@ -272,7 +272,7 @@ def _way(item: Item) -> str:
     return changed(item.change, item.setting)
 
 
-def _layers(items: list[Item]) -> Numbered:
+def _layers(items: list[ChangeItem]) -> Numbered:
     """Every other layer that was added or removed, by what it is and on which path."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for item in items:
@@ -289,12 +289,12 @@ def _layers_told(kind: str, what: str, role: str, names: list[str]) -> str:
     return f"{several(len(names), what)} {kind}{path}{place}"
 
 
-def _operands(items: list[Item]) -> Numbered:
+def _operands(items: list[ChangeItem]) -> Numbered:
     names = [item.change.node.name for item in items if item.setting and item.setting.name == "operands"]
     if names:
         verb = "takes" if len(names) == 1 else "take"
         yield len(names), f"{several(len(names), 'layer')} {verb} other operands ({listed(names, 2)})"
 
 
-Rule: TypeAlias = Callable[[list[Item], Difference], Told]
+Rule: TypeAlias = Callable[[list[ChangeItem], Difference], Told]
 COARSE: tuple[Rule, ...] = (_whole_stages, _ends, _whole_blocks, _other_blocks, _moves, _classes, _attention)

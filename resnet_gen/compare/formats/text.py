@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.rows import Row, rows, stage_rows
+from resnet_gen.compare.formats.rows import LayerChangeRow, rows, stage_rows
 from resnet_gen.compare.formats.spec_terms import loosened
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
@@ -64,7 +64,7 @@ def _details(report: NetworkComparison) -> Iterator[str]:
     yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
 
 
-def _listed(found: Sequence[Row], title: str, most: int) -> Iterator[str]:
+def _listed(found: Sequence[LayerChangeRow], title: str, most: int) -> Iterator[str]:
     if found:
         lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
         more = len(found) - len(lines)

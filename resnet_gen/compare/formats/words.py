@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from resnet_gen.compare.difference.graphs import Change, Difference, Setting
+from resnet_gen.compare.difference.graphs import Difference, LayerChange, Setting
 from resnet_gen.graph import Node
 from resnet_gen.graph.tables import PLAIN, describe
 from resnet_gen.ops import (
@@ -35,7 +35,7 @@ from resnet_gen.ops import (
 from resnet_gen.problems import shortened
 
 
-class Figure(NamedTuple):
+class CountChange(NamedTuple):
     """A count before and after."""
 
     name: str
@@ -86,10 +86,10 @@ TITLES = {"params": "params", "macs": "MACs", "activations": "activations", "lay
 """The counts that are shown, as they are called."""
 
 
-def figures(difference: Difference) -> list[Figure]:
+def figures(difference: Difference) -> list[CountChange]:
     """The counts of both networks."""
     before, after = difference.counts
-    return [Figure(title, getattr(before, name), getattr(after, name)) for name, title in TITLES.items()]
+    return [CountChange(title, getattr(before, name), getattr(after, name)) for name, title in TITLES.items()]
 
 
 def signed(number: int) -> str:
@@ -117,7 +117,7 @@ def value(given: Any) -> str:
     return f"{given:,}" if isinstance(given, int) else "none" if given is None else str(given)
 
 
-def changed(change: Change, setting: Setting) -> str:
+def changed(change: LayerChange, setting: Setting) -> str:
     """A changed setting in words: `stride 2 -> 1`."""
     assert change.before
     assert change.after

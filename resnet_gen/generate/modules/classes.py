@@ -12,7 +12,7 @@ from typing import TypeAlias
 from resnet_gen.generate.modules.expressions import (
     COUNT,
     PRESENT,
-    Arguments,
+    ClassArguments,
     Column,
     Parameter,
     Slot,
@@ -20,36 +20,36 @@ from resnet_gen.generate.modules.expressions import (
     fitted,
     told,
 )
-from resnet_gen.generate.modules.patterns import Skeletons, flat, fullest, is_regular, is_run, is_sequence, pattern
+from resnet_gen.generate.modules.patterns import PatternClasses, flat, fullest, is_regular, is_run, is_sequence, pattern
 from resnet_gen.generate.modules.settings import FAMILIES, settings
-from resnet_gen.generate.modules.tree import Leaf, Level, Step, Unit
+from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
 
 
 @dataclass(frozen=True)
-class Made:
+class OperationCall:
     """An operation, and what it is made with: its settings as expressions."""
 
-    leaf: Leaf
+    leaf: OperationLeaf
     arguments: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Call:
+class ModuleCall:
     """A module of one of the classes, and what it is made with, without what is left out."""
 
-    kind: Class
+    kind: ModuleClass
     arguments: dict[str, str]
 
 
 @dataclass(frozen=True)
-class Chain:
+class SequentialCall:
     """A `Sequential` of members by their names, in which numbers may be left out."""
 
-    members: tuple[Member, ...]
+    members: tuple[ClassMember, ...]
 
 
 @dataclass(frozen=True)
-class Names:
+class BlockNames:
     """What the blocks of a run are called: `head`, for some schemes the stage's number, and each block's own.
 
     `number` is an expression, empty where there is none.
@@ -67,20 +67,20 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Run:
+class BlockRun:
     """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest."""
 
-    first: Call | None
-    rest: Call
+    first: ModuleCall | None
+    rest: ModuleCall
     count: str
-    names: Names
+    names: BlockNames
 
 
-What: TypeAlias = Made | Call | Chain | Run
+What: TypeAlias = OperationCall | ModuleCall | SequentialCall | BlockRun
 
 
 @dataclass(frozen=True)
-class Member:
+class ClassMember:
     """A member of a class; it is only there where `condition` holds, if there is one.
 
     Where it is not, `instead` is handed on: a value of the class's steps.
@@ -93,32 +93,32 @@ class Member:
 
 
 @dataclass(eq=False)
-class Class:
+class ModuleClass:
     """A class: its steps are those of `unit`, the fullest module of it."""
 
     name: str
-    unit: Unit
+    unit: ModuleUnit
     doc: str = ""
     parameters: list[Parameter] = field(default_factory=list)
-    members: tuple[Member, ...] = ()
-    run: Run | None = None
-    instances: dict[Unit, dict[str, int]] = field(default_factory=dict)
+    members: tuple[ClassMember, ...] = ()
+    run: BlockRun | None = None
+    instances: dict[ModuleUnit, dict[str, int]] = field(default_factory=dict)
 
 
-class Classes:
+class ModuleClasses:
     """Works out the classes of a network from its tree, and of the same network for other numbers of classes."""
 
-    def __init__(self, roots: Sequence[Unit]) -> None:
-        self._skeletons = Skeletons(roots)
-        self._known: dict[int, Class] = {}
+    def __init__(self, roots: Sequence[ModuleUnit]) -> None:
+        self._skeletons = PatternClasses(roots)
+        self._known: dict[int, ModuleClass] = {}
         self.network = self.of(roots[0])
 
     @property
-    def all(self) -> list[Class]:
+    def all(self) -> list[ModuleClass]:
         """All classes, each behind those that it uses; the network is last."""
         return list(self._known.values())
 
-    def of(self, unit: Unit) -> Class:
+    def of(self, unit: ModuleUnit) -> ModuleClass:
         """The class of a module that is written as one."""
         key = self._skeletons.of(unit)
         if key not in self._known:
@@ -126,15 +126,15 @@ class Classes:
             self._known[key] = made
         return self._known[key]
 
-    def _made(self, unit: Unit) -> Class:
+    def _made(self, unit: ModuleUnit) -> ModuleClass:
         instances = self._skeletons.members(unit)
         full = fullest(instances)
         arguments = self._arguments(full, instances)
         scope = _Scope(arguments, instances, self._skeletons.instead(unit))
-        made = Class("", full)
+        made = ModuleClass("", full)
         if is_run(full):
             run = self._run(full, (), scope)
-            assert isinstance(run, Run)
+            assert isinstance(run, BlockRun)
             made.run = run
         else:
             made.members = tuple(self._members(full, scope))
@@ -142,7 +142,7 @@ class Classes:
         made.instances = {instance: arguments.values(number) for number, instance in enumerate(instances)}
         return made
 
-    def _arguments(self, full: Unit, instances: Sequence[Unit]) -> Arguments:
+    def _arguments(self, full: ModuleUnit, instances: Sequence[ModuleUnit]) -> ClassArguments:
         """The parameters of a class, by what every slot is in every instance."""
         rows = [dict(self._row(instance, ())) for instance in instances]
         order = dict(self._row(full, ()))
@@ -153,28 +153,28 @@ class Classes:
             for slot, (setting, _) in order.items()
         }
         entering = tuple(instance.inputs[0][0] for instance in instances)
-        arguments = fitted({("",): ("in_channels", entering), **slots}, Namer(full.level, instances))
+        arguments = fitted({("",): ("in_channels", entering), **slots}, ParameterNamer(full.level, instances))
         del arguments.expressions["",]
         used = set(re.findall(r"\w+", " ".join(arguments.expressions.values())))
         arguments.parameters = [p for p in arguments.parameters if p.name in used]
         return arguments
 
-    def _row(self, unit: Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+    def _row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         """Every slot of a module, with what setting it is and its value."""
         if is_run(unit):
             yield from self._run_row(unit, above)
             return
         for step in flat(unit):
             place = (*above, step.name)
-            if isinstance(step.what, Leaf):
+            if isinstance(step.what, OperationLeaf):
                 yield from (((*place, name), (name, value)) for name, value in settings(step.what).items())
             elif is_run(step.what) and not is_class(step.what):
                 yield from self._run_row(step.what, place)
             else:
                 yield from self._call_row(step.what, place)
 
-    def _run_row(self, unit: Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
-        blocks = [step.what for step in unit.steps if isinstance(step.what, Unit)]
+    def _run_row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+        blocks = [step.what for step in unit.steps if isinstance(step.what, ModuleUnit)]
         if not is_regular(unit):
             for step in unit.steps:
                 yield from self._call_row(step.what, (*above, step.name))
@@ -186,50 +186,54 @@ class Classes:
         if (names := pattern(unit)) and names.number:
             yield (*above, "number"), ("number", int(names.number))
 
-    def _call_row(self, what: Leaf | Unit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
-        assert isinstance(what, Unit)
+    def _call_row(self, what: OperationLeaf | ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+        assert isinstance(what, ModuleUnit)
         kind = self.of(what)
         values = kind.instances[what]
         for parameter in kind.parameters:
             if parameter.name in values:
                 yield (*above, parameter.name), (parameter.setting, values[parameter.name])
 
-    def _members(self, unit: Unit, scope: _Scope, above: str = "", there: Sequence[bool] = ()) -> Iterator[Member]:
+    def _members(
+        self, unit: ModuleUnit, scope: _Scope, above: str = "", there: Sequence[bool] = ()
+    ) -> Iterator[ClassMember]:
         """The members of a module, or of a sequence in one; `there` tells the instances that have the sequence."""
         for step in unit.steps:
             name = f"{above}{step.name}"
             condition = scope.condition(name, there)
             what = self._what(step.what, name, scope)
-            yield Member(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
+            yield ClassMember(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
 
-    def _what(self, what: Leaf | Unit, name: str, scope: _Scope) -> What:
-        if isinstance(what, Leaf):
-            return Made(what, {key: scope.told((name, key)) for key in settings(what)})
+    def _what(self, what: OperationLeaf | ModuleUnit, name: str, scope: _Scope) -> What:
+        if isinstance(what, OperationLeaf):
+            return OperationCall(what, {key: scope.told((name, key)) for key in settings(what)})
         if is_class(what):
             return self._call(what, (name,), scope)
         if is_run(what):
             return self._run(what, (name,), scope)
-        return Chain(tuple(self._members(what, scope, f"{name}.", scope.having(name))))
+        return SequentialCall(tuple(self._members(what, scope, f"{name}.", scope.having(name))))
 
-    def _run(self, unit: Unit, above: Slot, scope: _Scope) -> Run | Chain:
-        blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, Unit)]
+    def _run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
+        blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, ModuleUnit)]
         if not is_regular(unit):
-            return Chain(tuple(Member(name, self._call(block, (*above, name), scope)) for name, block in blocks))
+            return SequentialCall(
+                tuple(ClassMember(name, self._call(block, (*above, name), scope)) for name, block in blocks)
+            )
         first = rest = self._call(blocks[0][1], (*above, "first"), scope)
         if len(blocks) > 1:
             rest = self._call(blocks[1][1], (*above, "rest"), scope)
         head, start, number, separator = pattern(unit) or ("", 0, "", "")
-        names = Names(head, scope.told((*above, "number")) if number else "", separator, start)
-        return Run(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
+        names = BlockNames(head, scope.told((*above, "number")) if number else "", separator, start)
+        return BlockRun(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
 
-    def _call(self, unit: Unit, above: Slot, scope: _Scope) -> Call:
+    def _call(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> ModuleCall:
         kind = self.of(unit)
         given = {}
         for parameter in kind.parameters:
             told = scope.arguments.expressions.get((*above, parameter.name))
             if told is not None and not _is_default(told, parameter):
                 given[parameter.name] = told
-        return Call(kind, given)
+        return ModuleCall(kind, given)
 
 
 def _is_default(told: str, parameter: Parameter) -> bool:
@@ -241,7 +245,7 @@ _LACKING = {"stride": 1}
 """What a member that is not there would be made with: it shrinks nothing."""
 
 
-def is_class(unit: Unit) -> bool:
+def is_class(unit: ModuleUnit) -> bool:
     """Whether a module is written as a class; others are written where they are used."""
     if is_run(unit):
         return unit.level == "stage" and is_regular(unit)
@@ -251,7 +255,7 @@ def is_class(unit: Unit) -> bool:
 class _Scope:
     """What the members of a class are told by: its parameters, and when each member is there."""
 
-    def __init__(self, arguments: Arguments, instances: Sequence[Unit], instead: Mapping[str, str]) -> None:
+    def __init__(self, arguments: ClassArguments, instances: Sequence[ModuleUnit], instead: Mapping[str, str]) -> None:
         self.arguments, self.instead = arguments, instead
         self._names = [[step.name for step in flat(instance)] if not is_run(instance) else [] for instance in instances]
         self._sides = [(instance.inputs[0][0], instance.shapes[0][0]) for instance in instances]
@@ -264,10 +268,10 @@ class _Scope:
         """Which instances have a member, or any of the sequence of this name."""
         return [any(n == name or n.startswith(f"{name}.") for n in names) for names in self._names]
 
-    def handed_on(self, name: str, step: Step, unit: Unit) -> str:
+    def handed_on(self, name: str, step: MemberStep, unit: ModuleUnit) -> str:
         """What is read where a member, or a whole sequence of them, is not there: a value of the steps of `unit`."""
         ends = name
-        if isinstance(step.what, Unit) and is_sequence(step.what) and not is_run(step.what):
+        if isinstance(step.what, ModuleUnit) and is_sequence(step.what) and not is_run(step.what):
             ends = f"{name}.{flat(step.what)[-1].name}"
         value = self.instead.get(ends, step.inputs[0])
         return next((other.name for other in unit.steps if value.startswith(f"{other.name}.")), value)
@@ -305,10 +309,10 @@ class _Scope:
         yield from ((p.name, [bool(v) for v in p.values]) for p in self.arguments.parameters if p.setting == PRESENT)
 
 
-class Namer:
+class ParameterNamer:
     """Names for the parameters of a class."""
 
-    def __init__(self, level: Level, instances: Sequence[Unit]) -> None:
+    def __init__(self, level: Level, instances: Sequence[ModuleUnit]) -> None:
         self._level = level
         self._entering = [instance.inputs[0][0] for instance in instances]
         self._leaving = list(zip(*([shape[0] for shape in instance.shapes] for instance in instances), strict=True))

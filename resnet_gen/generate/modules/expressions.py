@@ -41,7 +41,7 @@ class Parameter:
 
 
 @dataclass
-class Arguments:
+class ClassArguments:
     """The parameters of a class, and what each slot is in terms of them."""
 
     parameters: list[Parameter] = field(default_factory=list)
@@ -60,9 +60,9 @@ class Arguments:
 Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
 
 
-def fitted(slots: Mapping[Slot, Column], named: Naming) -> Arguments:
+def fitted(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
     """The fewest parameters, taken in order, that tell every slot; `named` gives a new one its name."""
-    arguments = Arguments()
+    arguments = ClassArguments()
     for slot, (setting, values) in slots.items():
         found = told(setting, values, arguments.parameters)
         if found is None:

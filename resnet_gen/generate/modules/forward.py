@@ -9,9 +9,9 @@ from itertools import pairwise, zip_longest
 from typing import NamedTuple, Protocol
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.classes import Class, Member
+from resnet_gen.generate.modules.classes import ClassMember, ModuleClass
 from resnet_gen.generate.modules.patterns import is_sequence
-from resnet_gen.generate.modules.tree import Chunk, Leaf, Step, Unit
+from resnet_gen.generate.modules.tree import ChannelChunks, MemberStep, ModuleUnit, OperationLeaf
 
 LINE = 80
 """Characters of a line of `forward`, behind its indent."""
@@ -23,18 +23,18 @@ PARTS = "parts"
 """What a value is called that is several tensors."""
 
 
-class Language(Protocol):
+class FrameworkSyntax(Protocol):
     """How a framework writes what a class does."""
 
-    def holds(self, member: Member) -> bool:
+    def holds(self, member: ClassMember) -> bool:
         """Whether a member is an attribute, which is called; else it is an operation."""
         ...
 
-    def called(self, member: Member, given: Sequence[str]) -> str:
+    def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """A call of an attribute."""
         ...
 
-    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """An operation; `fresh` says that the first value is read here alone, and may be overwritten."""
         ...
 
@@ -46,44 +46,44 @@ class Language(Protocol):
         """Whether everybody knows the type of an operation's result, whatever it is done with."""
         ...
 
-    def either(self, member: Member, there: str, instead: str) -> str:
+    def either(self, member: ClassMember, there: str, instead: str) -> str:
         """A value, and what stands for it where a member is not there."""
         ...
 
 
-def statements(kind: Class, language: Language) -> list[str]:
+def statements(kind: ModuleClass, language: FrameworkSyntax) -> list[str]:
     """The body of a class's `forward`, whose arguments are called as `arguments` says."""
     return _Writer(kind, language).lines
 
 
-def arguments(unit: Unit) -> list[str]:
+def arguments(unit: ModuleUnit) -> list[str]:
     """What the inputs of a module are called."""
     return ["x"] if len(unit.inputs) == 1 else [f"x{number}" for number in range(1, len(unit.inputs) + 1)]
 
 
-def pooled_stages(unit: Unit) -> str | None:
+def pooled_stages(unit: ModuleUnit) -> str | None:
     """The member that is one sequence of layers, in which each stage ends in its only max pooling; None without."""
     for step in unit.steps:
-        stages = [s.what for s in step.what.steps] if isinstance(step.what, Unit) else []
-        if stages and all(isinstance(s, Unit) and s.spread and _pools(s) for s in stages):
+        stages = [s.what for s in step.what.steps] if isinstance(step.what, ModuleUnit) else []
+        if stages and all(isinstance(s, ModuleUnit) and s.spread and _pools(s) for s in stages):
             return step.name
     return None
 
 
-def _pools(stage: Unit) -> bool:
-    leaves = [step.what for step in stage.steps if isinstance(step.what, Leaf)]
+def _pools(stage: ModuleUnit) -> bool:
+    leaves = [step.what for step in stage.steps if isinstance(step.what, OperationLeaf)]
     return len(leaves) == 1 and isinstance(leaves[0].op, ops.MaxPool)
 
 
-class Stages(NamedTuple):
+class StageAttributes(NamedTuple):
     """A network up to its stages, and the attributes that hold those: one each, or one that is a sequence of all."""
 
-    before: Unit
+    before: ModuleUnit
     stages: tuple[str, ...]
     sequence: bool
 
 
-def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
+def stages_and_rest(unit: ModuleUnit) -> tuple[StageAttributes, ModuleUnit] | None:
     """A network in two parts, if its stages follow each other and one output follows them; else None."""
     places = [number for number, step in enumerate(unit.steps) if _is_stages(step)]
     steps = [unit.steps[number] for number in places]
@@ -99,17 +99,17 @@ def stages_and_rest(unit: Unit) -> tuple[Stages, Unit] | None:
     if len(entering) != 1 or not all(known.issuperset(values) for values in (outputs, *(s.inputs for s in rest))):
         return None
     before = replace(unit, steps=unit.steps[:first], outputs=entering)
-    sequence = len(steps) == 1 and isinstance(steps[0].what, Unit) and steps[0].what.level != "stage"
-    stages = Stages(before, tuple(step.name for step in steps), sequence)
+    sequence = len(steps) == 1 and isinstance(steps[0].what, ModuleUnit) and steps[0].what.level != "stage"
+    stages = StageAttributes(before, tuple(step.name for step in steps), sequence)
     return stages, replace(unit, steps=tuple(rest), outputs=outputs)
 
 
-def _is_stages(step: Step) -> bool:
+def _is_stages(step: MemberStep) -> bool:
     """Whether a member is a stage, or the sequence of all."""
-    if not isinstance(step.what, Unit):
+    if not isinstance(step.what, ModuleUnit):
         return False
     inner = [s.what for s in step.what.steps]
-    all_stages = all(isinstance(what, Unit) and what.level == "stage" and not what.spread for what in inner)
+    all_stages = all(isinstance(what, ModuleUnit) and what.level == "stage" and not what.spread for what in inner)
     return step.what.level == "stage" or (all_stages and is_sequence(step.what))
 
 
@@ -132,7 +132,7 @@ def _part(value: str, texts: Mapping[str, _Text]) -> _Text:
 
 
 class _Writer:
-    def __init__(self, kind: Class, language: Language) -> None:
+    def __init__(self, kind: ModuleClass, language: FrameworkSyntax) -> None:
         self._unit, self._language = kind.unit, language
         self._members = {member.name: member for member in kind.members}
         self._steps = {step.name: step for step in kind.unit.steps}
@@ -163,11 +163,11 @@ class _Writer:
             self.lines[-1] = self._language.declared(text, last, plain=False)
         self.lines.append(f"return {text}")
 
-    def _read(self, step: Step) -> list[str]:
+    def _read(self, step: MemberStep) -> list[str]:
         """The values that a step needs, with what is handed on where its member is not there."""
         return [*step.inputs, *self._otherwise(step)]
 
-    def _otherwise(self, step: Step) -> list[str]:
+    def _otherwise(self, step: MemberStep) -> list[str]:
         member = self._members[step.name]
         return [member.instead] if member.condition and member.instead not in step.inputs else []
 
@@ -180,11 +180,11 @@ class _Writer:
         self._left[_base(value)] -= 1
         return _part(value, self._texts)
 
-    def _write(self, step: Step, after: Step | None) -> None:
+    def _write(self, step: MemberStep, after: MemberStep | None) -> None:
         fresh = self._fresh(step)
         given = [self._take(value) for value in step.inputs]
         variables = tuple(dict.fromkeys(name for text in given for name in text.variables))
-        added = isinstance(step.what, Leaf) and isinstance(step.what.op, ops.Add)
+        added = isinstance(step.what, OperationLeaf) and isinstance(step.what.op, ops.Add)
         if fresh and added and step.name not in self._unit.outputs and given[0].variables == (given[0].text,):
             self.lines.append(f"{given[0].text} += {given[1].text}")
             self._hold(step.name, given[0].text, plain=given[0].plain)
@@ -196,7 +196,7 @@ class _Writer:
         else:
             self._assign(step, text)
 
-    def _expressed(self, step: Step, given: Sequence[_Text], variables: tuple[str, ...], *, fresh: bool) -> _Text:
+    def _expressed(self, step: MemberStep, given: Sequence[_Text], variables: tuple[str, ...], *, fresh: bool) -> _Text:
         text, plain = self._spoken(step, given, fresh=fresh)
         for value in self._otherwise(step):
             instead = self._take(value)
@@ -204,7 +204,7 @@ class _Writer:
             variables = (*variables, *instead.variables)
         return _Text(text, variables, plain)
 
-    def _spoken(self, step: Step, given: Sequence[_Text], *, fresh: bool) -> tuple[str, bool]:
+    def _spoken(self, step: MemberStep, given: Sequence[_Text], *, fresh: bool) -> tuple[str, bool]:
         """A step with what it is given, and whether its type is plain."""
         member, texts = self._members[step.name], [text.text for text in given]
         if self._language.holds(member):
@@ -212,15 +212,15 @@ class _Writer:
         text = self._language.operation(member, texts, fresh=fresh)
         return text, all(one.plain for one in given) or self._language.typed(text)
 
-    def _nests(self, step: Step, after: Step | None, text: _Text) -> bool:
+    def _nests(self, step: MemberStep, after: MemberStep | None, text: _Text) -> bool:
         """Whether a result is written into the next line, which alone reads it."""
         if after is None or self._total[step.name] != 1 or step.name not in after.inputs or _ends_a_line(step):
             return False
-        if not isinstance(after.what, Leaf) or len(text.text) >= WIDTH or self._otherwise(step):
+        if not isinstance(after.what, OperationLeaf) or len(text.text) >= WIDTH or self._otherwise(step):
             return False
         return self._fits(after, {**self._texts, step.name: text})
 
-    def _fits(self, step: Step, texts: Mapping[str, _Text]) -> bool:
+    def _fits(self, step: MemberStep, texts: Mapping[str, _Text]) -> bool:
         """Whether a step is one line with what is written into it."""
         given = [_part(value, texts) for value in step.inputs]
         text, plain = self._spoken(step, given, fresh=self._fresh(step))
@@ -231,7 +231,7 @@ class _Writer:
             lines.append(f"return {text}" if plain else self._language.declared("out", text, plain=False))
         return max(map(len, lines)) <= LINE
 
-    def _assign(self, step: Step, text: _Text) -> None:
+    def _assign(self, step: MemberStep, text: _Text) -> None:
         name = self._name(step, text.variables, self._left)
         self._plain = text.plain or _is_chunk(step)
         self.lines.append(self._line(name, text.text, plain=self._plain))
@@ -239,7 +239,7 @@ class _Writer:
             self._declared.update([name] if not self._plain else [])
         self._hold(step.name, name, plain=self._plain or name in self._declared)
 
-    def _name(self, step: Step, variables: Sequence[str], left: Mapping[str, int]) -> str:
+    def _name(self, step: MemberStep, variables: Sequence[str], left: Mapping[str, int]) -> str:
         """What a step's result is called: as a variable that nobody needs, now that so many reads are left."""
         spent = [n for n in variables if left[self._holding[n]] == 0 and not n.startswith(PARTS)]
         return self._new(step) if not spent or _is_chunk(step) or step.what.role == "shortcut" else spent[0]
@@ -247,7 +247,7 @@ class _Writer:
     def _line(self, name: str, text: str, *, plain: bool) -> str:
         return f"{name} = {text}" if name in self._holding else self._language.declared(name, text, plain=plain)
 
-    def _new(self, step: Step) -> str:
+    def _new(self, step: MemberStep) -> str:
         role = step.what.role
         if _is_chunk(step):
             wished = [PARTS]
@@ -256,36 +256,36 @@ class _Writer:
         names = (*wished, *(f"{wished[-1]}{number}" for number in range(2, 10_000)))
         return next(name for name in names if name not in self._holding)
 
-    def _fresh(self, step: Step) -> bool:
+    def _fresh(self, step: MemberStep) -> bool:
         """Whether the first value of a step may be overwritten: nobody reads it later, not even a gradient."""
         value = step.inputs[0]
         return self._total[_base(value)] == 1 and ":" not in value and self._forgotten(self._unit, value)
 
-    def _forgotten(self, unit: Unit, value: str) -> bool:
+    def _forgotten(self, unit: ModuleUnit, value: str) -> bool:
         """Whether what made a value has no more need of it."""
         step = next((step for step in unit.steps if step.name == value), None)
         if step is None:
             return False
         if unit is self._unit and self._members[step.name].condition:
             return False
-        if isinstance(step.what, Unit):
+        if isinstance(step.what, ModuleUnit):
             return len(step.what.outputs) == 1 and self._forgotten(step.what, step.what.outputs[0])
         return isinstance(step.what.op, FORGETFUL)
 
 
-def _is_chunk(step: Step) -> bool:
-    return isinstance(step.what, Leaf) and isinstance(step.what.op, Chunk)
+def _is_chunk(step: MemberStep) -> bool:
+    return isinstance(step.what, OperationLeaf) and isinstance(step.what.op, ChannelChunks)
 
 
 FORGETFUL = (ops.Conv, ops.Linear, ops.BatchNorm, ops.GroupNorm, ops.Add, ops.Mul, ops.Concat, ops.AvgPool)
 """Operations whose gradient does not need their result."""
 
 
-_LAST = (ops.Activation, ops.Add, ops.Mul, ops.Flatten, ops.Concat, Chunk)
+_LAST = (ops.Activation, ops.Add, ops.Mul, ops.Flatten, ops.Concat, ChannelChunks)
 """Operations after which a line ends."""
 
 
-def _ends_a_line(step: Step) -> bool:
-    if isinstance(step.what, Unit):
+def _ends_a_line(step: MemberStep) -> bool:
+    if isinstance(step.what, ModuleUnit):
         return step.what.level != "inner"
     return isinstance(step.what.op, _LAST)

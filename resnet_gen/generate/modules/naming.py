@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from inspect import cleandoc
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.classes import Class
-from resnet_gen.generate.modules.tree import Leaf, Unit
+from resnet_gen.generate.modules.classes import ModuleClass
+from resnet_gen.generate.modules.tree import ModuleUnit, OperationLeaf
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import fits
 from resnet_gen.parts.base import Part
@@ -23,7 +23,7 @@ RESERVED = (
 """Names that generated source has another use for."""
 
 
-def name_classes(classes: Sequence[Class], loaded: Loaded) -> None:
+def name_classes(classes: Sequence[ModuleClass], loaded: Loaded) -> None:
     """Give every class a name of its own, and what its docstring says."""
     taken = {*RESERVED, *keyword.kwlist, *dir(builtins)}
     *inner, network = classes
@@ -46,7 +46,7 @@ def _spelled(loaded: Loaded) -> str:
     return found if found[:1].isalpha() else f"Net{found}"
 
 
-def _part(unit: Unit, loaded: Loaded) -> Part | None:
+def _part(unit: ModuleUnit, loaded: Loaded) -> Part | None:
     """The part of the spec that a module is made by."""
     spec = loaded.spec
     if unit.level == "stem":
@@ -64,7 +64,7 @@ def _part(unit: Unit, loaded: Loaded) -> Part | None:
     return attention if inside else block if unit.level == "block" else None
 
 
-def _name(unit: Unit, part: Part | None) -> str:
+def _name(unit: ModuleUnit, part: Part | None) -> str:
     if unit.level in ("stem", "head"):
         return _camel(unit.name) or unit.level.title()
     if unit.level == "stage":
@@ -72,7 +72,7 @@ def _name(unit: Unit, part: Part | None) -> str:
     if part:
         name = type(part).__name__
         return name if unit.level != "block" or re.search("Block|Bottleneck|Layer$", name) else f"{name}Block"
-    kinds = [type(step.what.op) for step in unit.steps if isinstance(step.what, Leaf)]
+    kinds = [type(step.what.op) for step in unit.steps if isinstance(step.what, OperationLeaf)]
     normed = len(kinds) == len(unit.steps) and kinds[:1] == [ops.Conv] and kinds[1:2] in _NORMS
     if normed and kinds[2:] in ([], [ops.Activation]):
         return "ConvNormAct" if kinds[2:] else "ConvNorm"
@@ -105,11 +105,11 @@ _WORDS = {
 }
 
 
-def _structure(unit: Unit) -> str:
+def _structure(unit: ModuleUnit) -> str:
     """What a module consists of, where no part of the spec says it."""
     if unit.level == "stage":
         return "The blocks of one stage."
-    kinds = [_WORDS.get(type(s.what.op), "") if isinstance(s.what, Leaf) else "" for s in unit.steps]
+    kinds = [_WORDS.get(type(s.what.op), "") if isinstance(s.what, OperationLeaf) else "" for s in unit.steps]
     if not all(kinds) or not unit.chain:
         return f"What its owner calls `{unit.name}`." if unit.level == "inner" else f"The {unit.level}."
     words = [("an " if word[0] in "aeiou" else "a ") + word for word in kinds]

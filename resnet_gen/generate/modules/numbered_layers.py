@@ -9,33 +9,33 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from resnet_gen.generate.modules.tree import Leaf, Level, Step, Unit
+from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
 from resnet_gen.graph import is_block, stage_and_block
 
 
-def spread(unit: Unit) -> Unit:
+def spread(unit: ModuleUnit) -> ModuleUnit:
     """The network with such sequences grouped; every other one is left as it is."""
     if _is_flat(unit):
         return _grouped(unit)
-    inner = [replace(s, what=spread(s.what)) if isinstance(s.what, Unit) else s for s in unit.steps]
+    inner = [replace(s, what=spread(s.what)) if isinstance(s.what, ModuleUnit) else s for s in unit.steps]
     changed = any(new.what is not old.what for new, old in zip(inner, unit.steps, strict=True))
     return replace(unit, steps=tuple(inner)) if changed else unit
 
 
-def _is_flat(unit: Unit) -> bool:
+def _is_flat(unit: ModuleUnit) -> bool:
     """Whether it is a chain of operations, numbered without a gap, from more than one block."""
-    leaves = [step.what for step in unit.steps if isinstance(step.what, Leaf)]
+    leaves = [step.what for step in unit.steps if isinstance(step.what, OperationLeaf)]
     numbered = [step.name for step in unit.steps] == [str(number) for number in range(len(leaves))]
     return unit.chain and numbered and len({stage_and_block(leaf.place)[1] for leaf in leaves}) > 1
 
 
-def _grouped(unit: Unit) -> Unit:
+def _grouped(unit: ModuleUnit) -> ModuleUnit:
     stages = groupby(unit.steps, key=lambda step: stage_and_block(_place(step))[0])
     steps = [_stage(name, list(members)) for name, members in stages]
     return replace(unit, steps=tuple(_linked(steps)), outputs=(str(len(steps) - 1),))
 
 
-def _stage(name: str, steps: Sequence[Step]) -> Unit:
+def _stage(name: str, steps: Sequence[MemberStep]) -> ModuleUnit:
     """The layers of one stage: its blocks, and what stands behind them."""
     if not name.startswith("stages."):
         return _unit("inner", [step.what for step in steps])
@@ -48,9 +48,9 @@ def _stage(name: str, steps: Sequence[Step]) -> Unit:
     return _unit("stage", [replace(_unit("inner", inner), spread=False), *behind])
 
 
-def _unit(level: Level, members: Sequence[Leaf | Unit]) -> Unit:
+def _unit(level: Level, members: Sequence[OperationLeaf | ModuleUnit]) -> ModuleUnit:
     steps = tuple(_linked(members))
-    return Unit(
+    return ModuleUnit(
         name="",
         level=level,
         steps=steps,
@@ -63,18 +63,18 @@ def _unit(level: Level, members: Sequence[Leaf | Unit]) -> Unit:
     )
 
 
-def _linked(members: Sequence[Leaf | Unit]) -> list[Step]:
+def _linked(members: Sequence[OperationLeaf | ModuleUnit]) -> list[MemberStep]:
     names = ["in0", *map(str, range(len(members)))]
-    return [Step(name, what, (given,)) for (given, name), what in zip(pairwise(names), members, strict=True)]
+    return [MemberStep(name, what, (given,)) for (given, name), what in zip(pairwise(names), members, strict=True)]
 
 
-def _place(step: Step) -> str:
+def _place(step: MemberStep) -> str:
     return step.what.place
 
 
-def _entering(what: Leaf | Unit) -> tuple[tuple[int, ...], ...]:
-    return what.shapes if isinstance(what, Leaf) else what.inputs
+def _entering(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
+    return what.shapes if isinstance(what, OperationLeaf) else what.inputs
 
 
-def _leaving(what: Leaf | Unit) -> tuple[tuple[int, ...], ...]:
-    return (what.op.shape(*what.shapes),) if isinstance(what, Leaf) else what.shapes
+def _leaving(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
+    return (what.op.shape(*what.shapes),) if isinstance(what, OperationLeaf) else what.shapes

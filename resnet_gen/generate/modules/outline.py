@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from resnet_gen.generate.modules.classes import Classes
+from resnet_gen.generate.modules.classes import ModuleClasses
 from resnet_gen.generate.modules.naming import name_classes
 from resnet_gen.generate.modules.numbered_layers import spread
-from resnet_gen.generate.modules.tree import Unit, tree
+from resnet_gen.generate.modules.tree import ModuleUnit, tree
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import at_numbers, lower
@@ -23,7 +23,7 @@ Where that is refused, the channels are multiplied by it.
 """
 
 
-def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
+def outline(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
     """The classes of a network, which take the number of classes and of input channels if its spec has them.
 
     With `spreads`, layers that are numbered through all stages come in groups.
@@ -40,8 +40,8 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> Classes:
     return classes
 
 
-def _outlined(trees: Sequence[Unit], spreads: bool) -> Classes:
-    return Classes([spread(root) for root in trees] if spreads else trees)
+def _outlined(trees: Sequence[ModuleUnit], spreads: bool) -> ModuleClasses:
+    return ModuleClasses([spread(root) for root in trees] if spreads else trees)
 
 
 def _others(loaded: Loaded) -> Iterator[Graph]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from resnet_gen.generate.modules.settings import fixed, settings
-from resnet_gen.generate.modules.tree import Leaf, Step, Unit
+from resnet_gen.generate.modules.tree import MemberStep, ModuleUnit, OperationLeaf
 
 Key: TypeAlias = Hashable
 _Wiring: TypeAlias = dict[str, tuple[Key, tuple[str, ...]]]
@@ -27,21 +27,21 @@ def is_counted(names: Sequence[str]) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def is_sequence(unit: Unit) -> bool:
+def is_sequence(unit: ModuleUnit) -> bool:
     """Whether it is written as a `Sequential`: a chain of blocks, of stages, or of numbered members."""
     numbered = is_counted([step.name for step in unit.steps])
-    levels = {step.what.level for step in unit.steps if isinstance(step.what, Unit)}
-    blocks = levels <= {"block", "stage"} and all(isinstance(step.what, Unit) for step in unit.steps)
-    weightless = not any(isinstance(s.what, Unit) or s.what.weighted for s in unit.steps)
+    levels = {step.what.level for step in unit.steps if isinstance(step.what, ModuleUnit)}
+    blocks = levels <= {"block", "stage"} and all(isinstance(step.what, ModuleUnit) for step in unit.steps)
+    weightless = not any(isinstance(s.what, ModuleUnit) or s.what.weighted for s in unit.steps)
     return unit.chain and not unit.spread and (numbered or blocks or weightless)
 
 
-def is_run(unit: Unit) -> bool:
+def is_run(unit: ModuleUnit) -> bool:
     """Whether it is a sequence of blocks."""
-    return is_sequence(unit) and all(isinstance(s.what, Unit) and s.what.level == "block" for s in unit.steps)
+    return is_sequence(unit) and all(isinstance(s.what, ModuleUnit) and s.what.level == "block" for s in unit.steps)
 
 
-def is_regular(unit: Unit) -> bool:
+def is_regular(unit: ModuleUnit) -> bool:
     """Whether all blocks of a run, but for the first, are made with the same numbers, and their names are counted."""
     return pattern(unit) is not None and len({_numbers(step.what) for step in unit.steps[1:]}) <= 1
 
@@ -58,7 +58,7 @@ class Pattern(NamedTuple):
 _NAME = re.compile(r"""([^\d"'\\{}]*)(?:(\d+)([^\d"'\\{}]+))?(\d+)""", re.ASCII)
 
 
-def pattern(unit: Unit) -> Pattern | None:
+def pattern(unit: ModuleUnit) -> Pattern | None:
     """What the names of a run's blocks have in common; None if they are not counted one by one."""
     found = _NAME.fullmatch(unit.steps[0].name)
     if not found:
@@ -70,21 +70,21 @@ def pattern(unit: Unit) -> Pattern | None:
 
 
 @lru_cache(maxsize=65_536)
-def _numbers(what: Leaf | Unit) -> tuple[object, ...]:
+def _numbers(what: OperationLeaf | ModuleUnit) -> tuple[object, ...]:
     """Every number that a module is made with."""
-    if isinstance(what, Leaf):
+    if isinstance(what, OperationLeaf):
         return (fixed(what), tuple(settings(what).items()))
     return tuple((step.name, _numbers(step.what)) for step in what.steps)
 
 
 @lru_cache(maxsize=65_536)
-def flat(unit: Unit) -> tuple[Step, ...]:
+def flat(unit: ModuleUnit) -> tuple[MemberStep, ...]:
     """The steps of a module with those of short sequences in their place: `downsample.0`."""
-    found: list[Step] = []
+    found: list[MemberStep] = []
     called: dict[str, str] = {}
     for step in unit.steps:
         given = tuple(called.get(value, value) for value in step.inputs)
-        if isinstance(step.what, Leaf) or not is_sequence(step.what) or is_run(step.what):
+        if isinstance(step.what, OperationLeaf) or not is_sequence(step.what) or is_run(step.what):
             found.append(replace(step, inputs=given))
             continue
         for inner in flat(step.what):
@@ -94,28 +94,28 @@ def flat(unit: Unit) -> tuple[Step, ...]:
     return tuple(found)
 
 
-class Skeletons:
+class PatternClasses:
     """The classes of all modules of some trees."""
 
-    def __init__(self, roots: Sequence[Unit]) -> None:
+    def __init__(self, roots: Sequence[ModuleUnit]) -> None:
         self._units = [unit for root in roots for unit in _all(root)]
         self._ids: dict[Key, int] = {}
         self._same: dict[int, int] = {}
-        self._keys: dict[Unit, int] = {}
+        self._keys: dict[ModuleUnit, int] = {}
         self._instead: dict[int, dict[str, str]] = {}
         self._settle()
         while self._merge():
             self._settle()
 
-    def of(self, unit: Unit) -> int:
+    def of(self, unit: ModuleUnit) -> int:
         """The class of a module, as a number."""
         return self._find(self._keys[unit])
 
-    def members(self, unit: Unit) -> list[Unit]:
+    def members(self, unit: ModuleUnit) -> list[ModuleUnit]:
         """All modules of the class of this one."""
         return [other for other in self._units if self.of(other) == self.of(unit)]
 
-    def instead(self, unit: Unit) -> Mapping[str, str]:
+    def instead(self, unit: ModuleUnit) -> Mapping[str, str]:
         """The members that some of its class lack, by what stands there instead: the value that is handed on."""
         return self._instead.get(self.of(unit), {})
 
@@ -129,7 +129,7 @@ class Skeletons:
         for unit in reversed(self._units):
             self._keys[unit] = self._ids.setdefault(self._unit_key(unit), len(self._ids))
 
-    def _unit_key(self, unit: Unit) -> Key:
+    def _unit_key(self, unit: ModuleUnit) -> Key:
         if is_run(unit):
             kinds = self._kinds(unit)
             names = pattern(unit)
@@ -139,24 +139,24 @@ class Skeletons:
         level = "" if is_sequence(unit) else unit.level
         return tuple(sorted(self._wiring(unit).items())), unit.outputs, len(unit.inputs), level
 
-    def _kinds(self, unit: Unit) -> tuple[Key, ...] | None:
+    def _kinds(self, unit: ModuleUnit) -> tuple[Key, ...] | None:
         """The class of the first of some blocks, and that of all others."""
-        first, *rest = [self._find(self._keys[s.what]) for s in unit.steps if isinstance(s.what, Unit)]
+        first, *rest = [self._find(self._keys[s.what]) for s in unit.steps if isinstance(s.what, ModuleUnit)]
         if len(set(rest)) > 1:
             return None
         return (first, *{*rest} - {first})
 
-    def _wiring(self, unit: Unit) -> _Wiring:
+    def _wiring(self, unit: ModuleUnit) -> _Wiring:
         return {step.name: (self._key(step), step.inputs) for step in flat(unit)}
 
-    def _key(self, step: Step) -> Key:
-        if isinstance(step.what, Leaf):
+    def _key(self, step: MemberStep) -> Key:
+        if isinstance(step.what, OperationLeaf):
             return fixed(step.what), tuple(settings(step.what)), len(step.inputs)
         return self._find(self._keys[step.what])
 
     def _merge(self) -> bool:
         """Make one class of two blocks of which one has all that the other has, and more that can be left out."""
-        kinds: dict[int, list[Unit]] = {}
+        kinds: dict[int, list[ModuleUnit]] = {}
         for unit in self._units:
             if (unit.level == "block" or unit.role == "shortcut") and not is_sequence(unit):
                 kinds.setdefault(self.of(unit), []).append(unit)
@@ -167,7 +167,7 @@ class Skeletons:
                     return True
         return False
 
-    def _joined(self, less: Unit, more: Unit, instead: dict[str, str]) -> bool:
+    def _joined(self, less: ModuleUnit, more: ModuleUnit, instead: dict[str, str]) -> bool:
         known = {**self._instead.get(self.of(less), {}), **self._instead.get(self.of(more), {})}
         if any(known.get(name, value) != value for name, value in instead.items()):
             return False
@@ -175,7 +175,7 @@ class Skeletons:
         self._same[self.of(less)] = self.of(more)
         return True
 
-    def _lacking(self, less: Unit, more: Unit) -> dict[str, str] | None:
+    def _lacking(self, less: ModuleUnit, more: ModuleUnit) -> dict[str, str] | None:
         """The members of `more` that `less` lacks, by what it has instead; None where that is not all."""
         there, wanted = self._wiring(more), self._wiring(less)
         if not wanted.keys() < there.keys() or len(less.inputs) != len(more.inputs):
@@ -202,24 +202,24 @@ def _replaced(there: _Wiring, wanted: _Wiring) -> Iterator[tuple[str, str]]:
         yield from ((old, new) for old, new in zip(there[name][1], given, strict=False) if old != new)
 
 
-def _is_nonlinear(step: Step) -> bool:
+def _is_nonlinear(step: MemberStep) -> bool:
     """A block without one of another's activations or norms on its main path is another kind of block."""
-    main = isinstance(step.what, Leaf) and step.what.role == "main"
+    main = isinstance(step.what, OperationLeaf) and step.what.role == "main"
     return main and type(getattr(step.what, "op", None)).__name__ in ("Activation", "BatchNorm", "GroupNorm")
 
 
-def _size(unit: Unit) -> int:
+def _size(unit: ModuleUnit) -> int:
     """How many members a module has, with the blocks of runs in it."""
-    return sum(len(s.what.steps) if isinstance(s.what, Unit) and is_run(s.what) else 1 for s in flat(unit))
+    return sum(len(s.what.steps) if isinstance(s.what, ModuleUnit) and is_run(s.what) else 1 for s in flat(unit))
 
 
-def fullest(units: Sequence[Unit]) -> Unit:
+def fullest(units: Sequence[ModuleUnit]) -> ModuleUnit:
     """The module of a class that has every member."""
     return max(units, key=_size)
 
 
-def _all(unit: Unit) -> Iterator[Unit]:
+def _all(unit: ModuleUnit) -> Iterator[ModuleUnit]:
     yield unit
     for step in unit.steps:
-        if isinstance(step.what, Unit):
+        if isinstance(step.what, ModuleUnit):
             yield from _all(step.what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.tree import Chunk, Leaf
+from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
 
 Settings: TypeAlias = dict[str, int]
 
@@ -28,13 +28,13 @@ FAMILIES = {
 """Settings that may be told by each other; any other only by those of its own name."""
 
 
-def settings(leaf: Leaf) -> Settings:
+def settings(leaf: OperationLeaf) -> Settings:
     """The numbers that the operation is made with, in the order in which a constructor takes them."""
     given = {"channels": leaf.shapes[0][0], **vars(leaf.op)}
     return {name: given[source] for name, source in _SETTINGS.get(type(leaf.op), {}).items()}
 
 
-def fixed(leaf: Leaf) -> tuple[Any, ...]:
+def fixed(leaf: OperationLeaf) -> tuple[Any, ...]:
     """What makes two operations different ones, whatever their numbers."""
     op = leaf.op
     slope = op.slope if isinstance(op, ops.Activation) and op.sloped else None
@@ -76,5 +76,5 @@ _FIXED: dict[type[ops.Op], tuple[str, ...]] = {
     ops.AvgPool: ("ceil",),
     ops.Activation: ("function",),
     ops.Concat: ("axis",),
-    Chunk: ("parts",),
+    ChannelChunks: ("parts",),
 }

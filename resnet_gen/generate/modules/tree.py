@@ -17,14 +17,14 @@ Level: TypeAlias = Literal["network", "stem", "stage", "block", "head", "inner"]
 
 
 @dataclass(frozen=True)
-class Chunk(Op):
+class ChannelChunks(Op):
     """All channels in `parts` equal parts: the one operation here with several results."""
 
     parts: int
 
 
 @dataclass(frozen=True)
-class Leaf:
+class OperationLeaf:
     """One operation, with the shapes of what it takes."""
 
     op: Op
@@ -39,7 +39,7 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Step:
+class MemberStep:
     """What a module does with one of its members, or with an operation that needs none.
 
     `inputs` are values: `in0`, `in1`, ... are those that the module takes, others are the results of steps by
@@ -47,17 +47,17 @@ class Step:
     """
 
     name: str
-    what: Leaf | Unit
+    what: OperationLeaf | ModuleUnit
     inputs: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class ModuleUnit:
     """A module: what it does step by step, its place, and the shapes of what it takes and puts out."""
 
     name: str
     level: Level
-    steps: tuple[Step, ...]
+    steps: tuple[MemberStep, ...]
     inputs: tuple[Shape, ...]
     outputs: tuple[str, ...]
     shapes: tuple[Shape, ...]
@@ -92,7 +92,7 @@ class _Item:
         return [replace(item, name=(*self.name, *item.name)) for item in _grouped(self.nodes)]
 
 
-def tree(graph: Graph) -> Unit:
+def tree(graph: Graph) -> ModuleUnit:
     """The modules of a network, whose root is the network itself.
 
     Raises `Refused` where a layer with weights is called as what holds another one.
@@ -164,22 +164,22 @@ class _Builder:
         self._stages = Counter(node.stage for node in inside)
         self._blocks = Counter(node.block for node in inside if node.block != node.stage)
 
-    def unit(self, item: _Item, level: Level) -> Unit:
+    def unit(self, item: _Item, level: Level) -> ModuleUnit:
         """The module of an item's nodes."""
         nodes = [node for _, node in item.nodes]
         members = self._members(item, level)
         taken = self._taken(nodes)
         values = {name: f"in{number}" for number, name in enumerate(taken)}
-        steps: list[Step] = []
+        steps: list[MemberStep] = []
         for member in members:
             given = self._read(member)
             name = ".".join(member.name)
-            steps.append(Step(name, self._made(member, level), tuple(values[value] for value in given)))
+            steps.append(MemberStep(name, self._made(member, level), tuple(values[value] for value in given)))
             values.update((value, name) for value in self._given(member))
         outputs = [values[value] for value in self._given(item)]
         shapes = {value.name: value.shape for node in nodes for value in (*node.inputs, node.output)}
         return _chunked(
-            Unit(
+            ModuleUnit(
                 name=".".join(item.name),
                 level=level,
                 steps=tuple(steps),
@@ -191,10 +191,10 @@ class _Builder:
             )
         )
 
-    def _made(self, member: _Item, level: Level) -> Leaf | Unit:
+    def _made(self, member: _Item, level: Level) -> OperationLeaf | ModuleUnit:
         if member.leaf:
             node = member.nodes[0][1]
-            return Leaf(node.op, node.input_shapes, node.role, node.path)
+            return OperationLeaf(node.op, node.input_shapes, node.role, node.path)
         return self.unit(member, self._level(member, level))
 
     def _level(self, member: _Item, above: Level) -> Level:
@@ -265,32 +265,32 @@ class _Builder:
         return found
 
 
-def _chunked(unit: Unit) -> Unit:
+def _chunked(unit: ModuleUnit) -> ModuleUnit:
     """The unit with channels that are taken part by part from one value as one step."""
-    sources: dict[str, list[Step]] = {}
+    sources: dict[str, list[MemberStep]] = {}
     for step in unit.steps:
-        if isinstance(step.what, Leaf) and isinstance(step.what.op, TakeChannels):
+        if isinstance(step.what, OperationLeaf) and isinstance(step.what.op, TakeChannels):
             sources.setdefault(step.inputs[0], []).append(step)
     for steps in sources.values():
-        if _tiles([step.what for step in steps if isinstance(step.what, Leaf)]):
+        if _tiles([step.what for step in steps if isinstance(step.what, OperationLeaf)]):
             unit = _as_one(unit, steps)
     return unit
 
 
-def _tiles(leaves: Sequence[Leaf]) -> bool:
+def _tiles(leaves: Sequence[OperationLeaf]) -> bool:
     """Whether the leaves take all channels of their source, in order and equally many each."""
     taken = [(leaf.op.start, leaf.op.stop) for leaf in leaves if isinstance(leaf.op, TakeChannels)]
     size, channels = taken[0][1], leaves[0].shapes[0][0]
     return taken == [(start, start + size) for start in range(0, channels, size)] and len(taken) > 1
 
 
-def _as_one(unit: Unit, steps: Sequence[Step]) -> Unit:
+def _as_one(unit: ModuleUnit, steps: Sequence[MemberStep]) -> ModuleUnit:
     first = steps[0]
-    assert isinstance(first.what, Leaf)
+    assert isinstance(first.what, OperationLeaf)
     short = first.name.rpartition("_")[0]
     name = first.name if short in ("", *(step.name for step in unit.steps)) else short
     part = {step.name: f"{name}:{number}" for number, step in enumerate(steps)}
-    chunk = Step(name, replace(first.what, op=Chunk(len(steps))), first.inputs)
+    chunk = MemberStep(name, replace(first.what, op=ChannelChunks(len(steps))), first.inputs)
     kept = [chunk if s.name == first.name else s for s in unit.steps if s.name == first.name or s.name not in part]
     renamed = [replace(s, inputs=tuple(part.get(value, value) for value in s.inputs)) for s in kept]
     return replace(unit, steps=tuple(renamed), outputs=tuple(part.get(value, value) for value in unit.outputs))

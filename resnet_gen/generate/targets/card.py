@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from resnet_gen.build.manifest import file_name
-from resnet_gen.build.manifest_schema import Told, told
-from resnet_gen.generate.base import Subject
+from resnet_gen.build.manifest_schema import FileManifest, told
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.report import facts
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
@@ -16,7 +16,7 @@ _SCORES = {"logits", "probabilities"}
 _AGAIN = "build it again, or name another folder with --build"
 
 
-class Built(NamedTuple):
+class BuiltFile(NamedTuple):
     """A file that a manifest tells of, which is there and has that hash."""
 
     name: str
@@ -24,7 +24,7 @@ class Built(NamedTuple):
     sha256: str
 
 
-def files(subject: Subject) -> dict[str, str]:
+def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME.md`, to be published as README.md. Raises `Refused` for files that are not as their manifest says."""
     graph = subject.graph
     found = _manifest(subject)
@@ -45,7 +45,7 @@ def files(subject: Subject) -> dict[str, str]:
     return {f"{subject.name}.md": text}
 
 
-def _front(subject: Subject, scores: bool) -> dict[str, Any]:
+def _front(subject: CodeSubject, scores: bool) -> dict[str, Any]:
     """What Hugging Face's hub reads at a card's top."""
     task = "image-classification" if scores else "image-feature-extraction"
     return {
@@ -56,7 +56,7 @@ def _front(subject: Subject, scores: bool) -> dict[str, Any]:
     }
 
 
-def _manifest(subject: Subject) -> Told | None:
+def _manifest(subject: CodeSubject) -> FileManifest | None:
     """What was built of this spec; None where no manifest is."""
     if subject.build is None:
         return None
@@ -67,7 +67,7 @@ def _manifest(subject: Subject) -> Told | None:
     return found
 
 
-def _files(subject: Subject, found: Told) -> list[Built]:
+def _files(subject: CodeSubject, found: FileManifest) -> list[BuiltFile]:
     assert subject.build is not None
     rows = []
     for name, digest in found.files.items():
@@ -76,5 +76,5 @@ def _files(subject: Subject, found: Told) -> list[Built]:
             raise refuse("is not there, and the manifest tells of it", str(path), _AGAIN)
         if digest_file(path) != digest:
             raise refuse("is not the file that the manifest tells of", str(path), _AGAIN)
-        rows.append(Built(name, path.stat().st_size, digest))
+        rows.append(BuiltFile(name, path.stat().st_size, digest))
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from resnet_gen.generate.base import Subject
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Value
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import tree
@@ -14,7 +14,7 @@ SCORES = ("logits", "probabilities")
 """What heads that classify put out (`parts/heads/scores`)."""
 
 
-def files(subject: Subject) -> dict[str, str]:
+def files(subject: CodeSubject) -> dict[str, str]:
     """A folder `NAME/`: `network.hpp` and README.md are this network's, the rest is the same for all.
 
     Raises `Refused` for a network that puts out no scores of classes, and for channels that no picture has.
@@ -43,7 +43,7 @@ def files(subject: Subject) -> dict[str, str]:
     return {f"{subject.name}/{name}": text for name, text in texts.items()}
 
 
-def _scores(subject: Subject) -> Value:
+def _scores(subject: CodeSubject) -> Value:
     """The output that holds a score for each class."""
     for value in subject.graph.outputs:
         if value.name in SCORES and len(value.shape) == 1:

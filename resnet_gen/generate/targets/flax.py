@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from resnet_gen import ops
-from resnet_gen.generate.base import Subject
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Pair, indented, lines
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indented, lines
+from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.generate.modules.classes import Class, Made, Member
+from resnet_gen.generate.modules.classes import ClassMember, ModuleClass, OperationCall
 from resnet_gen.generate.modules.outline import outline
-from resnet_gen.generate.modules.tree import Chunk, Leaf
-from resnet_gen.generate.python import INDENT, Python, Settings, besides
+from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
+from resnet_gen.generate.python import INDENT, PythonSyntax, Settings, besides
 from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
@@ -24,7 +24,7 @@ from resnet_gen.system.templates import render
 RNGS = "rngs=rngs"
 
 
-def files(subject: Subject) -> dict[str, str]:
+def files(subject: CodeSubject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
     language = _Flax()
     *inner, network = outline(subject.loaded).all
@@ -54,7 +54,7 @@ _TAKEN = frozenset(_MODULE.split())
 """Attributes of NNX's modules, or that `train` and the like give them (Flax 0.12), and of generated networks."""
 
 
-class _Flax(Python):
+class _Flax(PythonSyntax):
     """How Flax NNX writes what a class is made of and does."""
 
     tensor, module, layer = "Array", "nnx.Module", "Function"
@@ -66,14 +66,14 @@ class _Flax(Python):
         """Whether an operation is a module that its class holds."""
         return type(op) in _MODULES
 
-    def asked(self, kind: Class) -> list[str]:
+    def asked(self, kind: ModuleClass) -> list[str]:
         """The source of random numbers; of the network, also what it computes in."""
         dtype = ["dtype: DTypeLike | None = None"] if kind.unit.level == "network" else []
         return ["*", *dtype, "rngs: nnx.Rngs"]
 
-    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """`nnx.relu(x)`."""
-        assert isinstance(member.what, Made)
+        assert isinstance(member.what, OperationCall)
         return _operation(member.what.leaf, given, self.keep(member.what))
 
     def typed(self, text: str) -> bool:
@@ -100,7 +100,7 @@ class _Flax(Python):
             )
         return word
 
-    def constructed(self, what: Made, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
         """`Conv2d(3, 64, 7, stride=2, padding=3, bias=False, rngs=rngs)`."""
         op = what.leaf.op
         if type(op) in _MODULES:
@@ -121,11 +121,11 @@ class _Flax(Python):
 
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`conv=Conv2d(...)`."""
-        return [Pair(f"{name}=", text) for name, text in members]
+        return [KeywordPair(f"{name}=", text) for name, text in members]
 
     def counted(self, key: str, clause: str) -> AnyText:
         """`**{f"block{index}": layer for index, layer in enumerate(layers)}`."""
-        return Text("**", [Each(f"{key}: layer", clause, starred=False)], "{}")
+        return Text("**", [GeneratorExpression(f"{key}: layer", clause, starred=False)], "{}")
 
 
 def _function(op: ops.Activation) -> list[str]:
@@ -190,7 +190,7 @@ _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] =
 """Operations that are attributes, and how each is made."""
 
 
-def _operation(leaf: Leaf, given: Sequence[str], arguments: Settings) -> str:
+def _operation(leaf: OperationLeaf, given: Sequence[str], arguments: Settings) -> str:
     match leaf.op:
         case ops.Activation() as op:
             function, *settings = _function(op)
@@ -225,7 +225,7 @@ _OPERATIONS: dict[type[ops.Op], str] = {
     ops.Softmax: "nnx.softmax({0})",
     ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
     ops.AsMap: "{0}[:, None, None, :]",
-    Chunk: "jnp.split({0}, {op.parts}, axis=3)",
+    ChannelChunks: "jnp.split({0}, {op.parts}, axis=3)",
     ops.GlobalAvgPool: "{0}.mean((1, 2), keepdims=True)",
     ops.GlobalMaxPool: "{0}.max((1, 2), keepdims=True)",
     ops.SumPositions: "{0}.sum((1, 2), keepdims=True)",

@@ -6,22 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resnet_gen import ops
-from resnet_gen.generate.base import Subject
+from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import Call as Text
-from resnet_gen.generate.layout import Each, Pair, indented, lines
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indented, lines
+from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
-from resnet_gen.generate.modules.classes import Made, Member
+from resnet_gen.generate.modules.classes import ClassMember, OperationCall
 from resnet_gen.generate.modules.outline import outline
-from resnet_gen.generate.modules.tree import Leaf
-from resnet_gen.generate.python import INDENT, Python, Settings
+from resnet_gen.generate.modules.tree import OperationLeaf
+from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
 from resnet_gen.generate.spelling import applied, quoted, section, spelled
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import checked
 from resnet_gen.system.templates import render
 
 
-def files(subject: Subject) -> dict[str, str]:
+def files(subject: CodeSubject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
     graph, classes = subject.graph, outline(subject.loaded, spreads=True).all
     language, (*inner, network) = _PyTorch(classes), classes
@@ -37,7 +37,7 @@ def files(subject: Subject) -> dict[str, str]:
     return {f"{subject.module}.py": text}
 
 
-def _fills(subject: Subject) -> Iterator[str]:
+def _fills(subject: CodeSubject) -> Iterator[str]:
     """The lines that set biases which begin at another number than 0."""
     for node in sorted(subject.graph.nodes, key=lambda node: node.name):
         if isinstance(node.op, ops.Conv) and node.op.bias_fill:
@@ -45,7 +45,7 @@ def _fills(subject: Subject) -> Iterator[str]:
             yield from lines("", Text("nn.init.constant_", [bias, repr(node.op.bias_fill)]), INDENT)
 
 
-class _PyTorch(Python):
+class _PyTorch(PythonSyntax):
     """How PyTorch writes what a class is made of and does."""
 
     tensor, module, layer = "Tensor", "nn.Module", "nn.Module"
@@ -70,7 +70,7 @@ class _PyTorch(Python):
         reached = self.reached(name)
         return reached if spelled(name) else f"{reached}.children()"
 
-    def either(self, member: Member, there: str, instead: str) -> str:
+    def either(self, member: ClassMember, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
         if spelled(member.name):
             return super().either(member, there, instead)
@@ -80,9 +80,9 @@ class _PyTorch(Python):
         """Whether mypy knows that an expression is a tensor, though modules return anything."""
         return text.startswith(("F.", "torch."))
 
-    def operation(self, member: Member, given: Sequence[str], *, fresh: bool) -> str:
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """`F.relu(x, inplace=True)`."""
-        assert isinstance(member.what, Made)
+        assert isinstance(member.what, OperationCall)
         op = member.what.leaf.op
         if isinstance(op, ops.Activation):
             return f"{FUNCTIONS[op.function][1]}({', '.join([given[0], *_activation(op, fresh)])})"
@@ -90,7 +90,7 @@ class _PyTorch(Python):
         more = {"all": ", ".join(given), "dim": 1 + getattr(op, "axis", 0)}
         return applied(OPERATIONS[type(op)], given, **{**_values(op, self.keep(member.what)), **more})
 
-    def constructed(self, what: Made, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
         """`nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)`."""
         self._need(what.leaf)
         return Text(*_module(what, fresh=fresh))
@@ -113,15 +113,15 @@ class _PyTorch(Python):
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`OrderedDict(conv=nn.Conv2d(...))`."""
         if all(spelled(name) for name, _ in members):
-            return [Text("OrderedDict", [Pair(f"{name}=", text) for name, text in members])]
-        pairs = [Pair(f"{quoted(name)}: ", text) for name, text in members]
+            return [Text("OrderedDict", [KeywordPair(f"{name}=", text) for name, text in members])]
+        pairs = [KeywordPair(f"{quoted(name)}: ", text) for name, text in members]
         return [Text("OrderedDict", [Text("", pairs, "{}")])]
 
     def counted(self, key: str, clause: str) -> AnyText:
         """`OrderedDict((f"block{index}", layer) for index, layer in enumerate(layers))`."""
-        return Text("OrderedDict", [Each(Text("", [key, "layer"]), clause, starred=False)])
+        return Text("OrderedDict", [GeneratorExpression(Text("", [key, "layer"]), clause, starred=False)])
 
-    def _need(self, leaf: Leaf) -> None:
+    def _need(self, leaf: OperationLeaf) -> None:
         if type(leaf.op) in HELPERS:
             self.helpers.add(HELPERS[type(leaf.op)])
         if isinstance(leaf.op, ops.MaxPool) and leaf.op.zeros:
@@ -151,7 +151,7 @@ def _values(op: ops.Op, arguments: Settings) -> dict[str, Any]:
     return values
 
 
-def _module(what: Made, *, fresh: bool) -> tuple[str, list[str]]:
+def _module(what: OperationCall, *, fresh: bool) -> tuple[str, list[str]]:
     op, values = what.leaf.op, _values(what.leaf.op, what.arguments)
     if isinstance(op, ops.Activation):
         return f"nn.{FUNCTIONS[op.function][0]}", _activation(op, fresh)

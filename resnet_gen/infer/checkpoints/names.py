@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.attentions import ATTENTIONS
-from resnet_gen.infer.block_features import Settled
-from resnet_gen.infer.blocks import BLOCKS, Three
+from resnet_gen.infer.block_features import SharedSettings
+from resnet_gen.infer.blocks import BLOCKS, ConvolutionTriple
 from resnet_gen.infer.part_settings import part, stated
 from resnet_gen.infer.widths import width_rule
 from resnet_gen.ops import Shape
@@ -25,7 +25,7 @@ _MOST_STAGES, _MOST_BLOCKS = 16, 4_096
 _PLAIN = {"bottleneck": "preact_bottleneck", "basic": "preact_basic", "regnet": "preact_regnet"}
 
 
-class Names:
+class WeightNames:
     """Names and shapes of weights, looked up by our own paths under a naming scheme."""
 
     def __init__(self, shapes: Mapping[str, Shape], kind: str) -> None:
@@ -67,13 +67,13 @@ class _Block(NamedTuple):
     number: int
 
 
-def schemes(shapes: Mapping[str, Shape]) -> list[Names]:
+def schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
     """The naming schemes under which the names are those of blocks."""
     kinds = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
-    return [names for names in (Names(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
+    return [names for names in (WeightNames(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
 
 
-def candidates(names: Names, called: str) -> Iterator[dict[str, Any]]:
+def candidates(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
     """Specifications that may have these names and shapes, as plain data."""
     stem, head, norm = _stem(names), _head(names), _norm(names)
     blocks = [_Block(stage, index) for stage, depth in enumerate(names.depths) for index in range(depth)]
@@ -95,7 +95,7 @@ def _size(stem: dict[str, Any]) -> int:
     return 32 if stem["kind"] == "conv3x3" else 224
 
 
-def _stem(names: Names) -> tuple[int, dict[str, Any]] | None:
+def _stem(names: WeightNames) -> tuple[int, dict[str, Any]] | None:
     """Channels of the image, and the stem."""
     one = names.shape("stem.conv")
     if one and len(one) == 4 and one[2] in (3, 7):
@@ -107,11 +107,11 @@ def _stem(names: Names) -> tuple[int, dict[str, Any]] | None:
     return (first[1], {"kind": "deep", "widths": widths, **_pool(names, True)}) if first and len(first) == 4 else None
 
 
-def _pool(names: Names, pooled: bool) -> dict[str, Any]:
+def _pool(names: WeightNames, pooled: bool) -> dict[str, Any]:
     return {"pool": "conv"} if pooled and names.shape("stem.pool.conv") else {}
 
 
-def _head(names: Names) -> dict[str, Any] | None:
+def _head(names: WeightNames) -> dict[str, Any] | None:
     layer, features = names.shape("head.fc"), names.shape("head.features.conv")
     if layer is None:
         return None
@@ -120,19 +120,19 @@ def _head(names: Names) -> dict[str, Any] | None:
     return {key: value for key, value in found.items() if value}
 
 
-def _norm(names: Names) -> dict[str, Any]:
+def _norm(names: WeightNames) -> dict[str, Any]:
     if names.shape("stages.0.0.norm1", "running_mean"):
         return {}
     return {"norm": "group" if names.shape("stages.0.0.norm1") else "none"}
 
 
-def _kinds(names: Names, blocks: list[_Block]) -> list[str]:
+def _kinds(names: WeightNames, blocks: list[_Block]) -> list[str]:
     """Blocks with and without pre-activation, by how many layers they have."""
     kinds = ("bottleneck", "regnet") if names.shape("stages.0.0.conv3") else ("basic",)
     return [*kinds, *(_PLAIN[kind] for kind in kinds)]
 
 
-def _stages(names: Names, blocks: list[_Block], kind: str) -> dict[str, Any] | None:
+def _stages(names: WeightNames, blocks: list[_Block], kind: str) -> dict[str, Any] | None:
     raws = [_raw(names, block, kind) for block in blocks]
     if None in raws:
         return None
@@ -146,13 +146,13 @@ def _stages(names: Names, blocks: list[_Block], kind: str) -> dict[str, Any] | N
     return {**data, "attention": attention} if attention else data
 
 
-def _widths(settled: Settled, depths: list[int]) -> Any:
+def _widths(settled: SharedSettings, depths: list[int]) -> Any:
     rest = list(settled.widths)
     stages = [[rest.pop(0) for _ in range(depth)] for depth in depths]
     return width_rule(stages, (1, *(2 for _ in depths[1:])), {})
 
 
-def _raw(names: Names, block: _Block, kind: str) -> Any:
+def _raw(names: WeightNames, block: _Block, kind: str) -> Any:
     """What a block's kind is read from, out of the shapes of its layers; None where they are not of that kind."""
     convs = [names.shape(f"stages.{block.stage}.{block.number}.conv{n}") for n in (1, 2, 3)]
     first, second, third = (shape if shape and len(shape) == 4 else None for shape in convs)
@@ -164,11 +164,11 @@ def _raw(names: Names, block: _Block, kind: str) -> Any:
         return None
     groups = first[0] // second[1]
     if kind in ("bottleneck", "preact_bottleneck"):
-        return Three(third[0], first[0], second[0], groups, None)
+        return ConvolutionTriple(third[0], first[0], second[0], groups, None)
     return (third[0], second[0], groups, False)[: 4 if kind == "regnet" else 3]
 
 
-def _shortcuts(names: Names, blocks: list[_Block]) -> list[Any]:
+def _shortcuts(names: WeightNames, blocks: list[_Block]) -> list[Any]:
     """The shortcuts that have such weights."""
     paths = [f"stages.{block.stage}.{block.number}.shortcut" for block in blocks]
     plain = [shape for path in paths if (shape := names.shape(f"{path}.conv"))]
@@ -182,7 +182,7 @@ def _shortcuts(names: Names, blocks: list[_Block]) -> list[Any]:
     return ["projection", "avg_projection", "projection_all"]
 
 
-def _attention(names: Names, blocks: list[_Block]) -> Any:
+def _attention(names: WeightNames, blocks: list[_Block]) -> Any:
     """Squeeze and excitation or ECA on every block, by the shapes of its layers."""
     raws: dict[str, list[Any]] = {"se": [], "eca": []}
     for block in blocks:
@@ -200,6 +200,6 @@ def _attention(names: Names, blocks: list[_Block]) -> Any:
     return None
 
 
-def _out(names: Names, path: str) -> int:
+def _out(names: WeightNames, path: str) -> int:
     last = names.shape(f"{path}.conv3") or names.shape(f"{path}.conv2")
     return last[0] if last else 0

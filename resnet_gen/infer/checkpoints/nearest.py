@@ -15,7 +15,7 @@ from resnet_gen.weights.prefixes import MOST, without
 from resnet_gen.weights.references import read as read_reference
 
 
-class Near(NamedTuple):
+class NearestNetwork(NamedTuple):
     """A network, its names and shapes, and how many of a file's are among them without `prefix` before them."""
 
     name: str
@@ -44,7 +44,7 @@ def _rank(loaded: Loaded) -> tuple[bool, bool]:
     return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
 
 
-def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Near | None:
+def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
     """The network that has most of these names and shapes and fewest others, the first of several; None where none."""
     files = [(prefix, without(prefix, whole)) for prefix in _outer(whole)]
     best, most = None, 0.0
@@ -53,7 +53,7 @@ def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Near |
             shared = sum(shapes.get(n) == shape for n, shape in state.items())
             part = shared / (len(whole) + len(state) - shared)
             if part > most:
-                best, most = Near(name, state, prefix, shared), part
+                best, most = NearestNetwork(name, state, prefix, shared), part
     return best
 
 
@@ -80,7 +80,7 @@ def _outer(names: Mapping[str, Shape]) -> list[str]:
     return found
 
 
-def told(near: Near | None, whole: Mapping[str, Shape], where: str) -> Problem:
+def told(near: NearestNetwork | None, whole: Mapping[str, Shape], where: str) -> Problem:
     """The first tensor that the nearest network has not."""
     if near is None:
         return Problem("none of its names and shapes are those of a known network", where)
@@ -88,7 +88,7 @@ def told(near: Near | None, whole: Mapping[str, Shape], where: str) -> Problem:
     return Problem(_what(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}")
 
 
-def _what(near: Near, whole: Mapping[str, Shape]) -> str:
+def _what(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
     named = {name: near.state.get(name.removeprefix(near.prefix)) for name in whole}
     closest = f"'{near.name}', the closest network"
     first = next((name for name, shape in whole.items() if named[name] != shape), None)
@@ -99,7 +99,7 @@ def _what(near: Near, whole: Mapping[str, Shape]) -> str:
     return f"'{shortened(first)}' ({_x(whole[first])}) is not in {closest}"
 
 
-def _whole(near: Near, whole: Mapping[str, Shape], closest: str) -> str:
+def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
     """Where each tensor fits: the first that is missing, or that has not the others' prefix."""
     found = {name.removeprefix(near.prefix) for name in whole}
     lost = next((name for name in near.state if name not in found), None)

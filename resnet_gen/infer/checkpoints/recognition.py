@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.checkpoints.names import Names, candidates, schemes
+from resnet_gen.infer.checkpoints.names import WeightNames, candidates, schemes
 from resnet_gen.infer.checkpoints.nearest import nearest, preferred, state_of, told
 from resnet_gen.infer.proof import loaded_from
 from resnet_gen.infer.spec_text import written
@@ -25,7 +25,7 @@ _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quant
 _NAMED = 12
 
 
-class Recognized(NamedTuple):
+class CheckpointMatch(NamedTuple):
     """A specification with a checkpoint's names and shapes; others that have the same, and what differs in them.
 
     `prefix` stands before each of the file's names and none of the specification's.
@@ -42,7 +42,7 @@ def holds_weights(path: Path) -> bool:
     return stored.is_stored(path)
 
 
-def recognize(path: Path, called: str) -> Recognized | Problem:
+def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
     whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
     shipped = _every()
@@ -55,7 +55,7 @@ def recognize(path: Path, called: str) -> Recognized | Problem:
 
 def _recognized(
     shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
-) -> Recognized | None:
+) -> CheckpointMatch | None:
     found = schemes(shapes)
     fitting = dict(_shipped(shapes, found, shipped))
     if fitting:
@@ -63,7 +63,7 @@ def _recognized(
     for data in (data for names in found for data in candidates(names, called)):
         loaded = _loaded(data)
         if loaded and state_of(loaded) == shapes:
-            return Recognized(data, loaded, {}, prefix)
+            return CheckpointMatch(data, loaded, {}, prefix)
     return None
 
 
@@ -84,7 +84,7 @@ def _every() -> dict[str, Loaded]:
 
 
 def _shipped(
-    shapes: Mapping[str, Shape], found: list[Names], shipped: Mapping[str, Loaded]
+    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
 ) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks with these names and shapes, for as many classes and channels as they have."""
     depths = {names.kind: names.depths for names in found}
@@ -119,7 +119,7 @@ def _loaded(data: Mapping[str, Any]) -> Loaded | None:
         return None
 
 
-def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recognized:
+def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
     """The network that is told first, and how the others differ from it."""
     chosen, *more = preferred(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
@@ -131,7 +131,7 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Recogniz
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
     others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
-    return Recognized(data, loaded_from(written(data)), others, prefix)
+    return CheckpointMatch(data, loaded_from(written(data)), others, prefix)
 
 
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
         yield key
 
 
-def account(found: Recognized) -> list[str]:
+def account(found: CheckpointMatch) -> list[str]:
     """Lines about what was recognized, each of a word, a colon and a sentence."""
     lines = ["proof: all names and shapes of weights are the spec's, and no more"]
     if found.prefix:
@@ -157,6 +157,6 @@ def account(found: Recognized) -> list[str]:
     return [*lines, f"not shown by names and shapes: {hidden}; they are those of {_origin(found)}"]
 
 
-def _origin(found: Recognized) -> str:
+def _origin(found: CheckpointMatch) -> str:
     parent = found.data.get("extends")
     return f"'{parent}'" if parent else "the usual network of this kind"

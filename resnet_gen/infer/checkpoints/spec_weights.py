@@ -14,7 +14,7 @@ from resnet_gen.problems import several
 from resnet_gen.weights import stored
 
 
-def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
+def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.CheckpointWeights:
     """The weights of `graph`, which `loaded` is lowered to, in a file that has them by name.
 
     A file for a whole network fits its backbone. Raises `Refused` for tensors that do not fit: the first ten, how
@@ -30,7 +30,7 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.FromFile:
     return found
 
 
-def _has_no_root(norm: Node, weights: stored.FromFile) -> bool:
+def _has_no_root(norm: Node, weights: stored.CheckpointWeights) -> bool:
     assert isinstance(norm.op, BatchNorm)
     variances = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
     return bool(((variances <= -norm.op.eps) & (variances > -math.inf)).any())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnet_gen.infer.conversion.plan import Change, Plan, Row
+from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan, TensorRow
 from resnet_gen.infer.conversion.schemes import network, wanted
 from resnet_gen.infer.conversion.source import find
 from resnet_gen.language.load import Loaded
@@ -18,7 +18,7 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights import stored
 from resnet_gen.weights.formats.arrays import COUNTER, finite
-from resnet_gen.weights.formats.writing import FORMATS, Kept
+from resnet_gen.weights.formats.writing import FORMATS, TensorData
 
 _LOADED_BY_TORCH = (".pth", ".pt", ".safetensors")
 
@@ -34,7 +34,7 @@ class Conversion(NamedTuple):
     """The naming scheme of the result."""
     prefix: str
     """What stood before every name of the file, and was taken off."""
-    rows: list[Row]
+    rows: list[TensorRow]
     """Each tensor: `old` and `new` name, `shape`, `dtype`, and what was `done` to it."""
 
     def totals(self) -> dict[str, int]:
@@ -49,7 +49,7 @@ def plan(
     out: Path,
     to: str | None = None,
     called: str | None = None,
-    change: Change | None = None,
+    change: ConversionOptions | None = None,
 ) -> Conversion:
     """What becomes of each tensor of the file `path` when it is written as `out` for the network `loaded`.
 
@@ -63,9 +63,9 @@ def plan(
     target = wanted(to, whole, "--to") if to else whole.schemes[0]
     tensors = stored.read(path, counters=True)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
-    change = (change or Change())._replace(counters=out.suffix in _LOADED_BY_TORCH)
+    change = (change or ConversionOptions())._replace(counters=out.suffix in _LOADED_BY_TORCH)
     source = find(whole, shapes, called, str(path), any_head=change.head is not None)
-    made = Plan(whole, tensors, source, target, change)
+    made = ConversionPlan(whole, tensors, source, target, change)
     if made.faults:
         raise Refused(stored.listed(made.faults, str(path), made.hint))
     return Conversion(whole.graph.name, source.scheme.kind, target.kind, source.prefix, made.rows)
@@ -81,7 +81,7 @@ def write(conversion: Conversion, out: Path, path: Path) -> None:
         warnings.warn(stored.not_finite(bad, path), stacklevel=2)
 
 
-def _watched(row: Row, bad: list[str]) -> Kept:
+def _watched(row: TensorRow, bad: list[str]) -> TensorData:
     """A tensor that adds its name to `bad` if it turns out, as it is written, to hold what is not finite."""
     tensor = row.tensor
     assert tensor is not None
@@ -94,4 +94,4 @@ def _watched(row: Row, bad: list[str]) -> Kept:
         if not good:
             bad.append(row.old or row.new or "")
 
-    return Kept(tensor.shape, tensor.dtype, chunks)
+    return TensorData(tensor.shape, tensor.dtype, chunks)

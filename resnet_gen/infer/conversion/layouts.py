@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.infer.conversion.slots import Slot, flax_axes
+from resnet_gen.infer.conversion.slots import TensorSlot, flax_axes
 from resnet_gen.ops import Shape
 from resnet_gen.weights.stored import sides
 
 Values: TypeAlias = npt.NDArray[Any]
 
 
-class Move(NamedTuple):
+class LayoutMove(NamedTuple):
     """From one layout to another: the shape there, what that is in words, and what does it."""
 
     shape: Shape
@@ -24,7 +24,7 @@ class Move(NamedTuple):
     apply: Callable[[Values], Values]
 
 
-def move(slot: Slot, given: Shape, shape: Shape, *, from_flax: bool, to_flax: bool) -> Move:
+def move(slot: TensorSlot, given: Shape, shape: Shape, *, from_flax: bool, to_flax: bool) -> LayoutMove:
     """From a tensor of the shape `given` to one of `shape`, either of them laid out as Flax's if so said."""
     axes = flax_axes(slot)
     out_of, into = (axes if from_flax else None), (axes if to_flax else None)
@@ -38,7 +38,7 @@ def move(slot: Slot, given: Shape, shape: Shape, *, from_flax: bool, to_flax: bo
 
     transposed = ("transposed",) if out_of != into else ()
     reshaped = (f"reshaped from {sides(ours)}",) if ours != plain else ()
-    return Move(shape, transposed + reshaped, apply)
+    return LayoutMove(shape, transposed + reshaped, apply)
 
 
 def widened(weight: Values, channels: int) -> Values:

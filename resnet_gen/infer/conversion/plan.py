@@ -9,20 +9,20 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from resnet_gen.infer.conversion.layouts import Values, move, widened
-from resnet_gen.infer.conversion.schemes import Network, Scheme, body, kin, shape_in
-from resnet_gen.infer.conversion.slots import Slot
-from resnet_gen.infer.conversion.source import Source
+from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, body, kin, shape_in
+from resnet_gen.infer.conversion.slots import TensorSlot
+from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
 from resnet_gen.problems import refuse
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
-from resnet_gen.weights.formats.writing import Kept, kept
-from resnet_gen.weights.seeded import Seeded
-from resnet_gen.weights.stored import Stored, sides
+from resnet_gen.weights.formats.writing import TensorData, kept
+from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.stored import FileTensor, sides
 
 Head = Literal["drop", "init"]
 
 
-class Change(NamedTuple):
+class ConversionOptions(NamedTuple):
     """What may be done beside new names.
 
     `head` says what becomes of the head, which has to be said of one that is missing or for other classes, and `seed`
@@ -36,7 +36,7 @@ class Change(NamedTuple):
     counters: bool = False
 
 
-class Row(NamedTuple):
+class TensorRow(NamedTuple):
     """One tensor: its name in the file and in the result, None where it is in one only; its shape, and what was done.
 
     Shape and element type are those of the result, or of the file for what is dropped, whose `tensor` is None. Of what
@@ -48,14 +48,19 @@ class Row(NamedTuple):
     shape: Shape
     dtype: str
     done: tuple[str, ...]
-    tensor: Kept | None = None
+    tensor: TensorData | None = None
 
 
-class Plan:
+class ConversionPlan:
     """What becomes of each tensor; `faults` are those that do not fit, and `hint` an option that may help."""
 
     def __init__(
-        self, network: Network, tensors: Mapping[str, Stored], source: Source, target: Scheme, change: Change
+        self,
+        network: SchemeNetwork,
+        tensors: Mapping[str, FileTensor],
+        source: SchemeSource,
+        target: NamingScheme,
+        change: ConversionOptions,
     ) -> None:
         if change.head and not network.head and not (change.head == "drop" and source.left):
             raise refuse(f"--head {change.head} means nothing: '{network.graph.name}' has no head")
@@ -79,7 +84,7 @@ class Plan:
             f"'{name}' belongs to no layer of '{network.graph.name}'" for name in counters if name not in known
         ]
 
-    def _renewed(self, source: Source) -> list[Slot]:
+    def _renewed(self, source: SchemeSource) -> list[TensorSlot]:
         """What is the head: the last layer or, where it is to be renewed and the file has another one, all of it."""
         last = self._network.head
         if not self._change.head or not last:
@@ -88,22 +93,22 @@ class Plan:
         whole = [slot for slot in self._network.slots if slot.key not in kept]
         return whole if source.left or not all(map(self._fits, whole[: -len(last)])) else last
 
-    def _fits(self, slot: Slot) -> bool:
+    def _fits(self, slot: TensorSlot) -> bool:
         tensor = self._tensors.get(self._source.names[slot.key])
         return tensor is not None and tensor.shape in self._shapes(slot)
 
-    def _left(self, source: Source) -> Iterator[Row]:
+    def _left(self, source: SchemeSource) -> Iterator[TensorRow]:
         """The tensors of a file that are no layer's, and their norms' counters."""
         counters = {name.rpartition(".")[0] + f".{COUNTER}" for name in source.left if name.endswith(".running_var")}
         for name in self._tensors:
             if name in source.left or name in counters:
                 yield self._dropped(name)
 
-    def _dropped(self, name: str) -> Row:
+    def _dropped(self, name: str) -> TensorRow:
         tensor = self._tensors[name]
-        return Row(self._prefix + name, None, tensor.shape, tensor.dtype.name, ("dropped",))
+        return TensorRow(self._prefix + name, None, tensor.shape, tensor.dtype.name, ("dropped",))
 
-    def _tensor(self, slot: Slot) -> Iterator[Row]:
+    def _tensor(self, slot: TensorSlot) -> Iterator[TensorRow]:
         old = self._source.names[slot.key]
         tensor = self._tensors.get(old)
         channels = 2 if self._source.flax else 1
@@ -120,43 +125,43 @@ class Plan:
             if slot is self._first and self._differs(slot, tensor, channels):
                 self.hint = f"--in-channels {slot.shape[1]} changes it, --in-channels {tensor.shape[channels]} keeps it"
 
-    def _is_other_head(self, slot: Slot) -> bool:
+    def _is_other_head(self, slot: TensorSlot) -> bool:
         """Whether a head's tensor is missing, or for other classes."""
         tensor = self._tensors.get(self._source.names[slot.key])
         return tensor is None or self._differs(slot, tensor, -1 if self._source.flax else 0)
 
-    def _shapes(self, slot: Slot) -> tuple[Shape, ...]:
+    def _shapes(self, slot: TensorSlot) -> tuple[Shape, ...]:
         """The shapes that a file may have a tensor in."""
         return (self._source.shape(slot),) if self._source.flax else slot.shapes
 
-    def _differs(self, slot: Slot, tensor: Stored, axis: int) -> bool:
+    def _differs(self, slot: TensorSlot, tensor: FileTensor, axis: int) -> bool:
         """Whether a tensor has the right shape but for one side."""
         found = tensor.shape
         shapes = [shape for shape in self._shapes(slot) if len(shape) == len(found)]
         return found not in shapes and any(_but(found, axis) == _but(shape, axis) for shape in shapes)
 
-    def _fault(self, slot: Slot, tensor: Stored | None) -> None:
+    def _fault(self, slot: TensorSlot, tensor: FileTensor | None) -> None:
         wanted = sides(self._source.shape(slot))
         how = f"is {sides(tensor.shape)}, not {wanted}" if tensor else f"is missing: {wanted} is needed"
         self.faults.append(f"'{self._source.names[slot.key]}' {how}")
 
     def _written(
         self,
-        slot: Slot,
+        slot: TensorSlot,
         old: str | None,
         given: Shape,
         dtype: np.dtype[Any],
         load: Callable[[], Values],
         what: str = "",
-    ) -> Row:
+    ) -> TensorRow:
         """A tensor of the result, from what `load` gives: in the file's layout, in PyTorch's if the file has none."""
         shape = shape_in(self._target, slot, self._kin)
         way = move(slot, given, shape, from_flax=self._source.flax and old is not None, to_flax=self._target.flax)
         done = (*filter(None, [what]), *(way.done if old else ())) or ("copied",)
         made = kept(shape, dtype, lambda: way.apply(load()))
-        return Row(old and self._prefix + old, self._target.names[slot.key], shape, dtype.name, done, made)
+        return TensorRow(old and self._prefix + old, self._target.names[slot.key], shape, dtype.name, done, made)
 
-    def _new_head(self, slot: Slot, tensor: Stored | None) -> Iterator[Row]:
+    def _new_head(self, slot: TensorSlot, tensor: FileTensor | None) -> Iterator[TensorRow]:
         """A head's tensor that is not to be kept, or cannot be: dropped, drawn anew, or a fault."""
         if self._change.head is None:
             self._fault(slot, tensor)
@@ -168,7 +173,7 @@ class Plan:
             yield self._dropped(self._source.names[slot.key])
         if self._change.head == "init":
             dtype = tensor.dtype if tensor else self._dtype()
-            drawn = Seeded(self._network.graph, self._change.seed)
+            drawn = SeededWeights(self._network.graph, self._change.seed)
             called = slot.node.weight_name(slot.role)
             yield self._written(
                 slot,
@@ -184,7 +189,7 @@ class Plan:
         filters = (self._source.names[slot.key] for slot in self._network.slots if len(slot.shape) > 1)
         return [self._tensors[name].dtype for name in filters if name in self._tensors][-1]
 
-    def _widened(self, slot: Slot, tensor: Stored) -> Iterator[Row]:
+    def _widened(self, slot: TensorSlot, tensor: FileTensor) -> Iterator[TensorRow]:
         """The first convolution for other input channels."""
         given, asked = tensor.shape[2 if self._source.flax else 1], slot.shape[1]
         if given not in (1, 3):
@@ -210,7 +215,7 @@ class Plan:
         shape = self._source.shape(slot)
         yield self._written(slot, self._source.names[slot.key], shape, tensor.dtype, values, what)
 
-    def _counter(self, slot: Slot) -> Iterator[Row]:
+    def _counter(self, slot: TensorSlot) -> Iterator[TensorRow]:
         """A norm's counter of training steps: kept, made as zero where PyTorch looks for it, dropped for Flax."""
         if not isinstance(slot.node.op, BatchNorm) or slot.role != "running_var":
             return
@@ -224,12 +229,14 @@ class Plan:
             tensor = None
         if tensor is None:
             if self._change.counters and not self._target.flax:
-                yield Row(None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED)))
+                yield TensorRow(
+                    None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED))
+                )
             return
         if tensor.shape or tensor.dtype != COUNTED:
             self.faults.append(f"'{old}' is {sides(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
         made = kept(tensor.shape, tensor.dtype, tensor.exact)
-        row = Row(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
+        row = TensorRow(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
         yield row._replace(new=None, done=("dropped",), tensor=None) if self._target.flax else row
 
 
@@ -239,7 +246,7 @@ def _but(shape: Shape, axis: int) -> Shape:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def _first(network: Network) -> Slot | None:
+def _first(network: SchemeNetwork) -> TensorSlot | None:
     """The weight of the one convolution that sees the image; None where there are several, or it is in groups."""
     image = network.graph.input
     weights = [slot for slot in network.slots if image in slot.node.inputs and slot.role == "weight"]
@@ -247,7 +254,7 @@ def _first(network: Network) -> Slot | None:
     return weights[0] if isinstance(op, Conv) and op.groups == 1 else None
 
 
-def _ordered(names: list[str], target: Scheme) -> list[str]:
+def _ordered(names: list[str], target: NamingScheme) -> list[str]:
     """Names in the order of the library's state dict, a norm's counter behind its own."""
     if target.flax:
         return names

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph
-from resnet_gen.infer.conversion.slots import Slot, flax_leaf, flax_shape, slots
+from resnet_gen.infer.conversion.slots import TensorSlot, flax_leaf, flax_shape, slots
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Scheme:
+class NamingScheme:
     """What each tensor of a network is called, by the layer's path and the tensor's role; where `flax`, Flax's way."""
 
     kind: str
@@ -37,12 +37,12 @@ class Scheme:
         """Whether names of leaves and layouts of arrays are Flax's."""
         return self.kind == FLAX
 
-    def shape(self, slot: Slot) -> Shape:
+    def shape(self, slot: TensorSlot) -> Shape:
         """The shape that a tensor has where no library is known to write its layer otherwise."""
         return flax_shape(slot) if self.flax else slot.shape
 
 
-class Network(NamedTuple):
+class SchemeNetwork(NamedTuple):
     """A network, its tensors in order, and every scheme that gives each of them a name of its own.
 
     The spec's own scheme comes first, Flax's last.
@@ -50,22 +50,22 @@ class Network(NamedTuple):
 
     loaded: Loaded
     graph: Graph
-    slots: list[Slot]
-    schemes: list[Scheme]
+    slots: list[TensorSlot]
+    schemes: list[NamingScheme]
 
     @property
-    def head(self) -> list[Slot]:
+    def head(self) -> list[TensorSlot]:
         """The tensors that make the scores of classes: the last layer's, where the spec says how many classes."""
         if not hasattr(self.loaded.spec.head, "classes"):
             return []
         return [slot for slot in self.slots if slot.node is self.slots[-1].node]
 
-    def shapes(self, scheme: Scheme) -> dict[str, Shape]:
+    def shapes(self, scheme: NamingScheme) -> dict[str, Shape]:
         """Names and shapes under a scheme."""
         return {scheme.names[slot.key]: scheme.shape(slot) for slot in self.slots}
 
 
-def network(loaded: Loaded) -> Network:
+def network(loaded: Loaded) -> SchemeNetwork:
     """The network of a specification; raises `Refused` as `lower` does."""
     graph = lower(loaded)
     tensors = slots(graph)
@@ -73,10 +73,10 @@ def network(loaded: Loaded) -> Network:
     others = [naming for naming in namings() if naming.kind != own.kind]
     every = [_scheme(naming, naming.kind, graph, tensors) for naming in (own, *others)]
     every.append(_scheme(own, FLAX, graph, tensors))
-    return Network(loaded, graph, tensors, [scheme for scheme in every if scheme])
+    return SchemeNetwork(loaded, graph, tensors, [scheme for scheme in every if scheme])
 
 
-def body(whole: Network) -> Network:
+def body(whole: SchemeNetwork) -> SchemeNetwork:
     """The network up to its head, whichever maps it puts out."""
     spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
     return network(replace(whole.loaded, spec=spec))
@@ -89,14 +89,14 @@ def namings() -> list[Naming]:
     return [part.model_validate({"kind": part.kind_name()}) for part in found]  # type: ignore[misc]
 
 
-def _scheme(naming: Naming, kind: str, graph: Graph, slots: list[Slot]) -> Scheme | None:
+def _scheme(naming: Naming, kind: str, graph: Graph, slots: list[TensorSlot]) -> NamingScheme | None:
     layers = dict(zip((n.path for n in graph.nodes), naming.names([n.path for n in graph.nodes]), strict=True))
     leaf = flax_leaf if kind == FLAX else (lambda slot: slot.role)
     names = {slot.key: f"{layers[slot.node.path]}.{leaf(slot)}" for slot in slots}
-    return Scheme(kind, naming, names) if len(set(names.values())) == len(names) else None
+    return NamingScheme(kind, naming, names) if len(set(names.values())) == len(names) else None
 
 
-def wanted(called: str, network: Network, option: str) -> Scheme:
+def wanted(called: str, network: SchemeNetwork, option: str) -> NamingScheme:
     """The scheme of that kind, or the one that a library of that name has for this network; raises `Refused`."""
     by_kind = {scheme.kind: scheme for scheme in network.schemes}
     if called in LIBRARIES:
@@ -112,7 +112,7 @@ def wanted(called: str, network: Network, option: str) -> Scheme:
 _OTHER = "the scheme is for other networks"
 
 
-def _of_library(library: str, network: Network, option: str) -> Scheme:
+def _of_library(library: str, network: SchemeNetwork, option: str) -> NamingScheme:
     own = network.schemes[0]
     if own.naming.library == library:
         return own
@@ -131,13 +131,13 @@ def _of_library(library: str, network: Network, option: str) -> Scheme:
 _BY_KIND = "a naming scheme by its own name is taken for any network: see docs/weights.md"
 
 
-def _strange(scheme: Scheme) -> str | None:
+def _strange(scheme: NamingScheme) -> str | None:
     """The first tensor that no network of the library has one like, whatever the numbers in its name."""
     known = {name for _, ranks in _published(scheme.naming.library) for name in ranks}
     return next((name for name in scheme.names.values() if pattern(name) not in known), None)
 
 
-def shape_in(scheme: Scheme, slot: Slot, kin: Mapping[str, set[int]]) -> Shape:
+def shape_in(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]) -> Shape:
     """The shape that the scheme's library gives a tensor, `kin` being how many sides its like have there.
 
     Raises `Refused` where no writing of the layer has as many.
@@ -153,7 +153,7 @@ def shape_in(scheme: Scheme, slot: Slot, kin: Mapping[str, set[int]]) -> Shape:
     return fitting[0]
 
 
-def kin(scheme: Scheme) -> dict[str, set[int]]:
+def kin(scheme: NamingScheme) -> dict[str, set[int]]:
     """How many sides tensors have in the library's networks most like this one, by the pattern of their names."""
     own = set(map(pattern, scheme.names.values()))
     published = _published(scheme.naming.library) if not scheme.flax else []

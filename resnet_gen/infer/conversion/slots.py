@@ -9,7 +9,7 @@ from resnet_gen.graph import Graph, Node
 from resnet_gen.ops import ChannelConv, Conv, Flatten, Linear, Shape
 
 
-class Slot(NamedTuple):
+class TensorSlot(NamedTuple):
     """A tensor of a network: the node that has it, its role there, its shape in PyTorch's layout.
 
     `shapes` are all shapes that the same numbers in the same order have where a layer is written otherwise: a linear
@@ -31,11 +31,11 @@ class Slot(NamedTuple):
         return self.node.path, self.role
 
 
-def slots(graph: Graph) -> list[Slot]:
+def slots(graph: Graph) -> list[TensorSlot]:
     """Every tensor of a network, in order."""
     makers = {node.output.name: node for node in graph.nodes}
     return [
-        Slot(node, tensor.role, (tensor.shape, *(_otherwise(node, makers) if tensor.role == "weight" else ())))
+        TensorSlot(node, tensor.role, (tensor.shape, *(_otherwise(node, makers) if tensor.role == "weight" else ())))
         for node in graph.nodes
         for tensor in node.tensors
     ]
@@ -63,13 +63,13 @@ LEAVES = {"weight": "kernel", "bias": "bias", "running_mean": "mean", "running_v
 """Flax's names of what PyTorch calls so; a norm's weight is its scale."""
 
 
-def flax_leaf(slot: Slot) -> str:
+def flax_leaf(slot: TensorSlot) -> str:
     """What Flax NNX calls a tensor within its module."""
     layer = isinstance(slot.node.op, (Conv, Linear, ChannelConv))
     return "scale" if slot.role == "weight" and not layer else LEAVES[slot.role]
 
 
-def flax_axes(slot: Slot) -> tuple[int, ...] | None:
+def flax_axes(slot: TensorSlot) -> tuple[int, ...] | None:
     """The axes of PyTorch's layout in the order of Flax's: HWIO for OIHW; None where both are one.
 
     A linear layer behind a flattened map needs no more: the code generated for Flax flattens a map channels first.
@@ -87,7 +87,7 @@ def flax_axes(slot: Slot) -> tuple[int, ...] | None:
             return None
 
 
-def flax_shape(slot: Slot) -> Shape:
+def flax_shape(slot: TensorSlot) -> Shape:
     """Its shape in Flax."""
     axes = flax_axes(slot)
     return tuple(slot.shape[axis] for axis in axes) if axes else slot.shape

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.recognition import shipped_with
-from resnet_gen.infer.conversion.schemes import Key, Network, Scheme, body, wanted
+from resnet_gen.infer.conversion.schemes import Key, NamingScheme, SchemeNetwork, body, wanted
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
@@ -14,20 +14,20 @@ from resnet_gen.weights.prefixes import prefixes
 from resnet_gen.weights.stored import differences, left_out, listed
 
 
-class Source(NamedTuple):
+class SchemeSource(NamedTuple):
     """The scheme of a file's names, what stands before each of them, and the tensors that are no layer's of ours.
 
     Those in `left`, without the prefix, are of another head, or of layers behind a backbone.
     """
 
-    scheme: Scheme
+    scheme: NamingScheme
     prefix: str
     left: frozenset[str] = frozenset()
 
 
 def find(
-    network: Network, shapes: Mapping[str, Shape], called: str | None, where: str, *, any_head: bool = False
-) -> Source:
+    network: SchemeNetwork, shapes: Mapping[str, Shape], called: str | None, where: str, *, any_head: bool = False
+) -> SchemeSource:
     """The one scheme whose names a file has; `called` says which it must be, `any_head` takes one with another head.
 
     Raises `Refused` with what differs from the nearest where there is none, and where the names are of two that mean
@@ -51,26 +51,26 @@ def find(
     return found[0]
 
 
-def _fitting(network: Network, schemes: list[Scheme], names: Set[str]) -> list[Source]:
+def _fitting(network: SchemeNetwork, schemes: list[NamingScheme], names: Set[str]) -> list[SchemeSource]:
     """The schemes whose names these are, no more and, but for the head's, no fewer."""
     return [
-        Source(scheme, prefix)
+        SchemeSource(scheme, prefix)
         for prefix in prefixes(sorted(names))
         for scheme in schemes
         if _is_of(scheme, {name.removeprefix(prefix) for name in names}, network)
     ]
 
 
-def _is_of(scheme: Scheme, names: Set[str], network: Network) -> bool:
+def _is_of(scheme: NamingScheme, names: Set[str], network: SchemeNetwork) -> bool:
     whole = set(scheme.names.values())
     return names <= whole and whole - names <= {scheme.names[slot.key] for slot in network.head}
 
 
-def _with_another_head(network: Network, schemes: list[Scheme], names: Set[str]) -> list[Source]:
+def _with_another_head(network: SchemeNetwork, schemes: list[NamingScheme], names: Set[str]) -> list[SchemeSource]:
     """The schemes whose names a file has up to the head, whatever it has there; those by which least is left over."""
     bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in body(network).schemes}
     found = [
-        Source(scheme, prefix, left)
+        SchemeSource(scheme, prefix, left)
         for prefix in prefixes(sorted(names))
         for scheme in schemes
         if scheme.kind in bodies
@@ -80,7 +80,7 @@ def _with_another_head(network: Network, schemes: list[Scheme], names: Set[str])
     return [source for source in found if len(source.left) == least]
 
 
-def _left(scheme: Scheme, names: Set[str], body: Mapping[str, str]) -> Iterator[frozenset[str]]:
+def _left(scheme: NamingScheme, names: Set[str], body: Mapping[str, str]) -> Iterator[frozenset[str]]:
     """What a file has of another head, or behind a backbone, if its other names are all of the body and our head's."""
     own = set(scheme.names.values())
     more, head = names - own, own - body.keys()
@@ -95,12 +95,12 @@ def _module(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _meant(source: Source, shapes: Mapping[str, Shape]) -> dict[Key, str]:
+def _meant(source: SchemeSource, shapes: Mapping[str, Shape]) -> dict[Key, str]:
     """The layer that each name of a file is for."""
     return {key: name for key, name in source.scheme.names.items() if source.prefix + name in shapes}
 
 
-def _head_hint(network: Network) -> str:
+def _head_hint(network: SchemeNetwork) -> str:
     if network.head:
         return "--head init draws the head anew, --head drop leaves it out"
     return "--head drop leaves out what is not of this network"

@@ -16,12 +16,12 @@ from typing import Any, get_args, get_type_hints
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Loc, Net, Value
 from resnet_gen.ops import Op
-from resnet_gen.ops.types import Retyped
+from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Span, shortened, visible
 
 OPERATIONS = frozenset(
     op for op in map(vars(ops).get, ops.__all__) if isinstance(op, type) and issubclass(op, Op) and op is not Op
-) - frozenset(Retyped.__subclasses__())
+) - frozenset(TypeChange.__subclasses__())
 """What parts are made of: every operation but changes of type, which stand where a precision asks for them."""
 _ADDED = ("eps", "standardize")
 """What is added to a variance."""

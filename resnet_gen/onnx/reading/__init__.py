@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.onnx.reading.model import FileWeights, Read
+from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
 from resnet_gen.onnx.reading.opaque import Opaque
-from resnet_gen.onnx.reading.reader import NotExplained, Reader
+from resnet_gen.onnx.reading.reader import ModelReader, NotExplained
 from resnet_gen.problems import refuse
 
-__all__ = ["FileWeights", "NotExplained", "Opaque", "Read", "read"]
+__all__ = ["FileWeights", "NotExplained", "OnnxModel", "Opaque", "read"]
 
 
-def read(path: Path, *, partial: bool = False) -> Read:
+def read(path: Path, *, partial: bool = False) -> OnnxModel:
     """What a file computes, in our operations.
 
     Raises `NotExplained`, a `Refused`, with the first node that they do not explain;
     with `partial` such a node becomes an `Opaque` operation of the graph.
     """
     try:
-        return Reader(path, partial=partial).read()
+        return ModelReader(path, partial=partial).read()
     except RecursionError:
         raise refuse("its nodes wait for one another too deeply", str(path)) from None

@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 from onnx import TensorProto
 
-from resnet_gen.onnx.reading.outline import Outline, Place
+from resnet_gen.onnx.reading.outline import Outline, TensorPlace
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, settled
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shortened
@@ -49,7 +49,7 @@ _ENTRIES = ("location", "offset", "length", "checksum")
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class FileConstant:
     """An array of a file: what it is called, outermost name first, its dimensions, and how its numbers are read.
 
     `part` reads rows start..stop alone, where that is possible; `zero` tells an
@@ -72,7 +72,7 @@ class Constant:
         """Number of elements."""
         return math.prod(self.dims)
 
-    def called(self, name: str) -> Constant:
+    def called(self, name: str) -> FileConstant:
         """The same under one more name."""
         return replace(self, names=(name, *self.names))
 
@@ -87,18 +87,20 @@ class Constant:
         return float32(settled(load, shortened(self.names[0])))
 
 
-def known(values: Any, name: str = "") -> Constant:
+def known(values: Any, name: str = "") -> FileConstant:
     """A constant of numbers that are at hand."""
     array = np.asarray(values)
-    return Constant((name,), array.shape, array.dtype, lambda: array)
+    return FileConstant((name,), array.shape, array.dtype, lambda: array)
 
 
-def computed(of: Constant, dims: Shape, load: Callable[[], Numbers], dtype: np.dtype[Any] | None = None) -> Constant:
+def computed(
+    of: FileConstant, dims: Shape, load: Callable[[], Numbers], dtype: np.dtype[Any] | None = None
+) -> FileConstant:
     """A constant that is computed from another, whose names it has."""
-    return Constant(of.names, dims, dtype or of.dtype, load, rounded=of.rounded)
+    return FileConstant(of.names, dims, dtype or of.dtype, load, rounded=of.rounded)
 
 
-def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, path: Path) -> Constant:
+def tensor_constant(tensor: TensorProto, place: TensorPlace | None, file: Outline, path: Path) -> FileConstant:
     """An initializer, or the tensor of an attribute; raises `Refused` where its size is not what it says."""
     dims, dtype = tuple(tensor.dims), DTYPES.get(tensor.data_type)
     where, name = str(path), shortened(tensor.name)
@@ -116,7 +118,7 @@ def tensor_constant(tensor: TensorProto, place: Place | None, file: Outline, pat
     return _inside(tensor, dims, dtype, size, where)
 
 
-def _check_fields(tensor: TensorProto, place: Place | None, where: str) -> None:
+def _check_fields(tensor: TensorProto, place: TensorPlace | None, where: str) -> None:
     """Raise `Refused` for numbers in two places: which of them count is anybody's guess."""
     name = shortened(tensor.name)
     if tensor.HasField("segment"):
@@ -128,7 +130,7 @@ def _check_fields(tensor: TensorProto, place: Place | None, where: str) -> None:
         raise refuse(f"initializer '{name}': it has external_data, and its data_location is not EXTERNAL", where)
 
 
-def _fields(tensor: TensorProto, place: Place | None) -> list[str]:
+def _fields(tensor: TensorProto, place: TensorPlace | None) -> list[str]:
     """Where a tensor has numbers; raw data that are empty count inside the file, since runtimes read no others then."""
     found = [field for field in _FIELDS if len(getattr(tensor, field))]
     if tensor.HasField("raw_data") and not tensor.raw_data and tensor.data_location != TensorProto.EXTERNAL:
@@ -143,7 +145,7 @@ def _check_size(name: str, found: int, wanted: int, where: str) -> None:
 
 def _mapped(
     names: tuple[str, ...], dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int
-) -> Constant:
+) -> FileConstant:
     """An array that lies in a file."""
     row = math.prod(dims[1:])
 
@@ -154,27 +156,27 @@ def _mapped(
     def load() -> Numbers:
         return np.frombuffer(data(), dtype, math.prod(dims), offset).reshape(dims)
 
-    return Constant(names, dims, dtype, load, part if dims else None)
+    return FileConstant(names, dims, dtype, load, part if dims else None)
 
 
-def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> Constant:
+def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> FileConstant:
     """Numbers in the tensor's own fields; none at all are numbers that were left out."""
     names = (tensor.name,)
     if tensor.HasField("raw_data") and (tensor.raw_data or not size):
         _check_size(shortened(tensor.name), len(tensor.raw_data), size, where)
         array = np.frombuffer(tensor.raw_data, dtype).reshape(dims)
-        return Constant(names, dims, dtype, lambda: array)
+        return FileConstant(names, dims, dtype, lambda: array)
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     found = max(map(len, fields))
     if not found and size:
-        return Constant(names, dims, dtype, lambda: _missing(tensor.name))
+        return FileConstant(names, dims, dtype, lambda: _missing(tensor.name))
     try:
         array = _numbers(tensor, dtype).reshape(dims)
     except (ValueError, OverflowError):  # fields that do not go together
         array = np.empty(0)
     if array.shape != dims:
         raise refuse(f"initializer '{shortened(tensor.name)}': its numbers are not those of its shape and type", where)
-    return Constant(names, dims, dtype, lambda: array)
+    return FileConstant(names, dims, dtype, lambda: array)
 
 
 def _numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
@@ -196,7 +198,7 @@ def _missing(name: str) -> Numbers:
     raise MissingNumbersError(f"the numbers of '{shortened(name)}' are not in the file")
 
 
-def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> Constant:
+def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> FileConstant:
     """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
     entries = _entries(tensor, str(path))
     size, name = math.prod(dims) * dtype.itemsize, shortened(tensor.name)

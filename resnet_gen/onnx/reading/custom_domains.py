@@ -14,7 +14,7 @@ OWN = ("", "ai.onnx")
 """The two names of the domain of ONNX's own operators."""
 
 
-class Functions:
+class FileFunctions:
     """The functions of a file, which nodes call by a domain and a name: all overloads of it count as one."""
 
     def __init__(self, functions: Iterable[FunctionProto]) -> None:

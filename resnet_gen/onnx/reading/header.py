@@ -10,7 +10,7 @@ import onnx
 from onnx import GraphProto, ModelProto
 
 from resnet_gen.graph import MAX_ELEMENTS, Value
-from resnet_gen.onnx.reading.constants import DTYPES, Constant, tensor_constant
+from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
 from resnet_gen.onnx.reading.outline import Outline
 from resnet_gen.problems import Refused, refuse, shortened
@@ -22,7 +22,7 @@ _NODES, _BYTES_EACH, _MOST = 15_000, 2_000, 100_000
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
-class Header:
+class FileHeader:
     """The parts of a model that are not its nodes, checked; every method raises `Refused`."""
 
     def __init__(self, file: Outline, path: Path) -> None:
@@ -56,11 +56,11 @@ class Header:
             raise self.refused(f"{told}: one of {OLDEST_OPSET} to {newest} can be read")
         return int(found.pop())
 
-    def initializers(self) -> dict[str, Constant]:
+    def initializers(self) -> dict[str, FileConstant]:
         """The initializers by name."""
         if len(self._graph.sparse_initializer):
             raise self.refused("sparse initializers cannot be read")
-        found: dict[str, Constant] = {}
+        found: dict[str, FileConstant] = {}
         for tensor, place in zip(self._graph.initializer, self._file.places, strict=True):
             if tensor.name in found:
                 raise self.refused(f"two initializers are called '{shortened(tensor.name)}'")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from resnet_gen.graph import Graph
-from resnet_gen.onnx.reading.constants import Constant
-from resnet_gen.onnx.reading.quantized_ranges import Cover
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.problems import refuse
@@ -20,7 +20,7 @@ from resnet_gen.weights.base import Array
 class FileWeights:
     """The weights of a graph that was read, out of its file, by the names in the graph."""
 
-    def __init__(self, constants: Mapping[str, Constant], path: Path) -> None:
+    def __init__(self, constants: Mapping[str, FileConstant], path: Path) -> None:
         self._constants, self._path = constants, path
 
     def rows(self, name: str, start: int, stop: int) -> Array:
@@ -52,7 +52,7 @@ class FileWeights:
 
 
 @dataclass(frozen=True)
-class Read:
+class OnnxModel:
     """A file as a graph of ours in float32, the weights that go with it, and what was noticed.
 
     `batch` is the size that the file fixes, None where it leaves it open.
@@ -74,7 +74,7 @@ class Read:
     names: Mapping[str, int]
     unread: int
     reach: float
-    covers: tuple[Cover, ...]
+    covers: tuple[CodeRange, ...]
     replaceable: int
     images: str
 

@@ -12,7 +12,7 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 _LONGEST = 200
 
 
-class Names:
+class NodeNames:
     """Gives each node a name of its own."""
 
     def __init__(self, nodes: Sequence[NodeProto], taken: Iterable[str]) -> None:

@@ -13,12 +13,12 @@ from onnx import AttributeProto, ModelProto, NodeProto
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.activations import shortest
-from resnet_gen.onnx.reading.constants import Constant
-from resnet_gen.onnx.reading.custom_domains import Functions
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.onnx.reading.shape_inference import inferred
-from resnet_gen.onnx.reading.signals import Made, Signal, Sizes, Unexplained
-from resnet_gen.onnx.reading.walk import Walk
+from resnet_gen.onnx.reading.signals import ShapeSizes, Signal, UnexplainedOperator, ValueSignal
+from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shortened
 
@@ -51,7 +51,7 @@ class Opaque(Op):
         return math.prod(self.result) * self.per_output
 
 
-class Shapes:
+class InferredShapes:
     """The shapes of a file's values by ONNX's own inference, which is asked when the first is wanted."""
 
     def __init__(self, model: ModelProto) -> None:
@@ -59,11 +59,11 @@ class Shapes:
         self._found: dict[str, Shape] | None = None
 
     def of(self, name: str) -> Shape:
-        """Dimensions behind the batch; raises `Unexplained` where they do not follow."""
+        """Dimensions behind the batch; raises `UnexplainedOperator` where they do not follow."""
         if self._found is None:
             self._found = inferred(self._model)
         if name not in self._found:
-            raise Unexplained(f"no shape follows for '{shortened(name)}'")
+            raise UnexplainedOperator(f"no shape follows for '{shortened(name)}'")
         return self._found[name]
 
 
@@ -77,15 +77,15 @@ _ROUNDED = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
 
 
 def opaque(
-    walk: Walk,
+    walk: GraphWalk,
     node: NodeProto,
     index: int,
     inputs: Mapping[int, Value],
-    fixed: Mapping[int, Constant | Sizes],
-    shapes: Shapes,
-    functions: Functions,
+    fixed: Mapping[int, FileConstant | ShapeSizes],
+    shapes: InferredShapes,
+    functions: FileFunctions,
 ) -> list[Signal]:
-    """A node as it stands, one of ours for each of its results; raises `Unexplained` where no shape follows.
+    """A node as it stands, one of ours for each of its results; raises `UnexplainedOperator` where no shape follows.
 
     `inputs` are those of its operands that are activations, by their position; `fixed` are the others.
     """
@@ -102,13 +102,13 @@ def opaque(
             per_output = _per_output(node, op_type, held, left=0 not in places)
             op = Opaque(op_type, settings, shape, tensors, per_output, places, output)
             value = walk.add(op, list(inputs.values()), held, index)
-            found.append(Signal(Made(shape, index, value), shape, index))
+            found.append(Signal(ValueSignal(shape, index, value), shape, index))
             held = {}  # counted once
     return found
 
 
-def _is_weight(wire: Constant | Sizes, node: NodeProto) -> TypeGuard[Constant]:
-    if isinstance(wire, Sizes) or node.op_type in _WITHOUT_WEIGHTS:
+def _is_weight(wire: FileConstant | ShapeSizes, node: NodeProto) -> TypeGuard[FileConstant]:
+    if isinstance(wire, ShapeSizes) or node.op_type in _WITHOUT_WEIGHTS:
         return False
     return wire.size > 1 and wire.dtype.kind in "fV"
 
@@ -118,7 +118,7 @@ def _role(op_type: str, nth: int, place: int) -> str:
     return names[nth] if nth < len(names) else f"constant{place}"
 
 
-def _per_output(node: NodeProto, op_type: str, held: dict[str, Constant], *, left: bool) -> int:
+def _per_output(node: NodeProto, op_type: str, held: dict[str, FileConstant], *, left: bool) -> int:
     """Multiply-accumulates of one element of the result; `left` is a weight that stands before the activation."""
     weight = held.get("weight")
     if weight is None or len(weight.dims) < 2:
@@ -129,7 +129,7 @@ def _per_output(node: NodeProto, op_type: str, held: dict[str, Constant], *, lef
     return weight.dims[-1 if turned != left else -2] if op_type in ("Gemm", "MatMul") else 0
 
 
-def _settings(node: NodeProto, fixed: Mapping[int, Constant | Sizes], functions: str) -> str:
+def _settings(node: NodeProto, fixed: Mapping[int, FileConstant | ShapeSizes], functions: str) -> str:
     """The attributes in the order of their names, operands that are neither activations nor weights, and functions."""
     attributes = sorted(node.attribute, key=lambda a: a.name)
     parts = [f"{a.name}={_cut(_text(a), _MOST_OF_ATTRIBUTE)}" for a in attributes]
@@ -137,9 +137,9 @@ def _settings(node: NodeProto, fixed: Mapping[int, Constant | Sizes], functions:
     return _cut(", ".join([*parts, *filter(None, [functions])]), _MOST_TEXT)
 
 
-def _numbers(wire: Constant | Sizes) -> str:
+def _numbers(wire: FileConstant | ShapeSizes) -> str:
     """The numbers themselves where they are few, else a hash of them."""
-    if isinstance(wire, Sizes):
+    if isinstance(wire, ShapeSizes):
         return str(["N" if n is None else n for n in wire.values]).replace("'", "")
     try:
         array = wire.array()

@@ -9,10 +9,18 @@ import onnx
 from onnx import AttributeProto, NodeProto, TensorProto
 
 from resnet_gen.graph import Value
-from resnet_gen.onnx.reading.constants import Constant
+from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
-from resnet_gen.onnx.reading.signals import Later, Made, Signal, Sizes, Term, Unexplained, Wire
-from resnet_gen.onnx.reading.walk import Walk
+from resnet_gen.onnx.reading.signals import (
+    ActivationTerm,
+    PendingNode,
+    ShapeSizes,
+    Signal,
+    UnexplainedOperator,
+    ValueSignal,
+    Wire,
+)
+from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape
 from resnet_gen.problems import shortened
 
@@ -20,17 +28,17 @@ _MOST_INTEGERS = 4096
 _LARGEST = 1 << 31
 
 
-class Call:
+class OperatorCall:
     """One node: what it reads, and how its result becomes part of our graph."""
 
     def __init__(
         self,
-        walk: Walk,
+        walk: GraphWalk,
         node: NodeProto,
         index: int,
         opset: int,
         wires: list[Wire | None],
-        tensor: Callable[[TensorProto], Constant],
+        tensor: Callable[[TensorProto], FileConstant],
     ) -> None:
         self.walk, self.node, self.index, self.opset = walk, node, index, opset
         self.wires, self.tensor = wires, tensor
@@ -49,7 +57,7 @@ class Call:
         """The operand at a place, whatever it is."""
         found = self.wires[place] if place < len(self.wires) else None
         if found is None:
-            raise Unexplained(f"operand {place} is missing")
+            raise UnexplainedOperator(f"operand {place} is missing")
         return found
 
     def signal(self, place: int = 0) -> Signal:
@@ -57,9 +65,9 @@ class Call:
         found = self.wire(place)
         if isinstance(found, Signal):
             return found
-        raise Unexplained(f"operand {place} is no activation")
+        raise UnexplainedOperator(f"operand {place} is no activation")
 
-    def term(self, place: int = 0) -> Term:
+    def term(self, place: int = 0) -> ActivationTerm:
         """An operand that is an activation, in dimensions of ours."""
         return self.walk.natural(self.signal(place))
 
@@ -67,12 +75,12 @@ class Call:
         """An operand that is an activation, as a value of our graph."""
         return self.walk.value(self.term(place))
 
-    def constant(self, place: int) -> Constant:
+    def constant(self, place: int) -> FileConstant:
         """An operand that is a constant."""
         found = self.wire(place)
-        if isinstance(found, Constant):
+        if isinstance(found, FileConstant):
             return found
-        raise Unexplained(f"operand {place} is no constant")
+        raise UnexplainedOperator(f"operand {place} is no constant")
 
     def number(self, place: int) -> float:
         """An operand that is one number."""
@@ -82,13 +90,13 @@ class Call:
         """An operand that is integers, all known."""
         found = self.sizes(place)
         if any(n is None for n in found):
-            raise Unexplained(f"operand {place} depends on the size of the batch")
+            raise UnexplainedOperator(f"operand {place} depends on the size of the batch")
         return tuple(n for n in found if n is not None)
 
     def sizes(self, place: int) -> tuple[int | None, ...]:
         """An operand that is integers; None is the size of the batch."""
         found = self.wire(place)
-        return found.values if isinstance(found, Sizes) else integers(self.constant(place))
+        return found.values if isinstance(found, ShapeSizes) else integers(self.constant(place))
 
     def axes(self, name: str = "axes", place: int = 1) -> tuple[int, ...] | None:
         """Axes from an attribute or, as in newer opsets, from an operand; None where neither is there."""
@@ -97,60 +105,60 @@ class Call:
         found = self.attribute(name)
         return None if found is None else tuple(found)
 
-    def made(self, op: Op, *inputs: Value, **constants: Constant) -> Signal:
+    def made(self, op: Op, *inputs: Value, **constants: FileConstant) -> Signal:
         """A node of ours that this one is."""
         value = self.walk.add(op, inputs, constants, self.index)
-        return Signal(Made(value.shape, self.index, value), value.shape, self.index)
+        return Signal(ValueSignal(value.shape, self.index, value), value.shape, self.index)
 
-    def later(self, op: Op, *inputs: Term, **constants: Constant) -> Signal:
+    def later(self, op: Op, *inputs: ActivationTerm, **constants: FileConstant) -> Signal:
         """An operation that becomes a node when its result is read."""
         self.walk.fitting(op, [t.shape for t in inputs], constants, self.index)
         shape = op.shape(*(t.shape for t in inputs))
-        return self.seen(Later(shape, self.index, op, inputs, constants))
+        return self.seen(PendingNode(shape, self.index, op, inputs, constants))
 
-    def seen(self, term: Term, dims: Shape | None = None) -> Signal:
+    def seen(self, term: ActivationTerm, dims: Shape | None = None) -> Signal:
         """A term as this node's result."""
         return Signal(term, term.shape if dims is None else dims, self.index)
 
 
-def number(constant: Constant) -> float:
+def number(constant: FileConstant) -> float:
     """A constant that is one number."""
     if constant.size != 1:
-        raise Unexplained(f"'{shortened(constant.names[0])}' is {list(constant.dims)}, where one number goes")
+        raise UnexplainedOperator(f"'{shortened(constant.names[0])}' is {list(constant.dims)}, where one number goes")
     return float(_array(constant).reshape(-1)[0])
 
 
-def integers(constant: Constant) -> tuple[int, ...]:
+def integers(constant: FileConstant) -> tuple[int, ...]:
     """A constant that is integers, of a size that shapes have."""
     if constant.dtype.kind not in "iu" or len(constant.dims) > 1 or constant.size > _MOST_INTEGERS:
-        raise Unexplained(f"'{shortened(constant.names[0])}' is no list of integers")
+        raise UnexplainedOperator(f"'{shortened(constant.names[0])}' is no list of integers")
     return tuple(int(n) for n in _array(constant).reshape(-1))
 
 
-def numbers(constant: Constant) -> Any:
+def numbers(constant: FileConstant) -> Any:
     """The array of a constant."""
     return _array(constant)
 
 
-def _array(constant: Constant) -> Any:
+def _array(constant: FileConstant) -> Any:
     try:
         return constant.array()
     except MissingNumbersError as missing:
-        raise Unexplained(f"{missing}, and it depends on them") from None
+        raise UnexplainedOperator(f"{missing}, and it depends on them") from None
 
 
 def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
-    """The attributes by name, ONNX's defaults filled in; raises `Unexplained` for what the operator has not."""
+    """The attributes by name, ONNX's defaults filled in; raises `UnexplainedOperator` for what the operator has not."""
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
     except onnx.defs.SchemaError:
-        raise Unexplained(f"opset {opset} has no such operator") from None
+        raise UnexplainedOperator(f"opset {opset} has no such operator") from None
     if not schema.min_input <= operands <= schema.max_input:
-        raise Unexplained(
+        raise UnexplainedOperator(
             f"it has {operands} operands, and the operator takes {_range(schema.min_input, schema.max_input)}"
         )
     if not schema.min_output <= len(node.output) <= schema.max_output:
-        raise Unexplained(
+        raise UnexplainedOperator(
             f"it has {len(node.output)} results, and the operator makes {_range(schema.min_output, schema.max_output)}"
         )
     _check_once(node)
@@ -161,26 +169,28 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     found |= {attribute.name: _setting(attribute, schema) for attribute in node.attribute}
     missing = [name for name, known in schema.attributes.items() if known.required and name not in found]
     if missing:
-        raise Unexplained(f"it lacks the attribute '{missing[0]}'")
+        raise UnexplainedOperator(f"it lacks the attribute '{missing[0]}'")
     return found
 
 
 def _setting(attribute: AttributeProto, schema: Any) -> Any:
-    """What an attribute says; raises `Unexplained` for one that the operator has not, or that says nothing."""
+    """What an attribute says; raises `UnexplainedOperator` for one that the operator has not, or that says nothing."""
     wanted = schema.attributes.get(attribute.name)
     if wanted is None or attribute.type != _type(wanted):
-        raise Unexplained(f"it has an attribute '{shortened(attribute.name)}' that the operator has not")
+        raise UnexplainedOperator(f"it has an attribute '{shortened(attribute.name)}' that the operator has not")
     if attribute.ref_attr_name:
-        raise Unexplained(f"its attribute '{shortened(attribute.name)}' is that of a function, and it is in none")
+        raise UnexplainedOperator(
+            f"its attribute '{shortened(attribute.name)}' is that of a function, and it is in none"
+        )
     return onnx.helper.get_attribute_value(attribute)
 
 
 def _check_once(node: NodeProto) -> None:
-    """Raise `Unexplained` for a node that states an attribute twice: which of the two counts is anybody's guess."""
+    """Raise `UnexplainedOperator` for a node that states an attribute twice: nobody knows which counts."""
     names = [attribute.name for attribute in node.attribute]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise Unexplained(f"it has the attribute '{shortened(twice)}' twice")
+        raise UnexplainedOperator(f"it has the attribute '{shortened(twice)}' twice")
 
 
 def _range(least: int, most: int) -> str:
@@ -193,7 +203,7 @@ def _type(wanted: Any) -> int:
 
 
 def small(values: Mapping[str, int], least: int = 0) -> None:
-    """Raise `Unexplained` for settings that no layer has."""
+    """Raise `UnexplainedOperator` for settings that no layer has."""
     for name, value in values.items():
         if not least <= value < _LARGEST:
-            raise Unexplained(f"no layer has {name} {value}")
+            raise UnexplainedOperator(f"no layer has {name} {value}")

@@ -29,7 +29,7 @@ class TooMuchError(Exception):
     """A file asks for more memory, or more time, than one of its size may take."""
 
 
-class Place(NamedTuple):
+class TensorPlace(NamedTuple):
     """Where in a file a tensor's bytes lie, and in which of its fields."""
 
     offset: int
@@ -41,7 +41,7 @@ class Outline(NamedTuple):
     """A model without large tensors' bytes, where each initializer's lie if they were left, and all bytes."""
 
     model: ModelProto
-    places: tuple[Place | None, ...]
+    places: tuple[TensorPlace | None, ...]
     data: mmap.mmap
 
 
@@ -128,11 +128,11 @@ class _Budget:
             raise TooMuchError
 
 
-def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[Place | None]]:
+def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[TensorPlace | None]]:
     """The message in pieces, large tensors' bytes left out, and where those of each initializer are."""
     budget = _Budget(len(data))
     pieces: list[bytes] = []
-    places: list[Place | None] = []
+    places: list[TensorPlace | None] = []
     for field in _fields(data, 0, len(data), budget):
         if field.number != _GRAPH or field.wire != _BYTES:
             _measure(data, field, ModelProto.DESCRIPTOR, budget)
@@ -151,7 +151,7 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[Place | None]]:
     return pieces, places
 
 
-def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, Place | None]:
+def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, TensorPlace | None]:
     kept, place = [], None
     budget.hold(_OF_MESSAGE)
     parts = list(islice(_fields(data, field.body, field.end, budget), _MOST_PARTS + 1))
@@ -159,7 +159,9 @@ def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, Pla
         raise TooMuchError
     for part in parts:
         if part.end - part.body > _KEPT and _is_as_in_memory(data, part, parts):
-            place = Place(part.body, part.end - part.body, TensorProto.DESCRIPTOR.fields_by_number[part.number].name)
+            place = TensorPlace(
+                part.body, part.end - part.body, TensorProto.DESCRIPTOR.fields_by_number[part.number].name
+            )
         else:
             _measure(data, part, TensorProto.DESCRIPTOR, budget)
             kept.append(data[part.start : part.end])

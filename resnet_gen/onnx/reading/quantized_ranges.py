@@ -10,25 +10,25 @@ import numpy as np
 
 from resnet_gen.onnx.reading.operator_call import numbers
 from resnet_gen.onnx.reading.signals import (
+    BroadcastGate,
     Elementwise,
-    Padded,
-    Quantized,
+    PaddedMap,
+    PermutedMap,
+    QuantizedSignal,
     Signal,
-    Spread,
-    Stepped,
+    StridedMap,
     Transposed,
-    Turned,
-    Unexplained,
+    UnexplainedOperator,
 )
 from resnet_gen.onnx.reading.sums_of_products import Tree
-from resnet_gen.onnx.reading.walk import Walk
+from resnet_gen.onnx.reading.walk import GraphWalk
 
 _LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 _STEP = {"float8_e4m3fn": 32.0, "float8_e5m2": 8192.0}
 """Between the two largest numbers; integers are 1 apart."""
 
 
-class Cover(NamedTuple):
+class CodeRange(NamedTuple):
     """The least and the greatest number that the codes of an activation stand for, and what 1 stands for."""
 
     value: str
@@ -41,23 +41,23 @@ class Cover(NamedTuple):
     function: Tree = None
 
 
-def covers(rounded: Sequence[Quantized], walk: Walk) -> Iterator[Cover]:
+def covers(rounded: Sequence[QuantizedSignal], walk: GraphWalk) -> Iterator[CodeRange]:
     """The ranges of quantized activations; of several scales, the widest and the narrowest."""
     for one in rounded:
         for part in (one.inner,) if isinstance(one.inner, Signal) else one.inner.parts:
             value, function = _source(part, walk)
-            yield from (Cover(value, *numbers, function) for numbers in _ranges(one))
+            yield from (CodeRange(value, *numbers, function) for numbers in _ranges(one))
 
 
-def _source(signal: Signal, walk: Walk) -> tuple[str, Tree]:
+def _source(signal: Signal, walk: GraphWalk) -> tuple[str, Tree]:
     """The value of the graph that has an activation's numbers, whatever their order and shape, and a function of it."""
-    with suppress(Unexplained):
+    with suppress(UnexplainedOperator):
         value = walk.made(walk.natural(signal))
         if value:
             return value.name, None
     term, function = signal.term, None
     while not (made := walk.made(term)):
-        if isinstance(term, (Padded, Stepped, Spread, Turned)):
+        if isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)):
             term = term.inner
         elif isinstance(term, Transposed):
             term = term.inner.term
@@ -68,7 +68,7 @@ def _source(signal: Signal, walk: Walk) -> tuple[str, Tree]:
     return made.name, function
 
 
-def _ranges(one: Quantized) -> Iterator[tuple[float, float, float, float]]:
+def _ranges(one: QuantizedSignal) -> Iterator[tuple[float, float, float, float]]:
     scale = numbers(one.scale).astype(np.float64).reshape(-1)
     zero = numbers(one.zero).astype(np.float64).reshape(-1) if one.zero else np.zeros(1)
     least, most = ((limit - zero) * scale for limit in _limits(one.dtype))

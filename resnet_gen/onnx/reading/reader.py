@@ -9,56 +9,65 @@ from pathlib import Path
 from onnx import NodeProto, TensorProto
 
 from resnet_gen.graph import Graph, Value, live
-from resnet_gen.onnx.reading.constants import DTYPES, Constant, tensor_constant
-from resnet_gen.onnx.reading.custom_domains import Functions
-from resnet_gen.onnx.reading.header import Header
-from resnet_gen.onnx.reading.model import FileWeights, Read
-from resnet_gen.onnx.reading.naming import Names
-from resnet_gen.onnx.reading.opaque import Shapes, opaque
-from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
+from resnet_gen.onnx.reading.custom_domains import FileFunctions
+from resnet_gen.onnx.reading.header import FileHeader
+from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
+from resnet_gen.onnx.reading.naming import NodeNames
+from resnet_gen.onnx.reading.opaque import InferredShapes, opaque
+from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.outline import outline
 from resnet_gen.onnx.reading.quantized_ranges import covers
 from resnet_gen.onnx.reading.roles import with_roles
 from resnet_gen.onnx.reading.rules import RULES, rule_for
-from resnet_gen.onnx.reading.signals import Made, Quantized, Signal, Sizes, Stack, TooLarge, Unexplained, Wire
-from resnet_gen.onnx.reading.walk import Walk
+from resnet_gen.onnx.reading.signals import (
+    QuantizedSignal,
+    ShapeSizes,
+    Signal,
+    StackedMaps,
+    TooLarge,
+    UnexplainedOperator,
+    ValueSignal,
+    Wire,
+)
+from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.problems import Refused, shortened
 
-_ACTIVATIONS = (Signal, Stack, Quantized)
+_ACTIVATIONS = (Signal, StackedMaps, QuantizedSignal)
 
 
 class NotExplained(Refused):
     """A file that may be whole, with a node that is none of our operations."""
 
 
-class Reader:
+class ModelReader:
     """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand."""
 
     def __init__(self, path: Path, *, partial: bool) -> None:
         self._path, self._partial = path, partial
         self._file = outline(path)
         self._nodes = list(self._file.model.graph.node)
-        self._header = Header(self._file, path)
-        self._functions = Functions(self._file.model.functions)
+        self._header = FileHeader(self._file, path)
+        self._functions = FileFunctions(self._file.model.functions)
         self._opset = self._header.opset()
         self._wires: dict[str, Wire] = dict(self._header.initializers())
         given, self._batch, self._images = self._header.input(self._wires)
         self._types = {self._images}
-        self._wires[given.name] = Signal(Made(given.shape, -1, given), given.shape, -1)
-        self._names = Names(self._nodes, {given.name})
+        self._wires[given.name] = Signal(ValueSignal(given.shape, -1, given), given.shape, -1)
+        self._names = NodeNames(self._nodes, {given.name})
         images = next(dtype for dtype in DTYPES.values() if dtype.name == self._images)
-        self._walk = Walk(given, self._names, self._batch, images)
-        self._shapes = Shapes(self._file.model)
+        self._walk = GraphWalk(given, self._names, self._batch, images)
+        self._shapes = InferredShapes(self._file.model)
         self._kept: dict[int, list[Signal]] = {}
 
-    def read(self) -> Read:
+    def read(self) -> OnnxModel:
         """The file as a graph; raises `Refused`."""
         try:
             return self._read()
         except TooLarge as error:
             raise self._header.at(error.at, str(error)) from None
 
-    def _read(self) -> Read:
+    def _read(self) -> OnnxModel:
         outputs = self._header.outputs(self._walk.net.input.name)
         wanted = self._header.wanted(outputs, self._wires.keys())
         for index in wanted:
@@ -69,7 +78,7 @@ class Reader:
         weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
         read = FileWeights(weights, self._path)
         types = self._types.union(read.types.values(), (dtype.name for dtype in self._walk.types if dtype))
-        return Read(
+        return OnnxModel(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
             self._walk.reach, tuple(covered), self._header.replaceable(), self._images,
@@ -83,13 +92,13 @@ class Reader:
         wires = [self._wire(index, name) for name in node.input]
         try:
             results = self._explained(index, wires)
-        except Unexplained as unexplained:
+        except UnexplainedOperator as unexplained:
             results = self._unexplained(index, wires, unexplained)
         except Refused as refused:  # of a constant
             raise self._header.at(index, refused.problems[0].message) from None
         for name, wire in zip(node.output, results, strict=False):
             if name:
-                self._wires[name] = wire.called(name) if isinstance(wire, Constant) else wire
+                self._wires[name] = wire.called(name) if isinstance(wire, FileConstant) else wire
 
     def _wire(self, index: int, name: str) -> Wire | None:
         if not name:
@@ -100,33 +109,33 @@ class Reader:
         return found
 
     def _explained(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
-        """What a node's results are by its rule; raises `Unexplained`."""
+        """What a node's results are by its rule; raises `UnexplainedOperator`."""
         node = self._nodes[index]
         foreign = self._functions.why(node)
         if foreign:
-            raise Unexplained(foreign)
-        call = Call(self._walk, node, index, self._opset, wires, self._tensor)
+            raise UnexplainedOperator(foreign)
+        call = OperatorCall(self._walk, node, index, self._opset, wires, self._tensor)
         rule = rule_for(call)
         if rule is None:
-            raise Unexplained("it is none of our operations")
+            raise UnexplainedOperator("it is none of our operations")
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             self._notice(node, wires)
         found = rule(call)
         return found if isinstance(found, list) else [found]
 
-    def _tensor(self, tensor: TensorProto) -> Constant:
+    def _tensor(self, tensor: TensorProto) -> FileConstant:
         return tensor_constant(tensor, None, self._file, self._path)
 
     def _notice(self, node: NodeProto, wires: Sequence[Wire | None]) -> None:
         """Remember the types that Q/DQ round to."""
         zero = wires[2] if len(wires) > 2 else None
-        rounded = zero if isinstance(zero, Constant) else wires[0]
-        if isinstance(rounded, Constant):
+        rounded = zero if isinstance(zero, FileConstant) else wires[0]
+        if isinstance(rounded, FileConstant):
             self._types.add(rounded.dtype.name)
         elif node.op_type == "QuantizeLinear":
             self._types.add("uint8")
 
-    def _unexplained(self, index: int, wires: list[Wire | None], unexplained: Unexplained) -> Sequence[Wire]:
+    def _unexplained(self, index: int, wires: list[Wire | None], unexplained: UnexplainedOperator) -> Sequence[Wire]:
         """A node's results where it, or one before that waits for it, is kept as it stands; else a refusal."""
         at = index if unexplained.at is None else unexplained.at
         if not self._partial:
@@ -135,40 +144,40 @@ class Reader:
             settled: list[Wire | None] = [self._settled(w) if isinstance(w, _ACTIVATIONS) else w for w in wires]
             try:
                 return self._explained(index, settled)
-            except Unexplained:
+            except UnexplainedOperator:
                 pass
         return self._as_it_stands(index, unexplained if unexplained.at in (None, index) else None)
 
-    def _settled(self, wire: Signal | Stack | Quantized) -> Signal:
+    def _settled(self, wire: Signal | StackedMaps | QuantizedSignal) -> Signal:
         """An activation that is a value of our graph; where it is none yet, what makes it is kept as it stands."""
         at = wire.origin
-        if isinstance(wire, Quantized) and not self._partial:
+        if isinstance(wire, QuantizedSignal) and not self._partial:
             raise NotExplained(self._header.at(at, "no DequantizeLinear is behind it").problems)
         if isinstance(wire, Signal):
             try:
                 value = self._walk.value(self._walk.natural(wire))
-                return Signal(Made(value.shape, wire.origin, value), value.shape, wire.origin)
-            except Unexplained as unexplained:
+                return Signal(ValueSignal(value.shape, wire.origin, value), value.shape, wire.origin)
+            except UnexplainedOperator as unexplained:
                 if not self._partial:
                     at = at if unexplained.at is None else unexplained.at
                     raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
         made, names = self._as_it_stands(at), list(filter(None, self._nodes[at].output))
         return next((s for s, name in zip(made, names, strict=True) if self._wires.get(name) is wire), made[0])
 
-    def _as_it_stands(self, index: int, why: Unexplained | None = None) -> list[Signal]:
+    def _as_it_stands(self, index: int, why: UnexplainedOperator | None = None) -> list[Signal]:
         """A node's results with the shapes that follow; where none does, what its rule says explains it better."""
         if index not in self._kept:
             node = self._nodes[index]
             wires = [self._wire(index, name) for name in node.input]
             terms = {place: self._settled(w).term for place, w in enumerate(wires) if isinstance(w, _ACTIVATIONS)}
-            values = {place: term.value for place, term in terms.items() if isinstance(term, Made)}
-            fixed = {place: wire for place, wire in enumerate(wires) if isinstance(wire, (Constant, Sizes))}
+            values = {place: term.value for place, term in terms.items() if isinstance(term, ValueSignal)}
+            fixed = {place: wire for place, wire in enumerate(wires) if isinstance(wire, (FileConstant, ShapeSizes))}
             try:
                 if not values:
-                    raise Unexplained("it is none of our operations, and reads no activation")
+                    raise UnexplainedOperator("it is none of our operations, and reads no activation")
                 self._walk.types.add(None)
                 self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes, self._functions)
-            except Unexplained as unexplained:
+            except UnexplainedOperator as unexplained:
                 known = why and self._nodes[index].op_type in RULES
                 raise self._header.at(index, str(why if known else unexplained)) from None
         return self._kept[index]
@@ -181,7 +190,7 @@ class Reader:
             if not isinstance(wire, _ACTIVATIONS):
                 raise self._header.refused(f"output '{shortened(name)}' is no activation")
             term = self._settled(wire).term
-            assert isinstance(term, Made)
+            assert isinstance(term, ValueSignal)
             values.append(term.value)
         if len({*values, self._walk.net.input}) != len(values) + 1:
             raise self._header.refused("its outputs are one activation twice, or the input itself")

@@ -1,6 +1,6 @@
 """What a tensor of an ONNX file is while the file is read.
 
-An activation is a `Signal`: a `Term`, which says what computes it, seen with
+An activation is a `Signal`: a `ActivationTerm`, which says what computes it, seen with
 some dimensions. A term is either made, a node of our graph, or waits for what
 reads it to say what the two are together: a padding before a convolution, a
 sigmoid before the product with its own input.
@@ -15,12 +15,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from resnet_gen.graph import Value
-from resnet_gen.onnx.reading.constants import Constant
+from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.sums_of_products import Tree
 from resnet_gen.ops import Op, Shape
 
 
-class Unexplained(Exception):
+class UnexplainedOperator(Exception):
     """A node that no rule explains: why, and which it is if not the one at hand."""
 
     def __init__(self, why: str, at: int | None = None) -> None:
@@ -37,7 +37,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class ActivationTerm:
     """What computes an activation: its shape for one image, and the ONNX node that it comes from."""
 
     shape: Shape
@@ -45,87 +45,87 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class Made(Term):
+class ValueSignal(ActivationTerm):
     """A value of our graph."""
 
     value: Value
 
 
 @dataclass(frozen=True, eq=False)
-class Later(Term):
+class PendingNode(ActivationTerm):
     """An operation that becomes a node when its result is read."""
 
     op: Op
-    inputs: tuple[Term, ...]
-    constants: Mapping[str, Constant] = field(default_factory=dict)
+    inputs: tuple[ActivationTerm, ...]
+    constants: Mapping[str, FileConstant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Elementwise(Term):
+class Elementwise(ActivationTerm):
     """A function of one activation, `leaf`: an operator on other terms and numbers."""
 
     op_type: str
     settings: tuple[tuple[str, Any], ...]
-    operands: tuple[Term | float, ...]
-    leaf: Term
+    operands: tuple[ActivationTerm | float, ...]
+    leaf: ActivationTerm
     tree: Tree
     size: int
 
 
 @dataclass(frozen=True, eq=False)
-class Padded(Term):
+class PaddedMap(ActivationTerm):
     """A map with rows, columns or channels put around it, by axis (C, H, W)."""
 
-    inner: Term
+    inner: ActivationTerm
     before: Shape
     after: Shape
     mode: str
 
 
 @dataclass(frozen=True, eq=False)
-class Normal(Term):
+class NormalizedGroups(ActivationTerm):
     """Each group of channels with mean 0 and variance 1, and perhaps a factor for each channel."""
 
-    inner: Term
+    inner: ActivationTerm
     groups: int
     eps: float
-    weight: Constant | None = None
+    weight: FileConstant | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Stepped(Term):
+class StridedMap(ActivationTerm):
     """Every n-th row and every m-th column of a map."""
 
-    inner: Term
+    inner: ActivationTerm
     steps: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Spread(Term):
+class BroadcastGate(ActivationTerm):
     """A gate repeated over all that it is for."""
 
-    inner: Term
+    inner: ActivationTerm
 
 
 @dataclass(frozen=True, eq=False)
-class Turned(Term):
+class PermutedMap(ActivationTerm):
     """A (C, 1, 1) map whose channels, read as (groups, splits, rest), stand as (splits, groups, rest)."""
 
-    inner: Term
+    inner: ActivationTerm
     groups: int
     splits: int
 
 
 @dataclass(frozen=True, eq=False)
-class SideMean(Term):
+class AxisMean(ActivationTerm):
     """The means of a map's rows or columns: of what lies along its axis `side` (C, H, W)."""
 
-    inner: Term
+    inner: ActivationTerm
     side: int
 
 
 @dataclass(frozen=True, eq=False)
-class Transposed(Term):
+class Transposed(ActivationTerm):
     """An activation whose dimensions stand in another order, by their places, the batch's first."""
 
     inner: Signal
@@ -136,13 +136,13 @@ class Transposed(Term):
 class Signal:
     """An activation with the dimensions that it has in the file, the batch before them left out."""
 
-    term: Term
+    term: ActivationTerm
     dims: Shape
     origin: int
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class StackedMaps:
     """Activations of one shape side by side along a new first axis."""
 
     parts: tuple[Signal, ...]
@@ -155,15 +155,15 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
-class Quantized:
+class QuantizedSignal:
     """An activation as integers, or in eight bits: those of `dtype`, times the scale once the zero point is taken off.
 
     `along` is the axis that several scales go along, and how many elements share one.
     """
 
-    inner: Signal | Stack
-    scale: Constant
-    zero: Constant | None
+    inner: Signal | StackedMaps
+    scale: FileConstant
+    zero: FileConstant | None
     dtype: np.dtype[Any]
     along: tuple[int, int]
     origin: int
@@ -175,11 +175,11 @@ class Quantized:
 
 
 @dataclass(frozen=True, eq=False)
-class Sizes:
+class ShapeSizes:
     """Integers that came from a shape; None is the size of the batch, which is not known."""
 
     values: tuple[int | None, ...]
     scalar: bool = False
 
 
-Wire: TypeAlias = Signal | Stack | Quantized | Sizes | Constant
+Wire: TypeAlias = Signal | StackedMaps | QuantizedSignal | ShapeSizes | FileConstant

@@ -10,24 +10,24 @@ import numpy as np
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.onnx.reading.activations import SLOPED, as_text, behind, identified, never_negative, reach, shortest
-from resnet_gen.onnx.reading.constants import Constant
+from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
-from resnet_gen.onnx.reading.naming import Names
+from resnet_gen.onnx.reading.naming import NodeNames
 from resnet_gen.onnx.reading.signals import (
+    ActivationTerm,
+    BroadcastGate,
     Elementwise,
-    Later,
-    Made,
-    Padded,
-    Quantized,
+    PaddedMap,
+    PendingNode,
+    PermutedMap,
+    QuantizedSignal,
     Signal,
-    Spread,
-    Stack,
-    Stepped,
-    Term,
+    StackedMaps,
+    StridedMap,
     TooLarge,
     Transposed,
-    Turned,
-    Unexplained,
+    UnexplainedOperator,
+    ValueSignal,
 )
 from resnet_gen.onnx.reading.sums_of_products import Tree
 from resnet_gen.ops import (
@@ -57,15 +57,15 @@ _APART: dict[str, Callable[[], Op]] = {"Add": Add, "Mul": Mul, "Sub": OneMinus}
 """What the last operator of a function may be by itself."""
 
 
-class Step(NamedTuple):
+class FunctionStep(NamedTuple):
     """The last operators of a function as an activation of a term, and as a tree over that."""
 
     op: Activation
     tree: Tree
-    of: Term
+    of: ActivationTerm
 
 
-class Walk:
+class GraphWalk:
     """Our graph as far as it has been read: nodes, and the constants that are their weights.
 
     `reach` is the magnitude up to which every activation that is spelled out is computed as ours is; `rounded` are
@@ -73,24 +73,24 @@ class Walk:
     to, and None where some may have any; `cut` are the values that a ReLU makes which stands in no node of the file.
     """
 
-    def __init__(self, input: Value, names: Names, batch: int | None, images: np.dtype[Any]) -> None:
+    def __init__(self, input: Value, names: NodeNames, batch: int | None, images: np.dtype[Any]) -> None:
         self.net = Net(input)
         self.batch = batch
         self.types: set[np.dtype[Any] | None] = {images}
-        self.weights: dict[str, Constant] = {}
-        self.stacks: dict[tuple[int, Shape], Stack] = {}
+        self.weights: dict[str, FileConstant] = {}
+        self.stacks: dict[tuple[int, Shape], StackedMaps] = {}
         self.reach = math.inf
-        self.rounded: list[Quantized] = []
+        self.rounded: list[QuantizedSignal] = []
         self.cut: set[str] = set()
         self._images = images
         self._names = names
         self._nonnegative: set[str] = set()
-        self._made: dict[int, tuple[Term, Value]] = {}
-        self._steps: dict[int, tuple[Elementwise, Step | None]] = {}
-        self._views: dict[tuple[int, Shape], Term] = {}
+        self._made: dict[int, tuple[ActivationTerm, Value]] = {}
+        self._steps: dict[int, tuple[Elementwise, FunctionStep | None]] = {}
+        self._views: dict[tuple[int, Shape], ActivationTerm] = {}
 
-    def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, Constant], origin: int) -> Value:
-        """One more node of ours; raises `Unexplained` where shapes or weights do not fit, and `TooLarge`."""
+    def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, FileConstant], origin: int) -> Value:
+        """One more node of ours; raises `UnexplainedOperator` where shapes or weights do not fit, and `TooLarge`."""
         shapes = [value.shape for value in inputs]
         tensors = self.fitting(op, shapes, constants, origin)
         weight = constants.get("weight")
@@ -106,58 +106,58 @@ class Walk:
         return value
 
     def fitting(
-        self, op: Op, shapes: Sequence[Shape], constants: Mapping[str, Constant], origin: int | None
+        self, op: Op, shapes: Sequence[Shape], constants: Mapping[str, FileConstant], origin: int | None
     ) -> tuple[Tensor, ...]:
-        """The weights of an operation, which the constants are; raises `Unexplained` where they are not."""
+        """The weights of an operation, which the constants are; raises `UnexplainedOperator` where they are not."""
         try:
             op.shape(*shapes)
             tensors = op.weights(*shapes)
         except ShapeError as error:
-            raise Unexplained(str(error), origin) from None
+            raise UnexplainedOperator(str(error), origin) from None
         if {tensor.role for tensor in tensors} != constants.keys():
-            raise Unexplained("it lacks a weight", origin)
+            raise UnexplainedOperator("it lacks a weight", origin)
         for tensor in tensors:
             found = constants[tensor.role].dims
             if found != tensor.shape:
-                raise Unexplained(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
+                raise UnexplainedOperator(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
         return tensors
 
-    def type_of(self, wire: Signal | Stack | Quantized) -> np.dtype[Any] | None:
+    def type_of(self, wire: Signal | StackedMaps | QuantizedSignal) -> np.dtype[Any] | None:
         """The element type of an activation: the input's, or the one that all have; None where it does not follow."""
         term = wire.term if isinstance(wire, Signal) else None
-        if isinstance(term, Made) and term.value == self.net.input:
+        if isinstance(term, ValueSignal) and term.value == self.net.input:
             return self._images
         alike = term is not None and not _may_be_truth(term) and self.types == {self._images}
         return self._images if alike else None
 
-    def value(self, term: Term) -> Value:
-        """A term as a value of our graph; nodes are added for what waited. Raises `Unexplained`."""
-        if isinstance(term, Made):
+    def value(self, term: ActivationTerm) -> Value:
+        """A term as a value of our graph; nodes are added for what waited. Raises `UnexplainedOperator`."""
+        if isinstance(term, ValueSignal):
             return term.value
         if id(term) not in self._made:
             self._made[id(term)] = term, self._added(term)
         return self._made[id(term)][1]
 
-    def _added(self, term: Term) -> Value:
-        if isinstance(term, Later):
+    def _added(self, term: ActivationTerm) -> Value:
+        if isinstance(term, PendingNode):
             return self.add(term.op, [self.value(t) for t in term.inputs], term.constants, term.origin)
         if isinstance(term, Elementwise):
             return self._function(term)
-        if isinstance(term, Padded):
+        if isinstance(term, PaddedMap):
             return self._padded(term)
-        if isinstance(term, Stepped) and term.steps[0] == term.steps[1]:
+        if isinstance(term, StridedMap) and term.steps[0] == term.steps[1]:
             return self.add(Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
         if isinstance(term, Transposed):
-            raise Unexplained(f"perm {list(term.order)}: dimensions in another order", term.origin)
-        raise Unexplained(_ALONE.get(type(term).__name__, "it is none of our operations"), term.origin)
+            raise UnexplainedOperator(f"perm {list(term.order)}: dimensions in another order", term.origin)
+        raise UnexplainedOperator(_ALONE.get(type(term).__name__, "it is none of our operations"), term.origin)
 
-    def _padded(self, term: Padded) -> Value:
+    def _padded(self, term: PaddedMap) -> Value:
         (more, *before), (out, *after) = term.before, term.after
         if term.mode == "constant" and not any((more, *before, *after)):
             return self.add(PadChannels(term.shape[0]), [self.value(term.inner)], {}, term.origin)
         if term.mode == "constant" and not more + out and before[0] == before[1] and after[0] == after[1]:
             return self.add(PadMap(before[0], after[0]), [self.value(term.inner)], {}, term.origin)
-        raise Unexplained(
+        raise UnexplainedOperator(
             f"{list(term.before)} channels, rows and columns before, {list(term.after)} behind, by mode '{term.mode}'",
             term.origin,
         )
@@ -169,34 +169,34 @@ class Walk:
             return self._apart(term)
         return self._activation(step.op, step.tree, step.of, term.origin)
 
-    def _step(self, term: Elementwise) -> Step | None:
+    def _step(self, term: Elementwise) -> FunctionStep | None:
         """The activation that the last operators of a function are, of what can be explained in turn."""
         if id(term) not in self._steps:
             found = next((step for step in _steps(term) if self._explained(step.of)), None)
             self._steps[id(term)] = term, found
         return self._steps[id(term)][1]
 
-    def _explained(self, term: Term) -> bool:
+    def _explained(self, term: ActivationTerm) -> bool:
         """Whether a function is one of ours; what is no function of another activation is not looked at."""
         if not isinstance(term, Elementwise) or self._step(term):
             return True
-        return _is_apart(term) and all(self._explained(t) for t in term.operands if isinstance(t, Term))
+        return _is_apart(term) and all(self._explained(t) for t in term.operands if isinstance(t, ActivationTerm))
 
-    def never_negative(self, term: Term) -> bool:
+    def never_negative(self, term: ActivationTerm) -> bool:
         """Whether an activation is never below zero."""
-        if isinstance(term, Made):
+        if isinstance(term, ValueSignal):
             return term.value.name in self._nonnegative
-        if isinstance(term, Later):
+        if isinstance(term, PendingNode):
             return term.op.nonnegative(*map(self.never_negative, term.inputs))
         if isinstance(term, Elementwise):
             return never_negative(term.tree, only_above=self.never_negative(term.leaf))
-        return isinstance(term, (Padded, Stepped, Spread, Turned)) and self.never_negative(term.inner)
+        return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and self.never_negative(term.inner)
 
-    def made(self, term: Term) -> Value | None:
+    def made(self, term: ActivationTerm) -> Value | None:
         """The value of our graph that a term has become, if it has."""
-        return term.value if isinstance(term, Made) else self._made.get(id(term), (None, None))[1]
+        return term.value if isinstance(term, ValueSignal) else self._made.get(id(term), (None, None))[1]
 
-    def _activation(self, op: Activation, tree: Tree, of: Term, origin: int) -> Value:
+    def _activation(self, op: Activation, tree: Tree, of: ActivationTerm, origin: int) -> Value:
         value = self.value(of)
         if op.function == "relu" and value.name in self.cut:
             return value
@@ -206,12 +206,12 @@ class Walk:
 
     def _apart(self, term: Elementwise) -> Value:
         """The last operator of a function as a node of its own."""
-        values = [self.value(t) for t in term.operands if isinstance(t, Term)]
+        values = [self.value(t) for t in term.operands if isinstance(t, ActivationTerm)]
         if not _is_apart(term):
-            raise Unexplained(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
+            raise UnexplainedOperator(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
         return self.add(_APART[term.op_type](), values, {}, term.origin)
 
-    def natural(self, signal: Signal) -> Term:
+    def natural(self, signal: Signal) -> ActivationTerm:
         """What computes a signal as it stands: changes of dimensions become operations of ours."""
         term, dims = signal.term, signal.dims
         if dims == term.shape:
@@ -224,8 +224,8 @@ class Walk:
             elif len(term.shape) == 1 and dims == (*term.shape, 1, 1):
                 op = AsMap()
             else:
-                raise Unexplained(f"{_x(term.shape)} is read as {_x(dims)}", signal.origin)
-            self._views[key] = Later(dims, signal.origin, op, (term,))
+                raise UnexplainedOperator(f"{_x(term.shape)} is read as {_x(dims)}", signal.origin)
+            self._views[key] = PendingNode(dims, signal.origin, op, (term,))
         return self._views[key]
 
 
@@ -238,15 +238,17 @@ _ALONE = {
 }
 
 
-def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term | float], origin: int) -> Elementwise:
-    """A function of one activation; raises `Unexplained` where it is of two."""
-    terms = [t for t in operands if isinstance(t, Term)]
+def elementwise(
+    op_type: str, settings: dict[str, Any], operands: Sequence[ActivationTerm | float], origin: int
+) -> Elementwise:
+    """A function of one activation; raises `UnexplainedOperator` where it is of two."""
+    terms = [t for t in operands if isinstance(t, ActivationTerm)]
     leaves = {id(_leaf(t)): _leaf(t) for t in terms}
     size = 1 + sum(t.size for t in terms if isinstance(t, Elementwise))
     if len(leaves) != 1:
-        raise Unexplained("a function of more than one activation", origin)
+        raise UnexplainedOperator("a function of more than one activation", origin)
     if size > _LARGEST_FUNCTION:
-        raise Unexplained("an elementwise function of too many operators", origin)
+        raise UnexplainedOperator("an elementwise function of too many operators", origin)
     (leaf,) = leaves.values()
     flat = tuple(sorted(settings.items()))
     trees: list[Tree] = [_tree(t) for t in operands]
@@ -255,25 +257,25 @@ def elementwise(op_type: str, settings: dict[str, Any], operands: Sequence[Term 
 
 def _is_apart(term: Elementwise) -> bool:
     """Whether the last operator of a function is a sum, a product or a difference of ours by itself."""
-    terms = sum(isinstance(t, Term) for t in term.operands)
+    terms = sum(isinstance(t, ActivationTerm) for t in term.operands)
     return (term.op_type in ("Add", "Mul") and terms == 2) or (
         term.op_type == "Sub" and terms == 1 and term.operands[0] == 1.0
     )
 
 
-def _steps(term: Elementwise) -> Iterator[Step]:
+def _steps(term: Elementwise) -> Iterator[FunctionStep]:
     """What the last operators of a function may be: the last alone, all of them, or those behind an inner function."""
     last = _last(term)
     if last:
-        yield Step(last, alone(term), next(t for t in term.operands if isinstance(t, Term)))
+        yield FunctionStep(last, alone(term), next(t for t in term.operands if isinstance(t, ActivationTerm)))
     whole = identified(term.tree)
     if whole:
-        yield Step(whole, term.tree, term.leaf)
+        yield FunctionStep(whole, term.tree, term.leaf)
     for one in _waists(term):
         tree = behind(term.tree, one.tree)
         op = identified(tree)
         if op:
-            yield Step(op, tree, one)
+            yield FunctionStep(op, tree, one)
 
 
 def _waists(term: Elementwise) -> Iterator[Elementwise]:
@@ -282,7 +284,7 @@ def _waists(term: Elementwise) -> Iterator[Elementwise]:
     for _ in range(_LARGEST_ACTIVATION):
         outer = max(reached.values(), key=lambda t: t.size)
         del reached[outer.tree]
-        inner = [t for t in outer.operands if isinstance(t, Term)]
+        inner = [t for t in outer.operands if isinstance(t, ActivationTerm)]
         if term.leaf in inner:
             return
         reached |= {t.tree: t for t in inner if isinstance(t, Elementwise)}
@@ -295,7 +297,7 @@ def _last(term: Elementwise) -> Activation | None:
     settings = dict(term.settings)
     if term.op_type in SLOPED and settings["alpha"]:  # without a slope, both are ReLU
         return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
-    if sum(isinstance(t, Term) for t in term.operands) != 1:
+    if sum(isinstance(t, ActivationTerm) for t in term.operands) != 1:
         return None
     return identified(alone(term))
 
@@ -305,17 +307,17 @@ def alone(term: Elementwise) -> Tree:
     return (term.op_type, term.settings, *(t if isinstance(t, float) else None for t in term.operands))
 
 
-def _leaf(term: Term) -> Term:
+def _leaf(term: ActivationTerm) -> ActivationTerm:
     return term.leaf if isinstance(term, Elementwise) else term
 
 
-def _tree(operand: Term | float) -> Tree:
+def _tree(operand: ActivationTerm | float) -> Tree:
     if isinstance(operand, float):
         return operand
     return operand.tree if isinstance(operand, Elementwise) else None
 
 
-def same_leaf(first: Term, second: Term) -> bool:
+def same_leaf(first: ActivationTerm, second: ActivationTerm) -> bool:
     """Whether two terms are functions of one activation."""
     return _leaf(first) is _leaf(second)
 
@@ -324,10 +326,10 @@ def _x(shape: Shape) -> str:
     return "x".join(map(str, shape)) or "a scalar"
 
 
-def _may_be_truth(term: Term) -> bool:
+def _may_be_truth(term: ActivationTerm) -> bool:
     """Whether an activation may be of true and false, and not of numbers."""
     if isinstance(term, Elementwise):
         return term.op_type in _OF_ANY_TYPE
     if isinstance(term, Transposed):
         return _may_be_truth(term.inner.term)
-    return isinstance(term, (Padded, Stepped, Spread, Turned)) and _may_be_truth(term.inner)
+    return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and _may_be_truth(term.inner)

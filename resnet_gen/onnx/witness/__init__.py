@@ -19,7 +19,7 @@ class WitnessError(Exception):
     """An emitted file does not hold the graph that it was made from: a defect of this tool."""
 
 
-class Layer(NamedTuple):
+class FileLayer(NamedTuple):
     """A convolution or linear layer as a file has it; the shape is that of one image."""
 
     name: str
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
     dtype: str
 
 
-def layers(graph: Graph, row: Shape = ()) -> list[Layer]:
+def layers(graph: Graph, row: Shape = ()) -> list[FileLayer]:
     """The convolution and linear layers of a graph as files have them, in order.
 
     `row` ends the shape of what a convolution along channels puts out.
@@ -36,15 +36,15 @@ def layers(graph: Graph, row: Shape = ()) -> list[Layer]:
     return [_layer(node, row) for node in graph.nodes if macs(node)]
 
 
-def _layer(node: Node, row: Shape) -> Layer:
+def _layer(node: Node, row: Shape) -> FileLayer:
     """A blur is a convolution in a file too; one along channels stands between two changes of shape."""
     dtype = node.output.dtype
     if isinstance(node.op, ChannelConv):
-        return Layer(f"{node.name}.conv", "conv", (1, node.shape[0], *row), dtype)
-    return Layer(node.name, "linear" if isinstance(node.op, Linear) else "conv", node.shape, dtype)
+        return FileLayer(f"{node.name}.conv", "conv", (1, node.shape[0], *row), dtype)
+    return FileLayer(node.name, "linear" if isinstance(node.op, Linear) else "conv", node.shape, dtype)
 
 
-def check_layers(graph: Graph, found: list[Layer], where: str, row: Shape = ()) -> None:
+def check_layers(graph: Graph, found: list[FileLayer], where: str, row: Shape = ()) -> None:
     """Raise `WitnessError` unless `found` are exactly the graph's layers, in order; `row` as for `layers`."""
     compare(f"{where}: layer", layers(graph, row), found)
 

@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto
 
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import count
-from resnet_gen.onnx.witness import Layer, WitnessError, check_layers, compare
+from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, compare
 from resnet_gen.ops import BlurPool, GroupNorm, Op, Shape
 
 
@@ -125,8 +125,8 @@ def _values(model: ModelProto) -> tuple[dict[str, Shape], dict[str, str]]:
     return shapes, types
 
 
-def _layer(node: NodeProto, shapes: dict[str, Shape], types: dict[str, str]) -> Layer:
+def _layer(node: NodeProto, shapes: dict[str, Shape], types: dict[str, str]) -> FileLayer:
     kind = "conv" if node.op_type == "Conv" else "linear"
     if node.output[0] not in shapes:
         raise WitnessError(f"ONNX: no shape follows for '{node.output[0]}'")
-    return Layer(node.name, kind, shapes[node.output[0]], types[node.output[0]])
+    return FileLayer(node.name, kind, shapes[node.output[0]], types[node.output[0]])

@@ -18,7 +18,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import weight_bytes
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "Options"]
+__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "WriterOptions"]
 
 NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
@@ -28,7 +28,7 @@ _ALIGNMENT = 4096
 
 
 @dataclass(frozen=True)
-class Options:
+class WriterOptions:
     """How a graph is written: `batch` is a size, or None for a symbolic dimension `N`."""
 
     opset: int | None = None
@@ -41,7 +41,7 @@ class Options:
 class OnnxFile:
     """One graph as an ONNX file: `chunks()` of the model, and of its external data if it needs any."""
 
-    def __init__(self, graph: Graph, weights: Weights, options: Options) -> None:
+    def __init__(self, graph: Graph, weights: Weights, options: WriterOptions) -> None:
         self._graph, self._weights = graph, weights
         self._options = options
         self.opset = _opset(options, lowest_opset(graph))
@@ -139,7 +139,7 @@ def _next(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryv
         yield chunk
 
 
-def _opset(options: Options, lowest: int) -> int:
+def _opset(options: WriterOptions, lowest: int) -> int:
     """The requested opset, or the lowest that the graph's operations have in these types."""
     if options.opset is None:
         return lowest

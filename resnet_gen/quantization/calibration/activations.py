@@ -15,7 +15,7 @@ import numpy as np
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.onnxruntime import Session, open_model
 from resnet_gen.graph import Graph, Value
-from resnet_gen.onnx.writing import OnnxFile, Options
+from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import refuse
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.weights.base import Array, Weights
@@ -32,7 +32,7 @@ _MOST_AT_ONCE = 32
 def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_written: bool = False) -> Iterator[Session]:
     """The graph, loaded, with `values` (and nothing else, if there are any) as its outputs."""
     wanted = tuple(value for value in values if value.name != graph.input.name) or graph.outputs
-    file = OnnxFile(replace(graph, outputs=wanted), weights, Options())
+    file = OnnxFile(replace(graph, outputs=wanted), weights, WriterOptions())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         external = f"{path.name}.data" if file.needs_external_data else None

@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Refused, refuse, several, shortened
 from resnet_gen.system.digest import digest_file, digest_files
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, Header, read_header
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 RANDOM = "random"
@@ -39,7 +39,7 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
-class Folder:
+class ImageFolder:
     """Pictures in the order of their paths; resized, cropped and normalized as the spec says."""
 
     paths: tuple[Path, ...]
@@ -78,7 +78,7 @@ def _each_hint_once(problems: list[Problem]) -> list[Problem]:
 
 
 @dataclass(frozen=True)
-class Npz:
+class ImageArchive:
     """Images of one array: float (N, C, H, W) as the network takes them, or uint8 (N, H, W, C) to be normalized."""
 
     path: Path
@@ -118,7 +118,7 @@ class Npz:
 
 
 @dataclass(frozen=True)
-class Random:
+class RandomImages:
     """Normal noise: it shows that a build works, and says nothing of accuracy."""
 
     to: Input
@@ -141,7 +141,7 @@ class Random:
 def images(source: str, to: Input, most: int) -> Images:
     """At most `most` images of a folder, an .npz or `random`; raises `Refused` if there are none."""
     if source == RANDOM:
-        return Random(to, count=min(most, _RANDOM_IMAGES))
+        return RandomImages(to, count=min(most, _RANDOM_IMAGES))
     path = Path(source)
     if source and path.is_dir():
         return _folder(path, to, most)
@@ -150,17 +150,17 @@ def images(source: str, to: Input, most: int) -> Images:
     raise refuse("there is no such file or folder", source, _SOURCES)
 
 
-def _folder(path: Path, to: Input, most: int) -> Folder:
+def _folder(path: Path, to: Input, most: int) -> ImageFolder:
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise refuse("no pictures in this folder", str(path), f"it looks for {', '.join(sorted(SUFFIXES))}")
     # Folders of data sets are sorted by class: evenly spaced pictures show all classes.
     step = max(1.0, len(found) / most)
     chosen = [found[int(i * step)] for i in range(min(most, len(found)))]
-    return Folder(tuple(chosen), to)
+    return ImageFolder(tuple(chosen), to)
 
 
-def _npz(path: Path, to: Input, most: int) -> Npz:
+def _npz(path: Path, to: Input, most: int) -> ImageArchive:
     try:
         with open_archive(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
@@ -179,10 +179,10 @@ def _npz(path: Path, to: Input, most: int) -> Npz:
         raise refuse(f"its array is {found}, not images for this network", str(path), hint)
     if not shape[0]:
         raise refuse("its array has no images", str(path))
-    return Npz(path, name, min(shape[0], most), shape, dtype, to)
+    return ImageArchive(path, name, min(shape[0], most), shape, dtype, to)
 
 
-def _header(stream: IO[bytes]) -> Header:
+def _header(stream: IO[bytes]) -> NpyHeader:
     """The header of a .npy, whose data come next."""
     header = read_header(stream)
     if header.dtype.hasobject:

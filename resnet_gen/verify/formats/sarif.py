@@ -9,7 +9,7 @@ from urllib.parse import quote_from_bytes
 
 from resnet_gen import __version__
 from resnet_gen.problems import json_text, visible
-from resnet_gen.verify.outcome import Finding, Outcome, Place
+from resnet_gen.verify.outcome import Finding, FindingPlace, Outcome
 from resnet_gen.verify.rules import RULES
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -65,7 +65,7 @@ def _result(finding: Finding, rules: Sequence[str], artifacts: dict[str, int]) -
     }
 
 
-def _physical(place: Place, artifacts: dict[str, int]) -> dict[str, Any]:
+def _physical(place: FindingPlace, artifacts: dict[str, int]) -> dict[str, Any]:
     region = {"startLine": place.line, "startColumn": place.column, "endColumn": place.end}
     known = {key: value for key, value in region.items() if value is not None}
     location = {"artifactLocation": _location(str(place.file), artifacts)}

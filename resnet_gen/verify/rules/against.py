@@ -10,7 +10,7 @@ from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
 
-class Held(NamedTuple):
+class FileFindings(NamedTuple):
     """What came of holding a file against a subject: in a few words, and how it is another network.
 
     `file` names the file, `words` tell what of its layers is the spec's, `weighed` the same of its weights,
@@ -30,9 +30,9 @@ class Held(NamedTuple):
     engine: tuple[str, ...] = ()
 
 
-Hold: TypeAlias = Callable[[Subject], Held]
+Hold: TypeAlias = Callable[[Subject], FileFindings]
 """Holds a file, which was read already, against a subject."""
-Tell: TypeAlias = Callable[[Held], str]
+Tell: TypeAlias = Callable[[FileFindings], str]
 """Says in a line what a file was held to."""
 
 

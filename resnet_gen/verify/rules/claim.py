@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resnet_gen.language.figures import Printed
+from resnet_gen.language.figures import PrintedFigure
 from resnet_gen.language.source import Loc
 from resnet_gen.language.spec import Claim
 from resnet_gen.problems import Problem, several
@@ -53,7 +53,7 @@ def _fault(claim: Claim, exact: int) -> str | None:
     if claim.value is not None:
         return None if exact == claim.value else f"{claim.value:,} is claimed, the graph has {exact:,}"
     assert claim.printed is not None
-    met = Printed.parse(claim.printed).admits(exact)
+    met = PrintedFigure.parse(claim.printed).admits(exact)
     if claim.exception is None:
         return None if met else f"'{claim.printed}' is printed, the graph has {exact:,}"
     if met:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, Step, broken_steps, excused_steps
+from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, DesignBreak, broken_steps, excused_steps
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.source import Loc
 from resnet_gen.problems import Problem
@@ -116,6 +116,6 @@ def _place(loaded: Loaded) -> Loc:
 
 
 @lru_cache(maxsize=1)
-def _broken(subject: Subject) -> tuple[Step, ...]:
+def _broken(subject: Subject) -> tuple[DesignBreak, ...]:
     """What `broken_steps` finds; each of the rules asks."""
     return broken_steps(subject.loaded, subject.graph)

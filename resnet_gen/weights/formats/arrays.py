@@ -94,7 +94,7 @@ def strides(shape: Shape) -> Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class InFile:
+class MappedTensor:
     """A tensor that lies in a memory-mapped file; strides count elements, as PyTorch's do.
 
     Of a tensor without elements they may be anything, and are not looked at.

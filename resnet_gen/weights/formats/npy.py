@@ -26,7 +26,7 @@ _USUAL = re.compile(
 )
 
 
-class Header(NamedTuple):
+class NpyHeader(NamedTuple):
     """What stands before the numbers."""
 
     shape: Shape
@@ -35,7 +35,7 @@ class Header(NamedTuple):
     size: int
 
 
-def read_header(stream: IO[bytes]) -> Header:
+def read_header(stream: IO[bytes]) -> NpyHeader:
     """The header of a .npy, whose numbers come next; raises one of `HEADER_ERRORS`."""
     begin = stream.read(PREFIX)
     return parse_header(begin + stream.read(header_size(begin) - len(begin)))
@@ -56,14 +56,14 @@ def is_usual(header: bytes) -> bool:
     return _USUAL.fullmatch(header, header.find(b"{")) is not None
 
 
-def parse_header(header: bytes) -> Header:
+def parse_header(header: bytes) -> NpyHeader:
     """A whole header; raises one of `HEADER_ERRORS`."""
     at = npy.MAGIC_LEN + _LENGTHS[npy.read_magic(io.BytesIO(header))]
     usual = _USUAL.fullmatch(header, at)
     shape, fortran, dtype = _plain(usual) if usual else _evaluated(header, at)
     if not all(type(side) is int for side in shape):
         raise ValueError("its sides are not all numbers")
-    return Header(tuple(shape), fortran, dtype, len(header))
+    return NpyHeader(tuple(shape), fortran, dtype, len(header))
 
 
 def _plain(found: re.Match[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:

@@ -19,7 +19,7 @@ from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, beginning, open_archive, unpacked
 from resnet_gen.weights.formats.arrays import check_number, float32, holds_numbers, left_out
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, Header, header_size, is_usual, parse_header
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, header_size, is_usual, parse_header
 
 _HELD, _HELD_EACH = 16 << 20, 1.5
 """Bytes of arrays that are held at a time, and how many more for each byte of the file."""
@@ -38,7 +38,7 @@ class _Member:
     arrays: _Arrays
     name: str
     info: zipfile.ZipInfo
-    header: Header
+    header: NpyHeader
 
     @property
     def shape(self) -> Shape:
@@ -122,7 +122,7 @@ def _members(archive: zipfile.ZipFile, counters: bool) -> dict[str, zipfile.ZipI
     return {name: info for name, info in named.items() if not left_out(name, counters)}
 
 
-def _headers(members: dict[str, zipfile.ZipInfo], stream: IO[bytes], where: str) -> dict[str, Header]:
+def _headers(members: dict[str, zipfile.ZipInfo], stream: IO[bytes], where: str) -> dict[str, NpyHeader]:
     found, unusual = {}, 0
     for name, info in members.items():
         header = _header(name, info, stream, where)
@@ -142,7 +142,7 @@ def _header(name: str, info: zipfile.ZipInfo, stream: IO[bytes], where: str) -> 
     return data[:size] if size <= len(data) else beginning(stream, info, size)
 
 
-def _parsed(name: str, header: bytes, where: str) -> Header:
+def _parsed(name: str, header: bytes, where: str) -> NpyHeader:
     try:
         parsed = parse_header(header)
     except HEADER_ERRORS as error:

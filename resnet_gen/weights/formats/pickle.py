@@ -104,7 +104,7 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Strided:
+class StridedTensor:
     """Stands for a tensor: a view of a storage, whose numbers are its own unless it is marked.
 
     Sides and strides are as the pickle has them until `check_layout` has seen them. `marks` are PyTorch's of lazy
@@ -126,7 +126,7 @@ _PAIR = 4
 
 def _tensor(
     storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any = None, _hooks: Any = None, marks: Any = None
-) -> Strided:
+) -> StridedTensor:
     """The arguments of PyTorch's function of that name, without those that no number depends on."""
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
@@ -135,7 +135,7 @@ def _tensor(
     if not (isinstance(offset, int) and isinstance(shape, tuple) and isinstance(strides, tuple)):
         raise pickle.UnpicklingError("a tensor whose place is not told in numbers")
     set_marks = tuple(str(mark) for mark, is_set in (marks or {}).items() if is_set)
-    return Strided(storage, offset, shape, strides, set_marks)
+    return StridedTensor(storage, offset, shape, strides, set_marks)
 
 
 def _parameter(data: Any, *_: Any) -> Any:
@@ -268,7 +268,7 @@ DEEPEST = 8
 """State dicts inside one another that are looked through; a pickle may hold one that is inside itself."""
 
 
-def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> dict[str, Strided]:
+def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> dict[str, StridedTensor]:
     """The state dict in what a checkpoint holds: itself, or under a key of `WRAPPERS`, else of `AVERAGES`.
 
     The first key that is there counts, and so on inside it; `size` is the file's. Warns where an average is read, or
@@ -278,7 +278,7 @@ def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> d
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
     check_number(len(data), size, where)
-    bad = [name for name, tensor in data.items() if not isinstance(tensor, Strided)]
+    bad = [name for name, tensor in data.items() if not isinstance(tensor, StridedTensor)]
     if bad:
         raise refuse(f"'{shortened(bad[0])}' is not a tensor", where, "save the state dict alone")
     return {name: t for name, t in data.items() if not left_out(name, counters)}
@@ -307,7 +307,7 @@ def _tell_of_averages(data: dict[Any, Any], key: str, where: str) -> None:
                       stacklevel=2)  # fmt: skip
 
 
-def check_layout(name: str, tensor: Strided, available: int, where: str) -> None:
+def check_layout(name: str, tensor: StridedTensor, available: int, where: str) -> None:
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
     check_sides(name, len(tensor.shape), where)
     if len(tensor.shape) != len(tensor.strides):
@@ -324,7 +324,7 @@ def check_layout(name: str, tensor: Strided, available: int, where: str) -> None
         raise refuse(f"'{name}' reaches past the end of its storage", where)
 
 
-def _filled(name: str, tensor: Strided, where: str) -> int:
+def _filled(name: str, tensor: StridedTensor, where: str) -> int:
     """The elements of the stretch that a tensor fills; its sides are taken by their strides, the smallest first."""
     if max(tensor.shape, default=0) >= 2**63:  # before they are multiplied
         raise refuse(f"'{name}' reaches past the end of its storage", where)

@@ -13,8 +13,8 @@ from typing import IO, NamedTuple
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive, payload, unpacked
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, InFile, mapped
-from resnet_gen.weights.formats.pickle import Budget, Strided, check_layout, load, state_dict
+from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, mapped
+from resnet_gen.weights.formats.pickle import Budget, StridedTensor, check_layout, load, state_dict
 
 _PICKLE = "/data.pkl"
 _LONGEST_ORDER = 16
@@ -22,7 +22,7 @@ _LONGEST_ORDER = 16
 _PIECE = 1 << 20
 
 
-def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
+def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
     try:
@@ -75,7 +75,7 @@ class _Archive:
         self._members, self._folder, self._data, self._where = members, folder, data, where
         self._known: dict[str, _Storage] = {}
 
-    def located(self, name: str, tensor: Strided, stream: IO[bytes]) -> InFile:
+    def located(self, name: str, tensor: StridedTensor, stream: IO[bytes]) -> MappedTensor:
         """A tensor where it lies; raises `Refused` if its storage does not hold it."""
         storage = self._storage(name, tensor.storage.key, stream)
         dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
@@ -83,7 +83,7 @@ class _Archive:
         if storage.start + storage.size > len(self._data):
             raise refuse(f"the storage of '{name}' reaches past the end of the file", self._where)
         offset = storage.start + tensor.offset * dtype.itemsize
-        return InFile(self._data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)
+        return MappedTensor(self._data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)
 
     def _storage(self, name: str, key: str, stream: IO[bytes]) -> _Storage:
         if key not in self._known:

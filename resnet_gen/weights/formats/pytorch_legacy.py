@@ -9,14 +9,14 @@ from typing import IO, Any
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, InFile, mapped
-from resnet_gen.weights.formats.pickle import Budget, Storage, Strided, check_layout, load, state_dict
+from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, mapped
+from resnet_gen.weights.formats.pickle import Budget, Storage, StridedTensor, check_layout, load, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 
 
-def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
+def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
     data = mapped(path)
@@ -60,12 +60,12 @@ def _element_size(dtype: str) -> int:
 
 def _located(
     name: str,
-    tensor: Strided,
+    tensor: StridedTensor,
     places: dict[str, tuple[int, int]],
     data: Bytes,
     where: str,
-) -> InFile:
+) -> MappedTensor:
     start, count = places.get(tensor.storage.key, (0, 0))
     check_layout(name, tensor, min(count, tensor.storage.size), where)
     dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
-    return InFile(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)
+    return MappedTensor(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)

@@ -14,7 +14,7 @@ from resnet_gen.weights.formats.arrays import (
     COUNTED,
     DTYPES,
     Bytes,
-    InFile,
+    MappedTensor,
     check_number,
     check_sides,
     holds_numbers,
@@ -37,7 +37,7 @@ _HEADER, _HEADER_EACH = 2 << 20, 16
 _LENGTH = struct.Struct("<Q")
 
 
-def read(path: Path, *, counters: bool = False) -> dict[str, InFile]:
+def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     """The tensors of a safetensors file; raises `Refused` if it is damaged."""
     where = str(path)
     try:
@@ -60,10 +60,10 @@ def _check_header(data: Bytes, where: str) -> int:
     return int(_LENGTH.size + length)
 
 
-def _tensor(name: str, entry: dict[str, Any], data: Bytes, begin: int, where: str) -> InFile:
+def _tensor(name: str, entry: dict[str, Any], data: Bytes, begin: int, where: str) -> MappedTensor:
     called = _NAMES.get(entry["dtype"], "")
     if not holds_numbers(name, called):
         raise refuse(f"'{name}' holds {entry['dtype']}, not floating-point numbers", where)
     check_sides(name, len(entry["shape"]), where)
     dtype, shape = DTYPES.get(called, COUNTED), tuple(entry["shape"])
-    return InFile(data, begin + entry["data_offsets"][0], dtype, shape, strides(shape))
+    return MappedTensor(data, begin + entry["data_offsets"][0], dtype, shape, strides(shape))

@@ -26,7 +26,7 @@ from resnet_gen.weights.formats.safetensors import CODES
 
 
 @dataclass(frozen=True)
-class Kept:
+class TensorData:
     """A tensor to be written: shape, element type, and what gives its bytes in order, a few megabytes at a time."""
 
     shape: Shape
@@ -39,10 +39,10 @@ class Kept:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-Tensors: TypeAlias = Mapping[str, Kept]
+Tensors: TypeAlias = Mapping[str, TensorData]
 
 
-def kept(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArray[Any]]) -> Kept:
+def kept(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArray[Any]]) -> TensorData:
     """A tensor whose values `load` gives whole, of this shape and type."""
 
     def chunks() -> Iterator[bytes]:
@@ -52,17 +52,17 @@ def kept(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArray[Any]
         for start, stop in runs(shape) if shape else ():
             yield values[start:stop].tobytes()
 
-    return Kept(shape, dtype, chunks)
+    return TensorData(shape, dtype, chunks)
 
 
-def from_weights(shapes: Mapping[str, Shape], weights: Weights) -> dict[str, Kept]:
+def from_weights(shapes: Mapping[str, Shape], weights: Weights) -> dict[str, TensorData]:
     """A set of weights as float32 tensors to be written."""
 
     def chunks(name: str, shape: Shape) -> Iterator[bytes]:
         for start, stop in runs(shape):
             yield np.ascontiguousarray(weights.rows(name, start, stop), "<f4").tobytes()
 
-    return {name: Kept(shape, np.dtype("<f4"), partial(chunks, name, shape)) for name, shape in shapes.items()}
+    return {name: TensorData(shape, np.dtype("<f4"), partial(chunks, name, shape)) for name, shape in shapes.items()}
 
 
 def safetensors(tensors: Tensors) -> Iterator[bytes]:
@@ -86,7 +86,7 @@ def npz(tensors: Tensors) -> Iterator[bytes]:
     return _zipped((f"{name}.npy", _npy(name, tensor)) for name, tensor in tensors.items())
 
 
-def _npy(name: str, tensor: Kept) -> Iterator[bytes]:
+def _npy(name: str, tensor: TensorData) -> Iterator[bytes]:
     if tensor.dtype.name == "bfloat16":
         raise refuse(f"'{name}' is bfloat16, which .npz cannot hold", hint="write .safetensors or .pth")
     header = io.BytesIO()

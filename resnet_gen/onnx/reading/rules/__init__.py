@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from resnet_gen.onnx.reading.constants import Constant
-from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rules import (
     arithmetic,
     arrangement,
@@ -16,10 +16,10 @@ from resnet_gen.onnx.reading.rules import (
     pooling,
     rounding,
 )
-from resnet_gen.onnx.reading.signals import Quantized, Sizes, Unexplained, Wire
+from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import GlobalAvgPool, GlobalMaxPool
 
-Rule = Callable[[Call], "Wire | list[Wire]"]
+Rule = Callable[[OperatorCall], "Wire | list[Wire]"]
 
 RULES: dict[str, Rule] = {
     "Add": elementwise.binary,
@@ -115,16 +115,16 @@ _OF_QUANTIZED = ("DequantizeLinear", "Identity", "Shape")
 """The operators that may read an activation while it is quantized."""
 
 
-def rule_for(call: Call) -> Rule | None:
+def rule_for(call: OperatorCall) -> Rule | None:
     """The rule of a node, by its operator and whether all that it reads is known; None where there is none.
 
-    Raises `Unexplained` where it reads an activation that is quantized.
+    Raises `UnexplainedOperator` where it reads an activation that is quantized.
     """
     wires = [wire for wire in call.wires if wire is not None]
-    quantized = next((wire for wire in wires if isinstance(wire, Quantized)), None)
+    quantized = next((wire for wire in wires if isinstance(wire, QuantizedSignal)), None)
     if quantized and call.node.op_type not in _OF_QUANTIZED:
-        raise Unexplained(f"it reads an activation as {quantized.dtype.name}, before a DequantizeLinear")
-    fixed = all(isinstance(wire, (Constant, Sizes)) for wire in wires)
-    if call.node.op_type == "CastLike" and call.wires and isinstance(call.wires[0], (Constant, Sizes)):
+        raise UnexplainedOperator(f"it reads an activation as {quantized.dtype.name}, before a DequantizeLinear")
+    fixed = all(isinstance(wire, (FileConstant, ShapeSizes)) for wire in wires)
+    if call.node.op_type == "CastLike" and call.wires and isinstance(call.wires[0], (FileConstant, ShapeSizes)):
         fixed = True
     return (OF_CONSTANTS if fixed else RULES).get(call.node.op_type)

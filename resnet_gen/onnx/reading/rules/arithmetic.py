@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import Constant, computed, known
-from resnet_gen.onnx.reading.operator_call import Call, numbers
+from resnet_gen.onnx.reading.constants import FileConstant, computed, known
+from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest, rounded, ulp
 from resnet_gen.onnx.reading.rules.constants import SMALL, broadcast, places
-from resnet_gen.onnx.reading.signals import Unexplained, Wire
+from resnet_gen.onnx.reading.signals import UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 
 
@@ -79,7 +79,7 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], str]] = {
 """What each operator computes, and of which types."""
 
 
-def arithmetic(call: Call) -> Wire:
+def arithmetic(call: OperatorCall) -> Wire:
     """Arithmetic on constants."""
     operands = [call.constant(place) for place in range(len(call.wires))]
     function, _ = _ARITHMETIC[call.node.op_type]
@@ -103,17 +103,17 @@ def _at_once(load: Callable[[], Numbers]) -> Numbers:
         with np.errstate(all="ignore"):
             return load()
     except MissingNumbersError as missing:
-        raise Unexplained(str(missing)) from None
+        raise UnexplainedOperator(str(missing)) from None
 
 
-def _dtype(kind: str, operands: Sequence[Constant]) -> np.dtype[Any]:
-    """The type of the result; raises `Unexplained` for operands of types that do not go together."""
+def _dtype(kind: str, operands: Sequence[FileConstant]) -> np.dtype[Any]:
+    """The type of the result; raises `UnexplainedOperator` for operands of types that do not go together."""
     _, kinds = _ARITHMETIC[kind]
     asked, alike = (operands[:1], operands[1:]) if kind == "Where" else ([], operands)
     types = [operand.dtype for operand in alike]
     mixed = kind != "Pow" and len(set(types)) > 1
     if mixed or any(_sort(dtype) not in kinds for dtype in types) or any(o.dtype.kind != "b" for o in asked):
-        raise Unexplained(f"it takes {' and '.join(o.dtype.name for o in operands)}")
+        raise UnexplainedOperator(f"it takes {' and '.join(o.dtype.name for o in operands)}")
     return np.dtype(np.bool_) if kind == "Equal" else types[0]
 
 
@@ -123,11 +123,11 @@ def _sort(dtype: np.dtype[Any]) -> str:
     return "8" if dtype.itemsize == 1 else "f"
 
 
-def mean(call: Call) -> Wire:
+def mean(call: OperatorCall) -> Wire:
     """ReduceMean of a constant: part of a standardized weight."""
     found, axes, keep = call.constant(0), call.axes(), bool(call.attribute("keepdims"))
     if _sort(found.dtype) != "f" or not found.size:
-        raise Unexplained(f"a mean of {list(found.dims)} in {found.dtype.name}")
+        raise UnexplainedOperator(f"a mean of {list(found.dims)} in {found.dtype.name}")
     if not axes and call.attribute("noop_with_empty_axes", 0):
         return found
     over = places(axes, len(found.dims)) if axes else tuple(range(len(found.dims)))
@@ -144,16 +144,16 @@ def _mean(array: Numbers, axes: tuple[int, ...], *, keep: bool) -> Numbers:
     return rounded(exact, count * ulp(array.dtype) * sizes, array.dtype)
 
 
-def batch_norm(call: Call) -> Wire:
+def batch_norm(call: OperatorCall) -> Wire:
     """BatchNormalization of a constant: a standardized weight, whose filters are the channels."""
     found, *rest = (call.constant(place) for place in range(5))
     if len(found.dims) < 2 or not found.size or any(c.dims != (found.dims[1],) for c in rest):
-        raise Unexplained("a normalized constant without a scale and a shift for each filter")
+        raise UnexplainedOperator("a normalized constant without a scale and a shift for each filter")
     if any(c.dtype != np.float32 for c in (found, *rest)):
-        raise Unexplained("a normalized constant that is not float32")
+        raise UnexplainedOperator("a normalized constant that is not float32")
     own, eps = bool(call.attribute("training_mode", 0)), call.attribute("epsilon")
     if call.opset < 14 and len(call.node.output) > 1:
-        raise Unexplained("batch normalization in training")
+        raise UnexplainedOperator("batch normalization in training")
     return computed(found, found.dims, lambda: _normal(found.array(), [c.array() for c in rest], eps, own=own))
 
 

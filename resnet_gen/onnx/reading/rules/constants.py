@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import Constant, computed, known
-from resnet_gen.onnx.reading.operator_call import Call, integers, number
+from resnet_gen.onnx.reading.constants import FileConstant, computed, known
+from resnet_gen.onnx.reading.operator_call import OperatorCall, integers, number
 from resnet_gen.onnx.reading.rounding_error import Numbers
-from resnet_gen.onnx.reading.signals import Quantized, Signal, Sizes, Stack, Unexplained, Wire
+from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, Signal, StackedMaps, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 
 SMALL = 4096
@@ -20,13 +20,13 @@ _NEAR = 1 << 30
 """Up to where runtimes count without rounding."""
 
 
-def shape(call: Call) -> Wire:
+def shape(call: OperatorCall) -> Wire:
     """Shape: that of an activation begins with the batch."""
     wire = call.wire(0)
-    if isinstance(wire, Sizes):
-        raise Unexplained("the shape of a shape")
+    if isinstance(wire, ShapeSizes):
+        raise UnexplainedOperator("the shape of a shape")
     dims: tuple[int | None, ...] = wire.dims
-    if isinstance(wire, (Signal, Stack, Quantized)):
+    if isinstance(wire, (Signal, StackedMaps, QuantizedSignal)):
         dims = (call.walk.batch, *dims)
     start, end = call.attribute("start", 0), call.attribute("end", len(dims))
     return sizes(dims[slice(start, end)])
@@ -35,73 +35,73 @@ def shape(call: Call) -> Wire:
 def sizes(values: Sequence[int | None], dtype: Any = np.int64, *, scalar: bool = False) -> Wire:
     """Integers as a constant, or as sizes where one is the batch's."""
     if any(n is None for n in values):
-        return Sizes(tuple(values), scalar)
+        return ShapeSizes(tuple(values), scalar)
     return known(np.asarray(values[0] if scalar else values, dtype))
 
 
 def _list(wire: Wire) -> np.dtype[Any]:
-    """The type of a list of integers; raises `Unexplained` for what is no list."""
-    if isinstance(wire, Constant) and len(wire.dims) == 1:
+    """The type of a list of integers; raises `UnexplainedOperator` for what is no list."""
+    if isinstance(wire, FileConstant) and len(wire.dims) == 1:
         return wire.dtype
-    if isinstance(wire, Sizes) and not wire.scalar:
+    if isinstance(wire, ShapeSizes) and not wire.scalar:
         return np.dtype(np.int64)
-    raise Unexplained("what is no list of integers")
+    raise UnexplainedOperator("what is no list of integers")
 
 
 def places(axes: Sequence[int], rank: int) -> tuple[int, ...]:
-    """Axes counted from the front; raises `Unexplained` for one that is not there, or there twice."""
+    """Axes counted from the front; raises `UnexplainedOperator` for one that is not there, or there twice."""
     found = tuple(axis % max(rank, 1) for axis in axes)
     beyond = next((axis for axis in axes if not -rank <= axis < rank), None)
     if beyond is not None:
-        raise Unexplained(f"axis {beyond} of {rank}")
+        raise UnexplainedOperator(f"axis {beyond} of {rank}")
     if len(set(found)) != len(found):
-        raise Unexplained(f"axes {list(axes)} twice")
+        raise UnexplainedOperator(f"axes {list(axes)} twice")
     return found
 
 
-def constant(call: Call) -> Wire:
+def constant(call: OperatorCall) -> Wire:
     """Constant of an attribute that is numbers."""
     if len(call.node.attribute) != 1:
-        raise Unexplained("a constant of more than one attribute, or of none")
+        raise UnexplainedOperator("a constant of more than one attribute, or of none")
     for name in ("value_int", "value_ints", "value_float", "value_floats"):
         found = call.attribute(name)
         if found is not None:
             return known(np.asarray(found, np.int64 if "int" in name else np.float32), call.node.output[0])
     tensor = call.attribute("value")
     if tensor is None:
-        raise Unexplained("a constant that is no array of numbers")
+        raise UnexplainedOperator("a constant that is no array of numbers")
     return call.tensor(tensor).called(call.node.output[0])
 
 
-def gather(call: Call) -> Wire:
+def gather(call: OperatorCall) -> Wire:
     """Gather of integers."""
     values, index, dtype = call.sizes(0), integers(call.constant(1)), _list(call.wire(0))
     if call.attribute("axis") not in (0, -1) or not all(-len(values) <= i < len(values) for i in index):
-        raise Unexplained("integers that are not there")
+        raise UnexplainedOperator("integers that are not there")
     return sizes([values[i] for i in index], dtype, scalar=not call.constant(1).dims)
 
 
-def concat(call: Call) -> Wire:
+def concat(call: OperatorCall) -> Wire:
     """Concat of integers."""
     dtypes = {_list(wire) for wire in map(call.wire, range(len(call.wires)))}
     if call.attribute("axis") not in (0, -1) or len(dtypes) != 1:
-        raise Unexplained("lists of several types, or joined along another axis than theirs")
+        raise UnexplainedOperator("lists of several types, or joined along another axis than theirs")
     return sizes([n for place in range(len(call.wires)) for n in call.sizes(place)], dtypes.pop())
 
 
-def slices(call: Call) -> Wire:
+def slices(call: OperatorCall) -> Wire:
     """Slice along any axes."""
     start, end = call.integers(1), call.integers(2)
     axes = call.integers(3) if call.has(3) else tuple(range(len(start)))
     step = call.integers(4) if call.has(4) else (1,) * len(start)
     if not len(start) == len(end) == len(axes) == len(step) or 0 in step:
-        raise Unexplained("starts, ends, axes and steps of unequal number")
+        raise UnexplainedOperator("starts, ends, axes and steps of unequal number")
     wire = call.wire(0)
-    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, Sizes) else call.constant(0).dims
+    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
     taken = [range(n) for n in dims]
     for axis, *cut in zip(places(axes, len(dims)), start, end, step, strict=True):
         taken[axis] = _taken(dims[axis], *cut)
-    if isinstance(wire, Sizes):
+    if isinstance(wire, ShapeSizes):
         return sizes([wire.values[i] for i in taken[0]])
     return _part(call.constant(0), taken)
 
@@ -114,42 +114,42 @@ def _taken(side: int, start: int, end: int, step: int) -> range:
     return range(min(max(start, 0), side - 1), min(max(end, -1), side - 1), step)
 
 
-def _part(found: Constant, taken: Sequence[range]) -> Constant:
+def _part(found: FileConstant, taken: Sequence[range]) -> FileConstant:
     cut = tuple(slice(r.start, r.stop if r.stop >= 0 else None, r.step) if len(r) else slice(0) for r in taken)
     return computed(found, tuple(map(len, taken)), lambda: np.asarray(found.array()[cut]))
 
 
-def ranges(call: Call) -> Wire:
+def ranges(call: OperatorCall) -> Wire:
     """Range of integers."""
     start, end, step = (_integer(call, place) for place in (0, 1, 2))
     dtypes = {call.constant(place).dtype for place in (0, 1, 2)}
     near = all(abs(n) < _NEAR for n in (start, end, step))
     if not step or not near or len(range(start, end, step)) > SMALL or len(dtypes) != 1:
-        raise Unexplained(f"a range from {start} to {end} at steps of {step}")
+        raise UnexplainedOperator(f"a range from {start} to {end} at steps of {step}")
     return known(np.asarray(range(start, end, step), dtypes.pop()))
 
 
-def _integer(call: Call, place: int) -> int:
+def _integer(call: OperatorCall, place: int) -> int:
     found = call.integers(place)
     if len(found) != 1:
-        raise Unexplained(f"{len(found)} numbers, where one goes")
+        raise UnexplainedOperator(f"{len(found)} numbers, where one goes")
     return found[0]
 
 
-def redimensioned(call: Call) -> Wire:
+def redimensioned(call: OperatorCall) -> Wire:
     """Squeeze and Unsqueeze."""
     wire, axes = call.wire(0), call.axes()
-    dims = [len(wire.values)] * (not wire.scalar) if isinstance(wire, Sizes) else list(call.constant(0).dims)
+    dims = [len(wire.values)] * (not wire.scalar) if isinstance(wire, ShapeSizes) else list(call.constant(0).dims)
     dims = (_squeezed if call.node.op_type == "Squeeze" else _unsqueezed)(dims, axes)
-    return _sizes_as(wire, dims) if isinstance(wire, Sizes) else _reshaped(call.constant(0), dims)
+    return _sizes_as(wire, dims) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), dims)
 
 
 def _squeezed(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
     if axes is not None and not len(axes):
-        raise Unexplained("no axes, which may be all or none")
+        raise UnexplainedOperator("no axes, which may be all or none")
     gone = places(axes, len(dims)) if axes is not None else [i for i, n in enumerate(dims) if n == 1]
     if any(dims[axis] != 1 for axis in gone):
-        raise Unexplained(f"axes {list(gone)} of {list(dims)} are not all of size 1")
+        raise UnexplainedOperator(f"axes {list(gone)} of {list(dims)} are not all of size 1")
     return [n for place, n in enumerate(dims) if place not in gone]
 
 
@@ -160,43 +160,43 @@ def _unsqueezed(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
     return made
 
 
-def _sizes_as(wire: Sizes, dims: Sequence[int]) -> Sizes:
+def _sizes_as(wire: ShapeSizes, dims: Sequence[int]) -> ShapeSizes:
     """Sizes in other dimensions, of which they have one or none."""
     if len(dims) > 1 or math.prod(dims) != len(wire.values):
-        raise Unexplained(f"{len(wire.values)} sizes as {list(dims)}")
-    return Sizes(wire.values, scalar=not dims)
+        raise UnexplainedOperator(f"{len(wire.values)} sizes as {list(dims)}")
+    return ShapeSizes(wire.values, scalar=not dims)
 
 
-def reshape(call: Call) -> Wire:
+def reshape(call: OperatorCall) -> Wire:
     """Reshape of a constant."""
     wire = call.wire(0)
-    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, Sizes) else call.constant(0).dims
+    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
     size, wanted = math.prod(dims), call.integers(1)
     if not call.attribute("allowzero", 0):
         wanted = tuple(dims[i] if n == 0 and i < len(dims) else n for i, n in enumerate(wanted))
     left = math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) > 1 or (-1 in wanted and (left < 1 or size % left)):
-        raise Unexplained(f"{list(dims)} cannot be read as {list(wanted)}")
+        raise UnexplainedOperator(f"{list(dims)} cannot be read as {list(wanted)}")
     made = [size // left if n == -1 else n for n in wanted]
-    return _sizes_as(wire, made) if isinstance(wire, Sizes) else _reshaped(call.constant(0), made)
+    return _sizes_as(wire, made) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), made)
 
 
-def _reshaped(found: Constant, dims: Sequence[int]) -> Constant:
+def _reshaped(found: FileConstant, dims: Sequence[int]) -> FileConstant:
     if math.prod(dims) != found.size or any(n < 0 for n in dims):
-        raise Unexplained(f"{list(found.dims)} cannot be read as {list(dims)}")
+        raise UnexplainedOperator(f"{list(found.dims)} cannot be read as {list(dims)}")
     return computed(found, tuple(dims), lambda: found.array().reshape(tuple(dims)))
 
 
-def transpose(call: Call) -> Wire:
+def transpose(call: OperatorCall) -> Wire:
     """Transpose of a constant."""
     found = call.constant(0)
     order = call.attribute("perm", list(range(len(found.dims)))[::-1])
     if sorted(order) != list(range(len(found.dims))):
-        raise Unexplained(f"perm {list(order)} of {len(found.dims)} dimensions")
+        raise UnexplainedOperator(f"perm {list(order)} of {len(found.dims)} dimensions")
     return computed(found, tuple(found.dims[i] for i in order), lambda: found.array().transpose(order))
 
 
-def expand(call: Call) -> Wire:
+def expand(call: OperatorCall) -> Wire:
     """Expand and ConstantOfShape: an array of one number stays that, known to be zero or not."""
     if call.node.op_type == "Expand":
         filled = call.constant(0)
@@ -206,28 +206,28 @@ def expand(call: Call) -> Wire:
         _list(call.wire(0))
     zero = filled.zero or (filled.size == 1 and filled.dtype.kind == "f" and number(filled) == 0.0)
     if math.prod(dims) > 1 << 30 or any(n < 0 for n in dims):
-        raise Unexplained(f"an array of {list(dims)}")
+        raise UnexplainedOperator(f"an array of {list(dims)}")
     if filled.dims == dims:
         return filled
 
     def load() -> Numbers:
         return np.broadcast_to(filled.array(), dims)
 
-    return Constant((call.node.output[0],), dims, filled.dtype, load, zero=zero, rounded=filled.rounded)
+    return FileConstant((call.node.output[0],), dims, filled.dtype, load, zero=zero, rounded=filled.rounded)
 
 
-def _filling(call: Call) -> Constant:
+def _filling(call: OperatorCall) -> FileConstant:
     """The number that ConstantOfShape repeats."""
     value = call.attribute("value")
     found = call.tensor(value) if value is not None else known(np.zeros(1, np.float32))
     if found.size != 1:
-        raise Unexplained(f"an array filled with {found.size} numbers")
+        raise UnexplainedOperator(f"an array filled with {found.size} numbers")
     return _reshaped(found, ())
 
 
 def broadcast(first: Shape, second: Shape) -> Shape:
-    """The shape that two have together; raises `Unexplained` where they have none."""
+    """The shape that two have together; raises `UnexplainedOperator` where they have none."""
     try:
         return np.broadcast_shapes(first, second)
     except ValueError:
-        raise Unexplained(f"{list(first)} and {list(second)} do not go together") from None
+        raise UnexplainedOperator(f"{list(first)} and {list(second)} do not go together") from None

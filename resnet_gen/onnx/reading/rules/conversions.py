@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import DTYPES, Constant
-from resnet_gen.onnx.reading.operator_call import Call
+from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
+from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
-from resnet_gen.onnx.reading.signals import Sizes, Unexplained, Wire
+from resnet_gen.onnx.reading.signals import ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 from resnet_gen.problems import shortened
 
@@ -23,47 +23,47 @@ _FAR = 2.0**30
 """Steps up to which every runtime counts."""
 
 
-def cast(call: Call) -> Wire:
+def cast(call: OperatorCall) -> Wire:
     """Cast and CastLike of a constant."""
     found, dtype = call.wire(0), target(call)
-    if isinstance(found, Sizes):
+    if isinstance(found, ShapeSizes):
         if dtype != np.int64:
-            raise Unexplained(f"a shape of any batch as {dtype.name}")
+            raise UnexplainedOperator(f"a shape of any batch as {dtype.name}")
         return found
     return _cast(call.constant(0), dtype, saturate=bool(call.attribute("saturate", 1)))
 
 
-def target(call: Call) -> np.dtype[Any]:
+def target(call: OperatorCall) -> np.dtype[Any]:
     """The type that Cast and CastLike are to."""
     if call.node.op_type == "CastLike":
         return _type_of(call)
     dtype = DTYPES.get(call.attribute("to"))
     if dtype is None:
-        raise Unexplained(f"element type {call.attribute('to')} is not read")
+        raise UnexplainedOperator(f"element type {call.attribute('to')} is not read")
     return dtype
 
 
-def _type_of(call: Call) -> np.dtype[Any]:
+def _type_of(call: OperatorCall) -> np.dtype[Any]:
     """The type of what CastLike is to be like: that of an activation is known where all have the same."""
     like = call.wire(1)
-    if isinstance(like, Constant):
+    if isinstance(like, FileConstant):
         return like.dtype
-    if isinstance(like, Sizes):
+    if isinstance(like, ShapeSizes):
         return np.dtype(np.int64)
     only = call.walk.type_of(like)
     if only is None:
-        raise Unexplained("the type of what it is to be like does not follow")
+        raise UnexplainedOperator("the type of what it is to be like does not follow")
     return only
 
 
-def _cast(found: Constant, dtype: np.dtype[Any], *, saturate: bool) -> Constant:
+def _cast(found: FileConstant, dtype: np.dtype[Any], *, saturate: bool) -> FileConstant:
     def as_type(array: Numbers) -> Numbers:
         return converted(array, dtype, found.names[0], saturate=saturate)
 
     part = found.part
     rows = (lambda start, stop: as_type(part(start, stop))) if part else None
     rounded = found.rounded or (found.dtype if found.dtype.itemsize < dtype.itemsize else None)
-    return Constant(found.names, found.dims, dtype, lambda: as_type(found.array()), rows, found.zero, rounded)
+    return FileConstant(found.names, found.dims, dtype, lambda: as_type(found.array()), rows, found.zero, rounded)
 
 
 def converted(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool = True) -> Numbers:
@@ -103,7 +103,7 @@ def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
     return MissingNumbersError(f"the numbers of '{shortened(name)}' as {dtype.name} are the runtime's choice")
 
 
-def dequantize(call: Call) -> Wire:
+def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of a constant, by rows."""
     found, scale = call.constant(0), call.constant(1)
     zero = call.constant(2) if call.has(2) else None
@@ -124,50 +124,50 @@ def dequantize(call: Call) -> Wire:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
     steps = partial(_steps, scale, around)
-    return Constant(
+    return FileConstant(
         found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
         rounded=found.dtype, steps=steps,
     )  # fmt: skip
 
 
-def made(call: Call, scale: Constant) -> np.dtype[Any]:
+def made(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
     """The type of what DequantizeLinear makes: that of the scale, if it is not told."""
     given = call.attribute("output_dtype", 0)
     dtype = DTYPES.get(given) if given else scale.dtype
     if dtype is None or dtype.kind in "iub":
-        raise Unexplained(f"element type {given} is not read")
+        raise UnexplainedOperator(f"element type {given} is not read")
     if call.opset < _OF_ANY_FLOAT and scale.dtype != np.float32:
-        raise Unexplained(f"a scale in {scale.dtype.name}, which opset {call.opset} has not")
+        raise UnexplainedOperator(f"a scale in {scale.dtype.name}, which opset {call.opset} has not")
     return dtype
 
 
-def _check_number(scale: Constant, zero: Constant) -> None:
-    """Raise `Unexplained` where there are not as many zero points as scales."""
+def _check_number(scale: FileConstant, zero: FileConstant) -> None:
+    """Raise `UnexplainedOperator` where there are not as many zero points as scales."""
     if zero.dims != scale.dims and not zero.size == scale.size == 1:
-        raise Unexplained("scales and zero points of unequal number")
+        raise UnexplainedOperator("scales and zero points of unequal number")
 
 
-def _check_type(zero: Constant, dtype: np.dtype[Any]) -> None:
-    """Raise `Unexplained` for a zero point of another type than its codes."""
+def _check_type(zero: FileConstant, dtype: np.dtype[Any]) -> None:
+    """Raise `UnexplainedOperator` for a zero point of another type than its codes."""
     if zero.dtype != dtype:
-        raise Unexplained(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
+        raise UnexplainedOperator(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
 
 
-def _along(call: Call, found: Constant, scale: Constant) -> Shape:
+def _along(call: OperatorCall, found: FileConstant, scale: FileConstant) -> Shape:
     """The shape in which scales go with an array; only one for all, or one a row."""
     if scale.size == 1:
         return ()
     if call.attribute("axis", 1) not in (0, -len(found.dims)) or scale.dims != found.dims[:1]:
-        raise Unexplained("scales that are neither one for all nor one a row")
+        raise UnexplainedOperator("scales that are neither one for all nor one a row")
     return (-1, *[1] * (len(found.dims) - 1))
 
 
-def _steps(constant: Constant, around: Shape, start: int, stop: int | None) -> Numbers:
+def _steps(constant: FileConstant, around: Shape, start: int, stop: int | None) -> Numbers:
     values = constant.array().astype(np.float32)
     return values.reshape(-1)[start:stop].reshape(around) if around else values.reshape(())
 
 
-def quantize(call: Call) -> Wire:
+def quantize(call: OperatorCall) -> Wire:
     """QuantizeLinear of a constant."""
     found, scale = call.constant(0), call.constant(1)
     zero = call.constant(2) if call.has(2) else None
@@ -186,16 +186,16 @@ def quantize(call: Call) -> Wire:
             raise _open(found.names[0], dtype)
         return first
 
-    return Constant(found.names, found.dims, dtype, load)
+    return FileConstant(found.names, found.dims, dtype, load)
 
 
-def codes(call: Call, zero: Constant | None) -> np.dtype[Any]:
+def codes(call: OperatorCall, zero: FileConstant | None) -> np.dtype[Any]:
     """The type of what QuantizeLinear makes."""
     given = call.attribute("output_dtype", 0)
     default = zero.dtype if zero is not None else np.dtype(np.uint8)
     dtype = DTYPES.get(given) if given else default
     if dtype is None or dtype.name not in CODES:
-        raise Unexplained(f"element type {dtype.name if dtype else given} is not read")
+        raise UnexplainedOperator(f"element type {dtype.name if dtype else given} is not read")
     if zero is not None:
         _check_type(zero, dtype)
     return dtype

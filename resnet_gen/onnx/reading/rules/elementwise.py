@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_gen.onnx.reading.constants import Constant
+from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
-from resnet_gen.onnx.reading.operator_call import Call, number
+from resnet_gen.onnx.reading.operator_call import OperatorCall, number
 from resnet_gen.onnx.reading.rules.arrangement import stacked
 from resnet_gen.onnx.reading.rules.layers import biased, scaled_normal, shifted_normal
 from resnet_gen.onnx.reading.rules.pooling import bordered
-from resnet_gen.onnx.reading.signals import Elementwise, Normal, Signal, Spread, Stack, Term, Unexplained, Wire
+from resnet_gen.onnx.reading.signals import (
+    ActivationTerm,
+    BroadcastGate,
+    Elementwise,
+    NormalizedGroups,
+    Signal,
+    StackedMaps,
+    UnexplainedOperator,
+    Wire,
+)
 from resnet_gen.onnx.reading.walk import elementwise, same_leaf
 from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shortened
@@ -25,7 +34,7 @@ _SETTINGS = {
 }
 
 
-def unary(call: Call) -> Wire:
+def unary(call: OperatorCall) -> Wire:
     """A function of one activation."""
     signal = call.signal()
     settings = {name: _plain(call.attribute(name)) for name in _SETTINGS.get(call.node.op_type, ())}
@@ -36,21 +45,23 @@ def _plain(setting: Any) -> Any:
     return setting.decode("utf-8", "replace") if isinstance(setting, bytes) else float(setting)
 
 
-def _operand(call: Call, signal: Signal) -> Term:
+def _operand(call: OperatorCall, signal: Signal) -> ActivationTerm:
     """The term of a signal: as it stands where its dimensions are ours, else seen through."""
     try:
         return call.walk.natural(signal)
-    except Unexplained:
+    except UnexplainedOperator:
         return signal.term
 
 
-def _applied(call: Call, signal: Signal, settings: dict[str, Any], operands: list[Term | float]) -> Signal:
+def _applied(
+    call: OperatorCall, signal: Signal, settings: dict[str, Any], operands: list[ActivationTerm | float]
+) -> Signal:
     term = elementwise(call.node.op_type, settings, operands, call.index)
-    seen = any(t is signal.term for t in operands if isinstance(t, Term)) and signal.term.shape != signal.dims
+    seen = any(t is signal.term for t in operands if isinstance(t, ActivationTerm)) and signal.term.shape != signal.dims
     return call.seen(term, signal.dims if seen else None)
 
 
-def clip(call: Call) -> Wire:
+def clip(call: OperatorCall) -> Wire:
     """Clip between numbers."""
     settings = {}
     for place, name in ((1, "least"), (2, "most")):
@@ -60,32 +71,32 @@ def clip(call: Call) -> Wire:
     return _applied(call, signal, settings, [_operand(call, signal)])
 
 
-def where(call: Call) -> Wire:
+def where(call: OperatorCall) -> Wire:
     """Where: one function of an activation where another is above a number, else a third."""
-    operands: list[Term | float] = []
+    operands: list[ActivationTerm | float] = []
     signals: list[Signal] = []
     for place in range(3):
         wire = call.wire(place)
-        if isinstance(wire, Constant) and wire.size == 1:
+        if isinstance(wire, FileConstant) and wire.size == 1:
             operands.append(number(wire))
         else:
             signals.append(call.signal(place))
             operands.append(_operand(call, signals[-1]))
     if not isinstance(operands[0], Elementwise) or operands[0].op_type not in COMPARISONS:
-        raise Unexplained("it asks what is no comparison")
+        raise UnexplainedOperator("it asks what is no comparison")
     if any(signal.dims != signals[0].dims for signal in signals):
-        raise Unexplained("its operands are of several sizes")
+        raise UnexplainedOperator("its operands are of several sizes")
     return _applied(call, signals[0], {}, operands)
 
 
-def binary(call: Call) -> Wire:
+def binary(call: OperatorCall) -> Wire:
     """Add, Mul, Sub, Div, Max, Min, Pow, PRelu, and comparisons."""
     if len(call.wires) != 2:
-        raise Unexplained(f"it is of {len(call.wires)} operands")
+        raise UnexplainedOperator(f"it is of {len(call.wires)} operands")
     first, second = call.wire(0), call.wire(1)
-    if isinstance(first, Stack) or isinstance(second, Stack) or _five(first, second):
+    if isinstance(first, StackedMaps) or isinstance(second, StackedMaps) or _five(first, second):
         return _stacks(call, first, second)
-    if isinstance(first, Constant) or isinstance(second, Constant):
+    if isinstance(first, FileConstant) or isinstance(second, FileConstant):
         return _with_constant(call, first, second)
     a, b = call.signal(0), call.signal(1)
     if a.dims == b.dims and a.term.shape == b.term.shape and same_leaf(_operand(call, a), _operand(call, b)):
@@ -97,40 +108,40 @@ def _five(first: Wire, second: Wire) -> bool:
     return isinstance(first, Signal) and isinstance(second, Signal) and len(first.dims) == len(second.dims) == 4
 
 
-def _of_two(call: Call, a: Signal, b: Signal) -> Signal:
+def _of_two(call: OperatorCall, a: Signal, b: Signal) -> Signal:
     """A sum, or a product of a signal and its gate, which is the smaller."""
     values = [call.walk.value(_unspread(call.walk.natural(s))) for s in (a, b)]
     if call.node.op_type == "Add":
         return call.made(Add(), *values)
     if call.node.op_type != "Mul":
-        raise Unexplained("it is of two activations")
+        raise UnexplainedOperator("it is of two activations")
     if any(x < y for x, y in zip(values[0].shape, values[1].shape, strict=False)):
         values.reverse()
     return call.made(Mul(), *values)
 
 
-def _unspread(term: Term) -> Term:
-    return term.inner if isinstance(term, Spread) else term
+def _unspread(term: ActivationTerm) -> ActivationTerm:
+    return term.inner if isinstance(term, BroadcastGate) else term
 
 
-def _with_constant(call: Call, first: Wire, second: Wire) -> Wire:
-    signal, constant = (second, first) if isinstance(first, Constant) else (first, second)
-    if not isinstance(signal, Signal) or not isinstance(constant, Constant):
-        raise Unexplained("a constant and what is no activation")
+def _with_constant(call: OperatorCall, first: Wire, second: Wire) -> Wire:
+    signal, constant = (second, first) if isinstance(first, FileConstant) else (first, second)
+    if not isinstance(signal, Signal) or not isinstance(constant, FileConstant):
+        raise UnexplainedOperator("a constant and what is no activation")
     special = _special(call, signal, constant)
     if special:
         return special
     if constant.size != 1 or len(constant.dims) > len(signal.dims) + 1:
-        raise Unexplained(f"it takes '{shortened(constant.names[0])}', a constant of {list(constant.dims)}")
+        raise UnexplainedOperator(f"it takes '{shortened(constant.names[0])}', a constant of {list(constant.dims)}")
     value = number(constant)
     term = _operand(call, signal)
-    return _applied(call, signal, {}, [value, term] if isinstance(first, Constant) else [term, value])
+    return _applied(call, signal, {}, [value, term] if isinstance(first, FileConstant) else [term, value])
 
 
-def _special(call: Call, signal: Signal, constant: Constant) -> Signal | None:
+def _special(call: OperatorCall, signal: Signal, constant: FileConstant) -> Signal | None:
     """What a constant of many numbers is part of: a norm, a linear layer, or pooling with a border of zeros."""
     kind, term = call.node.op_type, signal.term
-    if isinstance(term, Normal) and kind in ("Mul", "Add") and signal.dims == term.shape:
+    if isinstance(term, NormalizedGroups) and kind in ("Mul", "Add") and signal.dims == term.shape:
         return (scaled_normal if kind == "Mul" else shifted_normal)(call, term, constant)
     if kind == "Add" and len(signal.dims) == 1:
         return biased(call, signal, constant)
@@ -139,11 +150,11 @@ def _special(call: Call, signal: Signal, constant: Constant) -> Signal | None:
     return None
 
 
-def _stacks(call: Call, first: Wire, second: Wire) -> Stack:
+def _stacks(call: OperatorCall, first: Wire, second: Wire) -> StackedMaps:
     """Sums or products of activations that stand side by side, one by one."""
-    if not (isinstance(first, (Signal, Stack)) and isinstance(second, (Signal, Stack))):
-        raise Unexplained("activations side by side, and a constant")
+    if not (isinstance(first, (Signal, StackedMaps)) and isinstance(second, (Signal, StackedMaps))):
+        raise UnexplainedOperator("activations side by side, and a constant")
     one, other = stacked(call, first), stacked(call, second)
     if len(one.parts) != len(other.parts):
-        raise Unexplained(f"{len(one.parts)} activations side by side, and {len(other.parts)}")
-    return Stack(tuple(_of_two(call, a, b) for a, b in zip(one.parts, other.parts, strict=True)), call.index)
+        raise UnexplainedOperator(f"{len(one.parts)} activations side by side, and {len(other.parts)}")
+    return StackedMaps(tuple(_of_two(call, a, b) for a, b in zip(one.parts, other.parts, strict=True)), call.index)

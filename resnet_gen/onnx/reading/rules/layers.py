@@ -8,22 +8,29 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.onnx.reading.activations import shortest
-from resnet_gen.onnx.reading.constants import Constant, computed
-from resnet_gen.onnx.reading.operator_call import Call, numbers, small
-from resnet_gen.onnx.reading.signals import Later, Normal, Padded, Signal, Term, Unexplained
+from resnet_gen.onnx.reading.constants import FileConstant, computed
+from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers, small
+from resnet_gen.onnx.reading.signals import (
+    ActivationTerm,
+    NormalizedGroups,
+    PaddedMap,
+    PendingNode,
+    Signal,
+    UnexplainedOperator,
+)
 from resnet_gen.ops import BatchNorm, BlurPool, ChannelConv, Conv, GroupNorm, Linear, Shape
 from resnet_gen.problems import shortened
 
 
-def conv(call: Call) -> Signal:
+def conv(call: OperatorCall) -> Signal:
     """Conv: a convolution, a blur, or one along channels."""
     weight = call.constant(1)
     if len(weight.dims) == 3:
         return _channel_conv(call, weight)
     if len(weight.dims) != 4:
-        raise Unexplained(f"a convolution along {len(weight.dims) - 2} dimensions")
+        raise UnexplainedOperator(f"a convolution along {len(weight.dims) - 2} dimensions")
     term = call.term()
-    if isinstance(term, Padded) and term.mode == "reflect":
+    if isinstance(term, PaddedMap) and term.mode == "reflect":
         return _blur(call, term, weight)
     kernel = window(call, weight.dims[2:])
     stride, dilation = square("strides", call.attribute("strides", [1, 1])), square("dilations", dilations(call))
@@ -36,55 +43,57 @@ def conv(call: Call) -> Signal:
     return call.made(op, call.walk.value(term), weight=weight, **bias)
 
 
-def _absorbed(call: Call, term: Term, kernel: int, stride: int, dilation: int) -> tuple[Term, int]:
+def _absorbed(
+    call: OperatorCall, term: ActivationTerm, kernel: int, stride: int, dilation: int
+) -> tuple[ActivationTerm, int]:
     """What the window is over, and its padding, to which a Pad before it belongs where it puts zeros all around."""
     padding = pads(call, term.shape[1:], kernel, stride, dilation)
-    if isinstance(term, Padded) and term.mode == "constant" and (around := all_around(term)) is not None:
+    if isinstance(term, PaddedMap) and term.mode == "constant" and (around := all_around(term)) is not None:
         return term.inner, padding + around
     return term, padding
 
 
-def all_around(term: Padded) -> int | None:
+def all_around(term: PaddedMap) -> int | None:
     """The rows and columns that are put on every side of a map; None where it is not as many on each."""
     (more, *before), (out, *after) = term.before, term.after
     return before[0] if not more + out and len({*before, *after}) == 1 else None
 
 
-def window(call: Call, sides: Sequence[int]) -> int:
-    """The side of a square kernel; raises `Unexplained` for another."""
+def window(call: OperatorCall, sides: Sequence[int]) -> int:
+    """The side of a square kernel; raises `UnexplainedOperator` for another."""
     given = call.attribute("kernel_shape", list(sides))
     if list(given) != list(sides):
-        raise Unexplained(f"kernel_shape {list(given)}, and its weight has {list(sides)}")
+        raise UnexplainedOperator(f"kernel_shape {list(given)}, and its weight has {list(sides)}")
     return square("kernel_shape", given)
 
 
 def square(name: str, sides: Sequence[int]) -> int:
     """A setting that is the same along both sides of a map."""
     if len(sides) != 2 or sides[0] != sides[1]:
-        raise Unexplained(f"{name} {list(sides)}: not the same along both sides")
+        raise UnexplainedOperator(f"{name} {list(sides)}: not the same along both sides")
     return int(sides[0])
 
 
-def dilations(call: Call) -> Any:
+def dilations(call: OperatorCall) -> Any:
     """The dilations along both sides."""
     return call.attribute("dilations", [1, 1])
 
 
-def pads(call: Call, sides: Shape, kernel: int, stride: int, dilation: int = 1) -> int:
-    """The padding that is the same on every side; raises `Unexplained` for another."""
+def pads(call: OperatorCall, sides: Shape, kernel: int, stride: int, dilation: int = 1) -> int:
+    """The padding that is the same on every side; raises `UnexplainedOperator` for another."""
     small({"stride": stride, "kernel": kernel, "dilation": dilation}, 1)
     auto = call.attribute("auto_pad", b"NOTSET")
     given = list(call.attribute("pads", [0, 0, 0, 0]))
     if auto != b"NOTSET" and call.attribute("pads") is not None:
-        raise Unexplained(f"auto_pad '{auto.decode(errors='replace')}' beside pads {given}")
+        raise UnexplainedOperator(f"auto_pad '{auto.decode(errors='replace')}' beside pads {given}")
     if auto in (b"SAME_UPPER", b"SAME_LOWER"):
         given = _same(sides, stride, dilation * (kernel - 1) + 1, upper=auto == b"SAME_UPPER")
     elif auto not in (b"NOTSET", b"VALID"):
-        raise Unexplained(f"auto_pad '{auto.decode(errors='replace')}' is unknown")
+        raise UnexplainedOperator(f"auto_pad '{auto.decode(errors='replace')}' is unknown")
     if len(given) == 4 and _ends_unread(given, sides, stride, dilation * (kernel - 1) + 1):
         given = given[:2] * 2
     if len(given) != 4 or len(set(given)) != 1:
-        raise Unexplained(f"pads {given}: not the same on every side")
+        raise UnexplainedOperator(f"pads {given}: not the same on every side")
     small({"padding": given[0]})
     return int(given[0])
 
@@ -110,7 +119,7 @@ def _same(sides: Shape, stride: int, reach: int, *, upper: bool) -> list[int]:
     return before + after
 
 
-def _bias(call: Call, place: int, out: int) -> dict[str, Constant]:
+def _bias(call: OperatorCall, place: int, out: int) -> dict[str, FileConstant]:
     """The bias as the one constant that there is, if there is one; one that structure makes zero is none."""
     if not call.has(place):
         return {}
@@ -120,12 +129,12 @@ def _bias(call: Call, place: int, out: int) -> dict[str, Constant]:
     return {"bias": bias if bias.dims == (out,) else _vector(bias, (out,))}
 
 
-def _vector(constant: Constant, shape: Shape) -> Constant:
-    """One number for each channel of activations of this shape, which a constant is spread over; else `Unexplained`."""
+def _vector(constant: FileConstant, shape: Shape) -> FileConstant:
+    """One number for each channel of activations of this shape; raises `UnexplainedOperator` for other constants."""
     size, behind = shape[0], len(shape) - 1
     dims = (1,) * (len(shape) + 1 - len(constant.dims)) + constant.dims
     if dims != (1, size, *[1] * behind):
-        raise Unexplained(
+        raise UnexplainedOperator(
             f"'{shortened(constant.names[0])}' is {list(constant.dims)}, not one number for each of {size} channels"
         )
     return computed(constant, (size,), lambda: constant.array().reshape(size))
@@ -134,19 +143,21 @@ def _vector(constant: Constant, shape: Shape) -> Constant:
 _BLUR = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
 
 
-def _blur(call: Call, term: Padded, weight: Constant) -> Signal:
+def _blur(call: OperatorCall, term: PaddedMap, weight: FileConstant) -> Signal:
     channels = term.inner.shape[0]
     plain = call.attribute("group") == channels and weight.dims == (channels, 1, 3, 3) and not call.has(2)
     if not plain or all_around(term) != 1 or pads(call, term.shape[1:], 3, 1) or dilations(call) != [1, 1]:
-        raise Unexplained("a convolution of a mirrored border that is no 3x3 blur")
+        raise UnexplainedOperator("a convolution of a mirrored border that is no 3x3 blur")
     if not np.allclose(numbers(weight).astype(np.float64), _BLUR, rtol=0, atol=1e-6):
-        raise Unexplained("a depthwise convolution of a mirrored border whose numbers are not those of a binomial blur")
+        raise UnexplainedOperator(
+            "a depthwise convolution of a mirrored border whose numbers are not those of a binomial blur"
+        )
     stride = square("strides", call.attribute("strides", [1, 1]))
     small({"stride": stride}, 1)
     return call.made(BlurPool(stride), call.walk.value(term.inner))
 
 
-def _channel_conv(call: Call, weight: Constant) -> Signal:
+def _channel_conv(call: OperatorCall, weight: FileConstant) -> Signal:
     """A convolution along the channels of a map of one pixel, which is read as one row."""
     signal, kernel = call.signal(), weight.dims[2]
     plain = call.attribute("group") == 1 and not call.has(2) and weight.dims[:2] == (1, 1) and kernel % 2
@@ -154,16 +165,16 @@ def _channel_conv(call: Call, weight: Constant) -> Signal:
     still = call.attribute("strides", [1]) == [1] and call.attribute("dilations", [1]) == [1]
     rows = len(signal.term.shape) == 3 and signal.dims == (1, signal.term.shape[0])
     if not (plain and still and rows and list(around) == [kernel // 2] * 2 and call.attribute("auto_pad") == b"NOTSET"):
-        raise Unexplained("a 1-d convolution that is not along the channels of a map of one pixel")
+        raise UnexplainedOperator("a 1-d convolution that is not along the channels of a map of one pixel")
     made = call.made(ChannelConv(kernel), call.walk.value(signal.term), weight=weight)
     return call.seen(made.term, signal.dims)
 
 
-def gemm(call: Call) -> Signal:
+def gemm(call: OperatorCall) -> Signal:
     """Gemm: a linear layer."""
     weight = call.constant(1)
     if call.attribute("transA") or len(weight.dims) != 2:
-        raise Unexplained("a matrix product whose first operand is turned")
+        raise UnexplainedOperator("a matrix product whose first operand is turned")
     weight = _scaled(weight, call.attribute("alpha"))
     weight = weight if call.attribute("transB") else _turned(weight)
     bias = _bias(call, 2, weight.dims[0])
@@ -172,45 +183,45 @@ def gemm(call: Call) -> Signal:
     return call.made(Linear(weight.dims[0], bool(bias)), call.value(), weight=weight, **bias)
 
 
-def matmul(call: Call) -> Signal:
+def matmul(call: OperatorCall) -> Signal:
     """MatMul with a constant: a linear layer, whose bias may come with an Add behind it."""
     weight = call.constant(1)
     if len(weight.dims) != 2:
-        raise Unexplained("a product of more than matrices")
+        raise UnexplainedOperator("a product of more than matrices")
     return call.later(Linear(weight.dims[1], bias=False), call.term(), weight=_turned(weight))
 
 
-def _turned(weight: Constant) -> Constant:
+def _turned(weight: FileConstant) -> FileConstant:
     return computed(weight, weight.dims[::-1], lambda: weight.array().T)
 
 
-def _scaled(constant: Constant, factor: float) -> Constant:
+def _scaled(constant: FileConstant, factor: float) -> FileConstant:
     if factor == 1.0:
         return constant
     return computed(constant, constant.dims, lambda: constant.array().astype(np.float32) * np.float32(factor))
 
 
-def batch_norm(call: Call) -> Signal:
+def batch_norm(call: OperatorCall) -> Signal:
     """BatchNormalization with running statistics, or the scale and shift behind a group's normalization."""
     if call.attribute("training_mode") or len(call.node.output) > 1:
-        raise Unexplained("batch normalization in training, with statistics of the batch itself")
+        raise UnexplainedOperator("batch normalization in training, with statistics of the batch itself")
     eps = shortest(call.attribute("epsilon"))
     weight, bias, mean, variance = (call.constant(place) for place in (1, 2, 3, 4))
     term = call.term()
-    if isinstance(term, Normal) and eps == 0.0 and _all(mean, 0.0) and _all(variance, 1.0):
+    if isinstance(term, NormalizedGroups) and eps == 0.0 and _all(mean, 0.0) and _all(variance, 1.0):
         return _group_norm(call, term, weight, bias)
     if not 0 <= eps < 1:
-        raise Unexplained(f"no norm adds {eps} to the variance")
+        raise UnexplainedOperator(f"no norm adds {eps} to the variance")
     return call.made(
         BatchNorm(eps), call.walk.value(term), weight=weight, bias=bias, running_mean=mean, running_var=variance
     )
 
 
-def _all(constant: Constant, value: float) -> bool:
+def _all(constant: FileConstant, value: float) -> bool:
     return bool((numbers(constant).astype(np.float64) == value).all())
 
 
-def instance_norm(call: Call) -> Signal:
+def instance_norm(call: OperatorCall) -> Signal:
     """InstanceNormalization: of groups of channels that a Reshape put side by side, or of each channel."""
     eps, signal = shortest(call.attribute("epsilon")), call.signal()
     weight, bias = call.constant(1), call.constant(2)
@@ -219,44 +230,46 @@ def instance_norm(call: Call) -> Signal:
         return call.made(op, call.walk.value(signal.term), weight=weight, bias=bias)
     groups = signal.dims[0]
     if len(signal.dims) != 2 or len(signal.term.shape) != 3 or signal.term.shape[0] % groups:
-        raise Unexplained("an instance normalization of what are no groups of channels")
+        raise UnexplainedOperator("an instance normalization of what are no groups of channels")
     if weight.dims != (groups,) or not (_all(weight, 1.0) and _all(bias, 0.0)):
-        raise Unexplained("an instance normalization with a scale or a shift of each group")
-    return call.seen(Normal(signal.term.shape, call.index, signal.term, groups, eps), signal.dims)
+        raise UnexplainedOperator("an instance normalization with a scale or a shift of each group")
+    return call.seen(NormalizedGroups(signal.term.shape, call.index, signal.term, groups, eps), signal.dims)
 
 
-def group_norm(call: Call) -> Signal:
+def group_norm(call: OperatorCall) -> Signal:
     """GroupNormalization with a scale and a shift of each channel."""
     term = call.term()
-    normal = Normal(term.shape, call.index, term, call.attribute("num_groups"), shortest(call.attribute("epsilon")))
+    normal = NormalizedGroups(
+        term.shape, call.index, term, call.attribute("num_groups"), shortest(call.attribute("epsilon"))
+    )
     small({"groups": normal.groups}, 1)
     return _group_norm(call, normal, call.constant(1), call.constant(2))
 
 
-def _group_norm(call: Call, normal: Normal, weight: Constant, bias: Constant) -> Signal:
+def _group_norm(call: OperatorCall, normal: NormalizedGroups, weight: FileConstant, bias: FileConstant) -> Signal:
     op = GroupNorm(normal.groups, normal.eps)
     return call.made(op, call.walk.value(normal.inner), weight=weight, bias=bias)
 
 
-def scaled_normal(call: Call, normal: Normal, factor: Constant) -> Signal:
+def scaled_normal(call: OperatorCall, normal: NormalizedGroups, factor: FileConstant) -> Signal:
     """A factor for each channel behind a group's normalization."""
     weight = _vector(factor, normal.shape)
     if normal.weight is not None:
-        raise Unexplained("two factors behind a normalization")
-    return call.seen(Normal(normal.shape, call.index, normal.inner, normal.groups, normal.eps, weight))
+        raise UnexplainedOperator("two factors behind a normalization")
+    return call.seen(NormalizedGroups(normal.shape, call.index, normal.inner, normal.groups, normal.eps, weight))
 
 
-def shifted_normal(call: Call, normal: Normal, shift: Constant) -> Signal:
+def shifted_normal(call: OperatorCall, normal: NormalizedGroups, shift: FileConstant) -> Signal:
     """A shift of each channel behind a group's normalization and its factor: a group norm."""
     if normal.weight is None:
-        raise Unexplained("a normalization with a shift and no factor")
+        raise UnexplainedOperator("a normalization with a shift and no factor")
     return _group_norm(call, normal, normal.weight, _vector(shift, normal.shape))
 
 
-def biased(call: Call, signal: Signal, bias: Constant) -> Signal | None:
+def biased(call: OperatorCall, signal: Signal, bias: FileConstant) -> Signal | None:
     """The sum of a matrix product and a constant: a linear layer with a bias; None where it is another."""
     term = signal.term
-    if not (isinstance(term, Later) and isinstance(term.op, Linear) and not term.op.bias):
+    if not (isinstance(term, PendingNode) and isinstance(term.op, Linear) and not term.op.bias):
         return None
     constants = {**term.constants, "bias": _vector(bias, term.shape)}
     return call.later(Linear(term.op.out, bias=True), *term.inputs, **constants)

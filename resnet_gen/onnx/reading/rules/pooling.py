@@ -8,11 +8,19 @@ from contextlib import suppress
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import Constant
-from resnet_gen.onnx.reading.operator_call import Call, numbers, small
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers, small
 from resnet_gen.onnx.reading.rules.arrangement import stacked
 from resnet_gen.onnx.reading.rules.layers import all_around, dilations, pads, square
-from resnet_gen.onnx.reading.signals import Later, Made, Padded, SideMean, Signal, Stack, Unexplained
+from resnet_gen.onnx.reading.signals import (
+    AxisMean,
+    PaddedMap,
+    PendingNode,
+    Signal,
+    StackedMaps,
+    UnexplainedOperator,
+    ValueSignal,
+)
 from resnet_gen.ops import (
     Add,
     AvgPool,
@@ -28,24 +36,24 @@ from resnet_gen.ops import (
 )
 
 
-def _slide(call: Call, shape: Shape) -> tuple[int, int, int, bool]:
+def _slide(call: OperatorCall, shape: Shape) -> tuple[int, int, int, bool]:
     """Kernel, stride, padding, and whether the last window may hang over the map's end."""
     if len(shape) != 3:
-        raise Unexplained("pooling of what is no map")
+        raise UnexplainedOperator("pooling of what is no map")
     kernel = square("kernel_shape", call.attribute("kernel_shape"))
     stride = square("strides", call.attribute("strides", [1, 1]))
     if list(dilations(call)) != [1, 1]:
-        raise Unexplained(f"dilations {list(dilations(call))}: pooling with gaps")
+        raise UnexplainedOperator(f"dilations {list(dilations(call))}: pooling with gaps")
     ceil = bool(call.attribute("ceil_mode", 0))
     given = call.attribute("pads", [0])
     if not ceil and _hangs_over(call, given, shape[1:], kernel, stride):
         return kernel, stride, int(given[0]), True
     if ceil and len(set(given)) != 1:
-        raise Unexplained(f"pads {list(given)}: not the same on every side")
+        raise UnexplainedOperator(f"pads {list(given)}: not the same on every side")
     return kernel, stride, pads(call, shape[1:], kernel, stride), ceil
 
 
-def _hangs_over(call: Call, given: Sequence[int], sides: Shape, kernel: int, stride: int) -> bool:
+def _hangs_over(call: OperatorCall, given: Sequence[int], sides: Shape, kernel: int, stride: int) -> bool:
     """Whether padding behind the map holds the ends of windows that begin within it, and no window of its own."""
     if len(given) != 4 or given[0] != given[1] or call.attribute("auto_pad") != b"NOTSET":
         return False
@@ -59,23 +67,23 @@ def _hangs_over(call: Call, given: Sequence[int], sides: Shape, kernel: int, str
     return False
 
 
-def max_pool(call: Call) -> Signal:
+def max_pool(call: OperatorCall) -> Signal:
     """MaxPool; zeros that a Pad puts around the map take part."""
     term = call.term()
     kernel, stride, padding, ceil = _slide(call, term.shape)
     if len(call.node.output) > 1 and call.node.output[1]:
-        raise Unexplained("max pooling whose positions are read")
-    around = all_around(term) if isinstance(term, Padded) and term.mode == "constant" else None
-    if isinstance(term, Padded) and around and not padding:
+        raise UnexplainedOperator("max pooling whose positions are read")
+    around = all_around(term) if isinstance(term, PaddedMap) and term.mode == "constant" else None
+    if isinstance(term, PaddedMap) and around and not padding:
         return call.later(MaxPool(kernel, stride, around, ceil, zeros=True), term.inner)
     return call.later(MaxPool(kernel, stride, padding, ceil), term)
 
 
-def bordered(call: Call, signal: Signal, border: Constant) -> Signal:
+def bordered(call: OperatorCall, signal: Signal, border: FileConstant) -> Signal:
     """The maximum of max pooling and a constant that is zero where windows reach over the border, else the least."""
     term = signal.term
-    if not (isinstance(term, Later) and isinstance(term.op, MaxPool)) or border.dims[-2:] != term.shape[1:]:
-        raise Unexplained("a maximum with a constant that is no border of zeros")
+    if not (isinstance(term, PendingNode) and isinstance(term.op, MaxPool)) or border.dims[-2:] != term.shape[1:]:
+        raise UnexplainedOperator("a maximum with a constant that is no border of zeros")
     op, (_, *sides) = term.op, term.inputs[0].shape
     inside = []
     for side, places in zip(sides, term.shape[1:], strict=True):
@@ -84,23 +92,23 @@ def bordered(call: Call, signal: Signal, border: Constant) -> Signal:
     found = numbers(border).reshape(border.dims[-2:]).astype(np.float64)
     within = np.outer(*inside)
     if border.size != within.size or (found[~within] != 0).any() or (found[within] > -1e4).any():
-        raise Unexplained("a maximum with a constant that is no border of zeros")
+        raise UnexplainedOperator("a maximum with a constant that is no border of zeros")
     return call.later(MaxPool(op.kernel, op.stride, op.padding, op.ceil, zeros=True), *term.inputs)
 
 
-def avg_pool(call: Call) -> Signal:
+def avg_pool(call: OperatorCall) -> Signal:
     """AveragePool, padding counted; of single pixels it is nothing, of a whole map the map's mean."""
     term = call.term()
     kernel, stride, padding, ceil = _slide(call, term.shape)
     counted = bool(call.attribute("count_include_pad", 0))
-    if isinstance(term, Padded) and term.mode == "constant":
+    if isinstance(term, PaddedMap) and term.mode == "constant":
         around = all_around(term)
         if around and not padding:
             term, padding, counted = term.inner, around, True
     if ceil and counted and any(call.attribute("pads", [0])):
-        raise Unexplained("average pooling that counts padding behind the map alone")
+        raise UnexplainedOperator("average pooling that counts padding behind the map alone")
     if padding and not counted:
-        raise Unexplained("average pooling that leaves its padding out of the count")
+        raise UnexplainedOperator("average pooling that leaves its padding out of the count")
     if (kernel, stride, padding) == (1, 1, 0):
         return call.seen(term)
     if not padding and term.shape[1:] == (kernel, kernel):
@@ -108,10 +116,10 @@ def avg_pool(call: Call) -> Signal:
     return call.made(AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
-def whole_map(op: type[Op]) -> Callable[[Call], Signal]:
+def whole_map(op: type[Op]) -> Callable[[OperatorCall], Signal]:
     """GlobalAveragePool and GlobalMaxPool."""
 
-    def rule(call: Call) -> Signal:
+    def rule(call: OperatorCall) -> Signal:
         return call.made(op(), call.value())
 
     return rule
@@ -121,25 +129,25 @@ _OVER_MAP: dict[str, type[Op]] = {"ReduceMean": GlobalAvgPool, "ReduceMax": Glob
 _OVER_CHANNELS: dict[str, type[Op]] = {"ReduceMean": ChannelMean, "ReduceMax": ChannelMax}
 
 
-def reduce(call: Call) -> Signal:
+def reduce(call: OperatorCall) -> Signal:
     """ReduceMean, ReduceMax and ReduceSum over positions, over channels, or over a stack."""
     kind, wire = call.node.op_type, call.wire(0)
     axes, keep = call.axes(), bool(call.attribute("keepdims"))
-    if not isinstance(wire, (Signal, Stack)) or axes is None:
-        raise Unexplained("it reduces all axes, the batch among them")
+    if not isinstance(wire, (Signal, StackedMaps)) or axes is None:
+        raise UnexplainedOperator("it reduces all axes, the batch among them")
     rank = len(wire.dims) + 1
     over = tuple(sorted(axis % rank for axis in axes if -rank <= axis < rank))
     if kind == "ReduceSum" and rank == 5 and over == (1,) and not keep:
         return _sum(call, stacked(call, wire))
-    if isinstance(wire, Stack):
-        raise Unexplained("activations side by side that are not summed")
-    if kind == "ReduceMean" and isinstance(wire.term, SideMean):
+    if isinstance(wire, StackedMaps):
+        raise UnexplainedOperator("activations side by side that are not summed")
+    if kind == "ReduceMean" and isinstance(wire.term, AxisMean):
         return _other_side(call, wire, wire.term, over, keep=keep)
     if rank == 3 and over == (2,) and len(wire.term.shape) == 3 and wire.dims[0] == wire.term.shape[0]:
         made = call.made(_of(_OVER_MAP, kind, over)(), call.walk.value(wire.term))
         return call.seen(made.term, (*wire.dims[:1], 1) if keep else wire.dims[:1])
     if rank != 4:
-        raise Unexplained(f"it goes over axes {list(axes)}")
+        raise UnexplainedOperator(f"it goes over axes {list(axes)}")
     if kind == "ReduceMean" and over in ((2,), (3,)) and wire.dims == wire.term.shape:
         return _one_side(call, wire, over[0] - 1, keep=keep)
     op = _of(_OVER_MAP if over == (2, 3) else _OVER_CHANNELS if over == (1,) and keep else {}, kind, over)()
@@ -147,31 +155,31 @@ def reduce(call: Call) -> Signal:
     return made if keep else call.seen(made.term, made.dims[:1])
 
 
-def _one_side(call: Call, wire: Signal, side: int, *, keep: bool) -> Signal:
+def _one_side(call: OperatorCall, wire: Signal, side: int, *, keep: bool) -> Signal:
     """The mean of a map over its rows or its columns."""
     shape = tuple(1 if place == side else n for place, n in enumerate(wire.dims))
     dims = shape if keep else tuple(n for place, n in enumerate(wire.dims) if place != side)
-    return call.seen(SideMean(shape, call.index, wire.term, side), dims)
+    return call.seen(AxisMean(shape, call.index, wire.term, side), dims)
 
 
-def _other_side(call: Call, wire: Signal, mean: SideMean, over: tuple[int, ...], *, keep: bool) -> Signal:
+def _other_side(call: OperatorCall, wire: Signal, mean: AxisMean, over: tuple[int, ...], *, keep: bool) -> Signal:
     """The mean of such means over the side that is left: that of the whole map."""
     left = (1 if mean.side == 2 else 2) if wire.dims == mean.shape else 1
     if over != (left + 1,) or math.prod(wire.dims[:left] + wire.dims[left + 1 :]) != mean.shape[0]:
-        raise Unexplained(f"a mean over axes {list(over)} of means over one side")
+        raise UnexplainedOperator(f"a mean over axes {list(over)} of means over one side")
     made = call.made(GlobalAvgPool(), call.walk.value(mean.inner))
     return call.seen(made.term, (*wire.dims[:left], *((1,) if keep else ()), *wire.dims[left + 1 :]))
 
 
 def _of(table: dict[str, type[Op]], kind: str, axes: tuple[int, ...]) -> type[Op]:
     if kind not in table:
-        raise Unexplained(f"it goes over axes {list(axes)}")
+        raise UnexplainedOperator(f"it goes over axes {list(axes)}")
     return table[kind]
 
 
-def _sum(call: Call, stack: Stack) -> Signal:
+def _sum(call: OperatorCall, stack: StackedMaps) -> Signal:
     first, *others = (call.walk.value(call.walk.natural(part)) for part in stack.parts)
-    total = call.seen(Made(first.shape, call.index, first))
+    total = call.seen(ValueSignal(first.shape, call.index, first))
     for value in others:
         total = call.made(Add(), call.walk.value(total.term), value)
     return total

@@ -9,72 +9,72 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import Constant
-from resnet_gen.onnx.reading.operator_call import Call, numbers
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers
 from resnet_gen.onnx.reading.rules.conversions import codes, made, target
-from resnet_gen.onnx.reading.signals import Made, Quantized, Signal, Stack, Unexplained, Wire
+from resnet_gen.onnx.reading.signals import QuantizedSignal, Signal, StackedMaps, UnexplainedOperator, ValueSignal, Wire
 from resnet_gen.ops import Activation
 
 
-def cast(call: Call) -> Wire:
+def cast(call: OperatorCall) -> Wire:
     """Cast and CastLike of an activation: nothing to a type of floating point, the end of it to any other.
 
     So it is to eight bits, which no scale has fitted to what they are to hold.
     """
     dtype = target(call)
     if dtype.kind in "iub" or dtype.itemsize == 1:
-        raise Unexplained(f"an activation as {dtype.name}")
+        raise UnexplainedOperator(f"an activation as {dtype.name}")
     call.walk.types.add(dtype)
     return call.wire(0)
 
 
-def quantize(call: Call) -> Wire:
+def quantize(call: OperatorCall) -> Wire:
     """QuantizeLinear of an activation, which is nothing if what reads it undoes it."""
     found = call.wire(0)
-    if not isinstance(found, (Signal, Stack)):
-        raise Unexplained("operand 0 is no activation")
+    if not isinstance(found, (Signal, StackedMaps)):
+        raise UnexplainedOperator("operand 0 is no activation")
     zero = _zero(call)
     dtype = codes(call, zero)
     if not call.attribute("saturate", 1):
-        raise Unexplained("what its type does not hold becomes no number")
+        raise UnexplainedOperator("what its type does not hold becomes no number")
     scales = numbers(call.constant(1)).astype(np.float64)
     if not (np.isfinite(scales) & (scales > 0)).all():
-        raise Unexplained("its scale is no number above zero")
-    made = Quantized(found, call.constant(1), zero, dtype, _along(call, found), call.index)
+        raise UnexplainedOperator("its scale is no number above zero")
+    made = QuantizedSignal(found, call.constant(1), zero, dtype, _along(call, found), call.index)
     call.walk.rounded.append(made)
     return made
 
 
-def dequantize(call: Call) -> Wire:
+def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of what QuantizeLinear made by the same scale, zero point and type."""
     found, scale, zero = call.wire(0), call.constant(1), _zero(call)
-    if not isinstance(found, Quantized):
-        raise Unexplained("what it reads was not quantized")
+    if not isinstance(found, QuantizedSignal):
+        raise UnexplainedOperator("what it reads was not quantized")
     if zero and zero.dtype != found.dtype:
-        raise Unexplained(f"its zero point is {zero.dtype.name}, and it reads {found.dtype.name}")
+        raise UnexplainedOperator(f"its zero point is {zero.dtype.name}, and it reads {found.dtype.name}")
     for name, before, here in (("scale", found.scale, scale), ("zero point", found.zero, zero)):
         if not _alike(before, here):
-            raise Unexplained(f"it has another {name} than what it reads was quantized with")
+            raise UnexplainedOperator(f"it has another {name} than what it reads was quantized with")
     if max(scale.size, found.scale.size) > 1 and _along(call, found.inner) != found.along:
-        raise Unexplained("its scales go along another axis than those that what it reads was quantized with")
+        raise UnexplainedOperator("its scales go along another axis than those that what it reads was quantized with")
     call.walk.types.add(made(call, scale))
     return _cut_off(call, found)
 
 
-def _cut_off(call: Call, found: Quantized) -> Signal | Stack:
+def _cut_off(call: OperatorCall, found: QuantizedSignal) -> Signal | StackedMaps:
     """What was quantized; a ReLU of it, where nothing below zero has a code, and none stands yet."""
     inner = found.inner
     lowest = _flat(found.zero) == np.iinfo(found.dtype).min if found.dtype.kind in "iu" else np.zeros(1)
     if not lowest.any():
         return inner
     if not lowest.all():
-        raise Unexplained("its zero points cut off what is below zero in a part of what it reads", found.origin)
-    if isinstance(inner, Stack):
-        return Stack(tuple(_rectified(call, part) for part in inner.parts), inner.origin)
+        raise UnexplainedOperator("its zero points cut off what is below zero in a part of what it reads", found.origin)
+    if isinstance(inner, StackedMaps):
+        return StackedMaps(tuple(_rectified(call, part) for part in inner.parts), inner.origin)
     return _rectified(call, inner)
 
 
-def _rectified(call: Call, signal: Signal) -> Signal:
+def _rectified(call: OperatorCall, signal: Signal) -> Signal:
     walk = call.walk
     if signal.term.shape != signal.dims or walk.never_negative(signal.term):
         return signal
@@ -82,21 +82,21 @@ def _rectified(call: Call, signal: Signal) -> Signal:
     if value == walk.net.input:
         return signal
     made = call.made(Activation("relu"), value)
-    assert isinstance(made.term, Made)
+    assert isinstance(made.term, ValueSignal)
     walk.cut.add(made.term.value.name)
     return made
 
 
-def _zero(call: Call) -> Constant | None:
+def _zero(call: OperatorCall) -> FileConstant | None:
     return call.constant(2) if call.has(2) else None
 
 
-def _along(call: Call, signal: Signal | Stack) -> tuple[int, int]:
+def _along(call: OperatorCall, signal: Signal | StackedMaps) -> tuple[int, int]:
     """The axis that several scales go along, and how many elements share one."""
     return call.attribute("axis", 1) % (len(signal.dims) + 1), call.attribute("block_size", 0)
 
 
-def _alike(first: Constant | None, second: Constant | None) -> bool:
+def _alike(first: FileConstant | None, second: FileConstant | None) -> bool:
     """Whether constants have the same numbers; one for all may be repeated, and one that is left out is zero."""
     if first is second:
         return True
@@ -104,5 +104,5 @@ def _alike(first: Constant | None, second: Constant | None) -> bool:
     return (1 in (a.size, b.size) or a.size == b.size) and bool((a == b).all())
 
 
-def _flat(constant: Constant | None) -> Any:
+def _flat(constant: FileConstant | None) -> Any:
     return numbers(constant).astype(np.float64).reshape(-1) if constant else np.zeros(1)
