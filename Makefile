@@ -17,8 +17,8 @@ YAML_SERVER := node_modules/.bin/yaml-language-server
 
 SEED ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 1)
 EVERY = -m 'long or not long' --hypothesis-profile all --random-order --random-order-seed $(SEED)
-RUNTIMES := tests/test_runtimes.py tests/test_computed_types.py tests/test_fused.py tests/test_bench.py \
-    tests/test_precision.py tests/test_extreme_weights.py tests/accuracy
+RUNTIMES := tests/engine/test_runtimes.py tests/engine/test_computed_types.py tests/engine/test_fused.py tests/speed/test_bench.py \
+    tests/quantization/test_precision.py tests/quantization/test_extreme_weights.py tests/accuracy
 
 .PHONY: demo test test-all test-long test-avx2 test-newest test-oldest coverage parity parity-pytorch mutants fuzz lint types check bench \
     example-digits generated lock clean
@@ -83,10 +83,10 @@ coverage: $(INSTALLED)  ## `make test`, and which lines no test ran; takes twice
 	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
 parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in some ten minutes
-	$(BIN)/python -m tests.parity
+	$(BIN)/python -m tests.helpers.parity
 
 parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
-	$(BENCH)/bin/python -m tests.pytorch_parity
+	$(BENCH)/bin/python -m tests.helpers.pytorch_parity
 
 mutants: $(INSTALLED)  ## 1,000 mutants of the core, and which no test kills; records first which tests call what
 	@ls build/mutants/calls.*.json >/dev/null 2>&1 || $(BIN)/python -m tests.mutants record -n 2
@@ -111,7 +111,7 @@ types: $(INSTALLED)
 
 check: $(INSTALLED)  ## committed output is what the specs generate
 	$(BIN)/resnet-gen build --all-shipped --target report -o generated --check
-	$(BIN)/python -m tests.sources --check
+	$(BIN)/python -m tests.helpers.sources --check
 	$(BIN)/resnet-gen lock --check --no-config --lock specs/resnet-gen.lock
 
 generated: $(INSTALLED)  ## refresh everything committed that is generated

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.torch_export import declare_missing_operators
 from resnet_gen.generate.base import CodeSubject, generated
 from resnet_gen.language.load import load
-from tests.pytorch_parity import network
+from tests.helpers.pytorch_parity import network
 
 NETWORKS = ("resnet18", "resnet50", "resnext50_32x4d", "regnet_y_400mf", "vgg11_bn")
 BATCH = 4

@@ -13,7 +13,7 @@ from resnet_gen.cli import main
 from resnet_gen.language.spec import forget_files
 from resnet_gen.onnx.reading import shape_inference
 from resnet_gen.onnx.witness import process
-from tests.thinned import thin
+from tests.helpers.thinned import thin
 
 SAME = {
     "derandomize": True, "database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow],

@@ -24,7 +24,7 @@ class DecoderMemory(NamedTuple):
 
 
 def beside(file: Image.Image, data: bytes) -> DecoderMemory:
-    """What the decoder of an opened picture holds; `tests/unit/test_image_memory.py` measures each."""
+    """What the decoder of an opened picture holds; `tests/engine/test_image_memory.py` measures each."""
     pixels, own = file.width * file.height, 1 if file.mode in ONE_BYTE else 4
     if file.format in ("JPEG", "MPO"):
         head = jpeg_head(data)

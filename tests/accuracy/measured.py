@@ -20,7 +20,7 @@ from resnet_gen.language.load import load
 from resnet_gen.ops.precision import Calibration, Placement, QuantizationChoice
 from resnet_gen.weights.base import Array
 from tests.accuracy.digits import SPEC, Labels, Part, split, write_calibration
-from tests.onnx_runs import Session
+from tests.helpers.onnx_runs import Session
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE / f"{SPEC}.safetensors"

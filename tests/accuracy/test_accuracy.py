@@ -22,7 +22,7 @@ from tests.accuracy.measured import (
     top1,
     trained,
 )
-from tests.onnx_runs import TOLERANCE, difference
+from tests.helpers.onnx_runs import TOLERANCE, difference
 
 CORRECT = 591
 """Of the 596 images of the test part, as PyTorch counts them for the committed weights."""

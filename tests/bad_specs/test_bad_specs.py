@@ -10,8 +10,8 @@ import pytest
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
-from tests.varied import spread
-from tests.wording import without_wording
+from tests.helpers.varied import spread
+from tests.helpers.wording import without_wording
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

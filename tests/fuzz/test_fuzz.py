@@ -21,8 +21,8 @@ from PIL import Image
 from tests.fuzz.replay import LONGEST, Replay, mutated
 from tests.fuzz.structures import anyhow
 from tests.fuzz.targets import CORPUS, ROOT, TARGETS, corpus, seeds
+from tests.helpers.varied import spread
 from tests.readers.commands import KINDS, READERS
-from tests.varied import spread
 
 FEW, MANY = 4, 150
 """Changed files of each target."""

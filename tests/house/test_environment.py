@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from tests.thinned import CASES, even
+from tests.helpers.thinned import CASES, even
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -165,7 +165,7 @@ def test_a_part_of_a_sweep_has_its_ends_and_as_many_cases_as_are_wanted(of):
 
 
 def test_a_test_that_does_not_begin_in_time_is_told():
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/unit/test_suppression.py"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/verify/test_suppression.py"]
     environment = {**os.environ, "TESTS_BEGIN_WITHIN": "-1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert "-1 s are over, which tests had on this machine: `make test-all` runs it" in done.stdout

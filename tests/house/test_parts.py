@@ -12,7 +12,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.system.resources import shipped_specs
-from tests.varied import VARIED
+from tests.helpers.varied import VARIED
 
 load_parts()
 PARTS = [part for family in FAMILIES for part in members(family)]

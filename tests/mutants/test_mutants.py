@@ -62,7 +62,7 @@ from tests.mutants.selection import Stage
 
 run.prepare()
 mutant = next(m for m in of_file("resnet_gen/graph/counts.py") if m.new == "2 + self.macs")
-tests = Stage(("tests/unit/test_count.py::test_flops_are_twice_the_macs_and_all_counts_have_names",), 1.0)
+tests = Stage(("tests/graph/test_count.py::test_flops_are_twice_the_macs_and_all_counts_have_names",), 1.0)
 for one in (None, mutant):
     print(run.look(one, [tests], Path(sys.argv[1])).status)
 """
@@ -91,7 +91,7 @@ def test_a_process_that_a_test_starts_meets_the_mutant_too(tmp_path):
 
 def test_what_tests_call_is_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.mutants.record.FOLDER", tmp_path)
-    test = "tests/unit/test_count.py::test_flops_are_twice_the_macs_and_all_counts_have_names"
+    test = "tests/graph/test_count.py::test_flops_are_twice_the_macs_and_all_counts_have_names"
     code = (
         "import sys, pathlib, pytest, tests.mutants.record as record\n"
         "record.FOLDER = pathlib.Path(sys.argv[1])\n"

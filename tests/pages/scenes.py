@@ -19,8 +19,8 @@ from resnet_gen.language.lower import lower
 from resnet_gen.weights.formats.writing import FORMATS, from_weights
 from resnet_gen.weights.seeded import SeededWeights
 from tests.accuracy.digits import calibration
-from tests.against_files import DIGITS, build, engine_beside
 from tests.fixtures.make_exports import ARCHIVE
+from tests.helpers.against_files import DIGITS, build, engine_beside
 from tests.pages.shown import ROOT, blocks
 
 GIT = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]

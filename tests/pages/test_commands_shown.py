@@ -14,19 +14,19 @@ import pytest
 
 from resnet_gen.cli import build_files, main
 from resnet_gen.engine import processor
+from tests.cli.test_pytest_plugin import OFF
 from tests.pages.scenes import BETWEEN, SCENES
 from tests.pages.shown import PAGES, commands
-from tests.test_pytest_plugin import OFF
 
 LEFT_OUT = {
     "make ": "installs; its commands stand on the page or in the Makefile",
     "pip install ": "installs",
-    "python examples/": "trains, with torch; tests/test_examples.py runs it",
+    "python examples/": "trains, with torch; tests/cli/test_examples.py runs it",
     "python -m tests.accuracy.train": "trains, with torch, for minutes",
     "python -m tests.accuracy.digits": "no command of the tool; tests/accuracy runs it",
-    "python -m tests.flax_runs": "needs jax, and an hour; tests/test_generate_flax.py runs a part",
+    "python -m tests.helpers.flax_runs": "needs jax, and an hour; tests/generate/test_generate_flax.py runs a part",
     "TENSORRT_INCLUDE=": "needs the headers of TensorRT, which no registry has",
-    "sh resnet50.build.sh": "runs on the device; tests/test_bundles.py runs it on a stand-in",
+    "sh resnet50.build.sh": "runs on the device; tests/build/test_bundles.py runs it on a stand-in",
     "python3 resnet50.check.py": "the same",
     "resnet-gen bench build/resnet50.fp16.sm89.engine": "needs a GPU",
     "resnet-gen import model.onnx": "whoever reads it has the file",

@@ -11,14 +11,16 @@ from resnet_gen.language.load import load
 from resnet_gen.speed.targets import shipped_targets
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.verify.rules import RULES
-from tests import test_against_changed as changed
-from tests import test_conventions, test_mutated_specs, test_reference_outputs
 from tests.accuracy import test_accuracy
+from tests.compare import test_against_changed as changed
 from tests.fixtures.make_exports import OUTSIDE, exports
+from tests.graph import test_conventions
+from tests.helpers.varied import VARIED
+from tests.language import test_mutated_specs
+from tests.onnx import test_reference_outputs
+from tests.onnx.reading import test_mutations
 from tests.pages.shown import ROOT, text
 from tests.properties import test_whole_language
-from tests.reading import test_mutations
-from tests.varied import VARIED
 
 
 def kept(name):
@@ -51,7 +53,9 @@ def at_length(module, test):
 
 def changes():
     seeds = re.search(
-        r"at_length.*?range\((\d+), (\d+)\)", (ROOT / "tests/test_against_changed.py").read_text("utf-8"), re.DOTALL
+        r"at_length.*?range\((\d+), (\d+)\)",
+        (ROOT / "tests/compare/test_against_changed.py").read_text("utf-8"),
+        re.DOTALL,
     )
     return len(changed.CHANGES) * (int(seeds[2]) - int(seeds[1]))
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.against_files import DIGITS
+from tests.helpers.against_files import DIGITS
 from tests.pages.scenes import looser, repository
 from tests.pages.shown import text
 

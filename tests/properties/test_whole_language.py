@@ -27,7 +27,7 @@ from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
 from resnet_gen.quantization.calibration.activations import running
 from resnet_gen.quantization.calibration.images import RandomImages
-from tests.onnx_runs import image, runs, session
+from tests.helpers.onnx_runs import image, runs, session
 from tests.properties.strategies import fitting, specs
 from tests.properties.test_specs import loaded
 

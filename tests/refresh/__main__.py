@@ -10,14 +10,15 @@ from resnet_gen.cli import cli
 from resnet_gen.language.reference_page import language_page
 from resnet_gen.language.schema import json_schema
 from resnet_gen.system.resources import shipped_specs
-from tests import published, sources
 from tests.bad_specs import test_bad_specs
 from tests.differences import test_differences
+from tests.helpers import published, sources
+from tests.project import test_project
 from tests.refresh import design_page
 from tests.refresh.api_page import api_page
 from tests.refresh.catalogue_page import catalogue_page
 from tests.refresh.rule_pages import rule_pages
-from tests.unit import test_project, test_targets
+from tests.speed import test_targets
 
 ROOT = Path(__file__).parents[2]
 

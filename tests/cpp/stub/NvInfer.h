@@ -1,5 +1,5 @@
 // The names of TensorRT that the generated program uses, written from NVIDIA's documentation of TensorRT 10 and
-// TensorRT-RTX 1, for machines without its headers. tests/test_generate_cpp.py holds them against the Python module.
+// TensorRT-RTX 1, for machines without its headers. tests/generate/test_generate_cpp.py holds them against the Python module.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,0 +1,133 @@
+"""The GitHub Action, its steps run as a runner runs them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.action_runner import ACTION, ROOT, runner_in
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    return runner_in(tmp_path_factory.mktemp("runner"))
+
+
+@pytest.fixture
+def runner(installed):
+    installed.begin()
+    return installed
+
+
+GOOD = "name: mine\nextends: resnet18\n"
+
+
+@pytest.mark.long
+def test_a_pull_request_from_first_push_to_last(runner):
+    base = runner.commit("nets/mine.yaml", GOOD)
+
+    runner.commit("readme.txt", "nothing about networks")
+    code, printed, steps = runner.run(base)
+    assert code == 0, printed
+    assert steps["verify"]["outputs"] == {"code": "0"}
+    assert steps["review"]["outputs"] == {"changed": "false"}
+    assert runner.said() == ["Looks good to me."]
+
+    runner.commit("nets/mine.yaml", GOOD + "stages: {depths: [2, 3, 2, 2]}\n")
+    code, printed, steps = runner.run(base)
+    assert code == 0, printed
+    assert steps["review"]["outputs"] == {"changed": "true"}
+    (_, comment) = runner.said()
+    assert comment.startswith("<!-- resnet-gen -->\n**1 of 1 network changed** since")
+    assert "1 block added to stage 2" in comment
+    assert comment.endswith((runner.folder / "summary.md").read_text())
+
+    claim = 'claims:\n  - {what: layers, value: 19, source: "nobody"}\n'
+    runner.commit("nets/mine.yaml", f"{GOOD}activation: silu\n{claim}")
+    code, printed, steps = runner.run(base)
+    assert code == 1
+    assert steps["verify"]["outputs"] == {"code": "1"}
+    assert "::error file=nets/mine.yaml,line=5,col=27," in printed
+    (_, comment) = runner.said()  # the same one, brought up to date
+    assert "relu -> silu" in comment or "silu" in comment
+    assert "19 is claimed, the graph has 18" in comment
+    found = json.loads((runner.project / "resnet-gen.sarif").read_text())
+    assert [r["ruleId"] for r in found["runs"][0]["results"]] == ["claim"]
+
+    runner.commit("nets/mine.yaml", GOOD)
+    code, printed, _ = runner.run(base)
+    assert code == 0, printed
+    assert "no network changed" in runner.said()[1]
+
+
+def test_a_fork_s_token_may_not_write_and_the_summary_says_it_all(runner):
+    base = runner.commit("nets/mine.yaml", GOOD)
+    runner.commit("nets/mine.yaml", GOOD + "activation: silu\n")
+    before = runner.said()
+    code, printed, _ = runner.run(base, READ_ONLY="1")
+    assert code == 0
+    assert "::warning title=resnet-gen::no comment could be written" in printed
+    assert "**1 of 1 network changed**" in (runner.folder / "summary.md").read_text()
+    assert runner.said() == before
+
+
+def test_a_push_without_a_pull_request_is_verified_alone(runner):
+    runner.commit("nets/mine.yaml", GOOD + "# pushed\n")
+    code, printed, steps = runner.run(None)
+    assert code == 0, printed
+    assert "review" not in steps
+    assert (runner.folder / "summary.md").read_text() == ""
+
+
+def test_a_spec_that_cannot_be_read_ends_with_2_and_is_in_the_comment(runner):
+    base = runner.commit("nets/mine.yaml", GOOD)
+    runner.commit("nets/mine.yaml", GOOD + "nrom: batch\n")
+    code, printed, _ = runner.run(base)
+    assert code == 2
+    assert "::error file=nets/mine.yaml,line=3,col=1," in printed
+    assert "cannot be read" in runner.said()[1]
+
+
+def test_a_base_that_the_clone_does_not_have_is_fetched(runner, tmp_path):
+    base = runner.commit("nets/mine.yaml", GOOD)
+    runner.commit("nets/mine.yaml", GOOD + "activation: silu\n")
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", runner.project.as_uri(), str(shallow)], check=True)
+    full, runner.project = runner.project, shallow
+    subprocess.run(["git", "config", "uploadpack.allowAnySHA1InWant", "true"], cwd=full, check=True)
+    code, printed, steps = runner.run(base)
+    runner.project = full
+    assert code == 0, printed
+    assert steps["review"]["outputs"] == {"changed": "true"}
+
+
+@pytest.mark.parametrize("base", ["main", "origin/main", "refs/heads/main"])
+def test_a_branch_can_be_the_base_in_a_checkout_of_one_commit(runner, tmp_path, base):
+    runner.commit("nets/mine.yaml", GOOD)
+    subprocess.run(["git", "branch", "-f", "main"], cwd=runner.project, check=True)
+    runner.commit("nets/mine.yaml", GOOD + "activation: silu\n")
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", runner.project.as_uri(), str(shallow)], check=True)
+    subprocess.run(["git", "checkout", "-q", "--detach"], cwd=shallow, check=True)
+    full, runner.project = runner.project, shallow
+    code, printed, steps = runner.run(None, {"base": base})
+    runner.project = full
+    assert code == 0, printed
+    assert steps["review"]["outputs"] == {"changed": "true"}
+
+
+def test_the_metadata_are_an_action_s():
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("step", ACTION["runs"]["steps"], ids=lambda step: step["name"])
+def test_its_scripts_are_sound_shell(step):
+    checker = shutil.which("shellcheck") or str(Path(sys.executable).with_name("shellcheck"))
+    command = [checker, "--shell=bash", "--severity=style", "-"]
+    result = subprocess.run(command, input=step["run"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
