@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -68,17 +69,20 @@ def imports(tree: ast.AST) -> Iterator[str]:
                 yield inner if inner in MODULES else str(node.module)
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     """The code of a file."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
 def arrows() -> set[tuple[str, str]]:
     """(room, imported room) of every import between two rooms."""
     pairs = {(room(name), room(other)) for name, other in inside()}
     return {(a, b) for a, b in pairs if a and b and a != b}
 
 
+@cache
 def inside() -> set[tuple[str, str]]:
     """(module, imported module) of every import inside the package."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from html import escape
 from importlib import import_module
@@ -14,6 +15,9 @@ from tests.house.rooms import MODULES, PACKAGE, ROOMS, ROOT, WALK, arrows, flow,
 PAGE = ROOT / "docs" / "design.md"
 PICTURE = ROOT / "docs" / "pictures" / "rooms.svg"
 _BEGIN, _END = "<!-- {}: written by `make generated` -->\n", "<!-- end of {} -->\n"
+_LEGEND = (
+    "An arrow: imports. Imports that follow from others are left out. Blue: has a step of the build, by its number."
+)
 _WIDE, _HIGH, _GAP, _FLOOR, _ACROSS = 300, 84, 24, 124, 996
 
 
@@ -38,10 +42,10 @@ def _rooms() -> str:
 
 
 def _walk() -> str:
-    lines = ["| | function | takes | returns |", "|---|---|---|---|"]
+    lines = ["| | function | does | takes | returns |", "|---|---|---|---|---|"]
     for number, name in enumerate(WALK, 1):
-        taken, returned = _types(name)
-        lines.append(f"| {number} | `{name}` | {taken} | {returned} |")
+        does = (inspect.getdoc(function(name)) or "").partition("\n")[0]
+        lines.append(f"| {number} | `{name}` | {does} | {' | '.join(_types(name))} |")
     return "\n".join([*lines, ""])
 
 
@@ -93,16 +97,17 @@ def picture() -> str:
     """The rooms on their floors: each imports from those below it, by the arrows or along several of them."""
     floors = _floors()
     places = {name: place for floor in floors for name, place in _placed(floor, floors.index(floor), len(floors))}
-    height = len(floors) * _FLOOR + _GAP
+    height = len(floors) * _FLOOR + _GAP + 20
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_ACROSS} {height}" width="{_ACROSS}" height="{height}" '
         'font-family="system-ui, sans-serif" font-size="12">',
         "<title>The rooms of resnet-gen, from the ground up, and the way of a build through them</title>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0 0 8 4 0 8z" fill="#8a94a6"/></marker></defs>',
+        '<path d="M0 0 8 4 0 8z" fill="#6b7588"/></marker></defs>',
         f'<rect width="{_ACROSS}" height="{height}" fill="#fff"/>',
-        *(_line(places[upper], places[lower]) for upper, lower in sorted(_needed())),
+        *_lines(places),
         *(line for name, place in places.items() for line in _box(name, *place)),
+        f'<text x="{_ACROSS // 2}" y="{height - 14}" text-anchor="middle" fill="#333">{_LEGEND}</text>',
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -132,12 +137,35 @@ def _needed() -> set[tuple[str, str]]:
     return {(a, b) for a, b in arrows() if not any(b in below[c] for d, c in arrows() if d == a)}
 
 
-def _line(upper: tuple[int, int], lower: tuple[int, int]) -> str:
-    (x, y), (to, down) = upper, lower
-    return (
-        f'<line x1="{x + _WIDE // 2}" y1="{y + _HIGH}" x2="{to + _WIDE // 2}" y2="{down}" '
-        'stroke="#8a94a6" marker-end="url(#tip)"/>'
-    )
+def _lines(places: dict[str, tuple[int, int]]) -> Iterator[str]:
+    """An arrow for each import that is needed: straight to the next floor, else out at the side and down."""
+    needed = _needed()
+    for upper, lower in sorted(needed):
+        (x, y), (to, down) = places[upper], places[lower]
+        if down - y > _FLOOR:
+            side, middle = (x + _WIDE if to > x else x), to + _WIDE // 2
+            yield _arrow(f"M{side} {y + _HIGH // 2} H{middle} V{down}")
+        else:
+            leaves = [b for a, b in needed if a == upper and places[b][1] - y <= _FLOOR]
+            arrives = [a for a, b in needed if b == lower and down - places[a][1] <= _FLOOR]
+            start = _spread(x, leaves, lower, places)
+            end = _spread(to, arrives, upper, places)
+            yield _arrow(f"M{start} {y + _HIGH} L{end} {down}")
+
+
+def _spread(x: int, others: list[str], name: str, places: dict[str, tuple[int, int]]) -> int:
+    """Where on a side the arrow to or from a room stands, so that no two meet in one point."""
+    order = sorted(others, key=lambda other: places[other])
+    return x + _WIDE * (order.index(name) + 1) // (len(order) + 1)
+
+
+def _arrow(path: str) -> str:
+    return f'<path d="{path}" fill="none" stroke="#6b7588" marker-end="url(#tip)"/>'
+
+
+def _plain(text: str) -> str:
+    """Text without marks, and without what stands in brackets."""
+    return re.sub(r" \([^)]*\)", "", text).replace("`", "")
 
 
 def _box(name: str, x: int, y: int) -> Iterator[str]:
@@ -145,7 +173,7 @@ def _box(name: str, x: int, y: int) -> Iterator[str]:
     fill, stroke = ("#e8f1fc", "#2f6fbd") if steps else ("#f5f6f8", "#8a94a6")
     yield f'<rect x="{x}" y="{y}" width="{_WIDE}" height="{_HIGH}" rx="6" fill="{fill}" stroke="{stroke}"/>'
     yield f'<text x="{x + 12}" y="{y + 20}" font-size="14" font-weight="600" fill="#111">{name}</text>'
-    for row, line in enumerate(wrap(purpose(_full(name)), 42, max_lines=3, placeholder=" ...")):
+    for row, line in enumerate(wrap(_plain(purpose(_full(name))), 42, max_lines=3, placeholder=" ...")):
         yield f'<text x="{x + 12}" y="{y + 38 + 15 * row}" fill="#333">{escape(line)}</text>'
     if steps:
         said = ", ".join(map(str, steps))

@@ -1,4 +1,4 @@
-"""How ONNX's operators are read: one rule an operator, the mirror image of `emit.onnx.RULES`."""
+"""How ONNX's operators are read: one rule an operator, the mirror image of `onnx.writing.rules.RULES`."""
 
 from __future__ import annotations
 
