@@ -23,6 +23,7 @@ from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Libr
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph.limits import BATCHES
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+from resnet_gen.problems import Bounds
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _request(
     for name, known in _CLOSED.items():
         check_one_of(name, wished.get(name), known)
     check_within("seed", wished.get("seed"), *SEEDS)
-    check_within("opset", wished.get("opset"), 1, 1_000)
+    check_within("opset", wished.get("opset"), *_OPSETS)
     for name, as_wish in _FORMS.items():
         if wished.get(name) is not None:
             wished[name] = as_wish(wished[name])
@@ -230,6 +231,8 @@ def _request(
     )
 
 
+_OPSETS = Bounds(1, 1_000)
+"""What is a number of an opset; the writer says which of them it writes."""
 _CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
 
 

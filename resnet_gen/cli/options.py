@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
+from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suited
 from resnet_gen.graph.limits import SIDES
 from resnet_gen.ops.precision import CALIBRATION_IMAGES, COMPUTE, METHODS, PERCENTILES, PLACEMENTS, Calibration
@@ -65,11 +66,12 @@ def parts(function: F) -> F:
 
     @wraps(function)
     def permitted(*given: Any, parts: str, **more: Any) -> Any:
-        with _permitting(parts, more.get("base")):
+        base = more.get("base")
+        with permitting(f"base:{base}" if parts == "base" and base else parts):
             return function(*given, **more)
 
     return click.option(
-        "--parts", metavar="none|base:REVISION|all", default="all", show_default=True,
+        "--parts", metavar="none|base:REVISION|all", default=ALL, show_default=True,
         help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
     )(cast("F", permitted))  # fmt: skip
 
@@ -88,15 +90,6 @@ def gate_parts(function: F) -> F:
             help="How long code of parts may say nothing before it fails.",
         )(cast("F", watched))
     )  # fmt: skip
-
-
-def _permitting(words: str, base: str | None) -> AbstractContextManager[None]:
-    """Inside, those run that the words mean; `base` is the command's own, where it has one."""
-    if words == "all":
-        return nullcontext()
-    from resnet_gen.compare.difference.part_permits import permitting
-
-    return permitting(f"base:{base}" if words == "base" and base else words)
 
 
 def _watching(patience: float) -> AbstractContextManager[None]:
