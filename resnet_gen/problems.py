@@ -97,6 +97,13 @@ _SHOWN = 100
 """Characters of a line that are shown."""
 
 
+class Bounds(NamedTuple):
+    """The least and the most that a whole number may be; what lies outside is refused."""
+
+    least: int
+    most: int
+
+
 @dataclass(frozen=True)
 class Problem:
     """One fault: what is wrong, where, and what may help; its text (`str`) has the line with a caret under it."""

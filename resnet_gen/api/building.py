@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, get_args, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
 
 from resnet_gen.api.arguments import (
     AnyPath,
@@ -19,7 +19,12 @@ from resnet_gen.api.arguments import (
     read_by,
     target,
 )
+from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
+from resnet_gen.engine.names import ENGINE
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+from resnet_gen.problems import Bounds
+from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,10 +32,6 @@ if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost
     from resnet_gen.build.request import BuildBatch, Request
 
-BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton"]
-"""What is built: a model, an engine, what builds one on its device, or a folder for Triton Inference Server."""
-Library: TypeAlias = Literal["tensorrt-rtx", "tensorrt"]
-"""What builds an engine."""
 BatchSize: TypeAlias = int | tuple[int, int, int]
 """A fixed batch, or the smallest, the tuned-for and the largest that an engine takes."""
 
@@ -107,7 +108,7 @@ def emit_onnx(
     from resnet_gen.build.build import model_bytes, write_model
     from resnet_gen.system.write import check_writable
 
-    check_within("batch", batch, 1, _most_batch())
+    check_within("batch", batch, *BATCHES)
     request = _request("onnx", (), batch, options)
     if path is None:
         return model_bytes(loaded(spec), request)
@@ -152,7 +153,7 @@ def build_engine(
         >>> build_engine("cifar-resnet20", "engines", compute_capabilities=(86,), batch=1).name
         'cifar-resnet20.fp32.sm86.engine'
     """
-    check_one_of("library", library, get_args(Library))
+    check_one_of("library", library, LIBRARIES)
     files = build(
         spec,
         folder,
@@ -162,7 +163,7 @@ def build_engine(
         replace=replace,
         **options,
     )
-    return next(file for file in files if file.suffix == ".engine")
+    return next(file for file in files if file.suffix == ENGINE)
 
 
 def build(
@@ -199,7 +200,7 @@ def build(
     """
     from resnet_gen.build.build import build as built
 
-    check_one_of("target", target, get_args(BuildTarget))
+    check_one_of("target", target, BUILD_TARGETS)
     request = _request(target, compute_capabilities, batch, options)
     network = loaded(spec)
     tell = partial(_warn, network.spec.name)
@@ -220,8 +221,8 @@ def _request(
     wished: dict[str, Any] = dict(options)
     for name, known in _CLOSED.items():
         check_one_of(name, wished.get(name), known)
-    check_within("seed", wished.get("seed"), 0, 2**63 - 1)
-    check_within("opset", wished.get("opset"), 1, 1_000)
+    check_within("seed", wished.get("seed"), *SEEDS)
+    check_within("opset", wished.get("opset"), *_OPSETS)
     for name, as_wish in _FORMS.items():
         if wished.get(name) is not None:
             wished[name] = as_wish(wished[name])
@@ -230,6 +231,8 @@ def _request(
     )
 
 
+_OPSETS = Bounds(1, 1_000)
+"""What is a number of an opset; the writer says which of them it writes."""
 _CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
 
 
@@ -247,12 +250,6 @@ def _batch(given: BatchSize | None) -> BuildBatch:
     if given is None:
         return parse_batch(None)
     return parse_batch(":".join(map(str, given if isinstance(given, tuple) else (given,))))
-
-
-def _most_batch() -> int:
-    from resnet_gen.build.batches import MAX_BATCH
-
-    return MAX_BATCH
 
 
 def _read(options: Options) -> list[Path]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops.precision import PRECISIONS, Precision
-from resnet_gen.problems import refuse, shortened, suggest
+from resnet_gen.problems import refuse
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.build.engine_check import Check
@@ -87,15 +89,19 @@ def explain_rule(rule: str) -> str:
         A published figure is met exactly, or within one unit of its last printed digit.
         ...
     """
-    from resnet_gen.verify.rules import RULES
+    from resnet_gen.verify.rules import known_rule
 
-    if rule not in RULES:
-        raise refuse(f"there is no rule '{shortened(str(rule))}'", hint=suggest(str(rule), RULES))
-    return f"{RULES[rule].summary()}\n\n{RULES[rule].explanation()}"
+    kind = known_rule(rule)
+    return f"{kind.summary()}\n\n{kind.explanation()}"
 
 
 def diff(
-    before: Network, after: Network, *, device: Device | None = None, precision: Precision = "fp16", batch: int = 1
+    before: Network,
+    after: Network,
+    *,
+    device: Device | None = None,
+    precision: Precision = PREDICTED_PRECISION,
+    batch: int = PREDICTED_BATCH,
 ) -> Report:
     """Compare two networks: layers, shapes, counts, predicted time (docs/diff.md).
 
@@ -126,7 +132,7 @@ def diff(
     from resnet_gen.compare.comparison import compared, predictor
 
     check_one_of("precision", precision, PRECISIONS)
-    check_within("batch", batch, 1, 65_536)
+    check_within("batch", batch, *BATCHES)
     predicted = predictor(target(device), precision, batch) if device is not None else None
     return compared(_side(before), _side(after), predicted)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args, overload
+from typing import Literal, overload
 
 from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
+from resnet_gen.generate.languages import LANGUAGES, Language
+from resnet_gen.graph.limits import CHANNELS, CLASSES
 from resnet_gen.infer.conversion.files import Conversion, plan, write
+from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions
 from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import settle
 from resnet_gen.system.write import check_free
-
-Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
-"""What is generated: a PyTorch or Flax module, a C++ program, what Triton Inference Server needs, a model card."""
+from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 
 @overload
@@ -52,7 +53,7 @@ def generate(
     from resnet_gen.generate.base import CodeSubject, generated
     from resnet_gen.generate.output import put
 
-    check_one_of("to", to, get_args(Language))
+    check_one_of("to", to, LANGUAGES)
     place = None if folder is None else Path(folder)
     if place is not None:
         settle(place)  # a card lists what is built there
@@ -70,7 +71,7 @@ def convert_weights(
     classes: int | None = None,
     in_channels: int | None = None,
     head: Literal["drop", "init"] | None = None,
-    seed: int = 0,
+    seed: int = DEFAULT_SEED,
     replace: bool = False,
 ) -> Conversion:
     """Write a checkpoint under other names, for other classes or input channels (docs/weights.md).
@@ -104,10 +105,10 @@ def convert_weights(
         >>> made.rows[0].old, made.rows[0].new
         ('conv1.weight', 'conv1.kernel')
     """
-    check_one_of("head", head, ("drop", "init"))
-    check_within("classes", classes, 1, 10_000_000)
-    check_within("in_channels", in_channels, 1, 65_536)
-    check_within("seed", seed, 0, 2**63 - 1)
+    check_one_of("head", head, HEADS)
+    check_within("classes", classes, *CLASSES)
+    check_within("in_channels", in_channels, *CHANNELS)
+    check_within("seed", seed, *SEEDS)
     source, out = Path(checkpoint), Path(path)
     check_free(out, [source, *read_by(spec)], replace=replace)
     if seed and head != "init":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import Network, check_one_of, loaded
 from resnet_gen.graph import Graph
@@ -11,10 +11,7 @@ from resnet_gen.graph.counts import count as counted
 from resnet_gen.language.lower import lower
 
 if TYPE_CHECKING:
-    from resnet_gen.graph.conventions import Figure
-
-ConventionName: TypeAlias = Literal["macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper"]
-"""Who counts: we, twice that, a library, or the network's paper."""
+    from resnet_gen.graph.conventions import ConventionName, Figure
 
 
 def build_graph(spec: Network) -> Graph:
@@ -91,11 +88,11 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
         +22,227,968 batch norm: 2 for each element that comes in
         +100,352 global average pooling: 1 for each element that comes in
     """
-    from resnet_gen.graph.conventions import figure
+    from resnet_gen.graph.conventions import CONVENTION_NAMES, figure
     from resnet_gen.graph.torch_modules import library
     from resnet_gen.language.paper_counts import convention_of
 
-    check_one_of("convention", convention, get_args(ConventionName))
+    check_one_of("convention", convention, CONVENTION_NAMES)
     one = loaded(spec)
     return figure(lower(one), library(one.spec.naming.kind, one.spec.reference), convention_of(convention, one)[0])
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
+from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suited
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
+from resnet_gen.speed.limits import (
+    DEFAULT_SECONDS,
+    MEASURED_BATCHES,
+    PREDICTED_BATCH,
+    PREDICTED_PRECISION,
+    REPEATS,
+    SECONDS,
+)
+from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
     from resnet_gen.build.models import ModelSource, RunnableModel
@@ -21,19 +32,13 @@ if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
     from resnet_gen.weights.base import Array
 
-Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
-"""What runs a model."""
-Hint: TypeAlias = Literal["f32", "bf16", "f16"]
-"""A type to compute in, as OpenVINO calls it."""
-_MOST_SEED = 2**63 - 1
-
 
 def run(
     model: Network,
     images: Array | AnyPath,
     *,
     weights: AnyPath | None = None,
-    seed: int = 0,
+    seed: int = DEFAULT_SEED,
     fold: bool = False,
     runtime: Runtime | None = None,
     precision_hint: Hint | None = None,
@@ -75,7 +80,7 @@ def run(
     x: Array = np.empty(0, np.float32) if picture else np.asarray(images)
     if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu" or not len(x)):
         raise refuse("images: not numbers of shape (N, C, H, W) for at least one image")
-    check_within("seed", seed, 0, _MOST_SEED)
+    check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     tuning = Tuning(precision_hint=_hint(precision_hint), tells_types=True)
@@ -97,10 +102,10 @@ def bench(
     against: Network | None = None,
     *,
     batch: int | None = None,
-    seconds: float | None = 3.0,
+    seconds: float | None = DEFAULT_SECONDS,
     repeat: int | None = None,
     weights: AnyPath | None = None,
-    seed: int = 0,
+    seed: int = DEFAULT_SEED,
     fold: bool = False,
     runtime: Runtime | None = None,
     against_runtime: Runtime | None = None,
@@ -142,12 +147,14 @@ def bench(
     from resnet_gen.engine.base import Tuning
     from resnet_gen.speed.benchmark import Effort, common_shape, measure
 
-    check_within("batch", batch, 1, 4096)
-    check_within("repeat", repeat, 1, 1_000_000)
-    check_within("seed", seed, 0, _MOST_SEED)
-    timed = isinstance(seconds, (int, float)) and 0.001 <= seconds <= 86_400
+    check_within("batch", batch, *MEASURED_BATCHES)
+    check_within("repeat", repeat, *REPEATS)
+    check_within("seed", seed, *SEEDS)
+    shortest, longest = SECONDS
+    timed = isinstance(seconds, (int, float)) and shortest <= seconds <= longest
     if not timed and (seconds is not None or repeat is None):
-        raise refuse("seconds: neither a time from 0.001 to 86,400 s nor a number of runs", hint="give 'repeat'")
+        message = f"seconds: neither a time from {shortest} to {longest:,} s nor a number of runs"
+        raise refuse(message, hint="give 'repeat'")
     made, tuning = ModelSource((), path(weights), seed, fold), Tuning(takes_turns=against is not None, tells_types=True)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     hint = _hint(precision_hint)
@@ -164,16 +171,15 @@ def bench(
 
 def _warn(runner: Runner, asked: Tuning) -> None:
     """Warn of what this processor does not compute as it was asked for; after the first run."""
-    from resnet_gen.engine.processor import FOR_SATURATION, other_type, saturation
+    from resnet_gen.engine.processor import departures
 
-    refused, saturated = other_type(runner, asked), saturation(runner)
-    if refused:
-        warnings.warn(f"{runner.where}: {refused}", stacklevel=3)
-    if saturated:
-        warnings.warn(f"{runner.where}: {saturated}; {FOR_SATURATION}", stacklevel=3)
+    for line in departures(runner, asked):
+        warnings.warn(line, stacklevel=3)
 
 
-def predict(spec: Network, device: Device, *, precision: Precision = "fp16", batch: int = 1) -> Prediction:
+def predict(
+    spec: Network, device: Device, *, precision: Precision = PREDICTED_PRECISION, batch: int = PREDICTED_BATCH
+) -> Prediction:
     """Predict how fast a network runs on a device: a roofline of the kernels that an engine runs (docs/predict.md).
 
     Args:
@@ -204,7 +210,7 @@ def predict(spec: Network, device: Device, *, precision: Precision = "fp16", bat
     from resnet_gen.speed.prediction import predict as predicted
 
     check_one_of("precision", precision, PRECISIONS)
-    check_within("batch", batch, 1, 65_536)
+    check_within("batch", batch, *BATCHES)
     return predicted(lower(loaded(spec)), target(device), precision, batch)
 
 
@@ -246,16 +252,16 @@ def load_target(device: Device) -> Target:
 
 
 def _hint(asked: Hint | None) -> Hint | None:
-    check_one_of("precision_hint", asked, get_args(Hint))
+    check_one_of("precision_hint", asked, HINTS)
     return asked
 
 
 def _opened(model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
     from resnet_gen.build.models import RunnableModel, is_file, opened_spec, refuse_ignored
-    from resnet_gen.engine.runtimes import open_file, suited
+    from resnet_gen.engine.runtimes import open_file
 
-    check_one_of("runtime", runtime, get_args(Runtime))
+    check_one_of("runtime", runtime, RUNTIMES)
     if isinstance(model, Loaded):
         return opened_spec(model, made, runtime or suited(""), tuning, (batch,))
     name = name_of(model)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen.api.arguments import AnyPath, Network, Settings, name_of, setting_texts
+from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.language.load import Loaded, load, load_text
 from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Problem, Refused, refuse
@@ -31,7 +31,7 @@ def list_specs() -> tuple[str, ...]:
     return tuple(shipped_specs())
 
 
-def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, parts: str = "all") -> Loaded:
+def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, parts: str = ALL) -> Loaded:
     """Load and check a spec: a shipped one by its name, a YAML file by its path, or a mapping of the same keys.
 
     Files that a mapping names, under `extends` or `parts`, lie in the working folder.
@@ -65,18 +65,12 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
         if settings:
             raise refuse("settings: the spec is loaded already", hint="load it again by its name or path")
         return source
-    with nullcontext() if parts == "all" else _permitting(parts):
+    with permitting(parts):
         if isinstance(source, Mapping):
             from resnet_gen.api.arguments import as_yaml
 
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
         return load(name_of(source), setting_texts(settings))
-
-
-def _permitting(parts: str) -> AbstractContextManager[None]:
-    from resnet_gen.compare.difference.part_permits import permitting
-
-    return permitting(parts)
 
 
 def parse_spec(text: str, settings: Settings = ()) -> Loaded:

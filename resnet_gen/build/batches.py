@@ -7,10 +7,9 @@ from typing import NamedTuple
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.shapes import parse_shapes
 from resnet_gen.engine.tensorrt import Profile
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.lower import INPUT
 from resnet_gen.problems import refuse, shortened
-
-MAX_BATCH = 65_536
 
 
 class ShapeOptions(NamedTuple):
@@ -62,14 +61,14 @@ def parse_batch(text: str | None) -> BuildBatch:
         return BuildBatch()
     parts = text.split(":")
     if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
-        hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {MAX_BATCH:,}"
+        hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {BATCHES.most:,}"
         raise refuse(f"--batch: '{shortened(text)}' is not a batch", hint=hint)
     return _batch([int(part) for part in parts], "--batch")
 
 
 def _batch(numbers: list[int], option: str) -> BuildBatch:
-    if max(numbers) > MAX_BATCH:
-        raise refuse(f"{option}: a batch of {max(numbers):,} is too large", hint=f"at most {MAX_BATCH:,}")
+    if max(numbers) > BATCHES.most:
+        raise refuse(f"{option}: a batch of {max(numbers):,} is too large", hint=f"at most {BATCHES.most:,}")
     if len(numbers) == 1:
         return BuildBatch(fixed=numbers[0])
     if numbers != sorted(numbers):

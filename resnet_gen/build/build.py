@@ -11,6 +11,7 @@ from resnet_gen.build import manifest
 from resnet_gen.build.preparation import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request, Said
 from resnet_gen.engine import tensorrt
+from resnet_gen.engine.names import ENGINE
 from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
@@ -245,7 +246,7 @@ def _write_engine(
         progress=progress,
     )
     targets = "".join(f".sm{number}" for number in request.compute_capabilities)
-    file = f"{name}.{request.precision}{targets}.engine"
+    file = f"{name}.{request.precision}{targets}{ENGINE}"
     return {
         "file": file,
         "sha256": out.write(file, [engine.data]),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.build import trtexec
+from resnet_gen.engine.names import ONNX
 from resnet_gen.graph import Value
 from resnet_gen.system.templates import render
 from resnet_gen.weights.base import Array
@@ -76,7 +77,7 @@ def bundle_files(
         "options": order.building(),
         "shapes": order.trying(),
         "workspace": order.workspace(),
-        "files": {name: digest for name, digest in files.items() if ".onnx" in name},
+        "files": {name: digest for name, digest in files.items() if ONNX in name},
         "tolerance": order.tolerance,
         "served": order.served,
     }

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.targets import CAPABILITIES, REPORT
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Float, Placement, Precision, QuantizationChoice, too_old
 from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
 
-DEFAULT_CAPABILITIES = (86, 89, 120)
 _TYPED_SCALES = 19
 """The ONNX opset from which scales may be float16, so that what is not quantized may be."""
 _KINDS = {"tensorrt-rtx": "tensorrt-rtx", "in-place": "bundle", "onnx": "onnx"}
@@ -69,13 +70,13 @@ def choose(wish: BuildWishes) -> Request:
         wish.opset,
         wish.batch,
         wish.weights,
-        wish.seed or 0,
+        wish.seed or DEFAULT_SEED,
         wish.fold,
         quantizing,
         wish.typed_io,
         wish.device,
         wish.tf32,
-        wish.calibration if target != "report" else None,
+        wish.calibration if target != REPORT else None,
         wish.compare,
     )
 
@@ -129,7 +130,7 @@ def _capabilities(wish: BuildWishes, target: str, precision: Precision) -> tuple
     if wish.device:
         major, minor = wish.device.capability
         return (10 * major + minor,)
-    having = (n for n in DEFAULT_CAPABILITIES if not too_old(precision, divmod(n, 10)))
+    having = (n for n in CAPABILITIES if not too_old(precision, divmod(n, 10)))
     return wish.capabilities or tuple(having)
 
 

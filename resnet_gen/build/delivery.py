@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from resnet_gen.build.bundle import BundleRequest, bundle_files
 from resnet_gen.build.sample import sample
 from resnet_gen.build.triton import TritonModel, model_folder
+from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
 from resnet_gen.speed.targets import Target
@@ -28,7 +29,7 @@ class Delivery(NamedTuple):
     @property
     def engine(self) -> str:
         """The engine that a bundle's script makes, from where the script lies."""
-        return "1/model.plan" if self.served else f"{self.loaded.spec.name}.{self.precision}.engine"
+        return "1/model.plan" if self.served else f"{self.loaded.spec.name}.{self.precision}{ENGINE}"
 
 
 Files = dict[str, bytes]

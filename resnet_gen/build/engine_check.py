@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from resnet_gen import __version__
 from resnet_gen.build.manifest_schema import FileManifest, place, told
 from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
+from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import unfinished
@@ -52,7 +53,7 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
     """Everything that can be said of a file. Raises `Refused` for what is neither an engine nor a model."""
     if not path.is_file():
         raise refuse("not a file" if path.exists() else "there is no such file", str(path))
-    model = path.suffix == ".onnx"
+    model = path.suffix == ONNX
     at = place(path)
     manifest = told(at.manifest)
     said = None if model else validity(path)
@@ -102,7 +103,7 @@ def _files(path: Path, file: str, manifest: Path, told: FileManifest) -> Iterato
     for name, digest in told.files.items():
         other_path = manifest.parent / name
         needed = name == f"{file}.data"  # without which the model cannot be loaded
-        if name != file and not name.endswith(".engine") and (needed or other_path.is_file()):
+        if name != file and not name.endswith(ENGINE) and (needed or other_path.is_file()):
             yield _same(name, other_path, digest)
 
 
@@ -110,7 +111,7 @@ def _unnamed(file: str, told: FileManifest) -> str:
     """What a manifest says instead of naming the file."""
     if not told.files:
         return "lists no files: it does not say what was built"
-    other = f" but {told.engine.file}" if told.engine and file.endswith(".engine") else ""
+    other = f" but {told.engine.file}" if told.engine and file.endswith(ENGINE) else ""
     return f"does not name it{other}: it may be of an earlier build"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen import __version__
+from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts
 from resnet_gen.language.load import Loaded
@@ -111,7 +112,7 @@ def is_as_built(fresh: Path, existing: Path) -> bool:
     """
     if not existing.is_file():
         return False
-    if fresh.suffix == ".engine":
+    if fresh.suffix == ENGINE:
         there = read(existing.with_name(file_name(fresh.name.partition(".")[0])))
         return there is not None and bool(digest_file(existing) == there["files"].get(existing.name))
     if fresh.name.endswith(file_name("")):

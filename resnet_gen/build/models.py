@@ -15,7 +15,8 @@ from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
-from resnet_gen.engine.runtimes import ENGINE, ONNX, check_tuning, open_file, require_gpu, suited
+from resnet_gen.engine.names import ENGINE, ONNX, suited
+from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
@@ -23,6 +24,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
 class ModelSource(NamedTuple):
@@ -81,7 +83,7 @@ def opened_spec(
         target=runtime if engine else "onnx",
         batch=BuildBatch(profile=profile),
         weights=made.weights,
-        seed=made.seed or 0,
+        seed=made.seed or DEFAULT_SEED,
         fold=made.fold,
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from resnet_gen.build.targets import BATCH_RANGE
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
@@ -31,7 +33,7 @@ class BuildBatch(NamedTuple):
     @property
     def range(self) -> Profile:
         """What an engine takes where the batch is symbolic."""
-        return self.profile or Profile(1, 8, 32)
+        return self.profile or Profile(*BATCH_RANGE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Request:
     opset: int | None = None
     batch: BuildBatch = field(default=BuildBatch())
     weights: Path | None = None
-    seed: int = 0
+    seed: int = DEFAULT_SEED
     fold: bool = False
     quantizing: QuantizationChoice | None = None
     typed_io: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
+from resnet_gen.speed.limits import DEFAULT_SECONDS, REPEATS, SECONDS
 
 
 @click.command(short_help="Measure a model's speed, alone or beside another.")
@@ -25,10 +26,10 @@ from resnet_gen.cli import options
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of a CPU runtime.  [default: its own choice]")
 @click.option(
     "--seconds",
-    type=options.Finite(0.001, 86_400),
-    help="Seconds for each model at each batch, after warming up.  [default: 3]",
+    type=options.Finite(*SECONDS),
+    help=f"Seconds for each model at each batch, after warming up.  [default: {DEFAULT_SECONDS:g}]",
 )
-@click.option("--repeat", type=click.IntRange(1, 1_000_000), help="Timed runs of each model at each batch.")
+@click.option("--repeat", type=click.IntRange(*REPEATS), help="Timed runs of each model at each batch.")
 @options.weights("and of the input")
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms of a spec into the convolutions before them.")
 @options.output_format("text", "json")

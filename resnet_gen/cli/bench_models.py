@@ -20,10 +20,10 @@ from resnet_gen.language.load import files
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import Effort, Result, Told, common_shape, measure
+from resnet_gen.speed.limits import DEFAULT_SECONDS, MEASURED_BATCHES
 from resnet_gen.system.write import check_writable
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
-DEFAULT_SECONDS = 3.0
-MAX_BATCH = 4096
 MAX_VALUES = 1 << 28
 """Of one input: a gigabyte of float32."""
 
@@ -69,7 +69,7 @@ def bench_models(
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
     runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
     measured = _shapes(runners, wanted)
-    results = _measured(runners, measured, Effort(seconds, repeat), seed or 0)
+    results = _measured(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
         tell_saturation(runner)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
@@ -108,9 +108,9 @@ def _wanted(batch: str | None, shapes: str | None) -> list[_Wanted]:
         return [(next(iter(by_name.values()))[0], by_name)]
     if batch is None:
         return [(None, {})]
-    parts = [part.strip() for part in batch.split(",")]
-    if not all(p.isascii() and p.isdecimal() and len(p) < 6 and 1 <= int(p) <= MAX_BATCH for p in parts):
-        hint = f"write --batch 1,8; 1 to {MAX_BATCH:,}"
+    parts, (least, most) = [part.strip() for part in batch.split(",")], MEASURED_BATCHES
+    if not all(p.isascii() and p.isdecimal() and len(p) < 6 and least <= int(p) <= most for p in parts):
+        hint = f"write --batch 1,8; {least} to {most:,}"
         raise refuse(f"--batch: '{shortened(batch)}' is not a list of batch sizes", hint=hint)
     return [(n, {}) for n in sorted({int(part) for part in parts})]
 

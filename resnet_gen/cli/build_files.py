@@ -16,6 +16,7 @@ from resnet_gen.build.build import build as build_one
 from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.build.request import Request, Said
+from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
@@ -102,7 +103,7 @@ def build_all(
             **choices,
         )
     )
-    if request.target == "report":
+    if request.target == REPORT:
         _check_report(request)
     elif request.quantizing and not request.compare and not request.comparable:
         hint = "what eight bits cost is measured as they are chosen"
@@ -126,7 +127,7 @@ def _device(name: str | None) -> Target | None:
 
 
 def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
-    if request.target == "report":
+    if request.target == REPORT:
         return _write_report(loaded, folder / loaded.spec.name, force)
     if request.fold and not foldable(lower(loaded)):
         say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
@@ -161,17 +162,17 @@ def _tell_cost(name: str, path: Path, how: QuantizationChoice) -> None:
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
-        warn_of_saturation(name, saturation_by("ONNX Runtime"))
+        warn_of_saturation(saturation_by("ONNX Runtime", name))
 
 
 def _check_report(request: Request) -> None:
     """A report has neither weights nor precision: refuse options that would be ignored."""
     names = [field.name for field in dataclasses.fields(Request)]
-    defaults = Request("report", compare=True)
+    defaults = Request(REPORT, compare=True)
     for name in sorted(names, key=lambda name: name != "device"):  # which decides some of the others
         if name != "target" and getattr(request, name) != getattr(defaults, name):
             option = _OPTIONS.get(name, f"--{name}")
-            raise refuse(f"{option} means nothing for target 'report'", hint="it has neither weights nor types")
+            raise refuse(f"{option} means nothing for target '{REPORT}'", hint="it has neither weights nor types")
 
 
 _OPTIONS = {
@@ -214,7 +215,7 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
         wanted = {p.relative_to(fresh) for one in loaded for p in _build(one, request, fresh, force=True)}
         differing = sorted(name for name in wanted if not is_as_built(fresh / name, folder / name))
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
-    if request.target == "report":  # beside which there may be what `generate` writes
+    if request.target == REPORT:  # beside which there may be what `generate` writes
         there = {p for p in there if len(p.parts) <= 2}
     stale = sorted(there - wanted)
     for name in differing:

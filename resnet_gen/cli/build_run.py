@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from resnet_gen.build.targets import BATCH_RANGE, BUILD_TARGETS, CAPABILITIES, REPORT
 from resnet_gen.cli import options
 from resnet_gen.ops.precision import PRECISIONS
+from resnet_gen.speed.limits import MEASURED_BATCHES
 
-TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
+TARGETS = (*BUILD_TARGETS, REPORT)
 
 
 @click.command()
@@ -37,7 +39,8 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 @click.option(
     "--sm",
     metavar="75,86,...",
-    help="Compute capabilities that the engine is for.  [default: those of 86,89,120 that have the precision]",
+    help="Compute capabilities that the engine is for.  "
+    f"[default: those of {','.join(map(str, CAPABILITIES))} that have the precision]",
 )
 @click.option(
     "--tf32", is_flag=True, help="Let a GPU multiply FP32 in TF32, which has 10 bits.  [default: it must not]"
@@ -47,7 +50,7 @@ TARGETS = ("onnx", "tensorrt-rtx", "tensorrt", "bundle", "triton", "report")
 @click.option(
     "--batch",
     metavar="N|MIN:OPT:MAX",
-    help="Batch size, or the range that an engine accepts.  [default: symbolic, 1:8:32]",
+    help=f"Batch size, or the range that an engine accepts.  [default: symbolic, {':'.join(map(str, BATCH_RANGE))}]",
 )
 @options.shapes
 @options.side
@@ -98,7 +101,9 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @options.parts
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
-@click.option("--batch", type=click.IntRange(1, 4096), help="Images in the batch.  [default: the model's, or 1]")
+@click.option(
+    "--batch", type=click.IntRange(*MEASURED_BATCHES), help="Images in the batch.  [default: the model's, or 1]"
+)
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
 @click.option(
     "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."

@@ -8,6 +8,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
+from resnet_gen.weights.seeds import SEEDS
 
 
 @click.command("check-engine")
@@ -16,7 +17,7 @@ from resnet_gen.cli.output import say, say_json
 @options.settings
 @options.parts
 @click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed that it must have been built with.")
+@click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")
 @options.output_format("text", "json")
 def check_engine(

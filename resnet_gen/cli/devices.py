@@ -9,7 +9,9 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.speed.prediction import KernelTime, Prediction
@@ -57,9 +59,15 @@ def _figure(number: float | None) -> str:
 @click.argument("spec")
 @click.option("--for", "device", required=True, metavar="DEVICE", help="A device, as `targets` lists them, or a file.")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="fp16", show_default=True, help="What layers compute in."
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default=PREDICTED_PRECISION,
+    show_default=True,
+    help="What layers compute in.",
 )
-@click.option("--batch", type=click.IntRange(1, 65_536), default=1, show_default=True, help="Images at once.")
+@click.option(
+    "--batch", type=click.IntRange(*BATCHES), default=PREDICTED_BATCH, show_default=True, help="Images at once."
+)
 @click.option("--layers", is_flag=True, help="One line a kernel instead of one a stage.")
 @options.settings
 @options.parts

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from resnet_gen.cli.output import say, say_lines, write_files
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.compare.difference.sides import Side
@@ -28,8 +30,12 @@ def prediction(function: F) -> F:
 
 _PREDICTION = (
     click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device."),
-    click.option("--precision", type=click.Choice(PRECISIONS), help="What layers compute in there.  [default: fp16]"),
-    click.option("--batch", type=click.IntRange(1, 65_536), help="Images at once there.  [default: 1]"),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        help=f"What layers compute in there.  [default: {PREDICTED_PRECISION}]",
+    ),
+    click.option("--batch", type=click.IntRange(*BATCHES), help=f"Images at once there.  [default: {PREDICTED_BATCH}]"),
 )
 
 
@@ -44,7 +50,7 @@ def predictor(
     from resnet_gen.compare import comparison
     from resnet_gen.speed.targets import load_target
 
-    return comparison.predictor(load_target(device), precision or "fp16", batch or 1)
+    return comparison.predictor(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
 
 
 def checked(output: Path | None, read: Iterable[Path]) -> Path | None:

@@ -9,16 +9,14 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
-
-TARGETS = ("card", "cpp", "flax", "pytorch", "triton")
-"""As the files in `generate/targets` are called."""
+from resnet_gen.generate.languages import LANGUAGES
 
 
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @options.settings
 @options.parts
-@click.option("--to", type=click.Choice(TARGETS), required=True, help="What to generate.")
+@click.option("--to", type=click.Choice(LANGUAGES), required=True, help="What to generate.")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
 )

@@ -10,16 +10,16 @@ from resnet_gen.engine.processor import FOR_SATURATION, other_type, saturation
 def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
     """Say in what the layers are computed where none is in the type that was asked for."""
     if found := other_type(runner, asked):
-        say(f"{runner.where}: {found}", err=True)
+        say(found, err=True)
 
 
 def tell_saturation(runner: Runner) -> None:
     """Say of a file that was run in eight bits that this CPU does not compute what it says; after the first run."""
     if found := saturation(runner):
-        warn_of_saturation(runner.where, found)
+        warn_of_saturation(found)
 
 
-def warn_of_saturation(where: str, found: str) -> None:
+def warn_of_saturation(found: str) -> None:
     """Say that this CPU has not what eight bits want, and what to build for such ones."""
-    say(f"warning: {where}: {found}", err=True)
+    say(f"warning: {found}", err=True)
     say(f"hint: {FOR_SATURATION}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
+from resnet_gen.graph.conventions import CONVENTION_NAMES
 
 
 @click.command("list")
@@ -57,8 +58,8 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 @options.settings
 @options.parts
 @click.option(
-    "--convention", "conventions", multiple=True, type=click.Choice((*options.CONVENTIONS, "all")), metavar="NAME",
-    help=f"What another counter prints, and why: {', '.join(options.CONVENTIONS)}, or all. Any number of times.",
+    "--convention", "conventions", multiple=True, type=click.Choice((*CONVENTION_NAMES, "all")), metavar="NAME",
+    help=f"What another counter prints, and why: {', '.join(CONVENTION_NAMES)}, or all. Any number of times.",
 )  # fmt: skip
 @options.output_format("text", "json")
 def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: tuple[str, ...], form: str) -> None:

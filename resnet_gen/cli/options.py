@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
-from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS
+from resnet_gen.compare.difference.part_words import ALL, permitting
+from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suited
+from resnet_gen.graph.limits import SIDES
+from resnet_gen.ops.precision import CALIBRATION_IMAGES, COMPUTE, METHODS, PERCENTILES, PLACEMENTS, Calibration
 from resnet_gen.problems import refuse
+from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,12 +51,6 @@ class _File(_Place):
 
 
 FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
-RUNTIMES = ("onnxruntime", "openvino", "tensorrt-rtx", "tensorrt")
-"""As in `engine.runtimes`, which loads too much to be imported for a help page."""
-HINTS = ("f32", "bf16", "f16")
-"""Likewise."""
-CONVENTIONS = ("macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper")
-"""As in `conventions`, and what papers count."""
 
 
 def settings(function: F) -> F:
@@ -68,11 +66,12 @@ def parts(function: F) -> F:
 
     @wraps(function)
     def permitted(*given: Any, parts: str, **more: Any) -> Any:
-        with _permitting(parts, more.get("base")):
+        base = more.get("base")
+        with permitting(f"base:{base}" if parts == "base" and base else parts):
             return function(*given, **more)
 
     return click.option(
-        "--parts", metavar="none|base:REVISION|all", default="all", show_default=True,
+        "--parts", metavar="none|base:REVISION|all", default=ALL, show_default=True,
         help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
     )(cast("F", permitted))  # fmt: skip
 
@@ -91,15 +90,6 @@ def gate_parts(function: F) -> F:
             help="How long code of parts may say nothing before it fails.",
         )(cast("F", watched))
     )  # fmt: skip
-
-
-def _permitting(words: str, base: str | None) -> AbstractContextManager[None]:
-    """Inside, those run that the words mean; `base` is the command's own, where it has one."""
-    if words == "all":
-        return nullcontext()
-    from resnet_gen.compare.difference.part_permits import permitting
-
-    return permitting(f"base:{base}" if words == "base" and base else words)
 
 
 def _watching(patience: float) -> AbstractContextManager[None]:
@@ -139,8 +129,8 @@ def weights(more: str = "") -> Callable[[F], F]:
             "--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."
         )(function)
         return click.option(
-            "--seed", type=click.IntRange(0, 2**63 - 1),
-            help=f"Seed of the He initialization that is used without --weights{also}.  [default: 0]",
+            "--seed", type=click.IntRange(*SEEDS),
+            help=f"Seed of the He initialization that is used without --weights{also}.  [default: {DEFAULT_SEED}]",
         )(function)  # fmt: skip
 
     return add
@@ -168,22 +158,23 @@ _SHAPES = {
     "max-shapes": "Largest shape of the range",
 }
 
+_CALIBRATION = Calibration("")
 _QUANTIZATION = (
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",
         help="Images that INT8 and FP8 take their scales from, and that a build is compared with FP32 on.",
     ),
     click.option(
-        "--calibration-images", "images", type=click.IntRange(1, 1_000_000),
-        help="Images to use at most.  [default: 512]",
+        "--calibration-images", "images", type=click.IntRange(*CALIBRATION_IMAGES),
+        help=f"Images to use at most.  [default: {_CALIBRATION.most}]",
     ),
     click.option(
         "--calibration-method", "method", type=click.Choice(METHODS),
-        help="How ranges follow from what is seen.  [default: percentile]",
+        help=f"How ranges follow from what is seen.  [default: {_CALIBRATION.method}]",
     ),
     click.option(
-        "--percentile", type=Finite(50, 100),
-        help="Part of the magnitudes to cover, for the method of that name.  [default: 99.999]",
+        "--percentile", type=Finite(*PERCENTILES),
+        help=f"Part of the magnitudes to cover, for the method of that name.  [default: {_CALIBRATION.percentile}]",
     ),
     click.option("--qdq", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
     click.option(
@@ -200,7 +191,7 @@ def runtime(option: str = "--backend", name: str = "runtime", of: str = "") -> C
     """`--backend`: what runs a model; `of` says which model, where there are two."""
     return click.option(
         option, name, type=click.Choice(RUNTIMES), metavar="NAME",
-        help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  [default: onnxruntime, tensorrt-rtx for an engine]",
+        help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  [default: {suited('')}, {suited(ENGINE)} for an engine]",
     )  # fmt: skip
 
 
@@ -215,7 +206,7 @@ def precision_hint(function: F) -> F:
 def side(function: F) -> F:
     """`--input SIDE`."""
     return click.option(
-        "--input", "side", type=click.IntRange(1, 16_384), metavar="SIDE", help="Side of the square input, in pixels."
+        "--input", "side", type=click.IntRange(*SIDES), metavar="SIDE", help="Side of the square input, in pixels."
     )(function)
 
 

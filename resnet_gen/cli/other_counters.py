@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from resnet_gen.cli import options
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.graph.conventions import Figure, figure
+from resnet_gen.graph.conventions import CONVENTION_NAMES, Figure, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.tables import columns
 from resnet_gen.graph.torch_modules import library
@@ -23,7 +22,7 @@ _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
 
 def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
     """Print the figures of each spec: a table, or one object a spec, one a line."""
-    wanted = options.CONVENTIONS if "all" in names else tuple(dict.fromkeys(names))
+    wanted = CONVENTION_NAMES if "all" in names else tuple(dict.fromkeys(names))
     tables = [_of_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
     if form == "json":
         for entry, _ in tables:

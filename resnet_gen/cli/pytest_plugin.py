@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.problems import visible_line
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     what = "Collect YAML files that match GLOB, from pytest's root folder, as resnet-gen specs."
     group.addoption("--resnet-gen-specs", action="append", metavar="GLOB", dest=OPTION, default=[], help=what)
     run = "Whose Python files of parts are run: none, all or base:REVISION."
-    group.addoption("--resnet-gen-parts", metavar="WORDS", dest=PARTS, default="all", help=run)
+    group.addoption("--resnet-gen-parts", metavar="WORDS", dest=PARTS, default=ALL, help=run)
     parser.addini(OPTION, "Files that are resnet-gen specs: globs from pytest's root folder.", type="args", default=[])
 
 
@@ -57,7 +58,6 @@ class SpecFile(pytest.File):
     @cached_property
     def outcome(self) -> Outcome:
         """What verifying it came to; done once for all of its tests."""
-        from resnet_gen.compare.difference.part_permits import permitting
         from resnet_gen.verify.outcome import examine
 
         chosen, more = _contract(self.config)

@@ -27,6 +27,7 @@ from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shortened
 from resnet_gen.weights.base import Array
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
 def run_model(
@@ -58,8 +59,8 @@ def run_model(
         say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_input(session, taken, batch)
-    _tell_drawn(carried_seed(session) if is_file(model) else str(seed or 0) if weights is None else None)
-    x = _input(image, taken, batch, seed or 0)
+    _tell_drawn(carried_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None)
+    x = _input(image, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.timed(x, repeat)
     check_outputs(session, outputs)
     tell_saturation(session)

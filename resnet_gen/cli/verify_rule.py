@@ -9,7 +9,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
-from resnet_gen.problems import Refused, refuse, shortened, suggest
+from resnet_gen.problems import Refused
 from resnet_gen.verify.formats import FORMATS
 
 
@@ -97,11 +97,9 @@ def rule(id: str | None, form: str) -> None:
              resnet-gen rule claim
     """
     from resnet_gen.graph.tables import columns
-    from resnet_gen.verify.rules import RULES
+    from resnet_gen.verify.rules import RULES, known_rule
 
-    if id is not None and id not in RULES:
-        raise refuse(f"there is no rule '{shortened(id)}'", hint=suggest(id, RULES))
-    kinds = list(RULES.values()) if id is None else [RULES[id]]
+    kinds = list(RULES.values()) if id is None else [known_rule(id)]
     if form == "json":
         entries = [{"id": k.id, "summary": k.summary(), "explanation": k.explanation()} for k in kinds]
         say_json(entries if id is None else entries[0])

@@ -10,6 +10,9 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
+from resnet_gen.graph.limits import CHANNELS, CLASSES
+from resnet_gen.infer.conversion.heads import HEADS
+from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
     from resnet_gen.infer.conversion.files import Conversion
@@ -37,11 +40,11 @@ def weights() -> None:
 @click.option("--to", metavar="NAMES",
               help="torchvision, timm, flax, or a naming scheme.  [default: the spec's own]")  # fmt: skip
 @click.option("--from", "called", metavar="NAMES", help="The same of CHECKPOINT.  [default: what its names are of]")
-@click.option("--classes", type=click.IntRange(1, 10_000_000), help="Classes of the result.  [default: the spec's]")
-@click.option("--head", type=click.Choice(["drop", "init"]),
+@click.option("--classes", type=click.IntRange(*CLASSES), help="Classes of the result.  [default: the spec's]")
+@click.option("--head", type=click.Choice(HEADS),
               help="The head is left out, or drawn anew; one for another number of classes needs either.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of a new head.  [default: 0]")
-@click.option("--in-channels", "channels", type=click.IntRange(1, 65_536),
+@click.option("--seed", type=click.IntRange(*SEEDS), help=f"Seed of a new head.  [default: {DEFAULT_SEED}]")
+@click.option("--in-channels", "channels", type=click.IntRange(*CHANNELS),
               help="Channels of the image; the first convolution is changed.  [default: the spec's]")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @options.output_format("text", "json")
@@ -68,7 +71,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
         raise refuse("--seed means nothing without --head init")
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
-    change = ConversionOptions(choices["head"], choices["seed"] or 0, choices["channels"] is not None)
+    change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write(made, out, checkpoint)
     if form == "json":

@@ -11,6 +11,7 @@ from resnet_gen.compare.difference.terms import differing
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report
 from resnet_gen.ops.precision import Precision
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
@@ -33,7 +34,7 @@ def compared(first: Side, second: Side, predicted: Predictor | None = None) -> R
     return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
 
 
-def predictor(target: Target, precision: Precision = "fp16", batch: int = 1) -> Predictor:
+def predictor(target: Target, precision: Precision = PREDICTED_PRECISION, batch: int = PREDICTED_BATCH) -> Predictor:
     """What predicts the times of two networks on a device; it raises `Refused` as `predict` does."""
     from resnet_gen.speed.prediction import predict  # the devices' models, which comparing alone does without
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.names import ONNX
 from resnet_gen.problems import Refused
 from resnet_gen.system.files import open_regular_file
 
@@ -19,20 +20,27 @@ def other_type(runner: Runner, asked: Tuning) -> str | None:
     used = runner.runtime.get("precision", "")
     if not asked.precision_hint or asked.precision_hint in used.split(", "):
         return None
-    return f"{runner.runtime['library']} computes in {used} on this processor"
+    return f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor"
 
 
 def saturation(runner: Runner) -> str | None:
     """That this CPU does not compute what a file in eight bits says, if so; known after its first run."""
     path, used = Path(runner.where), runner.runtime.get("precision", "").split(", ")
-    if path.suffix != ".onnx" or not {"u8", "i8"}.intersection(used) or not sums_saturate() or has_seven_bits(path):
+    if path.suffix != ONNX or not {"u8", "i8"}.intersection(used) or not sums_saturate() or has_seven_bits(path):
         return None
-    return saturation_by(runner.runtime["library"])
+    return saturation_by(runner.runtime["library"], runner.where)
 
 
-def saturation_by(library: str) -> str:
-    """What a library does with eight bits on a CPU that has not what they want."""
-    return f"this CPU has no VNNI: {library} saturates sums of 8-bit products here"
+def saturation_by(library: str, where: str) -> str:
+    """What a library does with the eight bits of a file, or a network, on a CPU that has not what they want."""
+    return f"{where}: this CPU has no VNNI: {library} saturates sums of 8-bit products here"
+
+
+def departures(runner: Runner, asked: Tuning) -> list[str]:
+    """All of this that holds for a model, each in one line; known after its first run."""
+    saturated = saturation(runner)
+    lines = [other_type(runner, asked), f"{saturated}; {FOR_SATURATION}" if saturated else None]
+    return [line for line in lines if line]
 
 
 def sums_saturate() -> bool:

@@ -7,18 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
+from resnet_gen.engine.names import ENGINE
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
-
-RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
-HINTS = ("f32", "bf16", "f16")
-ONNX, ENGINE = ".onnx", ".engine"
-
-
-def suited(path: str) -> str:
-    """The runtime for a file, or for the name of a spec, where none is asked for."""
-    return "tensorrt-rtx" if path.endswith(ENGINE) else "onnxruntime"
 
 
 def check_tuning(runtime: str, tuning: Tuning) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.ops.precision import Float, Precision
 
@@ -86,7 +87,7 @@ class LatencyBudget(_Range):
         description="A shipped device (`resnet-gen targets`), or the YAML file of one by its path from this file."
     )
     precision: Precision = Field("fp16", description="What layers compute in.")
-    batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
+    batch: Annotated[int, Field(ge=BATCHES.least, le=BATCHES.most)] = Field(1, description="Images at once.")
     min: Milliseconds | None = Field(None, description="The least that is allowed, in milliseconds.")
     max: Milliseconds | None = Field(None, description="The most that is allowed, in milliseconds.")
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import CountName
+from resnet_gen.graph.limits import SIDES
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
 from resnet_gen.language.figures import PrintedError, PrintedFigure
@@ -39,7 +40,7 @@ def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Side = Annotated[int, Field(ge=1, le=16_384)]
+Side = Annotated[int, Field(ge=SIDES.least, le=SIDES.most)]
 
 
 def _printable(text: str) -> str:

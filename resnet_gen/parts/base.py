@@ -17,12 +17,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Loc, Net, Value
+from resnet_gen.graph.limits import CHANNELS
 from resnet_gen.ops import Add, Conv, Function
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Channels = Annotated[int, Field(ge=1, le=65_536)]
+Channels = Annotated[int, Field(ge=CHANNELS.least, le=CHANNELS.most)]
 """A number of channels."""
 Kernel = Annotated[int, Field(ge=1, le=31)]
 """The side of a square window."""

@@ -19,6 +19,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import refuse
 from resnet_gen.speed.kernels import Kernel, kernels, most_activations
+from resnet_gen.speed.limits import PREDICTED_BATCH
 from resnet_gen.speed.targets import Measured, Target, load_target, shipped_targets
 
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "fp8": 1}
@@ -124,7 +125,7 @@ class Prediction:
         return KernelTime(name, len(costs), *totals, _seconds(costs, e), max(bounds, key=lambda bound: bounds[bound]))
 
 
-def predict(graph: Graph, target: Target, precision: Precision, batch: int = 1) -> Prediction:
+def predict(graph: Graph, target: Target, precision: Precision, batch: int = PREDICTED_BATCH) -> Prediction:
     """The time of a batch on a device; raises `Refused` for what the device cannot do or nobody can know."""
     if reason := target.refusal(precision):
         raise refuse(

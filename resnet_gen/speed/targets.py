@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
@@ -60,7 +61,7 @@ class Measured(_Model):
         description="The shipped network."
     )
     precision: Precision = Field(description="The precision that its layers computed in.")
-    batch: Annotated[int, Field(ge=1, le=65_536)] = Field(1, description="Images at once.")
+    batch: Annotated[int, Field(ge=BATCHES.least, le=BATCHES.most)] = Field(1, description="Images at once.")
     images_per_second: Rate = Field(description="The throughput.")
     source: Words = Field(description="Who measured it, and where it is published.")
 

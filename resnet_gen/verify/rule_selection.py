@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from resnet_gen.problems import refuse, shortened, suggest
-from resnet_gen.verify.rules import RULES
+from resnet_gen.problems import refuse
+from resnet_gen.verify.rules import RULES, known_rule
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 
@@ -33,6 +33,5 @@ def _ids(option: str, texts: Sequence[str]) -> list[str]:
     """The ids, separated by commas, of an option that may be given several times."""
     words = [word.strip() for text in texts for word in text.split(",")]
     for word in words:
-        if word not in RULES:
-            raise refuse(f"{option}: there is no rule '{shortened(word)}'", hint=suggest(word, RULES))
+        known_rule(word, f"{option}: ")
     return words

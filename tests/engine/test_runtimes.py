@@ -10,10 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from resnet_gen.build.build import build
 from resnet_gen.build.request import Request
-from resnet_gen.cli import options
+from resnet_gen.build.targets import LIBRARIES
 from resnet_gen.engine import runtimes
 from resnet_gen.engine.base import Tuning
-from resnet_gen.engine.runtimes import RUNTIMES, open_file
+from resnet_gen.engine.names import RUNTIMES
+from resnet_gen.engine.runtimes import open_file
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.engine.tensorrt_run import open_engine
 from resnet_gen.language.load import load
@@ -67,7 +68,7 @@ def typed(folder, kind, out=None, batch="N"):
 
 
 def test_the_names_of_the_runtimes_are_one_list():
-    assert options.RUNTIMES == RUNTIMES
+    assert tuple(BACKENDS) == LIBRARIES
     assert set(BACKENDS) < set(RUNTIMES)
 
 

@@ -7,9 +7,17 @@ from inspect import isclass
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.cli import options
 from resnet_gen.graph import Net, Value
-from resnet_gen.graph.conventions import CONVENTIONS, Convention, CountingRule, FigurePart, figure, kind, of_count
+from resnet_gen.graph.conventions import (
+    CONVENTION_NAMES,
+    CONVENTIONS,
+    Convention,
+    CountingRule,
+    FigurePart,
+    figure,
+    kind,
+    of_count,
+)
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, written
 from resnet_gen.language.load import load
@@ -137,7 +145,7 @@ def test_every_rule_is_of_a_call_that_some_library_makes():
 
 
 def test_the_command_line_knows_every_convention():
-    assert (*CONVENTIONS, "paper") == options.CONVENTIONS
+    assert (*CONVENTIONS, "paper") == CONVENTION_NAMES
 
 
 # --- against others ---------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resnet_gen.compare.against.engine import hold_engine
 from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.engine.names import ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.verify.rules.against import (
     Against,
@@ -36,13 +37,13 @@ def rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tu
 
 
 def _kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
-    if path.suffix != ".onnx":
+    if path.suffix != ONNX:
         return AgainstEngine, AgainstLayer, AgainstShape
     return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
 
 
 def _hold(path: Path, weights: Path | None) -> Hold:
-    if path.suffix != ".onnx":
+    if path.suffix != ONNX:
         return cache(lambda subject: hold_engine(path, weights, subject))
     found = read_model(path)
     return cache(lambda subject: hold_model(path, found, weights, subject))

@@ -7,6 +7,7 @@ from pathlib import Path
 from resnet_gen.build.engine_check import EngineRequirements, check
 from resnet_gen.build.manifest_schema import place, told
 from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
@@ -34,7 +35,7 @@ def hold_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindi
 def _model(path: Path) -> Path | None:
     """The ONNX file that the manifest of an engine names, if it lies beside it unchanged."""
     known = told(place(path).manifest)
-    names = [name for name in known.files if name.endswith(".onnx")] if known else []
+    names = [name for name in known.files if name.endswith(ONNX)] if known else []
     if known is None or len(names) != 1:
         return None
     found = path.parent / names[0]

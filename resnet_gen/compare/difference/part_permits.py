@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from resnet_gen.compare.difference.part_words import ALL
 from resnet_gen.compare.difference.revision import Revision
 from resnet_gen.language.outside_parts import files
 from resnet_gen.language.outside_parts.files import Permit
@@ -23,7 +24,7 @@ def permit(words: str) -> Permit | None:
     """What `none`, `all` and `base:REVISION` mean; raises `Refused` for other words."""
     if words.startswith("base:") and words != "base:":
         return of(words.removeprefix("base:"))
-    if words not in ("none", "all"):
+    if words not in ("none", ALL):
         raise refuse(f"parts: '{shortened(words)}' is no choice", hint=WORDS)
     return none if words == "none" else None
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.devices import devices
 from resnet_gen.compare.difference.revision import Revision, parse
+from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -43,10 +44,10 @@ def side(given: str, settings: Sequence[str] = ()) -> Side:
     `REVISION:PATH` is what git has there, and never a file of that name: one is named as `./REVISION:PATH`.
     Raises `Refused` for whatever is wrong with it.
     """
-    if given.endswith(".engine"):
+    if given.endswith(ENGINE):
         raise refuse("an engine does not tell what it computes", given, "give the ONNX file that it was built from")
     revision = None if given in shipped_specs() else parse(given)
-    if given.endswith(".onnx"):
+    if given.endswith(ONNX):
         return _file(given, revision)
     return side_then(revision, settings) if revision else side_now(given, settings)
 

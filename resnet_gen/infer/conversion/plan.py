@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from resnet_gen.infer.conversion.heads import Head
 from resnet_gen.infer.conversion.layouts import Values, move, widened
 from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, body, kin, shape_in
 from resnet_gen.infer.conversion.slots import TensorSlot
@@ -17,9 +18,8 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
 from resnet_gen.weights.formats.writing import TensorData, kept
 from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.seeds import DEFAULT_SEED
 from resnet_gen.weights.stored import FileTensor, sides
-
-Head = Literal["drop", "init"]
 
 
 class ConversionOptions(NamedTuple):
@@ -31,7 +31,7 @@ class ConversionOptions(NamedTuple):
     """
 
     head: Head | None = None
-    seed: int = 0
+    seed: int = DEFAULT_SEED
     channels: bool = False
     counters: bool = False
 

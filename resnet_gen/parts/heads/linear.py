@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
+from resnet_gen.graph.limits import CLASSES
 from resnet_gen.ops import Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.parts.base import Channels, Head, Using
 from resnet_gen.parts.heads.scores import scores
@@ -14,7 +15,7 @@ class LinearHead(Head):
     """Global average pooling and a linear layer (He et al. 2015, Table 1)."""
 
     kind: Literal["linear"] = "linear"
-    classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
+    classes: int = Field(1000, ge=CLASSES.least, le=CLASSES.most, description="Scores that come out.")
     softmax: bool = Field(False, description="Put out probabilities rather than logits.")
     features: Channels | None = Field(
         None, description="Filters of a 1x1 convolution, with norm and activation, before the pooling."

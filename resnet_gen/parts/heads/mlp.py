@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Net, Value
+from resnet_gen.graph.limits import CLASSES
 from resnet_gen.ops import AvgPool, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.parts.base import ActivationPart, Channels, Head, Using
 from resnet_gen.parts.heads.scores import scores
@@ -18,7 +19,7 @@ class MlpHead(Head):
     """Hidden linear layers with activations, then the scores: VGG's three (Simonyan and Zisserman 2014, Table 1)."""
 
     kind: Literal["mlp"] = "mlp"
-    classes: int = Field(1000, ge=1, le=10_000_000, description="Scores that come out.")
+    classes: int = Field(1000, ge=CLASSES.least, le=CLASSES.most, description="Scores that come out.")
     pool: Annotated[int, Field(ge=1, le=1024)] | Literal["none"] = Field(
         7,
         description="Side of the map that the first layer sees: 1 averages any map, others maps that are a multiple "

@@ -1,0 +1,20 @@
+"""What runtimes and their files are called, which loads none of them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+ONNX, ENGINE = ".onnx", ".engine"
+
+Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
+"""What runs a model."""
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+
+Hint: TypeAlias = Literal["f32", "bf16", "f16"]
+"""A type to compute in, as OpenVINO calls it."""
+HINTS: tuple[Hint, ...] = get_args(Hint)
+
+
+def suited(path: str) -> Runtime:
+    """The runtime for a file, or for the name of a spec, where none is asked for."""
+    return "tensorrt-rtx" if path.endswith(ENGINE) else "onnxruntime"

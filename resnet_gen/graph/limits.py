@@ -1,0 +1,14 @@
+"""How large a network may be, and how many images it takes at once."""
+
+from __future__ import annotations
+
+from resnet_gen.problems import Bounds
+
+SIDES = Bounds(1, 16_384)
+"""Pixels of a side of the input."""
+CHANNELS = Bounds(1, 65_536)
+"""Of an image, and of a map."""
+CLASSES = Bounds(1, 10_000_000)
+"""Scores of a head."""
+BATCHES = Bounds(1, 65_536)
+"""Images at once: of a model that is built, and where times are predicted."""

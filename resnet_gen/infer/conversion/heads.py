@@ -1,0 +1,8 @@
+"""What becomes of the head of a network whose weights are converted."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Head = Literal["drop", "init"]
+HEADS: tuple[Head, ...] = get_args(Head)
