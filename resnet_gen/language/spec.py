@@ -27,13 +27,7 @@ _ALWAYS = {"widths.list"}
 def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
     """What makes the part of this kind, with its own defaults."""
     _ALWAYS.add(f"{family.folder}.{kind}")
-
-    @cache
-    def made() -> Any:
-        part = next(part for part in registry.members(family) if part.kind_name() == kind)
-        return part.model_validate({"kind": kind})
-
-    return made
+    return cache(lambda: registry.default_part(family, kind))
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
