@@ -12,7 +12,6 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
 
 RUNTIMES = ("onnxruntime", "openvino", *BACKENDS)
-HINTS = ("f32", "bf16", "f16")
 ONNX, ENGINE = ".onnx", ".engine"
 
 
