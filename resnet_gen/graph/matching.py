@@ -59,7 +59,7 @@ def keys(graph: Graph) -> dict[str, str]:
     found = {graph.input.name: _hash("input", graph.input.shape)}
     for node in graph.nodes:
         inputs = [found[value.name] for value in node.inputs]
-        if _commutes(node):
+        if is_commutative(node):
             inputs.sort()
         found[node.output.name] = _hash(signature(plain(node.op, *node.input_shapes)), inputs)
     return found
@@ -93,7 +93,8 @@ def commutes(op: Op, *shapes: Shape) -> bool:
     return isinstance(op, Add) or (isinstance(op, Mul) and len(set(shapes)) == 1)
 
 
-def _commutes(node: Node) -> bool:
+def is_commutative(node: Node) -> bool:
+    """Whether a node's operands may be exchanged."""
     return commutes(node.op, *node.input_shapes)
 
 
@@ -111,7 +112,7 @@ def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
     for node in reversed(graph.nodes):
         whole = _hash(found[node.output.name], sorted(used[node.output.name]))
         for place, value in enumerate(node.inputs):
-            used[value.name].append(_hash(whole, "" if _commutes(node) else place))
+            used[value.name].append(_hash(whole, "" if is_commutative(node) else place))
     return {name: _hash(key, sorted(used[name])) for name, key in found.items()}
 
 
@@ -135,7 +136,7 @@ def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str,
 
 def _operands(node: Node, names: Iterable[str | None]) -> list[str]:
     found = [name or "" for name in names]
-    return sorted(found) if _commutes(node) else found
+    return sorted(found) if is_commutative(node) else found
 
 
 def _hash(*parts: object) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.parts import base
-from resnet_gen.parts.registry import members
+from resnet_gen.parts.registry import default_part, members
 
 
 class SchemeMatch(NamedTuple):
@@ -41,9 +41,8 @@ def _rank(kind: str) -> tuple[int, str]:
 
 def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> SchemeMatch | None:
     """What the scheme changes; None if two layers would have one name."""
-    scheme = next(member for member in members(base.Naming) if member.kind_name() == kind)
     paths = [node.path for node in graph.nodes]
-    names = scheme.model_validate({"kind": kind}).names(paths)  # type: ignore[attr-defined]
+    names = default_part(base.Naming, kind).names(paths)
     if len(set(names)) < len(names):
         return None
     renamed = {wanted[p]: n for p, n in zip(paths, names, strict=True) if p in wanted and n != wanted[p]}

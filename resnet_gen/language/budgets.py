@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
 from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.ops.precision import Float, Precision
+from resnet_gen.parts.base import StrictModel
 
 _SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B\Z")
 _POWER = {None: 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -55,9 +56,7 @@ Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=_Number | _
 Milliseconds = Annotated[float, Field(gt=0)]
 
 
-class _Range(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
+class _Range(StrictModel):
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """The least and the most that is allowed, either of which may be open."""
@@ -116,10 +115,8 @@ Sizes = Annotated[
 ]
 
 
-class Budgets(BaseModel):
+class Budgets(StrictModel):
     """What a network may cost; checked by `resnet-gen verify`."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     params: CountBudget | None = Field(None, description="Trainable parameters.")
     buffers: CountBudget | None = Field(None, description="Elements that are kept but not trained.")

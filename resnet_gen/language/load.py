@@ -17,6 +17,7 @@ from resnet_gen.language.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check
 from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
 from resnet_gen.system.digest import digest_text
+from resnet_gen.system.files import named_file
 from resnet_gen.system.links import check_inside, check_named
 from resnet_gen.system.resources import family, is_shipped, shipped_specs
 
@@ -148,19 +149,17 @@ def find(reference: str) -> Path:
     """The file that `reference` means: a shipped name, or the path of a YAML file."""
     if reference in shipped_specs():
         return shipped_specs()[reference]
-    if os.path.isdir(reference):  # noqa: PTH112 - as below
+    if os.path.isdir(reference):  # noqa: PTH112 - False, not an error, for what no file can be called
         raise refuse(f"'{shortened(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
-    if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
-        return Path(reference)
-    if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
-        return Path(reference)
+    if path := named_file(reference):
+        return path
     raise refuse(f"there is no spec '{shortened(reference)}'", hint=_meant(reference, ""))
 
 
 def _meant(name: str, folder: str) -> str:
     """A hint for a name that no shipped spec has: the file in the folder that only lacks its suffix, or close names."""
     for file in (f"{name}.yaml", f"{name}.yml"):
-        if os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - False, not an error, as in find
+        if os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - as in find
             return f"did you mean '{file}'?"
     return suggest(name, shipped_specs())
 

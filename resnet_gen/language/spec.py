@@ -7,7 +7,7 @@ from functools import cache
 from itertools import count
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import CountName
@@ -18,6 +18,7 @@ from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.outside_parts import files
 from resnet_gen.language.source import Source
 from resnet_gen.parts import base, registry
+from resnet_gen.parts.base import StrictModel
 from resnet_gen.parts.registry import OneOf
 from resnet_gen.problems import Refused, several
 
@@ -28,13 +29,7 @@ _ALWAYS = {"widths.list"}
 def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
     """What makes the part of this kind, with its own defaults."""
     _ALWAYS.add(f"{family.folder}.{kind}")
-
-    @cache
-    def made() -> Any:
-        part = next(part for part in registry.members(family) if part.kind_name() == kind)
-        return part.model_validate({"kind": kind})
-
-    return made
+    return cache(lambda: registry.default_part(family, kind))
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -58,9 +53,8 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Rule = Literal["same-map-same-filters", "half-map-double-filters"]
 
 
-class _Model(BaseModel):
-    # The whole spec's schema, which holds all others, is built once, when the first spec is read.
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+class _Model(StrictModel):
+    """A mapping in a spec: the schema of the whole holds all others."""
 
 
 def _square(size: Any) -> Any:

@@ -41,11 +41,15 @@ OddKernel = Annotated[Kernel, AfterValidator(_odd), Field(json_schema_extra={"no
 """The side of a convolution's window: odd, so that padding keeps the map's size."""
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
+    """What somebody wrote: nothing is converted, no key is unknown. Its schema is built when it is first needed."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class Part(StrictModel):
     """One choice of a specification: its settings, and how it is built."""
 
-    # A part is validated inside the whole spec's schema, so none of its own is built.
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     kind: Any
     folder: ClassVar[str]
     """Where below this package the parts of a family live."""
@@ -125,9 +129,13 @@ class Shortcut(Part):
 
     def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """The branch and the shortcut of `x`, joined; by default their sum."""
-        at = using.shortcut_at
-        around = self.bridge(net.scope("shortcut", at=at, role="shortcut"), x, branch, place=place, using=using)
-        return net.scope(at=at).add("add", Add(), branch, around)
+        around = self._around(net, x, branch, place=place, using=using)
+        return net.scope(at=using.shortcut_at).add("add", Add(), branch, around)
+
+    def _around(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
+        """The bridge, among the layers of the shortcut."""
+        inside = net.scope("shortcut", at=using.shortcut_at, role="shortcut")
+        return self.bridge(inside, x, branch, place=place, using=using)
 
 
 class Sliding(TypedDict, total=False):

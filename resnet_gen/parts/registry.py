@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import cache
-from typing import Annotated, Any, Union, get_args
+from typing import Annotated, Any, TypeVar, Union, cast, get_args
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from resnet_gen.parts.base import Part
+
+P = TypeVar("P", bound=Part)
 
 
 @cache
@@ -61,6 +63,12 @@ def members(family: type[Part]) -> tuple[type[Part], ...]:
         if get_args(part.model_fields["kind"].annotation) and part not in _forgotten:
             found.add(part)
     return tuple(sorted(found, key=lambda part: part.kind_name()))
+
+
+def default_part(family: Callable[..., P], kind: str) -> P:
+    """The part of a family that is of a kind, with the settings that it has by default."""
+    found = next(part for part in members(cast("type[Part]", family)) if part.kind_name() == kind)
+    return cast("P", found.model_validate({"kind": kind}))
 
 
 def holders(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:

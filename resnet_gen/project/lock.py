@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from resnet_gen.graph import Graph, Node, stages_of
@@ -26,6 +26,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.language.statements import pinned
+from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
 from resnet_gen.project.toml_source import read_toml
 
@@ -46,11 +47,7 @@ Whole = Annotated[int, Field(ge=0)]
 Shape = Annotated[tuple[Whole, ...], Field(strict=False), BeforeValidator(at_most(_MOST_SIDES))]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
-
-
-class LockedStage(_Model):
+class LockedStage(StrictModel):
     """A stage: its counts, a hash of its operations, and the first digits of each block's if it has several."""
 
     params: Whole
@@ -60,7 +57,7 @@ class LockedStage(_Model):
     blocks: str = ""
 
 
-class LockedNetwork(_Model):
+class LockedNetwork(StrictModel):
     """A network: where its spec lies from the lock, what it takes and puts out, its counts, hash and stages.
 
     `settings` are what changes a build and shows in no layer, by key: JSON.
@@ -86,7 +83,7 @@ COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers",
 """The counts that are locked: all but FLOPs, which are 2 x MACs."""
 
 
-class _File(_Model):
+class _File(StrictModel):
     version: Literal[2]
     networks: dict[Annotated[str, Field(pattern=NAME_PATTERN)], LockedNetwork]
 

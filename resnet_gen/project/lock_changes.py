@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from resnet_gen.ops.base import sides
 from resnet_gen.project.lock import COUNTS, LockedNetwork, LockedStage
 
 
@@ -14,7 +15,7 @@ def differences(before: LockedNetwork, after: LockedNetwork) -> list[str]:
     if before.spec != after.spec:
         found.append(f"spec '{before.spec}' -> '{after.spec}'")
     if before.input != after.input:
-        found.append(f"input {_sides(before.input)} -> {_sides(after.input)}")
+        found.append(f"input {sides(before.input)} -> {sides(after.input)}")
     if list(before.outputs.items()) != list(after.outputs.items()):
         found.append(f"outputs {_outputs(before)} -> {_outputs(after)}")
     found += _settings(before.settings, after.settings)
@@ -67,9 +68,5 @@ def _blocks(before: list[str], after: list[str]) -> str:
     return f"block {', '.join(other)} of {len(after)}" if len(other) < len(after) else "every block"
 
 
-def _sides(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
-
-
 def _outputs(network: LockedNetwork) -> str:
-    return ", ".join(f"{name} {_sides(shape)}" for name, shape in network.outputs.items())
+    return ", ".join(f"{name} {sides(shape)}" for name, shape in network.outputs.items())

@@ -15,13 +15,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.faults import problems
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import Words
+from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, refuse, shortened
 from resnet_gen.project.toml_source import read_toml
 from resnet_gen.system.links import check_inside, check_named
@@ -38,10 +39,8 @@ def _one_walk(pattern: str) -> str:
     return pattern
 
 
-class Settings(BaseModel):
+class Settings(StrictModel):
     """What a project file can say."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     specs: (
         Annotated[

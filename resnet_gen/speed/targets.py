@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.limits import BATCHES
@@ -16,16 +15,14 @@ from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, prob
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.ops.precision import PRECISIONS, Precision, too_old
+from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Refused, refuse, shortened, suggest
+from resnet_gen.system.files import named_file
 from resnet_gen.system.resources import shipped_specs, targets_folder
 
 Rate: TypeAlias = Annotated[float, Field(ge=1e-6, le=1e9)]
 """A figure of a device; beyond these none is of any, and times would be no numbers."""
 Engine: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def _one_line(text: str) -> str:
@@ -54,7 +51,7 @@ def _distinct(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
     return precisions
 
 
-class Measured(_Model):
+class Measured(StrictModel):
     """A throughput that somebody measured on the device, on an image of the network's own size."""
 
     network: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_shipped)] = Field(
@@ -66,7 +63,7 @@ class Measured(_Model):
     source: Words = Field(description="Who measured it, and where it is published.")
 
 
-class Target(_Model):
+class Target(StrictModel):
     """A device: what it computes in, what its engines are built by, how fast and how large it is."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="Letters, digits, '-' and '_'.")
@@ -176,7 +173,12 @@ def load_target(reference: str) -> Target:
 
     Raises `Refused` for whatever is wrong with it, as for a spec.
     """
-    return _shipped_target(reference) if reference in shipped_targets() else _read(_find(reference), reference)
+    if reference in shipped_targets():
+        return _shipped_target(reference)
+    path = named_file(reference)
+    if path is None:
+        raise _unknown(reference)
+    return _read(path, reference)
 
 
 def is_file_of_device(name: str) -> bool:
@@ -203,14 +205,6 @@ def _read(path: Path, shown: str) -> Target:
         return Target.model_validate(source.data)
     except ValidationError as error:
         raise Refused(problems(error.errors(include_url=False), source, Target)) from None
-
-
-def _find(reference: str) -> Path:
-    if Path(reference).suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
-        return Path(reference)
-    if os.path.isfile(reference):  # noqa: PTH113 - False, not an error, for what no file can be called
-        return Path(reference)
-    raise _unknown(reference)
 
 
 def _unknown(reference: str) -> Refused:

@@ -45,6 +45,14 @@ def open_regular_file(path: Path) -> BufferedReader:
     return stream
 
 
+def named_file(reference: str) -> Path | None:
+    """The YAML file that a word of the command line means, by its look or since it is there; None for another name."""
+    path = Path(reference)
+    if path.suffix in (".yaml", ".yml") or "/" in reference or "\\" in reference:
+        return path
+    return path if os.path.isfile(reference) else None  # noqa: PTH113 - False, not an error, for what is no file's name
+
+
 def note_opened(path: Path) -> None:
     """Count a file among those that the command has read."""
     _opened.add(os.path.abspath(path))  # noqa: PTH100 - links are followed where it is asked for

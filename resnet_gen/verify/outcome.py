@@ -13,7 +13,7 @@ from resnet_gen.language.load import Loaded, load, shown_as
 from resnet_gen.language.lower import lower
 from resnet_gen.language.notes import notes
 from resnet_gen.language.source import SETTING
-from resnet_gen.problems import Problem, Refused, Span, shortened
+from resnet_gen.problems import Problem, Refused, Span, shortened, visible
 from resnet_gen.verify.rules import RULES, STANDARD
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
@@ -58,6 +58,12 @@ class Finding:
         elif isinstance(where, str):
             where = self.place.file
         return str(replace(self.problem, where=where))
+
+
+def advice(finding: Finding) -> str:
+    """The message of a finding, with the hint below it if there is one."""
+    hint = finding.problem.hint
+    return "\n".join(map(visible, [finding.message, *([f"hint: {hint}"] if hint else [])]))
 
 
 @dataclass(frozen=True)

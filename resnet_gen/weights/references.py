@@ -39,6 +39,11 @@ def read(name: str, where: Span | None) -> Reference:
     return Reference(name=name, state=state, **data)
 
 
+def every() -> Iterator[Reference]:
+    """Every reference, in the order of the files."""
+    return (read(name, None) for name in _shipped())
+
+
 def of(library: str) -> Iterator[Reference]:
     """Every reference of a library, by name."""
     return (read(name, None) for name in sorted(_shipped()) if name.startswith(f"{library}/"))
@@ -47,4 +52,4 @@ def of(library: str) -> Iterator[Reference]:
 @cache
 def _shipped() -> dict[str, Path]:
     """The file of each reference, looked for once."""
-    return {f"{file.parent.name}/{file.stem}": file for file in references_folder().glob("*/*.json")}
+    return {f"{file.parent.name}/{file.stem}": file for file in sorted(references_folder().glob("*/*.json"))}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.language.reference_page import language_page
 from resnet_gen.language.spec import Claim, Deviation, Input, Spec, Stages
 from resnet_gen.parts.base import FAMILIES
 from resnet_gen.parts.registry import load_parts, members
+from tests.refresh.language_page import language_page
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from resnet_gen.cli import cli
-from resnet_gen.language.reference_page import language_page
 from resnet_gen.language.schema import json_schema
 from resnet_gen.system.resources import shipped_specs
 from tests.bad_specs import test_bad_specs
@@ -17,6 +16,7 @@ from tests.project import test_project
 from tests.refresh import design_page
 from tests.refresh.api_page import api_page
 from tests.refresh.catalogue_page import catalogue_page
+from tests.refresh.language_page import language_page
 from tests.refresh.rule_pages import rule_pages
 from tests.speed import test_targets
 

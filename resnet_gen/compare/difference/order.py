@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.graph.matching import commutes
+from resnet_gen.graph.matching import is_commutative
 
 
 def ordered(graph: Graph) -> Graph:
@@ -33,6 +33,6 @@ def _made(values: Sequence[Value], makers: dict[str, Node]) -> list[Node]:
 
 def _operands(node: Node, makers: dict[str, Node]) -> list[Value]:
     """What a node reads; where the order means nothing, the shortcut last."""
-    if not commutes(node.op, *node.input_shapes):
+    if not is_commutative(node):
         return list(node.inputs)
     return sorted(node.inputs, key=lambda value: value.name in makers and makers[value.name].role == "shortcut")

@@ -11,6 +11,7 @@ from resnet_gen.compare.difference.devices import devices
 from resnet_gen.compare.difference.revision import Revision, parse
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
+from resnet_gen.language.comments import documents, ignore_comments
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import Source, read_file
@@ -83,8 +84,7 @@ def side_of(given: str, what: What, loaded: Loaded) -> Side:
 
 def _suppressions(loaded: Loaded) -> list[dict[str, str]]:
     """What comments suppress; without any, the rules that they name are not imported."""
-    documents = {loaded.own[0], *(mark.value.document for mark in loaded.source.marks.values())}
-    if not any("resnet-gen:" in document.text for document in documents):
+    if not any(found for document in documents(loaded) for _, found in ignore_comments(document)):
         return []
     from resnet_gen.verify.suppression import suppressions
 

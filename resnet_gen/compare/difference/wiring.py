@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resnet_gen.compare.difference.align import Pairs
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.graph.matching import commutes
+from resnet_gen.graph.matching import is_commutative
 
 MOST_SOURCES = 16
 """Of a value, how many paired layers are looked for through those that have no partner."""
@@ -29,7 +29,7 @@ class Wiring:
         if len(a.inputs) != len(b.inputs):
             return True
         straight = self._alike(a.inputs, b.inputs)
-        return not straight and not (_turns(a) and _turns(b) and self._alike(a.inputs[::-1], b.inputs))
+        return not straight and not (is_commutative(a) and is_commutative(b) and self._alike(a.inputs[::-1], b.inputs))
 
     def outputs_differ(self) -> bool:
         """Whether the networks put out other values, or in another order."""
@@ -39,10 +39,6 @@ class Wiring:
     def _alike(self, first: tuple[Value, ...], second: tuple[Value, ...]) -> bool:
         pairs = zip(first, second, strict=True)
         return all(self._before[a.name] & self._after[b.name] for a, b in pairs)
-
-
-def _turns(node: Node) -> bool:
-    return commutes(node.op, *node.input_shapes)
 
 
 def _sources(graph: Graph, numbers: dict[int, int]) -> dict[str, frozenset[int]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.rows import LayerChangeRow, rows, stage_rows
+from resnet_gen.compare.formats.comparison import NetworkComparison
+from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, rows, stage_rows
 from resnet_gen.compare.formats.spec_terms import loosened
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
-from resnet_gen.compare.formats.words import figures, listed, percent
+from resnet_gen.compare.formats.words import listed
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import shortened, unlinked, visible
 
@@ -38,7 +38,8 @@ def body(report: NetworkComparison) -> Iterator[str]:
         yield from ("", *(f"- **loosened**: {escaped(line)}" for line in loose[:MOST_LOOSENED]))
         yield from ([f"- and {len(loose) - MOST_LOOSENED:,} more"] if len(loose) > MOST_LOOSENED else [])
     if not report.difference.same:
-        yield from ("", *_counts(report), *(f"\n{escaped(note)}" for note in report.notes), *_details(report))
+        yield from ("", *_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
+        yield from (*(f"\n{escaped(note)}" for note in report.notes), *_details(report))
     if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
         yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
     if renamed := report.difference.renamed:
@@ -60,24 +61,10 @@ def _plain(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
 
 
-def _counts(report: NetworkComparison) -> Iterator[str]:
-    yield from _table_row(("", "before", "after", "difference", ""))
-    yield "|---|--:|--:|--:|--:|"
-    for figure in figures(report.difference):
-        cells = (f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent)
-        yield from _table_row((figure.name, *cells))
-    if report.latency:
-        yield from _latency(report.latency)
-
-
-def _latency(latency: Latency) -> Iterator[str]:
-    before, after = latency.before, latency.after
-    name = f"predicted ms on {latency.device}, {latency.precision}, batch {latency.batch:,}"
-    yield from _table_row((name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)))
-
-
-def _table_row(cells: Sequence[str]) -> Iterator[str]:
-    yield f"| {' | '.join(map(escaped, cells))} |"
+def _table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A table with its header, below which a rule aligns the columns."""
+    header, *below = (f"| {' | '.join(map(escaped, cells))} |" for cells in lines)
+    yield from (header, rule, *below)
 
 
 def _details(report: NetworkComparison) -> Iterator[str]:
@@ -87,10 +74,7 @@ def _details(report: NetworkComparison) -> Iterator[str]:
     parts = [
         ("By stage", stages),
         ("By layer", _fenced("diff", _lines(changes))),
-        (
-            "What follows from it",
-            _fenced("text", _lines(follow)),
-        ),
+        ("What follows from it", _fenced("text", _lines(follow))),
     ]
     for title, lines in parts:
         if lines:
@@ -101,12 +85,13 @@ def _stages(report: NetworkComparison) -> Iterator[str]:
     found = stage_rows(report.difference)
     if not found:
         return
-    yield from _table_row(("stage", "blocks", "params", "MACs"))
-    yield "|---|---|--:|--:|"
-    for row in found:
-        before, after = row.blocks
-        blocks = before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
-        yield from _table_row((row.title, blocks, *(figure.difference for figure in row.figures[:2])))
+    cells = [(row.title, _blocks(row), *(figure.difference for figure in row.figures[:2])) for row in found]
+    yield from _table("|---|---|--:|--:|", [("stage", "blocks", "params", "MACs"), *cells])
+
+
+def _blocks(row: StageChangeRow) -> str:
+    before, after = row.blocks
+    return before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
 
 
 def _lines(found: Sequence[LayerChangeRow]) -> list[str]:

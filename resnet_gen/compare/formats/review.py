@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,21 +118,14 @@ def markdown(review: Review) -> str:
 
 
 def _loosened(review: Review) -> Iterator[str]:
-    found = review.loosened
-    for file, line in found[:MOST_FINDINGS]:
-        yield f"- **loosened** {code(file)} {escaped(line, 500)}"
-    if len(found) > MOST_FINDINGS:
-        yield f"- and {len(found) - MOST_FINDINGS:,} more"
+    yield from _first(f"**loosened** {code(file)} {escaped(line, 500)}" for file, line in review.loosened)
 
 
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
     lines = [escaped(told(term), 500) for term in review.project if not term.loosened]
     lines += [escaped(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
-    for line in lines[:MOST_FINDINGS]:
-        yield f"- {code(review.file)} {line}"
-    if len(lines) > MOST_FINDINGS:
-        yield f"- and {len(lines) - MOST_FINDINGS:,} more"
+    yield from _first(f"{code(review.file)} {line}" for line in lines)
 
 
 def _table(review: Review) -> Iterator[str]:
@@ -166,10 +159,17 @@ def _change(before: float | None, after: float | None, form: str) -> str:
 
 
 def _findings(findings: Sequence[Problem]) -> Iterator[str]:
-    for finding in findings[:MOST_FINDINGS]:
-        yield f"- {code(str(finding.where))} {escaped(finding.message, 500)} {code(finding.rule or 'invalid-spec')}"
-    if len(findings) > MOST_FINDINGS:
-        yield f"- and {len(findings) - MOST_FINDINGS:,} more"
+    yield from _first(
+        f"{code(str(f.where))} {escaped(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
+    )
+
+
+def _first(items: Iterable[str]) -> Iterator[str]:
+    """A list of the first items, and how many more there are."""
+    found = list(items)
+    yield from (f"- {item}" for item in found[:MOST_FINDINGS])
+    if len(found) > MOST_FINDINGS:
+        yield f"- and {len(found) - MOST_FINDINGS:,} more"
 
 
 def _details(review: Review, room: int) -> Iterator[str]:

@@ -7,7 +7,16 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, StageChange
 from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
-from resnet_gen.compare.formats.words import OTHER_OPERANDS, CountChange, block_name, changed
+from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
+from resnet_gen.compare.formats.words import (
+    OTHER_OPERANDS,
+    CountChange,
+    block_name,
+    changed,
+    count_changes,
+    figures,
+    percent,
+)
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count_nodes
 from resnet_gen.graph.tables import block_text, blocks_text, describe, sides, stage_title
@@ -68,6 +77,22 @@ def _taken(node: Node) -> str:
     return " and ".join(map(sides, node.input_shapes))
 
 
+def count_rows(report: NetworkComparison, times: str) -> list[tuple[str, ...]]:
+    """The counts of both networks below a header, and their predicted times, which are called `times`."""
+    found: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
+    for figure in figures(report.difference):
+        found.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
+    if report.latency:
+        found.append(_times(report.latency, times))
+    return found
+
+
+def _times(latency: Latency, times: str) -> tuple[str, ...]:
+    before, after = latency.before, latency.after
+    name = f"{times} on {latency.device}, {latency.precision}, batch {latency.batch:,}"
+    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)
+
+
 class StageChangeRow(NamedTuple):
     """A stage that changed: what it repeats before and after, and its counts."""
 
@@ -88,14 +113,11 @@ def _stage_row(stage: StageChange) -> StageChangeRow | None:
         return None
     nodes = [_nodes(side) for side in (stage.before, stage.after)]
     before, after = map(count_nodes, nodes)
-    figures = tuple(
-        CountChange(title, getattr(before, name), getattr(after, name))
-        for name, title in (("params", "params"), ("macs", "MACs"), ("activations", "activations"))
-    )
+    changes = tuple(count_changes(before, after, ("params", "macs", "activations")))
     texts = (_repeated(stage.before), _repeated(stage.after))
-    if texts[0] == texts[1] and all(figure.before == figure.after for figure in figures):
+    if texts[0] == texts[1] and all(figure.before == figure.after for figure in changes):
         return None
-    return StageChangeRow(stage_title(one.path), texts, figures)
+    return StageChangeRow(stage_title(one.path), texts, changes)
 
 
 def _nodes(stage: StageOutline | None) -> list[Node]:

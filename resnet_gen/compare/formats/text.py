@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.rows import LayerChangeRow, rows, stage_rows
+from resnet_gen.compare.formats.comparison import NetworkComparison
+from resnet_gen.compare.formats.rows import LayerChangeRow, count_rows, rows, stage_rows
 from resnet_gen.compare.formats.spec_terms import loosened
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
-from resnet_gen.compare.formats.words import figures, listed, percent
+from resnet_gen.compare.formats.words import listed
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import visible, visible_line
 
@@ -26,24 +26,9 @@ def text(report: NetworkComparison) -> str:
     if loose := loosened(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
-        parts += [_counts(report), *_stages(report), *_details(report)]
+        parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_stages(report), *_details(report)]
     parts += _keys(report)
     return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
-
-
-def _counts(report: NetworkComparison) -> str:
-    table: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
-    for figure in figures(report.difference):
-        table.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
-    if report.latency:
-        table.append(_latency(report.latency))
-    return columns(table, right=range(1, 5))
-
-
-def _latency(latency: Latency) -> tuple[str, ...]:
-    name = f"ms on {latency.device}, {latency.precision}, batch {latency.batch:,}"
-    before, after = latency.before, latency.after
-    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)
 
 
 def _stages(report: NetworkComparison) -> Iterator[str]:

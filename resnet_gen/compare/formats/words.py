@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from resnet_gen.compare.difference.graphs import Difference, LayerChange, Setting
 from resnet_gen.graph import Node
+from resnet_gen.graph.counts import Counts
 from resnet_gen.graph.tables import PLAIN, describe
 from resnet_gen.ops import (
     Activation,
@@ -88,8 +89,12 @@ TITLES = {"params": "params", "macs": "MACs", "activations": "activations", "lay
 
 def figures(difference: Difference) -> list[CountChange]:
     """The counts of both networks."""
-    before, after = difference.counts
-    return [CountChange(title, getattr(before, name), getattr(after, name)) for name, title in TITLES.items()]
+    return count_changes(*difference.counts, TITLES)
+
+
+def count_changes(before: Counts, after: Counts, names: Iterable[str]) -> list[CountChange]:
+    """The counts of these names, before and after."""
+    return [CountChange(TITLES[name], getattr(before, name), getattr(after, name)) for name in names]
 
 
 def signed(number: int) -> str:

@@ -19,7 +19,7 @@ from resnet_gen.infer.widths import width_rule
 from resnet_gen.ops import Shape
 from resnet_gen.parts import base
 from resnet_gen.parts.naming.tables import Tabled
-from resnet_gen.parts.registry import members
+from resnet_gen.parts.registry import default_part, members
 
 _MOST_STAGES, _MOST_BLOCKS = 16, 4_096
 _PLAIN = {"bottleneck": "preact_bottleneck", "basic": "preact_basic", "regnet": "preact_regnet"}
@@ -30,8 +30,7 @@ class WeightNames:
 
     def __init__(self, shapes: Mapping[str, Shape], kind: str) -> None:
         self.shapes, self.kind = shapes, kind
-        scheme = next(member for member in members(base.Naming) if member.kind_name() == kind)
-        self._scheme: base.Naming = scheme.model_validate({"kind": kind})  # type: ignore[assignment]
+        self._scheme = default_part(base.Naming, kind)
 
     def shape(self, path: str, role: str = "weight") -> Shape | None:
         """The shape of a layer's weight; None where there is none of that name."""

@@ -10,9 +10,9 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, several, shortened
-from resnet_gen.system.resources import references_folder
 from resnet_gen.weights.prefixes import MOST, without
-from resnet_gen.weights.references import read as read_reference
+from resnet_gen.weights.references import every as every_reference
+from resnet_gen.weights.stored import sides
 
 
 class NearestNetwork(NamedTuple):
@@ -59,9 +59,7 @@ def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Neares
 
 def _known(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
     """Every published network, then every shipped one that is none of those."""
-    for file in sorted(references_folder().glob("*/*.json")):
-        name = f"{file.parent.name}/{file.stem}"
-        yield name, read_reference(name, None).state
+    yield from ((reference.name, reference.state) for reference in every_reference())
     for name in preferred(shipped):
         if not shipped[name].spec.reference:
             yield name, state_of(shipped[name])
@@ -95,8 +93,8 @@ def _what(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
     if first is None:
         return _whole(near, whole, closest)
     if theirs := named[first]:
-        return f"'{shortened(first)}' is {_x(whole[first])}, and {_x(theirs)} in {closest}"
-    return f"'{shortened(first)}' ({_x(whole[first])}) is not in {closest}"
+        return f"'{shortened(first)}' is {sides(whole[first])}, and {sides(theirs)} in {closest}"
+    return f"'{shortened(first)}' ({sides(whole[first])}) is not in {closest}"
 
 
 def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
@@ -104,10 +102,6 @@ def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> st
     found = {name.removeprefix(near.prefix) for name in whole}
     lost = next((name for name in near.state if name not in found), None)
     if lost is not None:
-        return f"'{lost}' is missing: {_x(near.state[lost])} in {closest}"
+        return f"'{lost}' is missing: {sides(near.state[lost])} in {closest}"
     odd = next((name for name in whole if not name.startswith(near.prefix)), "")
     return f"'{shortened(odd)}' has no '{shortened(near.prefix)}' before it, as others have that fit {closest}"
-
-
-def _x(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"

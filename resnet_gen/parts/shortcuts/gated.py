@@ -45,8 +45,6 @@ class Gated(Projection):
     bias: float = Field(-2.0, ge=-100, le=100, description="Where the transform gate's bias starts.")
 
     def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
-        around = self.bridge(
-            net.scope("shortcut", at=using.shortcut_at, role="shortcut"), x, branch, place=place, using=using
-        )
+        around = self._around(net, x, branch, place=place, using=using)
         coupled, stride = self.carry == "coupled", place.stride
         return gated_sum(net, x, around, branch, kernel=self.kernel, stride=stride, bias=self.bias, coupled=coupled)

@@ -15,10 +15,6 @@ class Conv7x7(PooledStem):
     kind: Literal["conv7x7"] = "conv7x7"
     width: Channels = Field(64, description="Filters of the convolution.")
 
-    @property
-    def shrinks(self) -> int:
-        return 2 if self.pool == "none" else 4
-
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
         x = using.conv(net, "conv", x, self.width, kernel=7, stride=2)
         x = x if bare else using.norm_act(net, "", x)

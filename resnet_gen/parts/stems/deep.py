@@ -20,10 +20,6 @@ class Deep(PooledStem):
         (32, 32, 64), description="Filters of the convolutions."
     )
 
-    @property
-    def shrinks(self) -> int:
-        return 2 if self.pool == "none" else 4
-
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
         last = len(self.widths)
         for number, width in enumerate(self.widths, 1):

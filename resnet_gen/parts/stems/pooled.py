@@ -23,6 +23,10 @@ class PooledStem(Stem):
         "convolution with norm and activation (`conv`); or nothing (`none`).",
     )
 
+    @property
+    def shrinks(self) -> int:
+        return 2 if self.pool == "none" else 4
+
     def pooled(self, net: Net, x: Value, using: Using) -> Value:
         """Add the pooling."""
         match self.pool:

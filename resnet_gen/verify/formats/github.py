@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_gen.problems import visible
-from resnet_gen.verify.outcome import Finding, Outcome
+from resnet_gen.verify.outcome import Finding, Outcome, advice
 
 _COMMANDS = {"warning": "warning"}
 """The command for a severity, if not `error`."""
@@ -20,7 +20,7 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
 
 def _command(finding: Finding) -> str:
-    place, hint = finding.place, finding.problem.hint
+    place = finding.place
     properties = {
         "file": place.file,
         "line": place.line,
@@ -29,8 +29,7 @@ def _command(finding: Finding) -> str:
         "title": f"resnet-gen {finding.rule}",
     }
     given = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
-    message = "\n".join(map(visible, [finding.message, *([f"hint: {hint}"] if hint else [])]))
-    return f"::{_COMMANDS.get(finding.problem.severity, 'error')} {given}::{_data(message)}\n"
+    return f"::{_COMMANDS.get(finding.problem.severity, 'error')} {given}::{_data(advice(finding))}\n"
 
 
 def _data(text: str) -> str:

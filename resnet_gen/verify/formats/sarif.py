@@ -9,7 +9,7 @@ from urllib.parse import quote_from_bytes
 
 from resnet_gen import __version__
 from resnet_gen.problems import json_text, visible
-from resnet_gen.verify.outcome import Finding, FindingPlace, Outcome
+from resnet_gen.verify.outcome import Finding, FindingPlace, Outcome, advice
 from resnet_gen.verify.rules import RULES
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -51,14 +51,12 @@ def _rule(id: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, rules: Sequence[str], artifacts: dict[str, int]) -> dict[str, Any]:
-    hint = finding.problem.hint
-    text = "\n".join(map(visible, [finding.message, *([f"hint: {hint}"] if hint else [])]))
     reason = finding.reason
     return {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
         "level": _LEVELS.get(finding.problem.severity, "note"),
-        "message": {"text": text},
+        "message": {"text": advice(finding)},
         "locations": [{"physicalLocation": _physical(finding.place, artifacts)}] if finding.place.file else [],
         # On all results or on none (SARIF 2.1.0, section 3.27.23): empty says that it is not suppressed.
         "suppressions": [] if reason is None else [{"kind": "inSource", "justification": visible(reason)}],

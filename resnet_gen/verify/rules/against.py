@@ -39,10 +39,11 @@ Tell: TypeAlias = Callable[[FileFindings], str]
 class Against(Rule):
     """A rule that needs the file; `what` is what nobody has compared where it is ignored.
 
-    One of a file's rules tells of the file.
+    `field` of the findings about a file has the rule's own. One of a file's rules tells of the file.
     """
 
     what: ClassVar[tuple[str, ...]]
+    field: ClassVar[str]
 
     def __init__(self, hold: Hold, tell: Tell | None = None) -> None:
         self._hold, self._tell = hold, tell
@@ -50,8 +51,8 @@ class Against(Rule):
     def covers(self, subject: Subject) -> str:
         return self._tell(self._hold(subject)) if self._tell else ""
 
-    def _findings(self, subject: Subject, messages: tuple[str, ...]) -> Iterator[Problem]:
-        for message in messages:
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        for message in getattr(self._hold(subject), self.field):
             yield self.finding(subject, ("name",), message)
 
 
@@ -75,9 +76,7 @@ class AgainstLayer(Against):
 
     id = "against-layer"
     what = ("layers", "whether it is valid ONNX")
-
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        yield from self._findings(subject, self._hold(subject).layers)
+    field = "layers"
 
 
 class AgainstShape(Against):
@@ -99,9 +98,7 @@ class AgainstShape(Against):
 
     id = "against-shape"
     what = ("shapes",)
-
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        yield from self._findings(subject, self._hold(subject).shapes)
+    field = "shapes"
 
 
 class AgainstWeight(Against):
@@ -125,9 +122,7 @@ class AgainstWeight(Against):
 
     id = "against-weight"
     what = ("weights",)
-
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        yield from self._findings(subject, self._hold(subject).weights)
+    field = "weights"
 
 
 class AgainstEngine(Against):
@@ -149,6 +144,4 @@ class AgainstEngine(Against):
 
     id = "against-engine"
     what = ("the manifest",)
-
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        yield from self._findings(subject, self._hold(subject).engine)
+    field = "engine"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.onnx.reading.operator_call import OperatorCall, number
+from resnet_gen.onnx.reading.rules.constants import deduced
 from resnet_gen.onnx.reading.signals import (
     BroadcastGate,
     PaddedMap,
@@ -62,7 +63,7 @@ def reshape(call: OperatorCall) -> Signal:
             raise UnexplainedOperator("the batch does not stay the first dimension")
     elif not (first is None or (first == 0 and zeros) or first == batch):
         raise UnexplainedOperator("the batch does not stay the first dimension")
-    return _seen(call, _deduced(rest, each))
+    return _seen(call, deduced(rest, each, f"{each} elements"))
 
 
 def _copied(wanted: Sequence[int | None], dims: Shape, *, zeros: bool) -> list[int]:
@@ -72,14 +73,6 @@ def _copied(wanted: Sequence[int | None], dims: Shape, *, zeros: bool) -> list[i
             raise UnexplainedOperator("the batch does not stay the first dimension")
         found.append(dims[place] if n == 0 and zeros else n)
     return found
-
-
-def _deduced(dims: list[int], each: int) -> list[int]:
-    """Dimensions with the one that is -1 worked out."""
-    known = math.prod(n for n in dims if n != -1)
-    if dims.count(-1) > 1 or (-1 in dims and (known < 1 or each % known)):
-        raise UnexplainedOperator(f"{each} elements cannot be read as {dims}")
-    return [each // known if n == -1 else n for n in dims]
 
 
 def flatten(call: OperatorCall) -> Signal:

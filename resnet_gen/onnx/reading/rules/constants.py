@@ -48,6 +48,20 @@ def _list(wire: Wire) -> np.dtype[Any]:
     raise UnexplainedOperator("what is no list of integers")
 
 
+def _dims(call: OperatorCall) -> Shape:
+    """The dimensions of the sizes or the constant that a node reads first."""
+    wire = call.wire(0)
+    return (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
+
+
+def deduced(dims: Sequence[int], size: int, what: str) -> list[int]:
+    """Dimensions of `what`, which has so many elements, with the one that is -1 worked out."""
+    known = math.prod(n for n in dims if n != -1)
+    if dims.count(-1) > 1 or (-1 in dims and (known < 1 or size % known)):
+        raise UnexplainedOperator(f"{what} cannot be read as {list(dims)}")
+    return [size // known if n == -1 else n for n in dims]
+
+
 def places(axes: Sequence[int], rank: int) -> tuple[int, ...]:
     """Axes counted from the front; raises `UnexplainedOperator` for one that is not there, or there twice."""
     found = tuple(axis % max(rank, 1) for axis in axes)
@@ -97,7 +111,7 @@ def slices(call: OperatorCall) -> Wire:
     if not len(start) == len(end) == len(axes) == len(step) or 0 in step:
         raise UnexplainedOperator("starts, ends, axes and steps of unequal number")
     wire = call.wire(0)
-    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
+    dims = _dims(call)
     taken = [range(n) for n in dims]
     for axis, *cut in zip(places(axes, len(dims)), start, end, step, strict=True):
         taken[axis] = _taken(dims[axis], *cut)
@@ -139,8 +153,7 @@ def _integer(call: OperatorCall, place: int) -> int:
 def redimensioned(call: OperatorCall) -> Wire:
     """Squeeze and Unsqueeze."""
     wire, axes = call.wire(0), call.axes()
-    dims = [len(wire.values)] * (not wire.scalar) if isinstance(wire, ShapeSizes) else list(call.constant(0).dims)
-    dims = (_squeezed if call.node.op_type == "Squeeze" else _unsqueezed)(dims, axes)
+    dims = (_squeezed if call.node.op_type == "Squeeze" else _unsqueezed)(_dims(call), axes)
     return _sizes_as(wire, dims) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), dims)
 
 
@@ -170,14 +183,11 @@ def _sizes_as(wire: ShapeSizes, dims: Sequence[int]) -> ShapeSizes:
 def reshape(call: OperatorCall) -> Wire:
     """Reshape of a constant."""
     wire = call.wire(0)
-    dims = (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
-    size, wanted = math.prod(dims), call.integers(1)
+    dims = _dims(call)
+    wanted = call.integers(1)
     if not call.attribute("allowzero", 0):
         wanted = tuple(dims[i] if n == 0 and i < len(dims) else n for i, n in enumerate(wanted))
-    left = math.prod(n for n in wanted if n != -1)
-    if wanted.count(-1) > 1 or (-1 in wanted and (left < 1 or size % left)):
-        raise UnexplainedOperator(f"{list(dims)} cannot be read as {list(wanted)}")
-    made = [size // left if n == -1 else n for n in wanted]
+    made = deduced(wanted, math.prod(dims), str(list(dims)))
     return _sizes_as(wire, made) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), made)
 
 
