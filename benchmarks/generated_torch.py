@@ -16,7 +16,7 @@ from itertools import product
 from typing import Any
 
 from benchmarks.torch_export import declare_missing_operators
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from tests.helpers.pytorch_parity import network
 
@@ -33,7 +33,7 @@ AIM = 1.02
 
 def ours(name: str) -> Any:
     """The generated network."""
-    (text,) = generated(CodeSubject(load(name)), "pytorch").values()
+    (text,) = generate_files(CodeSubject(load(name)), "pytorch").values()
     return network(text)
 
 

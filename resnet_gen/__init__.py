@@ -55,9 +55,9 @@ if TYPE_CHECKING:
     from resnet_gen.verify.outcome import Finding as Finding
 
 if sys.flags.optimize > 1:
-    from resnet_gen.system.docstrings import keep
+    from resnet_gen.system.docstrings import install_loader
 
-    keep()
+    install_loader()
 
 __version__ = "0.1.0"
 

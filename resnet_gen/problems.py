@@ -130,7 +130,7 @@ class Problem:
         return "\n".join(lines)
 
 
-def shortened(text: str, limit: int = 60) -> str:
+def shorten(text: str, limit: int = 60) -> str:
     """`text` cut to `limit` characters; what comes from a file may be of any length."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
@@ -165,7 +165,7 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible_line, text.split("\n")))
 
 
-def unlinked(text: str, more: str = r"(?!)") -> str:
+def unlink(text: str, more: str = r"(?!)") -> str:
     """Text with U+200B behind what readers of Markdown make a mention or a link of, and behind what `more` matches."""
     return re.sub(rf"(@|#(?=\d)|:(?=//)|www(?=\.)|GH(?=-)|{more})", "\\1\u200b", text, flags=re.IGNORECASE)
 
@@ -249,7 +249,7 @@ def synonym(word: str) -> str | None:
 
 def _plain(word: str) -> str:
     """A word without what people write in different ways: capitals, and what stands between its parts."""
-    return re.sub(r"[\W_]+", "-", shortened(word, 200).casefold()).strip("-")
+    return re.sub(r"[\W_]+", "-", shorten(word, 200).casefold()).strip("-")
 
 
 def _holds(whole: str, part: str) -> bool:

@@ -129,12 +129,12 @@ def diff(
         >>> diff("resnet50", "resnet50").same
         True
     """
-    from resnet_gen.compare.comparison import compared, predictor
+    from resnet_gen.compare.comparison import compare_sides, predictor
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
     predicted = predictor(target(device), precision, batch) if device is not None else None
-    return compared(_side(before), _side(after), predicted)
+    return compare_sides(_side(before), _side(after), predicted)
 
 
 def check_engine(

@@ -13,7 +13,7 @@ from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions
 from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import refuse
-from resnet_gen.system.journal import settle
+from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
@@ -50,15 +50,15 @@ def generate(
         >>> [path.name for path in generate("resnet50", "pytorch", "models")]
         ['resnet50.py']
     """
-    from resnet_gen.generate.base import CodeSubject, generated
-    from resnet_gen.generate.output import put
+    from resnet_gen.generate.base import CodeSubject, generate_files
+    from resnet_gen.generate.output import write_generated
 
     check_one_of("to", to, LANGUAGES)
     place = None if folder is None else Path(folder)
     if place is not None:
-        settle(place)  # a card lists what is built there
-    texts = generated(CodeSubject(loaded(spec), place), to)
-    return texts if place is None else tuple(put(place, texts, replace=replace))
+        recover(place)  # a card lists what is built there
+    texts = generate_files(CodeSubject(loaded(spec), place), to)
+    return texts if place is None else tuple(write_generated(place, texts, replace=replace))
 
 
 def convert_weights(

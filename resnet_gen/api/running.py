@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
-from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suited
+from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -72,7 +72,7 @@ def run(
     """
     import numpy as np
 
-    from resnet_gen.build.models import ModelSource, assumed_input, carried_input, check_input, check_outputs
+    from resnet_gen.build.models import ModelSource, assumed_input, check_input, check_outputs, embedded_input
     from resnet_gen.engine.base import Tuning
     from resnet_gen.engine.image import read_image
 
@@ -87,7 +87,7 @@ def run(
     opened = _opened(model, ModelSource((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
-        taken = opened.taken or carried_input(session) or assumed_input(session)
+        taken = opened.taken or embedded_input(session) or assumed_input(session)
         check_input(session, taken, 1)
         x = read_image(picture, taken)
     session.check(x.shape)
@@ -258,14 +258,14 @@ def _hint(asked: Hint | None) -> Hint | None:
 
 def _opened(model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
-    from resnet_gen.build.models import RunnableModel, is_file, opened_spec, refuse_ignored
+    from resnet_gen.build.models import RunnableModel, is_file, open_spec, refuse_ignored
     from resnet_gen.engine.runtimes import open_file
 
     check_one_of("runtime", runtime, RUNTIMES)
     if isinstance(model, Loaded):
-        return opened_spec(model, made, runtime or suited(""), tuning, (batch,))
+        return open_spec(model, made, runtime or suitable_runtime(""), tuning, (batch,))
     name = name_of(model)
     if not is_file(name):
-        return opened_spec(load(name), made, runtime or suited(name), tuning, (batch,), name)
+        return open_spec(load(name), made, runtime or suitable_runtime(name), tuning, (batch,), name)
     refuse_ignored(name, made._replace(seed=made.seed or None))
-    return RunnableModel(open_file(runtime or suited(name), Path(name), tuning=tuning), None)
+    return RunnableModel(open_file(runtime or suitable_runtime(name), Path(name), tuning=tuning), None)

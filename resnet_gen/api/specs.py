@@ -171,9 +171,9 @@ def import_file(
         input: {channels: 3, size: 32}
         ...
     """
-    from resnet_gen.infer.importing import recovered
+    from resnet_gen.infer.importing import recover_spec
 
-    found = recovered(Path(path), name, parent=extends, norms=not plain_biases)
+    found = recover_spec(Path(path), name, parent=extends, norms=not plain_biases)
     if isinstance(found, Problem):
         raise Refused(found)
     return found

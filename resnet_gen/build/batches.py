@@ -9,7 +9,7 @@ from resnet_gen.build.shapes import parse_shapes
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.lower import INPUT
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 
 
 class ShapeOptions(NamedTuple):
@@ -47,7 +47,7 @@ def _image_shape(option: str, text: str) -> tuple[int, ...]:
     return shape
 
 
-def asked_batch(batch: str | None, shapes: ShapeOptions) -> BuildBatch:
+def resolve_batch(batch: str | None, shapes: ShapeOptions) -> BuildBatch:
     """The batch that either option asks for; raises `Refused` for both."""
     from_shapes = shapes.batch()
     if from_shapes and batch is not None:
@@ -62,7 +62,7 @@ def parse_batch(text: str | None) -> BuildBatch:
     parts = text.split(":")
     if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
         hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {BATCHES.most:,}"
-        raise refuse(f"--batch: '{shortened(text)}' is not a batch", hint=hint)
+        raise refuse(f"--batch: '{shorten(text)}' is not a batch", hint=hint)
     return _batch([int(part) for part in parts], "--batch")
 
 

@@ -17,7 +17,7 @@ from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import refuse
-from resnet_gen.system.journal import settle
+from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def model_bytes(loaded: Loaded, request: Request) -> bytes:
     network, file = _model(loaded, request)
     if file.needs_external_data:
         raise refuse(f"{loaded.spec.name} is larger than 2 GiB", hint="write it to a file: its weights lie beside it")
-    with process.begun(network.graph, file.structure(), aside=False) as read_back:
+    with process.start_readback(network.graph, file.structure(), aside=False) as read_back:
         data = b"".join(file.chunks())
         read_back()
     return data
@@ -71,7 +71,10 @@ def model_bytes(loaded: Loaded, request: Request) -> bytes:
 def write_model(loaded: Loaded, request: Request, path: Path) -> None:
     """Write the ONNX file of a specification, read back, over what is there; without a manifest."""
     network, file = _model(loaded, request)
-    with process.begun(network.graph, file.structure(), aside=False) as read_back, Transaction(path.parent) as out:
+    with (
+        process.start_readback(network.graph, file.structure(), aside=False) as read_back,
+        Transaction(path.parent) as out,
+    ):
         _write_onnx(out, path.name, file)
         read_back()
 
@@ -108,14 +111,14 @@ def build(
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     folder, model = _layout(folder, name, request)
-    settle(folder)
+    recover(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)
     cost = _compared(loaded, network, request, tell)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = aside and request.backend is None
-    with process.begun(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
+    with process.start_readback(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
         files = {**_write_onnx(out, model, file), **_write_account(out, name, network)}
         read_back()
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
@@ -126,7 +129,7 @@ def build(
         made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
-        text = manifest.written(loaded, network.counts, network.graph, request.batch.fixed, made)
+        text = manifest.manifest_text(loaded, network.counts, network.graph, request.batch.fixed, made)
         out.text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
 

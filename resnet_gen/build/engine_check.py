@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from resnet_gen import __version__
-from resnet_gen.build.manifest_schema import FileManifest, place, told
-from resnet_gen.engine.machine import Gpu, Validity, gpus, installed, validity
+from resnet_gen.build.manifest_schema import FileManifest, place, read_manifest
+from resnet_gen.engine.machine import Gpu, Validity, gpus, installed_version, validity
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
@@ -44,7 +44,7 @@ class EngineRequirements(NamedTuple):
     device: Target | None = None
 
 
-def fits(checks: list[Check]) -> bool:
+def has_no_finding(checks: list[Check]) -> bool:
     """Whether nothing stands against using the file."""
     return all(check.state != "no" for check in checks)
 
@@ -55,7 +55,7 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
         raise refuse("not a file" if path.exists() else "there is no such file", str(path))
     model = path.suffix == ONNX
     at = place(path)
-    manifest = told(at.manifest)
+    manifest = read_manifest(at.manifest)
     said = None if model else validity(path)
     whole = list(_whole(path, at.manifest))
     if manifest is None:
@@ -164,7 +164,7 @@ def _library(told: FileManifest, file: str) -> Check:
             )
         return Check("library", "unknown", "the manifest tells of no such engine")
     library, version, _ = known
-    here = installed(library)
+    here = installed_version(library)
     if here is None:
         return Check("library", "unknown", f"it is of {library} {version}, which is not installed here")
     if here == version:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from resnet_gen.build.manifest import LARGEST, file_name
 from resnet_gen.language.faults import at_most
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import read_regular_file, why_unread
 
 _HINT = "build it again, or check the manifest out anew"
@@ -112,7 +112,7 @@ def place(path: Path) -> ManifestPlace:
     return ManifestPlace(where.with_name(file_name(where.name.partition(".")[0])), where.name)
 
 
-def told(path: Path) -> FileManifest | None:
+def read_manifest(path: Path) -> FileManifest | None:
     """The manifest at a path; None where there is no file. Raises `Refused` for one that cannot be read."""
     if not path.exists():
         return None
@@ -120,7 +120,7 @@ def told(path: Path) -> FileManifest | None:
         return FileManifest.model_validate(_read(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(shortened(str(step), 30) for step in first["loc"]) or "it"
+        key = ".".join(shorten(str(step), 30) for step in first["loc"]) or "it"
         raise refuse(f"not a manifest of this tool: {key}: {_words(first)}", str(path), _HINT) from None
 
 

@@ -15,7 +15,7 @@ from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
-from resnet_gen.engine.names import ENGINE, ONNX, suited
+from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.language.load import Loaded, digest_of, load
@@ -53,21 +53,21 @@ def is_file(model: str) -> bool:
     return model.endswith((ONNX, ENGINE))
 
 
-def opened(
+def open_model_file(
     model: str, made: ModelSource, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
 ) -> RunnableModel:
     """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
-    runtime = runtime or suited(model)
+    runtime = runtime or suitable_runtime(model)
     if is_file(model):
         path = Path(model)
         if path.with_name(f"{path.name}.data").exists():
             check_whole(path)
         return RunnableModel(open_file(runtime, path, tuning=tuning), None)
     check_tuning(runtime, tuning)
-    return opened_spec(load(model, made.settings), made, runtime, tuning, batches, model)
+    return open_spec(load(model, made.settings), made, runtime, tuning, batches, model)
 
 
-def opened_spec(
+def open_spec(
     loaded: Loaded,
     made: ModelSource,
     runtime: str,
@@ -99,7 +99,7 @@ def refuse_ignored(model: str, made: ModelSource) -> None:
         raise refuse(f"{what} has its own shape and weights", model, "run the spec instead")
 
 
-def carried_input(session: Runner) -> Input | None:
+def embedded_input(session: Runner) -> Input | None:
     """What input a file takes by the spec that it carries; None where it carries none.
 
     Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
@@ -119,7 +119,7 @@ def carried_input(session: Runner) -> Input | None:
     return found
 
 
-def carried_seed(session: Runner) -> str | None:
+def embedded_seed(session: Runner) -> str | None:
     """The seed of drawn weights that a file tells, or of an engine its manifest; None where neither tells of any."""
     path = Path(session.where)
     if path.suffix != ENGINE:

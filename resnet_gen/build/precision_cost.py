@@ -11,7 +11,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.ops import DType
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
-from resnet_gen.quantization.precision_loss import MOST_IMAGES, PrecisionComparison, compare, named
+from resnet_gen.quantization.precision_loss import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PrecisionCost:
         if found is None:
             return []
         if found.beyond:
-            layers = named(found.beyond)
+            layers = name_layers(found.beyond)
             reach = f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {layers}"
             return [f"{reach}; bfloat16 and float32 hold that"]
         if not found.finite:
@@ -51,7 +51,7 @@ class PrecisionCost:
         if min(found.decibels.values()) < _LEAST_DECIBELS:
             said.append("it is far from the network in float32: look for weights that the type cannot hold")
         if found.near:
-            layers = named(found.near)
+            layers = name_layers(found.near)
             said.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
         return said
 
@@ -84,7 +84,7 @@ def _given(loaded: Loaded, request: Request) -> Images:
 def _overflow(request: Request, found: PrecisionComparison) -> Refused:
     if not found.beyond:
         return refuse(f"{request.compute} puts out values that are not finite", hint=_hint(request))
-    layers = named(found.beyond)
+    layers = name_layers(found.beyond)
     message = f"{request.compute} holds up to {found.limit:,.0f}, and the images reach {layers}"
     return refuse(message, hint=_hint(request))
 

@@ -46,9 +46,11 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Prepa
         graph, weights = fold_batch_norm(graph, weights)
     eight = None
     if request.quantizing:
-        from resnet_gen.quantization.quantizer import quantized  # ONNX Runtime and pictures, which others do without
+        from resnet_gen.quantization.quantizer import (
+            quantize_network,  # ONNX Runtime and pictures, which others do without
+        )
 
-        eight = quantized(graph, weights, loaded, request.quantizing, said)
+        eight = quantize_network(graph, weights, loaded, request.quantizing, said)
         graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)

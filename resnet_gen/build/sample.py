@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnet_gen.engine.image import normalized
+from resnet_gen.engine.image import normalize_pixels
 from resnet_gen.graph import Graph
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
-from resnet_gen.quantization.calibration.activations import running
+from resnet_gen.quantization.calibration.activations import open_session
 from resnet_gen.weights.base import Array, Weights
-from resnet_gen.weights.stream import element
+from resnet_gen.weights.stream import element_type
 
 
 class Sample(NamedTuple):
@@ -29,8 +29,8 @@ def sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample
 
     `dtype` is the type of the image. Raises `Refused` where an output is not finite.
     """
-    image = _pixels(taken).astype(element(dtype))
-    with running(graph, weights, (), as_written=True) as session:
+    image = _pixels(taken).astype(element_type(dtype))
+    with open_session(graph, weights, (), as_written=True) as session:
         outputs = {name: values[0] for name, values in session.run(image.astype(np.float32)).items()}
     for name, values in outputs.items():
         if not np.isfinite(values).all():
@@ -43,4 +43,4 @@ def _pixels(taken: Input) -> Array:
     count = math.prod(taken.shape)
     words = np.random.PCG64(0).random_raw(-(-count // 8)).astype("<u8")
     pixels = words.view(np.uint8)[:count].reshape(*taken.size, taken.channels)
-    return normalized(pixels, taken)
+    return normalize_pixels(pixels, taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 
 HINT = "write input:1x3x224x224, or input:[1,3,224,224]; several with a comma between them"
 _SHAPE = re.compile(
@@ -38,4 +38,4 @@ def parse_shapes(text: str, option: str = "--shapes") -> dict[str, tuple[int, ..
 
 
 def _refused(text: str, option: str, what: str) -> Exception:
-    return refuse(f"{option}: '{shortened(text)}' {what}", hint=HINT)
+    return refuse(f"{option}: '{shorten(text)}' {what}", hint=HINT)

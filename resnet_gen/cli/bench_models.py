@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import ModelSource, is_file, opened, refuse_ignored
+from resnet_gen.build.models import ModelSource, is_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.language.load import files
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import Effort, Result, Told, common_shape, measure
 from resnet_gen.speed.limits import DEFAULT_SECONDS, MEASURED_BATCHES
@@ -93,7 +93,7 @@ def _opened(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches
     runners = []
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
-        runner = opened(model.name, made, model.runtime, own, batches or (1,)).runner
+        runner = open_model_file(model.name, made, model.runtime, own, batches or (1,)).runner
         tell_refused_hint(runner, own)
         runners.append(runner)
     return runners
@@ -111,7 +111,7 @@ def _wanted(batch: str | None, shapes: str | None) -> list[_Wanted]:
     parts, (least, most) = [part.strip() for part in batch.split(",")], MEASURED_BATCHES
     if not all(p.isascii() and p.isdecimal() and len(p) < 6 and least <= int(p) <= most for p in parts):
         hint = f"write --batch 1,8; {least} to {most:,}"
-        raise refuse(f"--batch: '{shortened(batch)}' is not a list of batch sizes", hint=hint)
+        raise refuse(f"--batch: '{shorten(batch)}' is not a list of batch sizes", hint=hint)
     return [(n, {}) for n in sorted({int(part) for part in parts})]
 
 
@@ -131,7 +131,7 @@ def _of_input(runners: Sequence[Runner], by_name: dict[str, tuple[int, ...]]) ->
     known = {"", *(runner.input for runner in runners)}
     unknown = sorted(by_name.keys() - known)
     if unknown:
-        raise refuse(f"there is no input '{shortened(unknown[0])}'", runners[0].where, f"it is '{runners[0].input}'")
+        raise refuse(f"there is no input '{shorten(unknown[0])}'", runners[0].where, f"it is '{runners[0].input}'")
     if len(set(by_name.values())) > 1:
         raise refuse("--shapes: two shapes for one input", hint=HINT)
     return next(iter(by_name.values()))

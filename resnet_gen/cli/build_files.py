@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, asked_batch
+from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
@@ -26,7 +26,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice
 from resnet_gen.problems import refuse, several, visible
-from resnet_gen.system.journal import settle
+from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights.folding import foldable
 
@@ -97,7 +97,7 @@ def build_all(
         BuildWishes(
             _device(device),
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
-            batch=asked_batch(batch, shapes),
+            batch=resolve_batch(batch, shapes),
             typed_io=io == "typed",
             **(quantization.wished() if quantization else {}),
             **choices,
@@ -190,7 +190,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
     from resnet_gen.generate.report import report_files
 
     files = report_files(loaded)
-    settle(folder)
+    recover(folder)
     there = [name for name in files if (folder / name).exists()]
     if there and len(there) < len(files) and not force:
         raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import checked, prediction, predictor, put_out
+from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import json_text
 
@@ -50,13 +50,13 @@ def diff(
              resnet-gen diff main:nets/mine.yaml nets/mine.yaml --format markdown
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
-    from resnet_gen.compare.comparison import compared
+    from resnet_gen.compare.comparison import compare_sides
     from resnet_gen.language.load import files
 
-    output = checked(output, chain(files(before), files(after or before), [Path(device or before)]))
+    output = check_output(output, chain(files(before), files(after or before), [Path(device or before)]))
     sides = _sides(before, after, settings)
-    report = compared(*sides, predictor(device, precision, batch))
-    put_out(_written(report, form), output)
+    report = compare_sides(*sides, predictor(device, precision, batch))
+    write_report(_written(report, form), output)
     return 0 if report.identical else 1
 
 

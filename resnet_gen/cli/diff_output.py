@@ -53,7 +53,7 @@ def predictor(
     return comparison.predictor(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
 
 
-def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
+def check_output(output: Path | None, read: Iterable[Path]) -> Path | None:
     """Where the comparison goes, None for stdout; raises `Refused` for what cannot be written to, or is `read`."""
     if output is None or str(output) == "-":
         return None
@@ -63,7 +63,7 @@ def checked(output: Path | None, read: Iterable[Path]) -> Path | None:
     return output
 
 
-def put_out(text: str, output: Path | None) -> None:
+def write_report(text: str, output: Path | None) -> None:
     """Write to a file and name it, or else to stdout."""
     if output is None:
         say_lines(text)

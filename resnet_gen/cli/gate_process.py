@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from resnet_gen.cli import output
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.processes import command, first_line
 
 MOST_BYTES = 1 << 28
@@ -98,7 +98,7 @@ def _read(stream: IO[bytes], most: int, take: Callable[[bytes | None], Any]) -> 
 
 def _keep(noise: list[str], line: bytes | None) -> None:
     if line is not None and len(noise) <= MOST_NOISE:
-        noise.append(shortened(line.decode(errors="backslashreplace").rstrip("\r\n"), 300))
+        noise.append(shorten(line.decode(errors="backslashreplace").rstrip("\r\n"), 300))
 
 
 def _tell(noise: list[str]) -> None:

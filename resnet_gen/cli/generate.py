@@ -47,11 +47,11 @@ def generate(
     Example: resnet-gen generate resnet50 --to pytorch -o models
              resnet-gen generate net.yaml --to card --build build -o .
     """
-    from resnet_gen.generate.output import differing, put
-    from resnet_gen.system.journal import settle
+    from resnet_gen.generate.output import differing, write_generated
+    from resnet_gen.system.journal import recover
 
     if not check:
-        settle(folder)  # a card lists what is built there
+        recover(folder)  # a card lists what is built there
     files = _files(specs, options.with_input(settings, side), to, folder, built)
     if check:
         found = differing(folder, files)
@@ -59,7 +59,7 @@ def generate(
             say(f"{folder / name}: {what}")
         say(f"{len(files)} files checked, {len(found)} to change", err=True)
         return 1 if found else 0
-    for path in put(folder, files, replace=force):
+    for path in write_generated(folder, files, replace=force):
         say(path)
     return 0
 
@@ -68,7 +68,7 @@ def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path,
     """What is generated, by name; raises `Refused` if two specs would write one file."""
     from resnet_gen.build.manifest import file_name
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.generate.base import CodeSubject, generated
+    from resnet_gen.generate.base import CodeSubject, generate_files
     from resnet_gen.problems import refuse
 
     if built and to != "card":
@@ -78,7 +78,7 @@ def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path,
         subject = CodeSubject(load_noted(spec, settings), built or folder)
         if built and not (built / file_name(subject.name)).exists():
             raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
-        new = generated(subject, to)
+        new = generate_files(subject, to)
         if twice := files.keys() & new.keys():
             raise refuse(f"two specs write '{min(twice)}'", spec, "give each a folder of its own with -o")
         files.update(new)

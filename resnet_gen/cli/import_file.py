@@ -41,7 +41,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
              resnet-gen import model.onnx --extends resnet50 --weights model.safetensors
              resnet-gen import resnet50.pth
     """
-    from resnet_gen.infer.importing import network_name, recovered
+    from resnet_gen.infer.importing import network_name, recover_spec
     from resnet_gen.problems import Problem
 
     _check(output, choices)
@@ -49,7 +49,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
     _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
     kept = choices["weights"] is not None
-    found = recovered(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
+    found = recover_spec(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
     if isinstance(found, Problem):
         say_lines(f"{found}\n", err=True)
         return 1
@@ -89,11 +89,11 @@ def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
 
 
 def _free(paths: list[Path], force: bool, read: Path) -> None:
-    from resnet_gen.system.journal import settle
+    from resnet_gen.system.journal import recover
     from resnet_gen.system.write import check_apart, check_new
 
     for path in paths:
-        settle(path.parent)  # both, before either is refused
+        recover(path.parent)  # both, before either is refused
     for path in paths:
         check_apart(path, [read])
         check_new(path, replace=force)

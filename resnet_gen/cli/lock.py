@@ -28,6 +28,6 @@ def lock(specs: tuple[str, ...], check: bool, file: Path | None, config: Path | 
              resnet-gen lock my-network
     """
     from resnet_gen.cli.lock_networks import lock_all
-    from resnet_gen.cli.projects import opened_project
+    from resnet_gen.cli.projects import open_project
 
-    return lock_all(specs, opened_project(config, no_config), file, check=check)
+    return lock_all(specs, open_project(config, no_config), file, check=check)

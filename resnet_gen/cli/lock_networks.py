@@ -11,11 +11,11 @@ from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Problem, Refused, refuse, several, visible
-from resnet_gen.project.lock import Lock, LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.project.lock import Lock, LockedNetwork, lock_entry, lock_text, read_lock
 from resnet_gen.project.lock_changes import differences
-from resnet_gen.project.project_file import LOCK, Project, shown
+from resnet_gen.project.project_file import LOCK, Project, shown_path
 from resnet_gen.system.files import holds
-from resnet_gen.system.journal import settle
+from resnet_gen.system.journal import recover
 from resnet_gen.system.links import check_inside
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.system.write import check_writable
@@ -37,7 +37,7 @@ _KINDS = {"changed": "not as locked", "new": "not in the lock", "gone": "locked,
 
 def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None, *, check: bool) -> int:
     """Lock networks, or compare them with what is locked; returns the exit code."""
-    path = file or (Path(shown(project.lock_path)) if project else Path(LOCK))
+    path = file or (Path(shown_path(project.lock_path)) if project else Path(LOCK))
     name = str(path)
     check_inside(path)
     if project and not file:
@@ -107,7 +107,7 @@ def _name(reference: str) -> str | None:
 
 
 def _recorded(network: LockedNetwork, lock: Lock) -> str:
-    return network.spec if network.spec in shipped_specs() else shown(lock.path.parent / network.spec)
+    return network.spec if network.spec in shipped_specs() else shown_path(lock.path.parent / network.spec)
 
 
 def _networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetwork]:
@@ -118,7 +118,7 @@ def _networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetw
         try:
             loaded = load(reference)
             graph = lower(loaded)
-            network = locked(loaded, graph, count(graph), folder)
+            network = lock_entry(loaded, graph, count(graph), folder)
         except Refused as error:
             faults += error.problems
             continue
@@ -147,7 +147,7 @@ def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwor
 
 def _write(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
-    settle(path.parent)  # what a run that died has left goes, even where there is nothing to write
+    recover(path.parent)  # what a run that died has left goes, even where there is nothing to write
     if holds(path, text.encode()):
         return
     write_files({path: text.encode()}, rewrite=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from resnet_gen.compare.difference.part_words import ALL, permitting
-from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suited
+from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.graph.limits import SIDES
 from resnet_gen.ops.precision import CALIBRATION_IMAGES, COMPUTE, METHODS, PERCENTILES, PLACEMENTS, Calibration
 from resnet_gen.problems import refuse
@@ -191,7 +191,8 @@ def runtime(option: str = "--backend", name: str = "runtime", of: str = "") -> C
     """`--backend`: what runs a model; `of` says which model, where there are two."""
     return click.option(
         option, name, type=click.Choice(RUNTIMES), metavar="NAME",
-        help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  [default: {suited('')}, {suited(ENGINE)} for an engine]",
+        help=f"What runs {of or 'it'}: {', '.join(RUNTIMES)}.  "
+        f"[default: {suitable_runtime('')}, {suitable_runtime(ENGINE)} for an engine]",
     )  # fmt: skip
 
 

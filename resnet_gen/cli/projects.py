@@ -43,11 +43,11 @@ class VerificationScope(NamedTuple):
             yield from files(reference)
 
 
-def held_to(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
+def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
     """The specs that are named, else the project's, else all shipped ones, and what they are held to."""
     from resnet_gen.system.resources import shipped_specs
 
-    project = opened_project(config, no_config)
+    project = open_project(config, no_config)
     if project is None:
         return VerificationScope(specs or tuple(shipped_specs()))
     from resnet_gen.verify.contract import contract
@@ -67,7 +67,7 @@ def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, ev
             raise refuse(f"{option} means nothing where a SPEC is named", hint="leave one of them away")
     if every and (config or no_config):
         raise refuse(f"--{'config' if config else 'no-config'} means nothing beside --all-shipped")
-    project = None if specs or every else opened_project(config, no_config)
+    project = None if specs or every else open_project(config, no_config)
     found = shipped if every else specs or (project.references if project and project.settings.specs else ())
     if not found:
         hint = f"name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped)}"
@@ -75,7 +75,7 @@ def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, ev
     return found
 
 
-def opened_project(config: Path | None, no_config: bool) -> Project | None:
+def open_project(config: Path | None, no_config: bool) -> Project | None:
     """The project of `--config`, else the one that the working folder belongs to; None where there is none."""
     if config and no_config:
         raise refuse("--config and --no-config exclude each other")

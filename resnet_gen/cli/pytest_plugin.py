@@ -49,10 +49,10 @@ class SpecFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One test that it can be read at all, and one for each rule."""
-        from resnet_gen.verify.outcome import held_to
+        from resnet_gen.verify.outcome import applicable_rules
 
         chosen, more = _contract(self.config)
-        for rule in held_to(chosen, more):
+        for rule in applicable_rules(chosen, more):
             yield SpecItem.from_parent(self, name=rule)
 
     @cached_property
@@ -68,12 +68,12 @@ class SpecFile(pytest.File):
 def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
     """The rules that are chosen, and those that the project adds; read once."""
     if _CONTRACT not in config.stash:
-        from resnet_gen.cli.projects import held_to
+        from resnet_gen.cli.projects import verification_scope
         from resnet_gen.problems import Refused
         from resnet_gen.verify.rule_selection import chosen_rules
 
         try:
-            held = held_to((), None, False)
+            held = verification_scope((), None, False)
             chosen = chosen_rules(*held.rules((), ()))
         except Refused as refused:  # a project file that cannot be read
             raise pytest.Collector.CollectError(str(refused)) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import checked, prediction, predictor, put_out
+from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
@@ -53,7 +53,7 @@ def review(
              resnet-gen review nets/*.yaml --base origin/main --format markdown -o comment.md
     """
     from resnet_gen.cli import verify_specs
-    from resnet_gen.cli.projects import held_to
+    from resnet_gen.cli.projects import verification_scope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
     from resnet_gen.compare.difference.review import review as reviewed
     from resnet_gen.compare.difference.revision import moves
@@ -61,19 +61,19 @@ def review(
     from resnet_gen.verify.rule_selection import chosen_rules
 
     predicted = predictor(device, precision, batch)
-    held = held_to(specs, config, no_config)
-    output = checked(output, held.read())
+    held = verification_scope(specs, config, no_config)
+    output = check_output(output, held.read())
     since = moves(base)
     projects, unread = _projects(held, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
         held = held._replace(references=())  # the project file is gone, and lists nothing any more
     networks = reviewed(held.references, since, ProjectRevisions() if specs else projects)
-    outcomes = verify_specs.examined(held, (), chosen_rules(*held.rules((), ())))
+    outcomes = verify_specs.examine_specs(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
     latencies = _latencies(networks, predicted) if predicted else {}
     told = Review(base, networks, findings, latencies, projects.called, terms, unread)
-    put_out(_written(told, form), output)
+    write_report(_written(told, form), output)
     return 2 if any(network.unread for network in networks) else int(not told.same)
 
 

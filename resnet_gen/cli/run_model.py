@@ -11,13 +11,13 @@ import numpy as np
 from resnet_gen.build.models import (
     ModelSource,
     assumed_input,
-    carried_input,
-    carried_seed,
     check_input,
     check_outputs,
     drawn_input,
+    embedded_input,
+    embedded_seed,
     is_file,
-    opened,
+    open_model_file,
     refuse_ignored,
 )
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
@@ -25,7 +25,7 @@ from resnet_gen.cli.output import say, say_json
 from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
@@ -51,15 +51,15 @@ def run_model(
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    session, taken = opened(model, made, runtime, tuning, (batch or 1,))
+    session, taken = open_model_file(model, made, runtime, tuning, (batch or 1,))
     tell_refused_hint(session, tuning)
-    taken = taken or carried_input(session)
+    taken = taken or embedded_input(session)
     if taken is None:
         taken = assumed_input(session)
         say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_input(session, taken, batch)
-    _tell_drawn(carried_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None)
+    _tell_drawn(embedded_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None)
     x = _input(image, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.timed(x, repeat)
     check_outputs(session, outputs)
@@ -71,7 +71,7 @@ def run_model(
 def _tell_drawn(seed: str | None) -> None:
     """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
     if seed is not None:
-        say(f"weights are drawn from seed {shortened(seed)}: the classes mean nothing", err=True)
+        say(f"weights are drawn from seed {shorten(seed)}: the classes mean nothing", err=True)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:

@@ -67,12 +67,12 @@ def verify(
              resnet-gen verify resnet50 --against exported.onnx --weights resnet50.pth
     """
     from resnet_gen.cli import verify_specs
-    from resnet_gen.cli.projects import held_to
+    from resnet_gen.cli.projects import verification_scope
     from resnet_gen.system.project_folder import candidates
     from resnet_gen.verify.rule_selection import chosen_rules
 
     try:
-        held = held_to(specs, config, no_config)
+        held = verification_scope(specs, config, no_config)
     except Refused as refused:
         verify_specs.tell_unread(
             refused, verify_specs.destinations(forms, outputs, [config] if config else candidates())

@@ -75,7 +75,7 @@ def verify(
     for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
-    for outcome in examined(held, settings, chosen):
+    for outcome in examine_specs(held, settings, chosen):
         outcomes.append(outcome)
         if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
             say_lines(_render("text", [outcome]), err=not live)
@@ -92,7 +92,7 @@ def verify(
     return int(any(outcome.findings for outcome in outcomes))
 
 
-def examined(held: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+def examine_specs(held: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
     for reference in held.references:

@@ -101,9 +101,9 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """What came from a file, as one line of few characters; `--format json` has it whole."""
-    from resnet_gen.problems import shortened, visible
+    from resnet_gen.problems import shorten, visible
 
-    return shortened(visible(text), WIDEST)
+    return shorten(visible(text), WIDEST)
 
 
 def _data(made: Conversion, out: Path) -> dict[str, Any]:

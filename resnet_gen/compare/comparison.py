@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Predictor: TypeAlias = Callable[[Side, Side], Latency]
 
 
-def compared(first: Side, second: Side, predicted: Predictor | None = None) -> Report:
+def compare_sides(first: Side, second: Side, predicted: Predictor | None = None) -> Report:
     """What differs; of a file no more than it shows, and with batch norms folded in both if one has them folded."""
     latency = predicted(first, second) if predicted else None
     if "onnx" in (first.what, second.what):

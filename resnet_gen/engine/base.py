@@ -99,7 +99,7 @@ class Runner(ABC):
         return outputs, times
 
 
-def listed(types: Iterable[str]) -> str:
+def type_list(types: Iterable[str]) -> str:
     """Types, the most frequent first: `u8, f32`."""
     return ", ".join(kind for kind, _ in Counter(types).most_common())
 

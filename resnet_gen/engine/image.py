@@ -51,7 +51,7 @@ def read_image(path: Path, to: Input) -> Array:
         part = next(n for n in _PARTS if pixels >= math.prod(side // n for side in sides))  # sides are rounded up
         words = f"{path}: so large that it is decoded at {_PARTS[part]} of its sides"
         warnings.warn(SmallerPictureWarning(words), stacklevel=2)
-    return normalized(_cropped(picture, to), to)
+    return normalize_pixels(_cropped(picture, to), to)
 
 
 def _opened(path: Path, to: Input) -> tuple[Image.Image, tuple[int, int]]:
@@ -174,7 +174,7 @@ def _cropped(picture: Image.Image, to: Input) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
-def normalized(picture: Image.Image | npt.NDArray[np.uint8], to: Input) -> Array:
+def normalize_pixels(picture: Image.Image | npt.NDArray[np.uint8], to: Input) -> Array:
     """Pixels of 0..255 as (value - mean) / std of values in 0..1, channels first."""
     pixels = np.asarray(picture, np.float32).reshape(*to.size, to.channels) / 255
     mean, std = (np.asarray(v, np.float32) for v in to.normalization)

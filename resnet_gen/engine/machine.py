@@ -47,7 +47,7 @@ def gpus() -> list[Gpu] | None:
     return found or None
 
 
-def installed(library: str) -> str | None:
+def installed_version(library: str) -> str | None:
     """The version of a TensorRT library that can be loaded here; None where none can."""
     try:
         return str(load_backend(BACKENDS[library]).__version__)

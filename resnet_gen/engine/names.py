@@ -15,6 +15,6 @@ Hint: TypeAlias = Literal["f32", "bf16", "f16"]
 HINTS: tuple[Hint, ...] = get_args(Hint)
 
 
-def suited(path: str) -> Runtime:
+def suitable_runtime(path: str) -> Runtime:
     """The runtime for a file, or for the name of a spec, where none is asked for."""
     return "tensorrt-rtx" if path.endswith(ENGINE) else "onnxruntime"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable, type_list
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.weights.base import Array
@@ -57,7 +57,7 @@ class Session(Runner):
             events = json.loads(text, strict=False)
         except ValueError:  # ONNX Runtime 1.23 writes names of nodes as they are, quotes too
             events = []
-        self.runtime["precision"] = listed(_types(events)) or "unknown"
+        self.runtime["precision"] = type_list(_types(events)) or "unknown"
         self.profile.remove()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, listed, no_image, readable
+from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable, type_list
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -125,7 +125,7 @@ def _executed(compiled: Any) -> str:
         (str(i["layerType"].astype(str)), str(i["runtimePrecision"].astype(str))) for i in told if "layerType" in i
     ]
     layers = [kind for layer, kind in found if layer in _LAYERS]
-    return listed(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    return type_list(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 
 def _metadata(model: Any) -> dict[str, str]:

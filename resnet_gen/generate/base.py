@@ -72,7 +72,7 @@ def target(name: str) -> ModuleType:
     return importlib.import_module(f"{TARGETS}.{name}")
 
 
-def generated(subject: CodeSubject, to: str) -> dict[str, str]:
+def generate_files(subject: CodeSubject, to: str) -> dict[str, str]:
     """The files of one target, by name, `/` between folders. Raises `Refused` where it cannot be done."""
     files: dict[str, str] = target(to).files(subject)
     return files

@@ -74,15 +74,15 @@ def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
     match text:
         case PythonCall(head, (GeneratorExpression(starred=False) as only,), brackets):
             inner = lines("", only, indent + 4)
-            return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
+            return [f"{before}{head}{brackets[0]}", *indent_lines(inner), f"{brackets[1]}{after}"]
         case PythonCall(head, items, brackets):
             inner = [line for item in items for line in lines("", item, indent + 4, ",")]
-            return [f"{before}{head}{brackets[0]}", *indented(inner), f"{brackets[1]}{after}"]
+            return [f"{before}{head}{brackets[0]}", *indent_lines(inner), f"{brackets[1]}{after}"]
         case KeywordPair(key, value):
             return lines(before + key, value, indent, after)
         case GeneratorExpression(one_of, clause, starred):
             inner = [*lines("", one_of, indent + 4 * starred), *re.split(" (?=for )", clause)]
-            return [f"{before}*(", *indented(inner), f"){after}"] if starred else inner
+            return [f"{before}*(", *indent_lines(inner), f"){after}"] if starred else inner
         case ConditionalExpression(there, condition, instead):
             return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
 
@@ -115,7 +115,7 @@ def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -
         return [one]
     inner = ", ".join(given)
     middle = [inner] if indent + 4 + len(inner) <= WIDTH else [f"{text}," for text in given]
-    return [f"def {name}(", *indented(middle), f") -> {returned}:"]
+    return [f"def {name}(", *indent_lines(middle), f") -> {returned}:"]
 
 
 def docstring(text: str, indent: int = 4) -> list[str]:
@@ -147,6 +147,6 @@ def paragraphs(texts: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
     return [f'"""{found[0]}', *found[1:], '"""']
 
 
-def indented(block: Sequence[str]) -> list[str]:
+def indent_lines(block: Sequence[str]) -> list[str]:
     """The lines one level deeper."""
     return [f"    {line}" for line in block]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.system.files import holds
-from resnet_gen.system.journal import settle
+from resnet_gen.system.journal import recover
 from resnet_gen.system.write import write_together
 
 
@@ -23,10 +23,10 @@ def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def put(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
+def write_generated(folder: Path, files: Mapping[str, str], *, replace: bool) -> list[Path]:
     """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
     for parent in {(folder / name).parent for name in files}:
-        settle(parent)
+        recover(parent)
     other = [name for name, what in differing(folder, files).items() if what == "differs"]
     if other and not replace:
         hint = "--force replaces it, --check lists all that differ"

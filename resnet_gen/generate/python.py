@@ -18,7 +18,7 @@ from resnet_gen.generate.layout import (
     KeywordPair,
     docstring,
     flat,
-    indented,
+    indent_lines,
     lines,
     signature,
     statement,
@@ -43,7 +43,7 @@ from resnet_gen.generate.modules.forward import (
     stages_and_rest,
     statements,
 )
-from resnet_gen.generate.spelling import is_list, quoted
+from resnet_gen.generate.spelling import is_list, quote_text
 
 Settings = dict[str, str]
 
@@ -168,7 +168,7 @@ class PythonSyntax(ABC):
     def _pooled(self, sequence: str) -> list[str]:
         """The maps of stages that end in a pooling each, out of one sequence of layers."""
         layer = [f"if isinstance(layer, {self.pool}):", "    maps.append(x)", "x = layer(x)"]
-        return ["maps = []", f"for layer in {sequence}:", *indented(layer), "return maps"]
+        return ["maps = []", f"for layer in {sequence}:", *indent_lines(layer), "return maps"]
 
     def _iterated(self, features: StageAttributes) -> str:
         if features.sequence:
@@ -203,7 +203,7 @@ class PythonSyntax(ABC):
     def reached(self, name: str) -> str:
         """`self.conv1`; those in a list or a dictionary by their number or name: `self.convs[0]`."""
         first, _, rest = name.partition(".")
-        return f"self.{first}" + (f"[{rest if first in self.lists else quoted(rest)}]" if rest else "")
+        return f"self.{first}" + (f"[{rest if first in self.lists else quote_text(rest)}]" if rest else "")
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
@@ -278,7 +278,7 @@ class PythonSyntax(ABC):
         texts = {key: self._list(inner) if inner[0][0] else self._listed(inner[0][1]) for key, inner in groups.items()}
         if not is_list(texts):
             return Text(
-                self.mapped, [Text("", [KeywordPair(f"{quoted(k)}: ", text) for k, text in texts.items()], "{}")]
+                self.mapped, [Text("", [KeywordPair(f"{quote_text(k)}: ", text) for k, text in texts.items()], "{}")]
             )
         inside = [texts.get(str(number), self.identity) for number in range(max(map(int, texts)) + 1)]
         if len(set(map(flat, inside))) == 1 and len(inside) > 1:

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 
-def spelled(word: str) -> bool:
+def is_attribute_name(word: str) -> bool:
     """Whether a member is an attribute as Python spells it; names in classes that begin with `__` are changed."""
     return word.isascii() and word.isidentifier() and not keyword.iskeyword(word) and not word.startswith("__")
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """A text as a literal, with the quotes that need no escape as ruff has it."""
     literal = json.dumps(text, ensure_ascii=False)
     return literal if '"' not in text or "'" in text else "'" + literal[1:-1].replace('\\"', '"') + "'"
@@ -27,7 +27,7 @@ def is_list(keys: Iterable[str]) -> bool:
     return len(numbers) == len(found) and max(numbers) < 4 * len(numbers)
 
 
-def applied(template: str, given: Sequence[str], /, **settings: object) -> str:
+def apply_operation(template: str, given: Sequence[str], /, **settings: object) -> str:
     """An operation written with its operands: those in brackets without which Python would read something else."""
     texts = [f"({text})" for text in given]
     wanted = _read(template.format(*texts, **settings))

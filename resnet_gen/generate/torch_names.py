@@ -24,7 +24,7 @@ TAKEN = frozenset(f"{_MODULE} {_HOLDERS} forward_features reset_parameters".spli
 """Attributes of `nn.Module`, of those that hold others (torch 2.13), and of generated networks."""
 
 
-def checked(word: str) -> str:
+def check_member_name(word: str) -> str:
     """The name of a member; raises `Refused` where no PyTorch module can have it."""
     if not word or word in TAKEN or (word.startswith("__") and word.endswith("__")):
         raise refuse(

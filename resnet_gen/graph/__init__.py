@@ -16,7 +16,7 @@ from resnet_gen.graph.net import (
     is_block,
     live,
     longest_path,
-    renamed,
+    rename_nodes,
     stage_and_block,
     stages_of,
 )
@@ -32,7 +32,7 @@ __all__ = [
     "is_block",
     "live",
     "longest_path",
-    "renamed",
+    "rename_nodes",
     "stage_and_block",
     "stages_of",
 ]

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import biases, macs, params
-from resnet_gen.graph.torch_modules import ModuleLibrary, written
+from resnet_gen.graph.torch_modules import ModuleLibrary, torch_call_names
 from resnet_gen.ops import Op
 
 
@@ -159,7 +159,7 @@ def _padded(node: Node) -> ops.Shape:
 
 
 def _parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iterable[FigurePart]:
-    for node, call in zip(graph.nodes, written(graph, library), strict=True):
+    for node, call in zip(graph.nodes, torch_call_names(graph, library), strict=True):
         rule, there = convention.rules.get(call), quantities(node)
         if rule is None:
             yield FigurePart(kind(node.op), -there.macs, f"it leaves out {call}")

@@ -201,7 +201,7 @@ class Net:
         return Graph(name, self.input, tuple(self._shared.nodes), tuple(outputs))
 
 
-def renamed(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph:
+def rename_nodes(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph:
     """The graph with its nodes called `names`, in order; values follow their nodes.
 
     The values that the graph puts out are called `outputs`. Raises `ValueError` if two would have one name.

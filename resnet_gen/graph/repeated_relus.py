@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.graph.rewiring import rewired
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.ops import Activation
 
 
@@ -17,7 +17,7 @@ def without_repeated_relus(graph: Graph) -> Graph:
             same[node.output.name] = before
         else:
             made.add(node.output.name)
-    return rewired(graph, [node for node in graph.nodes if node.output.name not in same], same) if same else graph
+    return rewire_graph(graph, [node for node in graph.nodes if node.output.name not in same], same) if same else graph
 
 
 def _is_relu(node: Node) -> bool:

@@ -58,7 +58,7 @@ def library(naming: str, reference: str | None = None) -> ModuleLibrary:
     return _LIBRARIES.get(naming, ModuleLibrary("torch.nn", _as_it_is))
 
 
-def written(graph: Graph, library: ModuleLibrary) -> tuple[str, ...]:
+def torch_call_names(graph: Graph, library: ModuleLibrary) -> tuple[str, ...]:
     """What calls each node is, in order; empty for arithmetic on tensors and what only rearranges them."""
     return tuple(library.call(node, _call(node.op)) for node in graph.nodes)
 

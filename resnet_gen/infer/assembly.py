@@ -11,8 +11,8 @@ from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.chains import BlockCandidate, NetworkChain
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.part_settings import part, stated
-from resnet_gen.infer.stages import StageRun, shrinking, staged, strides
+from resnet_gen.infer.part_settings import part, part_data
+from resnet_gen.infer.stages import StageRun, group_stages, shrinking, strides
 from resnet_gen.infer.widths import width_rule
 from resnet_gen.parts.base import Attention, Block, Part, Shortcut
 
@@ -31,10 +31,10 @@ class _Place(NamedTuple):
     number: int
 
 
-def assembled(flow: Flow, chain: NetworkChain, name: str) -> dict[str, Any] | None:
+def assemble_spec(flow: Flow, chain: NetworkChain, name: str) -> dict[str, Any] | None:
     """The specification of a chain that has a head, as plain data; None if no settings explain all blocks."""
     for by_width in (False, True):
-        stages = staged(flow, chain.units, by_width=by_width)
+        stages = group_stages(flow, chain.units, by_width=by_width)
         inner = _stages(chain, stages) if len(stages) <= MAX_STAGES else None
         if inner is not None:
             return _written(flow, chain, stages, inner, name)
@@ -51,12 +51,12 @@ def _written(
     data: dict[str, Any] = {
         "name": name,
         "input": {"channels": channels, "size": size[0] if size[0] == size[1] else size},
-        "stem": stated(chain.stem, "width", "widths"),
+        "stem": part_data(chain.stem, "width", "widths"),
         "stages": inner,
-        "norm": stated(choice.norm),
-        "activation": stated(choice.activation),
-        "antialias": stated(choice.antialias),
-        "head": stated(chain.head, "classes"),
+        "norm": part_data(choice.norm),
+        "activation": part_data(choice.activation),
+        "antialias": part_data(choice.antialias),
+        "head": part_data(chain.head, "classes"),
         "outputs": _outputs(flow, chain, stages),
     }
     usual = {"norm": "batch", "activation": "relu", "antialias": "none", "outputs": []}
@@ -87,10 +87,10 @@ def _stages(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any] |
         "depths": [len(stage.units) for stage in stages],
         "strides": shrinks.get("strides"),
         "widths": rule,
-        "block": stated(block),
-        "shortcut": stated(shortcut) if shortcut.kind != "projection" else None,
-        "attention": stated(attention) if attention.kind != "none" else None,
-        "downsample": stated(shrinks["downsample"]) if "downsample" in shrinks else None,
+        "block": part_data(block),
+        "shortcut": part_data(shortcut) if shortcut.kind != "projection" else None,
+        "attention": part_data(attention) if attention.kind != "none" else None,
+        "downsample": part_data(shrinks["downsample"]) if "downsample" in shrinks else None,
         "output_stride": shrinks.get("output_stride"),
         "overrides": overrides or None,
     }
@@ -173,7 +173,7 @@ def _overrides(places: Sequence[_Place], others: Mapping[str, Mapping[int, Part]
     changed: dict[int, dict[str, Any]] = {}
     for what, by_number in others.items():
         for number, made in by_number.items():
-            changed.setdefault(number, {})[what] = stated(made)
+            changed.setdefault(number, {})[what] = part_data(made)
     found: list[tuple[_Range, dict[str, Any]]] = []
     for run in _runs(places):
         for first, last in _alike([changed.get(number) for number in run]):

@@ -44,7 +44,7 @@ _EXPANSIONS = (4, 2, 1, *(n for n in range(3, 65) if n != 4))
 _MOST = 65_536
 
 
-def narrowed(outs: Sequence[int], inner: Sequence[int], groups: int, usual: int) -> tuple[int, int] | None:
+def inner_widths(outs: Sequence[int], inner: Sequence[int], groups: int, usual: int) -> tuple[int, int] | None:
     """Expansion and base width of blocks that put out `outs` filters and have `inner` of them inside.
 
     The published expansion of 4 where it will do; of base widths `usual`, or the smallest.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, narrowed, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, inner_widths, shared
 from resnet_gen.infer.branched_blocks import (
     read_res2net,
     read_resnest,
@@ -89,7 +89,7 @@ def _settle_bottleneck(raws: Sequence[ConvolutionTriple], places: Sequence[int])
     if not agree(groups, stride_on):
         return None
     settings: dict[str, Any] = {"stride_on": shared(stride_on) or "conv2", "groups": groups[0]}
-    found, reduce = narrowed(outs, second, groups[0], 64), _reduced(first, second)
+    found, reduce = inner_widths(outs, second, groups[0], 64), _reduced(first, second)
     if found is None or reduce is None:
         return SharedSettings({"expansion": 1, "inner": list(zip(first, second, strict=True)), **settings}, list(outs))
     expansion, base = found

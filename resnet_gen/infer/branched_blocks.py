@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, narrowed, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, inner_widths, shared
 from resnet_gen.infer.flow import FAR, Flow
 from resnet_gen.infer.paths import ConvolutionStep, active, convs
 from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
@@ -43,7 +43,7 @@ def read_res2net(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterat
 def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Scales, groups, expansion and base width of Res2Net's blocks."""
     outs, widths, parts, groups, _ = zip(*raws, strict=True)
-    found = narrowed(outs, widths, groups[0], 26) if agree(parts, groups) else None
+    found = inner_widths(outs, widths, groups[0], 26) if agree(parts, groups) else None
     if found is None:
         return None
     settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "scales": parts[0]}
@@ -68,7 +68,7 @@ def read_resnest(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterat
 def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Radix, groups, expansion, base width and place of the pooling of ResNeSt's blocks."""
     outs, widths, radix, groups, pool_first = zip(*raws, strict=True)
-    found = narrowed(outs, widths, groups[0], 64) if agree(radix, groups, pool_first) else None
+    found = inner_widths(outs, widths, groups[0], 64) if agree(radix, groups, pool_first) else None
     if found is None:
         return None
     settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "radix": radix[0]}
@@ -175,7 +175,7 @@ def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequ
     """Settings of three-layer blocks with a selective kernel."""
     outs, paths = [raw[0] for raw in raws], [raw[1] for raw in raws]
     settings = _weighed(paths) if agree(path.groups for path in paths) else None
-    found = narrowed(outs, [path.width for path in paths], paths[0].groups, 64)
+    found = inner_widths(outs, [path.width for path in paths], paths[0].groups, 64)
     if settings is None or found is None:
         return None
     more = {"expansion": found[0], "base_width": found[1], "groups": paths[0].groups}

@@ -12,17 +12,17 @@ from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
 from resnet_gen.infer.infer import UnexplainedGraph, infer
-from resnet_gen.infer.proof import RecoveredSpec, loaded_from
+from resnet_gen.infer.proof import RecoveredSpec, load_recovered
 from resnet_gen.infer.report import account, as_json, refusal
-from resnet_gen.infer.shipped_specs import EquivalentSpec, extending, same_as, told
-from resnet_gen.infer.spec_text import written
+from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents, extending, same_as
+from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.design_rules import broken_steps, excused_steps
 from resnet_gen.language.faults import NAME_HINT
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
-from resnet_gen.problems import Problem, refuse, shortened, visible
+from resnet_gen.problems import Problem, refuse, shorten, visible
 from resnet_gen.weights.formats.writing import from_weights, safetensors
 
 
@@ -54,7 +54,7 @@ def network_name(file: Path, name: str | None) -> str:
     """The network's name: what was asked for, or the file's with what no name holds left out."""
     called = _stem(file) if name is None else name
     if not re.fullmatch(NAME_PATTERN, called):
-        raise refuse(f"--name: '{shortened(called)}' is not a name", hint=NAME_HINT)
+        raise refuse(f"--name: '{shorten(called)}' is not a name", hint=NAME_HINT)
     return called
 
 
@@ -62,7 +62,7 @@ def _stem(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
 
 
-def recovered(
+def recover_spec(
     file: Path, name: str | None = None, *, parent: str | None = None, norms: bool = True, weights: bool = False
 ) -> Imported | Problem:
     """The specification of a file, or what no specification makes: the first node, the first tensor.
@@ -99,7 +99,7 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     same = same_as(found, opened.graph)
     text = _deviating(extending(found, parent) if parent is not None else found.data, file, _comments(file, same))
     lines = tuple(map(visible, account(found, opened, same, weights=weights)))
-    return Imported(text, lines, as_json(found, opened.graph, same), loaded_from(text), found, opened)
+    return Imported(text, lines, as_json(found, opened.graph, same), load_recovered(text), found, opened)
 
 
 def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:
@@ -113,11 +113,11 @@ def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec
 
 def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
     """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
-    loaded = loaded_from(written(data))
+    loaded = load_recovered(spec_yaml(data))
     excused = {step.excuse for step in excused_steps(loaded)}
     broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
-    reasons = dict.fromkeys(broken, f"as in {shortened(visible(file.name), 100)}")
-    return written({**data, **({"deviations": reasons} if reasons else {})}, comments)
+    reasons = dict.fromkeys(broken, f"as in {shorten(visible(file.name), 100)}")
+    return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, comments)
 
 
 def _read(file: Path) -> tuple[OnnxModel, str | None]:
@@ -130,4 +130,4 @@ def _read(file: Path) -> tuple[OnnxModel, str | None]:
 
 
 def _comments(file: Path, same: list[EquivalentSpec]) -> list[str]:
-    return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in told(same))))]
+    return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))))]

@@ -9,8 +9,8 @@ from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.infer.chains import NetworkChain, chains
 from resnet_gen.infer.choices import NetworkChoice, choices
 from resnet_gen.infer.flow import Flow, OutOfPatience
-from resnet_gen.infer.proof import RecoveredSpec, proved
-from resnet_gen.infer.stages import staged
+from resnet_gen.infer.proof import RecoveredSpec, prove_spec
+from resnet_gen.infer.stages import group_stages
 from resnet_gen.parts.registry import load_parts
 
 _PROOF = 8
@@ -85,7 +85,7 @@ class _Search:
     def _proved(self, chain: NetworkChain) -> RecoveredSpec | None:
         """The specification of a chain, if its text makes the very graph."""
         self.flow.spend(_PROOF * len(self.flow.graph.nodes))
-        found = proved(self.flow, chain, self.name)
+        found = prove_spec(self.flow, chain, self.name)
         if isinstance(found, RecoveredSpec):
             return found
         self.strange = self.strange or found
@@ -111,6 +111,6 @@ def _place(flow: Flow, best: NetworkChain | None) -> str:
         return "the input"
     if not best.units:
         return f"the stem '{best.stem.kind}'"
-    stages = staged(flow, best.units)
+    stages = group_stages(flow, best.units)
     last = best.units[-1]
     return f"stage {len(stages)}, block {len(stages[-1].units)} ('{last.kind}')"

@@ -40,10 +40,10 @@ def activation_part(op: Activation) -> ActivationPart | None:
     return part(ActivationPart, op.function, {setting: op.slope} if setting else {})
 
 
-def stated(part: Part, *always: str) -> str | dict[str, Any]:
+def part_data(part: Part, *always: str) -> str | dict[str, Any]:
     """A part as a specification writes it: its kind, with the settings that are not its defaults and those `always`."""
     plain = part.model_dump(mode="json")
-    data = {key: stated(value) if isinstance(value, Part) else plain[key] for key, value in part}
+    data = {key: part_data(value) if isinstance(value, Part) else plain[key] for key, value in part}
     usual = {name: field.default for name, field in type(part).model_fields.items()}
     shown = {key: value for key, value in data.items() if key in always or getattr(part, key) != usual[key]}
     shown.pop("kind", None)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph, Node, live
 from resnet_gen.graph.matching import Match, keys, match, visible
-from resnet_gen.infer.assembly import assembled
+from resnet_gen.infer.assembly import assemble_spec
 from resnet_gen.infer.chains import NetworkChain
 from resnet_gen.infer.flow import INPUT, Flow
 from resnet_gen.infer.naming_schemes import SchemeMatch, best_naming
-from resnet_gen.infer.spec_text import written
+from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load_text
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import read_text
@@ -26,7 +26,7 @@ class RecoveredSpec(NamedTuple):
     """A specification, and the proof that it makes the graph.
 
     `graph` is what the specification is lowered to; `match` pairs that graph, with
-    its batch norms folded if `folded`, with the one that was given.
+    its batch norms folded if `fold_norms`, with the one that was given.
     """
 
     data: dict[str, Any]
@@ -37,12 +37,12 @@ class RecoveredSpec(NamedTuple):
     naming: SchemeMatch
 
 
-def proved(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | Node | None:
+def prove_spec(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | Node | None:
     """The specification of a chain, if its text makes the very graph; else the first node that it does not make.
 
     None where that is none of them.
     """
-    data = assembled(flow, chain, name)
+    data = assemble_spec(flow, chain, name)
     graph = _made(data) if data else None
     if data is None or graph is None:
         return _apart(flow, chain, name)
@@ -55,14 +55,14 @@ def proved(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | Node |
     return _named(data, graph, found, folded=True) if found.same else next(iter(found.unexplained), None)
 
 
-def folded(graph: Graph) -> Graph:
+def fold_norms(graph: Graph) -> Graph:
     """The graph with its batch norms folded."""
     return fold_batch_norm(graph, SeededWeights(graph, 0))[0]
 
 
 def match_folded(graph: Graph, given: Graph) -> Match:
     """The graph with its batch norms folded, paired with one in which biases that would be zero may be left out."""
-    other = folded(graph)
+    other = fold_norms(graph)
     found = match(other, given)
     if found.same or all(node.op.bias for node in given.nodes if isinstance(node.op, Conv)):
         return found
@@ -90,7 +90,7 @@ def _fits(ours: Op, theirs: Op, had: bool) -> bool:
 def _made(data: dict[str, Any]) -> Graph | None:
     """What a specification is lowered to; None if it cannot be."""
     try:
-        return lower(loaded_from(written(data)))
+        return lower(load_recovered(spec_yaml(data)))
     except Refused:
         return None
 
@@ -111,11 +111,11 @@ def _apart(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
 
 def _begins(flow: Flow, chain: NetworkChain, name: str, known: frozenset[str]) -> bool:
     """Whether a specification makes these blocks and nothing else; `known` are the keys of the whole graph."""
-    data = assembled(flow, chain, name)
+    data = assemble_spec(flow, chain, name)
     graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
     if not graph:
         return False
-    forms = [graph, folded(graph), _unbiased(folded(graph))] if chain.choice.folds else [graph]
+    forms = [graph, fold_norms(graph), _unbiased(fold_norms(graph))] if chain.choice.folds else [graph]
     return any(known.issuperset(keys(form).values()) for form in forms)
 
 
@@ -124,13 +124,13 @@ def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) ->
     naming = best_naming(graph, found.pairs)
     if naming.kind != "paths":
         data = {**data, "naming": naming.kind}
-    loaded = loaded_from(written(data))
+    loaded = load_recovered(spec_yaml(data))
     named = lower(loaded)
     new = {old.path: node for old, node in zip(graph.nodes, named.nodes, strict=True)}
     pairs = tuple((replace(ours, name=new[ours.path].name), theirs) for ours, theirs in found.pairs)
     return RecoveredSpec(data, loaded, named, found._replace(pairs=pairs), folded, naming)
 
 
-def loaded_from(text: str) -> Loaded:
+def load_recovered(text: str) -> Loaded:
     """The text of a specification, checked; raises `Refused`."""
     return load_text(read_text(Document("spec", text)))

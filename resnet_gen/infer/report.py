@@ -9,10 +9,10 @@ from typing import Any
 from resnet_gen.graph import Graph, Node
 from resnet_gen.infer.infer import UnexplainedGraph
 from resnet_gen.infer.proof import RecoveredSpec
-from resnet_gen.infer.shipped_specs import EquivalentSpec, told
+from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents
 from resnet_gen.onnx.reading import OnnxModel, Opaque
 from resnet_gen.ops import BatchNorm, Conv
-from resnet_gen.problems import Problem, several, shortened
+from resnet_gen.problems import Problem, several, shorten
 
 _NAMED = 3
 
@@ -21,7 +21,7 @@ def account(found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec
     """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
-    lines += [f"same: computes {words}" for one in same for words in told([one])]
+    lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
     lines += [*_norms(found), *_names(found)]
     return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
 
@@ -46,7 +46,7 @@ def _names(found: RecoveredSpec) -> Iterator[str]:
     if not renamed:
         yield f"names: '{kind}' gives all {several(layers, 'layer')} with weights the names that they have"
         return
-    shown = ", ".join(f"'{shortened(old, 40)}' -> '{new}'" for old, new in list(renamed.items())[:_NAMED])
+    shown = ", ".join(f"'{shorten(old, 40)}' -> '{new}'" for old, new in list(renamed.items())[:_NAMED])
     more = ", ..." if len(renamed) > _NAMED else ""
     yield f"names: '{kind}' renames {len(renamed):,} of {several(layers, 'layer')} with weights: {shown}{more}"
 
@@ -55,7 +55,7 @@ def _left(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]
     """What the file has, or a user of it knows, that the specification does not hold."""
     yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
     values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
-    new = [f"'{shortened(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
+    new = [f"'{shorten(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
     if new:
         yield f"names of input and outputs: {', '.join(new)}"
     if read.precision != "fp32":
@@ -85,10 +85,10 @@ def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -
     if found.given_up:
         hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
     if node is None:
-        out = f"'{shortened(found.output.name, 80)}' there" if found.output else "these maps in this order"
+        out = f"'{shorten(found.output.name, 80)}' there" if found.output else "these maps in this order"
         return Problem(f"no spec puts out {out}", file, hint)
-    reads = ", ".join(f"'{shortened(name, 60)}'" for name in found.operands)
-    what = f"'{shortened(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
+    reads = ", ".join(f"'{shorten(name, 60)}'" for name in found.operands)
+    what = f"'{shorten(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
     if found.together:
         return Problem(f"no one spec makes what is before it and {what}", file, f"each alone is explained: {hint}")
     opaque = isinstance(node.op, Opaque) and why

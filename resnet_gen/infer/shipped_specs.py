@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph
 from resnet_gen.graph.matching import match
-from resnet_gen.infer.proof import RecoveredSpec, loaded_from, match_folded
-from resnet_gen.infer.spec_text import written
+from resnet_gen.infer.proof import RecoveredSpec, load_recovered, match_folded
+from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.plan import plan
@@ -40,7 +40,7 @@ def same_as(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]:
     return same
 
 
-def told(same: Sequence[EquivalentSpec]) -> Iterator[str]:
+def describe_equivalents(same: Sequence[EquivalentSpec]) -> Iterator[str]:
     """In words what is computed: of the specifications that do the same, and then of those that standardize too."""
     for standardized in (False, True):
         names = ", ".join(f"'{one.name}'" for one in same if one.standardized == standardized)
@@ -74,7 +74,7 @@ def extending(found: RecoveredSpec, parent: str) -> dict[str, Any]:
         raise refuse(f"--extends: '{parent}' is not a shipped spec")
     old, new = load(parent).resolved(), found.loaded.resolved()
     data = {"name": found.data["name"], "extends": parent, **_changes(old, new, found.data)}
-    graph = lower(loaded_from(written(data)))
+    graph = lower(load_recovered(spec_yaml(data)))
     if not match(graph, found.graph).same:
         raise refuse(f"--extends: what '{parent}' has beside it cannot be taken back", hint="leave out --extends")
     return data

@@ -11,7 +11,7 @@ from resnet_gen.problems import visible
 _WIDE = 100
 
 
-def written(data: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
+def spec_yaml(data: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
     """The text: each comment on a line of its own, then a line a key, stages over several."""
     lines = [f"# {visible(comment)}" for comment in comments]
     for key, value in data.items():

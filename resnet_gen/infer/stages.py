@@ -19,7 +19,7 @@ class StageRun(NamedTuple):
     dilation: int
 
 
-def staged(flow: Flow, units: Sequence[BlockCandidate], *, by_width: bool = True) -> list[StageRun]:
+def group_stages(flow: Flow, units: Sequence[BlockCandidate], *, by_width: bool = True) -> list[StageRun]:
     """The stages: a new one where the map shrinks or is put out, or dilation or, with `by_width`, filters change."""
     dilations = _dilations(units)
     runs: list[list[int]] = []

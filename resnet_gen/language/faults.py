@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from resnet_gen.language.source import Loc, Source, at, dotted
+from resnet_gen.language.source import Loc, Source, at, dotted_path
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
-from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shortened, suggest, synonym
+from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shorten, suggest, synonym
 
 MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
@@ -138,7 +138,7 @@ class KeyHome(NamedTuple):
     kind: str | None
 
     def __str__(self) -> str:
-        return dotted((*self.path, self.key))
+        return dotted_path((*self.path, self.key))
 
 
 def homes_of_keys(model: Any, path: Loc = (), kind: str | None = None) -> Iterator[KeyHome]:
@@ -204,7 +204,7 @@ _SPECIAL: dict[str, Callable[[_Fault], Problem]] = {
 
 
 def _dotted(loc: Loc) -> str:
-    return ".".join(shortened(str(step)) for step in loc) if loc else "the spec"
+    return ".".join(shorten(str(step)) for step in loc) if loc else "the spec"
 
 
 def _located(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
@@ -310,7 +310,7 @@ def _quoted(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{shortened(value)}'" if isinstance(value, str) else str(value)
+    return f"'{shorten(value)}'" if isinstance(value, str) else str(value)
 
 
 def _hint(details: ErrorDetails) -> str | None:

@@ -7,12 +7,12 @@ from fnmatch import translate
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.plan import fits
+from resnet_gen.language.plan import matches_block
 from resnet_gen.ops import Add, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.problems import refuse, suggest
 
 
-def kept(graph: Graph, loaded: Loaded) -> frozenset[str]:
+def float_nodes(graph: Graph, loaded: Loaded) -> frozenset[str]:
     """The names of the nodes that stay in float; raises `Refused` for an exception that means none."""
     exceptions = loaded.spec.quantization
     if exceptions is None:
@@ -34,7 +34,7 @@ def kept(graph: Graph, loaded: Loaded) -> frozenset[str]:
 
 def _means(key: str, node: Node) -> bool:
     steps = node.path.split(".")
-    if steps[0] == "stages" and steps[2].isdecimal() and fits(key, int(steps[1]) + 1, int(steps[2]) + 1):
+    if steps[0] == "stages" and steps[2].isdecimal() and matches_block(key, int(steps[1]) + 1, int(steps[2]) + 1):
         return True
     return key == steps[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from resnet_gen.language.source import Source, dotted
+from resnet_gen.language.source import Source, dotted_path
 from resnet_gen.language.spec import OWN_KEYS
 from resnet_gen.problems import Document, Problem, Span
 
@@ -18,7 +18,7 @@ def changes(source: Source, own: Collection[Document]) -> list[str]:
     inner = {loc[:n] for loc in marks for n in range(len(loc))}
     lists = {loc[:-1] for loc in marks if loc and isinstance(loc[-1], int)}
     return [
-        f"{dotted(loc)} at {mark.value}"
+        f"{dotted_path(loc)} at {mark.value}"
         for loc, mark in marks.items()
         if (loc in lists or loc not in inner) and mark.value.document in own
         if loc[0] not in OWN_KEYS and not any(isinstance(step, int) for step in loc)

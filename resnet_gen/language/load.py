@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen.language.inheritance import changes, with_changes
-from resnet_gen.language.outside_parts.files import blamed, run_file
+from resnet_gen.language.outside_parts.files import blame_part, run_file
 from resnet_gen.language.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check
-from resnet_gen.problems import Document, Refused, Span, refuse, shortened, suggest
+from resnet_gen.problems import Document, Refused, Span, refuse, shorten, suggest
 from resnet_gen.system.digest import digest_text
 from resnet_gen.system.files import named_file
 from resnet_gen.system.links import check_inside, check_named
@@ -120,7 +120,7 @@ def _blaming(whole: Source, own: Sequence[Document], parents: Sequence[Source], 
             raise
         raise Refused(with_changes(problem, whole, own) for problem in refused.problems) from None
     except BaseException as error:
-        raise blamed(error) from None
+        raise blame_part(error) from None
 
 
 def _is_right(source: Source) -> bool:
@@ -150,10 +150,10 @@ def find(reference: str) -> Path:
     if reference in shipped_specs():
         return shipped_specs()[reference]
     if os.path.isdir(reference):  # noqa: PTH112 - False, not an error, for what no file can be called
-        raise refuse(f"'{shortened(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
+        raise refuse(f"'{shorten(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
     if path := named_file(reference):
         return path
-    raise refuse(f"there is no spec '{shortened(reference)}'", hint=_meant(reference, ""))
+    raise refuse(f"there is no spec '{shorten(reference)}'", hint=_meant(reference, ""))
 
 
 def _meant(name: str, folder: str) -> str:
@@ -254,13 +254,13 @@ def _parent_path(parent: str, child: Path, where: Span | None) -> Path:
     path = child.parent / parent
     if path.suffix not in (".yaml", ".yml"):
         hint = _meant(parent, str(child.parent))
-        raise refuse(f"extends: there is no spec '{shortened(parent)}'", where, hint)
+        raise refuse(f"extends: there is no spec '{shorten(parent)}'", where, hint)
     try:
         found = path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         found = False
     if not found:
-        raise refuse(f"extends: there is no file '{shortened(parent)}' beside this one", where)
+        raise refuse(f"extends: there is no file '{shorten(parent)}' beside this one", where)
     return path
 
 

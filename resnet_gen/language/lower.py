@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from resnet_gen.graph import Graph, Net, Value, live, renamed
-from resnet_gen.language.float_exceptions import kept
+from resnet_gen.graph import Graph, Net, Value, live, rename_nodes
+from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.outside_parts.files import blamed, has_run
-from resnet_gen.language.outside_parts.net_checks import NAME_HINT, CheckedNet, misnamed
+from resnet_gen.language.outside_parts.files import blame_part, has_run
+from resnet_gen.language.outside_parts.net_checks import NAME_HINT, CheckedNet, naming_fault
 from resnet_gen.language.plan import BlockChoice, StagePlan, for_all, plan
 from resnet_gen.language.spec import Spec
 from resnet_gen.ops import Op
@@ -27,7 +27,7 @@ def lower(loaded: Loaded) -> Graph:
     except Refused as refused:
         raise Refused(with_changes(problem, loaded.source, loaded.own) for problem in refused.problems) from None
     except BaseException as error:
-        raise blamed(error) from None
+        raise blame_part(error) from None
 
 
 def without_outputs(loaded: Loaded) -> Loaded:
@@ -157,12 +157,12 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
 def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
     names = loaded.spec.naming.names([node.path for node in graph.nodes])
-    if fault := misnamed(names):
+    if fault := naming_fault(names):
         raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
     try:
-        named = renamed(graph, names, outputs)
+        named = rename_nodes(graph, names, outputs)
     except ValueError as error:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
-    kept(named, loaded)  # whose refusals belong to the spec, whatever it is built in
+    float_nodes(named, loaded)  # whose refusals belong to the spec, whatever it is built in
     return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.used()))))

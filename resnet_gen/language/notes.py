@@ -7,9 +7,9 @@ from typing import Any
 
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import is_built_alike
-from resnet_gen.language.outside_parts.files import blamed
+from resnet_gen.language.outside_parts.files import blame_part
 from resnet_gen.language.plan import plan, stride_notes, width_notes
-from resnet_gen.language.source import Loc, at, dotted
+from resnet_gen.language.source import Loc, at, dotted_path
 from resnet_gen.language.spec import Spec
 from resnet_gen.parts.base import Part
 from resnet_gen.problems import Problem
@@ -28,7 +28,7 @@ def notes(loaded: Loaded) -> list[Problem]:
             *_inheritance_notes(loaded),
         ]
     except BaseException as error:
-        raise blamed(error) from None
+        raise blame_part(error) from None
 
 
 def _place_notes(loaded: Loaded) -> Iterator[Problem]:
@@ -45,7 +45,7 @@ def _place_notes(loaded: Loaded) -> Iterator[Problem]:
         kinds = ", ".join(sorted({f"'{block.kind}'" for block in blocks}))
         why = f"blocks of kind {kinds} have no shortcut" if blocks else "it counts for none of the blocks"
         hint = "take a block that has one, or leave this key away" if blocks else "the last override that fits counts"
-        yield Problem(f"{dotted(loc)}: changes nothing: {why}", marks[loc].value, hint, severity="note")
+        yield Problem(f"{dotted_path(loc)}: changes nothing: {why}", marks[loc].value, hint, severity="note")
 
 
 _CHOICES = ("block", "shortcut", "attention")
@@ -58,7 +58,7 @@ def _unread_notes(loaded: Loaded) -> Iterator[Problem]:
         part = _part_at(loaded.spec, loc[:-1]) if mark.value.document in loaded.own else None
         why = part.unread().get(str(loc[-1])) if isinstance(part, Part) and loc[-1] != "kind" else None
         if why and getattr(part, str(loc[-1])) != _default(part, str(loc[-1])):
-            message = f"{dotted(loc)}: changes nothing: {why}"
+            message = f"{dotted_path(loc)}: changes nothing: {why}"
             yield Problem(message, mark.value, "leave this key away", severity="note")
 
 
@@ -76,7 +76,7 @@ def _choice_notes(loaded: Loaded) -> Iterator[Problem]:
         mark = marks.get((*loc, "kind")) or marks.get(loc)
         own = mark and mark.value.document in loaded.own and kind != default.kind
         if mark and own and is_built_alike(loaded, _changed(loaded.spec, loc, default)):
-            message = f"{dotted(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
+            message = f"{dotted_path(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
             yield Problem(message, mark.value, "leave this key away, or give the stages strides", severity="note")
 
 
@@ -112,7 +112,7 @@ def _inheritance_notes(loaded: Loaded) -> Iterator[Problem]:
         if loc[-1:] == ("kind",):
             yield from _settings_that_stay(loaded, loc[:-1])
         elif loc in holding and loc not in holding_own:
-            message = f"{dotted(loc)}: changes nothing: what is inherited stays"
+            message = f"{dotted_path(loc)}: changes nothing: what is inherited stays"
             clears = loc[-1] == "overrides"
             hint = "'overrides: null' takes them away" if clears else "mappings merge: write the keys that change"
             yield Problem(message, marks[loc].value, hint, severity="note")
@@ -129,7 +129,7 @@ def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
             kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
     if kept:
         kind = marks[(*loc, "kind")].value
-        message = f"{dotted(loc)}: the parent's settings of this kind stay: {', '.join(kept)}"
+        message = f"{dotted_path(loc)}: the parent's settings of this kind stay: {', '.join(kept)}"
         yield Problem(message, kind, "mappings merge: write the others that you want beside the kind", severity="note")
 
 

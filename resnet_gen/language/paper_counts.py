@@ -15,12 +15,12 @@ def convention_of(name: str, loaded: Loaded) -> tuple[Convention, str]:
     """The convention of that name, and what is to be said of it; raises `Refused` where the paper says nothing."""
     if name != "paper":
         return CONVENTIONS[name], ""
-    claim = counted(loaded)
+    claim = counting_claim(loaded)
     at = f" at {claim.size}" if claim.size else ""
     return of_count(claim.what, claim.source), f"{claim.source}: {claim.printed or claim.value}{at}"
 
 
-def counted(loaded: Loaded) -> Claim:
+def counting_claim(loaded: Loaded) -> Claim:
     """The claim that says what the paper counts: one that is met, for this input if there is one.
 
     A source is a paper, or its code, where it names authors. Raises `Refused` where no figure tells.

@@ -10,7 +10,7 @@ from operator import mul
 from typing import NamedTuple
 
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.source import Loc, dotted
+from resnet_gen.language.source import Loc, dotted_path
 from resnet_gen.language.spec import Spec, Stages
 from resnet_gen.parts.base import Attention, Block, Downsample, Shortcut, Trait
 from resnet_gen.parts.registry import load_parts, members
@@ -74,7 +74,7 @@ def _place(key: str) -> tuple[range, range] | None:
     return range(first, (last or first) + 1), blocks
 
 
-def fits(key: str, stage: int, block: int) -> bool:
+def matches_block(key: str, stage: int, block: int) -> bool:
     """Whether a key such as `stage1-2.block3` means this block; both numbers count from 1."""
     place = _place(key)
     return place is not None and stage in place[0] and block in place[1]
@@ -176,7 +176,7 @@ def _depths(loaded: Loaded) -> tuple[int, ...]:
 def _same_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], loc: Loc) -> None:
     n = len(depths)
     if len(values) != n:
-        message = f"{dotted(loc)}: {several(len(values), 'value')} for {several(n, 'stage')}"
+        message = f"{dotted_path(loc)}: {several(len(values), 'value')} for {several(n, 'stage')}"
         here, there = loaded.source.span(loc), loaded.source.span(("stages", "depths"))
         inherited = here and there and here.document != there.document
         hint = f"write one for each stage; 'depths' is at {there}" if inherited else "write one for each stage"
@@ -220,7 +220,7 @@ def _check_settings(loaded: Loaded, depths: Sequence[int]) -> None:
     spec, span = loaded.spec, loaded.source.span
     for loc, block in _blocks(spec.stages):
         if fault := block.check(depths):
-            raise refuse(f"{dotted(loc)}: {fault}", span(loc))
+            raise refuse(f"{dotted_path(loc)}: {fault}", span(loc))
     if spec.antialias.kind != "none" and spec.stages.output_stride is not None:
         message = f"stages.output_stride: a dilated stage does not shrink its map, which '{spec.antialias.kind}' needs"
         raise refuse(message, span(("stages", "output_stride")), "leave out 'antialias' or 'output_stride'")
@@ -239,12 +239,14 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[BlockChoice]]) -> No
     for one in {id(one): one for stage in chosen for one in stage}.values():
         for trait, loc in _asked(loaded.spec, one):
             if trait not in one.block.takes:
-                place = "" if one.block_at == ("stages", "block") else dotted(one.block_at[:-1])
+                place = "" if one.block_at == ("stages", "block") else dotted_path(one.block_at[:-1])
                 which = f"'{one.block.kind}' of {place}" if place else f"'{one.block.kind}'"
                 hint = f"blocks that have: {', '.join(_taking(trait))}"
                 if place and loc == ("stages", "attention"):
                     hint = f"write 'attention: none' in {place}; {hint}"
-                raise refuse(f"{dotted(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint)
+                raise refuse(
+                    f"{dotted_path(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint
+                )
 
 
 def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:

@@ -18,7 +18,7 @@ from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
 from resnet_gen.language.yaml_nesting import first_too_deep
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shortened
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shorten
 from resnet_gen.system.files import SMALL, open_regular_file, why_unread
 
 Loc: TypeAlias = tuple[str | int, ...]
@@ -92,10 +92,10 @@ def read_document(path: Path, name: str, language: str = "YAML", what: str = "sp
         raise refuse("there is no such file", name) from None
     except OSError as error:
         raise refuse(why_unread(error), name) from None
-    return Document(name, decoded(raw, name, language, what, most))
+    return Document(name, decode_text(raw, name, language, what, most))
 
 
-def decoded(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> str:
+def decode_text(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> str:
     """The text that bytes are, of at most `most`; raises `Refused` for anything else, as `read_document` does."""
     if len(raw) > most:
         raise refuse(f"larger than {most >> 20} MiB, which no {what} is", name)
@@ -208,7 +208,7 @@ class _Reader:
             hint = "write the value out, or share it through 'extends'"
             raise refuse("anchors and aliases are not allowed", self._span(event), hint)
         if event.tag is not None and event.tag != "!":
-            tag = shortened(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
             raise refuse(f"the tag '{tag}' is not allowed", self._span(event))
         if len(loc) > MAX_DEPTH:
             raise refuse(_TOO_DEEP, self._span(event))
@@ -224,7 +224,7 @@ class _Reader:
             self._check(event, loc)
             if event.value in result:
                 first = self.marks[(*loc, event.value)].key
-                raise refuse(f"the key '{shortened(event.value)}' stands twice", span, _first_at(first))
+                raise refuse(f"the key '{shorten(event.value)}' stands twice", span, _first_at(first))
             result[event.value] = None
             result[event.value] = self._value(next(self.events), (*loc, event.value), span)
         self._close(event, loc)
@@ -318,7 +318,7 @@ def _copy(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
         _copy(source, (*loc, step), marks)
 
 
-def dotted(loc: Loc) -> str:
+def dotted_path(loc: Loc) -> str:
     """A place as it is written in words: `stages.block`."""
     return ".".join(map(str, loc))
 

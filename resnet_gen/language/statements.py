@@ -20,7 +20,7 @@ CODE_DIGITS = 16
 _SHAPE = ("input.channels", "input.size")
 
 
-def stated(loaded: Loaded) -> dict[str, Any]:
+def resolved_values(loaded: Loaded) -> dict[str, Any]:
     """The whole spec as plain data: every default, the normalization of pictures, and hashes of its parts' code."""
     data = loaded.spec.model_dump(mode="json", exclude_none=True)
     mean, std = loaded.spec.input.normalization
@@ -30,9 +30,11 @@ def stated(loaded: Loaded) -> dict[str, Any]:
     return data
 
 
-def pinned(loaded: Loaded) -> dict[str, str]:
+def lock_settings(loaded: Loaded) -> dict[str, str]:
     """What changes a build and shows in no layer, as JSON by key: all that is not known to be something else."""
-    left = {key: value for key, value in stated(loaded).items() if key not in (*DESCRIBING, *PROMISING, *SHAPING)}
+    left = {
+        key: value for key, value in resolved_values(loaded).items() if key not in (*DESCRIBING, *PROMISING, *SHAPING)
+    }
     return {key: json.dumps(value) for key, value in _leaves(left, "") if key not in _SHAPE}
 
 

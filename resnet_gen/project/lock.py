@@ -25,7 +25,7 @@ from resnet_gen.language.faults import MAX_PROBLEMS, at_most, problems
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import NAME_PATTERN
-from resnet_gen.language.statements import pinned
+from resnet_gen.language.statements import lock_settings
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
 from resnet_gen.project.toml_source import read_toml
@@ -174,14 +174,14 @@ def _without_settings(networks: Any) -> Any:
     return {name: {**n, "settings": {}} if isinstance(n, dict) else n for name, n in networks.items()}
 
 
-def locked(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> LockedNetwork:
+def lock_entry(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> LockedNetwork:
     """What the lock in a folder says of a network."""
     hashes = fingerprint(graph)
     return LockedNetwork(
         spec=spec_path(loaded, folder),
         input=graph.input.shape,
         outputs={value.name: value.shape for value in graph.outputs},
-        settings=pinned(loaded),
+        settings=lock_settings(loaded),
         **{name: getattr(counts, name) for name in COUNTS},
         hash=hashes.graph,
         stages={_title(stage): _stage(stage, nodes, hashes) for stage, nodes in stages_of(graph.nodes).items()},

@@ -23,7 +23,7 @@ from resnet_gen.language.faults import problems
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import Words
 from resnet_gen.parts.base import StrictModel
-from resnet_gen.problems import Document, Problem, Refused, refuse, shortened
+from resnet_gen.problems import Document, Problem, Refused, refuse, shorten
 from resnet_gen.project.toml_source import read_toml
 from resnet_gen.system.links import check_inside, check_named
 from resnet_gen.system.project_folder import PYPROJECT, candidates
@@ -125,8 +125,8 @@ class Project:
     def _nothing(self, index: int, pattern: str) -> Problem:
         where = self.source.span(("specs", index))
         if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
-            return Problem(f"specs.{index}: '{shortened(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
-        return Problem(f"specs.{index}: there is no file '{shortened(pattern)}'", where, "paths start from this file")
+            return Problem(f"specs.{index}: '{shorten(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
+        return Problem(f"specs.{index}: there is no file '{shorten(pattern)}'", where, "paths start from this file")
 
     def _meant(self, pattern: str) -> list[str]:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""
@@ -186,7 +186,7 @@ def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
 
 def reference(path: Path) -> str:
     """A file as commands take it: by its path from the working folder, and never as a shipped network's name."""
-    name = shown(path)
+    name = shown_path(path)
     return f".{os.sep}{name}" if name in shipped_specs() else name
 
 
@@ -207,13 +207,13 @@ def read_project(path: Path) -> Project:
     """The project of a file; raises `Refused` with every fault at its position."""
     project = _read(path)
     if project is None:
-        raise refuse("has no table [tool.resnet-gen]", shown(path))
+        raise refuse("has no table [tool.resnet-gen]", shown_path(path))
     return project
 
 
 def _read(path: Path) -> Project | None:
     check_inside(path)
-    return project_in(path, read_document(path, shown(path), "TOML", "project file"))
+    return project_in(path, read_document(path, shown_path(path), "TOML", "project file"))
 
 
 def project_in(path: Path, document: Document) -> Project | None:
@@ -241,7 +241,7 @@ def _checked(path: Path, source: Source) -> Project:
         raise Refused(problems(error.errors(include_url=False), source, Settings)) from None
 
 
-def shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path as messages show it: from the working folder, where that can be said."""
     try:
         return os.path.relpath(path)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from resnet_gen.language.source import MAX_DEPTH, MAX_VALUES, Loc
-from resnet_gen.problems import Document, refuse, shortened
+from resnet_gen.problems import Document, refuse, shorten
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -151,7 +151,7 @@ class _Scanner:
         loc = (*table, *keys)
         if loc in self._stated:
             first = self.document.span_at(*(self.places[loc].key or (0, 1)))
-            words = f"the key '{shortened(keys[-1])}' stands twice"
+            words = f"the key '{shorten(keys[-1])}' stands twice"
             raise refuse(words, self.document.span_at(*span), f"first on line {first.line + 1}")
         self._stated.add(loc)
         self._value(loc, span)

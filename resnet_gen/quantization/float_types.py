@@ -13,7 +13,7 @@ from resnet_gen.ops import BatchNorm, Cast, DType, GroupNorm
 from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import refuse, several
 from resnet_gen.weights.base import Weights
-from resnet_gen.weights.stream import element
+from resnet_gen.weights.stream import element_type
 
 
 def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Graph:
@@ -48,7 +48,7 @@ def check_variances(graph: Graph, weights: Weights, dtype: DType) -> None:
 
     `graph` computes in `dtype`, so that the norms that are left in it do.
     """
-    kind = element(dtype)
+    kind = element_type(dtype)
     for node in graph.nodes:
         if isinstance(node.op, GroupNorm) and np.asarray(node.op.eps, np.float32).astype(kind) == 0:
             raise refuse(f"'{node.name}': its eps of {node.op.eps:g} is 0 in {dtype}", hint=f"set norm.eps, {_WIDER}")

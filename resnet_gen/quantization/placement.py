@@ -34,7 +34,7 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
-from resnet_gen.weights.stream import element
+from resnet_gen.weights.stream import element_type
 
 LIMITS: dict[DType, float] = {"int8": 127.0, "uint8": 255.0, "float8_e4m3fn": 448.0}
 """The greatest magnitude that is used of each type; symmetric, so that int8's -128 is not."""
@@ -211,7 +211,7 @@ def _scales(exact: Array, compute: DType, name: str) -> Array:
     least = 2.0**-14 if compute == "float16" else 2.0**-126
     scales = np.where(exact > 0, np.maximum(exact, least), 1.0)
     with np.errstate(over="ignore"):
-        held: Array = scales.astype(element(compute)).astype(np.float32)
+        held: Array = scales.astype(element_type(compute)).astype(np.float32)
     if not np.isfinite(held).all():
         raise refuse(f"'{name}' needs a scale beyond {compute}", hint="--rest fp32 keeps scales in float32")
     return held
@@ -267,7 +267,7 @@ def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute
 
     def products(base: Weights, start: int, stop: int) -> Array:
         exact = scales(base, start, stop) * np.float32(quantizer.scale)
-        held: Array = exact.astype(element(compute)).astype(np.float32)
+        held: Array = exact.astype(element_type(compute)).astype(np.float32)
         return held
 
     def whole_bias(base: Weights, start: int, stop: int) -> Array:

@@ -14,11 +14,11 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Cast, DType
-from resnet_gen.quantization.calibration.activations import batches, running
+from resnet_gen.quantization.calibration.activations import batches, open_session
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.quantization.signal_to_noise import FirstImages, SignalPower, agreeing, scores
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
-from resnet_gen.weights.stream import narrowed
+from resnet_gen.weights.stream import narrow_values
 
 MOST_IMAGES = 4
 _NEAR = 0.5
@@ -62,10 +62,10 @@ def compare(
     `Refused` for images that cannot be read, and where no runtime runs it.
     """
     seen, emulated = FirstImages(images, MOST_IMAGES), compute != "float32"
-    file = rounded(*exact, compute) if emulated else (built, exact[1])
+    file = round_graph(*exact, compute) if emulated else (built, exact[1])
     outputs = reference[0].outputs
     powers, same, finite = {value.name: SignalPower() for value in outputs}, 0, True
-    with running(*reference, (), as_written=True) as true, running(*file, (), as_written=True) as typed:
+    with open_session(*reference, (), as_written=True) as true, open_session(*file, (), as_written=True) as typed:
         for batch in batches(seen, outputs):
             wanted, found = true.run(batch), typed.run(batch)
             if not _finite(wanted):
@@ -84,7 +84,7 @@ def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, flo
     """The largest magnitude of each value that the graph has in float32, by its name."""
     values = tuple(node.output for node in graph.nodes if node.output.dtype == "float32")
     found = dict.fromkeys((value.name for value in values), 0.0)
-    with running(graph, weights, values, as_written=True) as session:
+    with open_session(graph, weights, values, as_written=True) as session:
         for batch in batches(images, values):
             for name, seen in session.run(batch).items():
                 found[name] = float(np.maximum(found[name], np.max(np.abs(seen), initial=0.0)))
@@ -102,7 +102,7 @@ def _largest(dtype: DType) -> float:
     return float(np.finfo(np.dtype(dtype)).max)
 
 
-def rounded(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, Weights]:
+def round_graph(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, Weights]:
     """A float32 graph that computes what one of `dtype` does: all values and weights rounded to it."""
     nodes: list[Node] = [*_rounding(graph.input, dtype)]
     for node in graph.nodes:
@@ -130,10 +130,10 @@ def _rounding(value: Value, dtype: DType, to: Value | None = None) -> tuple[Node
 
 
 def _recipe(name: str, dtype: DType) -> Recipe:
-    return lambda base, start, stop: narrowed(base.rows(name, start, stop), name, dtype).astype(np.float32)
+    return lambda base, start, stop: narrow_values(base.rows(name, start, stop), name, dtype).astype(np.float32)
 
 
-def named(magnitudes: dict[str, float], most: int = 3) -> str:
+def name_layers(magnitudes: dict[str, float], most: int = 3) -> str:
     """The first layers with their magnitudes, which is where to look: `bn1 427,424, relu 427,424 and 9 more`."""
     shown = ", ".join(f"{name} {value:,.0f}" for name, value in list(magnitudes.items())[:most])
     rest = len(magnitudes) - most

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph
-from resnet_gen.language.float_exceptions import kept
+from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Dequantize
 from resnet_gen.ops.precision import QuantizationChoice
@@ -18,7 +18,7 @@ from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import Seen
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
 from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
-from resnet_gen.quantization.signal_to_noise import NetworkNoise, measure, shifts
+from resnet_gen.quantization.signal_to_noise import NetworkNoise, bias_corrections, measure
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 Said = Callable[[str, int, int], bool]
@@ -43,12 +43,12 @@ class QuantizedNetwork(NamedTuple):
     account: str
 
 
-def quantized(
+def quantize_network(
     graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, said: Said | None = None
 ) -> QuantizedNetwork:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
     wanted = style(how)
-    placement = place(graph, wanted, kept(graph, loaded))
+    placement = place(graph, wanted, float_nodes(graph, loaded))
     if not placement.layers:
         hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
@@ -60,7 +60,7 @@ def quantized(
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
     ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)
     first = quantize(graph, weights, placement, ranges, wanted, how.compute)
-    corrected = _shifted(weights, shifts((graph, weights), first, given, phase("biases")))
+    corrected = _shifted(weights, bias_corrections((graph, weights), first, given, phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
     entry = _entry(how, given, noise)

@@ -18,7 +18,7 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Conv
-from resnet_gen.quantization.calibration.activations import Seen, batches, finite, running, watched
+from resnet_gen.quantization.calibration.activations import Seen, batches, finite, open_session, watch_batches
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.weights.base import Array, Weights
 
@@ -104,7 +104,7 @@ class _Both:
         return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
 
 
-def shifts(
+def bias_corrections(
     exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
 ) -> dict[str, Array]:
     """By how much each convolution's channels are too low on average, when it alone works in eight bits.
@@ -118,8 +118,8 @@ def shifts(
     values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
     both, seen = _Both(exact[1], quantized[1]), FirstImages(images)
-    with running(_copies(graph, eight, layers), both, values, as_written=True) as session:
-        for batch in watched(batches(seen, values), seen, told):
+    with open_session(_copies(graph, eight, layers), both, values, as_written=True) as session:
+        for batch in watch_batches(batches(seen, values), seen, told):
             outputs = finite(session.run(batch), _COPY)
             for node in layers:
                 name = node.output.name
@@ -142,10 +142,10 @@ def measure(
     seen = FirstImages(images)
     same = 0
     with (
-        running(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
-        running(eight, quantized[1], values, as_written=True) as rounded,
+        open_session(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
+        open_session(eight, quantized[1], values, as_written=True) as rounded,
     ):
-        for batch in watched(batches(seen, (*values, *values, *values)), seen, told):
+        for batch in watch_batches(batches(seen, (*values, *values, *values)), seen, told):
             wanted, found = finite(true.run(batch), _COPY), finite(rounded.run(batch))
             for node in layers:
                 name = node.output.name

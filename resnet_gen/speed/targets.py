@@ -16,7 +16,7 @@ from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.ops.precision import PRECISIONS, Precision, too_old
 from resnet_gen.parts.base import StrictModel
-from resnet_gen.problems import Refused, refuse, shortened, suggest
+from resnet_gen.problems import Refused, refuse, shorten, suggest
 from resnet_gen.system.files import named_file
 from resnet_gen.system.resources import shipped_specs, targets_folder
 
@@ -209,4 +209,4 @@ def _read(path: Path, shown: str) -> Target:
 
 def _unknown(reference: str) -> Refused:
     hint = suggest(reference, shipped_targets(), exact_numbers=True, others="are files (docs/targets.md)")
-    return refuse(f"there is no target '{shortened(reference)}'", hint=hint)
+    return refuse(f"there is no target '{shorten(reference)}'", hint=hint)

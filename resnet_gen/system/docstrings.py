@@ -33,7 +33,7 @@ class _Finder:
         return spec
 
 
-def keep() -> None:
+def install_loader() -> None:
     """Keep the docstrings of what is imported from now on."""
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)

@@ -27,7 +27,7 @@ else:
 
 
 @contextmanager
-def locked(folders: Iterable[Path]) -> Iterator[bool]:
+def lock_folders(folders: Iterable[Path]) -> Iterator[bool]:
     """Wait until folders are this process's alone; False where the system cannot promise that."""
     with ExitStack() as opened:
         # In one order, whoever asks: so that no two can wait for each other.

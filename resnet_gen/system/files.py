@@ -64,7 +64,7 @@ def forget_opened() -> None:
 
 
 @contextmanager
-def uncounted() -> Iterator[None]:
+def uncounted_files() -> Iterator[None]:
     """What is read inside is no input of the command: what it writes over, it may look at."""
     before = set(_opened)
     try:
@@ -73,7 +73,7 @@ def uncounted() -> Iterator[None]:
         _opened.intersection_update(before)
 
 
-def opened() -> tuple[str, ...]:
+def opened_files() -> tuple[str, ...]:
     """The absolute paths of the files that the command has read."""
     return tuple(_opened)
 

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias, get_args
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
-from resnet_gen.system.file_locks import locked
-from resnet_gen.system.files import uncounted
+from resnet_gen.system.file_locks import lock_folders
+from resnet_gen.system.files import uncounted_files
 from resnet_gen.system.staging import PREFIX, Staging, flush, is_file, is_folder, read_small, relative, staged_in
 
 Before: TypeAlias = Literal["nothing", "linked", "moved"]
@@ -122,14 +122,14 @@ class Journal(NamedTuple):
         owner.journal.unlink(missing_ok=True)
 
 
-def settle(folder: Path) -> None:
+def recover(folder: Path) -> None:
     """Take back what runs that died had half changed in a folder, and remove what they left; live ones stay.
 
     Raises `Refused` for what cannot be taken back.
     """
     for staging in staged_in(folder):
         try:
-            with uncounted():
+            with uncounted_files():
                 _settle(staging)
         except OSError as error:
             words = f"half written by a run that died, which cannot be taken back: {error.strerror}"
@@ -158,7 +158,7 @@ def _settle(found: Staging) -> None:
     owner = found.owner()
     with (
         suppress(ValueError),  # an account that no run wrote is left alone
-        locked(place.folder for place in (found, *_places(read(owner)))) as alone,
+        lock_folders(place.folder for place in (found, *_places(read(owner)))) as alone,
         owner.claimed(alone) as dead,
     ):
         if not dead or not is_folder(found.path):

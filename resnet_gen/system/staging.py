@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resnet_gen.system.file_locks import lock, locked
+from resnet_gen.system.file_locks import lock, lock_folders
 from resnet_gen.system.files import read_regular_file
 
 PREFIX = ".resnet-gen."
@@ -105,7 +105,7 @@ class Staging:
 
 def stage(folder: Path) -> Staging:
     """Make a hidden folder in a destination, and live in it."""
-    with locked([folder]):
+    with lock_folders([folder]):
         staging = Staging(Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder)))
         try:
             staging.hold()

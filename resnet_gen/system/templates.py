@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from resnet_gen.problems import unlinked, visible
+from resnet_gen.problems import unlink, visible
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.system.resources import templates
 
@@ -67,7 +67,7 @@ def markdown(text: str) -> str:
     What means something at the beginning of a line alone is escaped there alone, `_` if not between letters.
     """
     line = re.sub(
-        r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", unlinked(visible(" ".join(text.split())))
+        r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", unlink(visible(" ".join(text.split())))
     )
     return re.sub(r"^([-+=#]|\d+(?=[.)]))", _first, line).replace("\u200b", "&#8203;")
 

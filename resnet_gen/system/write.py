@@ -20,9 +20,9 @@ from typing import TypeAlias
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.commit import commit
-from resnet_gen.system.file_locks import locked
-from resnet_gen.system.files import opened
-from resnet_gen.system.journal import JournalEntry, settle
+from resnet_gen.system.file_locks import lock_folders
+from resnet_gen.system.files import opened_files
+from resnet_gen.system.journal import JournalEntry, recover
 from resnet_gen.system.links import check_output, check_output_folder
 from resnet_gen.system.staging import Staging, stage
 
@@ -59,7 +59,7 @@ class Transaction:
             try:
                 self._made += [p for p in (folder, *folder.parents) if not p.exists()]
                 folder.mkdir(parents=True, exist_ok=True)
-                settle(folder)
+                recover(folder)
                 self._places.append(stage(folder))
             except BaseException as error:
                 self._remove(made=True)
@@ -115,8 +115,8 @@ class Transaction:
 
     def _commit(self) -> None:
         for folder in self._folders:
-            settle(folder)  # whoever lived beside this run may have died since
-        with locked(self._folders):
+            recover(folder)  # whoever lived beside this run may have died since
+        with lock_folders(self._folders):
             commit(self._places, self._entries)
 
     def _remove(self, *, made: bool) -> None:
@@ -234,7 +234,7 @@ def check_new(path: Path, *, replace: bool, hint: str = "--force replaces it") -
     """Refuse a path of something that is there, unless that may be replaced."""
     if replace or not os.path.lexists(path):
         return
-    settle(path.parent)  # it may be of a run that died
+    recover(path.parent)  # it may be of a run that died
     if os.path.lexists(path):
         raise refuse("exists already", str(path), hint)
 
@@ -247,7 +247,7 @@ def check_apart(path: Path, read: Iterable[str | Path]) -> None:
 
 def check_unread(path: Path) -> None:
     """Refuse a path of a file that the command has read: a device, a parent, the data of a model, or what it named."""
-    check_apart(path, opened())
+    check_apart(path, opened_files())
 
 
 def write_outputs(outputs: Mapping[Path, bytes]) -> None:

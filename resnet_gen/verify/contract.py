@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from resnet_gen.problems import Problem, Refused, refuse, several, shortened, suggest
+from resnet_gen.problems import Problem, Refused, refuse, several, shorten, suggest
 from resnet_gen.project.lock import Lock, read_lock
-from resnet_gen.project.project_file import Project, shown
-from resnet_gen.verify.outcome import Outcome, of_project
+from resnet_gen.project.project_file import Project, shown_path
+from resnet_gen.verify.outcome import Outcome, project_outcome
 from resnet_gen.verify.rules import RULES
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.budget import BudgetKept, ProjectBudgetKept
@@ -33,7 +33,7 @@ class Contract(NamedTuple):
         covered += [f"lock of {several(len(self.lock.networks), 'network')}"] if self.lock else []
         rules = [rule for rule in (BudgetKept.id, AsLocked.id) if rule in chosen]
         problems = [problem for problem in found if problem.rule in rules]
-        return of_project(shown(self.project.path), rules, covered, problems)
+        return project_outcome(shown_path(self.project.path), rules, covered, problems)
 
     def _budgets_left_over(self, names: Collection[str]) -> Iterator[Problem]:
         for pattern in self.project.settings.budgets:
@@ -57,7 +57,7 @@ def contract(project: Project) -> Contract:
     if faults := list(_unknown_rules(project)):
         raise Refused(faults)
     project.check_lock()
-    lock = read_lock(project.lock_path, shown(project.lock_path))
+    lock = read_lock(project.lock_path, shown_path(project.lock_path))
     if lock is None and project.settings.lock:
         where = project.source.span(("lock",))
         raise refuse(f"lock: there is no file '{project.settings.lock}'", where, "`resnet-gen lock` writes it")
@@ -72,7 +72,7 @@ def _unknown_rules(project: Project) -> Iterator[Problem]:
         for index, rule in enumerate(rules):
             where = project.source.span((key, index))
             if rule not in RULES:
-                words = f"{key}.{index}: there is no rule '{shortened(rule)}'"
+                words = f"{key}.{index}: there is no rule '{shorten(rule)}'"
                 yield Problem(words, where, suggest(rule, RULES))
             elif key == "ignore" and rule == InvalidSpec.id:
                 yield Problem(f"{key}.{index}: '{rule}' cannot be ignored", where, "leave the spec away")

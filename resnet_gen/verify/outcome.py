@@ -13,7 +13,7 @@ from resnet_gen.language.load import Loaded, load, shown_as
 from resnet_gen.language.lower import lower
 from resnet_gen.language.notes import notes
 from resnet_gen.language.source import SETTING
-from resnet_gen.problems import Problem, Refused, Span, shortened, visible
+from resnet_gen.problems import Problem, Refused, Span, shorten, visible
 from resnet_gen.verify.rules import RULES, STANDARD
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
@@ -118,7 +118,7 @@ def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), m
     return Outcome(
         loaded.spec.name,
         file,
-        held_to(chosen, more),
+        applicable_rules(chosen, more),
         tuple(words for rule in rules if (words := rule.covers(subject))),
         _in_order(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
         _in_order(_finding(problem, file, reason) for problem, reason in suppressed),
@@ -131,13 +131,13 @@ def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: (finding.place.file or "", finding.place.line or 0)))
 
 
-def held_to(chosen: Collection[str], more: Iterable[Rule] = ()) -> tuple[str, ...]:
+def applicable_rules(chosen: Collection[str], more: Iterable[Rule] = ()) -> tuple[str, ...]:
     """The ids of the rules that a spec is held to, as far as they are `chosen`."""
     rules = dict.fromkeys(rule.id for rule in (*STANDARD, *more) if rule.id in chosen)
     return (InvalidSpec.id, *rules, *([Suppression.id] if Suppression.id in chosen else []))
 
 
-def of_project(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:
+def project_outcome(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:
     """What a project, of which `file` tells, came to beside its specs."""
     findings = tuple(_finding(problem, file) for problem in problems)
     return Outcome(file, file, tuple(rules), tuple(covered), findings)
@@ -161,7 +161,7 @@ def _finding(problem: Problem, file: str | None, reason: str | None = None) -> F
     """A problem of the spec in `file`; one of no rule kept it from being read."""
     message, place = problem.message, _place(problem.where, file)
     if isinstance(problem.where, Span) and problem.where.document.name == SETTING:
-        message += f" (at {SETTING} {shortened(problem.where.document.text)})"
+        message += f" (at {SETTING} {shorten(problem.where.document.text)})"
     return Finding(problem.rule or InvalidSpec.id, problem, message, place, reason)
 
 

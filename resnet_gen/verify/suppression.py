@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from resnet_gen.language.comments import IgnoreComment, documents, ignore_comments
 from resnet_gen.language.load import Loaded
-from resnet_gen.problems import Document, Problem, Span, shortened, suggest
+from resnet_gen.problems import Document, Problem, Span, shorten, suggest
 from resnet_gen.verify.rules import RULES
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 from resnet_gen.verify.rules.suppression import Suppression
@@ -87,7 +87,7 @@ def _faults(span: Span, ignores: Sequence[IgnoreComment]) -> Iterator[Problem]:
         return
     for rule, where, *_ in ignores:
         if rule not in RULES:
-            yield _fault(f"there is no rule '{shortened(rule)}'", where, suggest(rule, RULES))
+            yield _fault(f"there is no rule '{shorten(rule)}'", where, suggest(rule, RULES))
         elif rule in (InvalidSpec.id, Suppression.id):
             yield _fault(f"'{rule}' cannot be suppressed", where)
     if not ignores[0].reason:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.graph.rewiring import rewired
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
@@ -29,7 +29,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     for norm in graph.nodes:
         if norm.name in pairs:
             recipes.update(_recipes(pairs[norm.name], norm))
-    return folded(graph), DerivedWeights(weights, recipes)
+    return folded_graph(graph), DerivedWeights(weights, recipes)
 
 
 def foldable(graph: Graph) -> dict[str, Node]:
@@ -44,14 +44,14 @@ def foldable(graph: Graph) -> dict[str, Node]:
     }
 
 
-def folded(graph: Graph) -> Graph:
+def folded_graph(graph: Graph) -> Graph:
     """The graph that folding leaves."""
     pairs, outputs = foldable(graph), {value.name for value in graph.outputs}
     results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
     put_out = {conv: value for conv, value in results.items() if value.name in outputs}
     nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
     same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
-    return rewired(graph, nodes, same)
+    return rewire_graph(graph, nodes, same)
 
 
 def _foldable(conv: Node | None, readers: dict[str, list[Node]]) -> bool:

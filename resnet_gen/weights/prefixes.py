@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from resnet_gen.problems import shortened, visible
+from resnet_gen.problems import shorten, visible
 
 T = TypeVar("T")
 MOST = 3
@@ -30,6 +30,6 @@ def without(prefix: str, tensors: Mapping[str, T]) -> dict[str, T]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
-def told(prefix: str) -> str:
+def describe_prefix(prefix: str) -> str:
     """What is said where a prefix is taken off."""
-    return f"every name begins with '{shortened(visible(prefix))}', which is taken off"
+    return f"every name begins with '{shorten(visible(prefix))}', which is taken off"

@@ -44,7 +44,7 @@ def every() -> Iterator[Reference]:
     return (read(name, None) for name in _shipped())
 
 
-def of(library: str) -> Iterator[Reference]:
+def references_of(library: str) -> Iterator[Reference]:
     """Every reference of a library, by name."""
     return (read(name, None) for name in sorted(_shipped()) if name.startswith(f"{library}/"))
 

@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
-from resnet_gen.problems import Problem, Refused, refuse, several, shortened
+from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array, runs
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
 from resnet_gen.weights.formats.arrays import check_sides, finite, float32
-from resnet_gen.weights.prefixes import prefixes, told, without
+from resnet_gen.weights.prefixes import describe_prefix, prefixes, without
 
 MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
@@ -86,10 +86,10 @@ def _finite(tensor: FileTensor) -> bool:
 
 def not_finite(names: Sequence[str], path: Path) -> str:
     """What is said of tensors whose values are not all finite: the first ten, and how many."""
-    return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {first(names)}"
+    return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {first_names(names)}"
 
 
-def first(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """The first ten names, and how many others there are."""
     shown = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
     return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
@@ -112,11 +112,11 @@ def _check_possible(name: str, tensor: FileTensor, where: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise refuse(f"the name '{shortened(name)}' is not Unicode text", where) from None
+        raise refuse(f"the name '{shorten(name)}' is not Unicode text", where) from None
     check_sides(name, len(tensor.shape), where)
     fits = all(0 <= side < 2**63 for side in tensor.shape)  # before they are multiplied
     if not fits or math.prod((max(side, 1) for side in tensor.shape), start=tensor.dtype.itemsize) >= 2**63:
-        raise refuse(f"'{shortened(name)}' has a side below 0, or more bytes than 2**63 - 1", where)
+        raise refuse(f"'{shorten(name)}' has a side below 0, or more bytes than 2**63 - 1", where)
 
 
 def is_stored(path: Path) -> bool:
@@ -154,7 +154,7 @@ def _holds_arrays(path: Path) -> bool:
         raise refuse(f"damaged: {error}", str(path), "was it copied or downloaded completely?") from None
 
 
-def fit(
+def match_state_dict(
     graph: Graph,
     tensors: Mapping[str, FileTensor],
     path: Path,
@@ -173,10 +173,10 @@ def fit(
         named = without(prefix, tensors)
         if not _faults(graph, wanted, named, body):
             if prefix:
-                warnings.warn(f"{path}: {told(prefix)}", stacklevel=2)
+                warnings.warn(f"{path}: {describe_prefix(prefix)}", stacklevel=2)
             return CheckpointWeights({name: named[name] for name in wanted}, path)
     found = {name: tensor.shape for name, tensor in tensors.items()}
-    raise Refused(listed(_faults(graph, wanted, tensors, body), str(path), hint(found) if hint else None))
+    raise Refused(list_faults(_faults(graph, wanted, tensors, body), str(path), hint(found) if hint else None))
 
 
 def _faults(
@@ -197,7 +197,7 @@ def differences(wanted: Mapping[str, Shape], found: Mapping[str, Shape], network
         if name in found and found[name] != shape
     ]
     missing = [f"'{name}' is missing: {sides(shape)} is needed" for name, shape in wanted.items() if name not in found]
-    more = [f"'{shortened(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
+    more = [f"'{shorten(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
     return [*other, *(line for pair in zip_longest(missing, more) for line in pair if line)]
 
 
@@ -214,7 +214,7 @@ def left_out(body: Mapping[str, str], wanted: Container[str], names: Iterable[st
     return {n for n in names if n not in wanted and (n in body or n.partition(".")[0] not in modules)}
 
 
-def listed(faults: Sequence[str], where: str, hint: str | None = None) -> list[Problem]:
+def list_faults(faults: Sequence[str], where: str, hint: str | None = None) -> list[Problem]:
     """The first ten faults of a file, and how many there are; the hint stands with the last."""
     shown = list(faults[:MOST_NAMED])
     if len(faults) > len(shown):

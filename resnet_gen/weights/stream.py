@@ -14,7 +14,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, Weights, runs
 
 
-def element(dtype: DType) -> np.dtype[Any]:
+def element_type(dtype: DType) -> np.dtype[Any]:
     """NumPy's type of an element as files have it."""
     if dtype in ("bfloat16", "float8_e4m3fn"):
         import ml_dtypes  # which the other types do without
@@ -37,8 +37,8 @@ def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> 
     """One run of rows as bytes; raises `Refused` for finite values that `dtype` cannot hold."""
     values = weights.rows(name, start, stop)
     if dtype == "float32":
-        return np.ascontiguousarray(values, element(dtype)).data.cast("B")
-    return narrowed(values, name, dtype).view(np.uint8).data.cast("B")
+        return np.ascontiguousarray(values, element_type(dtype)).data.cast("B")
+    return narrow_values(values, name, dtype).view(np.uint8).data.cast("B")
 
 
 _HOLDING = {
@@ -47,10 +47,10 @@ _HOLDING = {
 }
 
 
-def narrowed(values: Array, name: str, dtype: DType) -> npt.NDArray[Any]:
+def narrow_values(values: Array, name: str, dtype: DType) -> npt.NDArray[Any]:
     """Values of the tensor `name` in another type; raises `Refused` for finite ones that it cannot hold."""
     with np.errstate(over="ignore"):
-        cast: npt.NDArray[Any] = np.ascontiguousarray(values, element(dtype))
+        cast: npt.NDArray[Any] = np.ascontiguousarray(values, element_type(dtype))
     if dtype in ("float16", "bfloat16") and not np.isfinite(cast).all() and np.isfinite(values).all():
         raise refuse(f"'{name}' has values beyond {dtype}", hint=_HOLDING[dtype])
     return cast

@@ -242,7 +242,7 @@ def test_a_failure_in_mid_build_leaves_what_was_there(tmp_path, monkeypatch):
     def fail(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module("resnet_gen.build.manifest"), "written", fail)
+    monkeypatch.setattr(import_module("resnet_gen.build.manifest"), "manifest_text", fail)
     with pytest.raises(KeyboardInterrupt):
         build(tiny(), Request(seed=1), tmp_path)
     assert contents(tmp_path) == before

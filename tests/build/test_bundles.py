@@ -128,7 +128,7 @@ def test_two_builds_have_the_same_bytes(tmp_path):
 
 def test_nothing_is_written_where_the_network_puts_out_what_is_not_finite(tmp_path, monkeypatch):
     endless = np.full((1, 1, 8, 8), np.inf, np.float32)
-    monkeypatch.setattr(import_module("resnet_gen.build.sample"), "normalized", lambda pixels, to: endless)
+    monkeypatch.setattr(import_module("resnet_gen.build.sample"), "normalize_pixels", lambda pixels, to: endless)
     with pytest.raises(Refused, match="'logits' is not finite"):
         bundle(tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ from resnet_gen import __version__
 from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.choices import BuildWishes, choose
-from resnet_gen.build.engine_check import EngineRequirements, check, fits
+from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
 from resnet_gen.build.request import Request
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
@@ -56,7 +56,7 @@ def pretended(tmp_path):
 def bare(monkeypatch, request):
     """A machine without a GPU and without a library, unless a test says otherwise."""
     if "rtx" not in request.fixturenames:
-        monkeypatch.setattr(engine_check, "installed", lambda library: None)
+        monkeypatch.setattr(engine_check, "installed_version", lambda library: None)
         monkeypatch.setattr(engine_check, "validity", lambda path: None)
     monkeypatch.setattr(engine_check, "gpus", lambda: None)
 
@@ -150,7 +150,7 @@ def test_a_model_that_the_manifest_does_not_name_is_told_of_no_engine(pretended)
 )  # fmt: skip
 def test_an_engine_is_of_one_version_of_its_library(here, wanted, pretended, monkeypatch):
     asked = []
-    monkeypatch.setattr(engine_check, "installed", lambda library: asked.append(library) or here)
+    monkeypatch.setattr(engine_check, "installed_version", lambda library: asked.append(library) or here)
     assert state(pretended, "library") == wanted
     assert asked == ["tensorrt-rtx"]
 
@@ -212,7 +212,7 @@ def test_what_does_not_stand_against_it_is_a_warning(pretended):
     found = lines(pretended)
     assert found["tool"] == ("warning", f"built by resnet-gen 0.0.9, and this is {__version__}")
     assert found["accuracy"][0] == "warning"
-    assert fits(check(pretended, EngineRequirements()))
+    assert has_no_finding(check(pretended, EngineRequirements()))
 
 
 def test_a_real_build_with_random_calibration_warns(tmp_path):
@@ -375,8 +375,8 @@ def test_without_a_driver_there_is_nobody_to_ask(monkeypatch):
 
 
 def test_a_library_that_is_not_there_has_no_version():
-    assert machine.installed("no-such-library") is None
-    assert machine.installed("tensorrt") is None or isinstance(machine.installed("tensorrt"), str)
+    assert machine.installed_version("no-such-library") is None
+    assert machine.installed_version("tensorrt") is None or isinstance(machine.installed_version("tensorrt"), str)
 
 
 # --- the command ------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import resnet_gen
-from resnet_gen.infer.importing import recovered
+from resnet_gen.infer.importing import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.yaml_writer import dump
 from resnet_gen.verify.rules import RULES
@@ -66,7 +66,7 @@ def said(cli, tmp_path, monkeypatch):
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
     resnet_gen.emit_onnx("resnet8-digits", folder / "f.onnx")
-    (folder / "f.safetensors").write_bytes(b"".join(recovered(folder / "f.onnx", None, weights=True).weights()))
+    (folder / "f.safetensors").write_bytes(b"".join(recover_spec(folder / "f.onnx", None, weights=True).weights()))
     return folder
 
 
@@ -162,9 +162,9 @@ def test_names_in_an_onnx_file(said, base, tmp_path, change):
 
 def torch_file(path, tensors):
     """A checkpoint as the converter writes it, with other names."""
-    from resnet_gen.weights.formats.writing import FORMATS, kept
+    from resnet_gen.weights.formats.writing import FORMATS, tensor_data
 
-    made = {name: kept(t.shape, t.dtype, lambda t=t: t) for name, t in tensors.items()}
+    made = {name: tensor_data(t.shape, t.dtype, lambda t=t: t) for name, t in tensors.items()}
     path.write_bytes(b"".join(FORMATS[path.suffix](made)))
 
 

@@ -14,7 +14,7 @@ from resnet_gen import emit_onnx
 from resnet_gen.compare.against import biases as against_biases
 from resnet_gen.compare.against import numbers
 from resnet_gen.compare.against.biases import read_otherwise
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -58,7 +58,7 @@ def made(tmp_path):
 
 def held(loaded, weights, file):
     graph = lower(loaded)
-    return hold_model(file, read_model(file), weights, Subject(loaded, graph, count(graph)))
+    return compare_model(file, read_model(file), weights, Subject(loaded, graph, count(graph)))
 
 
 def accepted(loaded, weights, file):

@@ -15,14 +15,14 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.seeded import SeededWeights
+from tests.helpers.graphs import whole
 from tests.helpers.onnx_runs import difference, session
 
 STAGES = "stages: {depths: [1, 1], widths: [4, 8], block: basic}\n"
@@ -314,7 +314,7 @@ def judged(network, change, seed):
     loaded = load(str(spec))
     graph = lower(loaded)
     try:
-        held = hold_model(path, read_model(path), weights, Subject(loaded, graph, count(graph)))
+        held = compare_model(path, read_model(path), weights, Subject(loaded, graph, count(graph)))
     except Refused:
         return None
     if held.layers or held.shapes or held.weights:

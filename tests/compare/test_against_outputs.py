@@ -9,7 +9,7 @@ import pytest
 from onnx import numpy_helper
 
 from resnet_gen import emit_onnx, load_spec
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Calibration
@@ -50,7 +50,7 @@ def made(tmp_path):
 
 def held(loaded, weights, file):
     graph = lower(loaded)
-    return hold_model(file, read_model(file), weights, Subject(loaded, graph, count(graph)))
+    return compare_model(file, read_model(file), weights, Subject(loaded, graph, count(graph)))
 
 
 @pytest.mark.parametrize(("name", "outputs", "how"), CASES)

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_static
 
 from resnet_gen import emit_onnx, load_spec
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.lower import lower
 from resnet_gen.verify.subject import Subject
@@ -48,7 +48,7 @@ def held(built, tmp_path):
         change(model)
         onnx.save(model, tmp_path / "n.onnx")
         path = tmp_path / "n.onnx"
-        return hold_model(path, read_model(path), weights, Subject(loaded, graph, count(graph)))
+        return compare_model(path, read_model(path), weights, Subject(loaded, graph, count(graph)))
 
     return hold
 
@@ -195,11 +195,11 @@ def test_files_of_onnx_runtime_s_quantizer_are_accepted_and_not_with_another_sca
     images = iter([{"input": rng.standard_normal((1, 3, SIDE, SIDE), np.float32)} for _ in range(8)])
     quantize_static(file, tmp_path / "q.onnx", SimpleNamespace(get_next=lambda: next(images, None)), **THEIRS[way])
     subject = Subject(loaded, lower(loaded), count(lower(loaded)))
-    answer = hold_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
+    answer = compare_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
     assert (answer.layers, answer.weights, answer.shapes) == ((), (), ())
     model = onnx.load(tmp_path / "q.onnx")
     (scale,) = (t for t in model.graph.initializer if t.name == "layer2.0.relu2_scale")
     scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * np.float32(1 / 64), scale.name))
     onnx.save(model, tmp_path / "q.onnx")
-    answer = hold_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
+    answer = compare_model(tmp_path / "q.onnx", read_model(tmp_path / "q.onnx"), tmp_path / "w.npz", subject)
     assert "the codes of 'layer2.0." in answer.layers[0]

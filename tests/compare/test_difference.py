@@ -11,14 +11,14 @@ from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats import rows, spec_terms, summary
-from resnet_gen.compare.formats.markdown import LIMIT, escaped, markdown
+from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, markdown
 from resnet_gen.compare.formats.review import what
 from resnet_gen.compare.formats.summary import clauses, headline
 from resnet_gen.compare.formats.text import text
 from resnet_gen.compare.formats.words import block_name, percent
 from resnet_gen.compare.report import Report
-from resnet_gen.graph import Net, Value, renamed
-from resnet_gen.graph.rewiring import rewired
+from resnet_gen.graph import Net, Value, rename_nodes
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, Function
@@ -203,7 +203,7 @@ def test_one_name_differs_and_two_differ():
     graph = spec("cifar-resnet20")
     names = [node.name for node in graph.nodes]
     for count, words in ((1, "1 name differs"), (2, "2 names differ")):
-        other = renamed(graph, [f"{name}_" if number < count else name for number, name in enumerate(names)],
+        other = rename_nodes(graph, [f"{name}_" if number < count else name for number, name in enumerate(names)],
                         [value.name for value in graph.outputs])  # fmt: skip
         one, two = Side("a", "spec", graph), Side("b", "spec", other)
         assert what(NetworkReview("net", one, two, compare(graph, other))) == words
@@ -218,7 +218,7 @@ def test_another_order_of_outputs_is_told():
     graph = spec("resnet18", "outputs=[stage2,stage3]", "head=none")
     turned = replace(graph, outputs=graph.outputs[::-1])
     assert told(graph, turned) == ["outputs stage2, stage3 -> stage3, stage2"]
-    called = renamed(graph, [node.name for node in graph.nodes], ["stage3", "stage2"])
+    called = rename_nodes(graph, [node.name for node in graph.nodes], ["stage3", "stage2"])
     assert told(graph, called) == []
     assert headline(report(graph, called)) == "the same architecture; 2 names differ"
 
@@ -274,7 +274,7 @@ HOSTILE = "@somebody `x` | </details><script>*a*_b_ #1 https://example.com [l](u
 
 
 def test_names_are_only_text_in_markdown():
-    shown = escaped(HOSTILE)
+    shown = escape_markdown(HOSTILE)
     assert not set("`|<>*_#[]!@") & set(re.sub(r"&#\d+;", "", shown))
     entities = re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), shown)
     assert entities.replace("\u200b", "") == HOSTILE
@@ -285,7 +285,7 @@ def test_names_are_only_text_in_markdown():
 def test_a_graph_with_hostile_names_breaks_out_of_nothing():
     graph = spec("cifar-resnet20")
     names = [f"{HOSTILE}{'`' * 3}\n{number}" for number in range(len(graph.nodes))]
-    hostile = renamed(graph, names, ["~~~\n```"])
+    hostile = rename_nodes(graph, names, ["~~~\n```"])
     other = changed(hostile, 3, op=replace(hostile.nodes[3].op, bias=True))
     for page in (
         markdown(report(hostile, other, files=True, names=(HOSTILE, "```\n# b"))),
@@ -308,7 +308,7 @@ def test_a_comment_is_cut_before_github_would_refuse_it():
         return net.graph("long", [x])
 
     before, after = long(5), long(7)
-    named = renamed(after, [f"{node.name}|" for node in after.nodes], ["out"])
+    named = rename_nodes(after, [f"{node.name}|" for node in after.nodes], ["out"])
     page = markdown(report(before, named, names=("@" * 5_000, "|" * 5_000)))
     assert len(page) < LIMIT
     assert page.count("<details>") == page.count("</details>") > 1
@@ -367,7 +367,7 @@ def test_attention_that_loses_a_function_and_changes_a_layer_is_not_another():
     after = changed(before, index, op=replace(first.op, bias=False))
     function = next(node for node in before.nodes if node.name == "layer1.0.se.act")
     left = [node for node in after.nodes if node.name != function.name]
-    after = rewired(after, left, {function.output.name: function.inputs[0]})
+    after = rewire_graph(after, left, {function.output.name: function.inputs[0]})
     assert told(before, after) == [
         "bias yes -> no in layer1.0.se.fc1", "1 relu removed from attentions (layer1.0.se.act)",
     ]  # fmt: skip
@@ -385,6 +385,8 @@ def test_what_two_networks_that_are_not_each_others_promise_is_told_in_one_row()
 def test_a_block_of_one_layer_is_told_as_that_layer():
     before = spec("highway-a")
     (pool,) = (node for node in before.nodes if node.block == "stages.0.pool")
-    after = rewired(before, [node for node in before.nodes if node is not pool], {pool.output.name: pool.inputs[0]})
+    after = rewire_graph(
+        before, [node for node in before.nodes if node is not pool], {pool.output.name: pool.inputs[0]}
+    )
     (row,) = (row for row in rows.rows(compare(before, after)) if row.sign == "-")
     assert (row.what, row.names) == ("2x2 max pool, stride 2", (pool.name,))

@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx, verify
-from resnet_gen.infer.importing import Imported, recovered
+from resnet_gen.infer.importing import Imported, recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.seeded import SeededWeights
@@ -136,7 +136,7 @@ def test_what_computes_the_same_is_the_spec_and_is_imported(made, name, how, eve
     spec, weights, file, other = made(name, EQUAL[how], every)
     assert np.array_equal(outputs(file), outputs(other))
     assert verify(spec, against=other, weights=weights) == ()
-    found = recovered(other)
+    found = recover_spec(other)
     assert isinstance(found, Imported)
     again = spec.with_name("again.yaml")
     again.write_text(found.text)

@@ -20,13 +20,13 @@ from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import at, read_text
 from resnet_gen.language.spec import Spec
-from resnet_gen.language.statements import DESCRIBING, PROMISING, pinned, stated
+from resnet_gen.language.statements import DESCRIBING, PROMISING, lock_settings, resolved_values
 from resnet_gen.language.yaml_writer import dump
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document
+from resnet_gen.project.lock import lock_entry as lock_entry
 from resnet_gen.project.lock import lock_text
-from resnet_gen.project.lock import locked as lock_entry
 from resnet_gen.project.project_file import Settings
 from resnet_gen.system.resources import shipped_specs
 from tests.properties.strategies import specs
@@ -366,8 +366,8 @@ def test_what_is_stated_is_all_that_a_spec_holds():
     for name in (*list(shipped_specs())[::23], "resnet50"):
         loaded = load(name)
         whole = loaded.spec.model_dump(mode="json", exclude_none=True)
-        assert {**stated(loaded), "input": None} == {**whole, "input": None}
-        assert stated(loaded)["input"].items() >= whole["input"].items()
+        assert {**resolved_values(loaded), "input": None} == {**whole, "input": None}
+        assert resolved_values(loaded)["input"].items() >= whole["input"].items()
 
 
 def test_every_setting_of_every_part_is_stated_and_none_is_left_out_of_its_dump():
@@ -379,9 +379,9 @@ def test_every_setting_of_every_part_is_stated_and_none_is_left_out_of_its_dump(
 
 def test_a_key_of_tomorrow_is_locked(monkeypatch):
     loaded = load_text(read_text(Document("net.yaml", dump({**BASE, "title": "t"}))))
-    before = pinned(loaded)
+    before = lock_settings(loaded)
     assert set(before) == {"input.crop", "input.mean", "input.std"}
     monkeypatch.setattr(
-        "resnet_gen.language.statements.stated", lambda _: {**stated(loaded), "tomorrow": {"key": [1, 2]}}
+        "resnet_gen.language.statements.resolved_values", lambda _: {**resolved_values(loaded), "tomorrow": {"key": [1, 2]}}
     )
-    assert pinned(loaded) == {**before, "tomorrow.key": "[1, 2]"}
+    assert lock_settings(loaded) == {**before, "tomorrow.key": "[1, 2]"}

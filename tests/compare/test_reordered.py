@@ -7,12 +7,12 @@ import re
 import onnx
 import pytest
 
-from resnet_gen.compare.comparison import compared
+from resnet_gen.compare.comparison import compare_sides
 from resnet_gen.compare.difference.graphs import compare
 from resnet_gen.compare.difference.sides import side
 from resnet_gen.compare.formats.data import data
 from resnet_gen.compare.formats.summary import clauses
-from resnet_gen.infer.importing import recovered
+from resnet_gen.infer.importing import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
@@ -105,7 +105,7 @@ def reordered(path, seed, swapped=False):
 
 def told(one, other):
     """Everything that is told of a difference, but for what the second is called."""
-    return json.dumps(data(compared(one, other._replace(given="file"))), sort_keys=True)
+    return json.dumps(data(compare_sides(one, other._replace(given="file"))), sort_keys=True)
 
 
 @pytest.mark.parametrize("unnamed", [False, True])
@@ -128,7 +128,7 @@ def test_a_difference_is_the_same_in_any_order(name, unnamed, tmp_path):
 @EACH
 def test_what_is_recovered_is_the_same_in_any_order(name, tmp_path):
     path = written(tmp_path, name)
-    assert recovered(reordered(path, 2), "net").text == recovered(path, "net").text.replace("n.onnx", "r.onnx")
+    assert recover_spec(reordered(path, 2), "net").text == recover_spec(path, "net").text.replace("n.onnx", "r.onnx")
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -138,7 +138,7 @@ def test_one_change_is_one_change_in_any_order(name, swapped, tmp_path):
     path = written(tmp_path, name, unnamed=True)
     spec = side(name, ("head.classes=12", "claims=[]", "reference=null"))
     for seed in range(3):
-        found = compared(spec, side(str(reordered(path, seed, swapped)))).difference
+        found = compare_sides(spec, side(str(reordered(path, seed, swapped)))).difference
         changes = [(c.kind, [s.name for s in c.settings]) for c in found.changes if c.kind != "follows"]
         assert changes == [("changed", ["features"])]
 
@@ -167,7 +167,7 @@ def words(one, other):
     """What is told of a difference, in words; for what a layer is called there stands `it`."""
     names = {node.name for network in (one, other) for node in network.graph.nodes}
     called = re.compile(rf"(?:(?<= in )|(?<= \()|(?<=, ))({'|'.join(map(re.escape, names))})(?=$|[,)])")
-    return [called.sub("it", told) for told in clauses(compared(one, other).difference)]
+    return [called.sub("it", told) for told in clauses(compare_sides(one, other).difference)]
 
 
 @pytest.mark.parametrize("fold", [False, True])

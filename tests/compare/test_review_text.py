@@ -9,7 +9,7 @@ from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.review import Review, markdown, text, what
-from resnet_gen.compare.formats.spec_terms import told
+from resnet_gen.compare.formats.spec_terms import describe_term
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Problem
@@ -51,9 +51,9 @@ def test_a_finding_is_shown_whole_up_to_500_characters(length):
 @pytest.mark.parametrize("loosened", [True, False])
 def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, loosened):
     term = Term(("budgets", "y"), 1, None, loosened)
-    term = term._replace(path=("budgets", "y" * (1 + length - len(told(term)))))
-    assert len(told(term)) == length
-    assert (told(term) in markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
+    term = term._replace(path=("budgets", "y" * (1 + length - len(describe_term(term)))))
+    assert len(describe_term(term)) == length
+    assert (describe_term(term) in markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
 
 
 @pytest.mark.parametrize("number", [99, 100, 101, 250])

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from resnet_gen.build.build import build
 from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.engine import image
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.generate.report import report_files
 from resnet_gen.language.load import load
 from resnet_gen.system.digest import digest_file
@@ -24,7 +24,7 @@ from tests.helpers.pictures import saved
 
 def card(spec=str(TINY), settings=(), folder=None):
     loaded = load(spec, settings)
-    ((name, text),) = generated(CodeSubject(loaded, folder), "card").items()
+    ((name, text),) = generate_files(CodeSubject(loaded, folder), "card").items()
     assert name == f"{loaded.spec.name}.md"
     return text
 

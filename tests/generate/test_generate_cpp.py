@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from resnet_gen.engine import image
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import templates
@@ -54,7 +54,7 @@ needs_stb = pytest.mark.skipif(
 def written(folder, spec=str(TINY), settings=()):
     """The program of a spec in a folder; and its input."""
     subject = CodeSubject(load(spec, settings))
-    for name, text in generated(subject, "cpp").items():
+    for name, text in generate_files(subject, "cpp").items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -122,7 +122,7 @@ def test_pixels_become_the_very_tensor_that_pillow_and_numpy_make(network):
     fed = b"".join(f"{a.shape[1]} {a.shape[0]} {to.channels}\n".encode() + a.tobytes() for a in cases)
     found = tensors(subprocess.run([driver], input=fed, capture_output=True, check=True).stdout, to)
     pictures = [Image.fromarray(a if to.channels > 1 else a[..., 0]) for a in cases]
-    wanted = np.stack([image.normalized(image._cropped(picture, to), to)[0] for picture in pictures])
+    wanted = np.stack([image.normalize_pixels(image._cropped(picture, to), to)[0] for picture in pictures])
     if SAME_PILLOW:
         assert np.array_equal(found, wanted)
     elif to.channels != 4:  # what is divided by a small alpha may be many levels off
@@ -610,7 +610,7 @@ def test_the_real_library_exports_what_the_program_links_to():
 
 def refusal(spec, settings=()):
     with pytest.raises(Refused) as caught:
-        generated(CodeSubject(load(spec, settings)), "cpp")
+        generate_files(CodeSubject(load(spec, settings)), "cpp")
     return str(caught.value)
 
 

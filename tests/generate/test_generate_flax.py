@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import convert_weights
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
 from tests.helpers.flax_runs import tensors
@@ -27,7 +27,7 @@ HAS_FLAX = find_spec("jax") is not None and find_spec("flax") is not None
 
 @cache
 def source(name, *settings):
-    ((_, text),) = generated(CodeSubject(load(name, settings)), "flax").items()
+    ((_, text),) = generate_files(CodeSubject(load(name, settings)), "flax").items()
     return text
 
 
@@ -123,4 +123,4 @@ def test_a_name_that_no_member_can_have_is_refused(word, monkeypatch):
     renamed = replace(subject.graph, nodes=nodes)
     monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: renamed)
     with pytest.raises(Refused, match=f"'{word}', which no member"):
-        generated(subject, "flax")
+        generate_files(subject, "flax")

@@ -17,7 +17,7 @@ from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.engine import image
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
 from resnet_gen.speed.targets import load_target
@@ -52,7 +52,7 @@ def client(text):
 )
 def test_it_is_what_build_writes_but_for_the_model(tmp_path, settings):
     folder = served(tmp_path, settings)
-    files = generated(CodeSubject(load(str(TINY), settings)), "triton")
+    files = generate_files(CodeSubject(load(str(TINY), settings)), "triton")
     assert set(files) == {"tiny/README.md", "tiny/config.pbtxt"}
     for name, text in files.items():
         assert (folder.parent / name).read_text(encoding="utf-8") == text
@@ -61,7 +61,7 @@ def test_it_is_what_build_writes_but_for_the_model(tmp_path, settings):
 @pytest.mark.parametrize("settings", INPUTS, ids=str)
 def test_the_client_s_preprocessing_is_ours_to_the_bit(tmp_path, settings):
     loaded = load(str(TINY), settings)
-    preprocess = client(generated(CodeSubject(loaded), "triton")["tiny/README.md"])["preprocess"]
+    preprocess = client(generate_files(CodeSubject(loaded), "triton")["tiny/README.md"])["preprocess"]
     for path in saved(tmp_path):
         found, wanted = preprocess(path), image.read_image(path, loaded.spec.input)
         assert found.dtype == wanted.dtype
@@ -164,7 +164,7 @@ def test_the_page_says_where_the_model_comes_from(tmp_path, device, words):
 
 def test_channels_that_no_picture_has_get_no_client():
     settings = ["input.channels=2", "input.mean=[0,0]", "input.std=[1,1]"]
-    page = generated(CodeSubject(load(str(TINY), settings)), "triton")["tiny/README.md"]
+    page = generate_files(CodeSubject(load(str(TINY), settings)), "triton")["tiny/README.md"]
     assert "No picture has 2 channels" in page
     assert "```python" not in page
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import live
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers, lower
@@ -21,7 +21,7 @@ from tests.standin.tensor import InPlaceError
 
 
 def source(loaded):
-    (text,) = generated(CodeSubject(loaded), "pytorch").values()
+    (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     return text
 
 

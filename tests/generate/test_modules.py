@@ -7,17 +7,17 @@ from importlib import import_module
 import pytest
 
 from resnet_gen import ops
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.generate.modules.classes import ModuleClasses, ParameterNamer
-from resnet_gen.generate.modules.expressions import Parameter, fitted, told
+from resnet_gen.generate.modules.expressions import Parameter, expression_of, fit_parameters
 from resnet_gen.generate.modules.forward import statements
 from resnet_gen.generate.modules.naming import name_classes
 from resnet_gen.generate.modules.patterns import flat, is_counted, is_run, is_sequence, pattern
 from resnet_gen.generate.modules.tree import ChannelChunks, tree
-from resnet_gen.generate.spelling import is_list, quoted, spelled
+from resnet_gen.generate.spelling import is_attribute_name, is_list, quote_text
 from resnet_gen.generate.targets.pytorch import _PyTorch
-from resnet_gen.generate.torch_names import checked
-from resnet_gen.graph import Net, Value, renamed
+from resnet_gen.generate.torch_names import check_member_name
+from resnet_gen.graph import Net, Value, rename_nodes
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
@@ -102,11 +102,11 @@ def of(name, setting, *values):
 )
 def test_a_number_is_told_by_those_before_it(setting, values, expression):
     known = [of("width", "out_channels", 2, 3), of("kernel", "kernel_size", 3, 5)]
-    assert told(setting, values, known) == expression
+    assert expression_of(setting, values, known) == expression
 
 
 def test_a_part_is_told_by_division():
-    assert told("out_channels", (2, 3), [of("width", "out_channels", 8, 12)]) == "width // 4"
+    assert expression_of("out_channels", (2, 3), [of("width", "out_channels", 8, 12)]) == "width // 4"
 
 
 def test_the_fewest_parameters_are_taken_in_order():
@@ -115,7 +115,7 @@ def test_the_fewest_parameters_are_taken_in_order():
         ("conv", "out_channels"): ("out_channels", (4, 6)),
         ("conv", "stride"): ("stride", (1, 2)),
     }
-    arguments = fitted(slots, lambda slot, setting, values, known: slot[-1])
+    arguments = fit_parameters(slots, lambda slot, setting, values, known: slot[-1])
     assert [parameter.name for parameter in arguments.parameters] == ["in_channels", "stride"]
     assert arguments.expressions["conv", "out_channels"] == "2 * in_channels"
     assert [parameter.default for parameter in arguments.parameters] == [None, 1]
@@ -160,7 +160,7 @@ def test_blocks_are_counted_where_their_names_are(names, found):
         return path
 
     graph = graph_of("naming=paths")
-    root = tree(renamed(graph, [rename(node.name) for node in graph.nodes], ["logits"]))
+    root = tree(rename_nodes(graph, [rename(node.name) for node in graph.nodes], ["logits"]))
     stage = next(s.what for s in root.steps if s.name == "stages").steps[0].what
     assert is_run(stage)
     assert pattern(stage) == found
@@ -189,12 +189,12 @@ def test_a_sequence_that_is_not_there_may_hand_on_another_value_than_enters_it()
 )
 def test_a_name_that_no_module_can_have_is_refused(word):
     with pytest.raises(Refused, match="PyTorch") as refused:
-        checked(word)
+        check_member_name(word)
     assert "naming" in refused.value.problems[0].hint
 
 
 def test_names_that_python_cannot_spell():
-    assert [spelled(word) for word in ("conv1", "0", "lambda", "None", "__x", "\ufb01", "a-b", "match")] == [
+    assert [is_attribute_name(word) for word in ("conv1", "0", "lambda", "None", "__x", "\ufb01", "a-b", "match")] == [
         True, False, False, False, False, False, False, True,
     ]  # fmt: skip
 
@@ -280,7 +280,7 @@ def renaming(spec, old, new, *settings):
 )
 def test_layers_of_any_name_are_the_same_network(spec, old, new):
     loaded = renaming(spec, old, new, "naming=paths", "stages.depths=[2, 2, 2]")
-    (text,) = generated(CodeSubject(loaded), "pytorch").values()
+    (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     is_the_network(text, loaded)
 
 
@@ -288,7 +288,7 @@ def test_layers_of_any_name_are_the_same_network(spec, old, new):
 @pytest.mark.parametrize("old", ["conv1", "head", "stages"])
 def test_layers_that_no_module_can_hold_are_refused(old, new):
     with pytest.raises(Refused, match=f"'{new}'"):
-        generated(CodeSubject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
+        generate_files(CodeSubject(renaming("cifar-resnet20", old, new, "naming=paths")), "pytorch")
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def proved(monkeypatch):
         monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: graph)
         loaded = load(spec)
         vars(subject := CodeSubject(loaded))["graph"] = graph
-        (text,) = generated(subject, to).values()
+        (text,) = generate_files(subject, to).values()
         if to == "pytorch":
             is_the_network(text, loaded, graph)
         ast.parse(text)
@@ -373,7 +373,7 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
 
     monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "name_classes", called)
     loaded = load("vgg11")
-    (text,) = generated(CodeSubject(loaded), "pytorch").values()
+    (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     assert "_layers" in text
     is_the_network(text, loaded)
 
@@ -382,7 +382,7 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
 def test_biases_that_begin_at_a_number_are_found_by_any_name(name, proved):
     filled = ops.Conv(4, 3, 1, 1, bias=True, bias_fill=-2.0)
     text = proved("pytorch", (f"{name}.c", filled))
-    assert quoted(f"{name}.c.bias") in text
+    assert quote_text(f"{name}.c.bias") in text
 
 
 def test_flax_has_members_by_numbers_that_are_no_sequence(proved):

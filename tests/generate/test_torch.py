@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from tests.helpers import pytorch_parity as parity
@@ -52,7 +52,7 @@ SMALL = {
 
 
 def network(name, *settings):
-    (text,) = generated(CodeSubject(load(name, settings)), "pytorch").values()
+    (text,) = generate_files(CodeSubject(load(name, settings)), "pytorch").values()
     return parity.network(text)
 
 
@@ -145,7 +145,7 @@ def test_stages_maps_are_the_outputs_of_the_spec_that_puts_them_out():
 
 
 def test_takes_other_numbers_of_classes_and_channels():
-    (text,) = generated(CodeSubject(load("resnet18")), "pytorch").values()
+    (text,) = generate_files(CodeSubject(load("resnet18")), "pytorch").values()
     model = parity.network(text, in_channels=1, classes=7).eval()
     with torch.inference_mode():
         assert model(torch.randn(2, 1, 64, 64)).shape == (2, 7)
@@ -170,7 +170,7 @@ def test_what_is_saved_for_tests_without_torch_is_what_is_computed_now():
 def test_mypy_is_content_with_torchs_own_types(tmp_path):
     pytest.importorskip("mypy", reason="mypy is not installed where torch is: pip install mypy")
     for name in VARIED:
-        for file, text in generated(CodeSubject(load(name)), "pytorch").items():
+        for file, text in generate_files(CodeSubject(load(name)), "pytorch").items():
             (tmp_path / file).write_text(text)
     flags = ["--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache")]
     found = subprocess.run(

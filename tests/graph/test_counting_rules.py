@@ -19,7 +19,7 @@ from resnet_gen.graph.conventions import (
     of_count,
 )
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, written
+from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, torch_call_names
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import (
@@ -226,5 +226,5 @@ def test_a_wrong_rule_is_noticed():
     entry = COUNTERS["networks"]["torchvision/resnet18"]
     rules = {**CONVENTIONS["fvcore"].rules, "BatchNorm2d": CountingRule(entering=1)}
     assert figure(graph, by, Convention("fvcore", "flops", "", rules)).value != entry["fvcore"]
-    assert written(graph, by)[:4] == ("Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d")
+    assert torch_call_names(graph, by)[:4] == ("Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d")
     assert kind(graph.nodes[2].op) == "relu"

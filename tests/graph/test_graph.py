@@ -1,8 +1,8 @@
-"""`Net` builds graphs and checks each node; `renamed` and `longest_path` read them."""
+"""`Net` builds graphs and checks each node; `rename_nodes` and `longest_path` read them."""
 
 import pytest
 
-from resnet_gen.graph import Net, Node, Value, longest_path, renamed, stages_of
+from resnet_gen.graph import Net, Node, Value, longest_path, rename_nodes, stages_of
 from resnet_gen.graph import net as module
 from resnet_gen.ops import Activation, Add, Cast, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.problems import Document, Refused, Span
@@ -145,7 +145,7 @@ def test_parameters_are_limited_over_all_scopes(monkeypatch, limit, refused):
 
 def test_renamed_calls_nodes_and_values_by_new_names_and_keeps_paths():
     old = residual()
-    new = renamed(old, [f"n{i}" for i in range(8)], ["logits"])
+    new = rename_nodes(old, [f"n{i}" for i in range(8)], ["logits"])
     assert [n.name for n in new.nodes] == [f"n{i}" for i in range(8)]
     assert [n.path for n in new.nodes] == [n.path for n in old.nodes]
     assert [v.name for v in new.nodes[4].inputs] == ["n2", "n3"]
@@ -157,13 +157,13 @@ def test_renamed_calls_nodes_and_values_by_new_names_and_keeps_paths():
 def test_renamed_refuses_a_name_given_twice(last):
     names = [f"n{i}" for i in range(7)] + [last]
     with pytest.raises(ValueError, match=f"two layers would both be called '{last}'"):
-        renamed(residual(), names, ["logits"])
+        rename_nodes(residual(), names, ["logits"])
 
 
 @pytest.mark.parametrize("names", [["a", "b"], [f"n{i}" for i in range(9)]])
 def test_renamed_refuses_a_wrong_number_of_names(names):
     with pytest.raises(ValueError):  # noqa: PT011 - a fault of the program, which nobody reads
-        renamed(residual(), names, ["logits"])
+        rename_nodes(residual(), names, ["logits"])
 
 
 def two_outputs():
@@ -174,7 +174,7 @@ def two_outputs():
 
 
 def test_renamed_calls_each_output_by_its_own_name_wherever_it_is_read():
-    new = renamed(two_outputs(), ["n0", "n1"], ["early", "late"])
+    new = rename_nodes(two_outputs(), ["n0", "n1"], ["early", "late"])
     assert [(n.name, n.output.name) for n in new.nodes] == [("n0", "early"), ("n1", "late")]
     assert new.nodes[1].inputs == (Value("early", (4, 8, 8)),)
     assert [(v.name, v.shape) for v in new.outputs] == [("early", (4, 8, 8)), ("late", (5, 8, 8))]
@@ -182,7 +182,7 @@ def test_renamed_calls_each_output_by_its_own_name_wherever_it_is_read():
 
 def test_renamed_refuses_two_outputs_of_one_name():
     with pytest.raises(ValueError, match="both be called 'out'"):
-        renamed(two_outputs(), ["n0", "n1"], ["out", "out"])
+        rename_nodes(two_outputs(), ["n0", "n1"], ["out", "out"])
 
 
 def test_outputs_may_come_from_an_iterator_and_are_kept_in_order():

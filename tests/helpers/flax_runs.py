@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.weights.base import Array
@@ -27,7 +27,7 @@ LEAVES = {"bias": "bias", "running_mean": "mean", "running_var": "var"}
 
 def module(loaded: Loaded) -> ModuleType:
     """The generated file, as a module."""
-    ((name, text),) = generated(CodeSubject(loaded), "flax").items()
+    ((name, text),) = generate_files(CodeSubject(loaded), "flax").items()
     made = ModuleType(name.removesuffix(".py"))
     exec(compile(text, name, "exec"), made.__dict__)
     return made

@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 from dataclasses import fields, replace
 
-from resnet_gen.graph import Graph, Net, renamed
+from resnet_gen.graph import Graph, Net, rename_nodes
 from resnet_gen.infer.proof import live
 from resnet_gen.ops import (
     Activation,
@@ -46,7 +46,7 @@ def shuffled(graph: Graph, seed: int) -> Graph:
     draw = random.Random(seed)
     names = [f"n{i}" for i in range(len(graph.nodes))]
     draw.shuffle(names)
-    graph = renamed(graph, names, [v.name for v in graph.outputs])
+    graph = rename_nodes(graph, names, [v.name for v in graph.outputs])
     waiting, done, order = list(graph.nodes), {graph.input.name}, []
     while waiting:
         ready = [n for n in waiting[:200] if all(v.name in done for v in n.inputs)]

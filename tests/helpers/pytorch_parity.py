@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from resnet_gen.weights.base import Array
 from tests.helpers.onnx_runs import TOLERANCE, difference
@@ -43,7 +43,9 @@ DOZEN = [
 
 def source(reference: str) -> str:
     """The generated module of a reference network, for the image that its outputs are known for."""
-    (text,) = generated(CodeSubject(load(specs()[reference], [f"input.size={SIDES[reference]}"])), "pytorch").values()
+    (text,) = generate_files(
+        CodeSubject(load(specs()[reference], [f"input.size={SIDES[reference]}"])), "pytorch"
+    ).values()
     return text
 
 

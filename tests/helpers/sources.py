@@ -6,8 +6,8 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from resnet_gen.generate.base import CodeSubject, generated
-from resnet_gen.generate.output import differing, put
+from resnet_gen.generate.base import CodeSubject, generate_files
+from resnet_gen.generate.output import differing, write_generated
 from resnet_gen.language.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def files() -> dict[str, str]:
         f"{spec}/{target}/{name}": text
         for target, specs in SOURCES.items()
         for spec in specs
-        for name, text in generated(CodeSubject(load(spec)), target).items()
+        for name, text in generate_files(CodeSubject(load(spec)), target).items()
     }
 
 
@@ -61,7 +61,7 @@ def stale(wanted: Collection[str]) -> list[str]:
 def page() -> str:
     """docs/pytorch.md with the source of ResNet-50 as it is generated."""
     text = PAGE.read_text(encoding="utf-8")
-    (source,) = generated(CodeSubject(load("resnet50")), "pytorch").values()
+    (source,) = generate_files(CodeSubject(load("resnet50")), "pytorch").values()
     for name, shown in {"lines": str(len(source.splitlines())), "resnet50.py": f"\n```python\n{source}```\n"}.items():
         before, _, rest = text.partition(f"<!-- {name} -->")
         text = f"{before}<!-- {name} -->{shown}<!-- /{name} -->{rest.partition(f'<!-- /{name} -->')[2]}"
@@ -73,7 +73,7 @@ def refresh() -> None:
     wanted = files()
     for name in stale(wanted):
         (FOLDER / name).unlink()
-    put(FOLDER, wanted, replace=True)
+    write_generated(FOLDER, wanted, replace=True)
     PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -101,13 +101,13 @@ WALK = (
     "build.preparation.prepare",
     "language.lower.lower",
     "graph.counts.count",
-    "quantization.quantizer.quantized",
+    "quantization.quantizer.quantize_network",
     "quantization.float_types.set_precision",
     "build.build.onnx_file",
-    "onnx.witness.process.begun",
+    "onnx.witness.process.start_readback",
     "system.write.Transaction.write",
     "engine.tensorrt.build",
-    "build.manifest.written",
+    "build.manifest.manifest_text",
 )
 """The functions through which `resnet-gen build` takes a spec, in the order in which each is first entered."""
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from resnet_gen.infer.checkpoints.nearest import nearest, preferred, state_of, told
+from resnet_gen.infer.checkpoints.nearest import first_missing_tensor, nearest, order_networks, state_of
 from resnet_gen.language.load import load
 from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.weights.references import read
@@ -81,7 +81,7 @@ def test_prefixes_are_looked_through_though_some_names_have_none_or_another(name
     state = {f"{prefix}{n}": own[n] for n in body} | {f"head.{last}": own[last], bias: own[bias]}
     found = nearest(state, SHIPPED)
     assert (found.state, found.prefix, found.shared) == (own, prefix, len(own) - 1)
-    assert told(found, state, "f").message.startswith(f"'head.{last}' (")
+    assert first_missing_tensor(found, state, "f").message.startswith(f"'head.{last}' (")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "cifar-resnet20"])
@@ -108,13 +108,13 @@ def test_of_two_networks_in_a_file_one_is_told_whatever_the_order():
     ],
 )
 def test_published_networks_come_before_others_and_residual_ones_before_plain(names):
-    assert preferred({name: SHIPPED[name] for name in names}) == names
-    assert preferred({name: SHIPPED[name] for name in reversed(names)}) == names
+    assert order_networks({name: SHIPPED[name] for name in names}) == names
+    assert order_networks({name: SHIPPED[name] for name in reversed(names)}) == names
 
 
 def test_where_but_a_prefix_is_missing_that_is_said():
     own = state_of(load("resnet18"))
     state = {("" if n == "fc.bias" else "net.") + n: shape for n, shape in own.items()}
-    problem = told(nearest(state, SHIPPED), state, "f")
+    problem = first_missing_tensor(nearest(state, SHIPPED), state, "f")
     what = "'fc.bias' has no 'net.' before it, as others have that fit 'timm/resnet18', the closest network"
     assert (problem.message, problem.hint) == (what, "102 of 102 tensors fit it, without 'net.' before names")

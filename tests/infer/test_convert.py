@@ -12,9 +12,9 @@ import pytest
 
 from resnet_gen.cli import cli
 from resnet_gen.infer.conversion.files import plan, write
-from resnet_gen.infer.conversion.layouts import widened
+from resnet_gen.infer.conversion.layouts import widen_input
 from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan
-from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, NamingScheme, namings, network, pattern, wanted
+from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, NamingScheme, find_scheme, namings, network, pattern
 from resnet_gen.infer.conversion.source import find
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers
@@ -57,7 +57,10 @@ def drawn(loaded, dtype="float32"):
 
 
 def kept(tensors):
-    return {name: writing.kept(array.shape, array.dtype, lambda array=array: array) for name, array in tensors.items()}
+    return {
+        name: writing.tensor_data(array.shape, array.dtype, lambda array=array: array)
+        for name, array in tensors.items()
+    }
 
 
 def file_of(path, tensors):
@@ -89,7 +92,7 @@ def targets(loaded):
     found = dict.fromkeys([loaded.spec.naming.kind, "paths", FLAX])
     for library in LIBRARIES:
         try:
-            found[wanted(library, whole, "--to").kind] = None
+            found[find_scheme(library, whole, "--to").kind] = None
         except Refused:
             continue
     return list(found)
@@ -138,7 +141,7 @@ def test_every_tensor_of_a_shipped_network_finds_back_from_every_scheme(name, mo
     own = whole.schemes[0]
     tensors = {n: Tagged(i, t.shape) for i, (n, t) in enumerate(whole.graph.state().items())}
     for kind in targets(loaded):
-        scheme = wanted(kind, whole, "--to") if kind not in LIBRARIES else own
+        scheme = find_scheme(kind, whole, "--to") if kind not in LIBRARIES else own
         there = tagged(
             ConversionPlan(whole, tensors, find(whole, shapes(tensors), None, ""), scheme, ConversionOptions()).rows
         )
@@ -274,7 +277,7 @@ def test_a_checkpoint_of_timm_s_vgg_fits_torchvision_s_spec_only_by_conversion(t
     ],
 )
 def test_a_library_s_scheme_for_a_network(spec, library, kind):
-    assert wanted(library, network(load(spec)), "--to").kind == kind
+    assert find_scheme(library, network(load(spec)), "--to").kind == kind
 
 
 BY_KIND = "hint: a naming scheme by its own name is taken for any network: see docs/weights.md"
@@ -302,7 +305,7 @@ BY_KIND = "hint: a naming scheme by its own name is taken for any network: see d
 )
 def test_a_library_without_such_a_network_is_refused(spec, called, message):
     with pytest.raises(Refused) as refused:
-        wanted(called, network(load(spec)), "--to")
+        find_scheme(called, network(load(spec)), "--to")
     assert str(refused.value) == f"error: {message}"
 
 
@@ -618,7 +621,7 @@ def test_the_first_convolution_is_made_for_other_channels(channels, what, source
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_channels_are_summed_in_float32_at_least_and_kept_in_their_own_type(dtype):
     weight = np.array([2048, 1, 1]).astype(getattr(ml_dtypes, dtype, dtype)).reshape(1, 3, 1, 1)
-    made = widened(weight, 1)
+    made = widen_input(weight, 1)
     assert made.dtype == weight.dtype
     assert made.item() == np.array(2050).astype(weight.dtype).item(), "2048 + 1 is 2048 in float16"
 
@@ -632,7 +635,7 @@ def test_of_a_first_convolution_that_is_standardized_it_is_said_that_outputs_cha
 
 def test_one_channel_becomes_several_that_sum_to_it():
     weight = np.arange(1, 9, dtype=np.float32).reshape(2, 1, 2, 2)
-    made = widened(weight, 4)
+    made = widen_input(weight, 4)
     assert made.shape == (2, 4, 2, 2)
     np.testing.assert_array_equal(made.sum(1, keepdims=True), weight)
 

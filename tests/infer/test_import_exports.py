@@ -9,7 +9,7 @@ from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.reading import read
-from resnet_gen.weights.folding import folded
+from resnet_gen.weights.folding import folded_graph
 from tests.fixtures.make_exports import OUTSIDE
 from tests.onnx.reading.test_exports import EVERY, folder, specs
 
@@ -28,7 +28,7 @@ def test_an_export_is_recovered_as_the_shipped_spec(export, folder):
     shipped = load(name, ["input.size=224"])
     graph = live(lower(shipped))
     if export.network in BIASED and found.folded:
-        assert match(folded(graph), folded(found.graph)).same
+        assert match(folded_graph(graph), folded_graph(found.graph)).same
     else:
         assert match(graph, found.graph).same
     assert found.naming.renamed == {}

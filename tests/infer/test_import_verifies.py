@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from resnet_gen.infer.importing import recovered
+from resnet_gen.infer.importing import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
@@ -29,7 +29,7 @@ def imported(graph, folder, parent=None):
     path, spec = folder / "a file.onnx", folder / "recovered.yaml"
     path.write_bytes(OnnxFile(graph, weights, WriterOptions()).structure())
     try:
-        found = recovered(path, "recovered", parent=parent)
+        found = recover_spec(path, "recovered", parent=parent)
     except Refused:
         return None
     if isinstance(found, Problem):

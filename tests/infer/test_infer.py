@@ -12,15 +12,14 @@ from resnet_gen.infer.file_weights import TransferredWeights
 from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.infer.report import refusal
-from resnet_gen.infer.spec_text import written
+from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
 from resnet_gen.system.resources import shipped_specs
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import SeededWeights
-from tests.helpers.graphs import damaged, folded, shuffled
+from tests.helpers.graphs import damaged, folded, shuffled, whole
 from tests.helpers.varied import marked, spread
 
 FAMILIES = [
@@ -93,7 +92,7 @@ def recovered(graph, tmp_path, name="found"):
     found = infer(graph, name)
     assert isinstance(found, RecoveredSpec), found
     path = tmp_path / f"{name}.yaml"
-    path.write_text(written(found.data))
+    path.write_text(spec_yaml(found.data))
     made = live(lower(load(str(path))))
     assert match(folded(made) if found.folded else made, live(graph)).same
     return found
@@ -142,14 +141,14 @@ naming: torchvision
 
 
 def test_the_text_is_short_and_leaves_defaults_out():
-    assert written(infer(lower(load("resnet50")), "found").data) == RESNET
+    assert spec_yaml(infer(lower(load("resnet50")), "found").data) == RESNET
 
 
 def test_comments_stand_before_the_text_and_long_keys_are_broken():
     settings = [
         "stages.overrides={stage1.block1: {attention: eca}, stage3.block2-4: {attention: {kind: se, rd_ratio: 0.25}}}"
     ]
-    text = written(infer(lower(load("resnet50", settings)), "found").data, ["One.", "Two."])
+    text = spec_yaml(infer(lower(load("resnet50", settings)), "found").data, ["One.", "Two."])
     assert text.startswith("# One.\n# Two.\nname: found\n")
     assert (
         "  overrides:\n"

@@ -12,7 +12,7 @@ from resnet_gen.language.budgets import Budgets, CountBudget, LatencyBudget, Siz
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
-from resnet_gen.problems import Refused, shortened
+from resnet_gen.problems import Refused, shorten
 from resnet_gen.project.project_file import read_project
 from resnet_gen.speed.prediction import predict
 from resnet_gen.speed.targets import load_target
@@ -207,7 +207,7 @@ def test_a_device_of_a_budget_is_a_shipped_one_or_a_yaml_file(tmp_path, monkeypa
     file.write_text(inside or DEVICE)
     with pytest.raises(Refused) as refused:
         found(path)
-    assert f"there is no target '{shortened(name)}'\n" in str(refused.value)
+    assert f"there is no target '{shorten(name)}'\n" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

@@ -7,7 +7,7 @@ import pytest
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.language.outside_parts.return_types import fits
+from resnet_gen.language.outside_parts.return_types import has_type
 from resnet_gen.language.spec import Override, Stages, forget_files, know_every_part
 from resnet_gen.problems import Refused
 
@@ -23,14 +23,14 @@ EVERY = [0, 1.5, True, None, "x", "", [], [1], ["a"], [None], [[1]], (1.0,), {},
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_values_fit_their_type_and_others_do_not(kind):
-    assert all(fits(value, kind) for value in KINDS[kind])
+    assert all(has_type(value, kind) for value in KINDS[kind])
     plain = {int: lambda v: type(v) is int, str: lambda v: type(v) is str, bool: lambda v: type(v) is bool,
              Value: lambda v: type(v) is Value}  # fmt: skip
     if kind in plain:
-        assert [fits(value, kind) for value in EVERY] == [plain[kind](value) for value in EVERY]
+        assert [has_type(value, kind) for value in EVERY] == [plain[kind](value) for value in EVERY]
     if kind == dict[str, Value]:
-        assert [value for value in EVERY if fits(value, kind)] == [{}]
-        assert not any(fits(value, kind) for value in EVERY if not isinstance(value, Mapping))
+        assert [value for value in EVERY if has_type(value, kind)] == [{}]
+        assert not any(has_type(value, kind) for value in EVERY if not isinstance(value, Mapping))
 
 
 SPEC = """\

@@ -53,7 +53,7 @@ def forks(monkeypatch):
 
 
 def read(given, **choices):
-    with process.begun(*given, **choices) as finish:
+    with process.start_readback(*given, **choices) as finish:
         finish()
 
 
@@ -101,7 +101,7 @@ def test_where_the_other_process_takes_too_long_the_model_is_read_here(given, fo
 
 
 def test_a_fault_while_writing_leaves_no_process(given, forks):
-    with pytest.raises(KeyError), process.begun(*given):
+    with pytest.raises(KeyError), process.start_readback(*given):
         raise KeyError
     assert len(forks) == 1
 

@@ -12,7 +12,7 @@ import yaml
 import resnet_gen
 from resnet_gen.build import trtexec
 from resnet_gen.cli import COMMANDS
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph.conventions import CONVENTIONS, CountingRule
 from resnet_gen.graph.matching import match
 from resnet_gen.language.load import load
@@ -168,7 +168,7 @@ def test_programs_in_cpp_differ_in_the_two_files_that_the_page_names():
     told = text("docs/generate.md").split("\n## cpp\n")[1]
     assert "Only `network.hpp` and README.md\ndiffer from network to network." in told
     one, other = (
-        {name.partition("/")[2]: content for name, content in generated(CodeSubject(load(spec)), "cpp").items()}
+        {name.partition("/")[2]: content for name, content in generate_files(CodeSubject(load(spec)), "cpp").items()}
         for spec in ("resnet18", "resnet8-digits")
     )
     assert one.keys() == other.keys()

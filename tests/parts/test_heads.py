@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph.conventions import CONVENTIONS, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
@@ -55,7 +55,7 @@ def test_a_head_on_one_value_a_channel_takes_maps_of_any_size(size):
 @pytest.mark.parametrize("size", [(193, 193), (256, 128), (40, 72)])
 def test_generated_pytorch_is_the_network_at_other_sizes_too(name, size):
     loaded = spec(name, MLP)
-    (text,) = generated(CodeSubject(loaded), "pytorch").values()
+    (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     same(traced(network(executed(text)), (3, *size)), lower(at_size(loaded, size)))
 
 
@@ -63,7 +63,7 @@ def test_generated_pytorch_is_the_network_at_other_sizes_too(name, size):
 def test_a_head_on_a_map_of_several_pixels_is_for_the_size_that_the_spec_says(side):
     """Its window is the spec's: a file is for the one size that it says."""
     loaded = load("vgg11", (*ALONE, f"input.size={side}"))
-    (text,) = generated(CodeSubject(loaded), "pytorch").values()
+    (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     assert f"(N, 3, {side}, {side}) to (N, 1000)" in text
     assert (f"nn.AvgPool2d({side // 224})" in text) == (side > 224)
     same(traced(network(executed(text)), (3, side, side)), lower(loaded))
@@ -99,7 +99,7 @@ def test_every_map_is_averaged_or_refused_with_a_reason(size, pool):
 def test_generated_code_sets_no_precision_of_products():
     """docs/generate.md says what PyTorch and JAX do then."""
     for target in ("pytorch", "flax"):
-        (text,) = generated(CodeSubject(load("resnet18")), target).values()
+        (text,) = generate_files(CodeSubject(load("resnet18")), target).values()
         assert not [word for word in ("tf32", "TF32", "matmul_precision", "precision=") if word in text]
 
 

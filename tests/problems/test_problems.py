@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from resnet_gen.problems import Document, Problem, Refused, Span, closest, refuse, several, shortened, suggest
+from resnet_gen.problems import Document, Problem, Refused, Span, closest, refuse, several, shorten, suggest
 from resnet_gen.speed.targets import load_target, shipped_targets
 from resnet_gen.system.resources import shipped_specs
 
@@ -102,7 +102,7 @@ def test_closest_is_none_where_nothing_is_near():
 
 @pytest.mark.parametrize(("text", "short"), [("abcd", "abcd"), ("abcde", "a...")])
 def test_shortened_keeps_to_its_limit(text, short):
-    assert shortened(text, 4) == short
+    assert shorten(text, 4) == short
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 values"), (1, "1 value"), (2000, "2,000 values")])

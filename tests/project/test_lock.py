@@ -12,7 +12,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, ShapeError
 from resnet_gen.problems import Refused
 from resnet_gen.project import lock
-from resnet_gen.project.lock import LockedNetwork, lock_text, locked, read_lock
+from resnet_gen.project.lock import LockedNetwork, lock_entry, lock_text, read_lock
 from resnet_gen.project.lock_changes import differences
 from tests.graph.test_fingerprint import other
 
@@ -38,7 +38,7 @@ def net(tmp_path, monkeypatch):
 def entry(path, *settings, graph=None):
     loaded = load(str(path), settings)
     graph = graph or lower(loaded)
-    return locked(loaded, graph, count(graph), HERE)
+    return lock_entry(loaded, graph, count(graph), HERE)
 
 
 def test_the_lock_of_a_network_is_this_text(net):
@@ -106,7 +106,7 @@ def test_there_may_be_no_lock_but_what_is_there_must_be_one(net):
 
 def test_a_spec_is_named_by_its_path_from_the_lock_or_as_a_shipped_one(net):
     (net.parent / "deep").mkdir()
-    assert locked(load("net.yaml"), lower(load("net.yaml")), count(lower(load("net.yaml"))), Path("deep")).spec == (
+    assert lock_entry(load("net.yaml"), lower(load("net.yaml")), count(lower(load("net.yaml"))), Path("deep")).spec == (
         "../net.yaml"
     )
     assert entry("resnet18").spec == "resnet18"
@@ -208,7 +208,7 @@ def test_no_change_of_any_node_escapes_the_lock_and_each_is_placed(net, name, mo
     tried = 0
     for what, node, changed in mutations(graph):
         try:
-            after = locked(loaded, changed, count(graph), HERE)
+            after = lock_entry(loaded, changed, count(graph), HERE)
         except ShapeError:  # a change that no graph could have
             continue
         tried += 1
@@ -224,6 +224,6 @@ def test_the_order_of_operations_is_locked_too(net):
     loaded = load(str(net))
     graph = lower(loaded)
     by_stage = sorted(graph.nodes, key=lambda n: n.stage == "stem")  # the stem last: no machine could run that
-    changed = locked(loaded, replace(graph, nodes=tuple(by_stage)), count(graph), HERE)
+    changed = lock_entry(loaded, replace(graph, nodes=tuple(by_stage)), count(graph), HERE)
     assert changed.stages == {**entry(net).stages}
     assert differences(entry(net), changed) == ["the order of its operations, every stage being as it was"]

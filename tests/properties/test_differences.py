@@ -15,7 +15,7 @@ from resnet_gen.compare.formats.text import text
 from resnet_gen.compare.report import Report
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
-from resnet_gen.graph.rewiring import rewired
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.ops import Activation, Add, BatchNorm, Concat, Conv, MaxPool, Mul
 from resnet_gen.problems import Refused
 from tests.properties.strategies import fitting
@@ -99,7 +99,7 @@ def mutated(graph, index, kind):
         nodes[index] = replace(node, inputs=node.inputs[::-1])
         return replace(graph, nodes=tuple(nodes))
     if kind == "dropped" and node.shape == node.input_shapes[0] and node.output not in graph.outputs:
-        return rewired(graph, [n for n in nodes if n is not node], {node.output.name: node.inputs[0]})
+        return rewire_graph(graph, [n for n in nodes if n is not node], {node.output.name: node.inputs[0]})
     if kind == "outputs" and len(graph.outputs) > 1:
         return replace(graph, outputs=graph.outputs[::-1])
     return None

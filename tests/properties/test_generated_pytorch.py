@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.generate.base import CodeSubject, generated
+from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from tests.properties.strategies import varied
@@ -33,7 +33,7 @@ def test_what_lowers_is_generated_and_computes_the_same(examples):
             graph = lower(spec)
             done.append(data)
         if done and done[-1] is data:
-            (text,) = generated(CodeSubject(spec), "pytorch").values()
+            (text,) = generate_files(CodeSubject(spec), "pytorch").values()
             is_the_network(text, spec, graph)
 
     run()
@@ -67,7 +67,7 @@ def test_titles_papers_and_names_of_any_characters_leave_python():
             spec = loaded({**SMALL, "name": name, "title": title, "paper": paper})
         except Refused:  # characters that the language does not allow
             return
-        ((file, text),) = generated(CodeSubject(spec), "pytorch").items()
+        ((file, text),) = generate_files(CodeSubject(spec), "pytorch").items()
         assert file.removesuffix(".py").isidentifier()
         assert isinstance(ast.parse(text), ast.Module)
         is_the_network(text, spec)

@@ -25,7 +25,7 @@ from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops import Conv, GroupNorm, Linear, Mul
 from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
-from resnet_gen.quantization.calibration.activations import running
+from resnet_gen.quantization.calibration.activations import open_session
 from resnet_gen.quantization.calibration.images import RandomImages
 from tests.helpers.onnx_runs import image, runs, session
 from tests.properties.strategies import fitting, specs
@@ -152,7 +152,7 @@ def lost_in_sums(network, x):
     layers = [node for node in graph.nodes if isinstance(node.op, (Conv, Linear))]
     values = tuple(v for node in layers for v in (node.output, squares(node.output)))
     wide = replace(graph, nodes=(*graph.nodes, *(n for layer in layers for n in sums_of_squares(layer))))
-    with running(wide, Squared(weights), values) as session:
+    with open_session(wide, Squared(weights), values) as session:
         found = session.run(x[None])
     return {n.name: lost(found[n.output.name], found[squares(n.output).name]) for n in layers}
 

@@ -28,8 +28,15 @@ from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder
 from resnet_gen.quantization.calibration.observers import _divergence, observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.quantization.precision_loss import PrecisionComparison
-from resnet_gen.quantization.quantizer import _shifted, quantized
-from resnet_gen.quantization.signal_to_noise import CEILING, FirstImages, SignalPower, agreeing, measure, shifts
+from resnet_gen.quantization.quantizer import _shifted, quantize_network
+from resnet_gen.quantization.signal_to_noise import (
+    CEILING,
+    FirstImages,
+    SignalPower,
+    agreeing,
+    bias_corrections,
+    measure,
+)
 from resnet_gen.weights.base import DerivedWeights
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import SeededWeights
@@ -420,14 +427,14 @@ def test_decibels_of_any_numbers_are_finite(exact, found, ratio):
 @pytest.mark.parametrize("style", [TENSORRT_INT8, CPU_INT8], ids=["tensorrt", "cpu"])
 def test_a_shift_of_the_biases_takes_the_mean_out_of_the_noise(style):
     exact, first, given = small(style=style)
-    by = shifts(exact, first, given)
+    by = bias_corrections(exact, first, given)
     convs = {n.name for n in first[0].nodes if isinstance(n.op, Conv)}
     assert set(by) == convs
     assert all(np.abs(shift).max() > 0 for shift in by.values())
     ranges = calibrate(*exact, place(exact[0], style).values, given, Calibration("", 4, "minmax"))
     placement = place(exact[0], style)
     again = quantize(exact[0], _shifted(exact[1], by), placement, ranges, style, "float32")
-    left = shifts(exact, again, given)
+    left = bias_corrections(exact, again, given)
     for name, shift in by.items():
         assert np.abs(left[name]).max() < 0.05 * np.abs(shift).max() + 1e-4, name
     before, after = (measure(exact, network_, given).outputs["logits"] for network_ in (first, again))
@@ -443,7 +450,7 @@ def test_what_has_no_bias_is_not_shifted():
     ranges = calibrate(*exact, placement.values, given, Calibration("", 4, "minmax"))
     quantized_ = quantize(*exact, placement, ranges, TENSORRT_INT8, "float32")
     convs = {n.name: n.op.bias for n in exact[0].nodes if isinstance(n.op, Conv)}
-    assert set(shifts(exact, quantized_, given)) == {name for name, bias in convs.items() if bias}
+    assert set(bias_corrections(exact, quantized_, given)) == {name for name, bias in convs.items() if bias}
     assert not all(convs.values())
 
 
@@ -464,7 +471,7 @@ def test_the_account_tells_every_scale_and_every_ratio(tmp_path):
     assert manifest["folded_batch_norm"] is True
     loaded = load(str(TINY))
     graph, weights = fold_batch_norm(network(TINY), SeededWeights(network(TINY)))
-    new = quantized(graph, weights, loaded, HOW).graph
+    new = quantize_network(graph, weights, loaded, HOW).graph
     scales = {n.inputs[0].name: n.op.scale for n in new.nodes if isinstance(n.op, Quantize)}
     assert {name: entry["scale"] for name, entry in account["activations"].items()} == scales
     assert list(account["noise"]) == [n.name for n in new.nodes if getattr(n.op, "stored", None)]
@@ -485,7 +492,7 @@ def test_a_network_of_which_nothing_is_left_to_quantize_is_refused():
     loaded = load(str(TINY), ("quantization.keep=['*']",))
     graph, weights = fold_batch_norm(network(TINY), SeededWeights(network(TINY)))
     with pytest.raises(Refused, match=r"nothing is left to be quantized to INT8\nhint: see quantization.keep"):
-        quantized(graph, weights, loaded, HOW)
+        quantize_network(graph, weights, loaded, HOW)
 
 
 @pytest.mark.parametrize(
@@ -502,7 +509,7 @@ def test_a_spec_keeps_layers_by_place_or_by_name(key, kept):
     settings = ("input.size=32", f"quantization.keep=['{key}']")
     loaded = load("resnet18", settings)
     graph, weights = fold_batch_norm(network("resnet18", *settings), SeededWeights(network("resnet18", *settings)))
-    new = quantized(graph, weights, loaded, HOW._replace(calibration=Calibration("random", 1))).graph
+    new = quantize_network(graph, weights, loaded, HOW._replace(calibration=Calibration("random", 1))).graph
     left = [n.name for n in new.nodes if n.op.is_layer and not n.op.stored]
     assert left == kept
 

@@ -15,7 +15,7 @@ import pytest
 
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
-from resnet_gen.system.journal import settle, unfinished
+from resnet_gen.system.journal import recover, unfinished
 from resnet_gen.system.staging import Staging, stage
 from resnet_gen.system.write import Transaction, write_together
 
@@ -191,7 +191,7 @@ def test_a_half_renamed_set_is_told_of_until_the_next_run_takes_it_back(old, tmp
     die(tmp_path, 2, **{"a": "new a", "1/c": "new c"})
     assert (tmp_path / "a").read_bytes() == b"new a"
     assert [unfinished(tmp_path / name) for name in names] == [True, False, True]
-    settle(tmp_path)
+    recover(tmp_path)
     assert holds(tmp_path) == old
     assert [unfinished(tmp_path / name) for name in names] == [False] * 3
 
@@ -199,7 +199,7 @@ def test_a_half_renamed_set_is_told_of_until_the_next_run_takes_it_back(old, tmp
 def test_what_was_edited_since_is_left_as_it_is(old, tmp_path):
     die(tmp_path, 3, a="new a", b="new b", other="new")
     (tmp_path / "a").write_bytes(b"edited")
-    settle(tmp_path)
+    recover(tmp_path)
     assert holds(tmp_path) == {**old, "a": b"edited"}
 
 
@@ -207,7 +207,7 @@ def test_what_was_deleted_since_does_not_come_back(old, tmp_path):
     die(tmp_path, 3, a="new a", b="new b", other="new")
     for name in ("a", "b"):
         (tmp_path / name).unlink()
-    settle(tmp_path)
+    recover(tmp_path)
     assert holds(tmp_path) == {"1": None, "1/c": b"old c"}
 
 
@@ -215,7 +215,7 @@ def test_the_hidden_folder_of_a_dead_run_may_be_deleted(old, tmp_path):
     die(tmp_path, 0, a="new a", b="new b")
     for hidden in tmp_path.glob(".resnet-gen.*"):
         shutil.rmtree(hidden)
-    settle(tmp_path)
+    recover(tmp_path)
     assert holds(tmp_path) == old
 
 
@@ -223,7 +223,7 @@ def test_a_live_run_s_hidden_folder_stays_whoever_else_writes(old, tmp_path):
     with Transaction(tmp_path) as out:
         out.text("a", "new a")
         write(tmp_path, {"b": b"newer b"})
-        settle(tmp_path)
+        recover(tmp_path)
         assert out.readable("a").read_bytes() == b"new a"
     assert holds(tmp_path) == {**old, "a": b"new a", "b": b"newer b"}
 
@@ -283,7 +283,7 @@ def test_a_run_that_cannot_put_back_what_was_there_says_so_and_leaves_it_to_the_
         "cannot be put back: Input/output error",
     ]
     assert (tmp_path / "a").read_bytes() == b"new a"
-    settle(tmp_path)
+    recover(tmp_path)
     assert holds(tmp_path) == old
 
 
@@ -326,7 +326,7 @@ SHA = "9b3a0f6a1f1a0e4b0e5c5d3e6a7f8b9c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f6"
 def test_an_account_that_no_run_wrote_is_left_alone(old, tmp_path, data):
     hidden(tmp_path, data)
     before = holds(tmp_path)
-    settle(tmp_path)
+    recover(tmp_path)
     write(tmp_path, {"new": b"new"})
     assert holds(tmp_path) == {**before, "new": b"new"}
 
@@ -358,7 +358,7 @@ def test_an_account_that_was_brought_along_takes_nothing_back(old, tmp_path, bef
     if not lock:
         (staging.path / ".lock~").unlink()
     here = holds(tmp_path)
-    settle(tmp_path)
+    recover(tmp_path)
     assert {name: data for name, data in holds(tmp_path).items() if ".resnet-gen." not in name} == {
         name: data for name, data in here.items() if ".resnet-gen." not in name
     }
@@ -371,9 +371,9 @@ def test_an_account_holds_for_the_folder_alone_that_it_was_written_in(old, tmp_p
     copy.mkdir()
     shutil.copytree(staging.path, copy / staging.path.name)
     shutil.copy2(tmp_path / "a", copy / "a")
-    settle(copy)
+    recover(copy)
     assert (copy / "a").exists()
-    settle(tmp_path)
+    recover(tmp_path)
     assert not (tmp_path / "a").exists()
 
 
@@ -387,7 +387,7 @@ def test_an_account_leads_to_no_file_outside_of_its_folder(tmp_path):
     sha = digest_file(theirs / "x")
     places = ["../theirs/.resnet-gen.x"]
     hidden(here, account([0, "link/x", sha, "nothing"], [1, "x", sha, "nothing"], places=places))
-    settle(here)
+    recover(here)
     assert (theirs / "x").read_bytes() == b"kept"
     assert holds(here) == {"link": theirs}
 

@@ -17,7 +17,7 @@ from resnet_gen import __version__
 from resnet_gen.problems import Document, Problem, Span, visible
 from resnet_gen.verify import outcome
 from resnet_gen.verify.formats import FORMATS, github, json_array, junit, sarif, text
-from resnet_gen.verify.outcome import FindingPlace, Outcome, examine, held_to
+from resnet_gen.verify.outcome import FindingPlace, Outcome, applicable_rules, examine
 from resnet_gen.verify.rules import RULES
 
 MANY = settings(max_examples=200, derandomize=True, deadline=None, database=None)
@@ -238,7 +238,7 @@ def test_a_rule_of_which_only_some_findings_are_suppressed_fails_in_junit(tmp_pa
 # --- GitHub -----------------------------------------------------------------
 
 
-HELD_TO = held_to(frozenset(RULES))
+HELD_TO = applicable_rules(frozenset(RULES))
 """What every spec is held to."""
 
 

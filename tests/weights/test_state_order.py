@@ -5,7 +5,7 @@ import pytest
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.system.resources import shipped_specs
-from resnet_gen.weights.folding import folded
+from resnet_gen.weights.folding import folded_graph
 from resnet_gen.weights.references import read
 
 PUBLISHED = [name for name in shipped_specs() if load(name).spec.reference]
@@ -22,7 +22,7 @@ def test_the_names_are_in_the_order_of_the_published_state_dict(name):
 def test_the_order_survives_what_is_done_to_a_graph(name, cli):
     order = list(lower(load(name)).state())
     assert [line.split()[0] for line in cli("weights", "show", name)[1].splitlines()[1 : len(order) + 1]] == order
-    kept = [weight for weight in folded(lower(load(name))).state() if weight in set(order)]
+    kept = [weight for weight in folded_graph(lower(load(name))).state() if weight in set(order)]
     assert kept == [weight for weight in order if weight in set(kept)]
 
 

@@ -47,7 +47,7 @@ GRAPH = network(TINY)
 def read_all(path):
     """Every value of the file, as a build would read it."""
     tensors = stored.read(path)
-    weights = stored.fit(GRAPH, tensors, path)
+    weights = stored.match_state_dict(GRAPH, tensors, path)
     return {name: weights.rows(name, 0, tensor.shape[0]) for name, tensor in tensors.items()}
 
 
@@ -276,7 +276,7 @@ def test_every_tensor_that_does_not_fit_is_named(kind, path):
 
 def test_of_many_misfits_the_first_are_named_and_the_rest_counted(path):
     with pytest.raises(Refused) as caught:
-        stored.fit(network("resnet50"), stored.read(saved("npz", path, values())), path)
+        stored.match_state_dict(network("resnet50"), stored.read(saved("npz", path, values())), path)
     messages = [problem.message for problem in caught.value.problems]
     assert messages[:4] == [
         "'conv1.weight' is missing: 64x3x7x7 is needed",
@@ -869,7 +869,7 @@ def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_
 def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, path):
     saved("npz", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
     with pytest.warns(UserWarning, match="taken off") as caught:
-        weights = stored.fit(GRAPH, stored.read(path), path)
+        weights = stored.match_state_dict(GRAPH, stored.read(path), path)
     assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{prefix}', which is taken off"]
     assert_same({name: weights.rows(name, 0, len(tensor)) for name, tensor in values().items()}, values())
 
@@ -878,7 +878,7 @@ def test_a_prefix_is_told_on_one_line_whatever_it_is(path):
     prefix = "\x1b[31m\n" + "a" * 1_000 + "."
     saved("safetensors", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
     with pytest.warns(UserWarning, match="taken off") as caught:
-        stored.fit(GRAPH, stored.read(path), path)
+        stored.match_state_dict(GRAPH, stored.read(path), path)
     shown = "\\x1b[31m\\n" + "a" * 47 + "..."
     assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{shown}', which is taken off"]
 
@@ -893,7 +893,7 @@ def test_the_counter_of_an_averaged_model_is_left_out(path):
     wrapped = {f"module.{name}": tensor for name, tensor in values().items()}
     saved("npz", path, {"n_averaged": np.array(3), **wrapped})
     with pytest.warns(UserWarning, match="every name begins with 'module.'"):
-        stored.fit(GRAPH, stored.read(path), path)
+        stored.match_state_dict(GRAPH, stored.read(path), path)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -982,13 +982,13 @@ PUBLISHED = {load(name).spec.reference: name for name in shipped_specs() if load
 def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone(reference):
     state = json.loads((references_folder() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
     tensors = {name: Shaped(shape) for name, shape in state.items()}
-    stored.fit(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
+    stored.match_state_dict(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
     cut = load(PUBLISHED[reference], ["head=none", "outputs=[stage2]"])
     backbone = lower(cut)
     assert 0 < len(backbone.state()) < len(state)
     with pytest.raises(Refused):
-        stored.fit(backbone, tensors, Path("w.pth"))
-    stored.fit(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
+        stored.match_state_dict(backbone, tensors, Path("w.pth"))
+    stored.match_state_dict(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
 
 
 @pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[]"])
@@ -997,21 +997,21 @@ def test_the_weights_of_a_network_that_nobody_publishes_load_into_its_backbone_t
     """Under our own names a norm behind the last block stands in the head's module."""
     tensors = {weight: Shaped(tensor.shape) for weight, tensor in lower(load(name)).state().items()}
     cut = load(name, ["head=none", outputs])
-    stored.fit(lower(cut), tensors, Path("w"), body=lower(without_outputs(cut)))
+    stored.match_state_dict(lower(cut), tensors, Path("w"), body=lower(without_outputs(cut)))
 
 
 def test_a_tensor_too_many_inside_a_backbone_s_modules_is_refused():
     cut = load("resnet18", ["head=none", "outputs=[stage2]"])
     backbone, body = lower(cut), lower(without_outputs(cut))
     tensors = {name: Shaped(tensor.shape) for name, tensor in backbone.state().items()}
-    stored.fit(
+    stored.match_state_dict(
         backbone,
         {**tensors, "fc.weight": Shaped([10, 4]), "layer4.0.conv1.weight": Shaped([1])},
         Path("w"),
         body=body,
     )
     with pytest.raises(Refused, match=r"'layer2.7.conv1.weight' belongs to no layer"):
-        stored.fit(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
+        stored.match_state_dict(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from functools import cache, partial
 from pathlib import Path
 
-from resnet_gen.compare.against.engine import hold_engine
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.compare.against.engine import compare_engine
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.engine.names import ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.verify.rules.against import (
@@ -44,9 +44,9 @@ def _kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
 
 def _hold(path: Path, weights: Path | None) -> Hold:
     if path.suffix != ONNX:
-        return cache(lambda subject: hold_engine(path, weights, subject))
+        return cache(lambda subject: compare_engine(path, weights, subject))
     found = read_model(path)
-    return cache(lambda subject: hold_model(path, found, weights, subject))
+    return cache(lambda subject: compare_model(path, found, weights, subject))
 
 
 def _line(ignored: tuple[type[Against], ...], held: FileFindings) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet_gen.build.engine_check import EngineRequirements, check
-from resnet_gen.build.manifest_schema import place, told
-from resnet_gen.compare.against.model import hold_model, read_model
+from resnet_gen.build.manifest_schema import place, read_manifest
+from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules.against import FileFindings
@@ -15,7 +15,7 @@ from resnet_gen.verify.subject import Subject
 _ASKED = ("manifest", "bytes", "spec", "weights")
 
 
-def hold_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindings:
+def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindings:
     """An engine held against a spec; raises `Refused` for what is none."""
     asked = _ASKED if weights else _ASKED[:-1]
     checks = [found for found in check(path, EngineRequirements(subject.loaded, weights)) if found.what in asked]
@@ -28,13 +28,13 @@ def hold_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindi
     if model is None:
         behind = ("layers", "shapes", "weights")
         return FileFindings(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
-    held = hold_model(model, read_model(model), None, subject)
+    held = compare_model(model, read_model(model), None, subject)
     return held._replace(file=str(path), words=f"{words}, built from {held.words or held.file}")
 
 
 def _model(path: Path) -> Path | None:
     """The ONNX file that the manifest of an engine names, if it lies beside it unchanged."""
-    known = told(place(path).manifest)
+    known = read_manifest(place(path).manifest)
     names = [name for name in known.files if name.endswith(ONNX)] if known else []
     if known is None or len(names) != 1:
         return None

@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from resnet_gen.compare.against.matching import FileMatch, find
-from resnet_gen.compare.against.numbers import WeightComparison, compared
-from resnet_gen.compare.against.ranges import hold_ranges
+from resnet_gen.compare.against.numbers import WeightComparison, compare_weights
+from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import visible
@@ -40,7 +40,7 @@ def read_model(path: Path) -> OnnxModel | NotExplained:
         return unexplained
 
 
-def hold_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None, subject: Subject) -> FileFindings:
+def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None, subject: Subject) -> FileFindings:
     """A file as it was read, held against a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
@@ -54,8 +54,8 @@ def hold_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None,
         layers = tuple(_differences(path, found, file.graph))
         return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
     words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
-    told = compared(path, weights, found, file) if weights else WeightComparison("", ())
-    ranges = hold_ranges(path, found, file, _images(subject, graph) if weights else None)
+    told = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
+    ranges = compare_ranges(path, found, file, _images(subject, graph) if weights else None)
     valid, unknown = _validity(path)
     return FileFindings(
         str(path),

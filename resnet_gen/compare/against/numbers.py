@@ -79,7 +79,7 @@ class WeightComparison(NamedTuple):
     faults: tuple[str, ...]
 
 
-def compared(path: Path, weights: Path, found: FileMatch, file: OnnxModel) -> WeightComparison:
+def compare_weights(path: Path, weights: Path, found: FileMatch, file: OnnxModel) -> WeightComparison:
     """A file's weights held against those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]

@@ -12,7 +12,7 @@ import numpy as np
 from resnet_gen.graph import Value
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.reading import OnnxModel
-from resnet_gen.onnx.reading.activations import computed
+from resnet_gen.onnx.reading.activations import compute_tree
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, several
@@ -37,7 +37,7 @@ class RangeComparison(NamedTuple):
     left: str
 
 
-def hold_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input | None) -> RangeComparison:
+def compare_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input | None) -> RangeComparison:
     """The ranges of a file; with `images`, what the spec's input is, its network looks at random ones."""
     values = {b.output.name: a.output for a, b in found.match.pairs}
     values[file.graph.input.name] = found.variant.graph.input
@@ -86,7 +86,7 @@ def _reached(found: FileMatch, values: list[Value], images: Input) -> dict[str, 
 def _computed(cover: CodeRange, reached: Range) -> Range:
     """What is reached by an activation that is a function of what reaches so far."""
     if cover.function:
-        points = computed(cover.function, np.linspace(reached.least, reached.most, 1001))
+        points = compute_tree(cover.function, np.linspace(reached.least, reached.most, 1001))
         reached = Range(float(points.min()), float(points.max()))
     if cover.least < 0:
         return reached

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.graph import Graph, Value, live
-from resnet_gen.graph.rewiring import rewired
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.ops import AsMap, Conv, Flatten, Linear
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.weights.base import Array, Recipe, Weights
@@ -74,7 +74,7 @@ def _collapsed(graph: Graph) -> Graph:
             whole = before.inputs[0]
             if whole.shape == node.shape:
                 same[node.output.name] = whole
-    return live(rewired(graph, [node for node in graph.nodes if node.output.name not in same], same))
+    return live(rewire_graph(graph, [node for node in graph.nodes if node.output.name not in same], same))
 
 
 def without_biases(graph: Graph) -> Graph:

@@ -10,7 +10,7 @@ from resnet_gen.compare.difference.graphs import Difference, compare
 from resnet_gen.graph import Graph, Node
 from resnet_gen.onnx.reading import Opaque
 from resnet_gen.ops import Conv, GroupNorm, Op
-from resnet_gen.weights.folding import foldable, folded
+from resnet_gen.weights.folding import foldable, folded_graph
 
 
 class Folding(NamedTuple):
@@ -35,7 +35,7 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
         pairs = found.pairs if more > 0 else [(b, a) for a, b in found.pairs]
         if not more or not _gains_biases(pairs, *norms[:: 1 if more > 0 else -1]):
             return found, Folding()
-    before, after = folded(before), folded(after)
+    before, after = folded_graph(before), folded_graph(after)
     found = compare(before, after, files=True)
     gained = {conv.name for conv in norms[more < 0].values()}
     missing = _missing(found, gained, first=more < 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from resnet_gen.problems import Refused, refuse, shortened
+from resnet_gen.problems import Refused, refuse, shorten
 
 TIMEOUT = 60
 FOLDER, LINK, MODULE = "40000", "120000", "160000"
@@ -79,9 +79,7 @@ class Git:
         if "not a git repository" in told:
             hint = self.file_hint or "call it from inside the repository"
             return refuse("this folder is in no git repository", self.asked, hint)
-        return refuse(
-            f"git: {shortened(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", self.asked
-        )
+        return refuse(f"git: {shorten(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", self.asked)
 
 
 class TreeEntry(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.order import ordered
+from resnet_gen.compare.difference.order import order_nodes
 from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
 from resnet_gen.compare.difference.pairing import StagePair, pair
 from resnet_gen.compare.difference.wiring import Wiring
@@ -128,7 +128,7 @@ def compare(before: Graph, after: Graph, *, files: bool = False) -> Difference:
     if pairs := _same(before, after, files):
         return Difference(before, after, (), pairs)
     if files:  # whose nodes stand in any order
-        before, after = ordered(before), ordered(after)
+        before, after = order_nodes(before), order_nodes(after)
     stages = pair(before, after, by_name=files)
     nodes = [two for stage in stages for block in stage.blocks for two in block.nodes]
     wiring = Wiring(before, after, nodes)

@@ -9,7 +9,7 @@ from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.graph.matching import is_commutative
 
 
-def ordered(graph: Graph) -> Graph:
+def order_nodes(graph: Graph) -> Graph:
     """The graph, each node behind all that it reads: first what the main path is, then what a shortcut is.
 
     What no output depends on stands behind all else.

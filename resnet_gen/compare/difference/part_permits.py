@@ -12,7 +12,7 @@ from resnet_gen.compare.difference.revision import Revision
 from resnet_gen.language.outside_parts import files
 from resnet_gen.language.outside_parts.files import Permit
 from resnet_gen.language.source import read_text
-from resnet_gen.problems import Document, Refused, refuse, shortened
+from resnet_gen.problems import Document, Refused, refuse, shorten
 from resnet_gen.system.digest import digest_text
 
 WORDS = "write none, all or base:REVISION"
@@ -25,7 +25,7 @@ def permit(words: str) -> Permit | None:
     if words.startswith("base:") and words != "base:":
         return of(words.removeprefix("base:"))
     if words not in ("none", ALL):
-        raise refuse(f"parts: '{shortened(words)}' is no choice", hint=WORDS)
+        raise refuse(f"parts: '{shorten(words)}' is no choice", hint=WORDS)
     return none if words == "none" else None
 
 

@@ -16,7 +16,7 @@ from resnet_gen.compare.difference.git import LINK, Git, Tree
 from resnet_gen.language.load import MAX_PARENTS
 from resnet_gen.language.source import MAX_BYTES, Source, read_file
 from resnet_gen.language.spec import MAX_PARTS
-from resnet_gen.problems import Refused, Span, closest, refuse, shortened
+from resnet_gen.problems import Refused, Span, closest, refuse, shorten
 from resnet_gen.system.resources import shipped_specs
 
 MOST_LINKS = 16
@@ -134,7 +134,7 @@ class Revision:
         found = posixpath.normpath(path)
         absolute = PurePosixPath(path).is_absolute() or PurePath(path).drive
         if not path or absolute or found.startswith("..") or "\0" in path:
-            message = f"'{shortened(path)}' is no path of the repository"
+            message = f"'{shorten(path)}' is no path of the repository"
             raise refuse(message, where or str(self), "write it from the repository's root, or with './' from here")
         return found
 
@@ -146,7 +146,7 @@ class Revision:
             hint = "this clone is shallow: `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`"
         elif "..." in self.name:
             hint = "name one revision: `git merge-base` tells where two parted"
-        return refuse(f"git knows no revision '{shortened(self.name)}'", str(self), self.git.file_hint or hint)
+        return refuse(f"git knows no revision '{shorten(self.name)}'", str(self), self.git.file_hint or hint)
 
     def _check_there(self, path: str) -> None:
         """Refuse a path that the revision does not have."""
@@ -157,7 +157,7 @@ class Revision:
         inner = posixpath.join(self.git.prefix, path)
         hint = f"paths are from the repository's root: did you mean '{self.name}:./{path}'?"
         found = self.git.prefix and self.tree.entry(inner)
-        raise refuse(f"there is no '{shortened(path)}' there", str(self), hint if found else None)
+        raise refuse(f"there is no '{shorten(path)}' there", str(self), hint if found else None)
 
     def _entry(self, path: str) -> str | None:
         """The object of the file at a path, links followed, None if there is none; one that leads out is refused."""

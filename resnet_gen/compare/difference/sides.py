@@ -16,7 +16,7 @@ from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import Source, read_file
 from resnet_gen.language.spec import forget_files
-from resnet_gen.language.statements import stated
+from resnet_gen.language.statements import resolved_values
 from resnet_gen.problems import refuse
 from resnet_gen.system.links import check_named
 from resnet_gen.system.resources import shipped_specs
@@ -76,7 +76,7 @@ def side_of(given: str, what: What, loaded: Loaded) -> Side:
         return read_file(folder / name)
 
     measures = devices([loaded.source.data.get("budgets")], device)
-    everything = {**stated(loaded), "suppressions": _suppressions(loaded), "devices": measures}
+    everything = {**resolved_values(loaded), "suppressions": _suppressions(loaded), "devices": measures}
     found = Side(given, what, lower(loaded), everything)
     forget_files()  # another revision may define the same parts
     return found

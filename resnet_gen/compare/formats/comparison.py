@@ -9,7 +9,7 @@ from typing import NamedTuple
 from resnet_gen.compare.difference.graphs import Difference
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
-from resnet_gen.compare.formats.words import listed
+from resnet_gen.compare.formats.words import name_list
 from resnet_gen.language.statements import DESCRIBING
 from resnet_gen.problems import several
 
@@ -85,4 +85,4 @@ def _precision(report: NetworkComparison) -> Iterator[str]:
 def _unexplained(report: NetworkComparison) -> Iterator[str]:
     names = [*report.before.unexplained, *report.after.unexplained]
     if names:
-        yield f"{several(len(names), 'node')} compared as ONNX has them ({listed(names)})"
+        yield f"{several(len(names), 'node')} compared as ONNX has them ({name_list(names)})"

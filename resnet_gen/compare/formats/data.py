@@ -9,7 +9,7 @@ from resnet_gen.compare.difference.outline import StageOutline
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.spec_terms import data as terms_data
-from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.spec_terms import loosened_promises
 from resnet_gen.compare.formats.summary import clauses, headline
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count_nodes
@@ -24,7 +24,7 @@ def data(report: NetworkComparison) -> dict[str, Any]:
         "same": difference.same,
         "identical": report.identical,
         "headline": headline(report),
-        "loosened": loosened(report.terms),
+        "loosened": loosened_promises(report.terms),
         "summary": clauses(difference),
         "before": _side(report.before),
         "after": _side(report.after),

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.spec_terms import loosened_promises
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
-from resnet_gen.compare.formats.words import listed
+from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
-from resnet_gen.problems import shortened, unlinked, visible
+from resnet_gen.problems import shorten, unlink, visible
 
 MOST_LOOSENED = 20
 LIMIT = 65_536
@@ -28,18 +28,20 @@ _COMMIT = r"\b[0-9a-f]{6}(?=[0-9a-f])"
 
 def markdown(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
-    lines = [f"**{code(report.before.given)} → {code(report.after.given)}**: {escaped(headline(report), 1_000)}"]
+    lines = [
+        f"**{code(report.before.given)} → {code(report.after.given)}**: {escape_markdown(headline(report), 1_000)}"
+    ]
     return "\n".join([*lines, *body(report)]) + "\n"
 
 
 def body(report: NetworkComparison) -> Iterator[str]:
     """What stands below the headline."""
-    if loose := loosened(report.terms):
-        yield from ("", *(f"- **loosened**: {escaped(line)}" for line in loose[:MOST_LOOSENED]))
+    if loose := loosened_promises(report.terms):
+        yield from ("", *(f"- **loosened**: {escape_markdown(line)}" for line in loose[:MOST_LOOSENED]))
         yield from ([f"- and {len(loose) - MOST_LOOSENED:,} more"] if len(loose) > MOST_LOOSENED else [])
     if not report.difference.same:
         yield from ("", *_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
-        yield from (*(f"\n{escaped(note)}" for note in report.notes), *_details(report))
+        yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_details(report))
     if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
         yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
     if renamed := report.difference.renamed:
@@ -47,14 +49,14 @@ def body(report: NetworkComparison) -> Iterator[str]:
         yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))
 
 
-def escaped(text: str, limit: int = CELL) -> str:
+def escape_markdown(text: str, limit: int = CELL) -> str:
     """Text that is only text: no mark-up, no mention, no link, no HTML, and no end of a table's cell."""
-    return _plain(unlinked(shortened(visible(text), limit).replace(" -> ", " → "), _COMMIT))
+    return _plain(unlink(shorten(visible(text), limit).replace(" -> ", " → "), _COMMIT))
 
 
 def code(text: str) -> str:
     """A name as code, which may have anything in it."""
-    return f"<code>{_plain(unlinked(shortened(visible(text), CELL)))}</code>"
+    return f"<code>{_plain(unlink(shorten(visible(text), CELL)))}</code>"
 
 
 def _plain(text: str) -> str:
@@ -63,7 +65,7 @@ def _plain(text: str) -> str:
 
 def _table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table with its header, below which a rule aligns the columns."""
-    header, *below = (f"| {' | '.join(map(escaped, cells))} |" for cells in lines)
+    header, *below = (f"| {' | '.join(map(escape_markdown, cells))} |" for cells in lines)
     yield from (header, rule, *below)
 
 
@@ -96,7 +98,7 @@ def _blocks(row: StageChangeRow) -> str:
 
 def _lines(found: Sequence[LayerChangeRow]) -> list[str]:
     """Rows in columns; `!` is what GitHub colours as a change."""
-    cells = [(row.sign.replace("~", "!"), shortened(row.what, CELL), listed(row.names)) for row in found]
+    cells = [(row.sign.replace("~", "!"), shorten(row.what, CELL), name_list(row.names)) for row in found]
     return columns(cells).splitlines() if cells else []
 
 
@@ -109,7 +111,7 @@ def _folded(title: str, lines: list[str]) -> Iterator[str]:
     end = lines[-1:] if lines[-1] == "```" else []
     body = lines[: len(lines) - len(end)]
     shown = list(_fitting(body))
-    yield from ("<details>", f"<summary>{escaped(title)}</summary>", "", *shown, *end)
+    yield from ("<details>", f"<summary>{escape_markdown(title)}</summary>", "", *shown, *end)
     if len(shown) < len(body):
         yield from ("", f"and {len(body) - len(shown):,} more")
     yield from ("", "</details>")

@@ -11,11 +11,11 @@ from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import data as difference_data
-from resnet_gen.compare.formats.markdown import LIMIT, code, escaped
+from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown
 from resnet_gen.compare.formats.markdown import body as difference_body
 from resnet_gen.compare.formats.spec_terms import clauses as clauses_of_keys
 from resnet_gen.compare.formats.spec_terms import data as terms_data
-from resnet_gen.compare.formats.spec_terms import loosened, told
+from resnet_gen.compare.formats.spec_terms import describe_term, loosened_promises
 from resnet_gen.compare.formats.summary import clauses
 from resnet_gen.compare.formats.text import text as difference_text
 from resnet_gen.compare.formats.words import percent
@@ -59,13 +59,13 @@ class Review:
     @property
     def loosened(self) -> list[tuple[str, str]]:
         """Every promise that is looser, behind the file that it stands in."""
-        found = [(self.file, line) for line in loosened(self.project)]
+        found = [(self.file, line) for line in loosened_promises(self.project)]
         for network in self.networks:
             if network.removed:
                 found.append((network.given, "removed, so that nothing is held any more"))
             elif not network.listed:
                 found.append((network.given, "listed no more, so that nothing holds it"))
-            found += [(network.given, line) for line in loosened(network.terms)]
+            found += [(network.given, line) for line in loosened_promises(network.terms)]
         return found
 
     def report(self, network: NetworkReview) -> NetworkComparison | None:
@@ -104,7 +104,7 @@ def what(network: NetworkReview) -> str:
 
 def markdown(review: Review) -> str:
     """One comment: the headline, a table of what changed, what is broken, and each difference to unfold."""
-    lines = [f"**{escaped(review.headline())}** since {code(review.base)}"]
+    lines = [f"**{escape_markdown(review.headline())}** since {code(review.base)}"]
     if review.loosened:
         lines += ["", *_loosened(review)]
     if review.project or review.unread:
@@ -118,13 +118,13 @@ def markdown(review: Review) -> str:
 
 
 def _loosened(review: Review) -> Iterator[str]:
-    yield from _first(f"**loosened** {code(file)} {escaped(line, 500)}" for file, line in review.loosened)
+    yield from _first(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
 
 
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
-    lines = [escaped(told(term), 500) for term in review.project if not term.loosened]
-    lines += [escaped(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
+    lines = [escape_markdown(describe_term(term), 500) for term in review.project if not term.loosened]
+    lines += [escape_markdown(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
     yield from _first(f"{code(review.file)} {line}" for line in lines)
 
 
@@ -133,7 +133,7 @@ def _table(review: Review) -> Iterator[str]:
     yield "| network | what changed | params | MACs | layers |" + (" predicted ms |" if timed else "")
     yield "|---|---|--:|--:|--:|" + ("--:|" if timed else "")
     for network in review.changed[:MOST_NETWORKS]:
-        cells = [code(network.given), escaped(what(network), 1_000), *_counts(network)]
+        cells = [code(network.given), escape_markdown(what(network), 1_000), *_counts(network)]
         if timed:
             latency = (review.latency or {}).get(network.given)
             cells.append(_change(latency.before, latency.after, ".3f") if latency else "")
@@ -160,7 +160,7 @@ def _change(before: float | None, after: float | None, form: str) -> str:
 
 def _findings(findings: Sequence[Problem]) -> Iterator[str]:
     yield from _first(
-        f"{code(str(f.where))} {escaped(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
+        f"{code(str(f.where))} {escape_markdown(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
     )
 
 
@@ -190,7 +190,9 @@ def _details(review: Review, room: int) -> Iterator[str]:
 
 def _reasons(network: NetworkReview) -> list[str]:
     """Why a side cannot be read."""
-    return [line for p in network.problems for line in ("", f"{code(str(p.where))} {escaped(p.message, 1_000)}")]
+    return [
+        line for p in network.problems for line in ("", f"{code(str(p.where))} {escape_markdown(p.message, 1_000)}")
+    ]
 
 
 def text(review: Review) -> str:
@@ -200,7 +202,7 @@ def text(review: Review) -> str:
         parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
     parts += [visible(f"{review.file}: {_UNKNOWN}") + "\n"] if review.unread else []
     if rest := [term for term in review.project if not term.loosened]:
-        parts.append("".join(visible_line(f"{review.file}: {told(term)}") + "\n" for term in rest))
+        parts.append("".join(visible_line(f"{review.file}: {describe_term(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
         parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")

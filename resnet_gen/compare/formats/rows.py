@@ -12,8 +12,8 @@ from resnet_gen.compare.formats.words import (
     OTHER_OPERANDS,
     CountChange,
     block_name,
-    changed,
     count_changes,
+    describe_change,
     figures,
     percent,
 )
@@ -68,7 +68,7 @@ def _layer_text(change: LayerChange, block: BlockChange) -> str:
         return OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
     if change.kind == "changed":
         told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
-        return ", ".join(changed(change, setting) for setting in told)
+        return ", ".join(describe_change(change, setting) for setting in told)
     role = change.node.role
     return describe(change.node) + (f" ({role})" if role != "main" else "")
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.language.statements import DESCRIBING, PROMISING, SHAPING
-from resnet_gen.problems import several, shortened
+from resnet_gen.problems import several, shorten
 
 MOST_SHOWN = 4
 LONGEST = 200
 """Characters of one value."""
 
 
-def loosened(terms: Sequence[Term]) -> list[str]:
+def loosened_promises(terms: Sequence[Term]) -> list[str]:
     """The promises that are looser, one text each."""
-    return [told(term) for term in terms if term.loosened]
+    return [describe_term(term) for term in terms if term.loosened]
 
 
-def told(term: Term) -> str:
+def describe_term(term: Term) -> str:
     """A key that differs: `input.crop: 0.875 -> 0.1`."""
     return f"{term.key}: {_both(term)}"
 
@@ -31,7 +31,7 @@ def rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
     """
     left = [term for term in terms if not term.loosened]
     own = [] if promises else [term for term in left if term.path[0] in (*DESCRIBING, *PROMISING)]
-    found = [(shortened(term.key, 80), _both(term)) for term in left if term not in own]
+    found = [(shorten(term.key, 80), _both(term)) for term in left if term not in own]
     return found + ([(", ".join(dict.fromkeys(term.path[0] for term in own)), "each its own")] if own else [])
 
 
@@ -42,7 +42,7 @@ def _both(term: Term) -> str:
 
 def value(given: Any) -> str:
     """A value on one line, in the words of YAML."""
-    return shortened(_inline(given), LONGEST)
+    return shorten(_inline(given), LONGEST)
 
 
 def _inline(given: Any) -> str:
@@ -69,7 +69,7 @@ def clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]
 
 
 def _short(term: Term) -> str:
-    return shortened(term.key.partition("[")[0], 60)
+    return shorten(term.key.partition("[")[0], 60)
 
 
 def data(terms: Sequence[Term]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerC
 from resnet_gen.compare.difference.outline import FLAT, BlockOutline
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.words import CountChange, changed, figures, listed, noun
+from resnet_gen.compare.formats.words import CountChange, describe_change, figures, name_list, noun
 from resnet_gen.graph import Node
 from resnet_gen.graph.tables import sides, stage_title
 from resnet_gen.ops import Conv, Linear
@@ -89,7 +89,7 @@ def _input(difference: Difference) -> str:
 
 def _outputs(difference: Difference) -> str:
     before, after = ([value.name for value in graph.outputs] for graph in (difference.before, difference.after))
-    return f"outputs {listed(before)} -> {listed(after)}" if before != after else "other values are put out"
+    return f"outputs {name_list(before)} -> {name_list(after)}" if before != after else "other values are put out"
 
 
 # --- rules: from the coarse to the fine ---------------------------------------
@@ -127,7 +127,7 @@ def _blocks_told(what: str, stages: Counter[str]) -> str:
         ((stage, number),) = stages.items()
         return f"{several(number, 'block')} {what} {'to' if what == 'added' else 'from'} {stage}"
     places = [f"{number:,} in {stage}" for stage, number in stages.items()]
-    return f"{several(sum(stages.values()), 'block')} {what} ({listed(places)})"
+    return f"{several(sum(stages.values()), 'block')} {what} ({name_list(places)})"
 
 
 def _ends(items: list[ChangeItem], difference: Difference) -> Told:
@@ -155,7 +155,7 @@ def _other_blocks(items: list[ChangeItem], difference: Difference) -> Told:
 
 def _windows(block: BlockOutline | None) -> str:
     main = [node.op for node in block.nodes if node.role == "main" and node.op.is_layer] if block else []
-    return listed([f"{op.kernel}x{op.kernel}" if isinstance(op, Conv) else noun(op) for op in main]) or "nothing"
+    return name_list([f"{op.kernel}x{op.kernel}" if isinstance(op, Conv) else noun(op) for op in main]) or "nothing"
 
 
 def _moves(items: list[ChangeItem], difference: Difference) -> Told:
@@ -269,7 +269,7 @@ def _way(item: ChangeItem) -> str:
     assert item.change.after
     if item.setting.name in ("operation", "function"):
         return f"{noun(item.change.before.op)} -> {noun(item.change.after.op)}"
-    return changed(item.change, item.setting)
+    return describe_change(item.change, item.setting)
 
 
 def _layers(items: list[ChangeItem]) -> Numbered:
@@ -293,7 +293,7 @@ def _operands(items: list[ChangeItem]) -> Numbered:
     names = [item.change.node.name for item in items if item.setting and item.setting.name == "operands"]
     if names:
         verb = "takes" if len(names) == 1 else "take"
-        yield len(names), f"{several(len(names), 'layer')} {verb} other operands ({listed(names, 2)})"
+        yield len(names), f"{several(len(names), 'layer')} {verb} other operands ({name_list(names, 2)})"
 
 
 Rule: TypeAlias = Callable[[list[ChangeItem], Difference], Told]

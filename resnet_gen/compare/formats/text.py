@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import LayerChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened
+from resnet_gen.compare.formats.spec_terms import loosened_promises
 from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
-from resnet_gen.compare.formats.words import listed
+from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import visible, visible_line
 
@@ -23,7 +23,7 @@ FOLLOW = "what follows from it:\n"
 def text(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
     parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
-    if loose := loosened(report.terms):
+    if loose := loosened_promises(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
         parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_stages(report), *_details(report)]
@@ -51,7 +51,7 @@ def _details(report: NetworkComparison) -> Iterator[str]:
 
 def _listed(found: Sequence[LayerChangeRow], title: str, most: int) -> Iterator[str]:
     if found:
-        lines = [(row.sign, row.what, listed(row.names)) for row in found[:most]]
+        lines = [(row.sign, row.what, name_list(row.names)) for row in found[:most]]
         more = len(found) - len(lines)
         yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
 
@@ -70,5 +70,5 @@ def _notes(report: NetworkComparison) -> Iterator[str]:
     if report.notes and not report.difference.same:
         yield f"note: {'; '.join(report.notes)}"
     if renamed := report.difference.renamed:
-        pairs = listed([f"{before} -> {after}" for before, after in renamed])
+        pairs = name_list([f"{before} -> {after}" for before, after in renamed])
         yield f"names that differ: {pairs}"

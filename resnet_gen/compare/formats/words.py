@@ -33,7 +33,7 @@ from resnet_gen.ops import (
     SumPositions,
     TakeChannels,
 )
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 
 class CountChange(NamedTuple):
@@ -46,7 +46,7 @@ class CountChange(NamedTuple):
     @property
     def difference(self) -> str:
         """The exact difference with its sign; nothing where there is none."""
-        return signed(self.after - self.before)
+        return signed_text(self.after - self.before)
 
     @property
     def both(self) -> str:
@@ -97,7 +97,7 @@ def count_changes(before: Counts, after: Counts, names: Iterable[str]) -> list[C
     return [CountChange(TITLES[name], getattr(before, name), getattr(after, name)) for name in names]
 
 
-def signed(number: int) -> str:
+def signed_text(number: int) -> str:
     """`+1,024`, and nothing for 0."""
     return f"{number:+,}" if number else ""
 
@@ -122,7 +122,7 @@ def value(given: Any) -> str:
     return f"{given:,}" if isinstance(given, int) else "none" if given is None else str(given)
 
 
-def changed(change: LayerChange, setting: Setting) -> str:
+def describe_change(change: LayerChange, setting: Setting) -> str:
     """A changed setting in words: `stride 2 -> 1`."""
     assert change.before
     assert change.after
@@ -137,9 +137,9 @@ def changed(change: LayerChange, setting: Setting) -> str:
 OTHER_OPERANDS = "takes other operands"
 
 
-def listed(names: Sequence[str], most: int = 4) -> str:
+def name_list(names: Sequence[str], most: int = 4) -> str:
     """Names with commas; the first of many."""
-    shown = [shortened(name, 80) for name in (names if len(names) <= most else names[: most - 1])]
+    shown = [shorten(name, 80) for name in (names if len(names) <= most else names[: most - 1])]
     return ", ".join(shown) + (f" and {len(names) - len(shown):,} more" if len(shown) < len(names) else "")
 
 

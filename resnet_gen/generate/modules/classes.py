@@ -17,8 +17,8 @@ from resnet_gen.generate.modules.expressions import (
     Parameter,
     Slot,
     Values,
-    fitted,
-    told,
+    expression_of,
+    fit_parameters,
 )
 from resnet_gen.generate.modules.patterns import PatternClasses, flat, fullest, is_regular, is_run, is_sequence, pattern
 from resnet_gen.generate.modules.settings import FAMILIES, settings
@@ -153,7 +153,7 @@ class ModuleClasses:
             for slot, (setting, _) in order.items()
         }
         entering = tuple(instance.inputs[0][0] for instance in instances)
-        arguments = fitted({("",): ("in_channels", entering), **slots}, ParameterNamer(full.level, instances))
+        arguments = fit_parameters({("",): ("in_channels", entering), **slots}, ParameterNamer(full.level, instances))
         del arguments.expressions["",]
         used = set(re.findall(r"\w+", " ".join(arguments.expressions.values())))
         arguments.parameters = [p for p in arguments.parameters if p.name in used]
@@ -294,7 +294,7 @@ class _Scope:
         """Conditions that a programmer would write, and where they hold."""
         by_setting = {p.setting: p for p in reversed(self.arguments.parameters) if None not in p.values}
         entering, leaving = zip(*self._sides, strict=True)
-        narrow, wide = (told("channels", side, self.arguments.parameters) for side in (entering, leaving))
+        narrow, wide = (expression_of("channels", side, self.arguments.parameters) for side in (entering, leaving))
         widened = [into != out for into, out in self._sides]
         narrow = narrow if any(widened) else None
         stride = by_setting.get("stride")

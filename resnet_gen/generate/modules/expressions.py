@@ -60,11 +60,11 @@ class ClassArguments:
 Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
 
 
-def fitted(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
+def fit_parameters(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
     """The fewest parameters, taken in order, that tell every slot; `named` gives a new one its name."""
     arguments = ClassArguments()
     for slot, (setting, values) in slots.items():
-        found = told(setting, values, arguments.parameters)
+        found = expression_of(setting, values, arguments.parameters)
         if found is None:
             found = named(slot, setting, values, arguments.parameters)
             arguments.parameters.append(Parameter(found, setting, values))
@@ -72,7 +72,7 @@ def fitted(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
     return arguments
 
 
-def told(setting: str, values: Values, parameters: Sequence[Parameter]) -> str | None:
+def expression_of(setting: str, values: Values, parameters: Sequence[Parameter]) -> str | None:
     """The values as an expression of the parameters; None if there is none."""
     known = {value for value in values if value is not None}
     if len(known) <= 1:

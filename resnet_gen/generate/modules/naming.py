@@ -12,7 +12,7 @@ from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ModuleClass
 from resnet_gen.generate.modules.tree import ModuleUnit, OperationLeaf
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.plan import fits
+from resnet_gen.language.plan import matches_block
 from resnet_gen.parts.base import Part
 
 RESERVED = (
@@ -59,7 +59,7 @@ def _part(unit: ModuleUnit, loaded: Loaded) -> Part | None:
     inside = unit.level == "inner" and unit.role == "attention" and len(steps) == 5 and steps[3] == "attention"
     block, attention = spec.stages.block, spec.stages.attention
     for key, override in spec.stages.overrides.items():
-        if fits(key, int(steps[1]) + 1, int(steps[2]) + 1):
+        if matches_block(key, int(steps[1]) + 1, int(steps[2]) + 1):
             block, attention = override.block or block, override.attention or attention
     return attention if inside else block if unit.level == "block" else None
 

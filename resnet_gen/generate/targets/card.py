@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from resnet_gen.build.manifest import file_name
-from resnet_gen.build.manifest_schema import FileManifest, told
+from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.report import facts
 from resnet_gen.problems import refuse
@@ -61,7 +61,7 @@ def _manifest(subject: CodeSubject) -> FileManifest | None:
     if subject.build is None:
         return None
     path = subject.build / file_name(subject.name)
-    found = told(path)
+    found = read_manifest(path)
     if found and found.spec.sha256 != subject.loaded.digest():
         raise refuse(f"holds another network called '{subject.name}'", str(path), _AGAIN)
     return found

@@ -9,14 +9,14 @@ from typing import Any
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indented, lines
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indent_lines, lines
 from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import ClassMember, ModuleClass, OperationCall
 from resnet_gen.generate.modules.outline import outline
 from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
 from resnet_gen.generate.python import INDENT, PythonSyntax, Settings, besides
-from resnet_gen.generate.spelling import applied, quoted, section, spelled
+from resnet_gen.generate.spelling import apply_operation, is_attribute_name, quote_text, section
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
@@ -82,18 +82,18 @@ class _Flax(PythonSyntax):
 
     def reached(self, name: str) -> str:
         """`self.conv1`; by its name what Python cannot spell, or lies in lists or dictionaries that lie in others."""
-        by_name = name.count(".") > 1 or not spelled(name.partition(".")[0])
-        return f"attrgetter({quoted(name)})(self)" if by_name else super().reached(name)
+        by_name = name.count(".") > 1 or not is_attribute_name(name.partition(".")[0])
+        return f"attrgetter({quote_text(name)})(self)" if by_name else super().reached(name)
 
     def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
         """A member is made; by its name where Python cannot spell that."""
-        if spelled(self.checked(name)):
+        if is_attribute_name(self.checked(name)):
             return super().assigned(name, text, indent)
-        return lines("", Text("setattr", ["self", quoted(name), text]), indent)
+        return lines("", Text("setattr", ["self", quote_text(name), text]), indent)
 
     def checked(self, word: str) -> str:
         """The name of a member; raises `Refused` where Python cannot spell it, or Flax has another use for it."""
-        if word in _TAKEN or not (spelled(word) or word.isdecimal()):
+        if word in _TAKEN or not (is_attribute_name(word) or word.isdecimal()):
             raise refuse(
                 f"a part of a layer's name is '{word}', which no member of a Flax module can be called",
                 hint="it comes from the naming scheme ('naming'); 'paths' has no such name",
@@ -114,10 +114,10 @@ class _Flax(PythonSyntax):
         """A member is made once: NNX does not let another kind of value take its place."""
         kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
         there = lines(f"self.{name}: {kind} = ", made, INDENT + 4)
-        if not spelled(name):
+        if not is_attribute_name(name):
             there = self.assigned(name, made, INDENT + 4)
         otherwise = self.assigned(name, instead, INDENT + 4)
-        return [f"if {condition}:", *indented(there), "else:", *indented(otherwise)]
+        return [f"if {condition}:", *indent_lines(there), "else:", *indent_lines(otherwise)]
 
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`conv=Conv2d(...)`."""
@@ -200,11 +200,11 @@ def _operation(leaf: OperationLeaf, given: Sequence[str], arguments: Settings) -
         case ops.Flatten():
             return _flattened(given[0])
         case ops.TakeChannels():
-            return applied(f"{{0}}[..., {section(arguments['start'], arguments['stop'])}]", given)
+            return apply_operation(f"{{0}}[..., {section(arguments['start'], arguments['stop'])}]", given)
         case ops.Subsample():
             return _strided(given[0], arguments["stride"])
         case op:
-            return applied(_OPERATIONS[type(op)], given, op=op, **arguments)
+            return apply_operation(_OPERATIONS[type(op)], given, op=op, **arguments)
 
 
 def _flattened(x: str) -> str:
@@ -215,7 +215,7 @@ def _flattened(x: str) -> str:
 
 def _strided(x: str, stride: str) -> str:
     step = f":{section('', stride)}"
-    return applied(f"{{0}}[:, {step}, {step}]", [x])
+    return apply_operation(f"{{0}}[:, {step}, {step}]", [x])
 
 
 _OPERATIONS: dict[type[ops.Op], str] = {

@@ -8,16 +8,16 @@ from typing import Any
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indented, lines
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indent_lines, lines
 from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import ClassMember, OperationCall
 from resnet_gen.generate.modules.outline import outline
 from resnet_gen.generate.modules.tree import OperationLeaf
 from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
-from resnet_gen.generate.spelling import applied, quoted, section, spelled
+from resnet_gen.generate.spelling import apply_operation, is_attribute_name, quote_text, section
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
-from resnet_gen.generate.torch_names import checked
+from resnet_gen.generate.torch_names import check_member_name
 from resnet_gen.system.templates import render
 
 
@@ -41,7 +41,7 @@ def _fills(subject: CodeSubject) -> Iterator[str]:
     """The lines that set biases which begin at another number than 0."""
     for node in sorted(subject.graph.nodes, key=lambda node: node.name):
         if isinstance(node.op, ops.Conv) and node.op.bias_fill:
-            bias = Text("self.get_parameter", [quoted(f"{node.name}.bias")])
+            bias = Text("self.get_parameter", [quote_text(f"{node.name}.bias")])
             yield from lines("", Text("nn.init.constant_", [bias, repr(node.op.bias_fill)]), INDENT)
 
 
@@ -58,23 +58,27 @@ class _PyTorch(PythonSyntax):
 
     def checked(self, word: str) -> str:
         """The name of a member; raises `Refused` where no module can have it."""
-        return checked(word)
+        return check_member_name(word)
 
     def reached(self, name: str) -> str:
         """`self.conv1`; by its name where Python cannot spell that."""
         first, _, rest = name.partition(".")
-        return super().reached(name) if spelled(first) and "." not in rest else f"self.get_submodule({quoted(name)})"
+        return (
+            super().reached(name)
+            if is_attribute_name(first) and "." not in rest
+            else f"self.get_submodule({quote_text(name)})"
+        )
 
     def iterated(self, name: str) -> str:
         """The members of a sequence, to be taken in turn."""
         reached = self.reached(name)
-        return reached if spelled(name) else f"{reached}.children()"
+        return reached if is_attribute_name(name) else f"{reached}.children()"
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
         """What a member makes of a value, or another value where it is not there."""
-        if spelled(member.name):
+        if is_attribute_name(member.name):
             return super().either(member, there, instead)
-        return f"{there} if hasattr(self, {quoted(member.name)}) else {instead}"
+        return f"{there} if hasattr(self, {quote_text(member.name)}) else {instead}"
 
     def typed(self, text: str) -> bool:
         """Whether mypy knows that an expression is a tensor, though modules return anything."""
@@ -88,7 +92,7 @@ class _PyTorch(PythonSyntax):
             return f"{FUNCTIONS[op.function][1]}({', '.join([given[0], *_activation(op, fresh)])})"
         self._need(member.what.leaf)
         more = {"all": ", ".join(given), "dim": 1 + getattr(op, "axis", 0)}
-        return applied(OPERATIONS[type(op)], given, **{**_values(op, self.keep(member.what)), **more})
+        return apply_operation(OPERATIONS[type(op)], given, **{**_values(op, self.keep(member.what)), **more})
 
     def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
         """`nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)`."""
@@ -97,24 +101,24 @@ class _PyTorch(PythonSyntax):
 
     def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
         """A member is made; by its name where Python cannot spell that."""
-        if spelled(checked(name)):
+        if is_attribute_name(check_member_name(name)):
             return super().assigned(name, text, indent)
-        return lines("", Text("self.add_module", [quoted(name), text]), indent)
+        return lines("", Text("self.add_module", [quote_text(name), text]), indent)
 
     def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
         """A member that is replaced where it is there."""
-        first = [f"self.{name}: nn.Module | None = None"] if spelled(name) else []
+        first = [f"self.{name}: nn.Module | None = None"] if is_attribute_name(name) else []
         if handed_on:
             first = (
                 [f"self.{name}: nn.Module = {self.identity}"] if first else self.assigned(name, self.identity, INDENT)
             )
-        return [*first, f"if {condition}:", *indented(self.assigned(name, made, INDENT + 4))]
+        return [*first, f"if {condition}:", *indent_lines(self.assigned(name, made, INDENT + 4))]
 
     def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
         """`OrderedDict(conv=nn.Conv2d(...))`."""
-        if all(spelled(name) for name, _ in members):
+        if all(is_attribute_name(name) for name, _ in members):
             return [Text("OrderedDict", [KeywordPair(f"{name}=", text) for name, text in members])]
-        pairs = [KeywordPair(f"{quoted(name)}: ", text) for name, text in members]
+        pairs = [KeywordPair(f"{quote_text(name)}: ", text) for name, text in members]
         return [Text("OrderedDict", [Text("", pairs, "{}")])]
 
     def counted(self, key: str, clause: str) -> AnyText:

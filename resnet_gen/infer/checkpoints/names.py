@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from resnet_gen.infer.attentions import ATTENTIONS
 from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS, ConvolutionTriple
-from resnet_gen.infer.part_settings import part, stated
+from resnet_gen.infer.part_settings import part, part_data
 from resnet_gen.infer.widths import width_rule
 from resnet_gen.ops import Shape
 from resnet_gen.parts import base
@@ -141,7 +141,7 @@ def _stages(names: WeightNames, blocks: list[_Block], kind: str) -> dict[str, An
     if not rule or not made:
         return None
     attention = _attention(names, blocks)
-    data = {"depths": names.depths, "widths": rule, "block": stated(made)}
+    data = {"depths": names.depths, "widths": rule, "block": part_data(made)}
     return {**data, "attention": attention} if attention else data
 
 
@@ -195,7 +195,7 @@ def _attention(names: WeightNames, blocks: list[_Block]) -> Any:
         settings = ATTENTIONS[kind].settle(found) if len(found) == len(blocks) else None
         made = None if settings is None else part(base.Attention, kind, settings)
         if made:
-            return stated(made)
+            return part_data(made)
     return None
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
-from resnet_gen.problems import Problem, Refused, several, shortened
+from resnet_gen.problems import Problem, Refused, several, shorten
 from resnet_gen.weights.prefixes import MOST, without
 from resnet_gen.weights.references import every as every_reference
 from resnet_gen.weights.stored import sides
@@ -32,7 +32,7 @@ def state_of(loaded: Loaded) -> dict[str, Shape]:
         return {}
 
 
-def preferred(networks: Mapping[str, Loaded]) -> list[str]:
+def order_networks(networks: Mapping[str, Loaded]) -> list[str]:
     """The names in the order in which they are told: what a library publishes, then residual networks, then others.
 
     A plain network has the names and shapes of the residual one that it is the control of.
@@ -60,7 +60,7 @@ def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Neares
 def _known(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
     """Every published network, then every shipped one that is none of those."""
     yield from ((reference.name, reference.state) for reference in every_reference())
-    for name in preferred(shipped):
+    for name in order_networks(shipped):
         if not shipped[name].spec.reference:
             yield name, state_of(shipped[name])
 
@@ -78,11 +78,11 @@ def _outer(names: Mapping[str, Shape]) -> list[str]:
     return found
 
 
-def told(near: NearestNetwork | None, whole: Mapping[str, Shape], where: str) -> Problem:
+def first_missing_tensor(near: NearestNetwork | None, whole: Mapping[str, Shape], where: str) -> Problem:
     """The first tensor that the nearest network has not."""
     if near is None:
         return Problem("none of its names and shapes are those of a known network", where)
-    taken_off = f", without '{shortened(near.prefix)}' before names" * bool(near.prefix)
+    taken_off = f", without '{shorten(near.prefix)}' before names" * bool(near.prefix)
     return Problem(_what(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}")
 
 
@@ -93,8 +93,8 @@ def _what(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
     if first is None:
         return _whole(near, whole, closest)
     if theirs := named[first]:
-        return f"'{shortened(first)}' is {sides(whole[first])}, and {sides(theirs)} in {closest}"
-    return f"'{shortened(first)}' ({sides(whole[first])}) is not in {closest}"
+        return f"'{shorten(first)}' is {sides(whole[first])}, and {sides(theirs)} in {closest}"
+    return f"'{shorten(first)}' ({sides(whole[first])}) is not in {closest}"
 
 
 def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
@@ -104,4 +104,4 @@ def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> st
     if lost is not None:
         return f"'{lost}' is missing: {sides(near.state[lost])} in {closest}"
     odd = next((name for name in whole if not name.startswith(near.prefix)), "")
-    return f"'{shortened(odd)}' has no '{shortened(near.prefix)}' before it, as others have that fit {closest}"
+    return f"'{shorten(odd)}' has no '{shorten(near.prefix)}' before it, as others have that fit {closest}"

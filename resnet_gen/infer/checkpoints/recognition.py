@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.checkpoints.names import WeightNames, candidates, schemes
-from resnet_gen.infer.checkpoints.nearest import nearest, preferred, state_of, told
-from resnet_gen.infer.proof import loaded_from
-from resnet_gen.infer.spec_text import written
+from resnet_gen.infer.checkpoints.nearest import first_missing_tensor, nearest, order_networks, state_of
+from resnet_gen.infer.proof import load_recovered
+from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.plan import plan
@@ -50,7 +50,7 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
         found = _recognized(without(prefix, whole), shipped, called, prefix)
         if found:
             return found
-    return told(nearest(whole, shipped), whole, str(path))
+    return first_missing_tensor(nearest(whole, shipped), whole, str(path))
 
 
 def _recognized(
@@ -74,7 +74,7 @@ def shipped_with(whole: Mapping[str, Shape]) -> list[str]:
         shapes = without(prefix, whole)
         fitting = dict(_shipped(shapes, schemes(shapes), shipped))
         if fitting:
-            return preferred(fitting)
+            return order_networks(fitting)
     return []
 
 
@@ -114,14 +114,14 @@ def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
 
 def _loaded(data: Mapping[str, Any]) -> Loaded | None:
     try:
-        return loaded_from(written(data))
+        return load_recovered(spec_yaml(data))
     except Refused:
         return None
 
 
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
     """The network that is told first, and how the others differ from it."""
-    chosen, *more = preferred(fitting)
+    chosen, *more = order_networks(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}
     if spec.input.channels != shipped.input.channels:
@@ -131,7 +131,7 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Checkpoi
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
     others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
-    return CheckpointMatch(data, loaded_from(written(data)), others, prefix)
+    return CheckpointMatch(data, load_recovered(spec_yaml(data)), others, prefix)
 
 
 def _differing(one: Any, two: Any, key: str) -> Iterator[str]:

@@ -23,10 +23,12 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.CheckpointW
     from resnet_gen.infer.conversion.source import hint_for
 
     body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    found = stored.fit(graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes))
+    found = stored.match_state_dict(
+        graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes)
+    )
     if norms := [node.name for node in graph.nodes if isinstance(node.op, BatchNorm) and _has_no_root(node, found)]:
         what = f"{several(len(norms), 'norm')} with variances below zero, which have no root"
-        warnings.warn(f"{path}: {what}: {stored.first(norms)}", stacklevel=2)
+        warnings.warn(f"{path}: {what}: {stored.first_names(norms)}", stacklevel=2)
     return found
 
 

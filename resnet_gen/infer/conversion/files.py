@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan, TensorRow
-from resnet_gen.infer.conversion.schemes import network, wanted
+from resnet_gen.infer.conversion.schemes import find_scheme, network
 from resnet_gen.infer.conversion.source import find
 from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Refused, refuse
@@ -60,14 +60,14 @@ def plan(
         hint = "the name ends in one of " + ", ".join(FORMATS)
         raise refuse(f"no format of weights is called '{out.suffix}'", str(out), hint)
     whole = network(loaded)
-    target = wanted(to, whole, "--to") if to else whole.schemes[0]
+    target = find_scheme(to, whole, "--to") if to else whole.schemes[0]
     tensors = stored.read(path, counters=True)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
     change = (change or ConversionOptions())._replace(counters=out.suffix in _LOADED_BY_TORCH)
     source = find(whole, shapes, called, str(path), any_head=change.head is not None)
     made = ConversionPlan(whole, tensors, source, target, change)
     if made.faults:
-        raise Refused(stored.listed(made.faults, str(path), made.hint))
+        raise Refused(stored.list_faults(made.faults, str(path), made.hint))
     return Conversion(whole.graph.name, source.scheme.kind, target.kind, source.prefix, made.rows)
 
 

@@ -41,7 +41,7 @@ def move(slot: TensorSlot, given: Shape, shape: Shape, *, from_flax: bool, to_fl
     return LayoutMove(shape, transposed + reshaped, apply)
 
 
-def widened(weight: Values, channels: int) -> Values:
+def widen_input(weight: Values, channels: int) -> Values:
     """A first convolution's weight (out, in, k, k) for another number of input channels, as timm does it.
 
     For one channel the filters are summed; for others the channels are repeated in turn, and scaled by in / channels

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.infer.conversion.heads import Head
-from resnet_gen.infer.conversion.layouts import Values, move, widened
-from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, body, kin, shape_in
+from resnet_gen.infer.conversion.layouts import Values, move, widen_input
+from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, backbone, library_tensor_ranks, shape_in
 from resnet_gen.infer.conversion.slots import TensorSlot
 from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
 from resnet_gen.problems import refuse
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
-from resnet_gen.weights.formats.writing import TensorData, kept
+from resnet_gen.weights.formats.writing import TensorData, tensor_data
 from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.seeds import DEFAULT_SEED
 from resnet_gen.weights.stored import FileTensor, sides
@@ -67,7 +67,7 @@ class ConversionPlan:
         self._network, self._source, self._target, self._change = network, source.scheme, target, change
         self._prefix = source.prefix
         self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
-        self._kin = kin(target)
+        self._kin = library_tensor_ranks(target)
         self._first = _first(network)
         self._head = {slot.key for slot in self._renewed(source)}
         self.faults: list[str] = []
@@ -89,7 +89,7 @@ class ConversionPlan:
         last = self._network.head
         if not self._change.head or not last:
             return last
-        kept = {slot.key for slot in body(self._network).slots}
+        kept = {slot.key for slot in backbone(self._network).slots}
         whole = [slot for slot in self._network.slots if slot.key not in kept]
         return whole if source.left or not all(map(self._fits, whole[: -len(last)])) else last
 
@@ -158,7 +158,7 @@ class ConversionPlan:
         shape = shape_in(self._target, slot, self._kin)
         way = move(slot, given, shape, from_flax=self._source.flax and old is not None, to_flax=self._target.flax)
         done = (*filter(None, [what]), *(way.done if old else ())) or ("copied",)
-        made = kept(shape, dtype, lambda: way.apply(load()))
+        made = tensor_data(shape, dtype, lambda: way.apply(load()))
         return TensorRow(old and self._prefix + old, self._target.names[slot.key], shape, dtype.name, done, made)
 
     def _new_head(self, slot: TensorSlot, tensor: FileTensor | None) -> Iterator[TensorRow]:
@@ -203,7 +203,7 @@ class ConversionPlan:
             found = tensor.exact()
             if not np.isfinite(found).all():
                 raise refuse(f"'{name}' has values that are not finite, with which --in-channels cannot compute")
-            made = widened(found.transpose(3, 2, 0, 1) if self._source.flax else found, asked)
+            made = widen_input(found.transpose(3, 2, 0, 1) if self._source.flax else found, asked)
             if not np.isfinite(made).all():
                 raise refuse(f"'{name}' for other channels has values beyond what {tensor.dtype.name} holds")
             return made.transpose(2, 3, 1, 0) if self._source.flax else made
@@ -230,12 +230,12 @@ class ConversionPlan:
         if tensor is None:
             if self._change.counters and not self._target.flax:
                 yield TensorRow(
-                    None, new, (), COUNTED.name, ("zero",), kept((), COUNTED, lambda: np.zeros((), COUNTED))
+                    None, new, (), COUNTED.name, ("zero",), tensor_data((), COUNTED, lambda: np.zeros((), COUNTED))
                 )
             return
         if tensor.shape or tensor.dtype != COUNTED:
             self.faults.append(f"'{old}' is {sides(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
-        made = kept(tensor.shape, tensor.dtype, tensor.exact)
+        made = tensor_data(tensor.shape, tensor.dtype, tensor.exact)
         row = TensorRow(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
         yield row._replace(new=None, done=("dropped",), tensor=None) if self._target.flax else row
 

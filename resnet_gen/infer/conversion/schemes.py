@@ -76,7 +76,7 @@ def network(loaded: Loaded) -> SchemeNetwork:
     return SchemeNetwork(loaded, graph, tensors, [scheme for scheme in every if scheme])
 
 
-def body(whole: SchemeNetwork) -> SchemeNetwork:
+def backbone(whole: SchemeNetwork) -> SchemeNetwork:
     """The network up to its head, whichever maps it puts out."""
     spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
     return network(replace(whole.loaded, spec=spec))
@@ -96,7 +96,7 @@ def _scheme(naming: Naming, kind: str, graph: Graph, slots: list[TensorSlot]) ->
     return NamingScheme(kind, naming, names) if len(set(names.values())) == len(names) else None
 
 
-def wanted(called: str, network: SchemeNetwork, option: str) -> NamingScheme:
+def find_scheme(called: str, network: SchemeNetwork, option: str) -> NamingScheme:
     """The scheme of that kind, or the one that a library of that name has for this network; raises `Refused`."""
     by_kind = {scheme.kind: scheme for scheme in network.schemes}
     if called in LIBRARIES:
@@ -153,7 +153,7 @@ def shape_in(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]
     return fitting[0]
 
 
-def kin(scheme: NamingScheme) -> dict[str, set[int]]:
+def library_tensor_ranks(scheme: NamingScheme) -> dict[str, set[int]]:
     """How many sides tensors have in the library's networks most like this one, by the pattern of their names."""
     own = set(map(pattern, scheme.names.values()))
     published = _published(scheme.naming.library) if not scheme.flax else []
@@ -170,7 +170,7 @@ def kin(scheme: NamingScheme) -> dict[str, set[int]]:
 def _published(library: str) -> list[tuple[str, dict[str, set[int]]]]:
     """Each network that a library publishes, and how many sides its tensors have, by the pattern of their names."""
     networks = []
-    for network in references.of(library) if library else ():
+    for network in references.references_of(library) if library else ():
         ranks: dict[str, set[int]] = {}
         for name, shape in network.state.items():
             ranks.setdefault(pattern(name), set()).add(len(shape))

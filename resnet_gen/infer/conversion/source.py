@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.recognition import shipped_with
-from resnet_gen.infer.conversion.schemes import Key, NamingScheme, SchemeNetwork, body, wanted
+from resnet_gen.infer.conversion.schemes import Key, NamingScheme, SchemeNetwork, backbone, find_scheme
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.prefixes import prefixes
-from resnet_gen.weights.stored import differences, left_out, listed
+from resnet_gen.weights.stored import differences, left_out, list_faults
 
 
 class SchemeSource(NamedTuple):
@@ -33,7 +33,7 @@ def find(
     Raises `Refused` with what differs from the nearest where there is none, and where the names are of two that mean
     different layers by them.
     """
-    schemes = network.schemes if called is None else [wanted(called, network, "--from")]
+    schemes = network.schemes if called is None else [find_scheme(called, network, "--from")]
     found = _fitting(network, schemes, shapes.keys())
     others = [] if found else _with_another_head(network, schemes, shapes.keys())
     if any_head:
@@ -42,7 +42,7 @@ def find(
         nearest = max(schemes, key=lambda scheme: len(shapes.keys() & set(scheme.names.values())))
         unlike = differences(network.shapes(nearest), shapes, network.graph.name)
         helps = _head_hint(network) if others else hint(network.graph.name, shapes)
-        raise Refused(listed(unlike, where, helps))
+        raise Refused(list_faults(unlike, where, helps))
     meant = _meant(found[0], shapes)
     other = next((source for source in found if _meant(source, shapes) != meant), None)
     if other:
@@ -68,7 +68,7 @@ def _is_of(scheme: NamingScheme, names: Set[str], network: SchemeNetwork) -> boo
 
 def _with_another_head(network: SchemeNetwork, schemes: list[NamingScheme], names: Set[str]) -> list[SchemeSource]:
     """The schemes whose names a file has up to the head, whatever it has there; those by which least is left over."""
-    bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in body(network).schemes}
+    bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in backbone(network).schemes}
     found = [
         SchemeSource(scheme, prefix, left)
         for prefix in prefixes(sorted(names))

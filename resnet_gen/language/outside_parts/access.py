@@ -52,7 +52,7 @@ _fences: set[Fence] = set()
 _installed: set[str] = set()
 
 
-def hold_to_own_text(path: Path) -> None:
+def restrict_file_access(path: Path) -> None:
     """Let files of parts read this one, whose text is known, and nothing else that lies in the repository or project.
 
     What they try to read all the same is as a file to which they have no right.

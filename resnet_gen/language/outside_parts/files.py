@@ -22,8 +22,8 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
-from resnet_gen.language.outside_parts.access import MODULES, hold_to_own_text, import_for_parts
-from resnet_gen.language.outside_parts.return_types import hold_results
+from resnet_gen.language.outside_parts.access import MODULES, import_for_parts, restrict_file_access
+from resnet_gen.language.outside_parts.return_types import check_returns
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import forget, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several
@@ -79,7 +79,7 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     if permitted and (reason := permitted(text)):
         raise refuse(f"parts: '{shown}' is not run: {reason}", where, "--parts says which are (docs/ci.md)")
     give_notice(shown)
-    hold_to_own_text(path)
+    restrict_file_access(path)
     digest = digest_text(text)
     name = MODULES + digest_text(f"{path.resolve()}\0{digest}")[:16]
     if name not in _run:
@@ -155,7 +155,7 @@ def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
         yield
         fault = _fault(_new(before), before)
         for part in _new(before):
-            hold_results(part, shown)
+            check_returns(part, shown)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -191,7 +191,7 @@ def _fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
     return None
 
 
-def blamed(error: BaseException) -> BaseException:
+def blame_part(error: BaseException) -> BaseException:
     """A refusal that names the line of code from outside in which an exception rose; else the exception itself."""
     frame = None if isinstance(error, Refused) else _frame(error)
     return error if frame is None else refuse(f"parts: {_told(error, _run[_module(frame)])}")

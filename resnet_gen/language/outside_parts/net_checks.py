@@ -17,7 +17,7 @@ from resnet_gen import ops
 from resnet_gen.graph import Graph, Loc, Net, Value
 from resnet_gen.ops import Op
 from resnet_gen.ops.types import TypeChange
-from resnet_gen.problems import Span, shortened, visible
+from resnet_gen.problems import Span, shorten, visible
 
 OPERATIONS = frozenset(
     op for op in map(vars(ops).get, ops.__all__) if isinstance(op, type) and issubclass(op, Op) and op is not Op
@@ -38,7 +38,7 @@ class CheckedNet(Net):
         self._made = {input.name: input}
 
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
-        if fault := misnamed([name]):
+        if fault := naming_fault([name]):
             raise self.refusal(fault, NAME_HINT)
         for wrong in _faults(op):
             raise self.scope(name).refusal(*wrong)
@@ -59,14 +59,14 @@ class CheckedNet(Net):
                 raise place.refusal(f"{_shown(repr(value))} is no value of this network", "use what `net.add` returns")
 
 
-def misnamed(names: Iterable[object]) -> str | None:
+def naming_fault(names: Iterable[object]) -> str | None:
     """That one of these can be no name of an operation, which files, generated code and reports will call it by."""
     wrong = [name for name in names if not (isinstance(name, str) and _NAME.fullmatch(name))]
     return f"{_shown(repr(wrong[0]))} is no name" if wrong else None
 
 
 def _shown(text: str) -> str:
-    return shortened(visible(text))
+    return shorten(visible(text))
 
 
 def _faults(op: Op) -> Iterator[tuple[str, str]]:

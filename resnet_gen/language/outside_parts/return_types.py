@@ -12,10 +12,10 @@ from typing import Any, get_args, get_origin
 
 from resnet_gen.parts import base
 from resnet_gen.parts.base import Part
-from resnet_gen.problems import refuse, shortened, visible
+from resnet_gen.problems import refuse, shorten, visible
 
 
-def hold_results(part: type[Part], shown: str) -> None:
+def check_returns(part: type[Part], shown: str) -> None:
     """Have each method of a part, whose file messages call `shown`, refuse to return what its family does not."""
     for name, member in list(vars(part).items()):
         method = member.fget if isinstance(member, property) else member
@@ -40,23 +40,25 @@ def _held(method: Callable[..., Any], stated: str, what: str) -> Callable[..., A
     @wraps(method)
     def held(*arguments: Any, **named: Any) -> Any:
         result = method(*arguments, **named)
-        if not fits(result, kind):
-            returned = shortened(visible(repr(result)))
+        if not has_type(result, kind):
+            returned = shorten(visible(repr(result)))
             raise refuse(f"parts: {what} returns {returned}", None, f"what is expected is {stated}")
         return result
 
     return held
 
 
-def fits(value: object, kind: Any) -> bool:
+def has_type(value: object, kind: Any) -> bool:
     """Whether a value is of an annotated type; lists and tuples are as good as each other."""
     origin, inner = get_origin(kind), [one for one in get_args(kind) if one is not Ellipsis]
     if origin in (list, tuple):
-        return type(value) in (list, tuple) and all(fits(one, inner[0]) for one in value)  # type: ignore[attr-defined]
+        return type(value) in (list, tuple) and all(has_type(one, inner[0]) for one in value)  # type: ignore[attr-defined]
     if origin is dict:
-        return isinstance(value, Mapping) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in value.items())
+        return isinstance(value, Mapping) and all(
+            has_type(k, inner[0]) and has_type(v, inner[1]) for k, v in value.items()
+        )
     if inner:
-        return any(fits(value, one) for one in inner)
+        return any(has_type(value, one) for one in inner)
     if kind in (None, NoneType):
         return value is None
     return not isinstance(kind, type) or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool)))

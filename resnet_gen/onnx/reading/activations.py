@@ -157,7 +157,7 @@ def behind(tree: Tree, inner: Tree) -> Tree:
 
 
 @lru_cache(maxsize=1024)
-def identified(tree: Tree) -> Activation | None:
+def identify_activation(tree: Tree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
     if not _plausible(tree):
         return None
@@ -174,14 +174,14 @@ def identified(tree: Tree) -> Activation | None:
 def _plausible(tree: Tree) -> bool:
     """Whether a tree has the values of an activation at a few numbers, which takes less time than its form."""
     with np.errstate(all="ignore"):
-        found = computed(tree, _FEW)
+        found = compute_tree(tree, _FEW)
     return any(np.all(np.abs(found - wanted) <= _ALIKE * np.maximum(1, np.abs(wanted))) for wanted in _values())
 
 
 @lru_cache(maxsize=1)
 def _values() -> list[Points]:
     """What each activation makes of the few numbers, above zero, where a slope changes nothing."""
-    return [computed((op_type, (), None), _FEW) for op_type in _OPERATORS.values()]
+    return [compute_tree((op_type, (), None), _FEW) for op_type in _OPERATORS.values()]
 
 
 @lru_cache(maxsize=1)
@@ -208,8 +208,8 @@ def reach(tree: Tree, activation: Activation) -> float:
     settings = (("alpha", activation.slope),) if activation.sloped else ()
     known: Tree = (_OPERATORS[activation.function], settings, None)
     with np.errstate(all="ignore"):
-        wanted, exactly = computed(known, _POINTS), computed(tree, _POINTS)
-        found = computed(tree, _POINTS.astype(np.float32))
+        wanted, exactly = compute_tree(known, _POINTS), compute_tree(tree, _POINTS)
+        found = compute_tree(tree, _POINTS.astype(np.float32))
         size = np.maximum(1, np.abs(wanted))
         alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
         noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
@@ -222,16 +222,16 @@ def reach(tree: Tree, activation: Activation) -> float:
 def never_negative(tree: Tree, *, only_above: bool) -> bool:
     """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
     with np.errstate(all="ignore"):
-        found = computed(tree, _POINTS)
+        found = compute_tree(tree, _POINTS)
     return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
 
 
-def computed(tree: Tree, points: Points) -> Points:
+def compute_tree(tree: Tree, points: Points) -> Points:
     """What a tree makes of numbers, computed in their type."""
     if tree is None:
         return points
     if isinstance(tree, float):
         return np.full_like(points, tree)
     op_type, settings, *operands = tree
-    made = FUNCTIONS[op_type](*(computed(operand, points) for operand in operands), **dict(settings))
+    made = FUNCTIONS[op_type](*(compute_tree(operand, points) for operand in operands), **dict(settings))
     return np.asarray(made, points.dtype)

@@ -14,9 +14,9 @@ import numpy as np
 from onnx import TensorProto
 
 from resnet_gen.onnx.reading.outline import Outline, TensorPlace
-from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, settled
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, settle_numbers
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
@@ -78,22 +78,22 @@ class FileConstant:
 
     def array(self) -> Numbers:
         """All numbers, in their own type; raises `MissingNumbersError`."""
-        return settled(self.load, shortened(self.names[0]))
+        return settle_numbers(self.load, shorten(self.names[0]))
 
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop as float32; raises `MissingNumbersError`."""
         part = self.part
         load = (lambda: part(start, stop)) if part else (lambda: self.load()[start:stop])
-        return float32(settled(load, shortened(self.names[0])))
+        return float32(settle_numbers(load, shorten(self.names[0])))
 
 
-def known(values: Any, name: str = "") -> FileConstant:
+def known_constant(values: Any, name: str = "") -> FileConstant:
     """A constant of numbers that are at hand."""
     array = np.asarray(values)
     return FileConstant((name,), array.shape, array.dtype, lambda: array)
 
 
-def computed(
+def derived_constant(
     of: FileConstant, dims: Shape, load: Callable[[], Numbers], dtype: np.dtype[Any] | None = None
 ) -> FileConstant:
     """A constant that is computed from another, whose names it has."""
@@ -103,11 +103,11 @@ def computed(
 def tensor_constant(tensor: TensorProto, place: TensorPlace | None, file: Outline, path: Path) -> FileConstant:
     """An initializer, or the tensor of an attribute; raises `Refused` where its size is not what it says."""
     dims, dtype = tuple(tensor.dims), DTYPES.get(tensor.data_type)
-    where, name = str(path), shortened(tensor.name)
+    where, name = str(path), shorten(tensor.name)
     if dtype is None:
         raise refuse(f"initializer '{name}': element type {tensor.data_type} is not read", where)
     if any(n < 0 for n in dims) or math.prod(dims) > _MAX_ELEMENTS:
-        raise refuse(f"initializer '{name}': no tensor has the shape {shortened(str(list(dims)))}", where)
+        raise refuse(f"initializer '{name}': no tensor has the shape {shorten(str(list(dims)))}", where)
     _check_fields(tensor, place, where)
     size = math.prod(dims) * dtype.itemsize
     if tensor.data_location == TensorProto.EXTERNAL:
@@ -120,7 +120,7 @@ def tensor_constant(tensor: TensorProto, place: TensorPlace | None, file: Outlin
 
 def _check_fields(tensor: TensorProto, place: TensorPlace | None, where: str) -> None:
     """Raise `Refused` for numbers in two places: which of them count is anybody's guess."""
-    name = shortened(tensor.name)
+    name = shorten(tensor.name)
     if tensor.HasField("segment"):
         raise refuse(f"initializer '{name}': it is a segment of a tensor, which cannot be read", where)
     fields = _fields(tensor, place)
@@ -163,7 +163,7 @@ def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, w
     """Numbers in the tensor's own fields; none at all are numbers that were left out."""
     names = (tensor.name,)
     if tensor.HasField("raw_data") and (tensor.raw_data or not size):
-        _check_size(shortened(tensor.name), len(tensor.raw_data), size, where)
+        _check_size(shorten(tensor.name), len(tensor.raw_data), size, where)
         array = np.frombuffer(tensor.raw_data, dtype).reshape(dims)
         return FileConstant(names, dims, dtype, lambda: array)
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
@@ -175,7 +175,7 @@ def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, w
     except (ValueError, OverflowError):  # fields that do not go together
         array = np.empty(0)
     if array.shape != dims:
-        raise refuse(f"initializer '{shortened(tensor.name)}': its numbers are not those of its shape and type", where)
+        raise refuse(f"initializer '{shorten(tensor.name)}': its numbers are not those of its shape and type", where)
     return FileConstant(names, dims, dtype, lambda: array)
 
 
@@ -195,22 +195,22 @@ def _numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
 
 
 def _missing(name: str) -> Numbers:
-    raise MissingNumbersError(f"the numbers of '{shortened(name)}' are not in the file")
+    raise MissingNumbersError(f"the numbers of '{shorten(name)}' are not in the file")
 
 
 def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> FileConstant:
     """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
     entries = _entries(tensor, str(path))
-    size, name = math.prod(dims) * dtype.itemsize, shortened(tensor.name)
+    size, name = math.prod(dims) * dtype.itemsize, shorten(tensor.name)
     location = entries.get("location", "")
     offset = _natural(entries.get("offset", "0"))
     length = _natural(entries.get("length", str(size)))
     pure = PurePosixPath(location)
     if not location or pure.is_absolute() or ".." in pure.parts or "\0" in location or "\\" in location:
-        message = f"initializer '{name}': its data are to lie at '{shortened(location)}', outside the model's folder"
+        message = f"initializer '{name}': its data are to lie at '{shorten(location)}', outside the model's folder"
         raise refuse(message, str(path))
     if offset is None or length is None:
-        raise refuse(f"initializer '{name}': its place in '{shortened(location)}' is no number", str(path))
+        raise refuse(f"initializer '{name}': its place in '{shorten(location)}' is no number", str(path))
     _check_size(name, length, size, str(path))
 
     def data() -> mmap.mmap:
@@ -225,8 +225,8 @@ def _entries(tensor: TensorProto, where: str) -> dict[str, str]:
     for entry in tensor.external_data:
         if entry.key in found or entry.key not in _ENTRIES:
             why = "twice" if entry.key in found else "which ONNX has not"
-            message = f"its external_data have the entry '{shortened(entry.key)}' {why}"
-            raise refuse(f"initializer '{shortened(tensor.name)}': {message}", where)
+            message = f"its external_data have the entry '{shorten(entry.key)}' {why}"
+            raise refuse(f"initializer '{shorten(tensor.name)}': {message}", where)
         found[entry.key] = entry.value
     return found
 
@@ -241,7 +241,7 @@ def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mma
     check_whole(path)
     try:
         if not target.resolve().is_relative_to(path.parent.resolve()):
-            message = f"initializer '{name}': '{shortened(location)}' leads outside the model's folder"
+            message = f"initializer '{name}': '{shorten(location)}' leads outside the model's folder"
             raise refuse(message, str(path))
         with open_regular_file(target) as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -250,5 +250,5 @@ def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mma
     except OSError as error:
         raise MissingNumbersError(f"the numbers of '{name}' are in '{location}': {error.strerror}") from None
     if data is None or offset + size > len(data):
-        raise refuse(f"initializer '{name}': its data lie beyond the end of '{shortened(location)}'", str(path))
+        raise refuse(f"initializer '{name}': its data lie beyond the end of '{shorten(location)}'", str(path))
     return data

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import onnx
 from onnx import FunctionProto, NodeProto
 
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 OWN = ("", "ai.onnx")
 """The two names of the domain of ONNX's own operators."""
@@ -34,7 +34,7 @@ class FileFunctions:
         """Why a node is no operator of ONNX's own; None for one that is."""
         if self._has(node):
             return f"the function '{self._called(node)}' of the file"
-        return None if node.domain in OWN else f"an operator of the domain '{shortened(node.domain)}'"
+        return None if node.domain in OWN else f"an operator of the domain '{shorten(node.domain)}'"
 
     def name(self, node: NodeProto) -> str:
         """The operator of a node; of one that is none of ONNX's own, with its domain and overload."""
@@ -51,7 +51,7 @@ class FileFunctions:
         return full_name(node) in self._found
 
     def _called(self, node: NodeProto) -> str:
-        return shortened(full_name(node))
+        return shorten(full_name(node))
 
     def _callees(self, nodes: Iterable[NodeProto]) -> list[str]:
         """The names of the functions that nodes call, in the order of the calls."""

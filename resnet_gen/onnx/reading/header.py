@@ -13,7 +13,7 @@ from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
 from resnet_gen.onnx.reading.outline import Outline
-from resnet_gen.problems import Refused, refuse, shortened
+from resnet_gen.problems import Refused, refuse, shorten
 
 OLDEST_OPSET = 11
 """The oldest opset whose operators the rules know."""
@@ -37,12 +37,12 @@ class FileHeader:
     def at(self, index: int, why: str) -> Refused:
         """A refusal that says which node it is about."""
         node = self._graph.node[index]
-        named = f" '{shortened(node.name)}'" if node.name else ""
-        return self.refused(f"node {index}{named}, {shortened(node.op_type)}: {why}")
+        named = f" '{shorten(node.name)}'" if node.name else ""
+        return self.refused(f"node {index}{named}, {shorten(node.op_type)}: {why}")
 
     def producer(self) -> str:
         """What wrote the file."""
-        return shortened(f"{self._model.producer_name} {self._model.producer_version}".strip())
+        return shorten(f"{self._model.producer_name} {self._model.producer_version}".strip())
 
     def opset(self) -> int:
         """The opset of ONNX's own operators."""
@@ -63,7 +63,7 @@ class FileHeader:
         found: dict[str, FileConstant] = {}
         for tensor, place in zip(self._graph.initializer, self._file.places, strict=True):
             if tensor.name in found:
-                raise self.refused(f"two initializers are called '{shortened(tensor.name)}'")
+                raise self.refused(f"two initializers are called '{shorten(tensor.name)}'")
             found[tensor.name] = tensor_constant(tensor, place, self._file, self._path)
         return found
 
@@ -77,7 +77,7 @@ class FileHeader:
         if len(found) != 1:
             raise self.refused(f"it has {len(found)} inputs, and a network of images has one")
         (value,) = found
-        name, tensor = shortened(value.name), value.type.tensor_type
+        name, tensor = shorten(value.name), value.type.tensor_type
         dtype = DTYPES.get(tensor.elem_type)
         if dtype is None or dtype.name not in _FLOATS:
             raise self.refused(f"input '{name}': no floating-point numbers")
@@ -108,7 +108,7 @@ class FileHeader:
         for index, node in enumerate(self._graph.node):
             for name in filter(None, node.output):
                 if name in makers or name in taken:
-                    raise self.at(index, f"'{shortened(name)}' is made twice")
+                    raise self.at(index, f"'{shorten(name)}' is made twice")
                 makers[name] = index
         wanted: dict[int, None] = {}
         waiting = [(makers[name], False) for name in reversed(outputs) if name in makers]
@@ -126,6 +126,6 @@ class FileHeader:
         for name in filter(None, self._graph.node[index].input):
             if name in makers:
                 if makers[name] >= index:
-                    raise self.at(index, f"it reads '{shortened(name)}', which is made behind it")
+                    raise self.at(index, f"it reads '{shorten(name)}', which is made behind it")
                 found.append(makers[name])
         return found

@@ -16,11 +16,11 @@ from resnet_gen.onnx.reading.activations import shortest
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
-from resnet_gen.onnx.reading.shape_inference import inferred
+from resnet_gen.onnx.reading.shape_inference import infer_shapes
 from resnet_gen.onnx.reading.signals import ShapeSizes, Signal, UnexplainedOperator, ValueSignal
 from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape, Tensor
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class InferredShapes:
     def of(self, name: str) -> Shape:
         """Dimensions behind the batch; raises `UnexplainedOperator` where they do not follow."""
         if self._found is None:
-            self._found = inferred(self._model)
+            self._found = infer_shapes(self._model)
         if name not in self._found:
-            raise UnexplainedOperator(f"no shape follows for '{shortened(name)}'")
+            raise UnexplainedOperator(f"no shape follows for '{shorten(name)}'")
         return self._found[name]
 
 
@@ -184,7 +184,7 @@ _KINDS = {number: name.lower() for name, number in AttributeProto.AttributeType.
 
 def _cut(text: str, limit: int) -> str:
     """Text of any length as one of at most `limit` characters, which has a hash at its end where it was cut."""
-    return text if len(text) <= limit else f"{shortened(text, limit - 17)} {_hash(text.encode())}"
+    return text if len(text) <= limit else f"{shorten(text, limit - 17)} {_hash(text.encode())}"
 
 
 def _hash(data: bytes) -> str:

@@ -22,7 +22,7 @@ from resnet_gen.onnx.reading.signals import (
 )
 from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 _MOST_INTEGERS = 4096
 _LARGEST = 1 << 31
@@ -124,14 +124,14 @@ class OperatorCall:
 def number(constant: FileConstant) -> float:
     """A constant that is one number."""
     if constant.size != 1:
-        raise UnexplainedOperator(f"'{shortened(constant.names[0])}' is {list(constant.dims)}, where one number goes")
+        raise UnexplainedOperator(f"'{shorten(constant.names[0])}' is {list(constant.dims)}, where one number goes")
     return float(_array(constant).reshape(-1)[0])
 
 
 def integers(constant: FileConstant) -> tuple[int, ...]:
     """A constant that is integers, of a size that shapes have."""
     if constant.dtype.kind not in "iu" or len(constant.dims) > 1 or constant.size > _MOST_INTEGERS:
-        raise UnexplainedOperator(f"'{shortened(constant.names[0])}' is no list of integers")
+        raise UnexplainedOperator(f"'{shorten(constant.names[0])}' is no list of integers")
     return tuple(int(n) for n in _array(constant).reshape(-1))
 
 
@@ -177,11 +177,9 @@ def _setting(attribute: AttributeProto, schema: Any) -> Any:
     """What an attribute says; raises `UnexplainedOperator` for one that the operator has not, or that says nothing."""
     wanted = schema.attributes.get(attribute.name)
     if wanted is None or attribute.type != _type(wanted):
-        raise UnexplainedOperator(f"it has an attribute '{shortened(attribute.name)}' that the operator has not")
+        raise UnexplainedOperator(f"it has an attribute '{shorten(attribute.name)}' that the operator has not")
     if attribute.ref_attr_name:
-        raise UnexplainedOperator(
-            f"its attribute '{shortened(attribute.name)}' is that of a function, and it is in none"
-        )
+        raise UnexplainedOperator(f"its attribute '{shorten(attribute.name)}' is that of a function, and it is in none")
     return onnx.helper.get_attribute_value(attribute)
 
 
@@ -190,7 +188,7 @@ def _check_once(node: NodeProto) -> None:
     names = [attribute.name for attribute in node.attribute]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UnexplainedOperator(f"it has the attribute '{shortened(twice)}' twice")
+        raise UnexplainedOperator(f"it has the attribute '{shorten(twice)}' twice")
 
 
 def _range(least: int, most: int) -> str:

@@ -31,7 +31,7 @@ from resnet_gen.onnx.reading.signals import (
     Wire,
 )
 from resnet_gen.onnx.reading.walk import GraphWalk
-from resnet_gen.problems import Refused, shortened
+from resnet_gen.problems import Refused, shorten
 
 _ACTIVATIONS = (Signal, StackedMaps, QuantizedSignal)
 
@@ -105,7 +105,7 @@ class ModelReader:
             return None
         found = self._wires.get(name)
         if found is None:
-            raise self._header.at(index, f"it reads '{shortened(name)}', which nothing makes")
+            raise self._header.at(index, f"it reads '{shorten(name)}', which nothing makes")
         return found
 
     def _explained(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
@@ -188,13 +188,13 @@ class ModelReader:
         for name in outputs:
             wire = self._wires.get(name)
             if not isinstance(wire, _ACTIVATIONS):
-                raise self._header.refused(f"output '{shortened(name)}' is no activation")
+                raise self._header.refused(f"output '{shorten(name)}' is no activation")
             term = self._settled(wire).term
             assert isinstance(term, ValueSignal)
             values.append(term.value)
         if len({*values, self._walk.net.input}) != len(values) + 1:
             raise self._header.refused("its outputs are one activation twice, or the input itself")
-        name = shortened(self._file.model.graph.name or self._path.stem)
+        name = shorten(self._file.model.graph.name or self._path.stem)
         graph = live(self._walk.net.graph(name, values))
         called = _names(graph, outputs)
         return with_roles(_called(graph, called)), called

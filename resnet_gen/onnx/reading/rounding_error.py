@@ -37,7 +37,7 @@ class _Load(threading.local):
 _NOW = _Load()
 
 
-def settled(load: Callable[[], Numbers], name: str) -> Numbers:
+def settle_numbers(load: Callable[[], Numbers], name: str) -> Numbers:
     """What is loaded; raises `MissingNumbersError` where it depends on the rounding of a runtime."""
     outermost = _NOW.depth == 0
     if outermost:
@@ -59,7 +59,7 @@ def _loaded(load: Callable[[], Numbers]) -> Numbers:
         _NOW.depth -= 1
 
 
-def rounded(exact: Numbers, off: Numbers | float, dtype: np.dtype[Any]) -> Numbers:
+def round_numbers(exact: Numbers, off: Numbers | float, dtype: np.dtype[Any]) -> Numbers:
     """Numbers in a type, which runtimes compute to within a rounding of it and `off` more."""
     _NOW.doubtful = True
     if _NOW.draw is not None:

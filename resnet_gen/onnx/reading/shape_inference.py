@@ -19,7 +19,7 @@ _PATIENCE = 10.0
 """Seconds to wait for an answer."""
 
 
-def inferred(model: ModelProto) -> dict[str, Shape]:
+def infer_shapes(model: ModelProto) -> dict[str, Shape]:
     """The dimensions behind the batch of each value for which they follow; nothing where inference fails."""
     try:
         return {name: tuple(dims) for name, dims in _asked(_shapes, model).items()}

@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from resnet_gen.onnx.reading.outline import outline
 from resnet_gen.onnx.reading.shape_inference import invalid
-from resnet_gen.problems import shortened, visible
+from resnet_gen.problems import shorten, visible
 
 _NUMBERS = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
@@ -16,7 +16,7 @@ _NUMBERS = ("raw_data", "float_data", "int32_data", "int64_data", "double_data",
 def fault(path: Path) -> str | None:
     """Why a file is no valid ONNX, in a line; None for one that is. Raises `NoAnswerError` where that is not known."""
     found = invalid(_without_numbers(outline(path).model))
-    return found and shortened(visible(found), 200)
+    return found and shorten(visible(found), 200)
 
 
 def _without_numbers(model: ModelProto) -> ModelProto:

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.onnx.reading.activations import SLOPED, as_text, behind, identified, never_negative, reach, shortest
+from resnet_gen.onnx.reading.activations import (
+    SLOPED,
+    as_text,
+    behind,
+    identify_activation,
+    never_negative,
+    reach,
+    shortest,
+)
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
 from resnet_gen.onnx.reading.naming import NodeNames
@@ -45,7 +53,7 @@ from resnet_gen.ops import (
     Subsample,
     Tensor,
 )
-from resnet_gen.problems import Refused, shortened
+from resnet_gen.problems import Refused, shorten
 
 _OF_ANY_TYPE = (*COMPARISONS, "Where")
 """Functions of activations whose results may be truth."""
@@ -208,7 +216,7 @@ class GraphWalk:
         """The last operator of a function as a node of its own."""
         values = [self.value(t) for t in term.operands if isinstance(t, ActivationTerm)]
         if not _is_apart(term):
-            raise UnexplainedOperator(f"{shortened(as_text(term.tree), 200)} is none of our activations", term.origin)
+            raise UnexplainedOperator(f"{shorten(as_text(term.tree), 200)} is none of our activations", term.origin)
         return self.add(_APART[term.op_type](), values, {}, term.origin)
 
     def natural(self, signal: Signal) -> ActivationTerm:
@@ -268,12 +276,12 @@ def _steps(term: Elementwise) -> Iterator[FunctionStep]:
     last = _last(term)
     if last:
         yield FunctionStep(last, alone(term), next(t for t in term.operands if isinstance(t, ActivationTerm)))
-    whole = identified(term.tree)
+    whole = identify_activation(term.tree)
     if whole:
         yield FunctionStep(whole, term.tree, term.leaf)
     for one in _waists(term):
         tree = behind(term.tree, one.tree)
-        op = identified(tree)
+        op = identify_activation(tree)
         if op:
             yield FunctionStep(op, tree, one)
 
@@ -299,7 +307,7 @@ def _last(term: Elementwise) -> Activation | None:
         return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
     if sum(isinstance(t, ActivationTerm) for t in term.operands) != 1:
         return None
-    return identified(alone(term))
+    return identify_activation(alone(term))
 
 
 def alone(term: Elementwise) -> Tree:

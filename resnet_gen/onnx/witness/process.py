@@ -25,7 +25,7 @@ _PATIENCE = 60.0
 
 
 @contextmanager
-def begun(graph: Graph, serialized: bytes, *, aside: bool = True) -> Iterator[Finish]:
+def start_readback(graph: Graph, serialized: bytes, *, aside: bool = True) -> Iterator[Finish]:
     """Begin to read a model, aside if it may be; it may lack the data of its weights."""
     forked = _forked(graph, serialized) if aside and may_fork() else None
     if not forked:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from resnet_gen.graph import Graph
 from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import IR_OF_OPSET, Initializer
-from resnet_gen.onnx.writing.rules import OLDEST_OPSET, RULES, emitted, lowest_opset
+from resnet_gen.onnx.writing.rules import OLDEST_OPSET, RULES, emit_graph, lowest_opset
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import weight_bytes
@@ -45,7 +45,7 @@ class OnnxFile:
         self._graph, self._weights = graph, weights
         self._options = options
         self.opset = _opset(options, lowest_opset(graph))
-        self.initializers, nodes = emitted(graph, self.opset)
+        self.initializers, nodes = emit_graph(graph, self.opset)
         self._before, self._after = messages.graph_parts(graph.name, nodes, graph.input, graph.outputs, options.batch)
         self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
 

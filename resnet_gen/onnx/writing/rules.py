@@ -15,7 +15,7 @@ from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.ops import DType, Op
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.stream import element
+from resnet_gen.weights.stream import element_type
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Call:
     def numbers(self, role: str, values: Any, dtype: DType | None = None) -> str:
         """A constant of the node's own type, or of `dtype`, called after the node and `role`."""
         dtype = dtype or self.node.output.dtype
-        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, element(dtype)))
+        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, element_type(dtype)))
 
     def _constant(self, role: str, element: int, array: Array) -> str:
         name = f"{self.node.name}.{role}"
@@ -184,7 +184,7 @@ def _border(op: ops.MaxPool, call: _Call) -> Array:
 
 def _least(dtype: DType) -> float:
     """The least finite number of a type."""
-    bits = element(dtype)
+    bits = element_type(dtype)
     if dtype != "bfloat16":
         return float(np.finfo(bits).min)
     return float(np.asarray(0xFF7F, np.uint16).view(bits))
@@ -325,7 +325,7 @@ RULES: dict[type[Op], Rule] = {
 """How each operation is spelled in ONNX."""
 
 
-def emitted(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
+def emit_graph(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
     """The initializers and the nodes of a graph, in order."""
     initializers: list[Initializer] = []
     nodes: list[bytes] = []
@@ -340,7 +340,7 @@ def emitted(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
 
 def _weight(node: Node, tensor: ops.Tensor) -> Initializer:
     dtype = tensor.dtype or node.output.dtype
-    return Initializer(node.weight_name(tensor.role), tensor.shape, ELEMENT_OF[dtype], element(dtype).itemsize)
+    return Initializer(node.weight_name(tensor.role), tensor.shape, ELEMENT_OF[dtype], element_type(dtype).itemsize)
 
 
 def lowest_opset(graph: Graph) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from resnet_gen.graph import Graph, Value
 from resnet_gen.language.spec import Input
 from resnet_gen.ops.precision import Calibration
-from resnet_gen.quantization.calibration.activations import Seen, batches, finite, running, watched
+from resnet_gen.quantization.calibration.activations import Seen, batches, finite, open_session, watch_batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.quantization.calibration.observers import observer
@@ -31,8 +31,8 @@ def calibrate(
     """
     content = ImageContent()
     observers = {value.name: observer(how.method, how.percentile) for value in values}
-    with running(graph, weights, values) as session:
-        for batch in watched(batches(images, values), images, seen):
+    with open_session(graph, weights, values) as session:
+        for batch in watch_batches(batches(images, values), images, seen):
             content.see(batch)
             found = {**session.run(batch), graph.input.name: batch}
             for name, activation in finite({name: found[name] for name in observers}).items():

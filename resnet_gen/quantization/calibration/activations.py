@@ -29,7 +29,9 @@ _MOST_AT_ONCE = 32
 
 
 @contextmanager
-def running(graph: Graph, weights: Weights, values: Sequence[Value], *, as_written: bool = False) -> Iterator[Session]:
+def open_session(
+    graph: Graph, weights: Weights, values: Sequence[Value], *, as_written: bool = False
+) -> Iterator[Session]:
     """The graph, loaded, with `values` (and nothing else, if there are any) as its outputs."""
     wanted = tuple(value for value in values if value.name != graph.input.name) or graph.outputs
     file = OnnxFile(replace(graph, outputs=wanted), weights, WriterOptions())
@@ -65,7 +67,7 @@ def batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
         yield np.stack(batch)
 
 
-def watched(found: Iterator[Array], images: Images, told: Seen | None) -> Iterator[Array]:
+def watch_batches(found: Iterator[Array], images: Images, told: Seen | None) -> Iterator[Array]:
     """The batches; `told` hears how many images have been dealt with when the next is asked for."""
     done = 0
     for batch in found:

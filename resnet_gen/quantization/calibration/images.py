@@ -10,9 +10,9 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from resnet_gen.engine.image import SmallerPictureWarning, normalized, read_image
+from resnet_gen.engine.image import SmallerPictureWarning, normalize_pixels, read_image
 from resnet_gen.language.spec import Input
-from resnet_gen.problems import Problem, Refused, refuse, several, shortened
+from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
@@ -107,7 +107,7 @@ class ImageArchive:
             raise EOFError("it ends early")
         values = np.frombuffer(data, self.dtype).reshape(self.stored[1:])
         if self.dtype == np.uint8:
-            pixels: Array = normalized(values, self.to)[0]
+            pixels: Array = normalize_pixels(values, self.to)[0]
             return pixels
         image: Array = values.astype(np.float32)
         return image
@@ -170,7 +170,7 @@ def _npz(path: Path, to: Input, most: int) -> ImageArchive:
             with archive.open(name) as stream:
                 shape, fortran, dtype, _ = _header(stream)
     except _ERRORS as error:
-        raise refuse(f"not an .npz file of images: {shortened(str(error))}", str(path), _SOURCES) from None
+        raise refuse(f"not an .npz file of images: {shorten(str(error))}", str(path), _SOURCES) from None
     wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
     if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
         found = f"{dtype} {'x'.join(map(str, shape))}"

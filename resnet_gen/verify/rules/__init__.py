@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resnet_gen.problems import refuse, shortened, suggest
+from resnet_gen.problems import refuse, shorten, suggest
 from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
 from resnet_gen.verify.rules.base import Explained, Rule
 from resnet_gen.verify.rules.budget import BudgetKept
@@ -43,5 +43,5 @@ RULES: dict[str, type[Explained]] = {kind.id: kind for kind in _KINDS}
 def known_rule(id: str, place: str = "") -> type[Explained]:
     """The rule of that id; raises `Refused` where there is none, and says in which place it was named."""
     if id not in RULES:
-        raise refuse(f"{place}there is no rule '{shortened(str(id))}'", hint=suggest(str(id), RULES))
+        raise refuse(f"{place}there is no rule '{shorten(str(id))}'", hint=suggest(str(id), RULES))
     return RULES[id]

@@ -47,13 +47,15 @@ class AsLocked(Rule):
         return "the lock" if self._before(subject) else ""
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        from resnet_gen.project.lock import locked  # which few commands need
+        from resnet_gen.project.lock import lock_entry  # which few commands need
         from resnet_gen.project.lock_changes import differences
 
         name = subject.loaded.spec.name
         before = self._before(subject)
         if before:
-            found = differences(before, locked(subject.loaded, subject.graph, subject.counts, self._lock.path.parent))
+            found = differences(
+                before, lock_entry(subject.loaded, subject.graph, subject.counts, self._lock.path.parent)
+            )
             if found:
                 more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
                 words = "; ".join([*found[:_MOST], *more])

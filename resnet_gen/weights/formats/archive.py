@@ -12,7 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, cast
 
-from resnet_gen.problems import shortened, visible
+from resnet_gen.problems import shorten, visible
 from resnet_gen.system.files import open_regular_file
 
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError)
@@ -36,7 +36,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             names: set[str] = set()
             for info in archive.infolist():
                 if info.filename in names:  # which of the two is meant, others may think otherwise
-                    raise zipfile.BadZipFile(f"two members are called '{shortened(visible(info.filename))}'")
+                    raise zipfile.BadZipFile(f"two members are called '{shorten(visible(info.filename))}'")
                 names.add(info.filename)
                 if info.compress_type not in _METHODS:
                     raise zipfile.BadZipFile(f"compression by method {info.compress_type}")
@@ -76,7 +76,7 @@ def beginning(stream: IO[bytes], info: zipfile.ZipInfo, most: int) -> bytes:
     return _inflater().decompress(packed, most) if info.compress_type else packed[:most]
 
 
-def unpacked(stream: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
+def unpack_member(stream: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
     """The bytes of a member in pieces; raises one of `ZIP_ERRORS` in the end if they are not those that were packed.
 
     A sum of 0 is one that was never made: PyTorch leaves it out on request.

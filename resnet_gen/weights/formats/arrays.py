@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.base import Array
 
@@ -62,10 +62,10 @@ def check_number(tensors: int, size: int, where: str) -> None:
 def check_sides(name: str, sides: int, where: str) -> None:
     """Refuse a tensor of so many sides, before any of them is looked at."""
     if sides > MOST_SIDES:
-        raise refuse(f"'{shortened(name)}' has {sides:,} sides, more than {MOST_SIDES}", where)
+        raise refuse(f"'{shorten(name)}' has {sides:,} sides, more than {MOST_SIDES}", where)
 
 
-def mapped(path: Path) -> Bytes:
+def map_file(path: Path) -> Bytes:
     """The bytes of a file, read where they are looked at."""
     with open_regular_file(path) as stream:
         return np.memmap(stream, np.uint8, "r")

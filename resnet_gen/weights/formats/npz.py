@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.formats.archive import ZIP_ERRORS, beginning, open_archive, unpacked
+from resnet_gen.weights.formats.archive import ZIP_ERRORS, beginning, open_archive, unpack_member
 from resnet_gen.weights.formats.arrays import check_number, float32, holds_numbers, left_out
 from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, header_size, is_usual, parse_header
 
@@ -89,7 +89,7 @@ def _filled(member: _Member, stream: IO[bytes]) -> npt.NDArray[Any]:
     """The array out of its member, which may go on behind it."""
     values = np.empty(math.prod(member.shape), member.header.dtype)
     data, at = values.view(np.uint8).data, -member.header.size
-    for piece in unpacked(stream, member.info):
+    for piece in unpack_member(stream, member.info):
         first = max(0, -at)
         part = piece[first : max(first, len(data) - at)]
         data[max(0, at) : max(0, at) + len(part)] = part
@@ -148,11 +148,11 @@ def _parsed(name: str, header: bytes, where: str) -> NpyHeader:
     except HEADER_ERRORS as error:
         raise _damaged(name, error, where) from None
     if not holds_numbers(name, parsed.dtype.name):
-        what = "Python objects, which would execute code" if parsed.dtype.hasobject else shortened(str(parsed.dtype))
+        what = "Python objects, which would execute code" if parsed.dtype.hasobject else shorten(str(parsed.dtype))
         raise refuse(f"'{name}' holds {what}, not floating-point numbers", where)
     return parsed
 
 
 def _damaged(name: str, error: Exception, where: str) -> Exception:
-    why = shortened(str(error) or type(error).__name__)
+    why = shorten(str(error) or type(error).__name__)
     return refuse(f"the header of '{name}' is damaged: {why}", where)

@@ -17,7 +17,7 @@ from types import NoneType
 from typing import IO, Any, cast
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse, shortened
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.formats.arrays import check_number, check_sides, holds_numbers, left_out
 
 STORAGES = {
@@ -192,7 +192,7 @@ class _Reader(pickle._Unpickler):
         if known is None:
             rebuilt = module == "torch._utils" and name.startswith("_rebuild_")
             hint = _DENSE_ALONE if rebuilt else _STATE_ALONE
-            raise refuse(f"would execute '{shortened(f'{module}.{name}', 200)}'; not read", self._where, hint)
+            raise refuse(f"would execute '{shorten(f'{module}.{name}', 200)}'; not read", self._where, hint)
         return known
 
     def _ordered(self, items: Any = ()) -> OrderedDict[Any, Any]:
@@ -256,7 +256,7 @@ def load(stream: IO[bytes], where: str, budget: Budget) -> tuple[Any, dict[str, 
         return reader.load(), reader.storages
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
             OverflowError, MemoryError, RecursionError, struct.error) as error:  # fmt: skip
-        why = shortened(str(error) or type(error).__name__, 200)
+        why = shorten(str(error) or type(error).__name__, 200)
         raise refuse(f"damaged PyTorch checkpoint: {why}", where) from None
 
 
@@ -280,7 +280,7 @@ def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> d
     check_number(len(data), size, where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, StridedTensor)]
     if bad:
-        raise refuse(f"'{shortened(bad[0])}' is not a tensor", where, "save the state dict alone")
+        raise refuse(f"'{shorten(bad[0])}' is not a tensor", where, "save the state dict alone")
     return {name: t for name, t in data.items() if not left_out(name, counters)}
 
 
@@ -313,9 +313,9 @@ def check_layout(name: str, tensor: StridedTensor, available: int, where: str) -
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
     if not all(isinstance(number, int) for number in (*tensor.shape, *tensor.strides)):
-        raise refuse(f"the sides of '{shortened(name)}' are not all numbers", where)
+        raise refuse(f"the sides of '{shorten(name)}' are not all numbers", where)
     if tensor.marks:
-        mark, hint = shortened(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
+        mark, hint = shorten(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
         raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
     if not holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)

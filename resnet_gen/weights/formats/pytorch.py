@@ -12,8 +12,8 @@ from typing import IO, NamedTuple
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive, payload, unpacked
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, mapped
+from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive, payload, unpack_member
+from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, map_file
 from resnet_gen.weights.formats.pickle import Budget, StridedTensor, check_layout, load, state_dict
 
 _PICKLE = "/data.pkl"
@@ -28,7 +28,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     try:
         with open_archive(path) as archive, open_regular_file(path) as stream:
             members = {info.filename: info for info in archive.infolist()}
-            data, root = mapped(path), _root(members, where)
+            data, root = map_file(path), _root(members, where)
             budget = Budget(len(data))
             pickled = _small(stream, members[root + _PICKLE], budget.length, where)
             saved, _ = load(io.BytesIO(pickled), where, budget)
@@ -57,7 +57,7 @@ def _small(stream: IO[bytes], info: zipfile.ZipInfo, most: int, where: str) -> b
     """A member that is held in memory; what unpacks to more than a state dict needs is refused unread."""
     if info.file_size > most:
         raise refuse(f"'{info.filename}' is more than {most:,} bytes long", where)
-    return b"".join(unpacked(stream, info))
+    return b"".join(unpack_member(stream, info))
 
 
 class _Storage(NamedTuple):

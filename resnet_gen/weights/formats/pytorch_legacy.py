@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, mapped
+from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, map_file
 from resnet_gen.weights.formats.pickle import Budget, Storage, StridedTensor, check_layout, load, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -19,7 +19,7 @@ _SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     """The tensors of the state dict in `path`, memory-mapped; raises `Refused` if damaged or unsafe."""
     where = str(path)
-    data = mapped(path)
+    data = map_file(path)
     budget = Budget(len(data))
     with open_regular_file(path) as stream:
         magic, _ = load(stream, where, budget)

@@ -19,7 +19,7 @@ from resnet_gen.weights.formats.arrays import (
     check_sides,
     holds_numbers,
     left_out,
-    mapped,
+    map_file,
     strides,
 )
 
@@ -41,7 +41,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
     """The tensors of a safetensors file; raises `Refused` if it is damaged."""
     where = str(path)
     try:
-        data = mapped(path)
+        data = map_file(path)
         begin = _check_header(data, where)
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if not left_out(name, counters)]  # noqa: SIM118

@@ -42,7 +42,7 @@ class TensorData:
 Tensors: TypeAlias = Mapping[str, TensorData]
 
 
-def kept(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArray[Any]]) -> TensorData:
+def tensor_data(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArray[Any]]) -> TensorData:
     """A tensor whose values `load` gives whole, of this shape and type."""
 
     def chunks() -> Iterator[bytes]:

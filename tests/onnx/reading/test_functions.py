@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.onnx.reading.activations import FUNCTIONS, identified, reach
+from resnet_gen.onnx.reading.activations import FUNCTIONS, identify_activation, reach
 from resnet_gen.ops import Activation
 
 
@@ -102,7 +102,7 @@ ALL += [(tree, Activation(*sloped)) for sloped, trees in SLOPED.items() for tree
 
 @pytest.mark.parametrize(("tree", "activation"), ALL, ids=str)
 def test_a_spelling_is_the_activation_that_it_spells(tree, activation):
-    assert identified(tree) == activation
+    assert identify_activation(tree) == activation
 
 
 # --- what is not ---------------------------------------------------------------
@@ -164,7 +164,7 @@ PLACES = st.floats(-2.0, 8.0).map(lambda e: 10**e) | st.floats(-12.0, 0.0).map(l
 def test_nothing_is_hidden_in_an_activation(spelled, hide, centre, width, height):
     """However narrow, wherever it stands, and whatever it is spelled out of; beyond half precision it is told."""
     tree = hide(spelled[0], centre, width, height)
-    found = identified(tree)
+    found = identify_activation(tree)
     assert found is None or reach(tree, found) <= abs(centre)
 
 
@@ -172,7 +172,7 @@ def test_nothing_is_hidden_in_an_activation(spelled, hide, centre, width, height
 @given(spelled=st.sampled_from(ALL), data=st.data())
 def test_a_spelling_with_one_number_or_operator_changed_is_none_or_computes_the_same(spelled, data):
     tree = changed(spelled[0], data.draw)
-    activation = identified(tree)
+    activation = identify_activation(tree)
     if activation is not None:
         rng = np.random.default_rng()
         x = np.concatenate([rng.normal(0, s, 300) for s in (1e-30, 1e-3, 0.1, 1, 10)])
@@ -247,6 +247,6 @@ def test_how_far_out_a_spelling_is_what_it_spells(tree, function, limit):
 
 def test_a_spelling_that_overflows_where_activations_lie_is_none():
     power = op("Exp", mul(X, 8))
-    assert identified(op("Div", power, add(1, power))) is None
+    assert identify_activation(op("Div", power, add(1, power))) is None
     small = op("Div", op("Exp", mul(X, 3)), add(op("Exp", mul(X, 3)), 1))
-    assert identified(mul(X, small)) is None
+    assert identify_activation(mul(X, small)) is None

@@ -7,7 +7,7 @@ import pytest
 from onnx import AttributeProto, TensorProto, helper
 
 from resnet_gen.compare.difference.sides import side
-from resnet_gen.infer.importing import recovered
+from resnet_gen.infer.importing import recover_spec
 from resnet_gen.onnx.reading import Opaque, read
 from resnet_gen.problems import Problem, Refused
 from tests.helpers.varied import spread
@@ -53,7 +53,7 @@ def opened(path):
         assert side(str(path)).graph == found.graph
     except Refused:
         return None
-    assert isinstance(recovered(path), Problem)
+    assert isinstance(recover_spec(path), Problem)
     return next(node.op for node in found.graph.nodes if isinstance(node.op, Opaque))
 
 

@@ -146,7 +146,7 @@ def test_what_has_no_shape_behind_the_batch_is_refused_as_when_it_is_read_whole(
 
 def test_an_inference_that_ends_its_process_leaves_no_shape(tmp_path, monkeypatch):
     monkeypatch.setattr(shape_inference, "_shapes", lambda message: os._exit(3))
-    assert shape_inference.inferred(Hand().model()) == {}
+    assert shape_inference.infer_shapes(Hand().model()) == {}
 
 
 def test_an_inference_that_fails_leaves_no_shape():
@@ -159,4 +159,4 @@ def test_an_inference_that_fails_leaves_no_shape():
 def test_shapes_are_inferred_in_a_process_of_its_own(tmp_path):
     hand = Hand()
     hand.node("Conv", "x", hand.constant(np.ones((6, 4, 3, 3))))
-    assert shape_inference.inferred(hand.model("t0")) == {"t0": (6, 6, 6)}
+    assert shape_inference.infer_shapes(hand.model("t0")) == {"t0": (6, 6, 6)}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import FileConstant, computed, known
+from resnet_gen.onnx.reading.constants import FileConstant, derived_constant, known_constant
 from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers
-from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest, rounded, ulp
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest, round_numbers, ulp
 from resnet_gen.onnx.reading.rules.constants import SMALL, broadcast, places
 from resnet_gen.onnx.reading.signals import UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
@@ -34,7 +34,7 @@ def _root(made: Numbers, base: Numbers, exponent: Numbers) -> Numbers:
         return np.asarray(made.astype(base.dtype))
     if np.signbit(base).any() or not np.isfinite(base).all() or not np.isfinite(exponent.astype(np.float64)).all():
         raise MissingNumbersError("the numbers of a power of one below zero, or of none, are the runtime's choice")
-    return rounded(made, 0.0, base.dtype)
+    return round_numbers(made, 0.0, base.dtype)
 
 
 def _chosen(asked: Numbers, yes: Numbers, no: Numbers) -> Numbers:
@@ -94,8 +94,8 @@ def arithmetic(call: OperatorCall) -> Wire:
     named = max(operands, key=lambda o: o.size)
     if math.prod(dims) <= SMALL and all(o.dtype.kind in "iub" for o in operands):
         [numbers(o) for o in operands]  # their absence is noticed here
-        return known(_at_once(load), named.names[0])
-    return computed(named, dims, load, dtype)
+        return known_constant(_at_once(load), named.names[0])
+    return derived_constant(named, dims, load, dtype)
 
 
 def _at_once(load: Callable[[], Numbers]) -> Numbers:
@@ -132,7 +132,7 @@ def mean(call: OperatorCall) -> Wire:
         return found
     over = places(axes, len(found.dims)) if axes else tuple(range(len(found.dims)))
     dims = [1 if i in over else n for i, n in enumerate(found.dims) if keep or i not in over]
-    return computed(found, tuple(dims), lambda: _mean(found.array(), over, keep=keep))
+    return derived_constant(found, tuple(dims), lambda: _mean(found.array(), over, keep=keep))
 
 
 def _mean(array: Numbers, axes: tuple[int, ...], *, keep: bool) -> Numbers:
@@ -141,7 +141,7 @@ def _mean(array: Numbers, axes: tuple[int, ...], *, keep: bool) -> Numbers:
     if (sizes * count > largest(array.dtype)).any():
         raise MissingNumbersError("the numbers of a mean whose sum its type may not hold are the runtime's choice")
     exact = np.asarray(array.mean(axis=axes, dtype=np.float64, keepdims=keep))
-    return rounded(exact, count * ulp(array.dtype) * sizes, array.dtype)
+    return round_numbers(exact, count * ulp(array.dtype) * sizes, array.dtype)
 
 
 def batch_norm(call: OperatorCall) -> Wire:
@@ -154,7 +154,7 @@ def batch_norm(call: OperatorCall) -> Wire:
     own, eps = bool(call.attribute("training_mode", 0)), call.attribute("epsilon")
     if call.opset < 14 and len(call.node.output) > 1:
         raise UnexplainedOperator("batch normalization in training")
-    return computed(found, found.dims, lambda: _normal(found.array(), [c.array() for c in rest], eps, own=own))
+    return derived_constant(found, found.dims, lambda: _normal(found.array(), [c.array() for c in rest], eps, own=own))
 
 
 def _normal(array: Numbers, rest: Sequence[Numbers], eps: float, *, own: bool) -> Numbers:
@@ -166,12 +166,12 @@ def _normal(array: Numbers, rest: Sequence[Numbers], eps: float, *, own: bool) -
         center, spread = _own(values, (0, *range(2, array.ndim)), ulp(array.dtype) * array.size / array.shape[1])
     factor = scale / np.sqrt(spread + eps)
     sizes = np.abs(values * factor) + np.abs(center * factor) + np.abs(shift)
-    return rounded((values - center) * factor + shift, 4 * ulp(array.dtype) * sizes, array.dtype)
+    return round_numbers((values - center) * factor + shift, 4 * ulp(array.dtype) * sizes, array.dtype)
 
 
 def _own(values: Numbers, axes: tuple[int, ...], off: float) -> tuple[Numbers, Numbers]:
     """The mean and the variance of numbers; sums may be `off` by so much of what is summed up."""
     center = values.mean(axis=axes, keepdims=True)
-    center = rounded(center, off * np.abs(values).mean(axis=axes, keepdims=True), values.dtype)
+    center = round_numbers(center, off * np.abs(values).mean(axis=axes, keepdims=True), values.dtype)
     spread = ((values - center) ** 2).mean(axis=axes, keepdims=True)
-    return center, rounded(spread, off * spread, values.dtype)
+    return center, round_numbers(spread, off * spread, values.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import FileConstant, computed, known
+from resnet_gen.onnx.reading.constants import FileConstant, derived_constant, known_constant
 from resnet_gen.onnx.reading.operator_call import OperatorCall, integers, number
 from resnet_gen.onnx.reading.rounding_error import Numbers
 from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, Signal, StackedMaps, UnexplainedOperator, Wire
@@ -36,7 +36,7 @@ def sizes(values: Sequence[int | None], dtype: Any = np.int64, *, scalar: bool =
     """Integers as a constant, or as sizes where one is the batch's."""
     if any(n is None for n in values):
         return ShapeSizes(tuple(values), scalar)
-    return known(np.asarray(values[0] if scalar else values, dtype))
+    return known_constant(np.asarray(values[0] if scalar else values, dtype))
 
 
 def _list(wire: Wire) -> np.dtype[Any]:
@@ -80,7 +80,7 @@ def constant(call: OperatorCall) -> Wire:
     for name in ("value_int", "value_ints", "value_float", "value_floats"):
         found = call.attribute(name)
         if found is not None:
-            return known(np.asarray(found, np.int64 if "int" in name else np.float32), call.node.output[0])
+            return known_constant(np.asarray(found, np.int64 if "int" in name else np.float32), call.node.output[0])
     tensor = call.attribute("value")
     if tensor is None:
         raise UnexplainedOperator("a constant that is no array of numbers")
@@ -130,7 +130,7 @@ def _taken(side: int, start: int, end: int, step: int) -> range:
 
 def _part(found: FileConstant, taken: Sequence[range]) -> FileConstant:
     cut = tuple(slice(r.start, r.stop if r.stop >= 0 else None, r.step) if len(r) else slice(0) for r in taken)
-    return computed(found, tuple(map(len, taken)), lambda: np.asarray(found.array()[cut]))
+    return derived_constant(found, tuple(map(len, taken)), lambda: np.asarray(found.array()[cut]))
 
 
 def ranges(call: OperatorCall) -> Wire:
@@ -140,7 +140,7 @@ def ranges(call: OperatorCall) -> Wire:
     near = all(abs(n) < _NEAR for n in (start, end, step))
     if not step or not near or len(range(start, end, step)) > SMALL or len(dtypes) != 1:
         raise UnexplainedOperator(f"a range from {start} to {end} at steps of {step}")
-    return known(np.asarray(range(start, end, step), dtypes.pop()))
+    return known_constant(np.asarray(range(start, end, step), dtypes.pop()))
 
 
 def _integer(call: OperatorCall, place: int) -> int:
@@ -194,7 +194,7 @@ def reshape(call: OperatorCall) -> Wire:
 def _reshaped(found: FileConstant, dims: Sequence[int]) -> FileConstant:
     if math.prod(dims) != found.size or any(n < 0 for n in dims):
         raise UnexplainedOperator(f"{list(found.dims)} cannot be read as {list(dims)}")
-    return computed(found, tuple(dims), lambda: found.array().reshape(tuple(dims)))
+    return derived_constant(found, tuple(dims), lambda: found.array().reshape(tuple(dims)))
 
 
 def transpose(call: OperatorCall) -> Wire:
@@ -203,7 +203,7 @@ def transpose(call: OperatorCall) -> Wire:
     order = call.attribute("perm", list(range(len(found.dims)))[::-1])
     if sorted(order) != list(range(len(found.dims))):
         raise UnexplainedOperator(f"perm {list(order)} of {len(found.dims)} dimensions")
-    return computed(found, tuple(found.dims[i] for i in order), lambda: found.array().transpose(order))
+    return derived_constant(found, tuple(found.dims[i] for i in order), lambda: found.array().transpose(order))
 
 
 def expand(call: OperatorCall) -> Wire:
@@ -229,7 +229,7 @@ def expand(call: OperatorCall) -> Wire:
 def _filling(call: OperatorCall) -> FileConstant:
     """The number that ConstantOfShape repeats."""
     value = call.attribute("value")
-    found = call.tensor(value) if value is not None else known(np.zeros(1, np.float32))
+    found = call.tensor(value) if value is not None else known_constant(np.zeros(1, np.float32))
     if found.size != 1:
         raise UnexplainedOperator(f"an array filled with {found.size} numbers")
     return _reshaped(found, ())

@@ -13,7 +13,7 @@ from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
 from resnet_gen.onnx.reading.signals import ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
 """What QuantizeLinear makes, of the types that are read."""
@@ -58,7 +58,7 @@ def _type_of(call: OperatorCall) -> np.dtype[Any]:
 
 def _cast(found: FileConstant, dtype: np.dtype[Any], *, saturate: bool) -> FileConstant:
     def as_type(array: Numbers) -> Numbers:
-        return converted(array, dtype, found.names[0], saturate=saturate)
+        return convert_numbers(array, dtype, found.names[0], saturate=saturate)
 
     part = found.part
     rows = (lambda start, stop: as_type(part(start, stop))) if part else None
@@ -66,7 +66,7 @@ def _cast(found: FileConstant, dtype: np.dtype[Any], *, saturate: bool) -> FileC
     return FileConstant(found.names, found.dims, dtype, lambda: as_type(found.array()), rows, found.zero, rounded)
 
 
-def converted(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool = True) -> Numbers:
+def convert_numbers(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool = True) -> Numbers:
     """Numbers in another type, as ONNX has it; raises `MissingNumbersError` for what it leaves open."""
     if array.dtype == dtype:
         return array
@@ -100,7 +100,7 @@ def _narrowed(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool
 
 
 def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
-    return MissingNumbersError(f"the numbers of '{shortened(name)}' as {dtype.name} are the runtime's choice")
+    return MissingNumbersError(f"the numbers of '{shorten(name)}' as {dtype.name} are the runtime's choice")
 
 
 def dequantize(call: OperatorCall) -> Wire:
@@ -215,7 +215,7 @@ def _coded(steps: Numbers, zero: Numbers, dtype: np.dtype[Any], name: str, *, sa
         limits = np.iinfo(dtype)
         if not (np.abs(steps) < _FAR).all():
             raise _open(name, dtype)  # some runtimes make integers of them before they are cut off
-        return converted(np.asarray(np.clip(np.rint(steps) + zero, limits.min, limits.max)), dtype, name)
+        return convert_numbers(np.asarray(np.clip(np.rint(steps) + zero, limits.min, limits.max)), dtype, name)
     if zero.any():
         raise _open(name, dtype)
-    return converted(steps, dtype, name, saturate=saturate)
+    return convert_numbers(steps, dtype, name, saturate=saturate)

@@ -22,7 +22,7 @@ from resnet_gen.onnx.reading.signals import (
 )
 from resnet_gen.onnx.reading.walk import elementwise, same_leaf
 from resnet_gen.ops import Add, Mul
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 _SETTINGS = {
     "LeakyRelu": ("alpha",),
@@ -132,7 +132,7 @@ def _with_constant(call: OperatorCall, first: Wire, second: Wire) -> Wire:
     if special:
         return special
     if constant.size != 1 or len(constant.dims) > len(signal.dims) + 1:
-        raise UnexplainedOperator(f"it takes '{shortened(constant.names[0])}', a constant of {list(constant.dims)}")
+        raise UnexplainedOperator(f"it takes '{shorten(constant.names[0])}', a constant of {list(constant.dims)}")
     value = number(constant)
     term = _operand(call, signal)
     return _applied(call, signal, {}, [value, term] if isinstance(first, FileConstant) else [term, value])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.onnx.reading.activations import shortest
-from resnet_gen.onnx.reading.constants import FileConstant, computed
+from resnet_gen.onnx.reading.constants import FileConstant, derived_constant
 from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers, small
 from resnet_gen.onnx.reading.signals import (
     ActivationTerm,
@@ -19,7 +19,7 @@ from resnet_gen.onnx.reading.signals import (
     UnexplainedOperator,
 )
 from resnet_gen.ops import BatchNorm, BlurPool, ChannelConv, Conv, GroupNorm, Linear, Shape
-from resnet_gen.problems import shortened
+from resnet_gen.problems import shorten
 
 
 def conv(call: OperatorCall) -> Signal:
@@ -135,9 +135,9 @@ def _vector(constant: FileConstant, shape: Shape) -> FileConstant:
     dims = (1,) * (len(shape) + 1 - len(constant.dims)) + constant.dims
     if dims != (1, size, *[1] * behind):
         raise UnexplainedOperator(
-            f"'{shortened(constant.names[0])}' is {list(constant.dims)}, not one number for each of {size} channels"
+            f"'{shorten(constant.names[0])}' is {list(constant.dims)}, not one number for each of {size} channels"
         )
-    return computed(constant, (size,), lambda: constant.array().reshape(size))
+    return derived_constant(constant, (size,), lambda: constant.array().reshape(size))
 
 
 _BLUR = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25])
@@ -192,13 +192,13 @@ def matmul(call: OperatorCall) -> Signal:
 
 
 def _turned(weight: FileConstant) -> FileConstant:
-    return computed(weight, weight.dims[::-1], lambda: weight.array().T)
+    return derived_constant(weight, weight.dims[::-1], lambda: weight.array().T)
 
 
 def _scaled(constant: FileConstant, factor: float) -> FileConstant:
     if factor == 1.0:
         return constant
-    return computed(constant, constant.dims, lambda: constant.array().astype(np.float32) * np.float32(factor))
+    return derived_constant(constant, constant.dims, lambda: constant.array().astype(np.float32) * np.float32(factor))
 
 
 def batch_norm(call: OperatorCall) -> Signal:
