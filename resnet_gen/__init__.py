@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from resnet_gen.verify.outcome import Finding as Finding
 
 if sys.flags.optimize > 1:
-    from resnet_gen.system.docstrings import install_loader
+    from resnet_gen.system.docstring_loader import install_loader
 
     install_loader()
 

@@ -216,7 +216,7 @@ def _request(
     target_name: str | None, capabilities: tuple[int, ...], batch: BatchSize | None, options: Options
 ) -> Request:
     """What the arguments come to; raises `Refused` for what does not go together."""
-    from resnet_gen.build.choices import BuildWishes, choose
+    from resnet_gen.build.request_resolution import BuildWishes, choose
 
     wished: dict[str, Any] = dict(options)
     for name, known in _CLOSED.items():

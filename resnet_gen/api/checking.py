@@ -16,7 +16,7 @@ from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.build.engine_check import Check
-    from resnet_gen.compare.difference.sides import Side
+    from resnet_gen.compare.difference.operands import Side
     from resnet_gen.compare.report import Report
     from resnet_gen.verify.outcome import Finding
 
@@ -177,7 +177,7 @@ def check_engine(
 
 
 def _side(given: Network) -> Side:
-    from resnet_gen.compare.difference.sides import side, side_of
+    from resnet_gen.compare.difference.operands import side, side_of
 
     if not isinstance(given, Loaded):
         return side(name_of(given))

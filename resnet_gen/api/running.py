@@ -171,7 +171,7 @@ def bench(
 
 def _warn(runner: Runner, asked: Tuning) -> None:
     """Warn of what this processor does not compute as it was asked for; after the first run."""
-    from resnet_gen.engine.processor import departures
+    from resnet_gen.engine.cpu_numerics import departures
 
     for line in departures(runner, asked):
         warnings.warn(line, stacklevel=3)

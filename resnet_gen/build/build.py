@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resnet_gen import __version__
 from resnet_gen.build import manifest
-from resnet_gen.build.preparation import PreparedNetwork, prepare
+from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request, Said
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.names import ENGINE

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_gen.build.preparation import PreparedNetwork
+from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import DType
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
-from resnet_gen.quantization.precision_loss import MOST_IMAGES, PrecisionComparison, compare, name_layers
+from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
 @dataclass(frozen=True)

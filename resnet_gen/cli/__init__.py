@@ -160,7 +160,7 @@ def _run(arguments: Sequence[str] | None, patience: float | None) -> Any:
     """Run a command here, or where there is a `patience` in a process of its own."""
     if patience is None:
         return cli.main(args=arguments, prog_name="resnet-gen", standalone_mode=False)
-    from resnet_gen.cli.gate_process import run
+    from resnet_gen.cli.isolated_command import run
 
     return run(arguments, patience)
 

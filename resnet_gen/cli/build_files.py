@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.build.request import Request, Said
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.engine.processor import saturation_by, sums_saturate
+from resnet_gen.engine.cpu_numerics import saturation_by, sums_saturate
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice

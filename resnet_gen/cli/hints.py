@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resnet_gen.cli.output import say
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.engine.processor import FOR_SATURATION, other_type, saturation
+from resnet_gen.engine.cpu_numerics import FOR_SATURATION, other_type, saturation
 
 
 def tell_refused_hint(runner: Runner, asked: Tuning) -> None:

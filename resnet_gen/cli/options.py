@@ -95,7 +95,7 @@ def gate_parts(function: F) -> F:
 def _watching(patience: float) -> AbstractContextManager[None]:
     """Inside, code of parts is announced: to stop before it, or as a sign of life where it is to run."""
     from resnet_gen.cli import CodeAhead, output
-    from resnet_gen.language.outside_parts import files
+    from resnet_gen.language.custom_parts import files
 
     def stop(_: str) -> None:
         raise CodeAhead(patience)

@@ -16,9 +16,9 @@ from resnet_gen.problems import Problem, Refused, json_text
 if TYPE_CHECKING:
     from resnet_gen.cli.projects import VerificationScope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
+    from resnet_gen.compare.difference.operands import Side
     from resnet_gen.compare.difference.review import NetworkReview
     from resnet_gen.compare.difference.revision import RevisionMoves
-    from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.formats.comparison import Latency
     from resnet_gen.compare.formats.review import Review
 

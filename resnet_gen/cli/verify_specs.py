@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from resnet_gen.cli.output import say, say_command, say_lines, write_files
 from resnet_gen.cli.projects import VerificationScope
+from resnet_gen.language.custom_parts.files import give_notice
 from resnet_gen.language.load import files
-from resnet_gen.language.outside_parts.files import give_notice
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.system.write import check_writable
 from resnet_gen.verify.formats import FORMATS

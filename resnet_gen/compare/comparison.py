@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.terms import differing
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report

@@ -77,7 +77,7 @@ def _tensors(path: Path) -> list[Any]:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
                 return []
-    from resnet_gen.onnx.reading.outline import outline  # onnx, which other files do without
+    from resnet_gen.onnx.reading.model_outline import outline  # onnx, which other files do without
 
     try:
         return list(outline(path).model.graph.initializer)

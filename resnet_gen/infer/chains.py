@@ -11,8 +11,8 @@ from resnet_gen.infer import heads, stems
 from resnet_gen.infer.attentions import AttentionMatch, AttentionObserver
 from resnet_gen.infer.block_features import BlockFeatures
 from resnet_gen.infer.blocks import BLOCKS
-from resnet_gen.infer.choices import NetworkChoice
 from resnet_gen.infer.flow import INPUT, Flow, TracingNet, is_bare, number_of
+from resnet_gen.infer.network_choices import NetworkChoice
 from resnet_gen.infer.part_settings import part
 from resnet_gen.infer.shortcuts import options as shortcut_options
 from resnet_gen.language.plan import MAX_BLOCKS

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.infer.chains import NetworkChain, chains
-from resnet_gen.infer.choices import NetworkChoice, choices
 from resnet_gen.infer.flow import Flow, OutOfPatience
+from resnet_gen.infer.network_choices import NetworkChoice, choices
 from resnet_gen.infer.proof import RecoveredSpec, prove_spec
 from resnet_gen.infer.stages import group_stages
 from resnet_gen.parts.registry import load_parts

@@ -11,8 +11,8 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
+from resnet_gen.language.custom_parts.files import blame_part, run_file
 from resnet_gen.language.inheritance import changes, with_changes
-from resnet_gen.language.outside_parts.files import blame_part, run_file
 from resnet_gen.language.source import Loc, Source, overlay, read_file, setting
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check
 from resnet_gen.problems import Document, Refused, Span, refuse, shorten, suggest

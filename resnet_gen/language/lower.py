@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.graph import Graph, Net, Value, live, rename_nodes
+from resnet_gen.language.custom_parts.files import blame_part, has_run
+from resnet_gen.language.custom_parts.net_checks import NAME_HINT, CheckedNet, naming_fault
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.outside_parts.files import blame_part, has_run
-from resnet_gen.language.outside_parts.net_checks import NAME_HINT, CheckedNet, naming_fault
 from resnet_gen.language.plan import BlockChoice, StagePlan, for_all, plan
 from resnet_gen.language.spec import Spec
 from resnet_gen.ops import Op

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from resnet_gen.language.custom_parts.files import blame_part
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import is_built_alike
-from resnet_gen.language.outside_parts.files import blame_part
 from resnet_gen.language.plan import plan, stride_notes, width_notes
 from resnet_gen.language.source import Loc, at, dotted_path
 from resnet_gen.language.spec import Spec

@@ -15,7 +15,7 @@ import pytest
 from resnet_gen import __version__
 from resnet_gen.build.batches import parse_batch
 from resnet_gen.build.build import SEED_KEY, SPEC_KEY, build, onnx_file
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.cli.build_files import build_all
 from resnet_gen.engine.tensorrt import Profile

@@ -17,8 +17,8 @@ import pytest
 from resnet_gen.build import trtexec
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.bundle import TOLERANCE, BundleRequest
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from resnet_gen import __version__
 from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
 from resnet_gen.build.request import Request
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
 from resnet_gen.language.load import load

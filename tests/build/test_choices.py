@@ -2,8 +2,8 @@
 
 import pytest
 
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.request import BuildBatch
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.ops.precision import PRECISIONS, Calibration
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target, shipped_targets

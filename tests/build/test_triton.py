@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.cli import main
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.load import load

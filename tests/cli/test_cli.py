@@ -614,7 +614,7 @@ class Own(WidthRule):
 """
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.custom_parts.files.CodeWarning")
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("own", [False, True], ids=["of our parts", "of parts of its own"])
 def test_a_spec_in_metadata_is_believed_as_long_as_its_hash_is_its_own(own, backend, cli, tmp_path):

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
 from resnet_gen.compare.against import biases as against_biases
-from resnet_gen.compare.against import numbers
+from resnet_gen.compare.against import weight_values
 from resnet_gen.compare.against.biases import read_otherwise
 from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
@@ -141,7 +141,7 @@ def test_each_kind_of_change_is_found(made, change):
 
 @pytest.mark.parametrize("factor", [1e2, 1e4, 1e8])
 def test_a_bias_is_not_hidden_by_steps_that_are_larger_than_it(made, factor):
-    loaded, numbers, file = made("basic", "cpu", [0.5])
+    loaded, weight_values, file = made("basic", "cpu", [0.5])
     for layer in biases(onnx.load(file)):
         model = onnx.load(file)
         for tensor in model.graph.initializer:
@@ -152,14 +152,14 @@ def test_a_bias_is_not_hidden_by_steps_that_are_larger_than_it(made, factor):
                 tensor.CopyFrom(numpy_helper.from_array(np.zeros_like(array), tensor.name))
         path = file.with_name("steps.onnx")
         onnx.save(model, path)
-        assert any(f"'{layer}.bias' is not that of" in message for message in held(loaded, numbers, path).weights), (
-            layer
-        )
+        assert any(
+            f"'{layer}.bias' is not that of" in message for message in held(loaded, weight_values, path).weights
+        ), layer
 
 
 def test_without_codes_for_what_a_layer_reads_there_is_nothing_to_correct(made):
     """Weights alone in eight bits: a bias is what the weights say."""
-    loaded, numbers, file = made("basic", "tensorrt", [0.5])
+    loaded, weight_values, file = made("basic", "tensorrt", [0.5])
     model = onnx.load(file)
     names = {}
     for node in list(model.graph.node):
@@ -172,14 +172,14 @@ def test_without_codes_for_what_a_layer_reads_there_is_nothing_to_correct(made):
     for node in model.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
     onnx.save(model, file)
-    found = held(loaded, numbers, file)
+    found = held(loaded, weight_values, file)
     assert found.layers == ()
     assert found.weights  # calibration did correct them, of which nothing in the file tells now
 
 
 @pytest.mark.parametrize("how", [how for how in HOW if how.startswith("fp8")])
 def test_another_weight_in_fp8_is_found(made, how):
-    loaded, numbers, file = made("basic", how, [0.5])
+    loaded, weight_values, file = made("basic", how, [0.5])
     for layer in biases(onnx.load(file)):
         model = onnx.load(file)
         (tensor,) = (t for t in model.graph.initializer if t.name == f"{layer}.weight")
@@ -188,7 +188,9 @@ def test_another_weight_in_fp8_is_found(made, how):
         tensor.raw_data = codes.tobytes()
         path = file.with_name("half.onnx")
         onnx.save(model, path)
-        assert any(f"'{layer}.weight' is not that of" in message for message in held(loaded, numbers, path).weights)
+        assert any(
+            f"'{layer}.weight' is not that of" in message for message in held(loaded, weight_values, path).weights
+        )
 
 
 @pytest.mark.parametrize("half", [True, False])
@@ -220,7 +222,7 @@ def test_a_filter_without_a_bias_may_be_as_small_as_its_type_holds(monkeypatch):
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "float8_e4m3fn"])
 def test_what_cannot_be_seen_of_a_weight_is_of_its_row(shape, dtype):
     rows = np.ones(shape, np.float32) * np.array([0, 1, 448e9], np.float32).reshape(-1, *[1] * (len(shape) - 1))
-    found = numbers._slack(rows, np.array([1.0, 2.0, 3.0], np.float32), dtype)
+    found = weight_values._slack(rows, np.array([1.0, 2.0, 3.0], np.float32), dtype)
     last = 3.0 if dtype.endswith("int8") else 0.51 * 2.0**-9 * 1e9
     np.testing.assert_allclose(np.broadcast_to(found, shape), np.ones(shape) * found, rtol=0)
     assert np.unique(np.broadcast_to(found, shape).reshape(3, -1), axis=1).tolist() == [[1], [2], [pytest.approx(last)]]
@@ -228,7 +230,7 @@ def test_what_cannot_be_seen_of_a_weight_is_of_its_row(shape, dtype):
 
 def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):
     """ONNX Runtime fuses it, and takes the steps to be the product of those of its operands."""
-    loaded, numbers, file = made("basic", "cpu", [0.5])
+    loaded, weight_values, file = made("basic", "cpu", [0.5])
     model = onnx.load(file)
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
@@ -238,7 +240,7 @@ def test_a_linear_layer_whose_bias_has_steps_of_its_own_is_found(made):
             tensor.CopyFrom(numpy_helper.from_array(np.rint(array / 4).astype(np.int32), tensor.name))
     path = file.with_name("steps.onnx")
     onnx.save(model, path)
-    found = held(loaded, numbers, path).weights
+    found = held(loaded, weight_values, path).weights
     assert any("'fc.bias' has other steps than its weight's times its input's" in message for message in found)
     x = np.random.default_rng(0).normal(0, 1, (4, *loaded.spec.input.shape)).astype(np.float32)
     wanted, written, fused = (

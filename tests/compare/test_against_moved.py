@@ -17,7 +17,7 @@ from resnet_gen import emit_onnx
 from resnet_gen.compare.against.biases import BiasAllowance, allow_for_bias
 from resnet_gen.compare.against.codes import steps_apart
 from resnet_gen.compare.against.model import find, read_model
-from resnet_gen.compare.against.numbers import _explained
+from resnet_gen.compare.against.weight_values import _explained
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower

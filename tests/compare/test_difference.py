@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats import rows, spec_terms, summary
 from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, markdown

@@ -382,6 +382,7 @@ def test_a_key_of_tomorrow_is_locked(monkeypatch):
     before = lock_settings(loaded)
     assert set(before) == {"input.crop", "input.mean", "input.std"}
     monkeypatch.setattr(
-        "resnet_gen.language.statements.resolved_values", lambda _: {**resolved_values(loaded), "tomorrow": {"key": [1, 2]}}
+        "resnet_gen.language.statements.resolved_values",
+        lambda _: {**resolved_values(loaded), "tomorrow": {"key": [1, 2]}},
     )
     assert lock_settings(loaded) == {**before, "tomorrow.key": "[1, 2]"}

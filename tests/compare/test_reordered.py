@@ -9,7 +9,7 @@ import pytest
 
 from resnet_gen.compare.comparison import compare_sides
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.sides import side
+from resnet_gen.compare.difference.operands import side
 from resnet_gen.compare.formats.data import data
 from resnet_gen.compare.formats.summary import clauses
 from resnet_gen.infer.importing import recover_spec

@@ -5,8 +5,8 @@ import bisect
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.review import Review, markdown, text, what
 from resnet_gen.compare.formats.spec_terms import describe_term

@@ -12,9 +12,9 @@ import onnx
 import pytest
 
 from resnet_gen import bench, build, emit_onnx, load_spec, run
-from resnet_gen.engine import processor, runtimes, tensorrt
+from resnet_gen.engine import cpu_numerics, runtimes, tensorrt
 from resnet_gen.engine.base import Tuning
-from resnet_gen.engine.processor import has_seven_bits
+from resnet_gen.engine.cpu_numerics import has_seven_bits
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.problems import Refused
 from tests.fixtures import fake_tensorrt
@@ -142,7 +142,7 @@ def test_eight_bits_that_this_processor_does_not_compute_are_told(
     how, saturates, lacks_vnni, command, cli, tmp_path, monkeypatch
 ):
     """ONNX Runtime computes what is for TensorRT in float32, and what has seven bits right everywhere."""
-    monkeypatch.setattr(processor, "sums_saturate", lambda: lacks_vnni)
+    monkeypatch.setattr(cpu_numerics, "sums_saturate", lambda: lacks_vnni)
     path = emit_onnx(load_spec(TINY), tmp_path / "tiny.onnx", **how)
     code, _, said = cli(*command, path)
     assert code == 0
@@ -167,8 +167,8 @@ def test_eight_bits_that_this_processor_does_not_compute_are_told(
 def test_a_processor_without_vnni_is_known_by_its_flags(flags, saturate, monkeypatch):
     """And taken for a better one where it tells no flags, as those of Arm and of other systems do."""
     text = f"processor\t: 0\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n" if flags else "processor\t: 0\n"
-    monkeypatch.setattr(processor, "open_regular_file", lambda path: io.BytesIO(text.encode()))
-    assert processor.sums_saturate() == saturate
+    monkeypatch.setattr(cpu_numerics, "open_regular_file", lambda path: io.BytesIO(text.encode()))
+    assert cpu_numerics.sums_saturate() == saturate
 
 
 def saved(arrays, path, outside):

@@ -14,11 +14,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from resnet_gen.build import preparation as module
+from resnet_gen.build import passes as module
 from resnet_gen.build.build import build, onnx_file
-from resnet_gen.build.choices import BuildWishes, choose
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.cli import main
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.interrupts import DeferredSignals

@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from resnet_gen.build.build import build
-from resnet_gen.build.choices import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.engine import image
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.generate.report import report_files

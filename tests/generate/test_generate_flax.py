@@ -121,6 +121,6 @@ def test_a_name_that_no_member_can_have_is_refused(word, monkeypatch):
     subject = CodeSubject(load("resnet8-digits"))
     nodes = tuple(replace(n, name=n.name.replace("fc", word)) for n in subject.graph.nodes)
     renamed = replace(subject.graph, nodes=nodes)
-    monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: renamed)
+    monkeypatch.setattr(import_module("resnet_gen.generate.modules.spec_classes"), "lower", lambda _: renamed)
     with pytest.raises(Refused, match=f"'{word}', which no member"):
         generate_files(subject, "flax")

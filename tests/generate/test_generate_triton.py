@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 
 from resnet_gen.build.build import build
-from resnet_gen.build.choices import BuildWishes, choose
 from resnet_gen.build.request import BuildBatch
+from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.engine import image
 from resnet_gen.generate.base import CodeSubject, generate_files

@@ -297,7 +297,7 @@ def proved(monkeypatch):
 
     def source(to, *rows, spec="resnet8-digits"):
         graph = net(*rows)
-        monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "lower", lambda _: graph)
+        monkeypatch.setattr(import_module("resnet_gen.generate.modules.spec_classes"), "lower", lambda _: graph)
         loaded = load(spec)
         vars(subject := CodeSubject(loaded))["graph"] = graph
         (text,) = generate_files(subject, to).values()
@@ -371,7 +371,7 @@ def test_functions_that_write_layers_have_names_that_nothing_else_has(name, monk
         for kind in classes[:-1]:
             kind.name = name
 
-    monkeypatch.setattr(import_module("resnet_gen.generate.modules.outline"), "name_classes", called)
+    monkeypatch.setattr(import_module("resnet_gen.generate.modules.spec_classes"), "name_classes", called)
     loaded = load("vgg11")
     (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
     assert "_layers" in text

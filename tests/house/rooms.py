@@ -95,10 +95,10 @@ def inside() -> set[tuple[str, str]]:
 
 WALK = (
     "cli.build_files.build_all",
-    "build.choices.choose",
+    "build.request_resolution.choose",
     "language.load.load",
     "build.build.build",
-    "build.preparation.prepare",
+    "build.passes.prepare",
     "language.lower.lower",
     "graph.counts.count",
     "quantization.quantizer.quantize_network",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import resnet_gen
-from resnet_gen.build.choices import BuildWishes
+from resnet_gen.build.request_resolution import BuildWishes
 from resnet_gen.build.targets import LIBRARIES
 from resnet_gen.cli import cli
 from resnet_gen.problems import suggest

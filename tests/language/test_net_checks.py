@@ -7,9 +7,9 @@ import pytest
 
 from resnet_gen import ops
 from resnet_gen.graph import Value
+from resnet_gen.language.custom_parts.net_checks import OPERATIONS, CheckedNet
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.language.outside_parts.net_checks import OPERATIONS, CheckedNet
 from resnet_gen.onnx.writing import RULES
 from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Refused

@@ -118,7 +118,7 @@ def folder(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.custom_parts.files.CodeWarning")
 @pytest.mark.parametrize("when", ["read", "used"])
 @pytest.mark.parametrize("way", BESIDE)
 def test_a_part_reads_nothing_that_lies_beside_it(folder, cli, way, when):
@@ -127,7 +127,7 @@ def test_a_part_reads_nothing_that_lies_beside_it(folder, cli, way, when):
     assert "PermissionError" in err or "parts are one file" in err or way in FINDING_NOTHING, err
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.custom_parts.files.CodeWarning")
 @pytest.mark.parametrize("when", ["read", "used"])
 @pytest.mark.parametrize("way", FREE)
 def test_a_part_reads_its_own_text_and_what_is_installed(folder, cli, way, when):
@@ -135,7 +135,7 @@ def test_a_part_reads_its_own_text_and_what_is_installed(folder, cli, way, when)
     assert code == 0, err
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.custom_parts.files.CodeWarning")
 def test_others_read_what_they_like(folder, cli, tmp_path):
     """What parts may not is no matter of this process: its own code opens, lists, imports and starts as ever."""
     assert cli("count", folder(FREE["nothing"], "used", 200))[0] == 0
@@ -163,7 +163,7 @@ def test_no_review_is_silent_where_what_a_part_would_read_changes(folder, cli, t
 ERRORS = ["ZeroDivisionError", "OSError", "KeyError", "RecursionError", "SystemExit"]
 
 
-@pytest.mark.filterwarnings("ignore::resnet_gen.language.outside_parts.files.CodeWarning")
+@pytest.mark.filterwarnings("ignore::resnet_gen.language.custom_parts.files.CodeWarning")
 @pytest.mark.parametrize("error", ERRORS)
 def test_whatever_rises_in_a_part_is_told_with_its_line(folder, cli, error):
     """What asks a part first, notes or lowering, is all the same."""

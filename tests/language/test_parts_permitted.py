@@ -42,7 +42,7 @@ def git(*words):
     return subprocess.run([*GIT, *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-pytestmark = pytest.mark.filterwarnings("default::resnet_gen.language.outside_parts.files.CodeWarning")
+pytestmark = pytest.mark.filterwarnings("default::resnet_gen.language.custom_parts.files.CodeWarning")
 
 
 @pytest.fixture

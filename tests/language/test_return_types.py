@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from resnet_gen.graph import Value
+from resnet_gen.language.custom_parts.return_types import has_type
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.language.outside_parts.return_types import has_type
 from resnet_gen.language.spec import Override, Stages, forget_files, know_every_part
 from resnet_gen.problems import Refused
 

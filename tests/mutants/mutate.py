@@ -16,7 +16,7 @@ CORE = (
     "graph/net.py", "graph/counts.py", "graph/tables.py", "graph/rewiring.py", "graph/repeated_relus.py",
     "language/lower.py", "language/plan.py", "weights/folding.py", "weights/standardization.py", "onnx/writing",
     "quantization/calibration", "quantization/float_types.py", "quantization/linear_as_conv.py",
-    "quantization/placement.py", "quantization/precision_loss.py", "quantization/signal_to_noise.py",
+    "quantization/placement.py", "quantization/precision_error.py", "quantization/signal_to_noise.py",
     "build/bundle.py", "build/triton.py", "build/trtexec.py", "verify", "generate/report.py",
     "compare/against", "compare/formats", "compare/report.py",
 )  # fmt: skip

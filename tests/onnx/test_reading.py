@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.build.build import onnx_file
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
 from resnet_gen.onnx.witness import WitnessError, process

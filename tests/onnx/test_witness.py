@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from resnet_gen import ops
 from resnet_gen.build.build import onnx_file
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
 from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, layers

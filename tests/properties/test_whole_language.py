@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count

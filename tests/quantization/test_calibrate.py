@@ -20,14 +20,14 @@ from resnet_gen.language.spec import Input
 from resnet_gen.ops import Activation, Conv, MaxPool, Quantize
 from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
-from resnet_gen.quantization import precision_loss
+from resnet_gen.quantization import precision_error
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
 from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, images
 from resnet_gen.quantization.calibration.observers import _divergence, observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
-from resnet_gen.quantization.precision_loss import PrecisionComparison
+from resnet_gen.quantization.precision_error import PrecisionComparison
 from resnet_gen.quantization.quantizer import _shifted, quantize_network
 from resnet_gen.quantization.signal_to_noise import (
     CEILING,
@@ -78,9 +78,9 @@ def test_images_of_nothing_count_as_zeros_whenever_they_come(method, part):
 @pytest.mark.parametrize("name", ["nan", "inf", "-inf"])
 def test_one_number_that_is_none_is_enough(name):
     fine, bad = np.ones(3), np.array([1, float(name), 1])
-    assert precision_loss._finite({"a": fine, "b": fine})
+    assert precision_error._finite({"a": fine, "b": fine})
     for outputs in ({"a": fine, "b": bad}, {"a": bad, "b": fine}, {"a": bad}):
-        assert not precision_loss._finite(outputs)
+        assert not precision_error._finite(outputs)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx, load_spec
 from resnet_gen.engine.base import Tuning
-from resnet_gen.engine.processor import has_seven_bits, sums_saturate
+from resnet_gen.engine.cpu_numerics import has_seven_bits, sums_saturate
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm, Linear

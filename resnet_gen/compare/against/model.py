@@ -8,8 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from resnet_gen.compare.against.matching import FileMatch, find
-from resnet_gen.compare.against.numbers import WeightComparison, compare_weights
 from resnet_gen.compare.against.ranges import compare_ranges
+from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import visible

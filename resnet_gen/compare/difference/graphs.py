@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from resnet_gen.compare.difference.block_outline import BlockOutline, StageOutline
 from resnet_gen.compare.difference.order import order_nodes
-from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
 from resnet_gen.compare.difference.pairing import StagePair, pair
 from resnet_gen.compare.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnet_gen.compare.difference.align import Aligner, Key, Pairs
-from resnet_gen.compare.difference.outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
+from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.matching import visible
 

@@ -9,8 +9,8 @@ from functools import cache
 
 from resnet_gen.compare.difference.part_words import ALL
 from resnet_gen.compare.difference.revision import Revision
-from resnet_gen.language.outside_parts import files
-from resnet_gen.language.outside_parts.files import Permit
+from resnet_gen.language.custom_parts import files
+from resnet_gen.language.custom_parts.files import Permit
 from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Refused, refuse, shorten
 from resnet_gen.system.digest import digest_text

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from resnet_gen.compare.difference.base_revision import ProjectRevisions, networks_then
 from resnet_gen.compare.difference.graphs import Difference, compare
+from resnet_gen.compare.difference.operands import Side, side_now, side_then
 from resnet_gen.compare.difference.revision import RevisionMoves
-from resnet_gen.compare.difference.sides import Side, side_now, side_then
 from resnet_gen.compare.difference.terms import Term, differing
 from resnet_gen.language.load import find
 from resnet_gen.problems import Problem, Refused, refuse

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from resnet_gen.compare.difference.graphs import Difference
-from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.language.statements import DESCRIBING

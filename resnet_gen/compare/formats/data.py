@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from resnet_gen.compare.difference.block_outline import StageOutline
 from resnet_gen.compare.difference.graphs import SUMMED, LayerChange, StageChange
-from resnet_gen.compare.difference.outline import StageOutline
-from resnet_gen.compare.difference.sides import Side
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.spec_terms import data as terms_data
 from resnet_gen.compare.formats.spec_terms import loosened_promises

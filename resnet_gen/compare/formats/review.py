@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import data as difference_data

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from resnet_gen.compare.difference.block_outline import BlockOutline, StageOutline
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, StageChange
-from resnet_gen.compare.difference.outline import BlockOutline, StageOutline
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.words import (
     OTHER_OPERANDS,

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, Setting, StageChange
-from resnet_gen.compare.difference.outline import FLAT, BlockOutline
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.words import CountChange, describe_change, figures, name_list, noun

@@ -12,7 +12,7 @@ from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indent_
 from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import ClassMember, OperationCall
-from resnet_gen.generate.modules.outline import outline
+from resnet_gen.generate.modules.spec_classes import outline
 from resnet_gen.generate.modules.tree import OperationLeaf
 from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
 from resnet_gen.generate.spelling import apply_operation, is_attribute_name, quote_text, section

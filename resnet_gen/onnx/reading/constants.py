@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 from onnx import TensorProto
 
-from resnet_gen.onnx.reading.outline import Outline, TensorPlace
+from resnet_gen.onnx.reading.model_outline import Outline, TensorPlace
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, settle_numbers
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten

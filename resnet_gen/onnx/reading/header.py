@@ -12,7 +12,7 @@ from onnx import GraphProto, ModelProto
 from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
-from resnet_gen.onnx.reading.outline import Outline
+from resnet_gen.onnx.reading.model_outline import Outline
 from resnet_gen.problems import Refused, refuse, shorten
 
 OLDEST_OPSET = 11

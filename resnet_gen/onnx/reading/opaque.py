@@ -15,10 +15,10 @@ from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.activations import shortest
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
+from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.onnx.reading.shape_inference import infer_shapes
 from resnet_gen.onnx.reading.signals import ShapeSizes, Signal, UnexplainedOperator, ValueSignal
-from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape, Tensor
 from resnet_gen.problems import shorten
 

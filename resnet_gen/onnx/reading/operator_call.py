@@ -10,6 +10,7 @@ from onnx import AttributeProto, NodeProto, TensorProto
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.onnx.reading.signals import (
     ActivationTerm,
@@ -20,7 +21,6 @@ from resnet_gen.onnx.reading.signals import (
     ValueSignal,
     Wire,
 )
-from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.ops import Op, Shape
 from resnet_gen.problems import shorten
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.operator_call import numbers
 from resnet_gen.onnx.reading.signals import (
     BroadcastGate,
@@ -21,7 +22,6 @@ from resnet_gen.onnx.reading.signals import (
     UnexplainedOperator,
 )
 from resnet_gen.onnx.reading.sums_of_products import Tree
-from resnet_gen.onnx.reading.walk import GraphWalk
 
 _LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 _STEP = {"float8_e4m3fn": 32.0, "float8_e5m2": 8192.0}

@@ -11,12 +11,13 @@ from onnx import NodeProto, TensorProto
 from resnet_gen.graph import Graph, Value, live
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
+from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.header import FileHeader
 from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
+from resnet_gen.onnx.reading.model_outline import outline
 from resnet_gen.onnx.reading.naming import NodeNames
 from resnet_gen.onnx.reading.opaque import InferredShapes, opaque
 from resnet_gen.onnx.reading.operator_call import OperatorCall
-from resnet_gen.onnx.reading.outline import outline
 from resnet_gen.onnx.reading.quantized_ranges import covers
 from resnet_gen.onnx.reading.roles import with_roles
 from resnet_gen.onnx.reading.rules import RULES, rule_for
@@ -30,7 +31,6 @@ from resnet_gen.onnx.reading.signals import (
     ValueSignal,
     Wire,
 )
-from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.problems import Refused, shorten
 
 _ACTIVATIONS = (Signal, StackedMaps, QuantizedSignal)

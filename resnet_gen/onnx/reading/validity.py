@@ -6,7 +6,7 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto, helper
 
-from resnet_gen.onnx.reading.outline import outline
+from resnet_gen.onnx.reading.model_outline import outline
 from resnet_gen.onnx.reading.shape_inference import invalid
 from resnet_gen.problems import shorten, visible
 

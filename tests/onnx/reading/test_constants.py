@@ -17,12 +17,12 @@ from onnx.reference import ReferenceEvaluator
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.constants import DTYPES, tensor_constant
+from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.naming import NodeNames
 from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
 from resnet_gen.onnx.reading.rules import OF_CONSTANTS, rule_for
 from resnet_gen.onnx.reading.signals import UnexplainedOperator
-from resnet_gen.onnx.reading.walk import GraphWalk
 from resnet_gen.problems import Refused
 from tests.helpers.onnx_runs import TOLERANCE
 from tests.onnx.reading.models import Hand, same_outputs

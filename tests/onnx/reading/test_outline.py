@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto
 
-from resnet_gen.onnx.reading.outline import outline
+from resnet_gen.onnx.reading.model_outline import outline
 from tests.onnx.reading.models import Hand, file, network
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from resnet_gen.build.preparation import prepare
+from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.graph import Net, Value
 from resnet_gen.graph.counts import count

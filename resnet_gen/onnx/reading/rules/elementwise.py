@@ -6,6 +6,7 @@ from typing import Any
 
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
+from resnet_gen.onnx.reading.graph_builder import elementwise, same_leaf
 from resnet_gen.onnx.reading.operator_call import OperatorCall, number
 from resnet_gen.onnx.reading.rules.arrangement import stacked
 from resnet_gen.onnx.reading.rules.layers import biased, scaled_normal, shifted_normal
@@ -20,7 +21,6 @@ from resnet_gen.onnx.reading.signals import (
     UnexplainedOperator,
     Wire,
 )
-from resnet_gen.onnx.reading.walk import elementwise, same_leaf
 from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shorten
 

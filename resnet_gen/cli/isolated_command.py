@@ -74,7 +74,7 @@ def _process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     token = secrets.token_hex(16)
     environment = {name: value for name, value in os.environ.items() if not _HELD_BACK.fullmatch(name)}
     with subprocess.Popen(  # noqa: S603 - this very Python
-        command("resnet_gen.cli.gate_server"),
+        command("resnet_gen.cli.isolated_server"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

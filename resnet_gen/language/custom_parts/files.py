@@ -22,8 +22,8 @@ from typing import NoReturn, TypeAlias, TypeVar
 
 from pydantic import PydanticUserError
 
-from resnet_gen.language.outside_parts.access import MODULES, import_for_parts, restrict_file_access
-from resnet_gen.language.outside_parts.return_types import check_returns
+from resnet_gen.language.custom_parts.access import MODULES, import_for_parts, restrict_file_access
+from resnet_gen.language.custom_parts.return_types import check_returns
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import forget, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several

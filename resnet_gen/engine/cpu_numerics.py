@@ -67,7 +67,7 @@ def has_seven_bits(path: Path) -> bool:
 def _largest(path: Path) -> Iterator[int]:
     """The largest magnitude of each array of an ONNX file that has int8 in rows."""
     from resnet_gen.onnx.reading.constants import tensor_constant
-    from resnet_gen.onnx.reading.outline import outline
+    from resnet_gen.onnx.reading.model_outline import outline
 
     file = outline(path)
     for tensor, place in zip(file.model.graph.initializer, file.places, strict=True):
