@@ -15,8 +15,9 @@ import click
 from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.graph.limits import SIDES
-from resnet_gen.ops.precision import CALIBRATION_IMAGES, COMPUTE, METHODS, PERCENTILES, PLACEMENTS, Calibration
+from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
 from resnet_gen.problems import refuse
+from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 F = TypeVar("F", bound=Callable[..., Any])

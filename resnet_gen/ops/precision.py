@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from resnet_gen.ops import DType
-from resnet_gen.problems import Bounds
 
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 """What a network computes in."""
@@ -36,11 +35,6 @@ PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 Method: TypeAlias = Literal["minmax", "percentile", "entropy"]
 """How the range of an activation follows from what is seen of it."""
 METHODS: tuple[Method, ...] = get_args(Method)
-
-
-CALIBRATION_IMAGES = Bounds(1, 1_000_000)
-PERCENTILES = (50, 100)
-"""The least and the largest part of the magnitudes of an activation that a range covers."""
 
 
 class Calibration(NamedTuple):

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
-from resnet_gen.compare.difference.part_words import ALL
 from resnet_gen.compare.difference.revision import Revision
-from resnet_gen.language.custom_parts import files
 from resnet_gen.language.custom_parts.files import Permit
 from resnet_gen.language.source import read_text
-from resnet_gen.problems import Document, Refused, refuse, shorten
+from resnet_gen.problems import Document, Refused
 from resnet_gen.system.digest import digest_text
 
-WORDS = "write none, all or base:REVISION"
 MOST_SPECS = 10_000
 """YAML files of a revision that are looked through for parts."""
-
-
-def permit(words: str) -> Permit | None:
-    """What `none`, `all` and `base:REVISION` mean; raises `Refused` for other words."""
-    if words.startswith("base:") and words != "base:":
-        return of(words.removeprefix("base:"))
-    if words not in ("none", ALL):
-        raise refuse(f"parts: '{shorten(words)}' is no choice", hint=WORDS)
-    return none if words == "none" else None
-
-
-@contextmanager
-def permitting(words: str) -> Iterator[None]:
-    """Inside, files of parts are run as the words say."""
-    with files.holding(files.permit, permit(words)):
-        yield
 
 
 def none(text: bytes) -> str | None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
+from resnet_gen.problems import refuse, shorten
+
 ALL = "all"
 """What is meant where nothing is said."""
 
 
 def permitting(words: str) -> AbstractContextManager[None]:
-    """Inside, files of parts are run as `all`, `none` and `base:REVISION` say; raises `Refused` for other words."""
+    """Inside, files of parts are run as `none`, `all` and `base:REVISION` say; raises `Refused` for other words."""
     if words == ALL:
         return nullcontext()
-    from resnet_gen.compare.difference import part_permits
+    from resnet_gen.compare.difference.part_permits import none, of
+    from resnet_gen.language.custom_parts import files
 
-    return part_permits.permitting(words)
+    revision = words.removeprefix("base:")
+    if not revision or words not in ("none", f"base:{revision}"):
+        raise refuse(f"parts: '{shorten(words)}' is no choice", hint=f"write none, {ALL} or base:REVISION")
+    return files.holding(files.permit, none if words == "none" else of(revision))
