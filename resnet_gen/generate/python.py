@@ -320,10 +320,8 @@ class PythonSyntax(ABC):
         if count == "1":
             return [first, rest]
         if spread:
-            return [
-                first,
-                GeneratorExpression("layer", f"for _ in range({count}) for layer in {flat(rest).removeprefix('*')}"),
-            ]
+            clause = f"for _ in range({count}) for layer in {flat(rest).removeprefix('*')}"
+            return [first, GeneratorExpression("layer", clause)]
         return [first, GeneratorExpression(rest, f"for _ in range({count})")]
 
     def _made(self, what: What, before: ClassMember | None = None) -> AnyText:
@@ -369,11 +367,6 @@ def _functions(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
             found[kind] = next(word for word in words if word not in taken)
             taken.add(found[kind])
     return found
-
-
-def besides(arguments: Settings, **defaults: str) -> list[str]:
-    """The settings that are not what they are by default, by name."""
-    return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
 
 
 def _forgotten(member: ClassMember) -> bool:

@@ -24,6 +24,7 @@ from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.problems import Problem, refuse, shorten, visible
 from resnet_gen.weights.formats.writing import from_weights, safetensors
+from resnet_gen.weights.stored import is_stored
 
 
 class Imported(NamedTuple):
@@ -71,7 +72,7 @@ def recover_spec(
     norms. `weights` tells that those are kept too. Raises `Refused` for what cannot be read or goes not together.
     """
     called = network_name(file, name)
-    if not recognition.holds_weights(file):
+    if not is_stored(file):
         return _of_onnx(file, called, parent, norms, weights)
     for option, given in {"--extends": parent is not None, "--weights": weights, "--plain-biases": not norms}.items():
         if given:

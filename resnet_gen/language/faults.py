@@ -6,15 +6,17 @@ import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple, TypeVar, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from resnet_gen.language.source import Loc, Source, at, dotted_path
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
-from resnet_gen.problems import MOST_NEAR, SURE, Problem, Span, closest, several, shorten, suggest, synonym
+from resnet_gen.problems import MOST_NEAR, SURE, Problem, Refused, Span, closest, several, shorten, suggest, synonym
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
@@ -29,6 +31,14 @@ def at_most(entries: int) -> Callable[[Any], Any]:
         return value
 
     return check
+
+
+def validate(model: type[M], source: Source) -> M:
+    """What a source says, as a model; raises `Refused` with every fault at its position."""
+    try:
+        return model.model_validate(source.data)
+    except ValidationError as error:
+        raise Refused(problems(error.errors(include_url=False), source, model)) from None
 
 
 def problems(errors: list[ErrorDetails], source: Source, model: type[BaseModel]) -> list[Problem]:

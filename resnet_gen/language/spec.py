@@ -14,13 +14,13 @@ from resnet_gen.graph.counts import CountName
 from resnet_gen.graph.limits import SIDES
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.custom_parts import files
-from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, problems
+from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, validate
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.source import Source
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.parts.registry import OneOf
-from resnet_gen.problems import Refused, several
+from resnet_gen.problems import several
 
 _ALWAYS = {"widths.list"}
 """Kinds that a specification can mean without naming them: the short form of widths, and every default."""
@@ -314,10 +314,7 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
         return Spec.model_validate(source.data)
     except ValidationError:
         know_every_part()  # so that messages can name them all
-    try:
-        return Spec.model_validate(source.data)
-    except ValidationError as error:
-        raise Refused(problems(error.errors(include_url=False), source, Spec)) from None
+    return validate(Spec, source)
 
 
 def _rebuild() -> None:

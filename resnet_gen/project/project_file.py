@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.language.budgets import Budgets
-from resnet_gen.language.faults import problems
+from resnet_gen.language.faults import validate
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import Words
 from resnet_gen.parts.base import StrictModel
@@ -235,10 +235,7 @@ def _tool_table(source: Source) -> Source | None:
 def _checked(path: Path, source: Source) -> Project:
     if not isinstance(source.data, dict):
         raise refuse("tool.resnet-gen: not a table", source.span(()))
-    try:
-        return Project(path, Settings.model_validate(source.data), source)
-    except ValidationError as error:
-        raise Refused(problems(error.errors(include_url=False), source, Settings)) from None
+    return Project(path, validate(Settings, source), source)
 
 
 def shown_path(path: Path) -> str:

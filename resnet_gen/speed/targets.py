@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.limits import BATCHES
-from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, problems
+from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, validate
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.ops.precision import PRECISIONS, Precision, too_old
@@ -200,11 +200,7 @@ def _shipped_target(name: str) -> Target:
 
 
 def _read(path: Path, shown: str) -> Target:
-    source = read_file(path, shown, "start with 'name: my-device'")
-    try:
-        return Target.model_validate(source.data)
-    except ValidationError as error:
-        raise Refused(problems(error.errors(include_url=False), source, Target)) from None
+    return validate(Target, read_file(path, shown, "start with 'name: my-device'"))
 
 
 def _unknown(reference: str) -> Refused:

@@ -24,6 +24,13 @@ def element_type(dtype: DType) -> np.dtype[Any]:
     return np.dtype(dtype).newbyteorder("<")
 
 
+def largest(dtype: DType) -> float:
+    """The greatest finite number of a type."""
+    if dtype == "bfloat16":
+        return float(np.uint32(0x7F7F0000).view(np.float32))
+    return float(np.finfo(np.dtype(dtype)).max)
+
+
 def weight_bytes(graph: Graph, weights: Weights) -> Iterator[memoryview]:
     """The bytes of each run of rows, tensor by tensor as nodes use them."""
     for node in graph.nodes:

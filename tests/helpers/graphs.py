@@ -21,19 +21,12 @@ from resnet_gen.ops import (
     Mul,
     OneMinus,
     PadChannels,
-    Shape,
     Softmax,
     Subsample,
 )
 from resnet_gen.problems import Refused
-from resnet_gen.weights.base import Array, Weights
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import SeededWeights
-
-
-def whole(weights: Weights, name: str, shape: Shape) -> Array:
-    """A tensor in one piece."""
-    return weights.rows(name, 0, shape[0]).reshape(shape)
 
 
 def folded(graph: Graph) -> Graph:

@@ -29,9 +29,9 @@ from resnet_gen.quantization.placement import (
     place,
     quantize,
 )
+from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.standardization import standardize_weights
-from tests.helpers.graphs import whole
 from tests.helpers.onnx_runs import TINY, Ruled, image, model_bytes, network, run
 
 STYLES = {"tensorrt": TENSORRT_INT8, "in graph": TENSORRT_INT8._replace(in_graph=True), "cpu": CPU_INT8}

@@ -15,7 +15,7 @@ from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import ClassMember, ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import outline
 from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
-from resnet_gen.generate.python import INDENT, PythonSyntax, Settings, besides
+from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
 from resnet_gen.generate.spelling import apply_operation, is_attribute_name, quote_text, section
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
@@ -149,8 +149,17 @@ _FUNCTIONS: dict[ops.Function, str] = {
 }
 
 
+def _besides(arguments: Settings, **defaults: str) -> list[str]:
+    """The settings that are not what they are by default, by name."""
+    return [f"{name}={arguments[name]}" for name, usual in defaults.items() if arguments[name] != usual]
+
+
+def _epsilon(eps: float) -> list[str]:
+    return [] if eps == 1e-5 else [f"epsilon={eps!r}"]
+
+
 def _conv(op: ops.Conv, a: Settings) -> tuple[str, list[str]]:
-    settings = besides(a, stride="1", padding="0", dilation="1", groups="1")
+    settings = _besides(a, stride="1", padding="0", dilation="1", groups="1")
     settings += [] if op.bias else ["bias=False"]
     settings += [f"bias_fill={op.bias_fill!r}"] if op.bias_fill else []
     settings += [f"epsilon={op.standardize!r}"] if op.standardize not in (None, 1e-6) else []
@@ -161,17 +170,7 @@ def _conv(op: ops.Conv, a: Settings) -> tuple[str, list[str]]:
 def _pool(op: ops.MaxPool | ops.AvgPool, a: Settings) -> tuple[str, list[str]]:
     kind = "AvgPool2d" if isinstance(op, ops.AvgPool) else "ZeroMaxPool2d" if op.zeros else "MaxPool2d"
     ceil = ["ceil=True"] if op.ceil else []
-    return kind, [a["kernel_size"], *besides(a, stride=a["kernel_size"], padding="0"), *ceil]
-
-
-def _batch_norm(op: ops.BatchNorm, a: Settings) -> tuple[str, list[str]]:
-    epsilon = [] if op.eps == 1e-5 else [f"epsilon={op.eps!r}"]
-    return "nnx.BatchNorm", [a["channels"], "momentum=0.9", *epsilon, RNGS]
-
-
-def _group_norm(op: ops.GroupNorm, a: Settings) -> tuple[str, list[str]]:
-    epsilon = [] if op.eps == 1e-5 else [f"epsilon={op.eps!r}"]
-    return "GroupNorm", [a["channels"], a["groups"], *epsilon, RNGS]
+    return kind, [a["kernel_size"], *_besides(a, stride=a["kernel_size"], padding="0"), *ceil]
 
 
 _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] = {
@@ -181,8 +180,8 @@ _MODULES: dict[type[ops.Op], Callable[[Any, Settings], tuple[str, list[str]]]] =
         "nnx.Linear",
         [a["in_features"], a["out_features"], *([] if op.bias else ["use_bias=False"]), RNGS],
     ),
-    ops.BatchNorm: _batch_norm,
-    ops.GroupNorm: _group_norm,
+    ops.BatchNorm: lambda op, a: ("nnx.BatchNorm", [a["channels"], "momentum=0.9", *_epsilon(op.eps), RNGS]),
+    ops.GroupNorm: lambda op, a: ("GroupNorm", [a["channels"], a["groups"], *_epsilon(op.eps), RNGS]),
     ops.MaxPool: _pool,
     ops.AvgPool: _pool,
     ops.BlurPool: lambda _, a: ("BlurPool2d", [f"stride={a['stride']}"]),

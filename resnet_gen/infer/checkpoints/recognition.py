@@ -37,11 +37,6 @@ class CheckpointMatch(NamedTuple):
     prefix: str
 
 
-def holds_weights(path: Path) -> bool:
-    """Whether a file's first bytes are those of weights without a graph."""
-    return stored.is_stored(path)
-
-
 def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
     whole = {name: tensor.shape for name, tensor in stored.read(path).items()}

@@ -15,7 +15,7 @@ from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.ops import DType, Op
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.stream import element_type
+from resnet_gen.weights.stream import element_type, largest
 
 
 @dataclass
@@ -174,20 +174,11 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
 def _border(op: ops.MaxPool, call: _Call) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
     (_, *sides), (_, *places) = call.node.input_shapes[0], call.node.shape
-    least = _least(call.node.output.dtype)
     inside = []
     for side, n in zip(sides, places, strict=True):
         first = np.arange(n) * op.stride - op.padding
         inside.append((first >= 0) & (first + op.kernel <= side))
-    return np.where(np.outer(*inside), least, 0.0)[None, None]
-
-
-def _least(dtype: DType) -> float:
-    """The least finite number of a type."""
-    bits = element_type(dtype)
-    if dtype != "bfloat16":
-        return float(np.finfo(bits).min)
-    return float(np.asarray(0xFF7F, np.uint16).view(bits))
+    return np.where(np.outer(*inside), -largest(call.node.output.dtype), 0.0)[None, None]
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:

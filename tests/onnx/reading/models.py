@@ -13,11 +13,10 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.reading import OnnxModel, read
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
-from resnet_gen.weights.base import Weights
+from resnet_gen.weights.base import Weights, whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
-from tests.helpers.graphs import whole
 from tests.helpers.onnx_runs import difference, image, model_bytes, run
 
 SHALLOW = "stages.depths=[1, 1, 1, 1]"
