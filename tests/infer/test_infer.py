@@ -17,9 +17,10 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
 from resnet_gen.system.resources import shipped_specs
+from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.seeded import SeededWeights
-from tests.helpers.graphs import damaged, folded, shuffled, whole
+from tests.helpers.graphs import damaged, folded, shuffled
 from tests.helpers.varied import marked, spread
 
 FAMILIES = [
