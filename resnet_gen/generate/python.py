@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,7 +24,6 @@ from resnet_gen.generate.layout import (
 from resnet_gen.generate.layout import PythonCall as Text
 from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import (
-    BlockNames,
     BlockRun,
     ClassMember,
     ModuleCall,
@@ -42,6 +39,13 @@ from resnet_gen.generate.modules.forward import (
     pooled_stages,
     stages_and_rest,
     statements,
+)
+from resnet_gen.generate.python_words import (
+    argument_texts,
+    counting_clause,
+    function_names,
+    member_key,
+    parameter_texts,
 )
 from resnet_gen.generate.spelling import is_list, quote_text
 
@@ -82,7 +86,7 @@ class PythonSyntax(ABC):
         """Attributes of the class at hand that are members."""
         self.arguments: set[str] = set()
         """What the constructor of the class at hand takes."""
-        self.functions = _functions(classes)
+        self.functions = function_names(classes)
         self.lists: set[str] = set()
         """Members of the class at hand that are lists."""
 
@@ -125,7 +129,7 @@ class PythonSyntax(ABC):
                 "name": self.functions[kind],
                 "doc": docstring(kind.doc),
                 "base": "",
-                "init": signature(self.functions[kind], _parameters(kind), f"list[{self.layer}]", 0),
+                "init": signature(self.functions[kind], parameter_texts(kind), f"list[{self.layer}]", 0),
                 "body": lines("return ", Text("", self.layers(kind), "[]"), 4),
             }
         self.begin(kind)
@@ -136,7 +140,7 @@ class PythonSyntax(ABC):
             "name": kind.name,
             "doc": docstring(kind.doc),
             "base": self.sequence if kind.run else self.module,
-            "init": signature("__init__", ["self", *_parameters(kind), *self.asked(kind)], "None"),
+            "init": signature("__init__", ["self", *parameter_texts(kind), *self.asked(kind)], "None"),
             "body": self.run(kind.run) if kind.run else [*kept, *self.members(kind)],
             "call": signature(self.call, given, self._type(len(kind.unit.outputs))),
             "forward": forward,
@@ -293,7 +297,7 @@ class PythonSyntax(ABC):
         """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
         if run.names.plain:
             return lines("", Text("super().__init__", self._blocks(run)), INDENT)
-        named = self.counted(_key(run.names), f"for {_counted(run.names)}")
+        named = self.counted(member_key(run.names), f"for {counting_clause(run.names)}")
         return [
             *lines(f"layers: list[{self.layer}] = ", Text("", self._blocks(run), "[]"), INDENT),
             *lines("", Text("super().__init__", [named]), INDENT),
@@ -306,7 +310,7 @@ class PythonSyntax(ABC):
         blocks = Text("", self._blocks(run), "[]")
         start = [str(run.names.start)] if run.names.start else []
         clause = f"for index, layer in {flat(Text('enumerate', [blocks, *start]))}"
-        return [self.counted(_key(run.names), clause)]
+        return [self.counted(member_key(run.names), clause)]
 
     def _blocks(self, run: BlockRun) -> list[AnyText]:
         rest = self._made(run.rest)
@@ -328,7 +332,7 @@ class PythonSyntax(ABC):
         """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, ModuleCall):
             function = self.functions.get(what.kind)
-            return Text(f"*{function}" if function else what.kind.name, [*_given(what), *self.handed])
+            return Text(f"*{function}" if function else what.kind.name, [*argument_texts(what), *self.handed])
         if isinstance(what, OperationCall):
             return self.constructed(what, fresh=before is not None and _forgotten(before))
         return Text(self.sequence, self._named(what) if isinstance(what, BlockRun) else self._chain(what))
@@ -350,50 +354,7 @@ def _laid_out(texts: Sequence[str]) -> list[str]:
     return [line for text in texts for line in statement(text, INDENT)]
 
 
-_WORDS = {
-    *keyword.kwlist, *dir(builtins), "index", "layer", "layers", "maps", "nn", "self", "split_softmax", "torch", "x",
-}  # fmt: skip
-"""Words that have another meaning where functions are called, or in them."""
-
-
-def _functions(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
-    """What the functions are called that write the layers of a class each: by a name that nothing else has."""
-    taken = {*_WORDS, *(parameter.name for kind in classes for parameter in kind.parameters)}
-    found: dict[ModuleClass, str] = {}
-    for kind in classes:
-        if kind.unit.spread:
-            word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
-            words = (word, *(f"{word}_layers{number}" for number in ("", *range(2, 10_000))))
-            found[kind] = next(word for word in words if word not in taken)
-            taken.add(found[kind])
-    return found
-
-
 def _forgotten(member: ClassMember) -> bool:
     return (
         isinstance(member.what, OperationCall) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
     )
-
-
-def _parameters(kind: ModuleClass) -> list[str]:
-    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
-    return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
-
-
-def _parameter(name: str, setting: str, default: int | None) -> str:
-    kind = "bool" if setting == "present" else "int"
-    return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
-
-
-def _key(names: BlockNames) -> str:
-    number = f"{{{names.number}}}" if names.number else ""
-    return f'f"{names.head}{number}{names.separator}{{index}}"'
-
-
-def _counted(names: BlockNames) -> str:
-    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
-
-
-def _given(what: ModuleCall) -> list[str]:
-    named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
-    return [text if p.positional else f"{p.name}={text}" for p, text in named]

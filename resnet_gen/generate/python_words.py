@@ -1,0 +1,56 @@
+"""Names, parameters and arguments as generated Python writes them."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Sequence
+
+from resnet_gen.generate.modules.classes import BlockNames, ModuleCall, ModuleClass
+
+_WORDS = {
+    *keyword.kwlist, *dir(builtins), "index", "layer", "layers", "maps", "nn", "self", "split_softmax", "torch", "x",
+}  # fmt: skip
+"""Words that have another meaning where functions are called, or in them."""
+
+
+def function_names(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
+    """What the functions are called that write the layers of a class each: by a name that nothing else has."""
+    taken = {*_WORDS, *(parameter.name for kind in classes for parameter in kind.parameters)}
+    found: dict[ModuleClass, str] = {}
+    for kind in classes:
+        if kind.unit.spread:
+            word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
+            words = (word, *(f"{word}_layers{number}" for number in ("", *range(2, 10_000))))
+            found[kind] = next(word for word in words if word not in taken)
+            taken.add(found[kind])
+    return found
+
+
+def parameter_texts(kind: ModuleClass) -> list[str]:
+    """The parameters of a class's constructor, with their types and defaults."""
+    usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
+    return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
+
+
+def _parameter(name: str, setting: str, default: int | None) -> str:
+    kind = "bool" if setting == "present" else "int"
+    return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
+
+
+def member_key(names: BlockNames) -> str:
+    """What a block of a run is called, as a formatted text of its index."""
+    number = f"{{{names.number}}}" if names.number else ""
+    return f'f"{names.head}{number}{names.separator}{{index}}"'
+
+
+def counting_clause(names: BlockNames) -> str:
+    """The loop over the blocks of a run with their numbers."""
+    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
+
+
+def argument_texts(what: ModuleCall) -> list[str]:
+    """What a module of a class is made with."""
+    named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
+    return [text if p.positional else f"{p.name}={text}" for p, text in named]

@@ -1,0 +1,55 @@
+"""Names of modules and classes: a topic each, and one meaning in the whole package."""
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+
+from tests.house.rooms import MODULES, parsed
+
+SAY_NOTHING = {
+    "account", "apart", "asking", "beside", "built", "carried", "checked", "chosen", "common", "core", "fit", "found",
+    "given", "held", "helper", "helpers", "held_to", "isolated", "keep", "kept", "look", "made", "misc", "parts_of", "put",
+    "said", "settled", "shown", "stated", "stuff", "things", "told", "tool", "tools", "util", "utils", "wish", "written",
+}  # fmt: skip
+"""Participles and everyday words that say nothing to somebody who has not read the file."""
+
+
+def public_classes():
+    """(class, module) of every class without an underscore, wherever it stands."""
+    for name, path in MODULES.items():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, name
+
+
+def test_no_name_of_a_public_class_stands_for_two_things():
+    times = Counter(name for name, _ in public_classes())
+    assert len(times) > 300
+    assert {name: [module for other, module in public_classes() if other == name] for name in twice(times)} == {}
+
+
+def twice(times):
+    return [name for name, count in times.items() if count > 1]
+
+
+def test_no_module_and_no_class_is_called_by_a_word_that_says_nothing():
+    modules = {name.rpartition(".")[2] for name in MODULES}
+    classes = {name.lower() for name, _ in public_classes()}
+    assert (modules | classes) & SAY_NOTHING == set()
+
+
+def participles(names):
+    return {name for name in names if re.fullmatch(r"[a-z]+ed", name)} - {"seed", "embed"}
+
+
+@pytest.mark.parametrize("name", ["checked", "isolated", "stored"])
+def test_participles_are_seen(name):
+    assert participles([name]) == {name}
+
+
+def test_no_module_is_called_by_a_participle_alone():
+    """Parts are called after their kinds, which specs write."""
+    modules = {name.rpartition(".")[2] for name in MODULES if ".parts." not in name}
+    assert participles(modules) == set()
