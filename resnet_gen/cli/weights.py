@@ -82,7 +82,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 def _text(made: Conversion, out: Path) -> str:
     from resnet_gen.problems import visible
-    from resnet_gen.weights.stored import sides
+    from resnet_gen.weights.checkpoint import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
@@ -132,7 +132,7 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     \b
     Example: resnet-gen weights show resnet50.pth
     """
-    from resnet_gen.weights.stored import sides
+    from resnet_gen.weights.checkpoint import sides
 
     found = _tensors(source, settings)
     if form == "json":
@@ -146,11 +146,11 @@ def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[in
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
     from resnet_gen.problems import refuse
-    from resnet_gen.weights import stored
+    from resnet_gen.weights import checkpoint
 
     path = Path(source)
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         if settings:
             raise refuse("--set means nothing for a file of weights")
-        return [(n, t.shape, t.dtype.name) for n, t in stored.read(path, counters=True).items()]
+        return [(n, t.shape, t.dtype.name) for n, t in checkpoint.read(path, counters=True).items()]
     return [(n, t.shape, "float32") for n, t in lower(load(source, settings)).state().items()]

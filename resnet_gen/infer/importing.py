@@ -23,8 +23,8 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.problems import Problem, refuse, shorten, visible
+from resnet_gen.weights.checkpoint import is_stored
 from resnet_gen.weights.formats.writing import from_weights, safetensors
-from resnet_gen.weights.stored import is_stored
 
 
 class Imported(NamedTuple):

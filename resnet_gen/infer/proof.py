@@ -19,7 +19,7 @@ from resnet_gen.ops import Conv, Op
 from resnet_gen.parts.heads.none import NoHead
 from resnet_gen.problems import Document, Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 
 
 class RecoveredSpec(NamedTuple):

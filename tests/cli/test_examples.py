@@ -76,7 +76,7 @@ def checkpoint(path, *settings, spec="resnet18"):
     """Weights of a spec, drawn from a seed, in a file."""
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
-    from resnet_gen.weights.seeded import SeededWeights
+    from resnet_gen.weights.initialization import SeededWeights
 
     graph = lower(load(spec, settings))
     drawn = SeededWeights(graph, 0)

@@ -22,7 +22,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import whole
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import difference, session
 
 STAGES = "stages: {depths: [1, 1], widths: [4, 8], block: basic}\n"

@@ -12,7 +12,7 @@ from resnet_gen import emit_onnx, verify
 from resnet_gen.infer.importing import Imported, recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import session
 from tests.helpers.varied import spread
 

@@ -18,7 +18,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 
 NETWORKS = ["resnet18", "seresnet18", "cifar-resnet20", "resnest14d", "skresnet18", "regnety_002", "vgg11", "wrn-16-8"]

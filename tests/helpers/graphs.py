@@ -26,7 +26,7 @@ from resnet_gen.ops import (
 )
 from resnet_gen.problems import Refused
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 
 
 def folded(graph: Graph) -> Graph:

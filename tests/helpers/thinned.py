@@ -146,9 +146,9 @@ CASES = {
     "language/test_shortcut_notes.py::test_what_is_said_of_some_blocks_is_held_against_those_blocks": 33,
     "language/test_source.py::test_what_nests_too_deep_is_refused_in_our_words_without_recursion": 45,
     "weights/test_state_order.py::test_the_names_are_in_the_order_of_the_published_state_dict": 70,
-    "weights/test_stored.py::test_a_changed_byte_is_refused_or_leaves_values_of_the_right_shapes": 2,
-    "weights/test_stored.py::test_a_pickle_that_would_exhaust_memory_or_the_stack_is_refused": 7,
-    "weights/test_stored.py::test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone": 70,
+    "weights/test_checkpoint.py::test_a_changed_byte_is_refused_or_leaves_values_of_the_right_shapes": 2,
+    "weights/test_checkpoint.py::test_a_pickle_that_would_exhaust_memory_or_the_stack_is_refused": 7,
+    "weights/test_checkpoint.py::test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone": 70,
     "language/test_strides.py::test_every_network_keeps_its_weights_and_its_rules_with_another_last_stride": 22,
     "onnx/test_witness.py::test_every_shipped_network_passes_without_its_data": 43,
 }

@@ -10,8 +10,8 @@ from tests.house.rooms import MODULES, parsed
 
 SAY_NOTHING = {
     "account", "apart", "asking", "beside", "built", "carried", "checked", "chosen", "common", "core", "fit", "found",
-    "given", "held", "helper", "helpers", "held_to", "isolated", "keep", "kept", "look", "made", "misc", "parts_of", "put",
-    "said", "settled", "shown", "stated", "stuff", "things", "told", "tool", "tools", "util", "utils", "wish", "written",
+    "given", "held", "helper", "helpers", "isolated", "keep", "kept", "look", "made", "misc", "put", "said",
+    "settled", "shown", "stated", "stuff", "things", "told", "tool", "tools", "util", "utils", "wish", "written",
 }  # fmt: skip
 """Participles and everyday words that say nothing to somebody who has not read the file."""
 
@@ -41,7 +41,7 @@ def test_no_module_and_no_class_is_called_by_a_word_that_says_nothing():
 
 
 def participles(names):
-    return {name for name in names if re.fullmatch(r"[a-z]+ed", name)} - {"seed", "embed"}
+    return {name for name in names if re.fullmatch(r"[a-z]+ed", name)} - {"speed"}
 
 
 @pytest.mark.parametrize("name", ["checked", "isolated", "stored"])

@@ -20,9 +20,9 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import shipped_specs
-from resnet_gen.weights import stored
+from resnet_gen.weights import checkpoint
 from resnet_gen.weights.formats import writing
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY
 
 SMALL = {
@@ -69,7 +69,7 @@ def file_of(path, tensors):
 
 
 def read(path):
-    return {name: tensor.exact() for name, tensor in stored.read(path, counters=True).items()}
+    return {name: tensor.exact() for name, tensor in checkpoint.read(path, counters=True).items()}
 
 
 def assert_same(found, tensors):

@@ -10,7 +10,7 @@ from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.verify.outcome import examine
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.properties.strategies import fitting
 from tests.properties.test_specs import build, examples

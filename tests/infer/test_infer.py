@@ -19,7 +19,7 @@ from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, Grou
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.graphs import damaged, folded, shuffled
 from tests.helpers.varied import marked, spread
 

@@ -12,7 +12,7 @@ import pytest
 from resnet_gen.cli import main
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.pages.scenes import drawn
 
 PAGE = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")

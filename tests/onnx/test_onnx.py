@@ -24,7 +24,7 @@ from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, Range, place, quantize
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from resnet_gen.weights.stream import element_type
 from tests.helpers.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
@@ -204,7 +204,7 @@ def test_a_stream_can_be_read_twice():
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_a_process_with_any_hash_seed_writes_the_same_bytes(seed):
     code = (
-        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.seeded import Seeded\n"
+        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.initialization import Seeded\n"
         "graph = network('cifar-resnet20')\n"
         "options = Options(metadata={'b': '2', 'a': '1', 'c': '3'})\n"
         "print(hashlib.sha256(model_bytes(graph, Seeded(graph), options)).hexdigest())"

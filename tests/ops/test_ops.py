@@ -40,7 +40,7 @@ from resnet_gen.ops import (
     SumPositions,
     TakeChannels,
 )
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import model_bytes, run
 
 MAP = (3, 8, 8)

@@ -17,7 +17,7 @@ from PIL import Image
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.formats.writing import FORMATS, from_weights
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.accuracy.digits import calibration
 from tests.fixtures.make_exports import ARCHIVE
 from tests.helpers.against_files import DIGITS, build, engine_beside

@@ -7,7 +7,7 @@ import pytest
 from resnet_gen.graph.matching import match
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.witness.model import check_onnx
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import model_bytes, network
 
 SPEC = """\

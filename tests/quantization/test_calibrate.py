@@ -39,7 +39,7 @@ from resnet_gen.quantization.signal_to_noise import (
 )
 from resnet_gen.weights.base import DerivedWeights
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, Ruled, network
 
 GREY = Input(channels=1, size=(8, 8), crop=1.0)

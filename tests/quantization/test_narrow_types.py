@@ -12,7 +12,7 @@ from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm
 from resnet_gen.problems import Refused
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY
 
 SETTINGS = ("input.size=16", "head.classes=5", "stages.depths=[1, 1]", "stages.strides=[1, 2]", "stages.widths=[8, 16]")

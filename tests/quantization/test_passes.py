@@ -13,7 +13,7 @@ from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.helpers.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
 

@@ -17,7 +17,7 @@ from resnet_gen.engine.cpu_numerics import has_seven_bits, sums_saturate
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import BatchNorm, Linear
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.restrained import RESTRAINED
 from tests.helpers.varied import spread
 

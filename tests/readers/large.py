@@ -15,7 +15,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.weights.formats import writing
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.readers.commands import command, load_all
 from tests.readers.measure import MEBIBYTE, elsewhere, faults, taken
 

@@ -9,7 +9,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.speed.kernels import kernels, most_activations
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 
 IMAGE = Value("input", (8, 4, 4))
 CONV = ops.Conv(8, kernel=3, padding=1)

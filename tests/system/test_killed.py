@@ -8,7 +8,7 @@ import pytest
 
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.kills import KILLED, Server
 from tests.helpers.onnx_runs import TINY, network
 from tests.helpers.varied import spread

@@ -20,7 +20,7 @@ from resnet_gen.problems import Refused
 from resnet_gen.system import write as writing
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, network
 from tests.helpers.privileges import bound, permissions_hold
 

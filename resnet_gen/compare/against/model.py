@@ -24,7 +24,7 @@ from resnet_gen.problems import Refused, several
 from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 
 _HALF = 65504.0
 """The largest number of float16."""

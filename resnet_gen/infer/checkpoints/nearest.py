@@ -10,9 +10,9 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Problem, Refused, several, shorten
+from resnet_gen.weights.checkpoint import sides
 from resnet_gen.weights.prefixes import MOST, without
 from resnet_gen.weights.references import every as every_reference
-from resnet_gen.weights.stored import sides
 
 
 class NearestNetwork(NamedTuple):

@@ -17,7 +17,7 @@ from resnet_gen.ops import Shape
 from resnet_gen.parts.registry import load_parts
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.system.resources import shipped_specs
-from resnet_gen.weights import stored
+from resnet_gen.weights import checkpoint
 from resnet_gen.weights.prefixes import prefixes, without
 
 _VGG = ("torchvision_vgg", "timm_vgg")
@@ -39,7 +39,7 @@ class CheckpointMatch(NamedTuple):
 
 def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
-    whole = {name: tensor.shape for name, tensor in stored.read(path).items()}
+    whole = {name: tensor.shape for name, tensor in checkpoint.read(path).items()}
     shipped = _every()
     for prefix in prefixes(whole):
         found = _recognized(without(prefix, whole), shipped, called, prefix)

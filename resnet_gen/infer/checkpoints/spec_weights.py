@@ -11,10 +11,10 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower, without_outputs
 from resnet_gen.ops import BatchNorm
 from resnet_gen.problems import several
-from resnet_gen.weights import stored
+from resnet_gen.weights import checkpoint
 
 
-def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.CheckpointWeights:
+def weights_from(path: Path, loaded: Loaded, graph: Graph) -> checkpoint.CheckpointWeights:
     """The weights of `graph`, which `loaded` is lowered to, in a file that has them by name.
 
     A file for a whole network fits its backbone. Raises `Refused` for tensors that do not fit: the first ten, how
@@ -23,16 +23,16 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> stored.CheckpointW
     from resnet_gen.infer.conversion.source import hint_for
 
     body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
-    found = stored.match_state_dict(
-        graph, stored.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes)
+    found = checkpoint.match_state_dict(
+        graph, checkpoint.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes)
     )
     if norms := [node.name for node in graph.nodes if isinstance(node.op, BatchNorm) and _has_no_root(node, found)]:
         what = f"{several(len(norms), 'norm')} with variances below zero, which have no root"
-        warnings.warn(f"{path}: {what}: {stored.first_names(norms)}", stacklevel=2)
+        warnings.warn(f"{path}: {what}: {checkpoint.first_names(norms)}", stacklevel=2)
     return found
 
 
-def _has_no_root(norm: Node, weights: stored.CheckpointWeights) -> bool:
+def _has_no_root(norm: Node, weights: checkpoint.CheckpointWeights) -> bool:
     assert isinstance(norm.op, BatchNorm)
     variances = weights.rows(norm.weight_name("running_var"), 0, norm.shape[0])
     return bool(((variances <= -norm.op.eps) & (variances > -math.inf)).any())

@@ -16,7 +16,7 @@ from resnet_gen.infer.conversion.source import find
 from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights import stored
+from resnet_gen.weights import checkpoint
 from resnet_gen.weights.formats.arrays import COUNTER, finite
 from resnet_gen.weights.formats.writing import FORMATS, TensorData
 
@@ -61,13 +61,13 @@ def plan(
         raise refuse(f"no format of weights is called '{out.suffix}'", str(out), hint)
     whole = network(loaded)
     target = find_scheme(to, whole, "--to") if to else whole.schemes[0]
-    tensors = stored.read(path, counters=True)
+    tensors = checkpoint.read(path, counters=True)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
     change = (change or ConversionOptions())._replace(counters=out.suffix in _LOADED_BY_TORCH)
     source = find(whole, shapes, called, str(path), any_head=change.head is not None)
     made = ConversionPlan(whole, tensors, source, target, change)
     if made.faults:
-        raise Refused(stored.list_faults(made.faults, str(path), made.hint))
+        raise Refused(checkpoint.list_faults(made.faults, str(path), made.hint))
     return Conversion(whole.graph.name, source.scheme.kind, target.kind, source.prefix, made.rows)
 
 
@@ -78,7 +78,7 @@ def write(conversion: Conversion, out: Path, path: Path) -> None:
     with Transaction(out.parent) as transaction:
         transaction.write(out.name, FORMATS[out.suffix](tensors))
     if bad:
-        warnings.warn(stored.not_finite(bad, path), stacklevel=2)
+        warnings.warn(checkpoint.not_finite(bad, path), stacklevel=2)
 
 
 def _watched(row: TensorRow, bad: list[str]) -> TensorData:

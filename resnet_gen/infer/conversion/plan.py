@@ -15,11 +15,11 @@ from resnet_gen.infer.conversion.slots import TensorSlot
 from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
 from resnet_gen.problems import refuse
+from resnet_gen.weights.checkpoint import FileTensor, sides
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
 from resnet_gen.weights.formats.writing import TensorData, tensor_data
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.seeds import DEFAULT_SEED
-from resnet_gen.weights.stored import FileTensor, sides
 
 
 class ConversionOptions(NamedTuple):

@@ -10,8 +10,8 @@ from resnet_gen.infer.conversion.schemes import Key, NamingScheme, SchemeNetwork
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
+from resnet_gen.weights.checkpoint import differences, left_out, list_faults
 from resnet_gen.weights.prefixes import prefixes
-from resnet_gen.weights.stored import differences, left_out, list_faults
 
 
 class SchemeSource(NamedTuple):

@@ -16,7 +16,7 @@ from resnet_gen.onnx.reading import NotExplained, Opaque, read
 from resnet_gen.ops import BatchNorm
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.fixtures.make_exports import ARCHIVE, OUTSIDE, exports
 from tests.helpers.varied import VARIED

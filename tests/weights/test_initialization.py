@@ -10,7 +10,7 @@ import pytest
 
 from resnet_gen.ops import Add
 from resnet_gen.weights.base import CHUNK, runs, whole
-from resnet_gen.weights.seeded import SeededWeights
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, network
 
 ODD = ("input.size=9", "stem.width=5", "input.channels=7", "stages.widths=[11]", "head.classes=13")
@@ -43,7 +43,7 @@ def test_runs_cover_every_row_once_and_hold_at_most_a_chunk():
 
 def test_a_seed_gives_the_same_bytes_in_another_process():
     code = (
-        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.seeded import Seeded\n"
+        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.initialization import Seeded\n"
         "from resnet_gen.weights.base import whole\n"
         "graph = network(TINY); weights = Seeded(graph, 1)\n"
         "for n, t in graph.state().items(): print(n, hashlib.sha256(whole(weights, n, t.shape)).hexdigest())"

@@ -25,7 +25,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower, without_outputs
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import references_folder, shipped_specs
-from resnet_gen.weights import stored
+from resnet_gen.weights import checkpoint
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
 from tests.helpers.onnx_runs import TINY, network
 from tests.reference import weights_rule
@@ -46,8 +46,8 @@ GRAPH = network(TINY)
 
 def read_all(path):
     """Every value of the file, as a build would read it."""
-    tensors = stored.read(path)
-    weights = stored.match_state_dict(GRAPH, tensors, path)
+    tensors = checkpoint.read(path)
+    weights = checkpoint.match_state_dict(GRAPH, tensors, path)
     return {name: weights.rows(name, 0, tensor.shape[0]) for name, tensor in tensors.items()}
 
 
@@ -163,7 +163,7 @@ def test_each_format_gives_the_values_back(kind, path):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_any_run_of_rows_is_that_slice_of_the_tensor(kind, path):
-    tensors = stored.read(saved(kind, path, values()))
+    tensors = checkpoint.read(saved(kind, path, values()))
     for name, tensor in values().items():
         for start in range(len(tensor)):
             for stop in range(start + 1, len(tensor) + 1):
@@ -206,7 +206,7 @@ def test_every_order_of_the_sides_is_read_in_rows(kind, path):
     orders = {json.dumps(order): np.asarray(whole.transpose(order), order="C") for order in permutations(range(4))}
     tensors = {name: kept.transpose(np.argsort(json.loads(name))) for name, kept in orders.items()}
     MAKERS[kind](path, torch_pickle(tensors), [kept.tobytes() for kept in orders.values()])
-    found = stored.read(path)
+    found = checkpoint.read(path)
     for name in orders:
         for start, stop in ((0, 2), (1, 2), (0, 1)):
             np.testing.assert_array_equal(found[name].rows(start, stop), whole[start:stop], err_msg=name)
@@ -276,7 +276,7 @@ def test_every_tensor_that_does_not_fit_is_named(kind, path):
 
 def test_of_many_misfits_the_first_are_named_and_the_rest_counted(path):
     with pytest.raises(Refused) as caught:
-        stored.match_state_dict(network("resnet50"), stored.read(saved("npz", path, values())), path)
+        checkpoint.match_state_dict(network("resnet50"), checkpoint.read(saved("npz", path, values())), path)
     messages = [problem.message for problem in caught.value.problems]
     assert messages[:4] == [
         "'conv1.weight' is missing: 64x3x7x7 is needed",
@@ -480,7 +480,7 @@ def test_an_array_whose_header_makes_no_sense_is_refused_in_a_short_line(header,
 def test_an_array_of_an_impossible_shape_is_refused(side, path):
     npz_of(path, f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({side},)}}")
     with pytest.raises(Refused) as caught:
-        stored.read(path)
+        checkpoint.read(path)
     assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
 
 
@@ -505,7 +505,7 @@ def test_a_flipped_bit_of_a_storage_that_has_a_checksum_is_refused(path):
     for tensor in values().values():
         at = whole.index(tensor.tobytes()) + tensor.nbytes // 2
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        tensors = stored.read(path)
+        tensors = checkpoint.read(path)
         with pytest.raises(Refused, match=r"the checksum of 'archive/data/\d+' is wrong"):
             [tensor.exact() for tensor in tensors.values()]
 
@@ -605,7 +605,7 @@ def test_a_tensor_of_an_impossible_shape_is_refused(kind, sides, path):
     """Without elements it fits into any storage; some numbers are too long for Python to write them."""
     MAKERS[kind](path, one_tensor("a", sides), [bytes(16)])
     with pytest.raises(Refused) as caught:
-        stored.read(path)
+        checkpoint.read(path)
     assert str(caught.value) == f"{path}: error: 'a' has a side below 0, or more bytes than 2**63 - 1"
 
 
@@ -613,7 +613,7 @@ def test_a_tensor_of_an_impossible_shape_is_refused(kind, sides, path):
 def test_a_tensor_of_more_sides_than_arrays_have_is_refused(kind, path):
     MAKERS[kind](path, one_tensor("a", (4, *[1] * 64)), [bytes(16)])
     with pytest.raises(Refused) as caught:
-        stored.read(path)
+        checkpoint.read(path)
     assert str(caught.value) == f"{path}: error: 'a' has 65 sides, more than 32"
 
 
@@ -628,7 +628,7 @@ def test_a_tensor_without_elements_is_read_whatever_its_strides(kind, shape, str
     given = {"of torch": as_torch_writes, "0": [0] * len(shape), "huge": [2**80] * len(shape)}[strides]
     assert own in pickled
     MAKERS[kind](path, pickled.replace(own, numbers(shape) + numbers(given)), [b""])
-    (found,) = stored.read(path).values()
+    (found,) = checkpoint.read(path).values()
     assert found.exact().shape == found.rows(0, shape[0]).shape == shape
 
 
@@ -636,7 +636,7 @@ def test_a_tensor_without_elements_is_read_whatever_its_strides(kind, shape, str
 def test_a_name_that_no_text_can_hold_is_refused(kind, path):
     MAKERS[kind](path, one_tensor("a\ud800", (4,)), [bytes(16)])
     with pytest.raises(Refused) as caught:
-        stored.read(path)
+        checkpoint.read(path)
     assert str(caught.value) == f"{path}: error: the name 'a\\ud800' is not Unicode text"
 
 
@@ -651,10 +651,10 @@ def test_a_view_whose_numbers_are_not_those_in_the_file_is_refused(kind, mark, i
     assert hooks + b"t" in pickled
     MAKERS[kind](path, pickled.replace(hooks + b"t", hooks + state + b"t"), [bytes(16)])
     if not is_set:
-        assert stored.read(path).keys() == {"a"}
+        assert checkpoint.read(path).keys() == {"a"}
         return
     with pytest.raises(Refused) as caught:
-        stored.read(path)
+        checkpoint.read(path)
     assert str(caught.value) == (
         f"{path}: error: 'a' is a view that PyTorch marks '{mark}': its numbers are others\n"
         "hint: call .resolve_neg() and .resolve_conj() before saving"
@@ -857,7 +857,7 @@ def test_an_array_of_objects_is_refused_unread(tmp_path, path):
 
 def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_path, path):
     marker = tmp_path / "executed"
-    tensors = stored.read(saved("npz", path, values()))
+    tensors = checkpoint.read(saved("npz", path, values()))
     with path.open("wb") as stream:
         np.savez(stream, **{**values(), "head.fc.bias": np.array([Trap(marker)], dtype=object)})
     with pytest.raises(Refused, match="damaged"):
@@ -869,7 +869,7 @@ def test_an_array_that_changes_into_objects_after_it_was_checked_is_refused(tmp_
 def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, path):
     saved("npz", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
     with pytest.warns(UserWarning, match="taken off") as caught:
-        weights = stored.match_state_dict(GRAPH, stored.read(path), path)
+        weights = checkpoint.match_state_dict(GRAPH, checkpoint.read(path), path)
     assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{prefix}', which is taken off"]
     assert_same({name: weights.rows(name, 0, len(tensor)) for name, tensor in values().items()}, values())
 
@@ -878,7 +878,7 @@ def test_a_prefix_is_told_on_one_line_whatever_it_is(path):
     prefix = "\x1b[31m\n" + "a" * 1_000 + "."
     saved("safetensors", path, {f"{prefix}{name}": tensor for name, tensor in values().items()})
     with pytest.warns(UserWarning, match="taken off") as caught:
-        stored.match_state_dict(GRAPH, stored.read(path), path)
+        checkpoint.match_state_dict(GRAPH, checkpoint.read(path), path)
     shown = "\\x1b[31m\\n" + "a" * 47 + "..."
     assert [str(w.message) for w in caught] == [f"{path}: every name begins with '{shown}', which is taken off"]
 
@@ -893,7 +893,7 @@ def test_the_counter_of_an_averaged_model_is_left_out(path):
     wrapped = {f"module.{name}": tensor for name, tensor in values().items()}
     saved("npz", path, {"n_averaged": np.array(3), **wrapped})
     with pytest.warns(UserWarning, match="every name begins with 'module.'"):
-        stored.match_state_dict(GRAPH, stored.read(path), path)
+        checkpoint.match_state_dict(GRAPH, checkpoint.read(path), path)
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -982,13 +982,13 @@ PUBLISHED = {load(name).spec.reference: name for name in shipped_specs() if load
 def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone(reference):
     state = json.loads((references_folder() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
     tensors = {name: Shaped(shape) for name, shape in state.items()}
-    stored.match_state_dict(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
+    checkpoint.match_state_dict(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
     cut = load(PUBLISHED[reference], ["head=none", "outputs=[stage2]"])
     backbone = lower(cut)
     assert 0 < len(backbone.state()) < len(state)
     with pytest.raises(Refused):
-        stored.match_state_dict(backbone, tensors, Path("w.pth"))
-    stored.match_state_dict(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
+        checkpoint.match_state_dict(backbone, tensors, Path("w.pth"))
+    checkpoint.match_state_dict(backbone, tensors, Path("w.pth"), body=lower(without_outputs(cut)))
 
 
 @pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[]"])
@@ -997,21 +997,21 @@ def test_the_weights_of_a_network_that_nobody_publishes_load_into_its_backbone_t
     """Under our own names a norm behind the last block stands in the head's module."""
     tensors = {weight: Shaped(tensor.shape) for weight, tensor in lower(load(name)).state().items()}
     cut = load(name, ["head=none", outputs])
-    stored.match_state_dict(lower(cut), tensors, Path("w"), body=lower(without_outputs(cut)))
+    checkpoint.match_state_dict(lower(cut), tensors, Path("w"), body=lower(without_outputs(cut)))
 
 
 def test_a_tensor_too_many_inside_a_backbone_s_modules_is_refused():
     cut = load("resnet18", ["head=none", "outputs=[stage2]"])
     backbone, body = lower(cut), lower(without_outputs(cut))
     tensors = {name: Shaped(tensor.shape) for name, tensor in backbone.state().items()}
-    stored.match_state_dict(
+    checkpoint.match_state_dict(
         backbone,
         {**tensors, "fc.weight": Shaped([10, 4]), "layer4.0.conv1.weight": Shaped([1])},
         Path("w"),
         body=body,
     )
     with pytest.raises(Refused, match=r"'layer2.7.conv1.weight' belongs to no layer"):
-        stored.match_state_dict(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
+        checkpoint.match_state_dict(backbone, {**tensors, "layer2.7.conv1.weight": Shaped([1])}, Path("w"), body=body)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -1024,4 +1024,4 @@ def test_two_members_of_one_name_are_refused(path, kind, again):
         name = archive.namelist()[again]
         archive.writestr(name, archive.read(name))
     with pytest.raises(Refused, match="two members are called"):
-        stored.read(file)
+        checkpoint.read(file)
