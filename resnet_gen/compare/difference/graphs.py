@@ -79,6 +79,13 @@ class StageChange:
     after: StageOutline | None
     blocks: tuple[BlockChange, ...]
 
+    @property
+    def path(self) -> str:
+        """Which stage it is, in the network that has it."""
+        one = self.after or self.before
+        assert one
+        return one.path
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -59,10 +59,8 @@ def _figure(before: int, after: int) -> dict[str, Any]:
 
 
 def _stage(stage: StageChange) -> dict[str, Any]:
-    one = stage.after or stage.before
-    assert one
     return {
-        "stage": stage_title(one.path),
+        "stage": stage_title(stage.path),
         "before": _whole(stage.before),
         "after": _whole(stage.after),
         "blocks_added": sum(block.before is None for block in stage.blocks),

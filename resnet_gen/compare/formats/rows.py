@@ -107,8 +107,6 @@ def stage_rows(difference: Difference) -> list[StageChangeRow]:
 
 
 def _stage_row(stage: StageChange) -> StageChangeRow | None:
-    one = stage.after or stage.before
-    assert one
     if not stage.blocks:
         return None
     nodes = [_nodes(side) for side in (stage.before, stage.after)]
@@ -117,7 +115,7 @@ def _stage_row(stage: StageChange) -> StageChangeRow | None:
     texts = (_repeated(stage.before), _repeated(stage.after))
     if texts[0] == texts[1] and all(figure.before == figure.after for figure in changes):
         return None
-    return StageChangeRow(stage_title(one.path), texts, changes)
+    return StageChangeRow(stage_title(stage.path), texts, changes)
 
 
 def _nodes(stage: StageOutline | None) -> list[Node]:

@@ -31,9 +31,7 @@ class ChangeItem(NamedTuple):
     @property
     def title(self) -> str:
         """The stage's name."""
-        stage = self.stage.after or self.stage.before
-        assert stage
-        return stage_title(stage.path)
+        return stage_title(self.stage.path)
 
 
 Told: TypeAlias = tuple[list[str], list[ChangeItem]]
