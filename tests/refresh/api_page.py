@@ -187,7 +187,10 @@ def _type(kind: type) -> tuple[str, str, list[Field], list[Field]]:
     bodies = [_body(base) for base in reversed(kind.__mro__) if _is_documented(base)]
     text = inspect.cleandoc(ast.get_docstring(bodies[-1]) or "")
     more = [
-        _member(node) for body in bodies for node in body.body if isinstance(node, ast.FunctionDef) and _public(node)
+        _member(node)
+        for body in reversed(bodies)
+        for node in body.body
+        if isinstance(node, ast.FunctionDef) and _public(node)
     ]
     return kind.__name__, text, [f for body in bodies for f in _fields(body) if not f.name.startswith("_")], more
 
