@@ -204,10 +204,11 @@ def test_a_stream_can_be_read_twice():
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_a_process_with_any_hash_seed_writes_the_same_bytes(seed):
     code = (
-        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.initialization import Seeded\n"
+        "import hashlib; from tests.helpers.onnx_runs import *\n"
+        "from resnet_gen.weights.initialization import SeededWeights\n"
         "graph = network('cifar-resnet20')\n"
-        "options = Options(metadata={'b': '2', 'a': '1', 'c': '3'})\n"
-        "print(hashlib.sha256(model_bytes(graph, Seeded(graph), options)).hexdigest())"
+        "options = WriterOptions(metadata={'b': '2', 'a': '1', 'c': '3'})\n"
+        "print(hashlib.sha256(model_bytes(graph, SeededWeights(graph), options)).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

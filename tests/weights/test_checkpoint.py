@@ -408,7 +408,10 @@ def test_a_folder_is_refused(tmp_path):
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(path):
     os.mkfifo(path)
-    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from resnet_gen.weights import checkpoint\n"
+        "checkpoint.read(Path(sys.argv[1]))"
+    )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr.endswith(f"{path}: error: not a file\n")
 
@@ -820,9 +823,9 @@ def test_a_pickle_that_would_exhaust_memory_or_the_stack_is_refused(pickled, pat
     zip_file(path, pickled, [])
     code = (
         "import resource, sys; from pathlib import Path; from resnet_gen.problems import Refused\n"
-        "from resnet_gen.weights import stored\n"
+        "from resnet_gen.weights import checkpoint\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: stored.read(Path(sys.argv[1]))\n"
+        "try: checkpoint.read(Path(sys.argv[1]))\n"
         "except Refused: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
@@ -924,7 +927,10 @@ def test_a_state_dict_that_holds_itself_is_refused(key, path):
     held = {}
     held[key] = held
     zip_file(path, pickle.dumps(held, 2), [])
-    code = "import sys; from pathlib import Path; from resnet_gen.weights import stored; stored.read(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from resnet_gen.weights import checkpoint\n"
+        "checkpoint.read(Path(sys.argv[1]))"
+    )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False, timeout=60)
     assert f"{path}: error: state dicts inside one another, more than 8 deep" in done.stderr
 

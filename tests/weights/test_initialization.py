@@ -43,9 +43,10 @@ def test_runs_cover_every_row_once_and_hold_at_most_a_chunk():
 
 def test_a_seed_gives_the_same_bytes_in_another_process():
     code = (
-        "import hashlib; from tests.helpers.onnx_runs import *; from resnet_gen.weights.initialization import Seeded\n"
+        "import hashlib; from tests.helpers.onnx_runs import *\n"
+        "from resnet_gen.weights.initialization import SeededWeights\n"
         "from resnet_gen.weights.base import whole\n"
-        "graph = network(TINY); weights = Seeded(graph, 1)\n"
+        "graph = network(TINY); weights = SeededWeights(graph, 1)\n"
         "for n, t in graph.state().items(): print(n, hashlib.sha256(whole(weights, n, t.shape)).hexdigest())"
     )
     expected = [f"{n} {hashlib.sha256(v.tobytes()).hexdigest()}" for n, v in _all(network(TINY), 1).items()]
