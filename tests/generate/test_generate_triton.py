@@ -21,6 +21,7 @@ from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
 from resnet_gen.speed.targets import load_target
+from tests.build.test_triton import schema  # noqa: F401 - a fixture
 from tests.helpers.onnx_runs import TINY
 from tests.helpers.pictures import saved
 
@@ -169,7 +170,7 @@ def test_channels_that_no_picture_has_get_no_client():
     assert "```python" not in page
 
 
-def test_odd_names_and_titles_break_neither_the_settings_nor_the_page(schema, tmp_path):
+def test_odd_names_and_titles_break_neither_the_settings_nor_the_page(schema, tmp_path):  # noqa: F811
     from google.protobuf import text_format
 
     odd = 'a"b\\c\nd?ü'

@@ -108,7 +108,7 @@ SETTINGS = [(c, f) for c in CLASSES if is_dataclass(c) for f in fields(c)]
 def other(setting):
     """A value of a setting that is not its default."""
     kind = str(setting.type)
-    if "Stored" in kind:
+    if "WeightStorage" in kind:
         return WeightStorage("int8")
     if "Function" in kind or "DType" in kind:
         return "tanh" if "Function" in kind else "int8"

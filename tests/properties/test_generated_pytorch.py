@@ -60,7 +60,7 @@ TEXTS = st.text(max_size=200) | st.sampled_from(ODD)
 def test_titles_papers_and_names_of_any_characters_leave_python():
     done = []
 
-    @settings(FEW, max_examples=20)
+    @settings(FEW, max_examples=60)
     @given(TEXTS, TEXTS, st.sampled_from(NAMES))
     def run(title, paper, name):
         try:

@@ -23,8 +23,10 @@ from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
 from resnet_gen.onnx.reading.naming import NodeNames
 from resnet_gen.onnx.reading.signals import (
     ActivationTerm,
+    AxisMean,
     BroadcastGate,
     Elementwise,
+    NormalizedGroups,
     PaddedMap,
     PendingNode,
     PermutedMap,
@@ -157,7 +159,7 @@ class GraphWalk:
             return self.add(Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
         if isinstance(term, Transposed):
             raise UnexplainedOperator(f"perm {list(term.order)}: dimensions in another order", term.origin)
-        raise UnexplainedOperator(_ALONE.get(type(term).__name__, "it is none of our operations"), term.origin)
+        raise UnexplainedOperator(_ALONE.get(type(term), "it is none of our operations"), term.origin)
 
     def _padded(self, term: PaddedMap) -> Value:
         (more, *before), (out, *after) = term.before, term.after
@@ -238,11 +240,11 @@ class GraphWalk:
 
 
 _ALONE = {
-    "SideMean": "means of rows or of columns alone",
-    "Normal": "a normalization without a scale and a shift of each channel",
-    "Spread": "values repeated",
-    "Stepped": "rows and columns at unequal steps",
-    "Turned": "channels in another order",
+    AxisMean: "means of rows or of columns alone",
+    NormalizedGroups: "a normalization without a scale and a shift of each channel",
+    BroadcastGate: "values repeated",
+    StridedMap: "rows and columns at unequal steps",
+    PermutedMap: "channels in another order",
 }
 
 

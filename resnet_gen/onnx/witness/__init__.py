@@ -27,6 +27,10 @@ class FileLayer(NamedTuple):
     shape: Shape
     dtype: str
 
+    def __str__(self) -> str:
+        """As messages show it."""
+        return repr(self).removeprefix("File")
+
 
 def layers(graph: Graph, row: Shape = ()) -> list[FileLayer]:
     """The convolution and linear layers of a graph as files have them, in order.
