@@ -179,7 +179,7 @@ RUN = {
 def counters():
     """The real ones; skips, in words, where one is missing."""
     for name in make_counters.TOOLS:
-        words = f"{name} is not installed; what it said is in counters.json, which unit/test_conventions.py holds us to"
+        words = f"{name} is not installed; what it said is in counters.json, which test_counting_rules.py holds us to"
         pytest.importorskip(name, reason=words, exc_type=ImportError)
         if name == "torch":
             make_counters.prepared()  # before torchvision is imported, which ptflops does
