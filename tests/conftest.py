@@ -72,8 +72,8 @@ def _unflushed():
 def _unforked():
     """To fork a process as large as this one for each file takes a tenth of the time.
 
-    ONNX's code is asked in a Python of its own, as on Windows, and files are read back here; that both ways answer
-    the same is tested by `onnx/test_reading_process.py` and `onnx/test_reading.py`, and commands in their own process fork.
+    ONNX's code is asked in a Python of its own, as on Windows, and files are read back here. That both ways answer the
+    same is tested by `onnx/test_reading_process.py` and `onnx/test_reading.py`. Commands in their own process fork.
     """
     with pytest.MonkeyPatch.context() as patched:
         for module in (shape_inference, process):
