@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,16 +71,12 @@ def run(
         >>> {name: values.shape for name, values in outputs.items()}
         {'logits': (2, 10)}
     """
-    import numpy as np
-
     from resnet_gen.build.models import ModelSource, assumed_input, check_input, check_outputs, embedded_input
     from resnet_gen.engine.base import Tuning
     from resnet_gen.engine.image import read_image
 
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
-    x: Array = np.empty(0, np.float32) if picture else np.asarray(images)
-    if picture is None and (x.ndim != 4 or x.dtype.kind not in "fiu" or not len(x)):
-        raise refuse("images: not numbers of shape (N, C, H, W) for at least one image")
+    x = _numbers(images, wanted=picture is None)
     check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
@@ -95,6 +92,16 @@ def run(
     check_outputs(session, outputs)
     _warn(session, tuning)
     return outputs
+
+
+def _numbers(images: Array | AnyPath, *, wanted: bool) -> Array:
+    """Images as an array; none where a picture is to be read instead."""
+    import numpy as np
+
+    x: Array = np.asarray(images) if wanted else np.empty(0, np.float32)
+    if wanted and (x.ndim != 4 or x.dtype.kind not in "fiu" or not len(x)):
+        raise refuse("images: not numbers of shape (N, C, H, W) for at least one image")
+    return x
 
 
 def bench(
@@ -150,23 +157,32 @@ def bench(
     check_within("batch", batch, *MEASURED_BATCHES)
     check_within("repeat", repeat, *REPEATS)
     check_within("seed", seed, *SEEDS)
-    shortest, longest = SECONDS
-    timed = isinstance(seconds, (int, float)) and shortest <= seconds <= longest
-    if not timed and (seconds is not None or repeat is None):
-        message = f"seconds: neither a time from {shortest} to {longest:,} s nor a number of runs"
-        raise refuse(message, hint="give 'repeat'")
-    made, tuning = ModelSource((), path(weights), seed, fold), Tuning(takes_turns=against is not None, tells_types=True)
+    _check_effort(seconds, repeat)
+    source = ModelSource((), path(weights), seed, fold)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    hint = _hint(precision_hint)
-    if hint and "openvino" not in [by for _, by in models]:
-        raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
-    tunings = [tuning._replace(precision_hint=hint if by == "openvino" else None) for _, by in models]
-    runners = [_opened(one, made, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
+    tuning = Tuning(takes_turns=against is not None, tells_types=True)
+    tunings = _tunings([by for _, by in models], tuning, _hint(precision_hint))
+    runners = [_opened(one, source, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
     x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
     result = measure(runners, x, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         _warn(runner, own)
     return result
+
+
+def _check_effort(seconds: float | None, repeat: int | None) -> None:
+    shortest, longest = SECONDS
+    timed = isinstance(seconds, (int, float)) and shortest <= seconds <= longest
+    if not timed and (seconds is not None or repeat is None):
+        message = f"seconds: neither a time from {shortest} to {longest:,} s nor a number of runs"
+        raise refuse(message, hint="give 'repeat'")
+
+
+def _tunings(runtimes: Sequence[Runtime | None], tuning: Tuning, hint: Hint | None) -> list[Tuning]:
+    """How each model is run; raises `Refused` for a hint that none of them would take."""
+    if hint and "openvino" not in runtimes:
+        raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
+    return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
 def _warn(runner: Runner, asked: Tuning) -> None:

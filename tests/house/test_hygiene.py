@@ -30,10 +30,18 @@ def tracked():
 
 def functions():
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                length = node.end_lineno - node.lineno + 1 - described(path, node)
-                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", length
+        for node in defined(path):
+            length = node.end_lineno - node.lineno + 1 - described(path, node)
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", length
+
+
+def every_function():
+    return (node for path in FILES for node in defined(path))
+
+
+def defined(path):
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
 def described(path, node):
@@ -63,6 +71,7 @@ def test_functions_are_short():
     lengths = [length for _, length in functions()]
     assert median(lengths) <= 7
     assert [name for name, length in functions() if length > 45] == []
+    assert max(node.end_lineno - node.lineno + 1 for node in every_function()) <= 60
 
 
 def test_files_are_short():
