@@ -28,7 +28,7 @@ from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 if TYPE_CHECKING:
     from resnet_gen.build.models import ModelSource, RunnableModel
     from resnet_gen.engine.base import Runner, Tuning
-    from resnet_gen.speed.benchmark import Result
+    from resnet_gen.speed.benchmark import Effort, Result
     from resnet_gen.speed.prediction import Prediction
     from resnet_gen.speed.targets import Target
     from resnet_gen.weights.base import Array
@@ -148,23 +148,34 @@ def bench(
         >>> [timing.runs for timing in result.timings], result.shape
         ([2, 2], (1, 3, 32, 32))
     """
-    import numpy as np
-
     from resnet_gen.build.models import ModelSource
     from resnet_gen.engine.base import Tuning
-    from resnet_gen.speed.benchmark import Effort, common_shape, measure
+    from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
     check_within("repeat", repeat, *REPEATS)
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
-    source = ModelSource((), path(weights), seed, fold)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tuning = Tuning(takes_turns=against is not None, tells_types=True)
     tunings = _tunings([by for _, by in models], tuning, _hint(precision_hint))
+    return _measure(models, ModelSource((), path(weights), seed, fold), tunings, batch, Effort(seconds, repeat))
+
+
+def _measure(
+    models: Sequence[tuple[Network, Runtime | None]],
+    source: ModelSource,
+    tunings: Sequence[Tuning],
+    batch: int | None,
+    effort: Effort,
+) -> Result:
+    import numpy as np
+
+    from resnet_gen.speed.benchmark import common_shape, measure
+
     runners = [_opened(one, source, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
-    x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
-    result = measure(runners, x, Effort(seconds, repeat))
+    x = np.random.default_rng(source.seed).standard_normal(common_shape(runners, None, batch), np.float32)
+    result = measure(runners, x, effort)
     for runner, own in zip(runners, tunings, strict=True):
         _warn(runner, own)
     return result
