@@ -360,8 +360,8 @@ warnings.warn({EVIL!r})
 raise ValueError({EVIL!r})
 """
 CALLED = f"""from typing import ClassVar, Literal
-from resnet_gen.parts.base import Activation
-class Evil(Activation):
+from resnet_gen.parts.base import ActivationPart
+class Evil(ActivationPart):
     kind: Literal[{EVIL!r}] = {EVIL!r}
 """
 
