@@ -1,4 +1,4 @@
-"""The batch of a build: one size or a range, or shapes as trtexec and Polygraphy write them."""
+"""The batch of a build, or the range of TensorRT's optimization profile: parsed and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job: a specification to files — ONNX, engine, manifest — written together or not at all."""
+"""The main job: a specification to files (ONNX, engine, manifest), all or none; and how large a file would be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: words to functions.
+"""The command line, and the pytest plugin: words to functions.
 
 Words come in; data go to stdout and the rest to stderr. Exit codes: 0 fine, 1 findings, 2 usage or bad input.
 """

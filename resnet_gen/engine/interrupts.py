@@ -1,4 +1,4 @@
-"""Signals while a library has the main thread: remembered, and raised when it returns."""
+"""Signals while a library has the main thread: remembered, asked for at each step of a build, raised at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a network may be, and how many images it takes at once."""
+"""Bounds of sides, channels, classes and batches; specs, the command line and the API refuse others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door through which files are read: regular ones alone, and no more of them than is asked for.
+"""The one door through which files are read: regular ones of bounded size; `links` says which may be read.
 
 A pipe would wait for its writer and a device never ends; a link to one is one.
 """

@@ -1,4 +1,4 @@
-"""Links that lead out: what lies in a repository, or a project, is read and written there, and nowhere else.
+"""Whether a file may be read or written: what lies in a repository or project leads nowhere else, by link or name.
 
 Git and archives carry links, so that whoever proposes a change or hands on a project can propose one to any file of
 the machine that looks at it.

@@ -1,4 +1,4 @@
-"""What verifying one spec came to, and where reports of it point."""
+"""One spec verified: rules run, suppressed findings set apart, what came of it, and where reports point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments in a spec that suppress findings: `# resnet-gen: ignore[ID] reason`."""
+"""Findings sorted by the comments of a spec: open or suppressed, and comments that are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A specification and its graph, checked by rules."""
+"""A specification and its graph, checked by rules, before comments suppress anything: for reports and cards."""
 
 from __future__ import annotations
 

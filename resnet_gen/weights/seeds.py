@@ -1,4 +1,4 @@
-"""The seeds that weights are drawn from."""
+"""The least and the greatest seed, and the default; the command line and the API refuse others."""
 
 from __future__ import annotations
 

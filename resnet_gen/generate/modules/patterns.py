@@ -1,4 +1,4 @@
-"""Which modules are of one class: those that do the same steps, whatever their numbers.
+"""Which modules become one class with arguments: those that do the same steps, whatever their numbers.
 
 A block may lack members of another: one without the other's projection is of
 its class, with a condition.

@@ -1,4 +1,4 @@
-"""Published figures."""
+"""Claims: published figures, compared with the exact counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments in a spec that suppress findings; `verify/suppression.py` reads them."""
+"""The rule about comments that suppress; `language/comments` parses them, `verify/suppression` applies them."""
 
 from __future__ import annotations
 
