@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 from statistics import median
 
@@ -116,3 +117,9 @@ def test_everything_is_printed_through_one_door_which_makes_it_visible():
         place for path in FILES for place in printing(path) if path.name != "output.py" or path.parent.name != "cli"
     ]
     assert found == []
+
+
+def test_every_folder_of_tests_is_looked_into(request):
+    passed_over = request.config.getini("norecursedirs")
+    folders = {parent for path in (ROOT / "tests").rglob("test_*.py") for parent in path.relative_to(ROOT).parents}
+    assert [str(f) for f in folders if f.name and any(fnmatch(f.name, pattern) for pattern in passed_over)] == []
