@@ -21,7 +21,7 @@ from resnet_gen.api.arguments import (
 )
 from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.graph.limits import BATCHES
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
 from resnet_gen.problems import Bounds
 from resnet_gen.weights.seeds import SEEDS

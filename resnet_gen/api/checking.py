@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
-from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.load import Loaded
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION

@@ -7,11 +7,11 @@ from typing import Literal, overload
 
 from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
 from resnet_gen.generate.languages import LANGUAGES, Language
-from resnet_gen.graph.limits import CHANNELS, CLASSES
 from resnet_gen.infer.conversion.files import Conversion, plan, write
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions
 from resnet_gen.language.lower import at_numbers
+from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free

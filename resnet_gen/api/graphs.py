@@ -11,7 +11,8 @@ from resnet_gen.graph.counts import count as counted
 from resnet_gen.language.lower import lower
 
 if TYPE_CHECKING:
-    from resnet_gen.graph.conventions import ConventionName, Figure
+    from resnet_gen.graph.conventions import Figure
+    from resnet_gen.ops.counters import ConventionName
 
 
 def build_graph(spec: Network) -> Graph:
@@ -88,9 +89,10 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
         +22,227,968 batch norm: 2 for each element that comes in
         +100,352 global average pooling: 1 for each element that comes in
     """
-    from resnet_gen.graph.conventions import CONVENTION_NAMES, figure
+    from resnet_gen.graph.conventions import figure
     from resnet_gen.graph.torch_modules import library
     from resnet_gen.language.paper_counts import convention_of
+    from resnet_gen.ops.counters import CONVENTION_NAMES
 
     check_one_of("convention", convention, CONVENTION_NAMES)
     one = loaded(spec)

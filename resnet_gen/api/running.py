@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
-from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import (

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.shapes import parse_shapes
 from resnet_gen.engine.tensorrt import Profile
-from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.lower import INPUT
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.problems import refuse, shorten
 
 

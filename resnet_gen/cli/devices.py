@@ -9,7 +9,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.graph.limits import BATCHES
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from resnet_gen.cli.output import say, say_lines, write_files
-from resnet_gen.graph.limits import BATCHES
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION

@@ -9,7 +9,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.graph.conventions import CONVENTION_NAMES
+from resnet_gen.ops.counters import CONVENTION_NAMES
 
 
 @click.command("list")

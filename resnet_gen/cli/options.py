@@ -14,7 +14,7 @@ import click
 
 from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
-from resnet_gen.graph.limits import SIDES
+from resnet_gen.ops.limits import SIDES
 from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
 from resnet_gen.problems import refuse
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES

@@ -7,13 +7,14 @@ from typing import Any
 
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.graph.conventions import CONVENTION_NAMES, Figure, figure
+from resnet_gen.graph.conventions import Figure, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.tables import columns
 from resnet_gen.graph.torch_modules import library
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.paper_counts import convention_of
+from resnet_gen.ops.counters import CONVENTION_NAMES
 from resnet_gen.problems import Refused
 
 _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}

@@ -10,8 +10,8 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
-from resnet_gen.graph.limits import CHANNELS, CLASSES
 from resnet_gen.infer.conversion.heads import HEADS
+from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import NamedTuple
 
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
@@ -115,10 +115,6 @@ CONVENTIONS = {
     )
 }
 """Every convention by its name."""
-
-ConventionName: TypeAlias = Literal["macs", "2xmacs", "pycls", "fvcore", "thop", "ptflops", "torchinfo", "paper"]
-"""Who counts: we, twice that, a library, or the network's paper."""
-CONVENTION_NAMES: tuple[ConventionName, ...] = get_args(ConventionName)
 
 
 def of_count(what: str, who: str) -> Convention:

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
-from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.figures import PrintedError, PrintedFigure
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import Float, Precision
 from resnet_gen.parts.base import StrictModel
 

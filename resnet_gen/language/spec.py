@@ -11,12 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import CountName
-from resnet_gen.graph.limits import SIDES
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.custom_parts import files
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, validate
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.source import Source
+from resnet_gen.ops.limits import SIDES
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.parts.registry import OneOf

@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Loc, Net, Value
-from resnet_gen.graph.limits import CHANNELS
 from resnet_gen.ops import Add, Conv, Function
+from resnet_gen.ops.limits import CHANNELS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -10,10 +10,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from resnet_gen.graph.limits import BATCHES
 from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, validate
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision, too_old
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Refused, refuse, shorten, suggest

@@ -9,7 +9,6 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.graph import Net, Value
 from resnet_gen.graph.conventions import (
-    CONVENTION_NAMES,
     CONVENTIONS,
     Convention,
     CountingRule,
@@ -40,6 +39,7 @@ from resnet_gen.ops import (
     Softmax,
     SplitSoftmax,
 )
+from resnet_gen.ops.counters import CONVENTION_NAMES
 from resnet_gen.system.resources import shipped_specs
 from tests.helpers.varied import VARIED
 from tests.reference.make_counters import DILATED, TABLE

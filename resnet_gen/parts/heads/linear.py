@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.graph.limits import CLASSES
 from resnet_gen.ops import Conv, Flatten, GlobalAvgPool, Linear
+from resnet_gen.ops.limits import CLASSES
 from resnet_gen.parts.base import Channels, Head, Using
 from resnet_gen.parts.heads.scores import scores
 

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.graph.limits import CLASSES
 from resnet_gen.ops import AvgPool, Conv, Flatten, GlobalAvgPool, Linear
+from resnet_gen.ops.limits import CLASSES
 from resnet_gen.parts.base import ActivationPart, Channels, Head, Using
 from resnet_gen.parts.heads.scores import scores
 from resnet_gen.parts.registry import OneOf
