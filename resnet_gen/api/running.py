@@ -149,7 +149,6 @@ def bench(
         ([2, 2], (1, 3, 32, 32))
     """
     from resnet_gen.build.models import ModelSource
-    from resnet_gen.engine.base import Tuning
     from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
@@ -157,28 +156,22 @@ def bench(
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tuning = Tuning(takes_turns=against is not None, tells_types=True)
-    tunings = _tunings([by for _, by in models], tuning, _hint(precision_hint))
-    return _measure(models, ModelSource((), path(weights), seed, fold), tunings, batch, Effort(seconds, repeat))
+    tunings = _tunings([by for _, by in models], _hint(precision_hint))
+    made = ModelSource((), path(weights), seed, fold)
+    runners = [_opened(one, made, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
+    result = _measure(runners, batch, seed, Effort(seconds, repeat))
+    for runner, own in zip(runners, tunings, strict=True):
+        _warn(runner, own)
+    return result
 
 
-def _measure(
-    models: Sequence[tuple[Network, Runtime | None]],
-    source: ModelSource,
-    tunings: Sequence[Tuning],
-    batch: int | None,
-    effort: Effort,
-) -> Result:
+def _measure(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
     import numpy as np
 
     from resnet_gen.speed.benchmark import common_shape, measure
 
-    runners = [_opened(one, source, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
-    x = np.random.default_rng(source.seed).standard_normal(common_shape(runners, None, batch), np.float32)
-    result = measure(runners, x, effort)
-    for runner, own in zip(runners, tunings, strict=True):
-        _warn(runner, own)
-    return result
+    x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
+    return measure(runners, x, effort)
 
 
 def _check_effort(seconds: float | None, repeat: int | None) -> None:
@@ -189,15 +182,18 @@ def _check_effort(seconds: float | None, repeat: int | None) -> None:
         raise refuse(message, hint="give 'repeat'")
 
 
-def _tunings(runtimes: Sequence[Runtime | None], tuning: Tuning, hint: Hint | None) -> list[Tuning]:
+def _tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuning]:
     """How each model is run; raises `Refused` for a hint that none of them would take."""
+    from resnet_gen.engine.base import Tuning
+
     if hint and "openvino" not in runtimes:
         raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
+    tuning = Tuning(takes_turns=len(runtimes) > 1, tells_types=True)
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
 def _warn(runner: Runner, asked: Tuning) -> None:
-    """Warn of what this processor does not compute as it was asked for; after the first run."""
+    """Warn who called the function that calls this of what this processor does not compute; after the first run."""
     from resnet_gen.engine.cpu_numerics import departures
 
     for line in departures(runner, asked):

@@ -214,11 +214,8 @@ def _delivered(
     """Write what goes to a device or a server beside the model, into `files` too; what the manifest says of it."""
     if request.target not in ("bundle", "triton"):
         return {}
-    from resnet_gen.build.delivery import (  # ONNX Runtime and templates, which others do without
-        Delivery,
-        bundle,
-        triton,
-    )
+    # ONNX Runtime and templates, which others do without.
+    from resnet_gen.build.delivery import Delivery, bundle, triton
 
     batch = request.batch.fixed, tuple(request.batch.range)
     delivery = Delivery(

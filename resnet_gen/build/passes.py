@@ -46,9 +46,8 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Prepa
         graph, weights = fold_batch_norm(graph, weights)
     eight = None
     if request.quantizing:
-        from resnet_gen.quantization.quantizer import (
-            quantize_network,  # ONNX Runtime and pictures, which others do without
-        )
+        # ONNX Runtime and pictures, which others do without.
+        from resnet_gen.quantization.quantizer import quantize_network
 
         eight = quantize_network(graph, weights, loaded, request.quantizing, said)
         graph, weights = eight.graph, eight.weights
@@ -64,9 +63,8 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Prepa
 def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
     if request.weights is None:
         return SeededWeights(graph, request.seed)
-    from resnet_gen.infer.checkpoints.spec_weights import (
-        weights_from,  # the readers of all formats, which a seed does without
-    )
+    # The readers of all formats, which a seed does without.
+    from resnet_gen.infer.checkpoints.spec_weights import weights_from
 
     return weights_from(request.weights, loaded, graph)
 

@@ -1,4 +1,4 @@
-"""The process in which a command runs whose specs name parts: what `gate_process` begins."""
+"""The process in which a command runs whose specs name parts: what `isolated_command` begins."""
 
 from __future__ import annotations
 

@@ -35,9 +35,14 @@ def documents(loaded: Loaded) -> list[Document]:
     return list(dict.fromkeys([loaded.own[0], *(mark.value.document for mark in loaded.source.marks.values())]))
 
 
+def may_ignore(document: Document) -> bool:
+    """Whether a text may have a comment that is to ignore rules: a look that reads no YAML."""
+    return "resnet-gen:" in document.text
+
+
 def ignore_comments(document: Document) -> Iterator[tuple[Span, list[IgnoreComment]]]:
     """Each comment that is to ignore rules, with what it says of every id; nothing where it names none."""
-    if "resnet-gen:" not in document.text:
+    if not may_ignore(document):
         return
     spans = list(comments(document))
     below = _below(spans)

@@ -2,6 +2,6 @@
 
 A spec, its project and its lock come in; findings go out, in any of the formats.
 
-`verification.verify` has a graph
-already; `outcome.examine` starts from a name, and heeds comments that suppress findings.
+`verification.verify` has a graph already; `outcome.examine` starts from a name, and heeds comments that suppress
+findings.
 """

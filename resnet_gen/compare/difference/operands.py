@@ -11,7 +11,7 @@ from resnet_gen.compare.difference.devices import devices
 from resnet_gen.compare.difference.revision import Revision, parse
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
-from resnet_gen.language.comments import documents, ignore_comments
+from resnet_gen.language.comments import documents, may_ignore
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import Source, read_file
@@ -84,7 +84,7 @@ def side_of(given: str, what: What, loaded: Loaded) -> Side:
 
 def _suppressions(loaded: Loaded) -> list[dict[str, str]]:
     """What comments suppress; without any, the rules that they name are not imported."""
-    if not any(found for document in documents(loaded) for _, found in ignore_comments(document)):
+    if not any(map(may_ignore, documents(loaded))):
         return []
     from resnet_gen.verify.suppression import suppressions
 
