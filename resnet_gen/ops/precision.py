@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
-from resnet_gen.ops import DType
+if TYPE_CHECKING:
+    from resnet_gen.ops import DType
 
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 """What a network computes in."""

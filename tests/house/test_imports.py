@@ -112,22 +112,32 @@ def imports_of(node):
 HEAVY = {"numpy", "onnx", "pydantic", "onnxruntime", "tensorrt_rtx", "PIL", "jinja2", "rich", "yaml", "ml_dtypes"}
 
 
-def loaded_after(*arguments):
-    """The libraries that stand in `sys.modules` after a command, in a process of its own."""
+def modules_after(*arguments):
+    """What stands in `sys.modules` after a command, in a process of its own."""
     code = (
         "import sys\n"
         "from resnet_gen.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit as left: assert not left.code, left.code\n"
-        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+        "print(*sys.modules, file=sys.stderr)\n"
     )
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    return set(result.stderr.splitlines()[-1].split()) & HEAVY
+    return result.stderr.splitlines()[-1].split()
+
+
+def loaded_after(*arguments):
+    """The heavy libraries among these modules."""
+    return {name.split(".")[0] for name in modules_after(*arguments)} & HEAVY
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("build", "--help"), ("verify", "--help")])
 def test_help_loads_no_heavy_library(arguments):
     assert loaded_after(*arguments) == set()
+
+
+def test_help_imports_no_operation_and_no_graph():
+    imported = {name for name in modules_after("--help") if name.startswith((f"{PACKAGE}.ops.", f"{PACKAGE}.graph"))}
+    assert imported == {f"{PACKAGE}.ops.{name}" for name in ("counters", "limits", "precision")}
 
 
 def test_looking_at_a_spec_loads_only_what_reads_it():
