@@ -6,7 +6,7 @@ out=build/demo
 say() { printf '\n# %s\n' "$*"; }
 run() { printf '\n$ %s\n' "$*"; "$@"; }
 
-say 'ResNet-50 as a spec: held against the papers and against torchvision, and what it is made of'
+say 'ResNet-50 as a spec: compared with the papers and with torchvision, and what it is made of'
 run resnet-gen verify resnet50
 run resnet-gen show resnet50
 say 'its ONNX file, and an engine for GPUs that need not be here'

@@ -55,13 +55,13 @@ class Options(TypedDict, total=False):
     """The device that it is for: a name, as `list_targets` has them, or a file. Refuses what it cannot do."""
     calibration: Calibration | AnyPath | None
     """Images that int8 and fp8 take their scales from, and that a build is compared with float32 on: a folder, an
-    `.npz`, or `random`, which tells no accuracy."""
+    `.npz`, or `random`, which says nothing of accuracy."""
     placement: Placement | None
     """The kind of runtime that int8 places Q/DQ for, where no device and no engine says it."""
     rest: Float | None
     """Type of what int8 and fp8 leave; fp16 on GPUs, else fp32."""
     tf32: bool
-    """Let a GPU multiply float32 in TF32, which has 10 bits; TensorRT and ONNX Runtime would, and are told not to."""
+    """Let a GPU multiply float32 in TF32, which has 10 bits; TensorRT and ONNX Runtime would, and are set not to."""
     compare: bool
     """Hold what is built, unless it is float32 as it stands, against float32 on up to four of the images, or on drawn
     noise; True. Values that the type cannot hold are refused where images are given, else there is a warning."""

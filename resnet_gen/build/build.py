@@ -83,7 +83,7 @@ def _model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, OnnxFile]
     _check_request(request)
     _check_image(loaded, request.batch)
     network = prepare(loaded, request)
-    if request.images is not None:  # else there is nobody to tell of it, and no reason to refuse
+    if request.images is not None:  # else nobody asks for it, and there is no reason to refuse
         _compared(loaded, network, request)
     return network, onnx_file(loaded, network, request)
 

@@ -19,7 +19,7 @@ from resnet_gen.weights.base import Array
 TOLERANCE = {"fp32": 0.001, "fp16": 0.02, "bf16": 0.1, "int8": 0.1, "fp8": 0.1}
 """How far outputs may be off: the root mean square of the difference over that of the outputs.
 
-What is in eight bits is held against the network in the same eight bits.
+What is in eight bits is compared with the network in the same eight bits.
 """
 _TF32 = 0.01
 """The same of float32 where products may be TF32."""

@@ -36,7 +36,7 @@ class Check(NamedTuple):
 
 
 class EngineRequirements(NamedTuple):
-    """What the file is held against, where that is said."""
+    """What the file is compared with, where that is said."""
 
     spec: Loaded | None = None
     weights: Path | None = None
@@ -91,7 +91,7 @@ def _without_manifest(path: Path, wanted: str, model: bool, said: Validity | Non
 
 
 def _files(path: Path, file: str, manifest: Path, told: FileManifest) -> Iterator[Check]:
-    """The manifest names the file, and the bytes of all that is there are those it tells of."""
+    """The manifest names the file, and the bytes of all that is there are those it states."""
     if file in told.files:
         yield Check("manifest", "ok", f"{manifest.name} names it")
         yield _same("bytes", path, told.files[file])
@@ -162,7 +162,7 @@ def _library(told: FileManifest, file: str) -> Check:
             return Check(
                 "library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs"
             )
-        return Check("library", "unknown", "the manifest tells of no such engine")
+        return Check("library", "unknown", "the manifest names no such engine")
     library, version, _ = known
     here = installed_version(library)
     if here is None:
@@ -181,7 +181,7 @@ def _gpu(told: FileManifest, file: str, device: Target | None) -> Check:
     wanted = known[2] if known else []
     found = [Gpu(device.name, device.compute_capability or "none")] if device else gpus() or []
     if not wanted:
-        return Check("gpu", "unknown", "the manifest tells no compute capability")
+        return Check("gpu", "unknown", "the manifest states no compute capability")
     if not found:
         return Check("gpu", "unknown", f"it is for {_list(wanted)}, and there is no GPU here that can be asked")
     fitting = [name for name, capability in found if capability in wanted]
@@ -194,7 +194,7 @@ def _gpu(told: FileManifest, file: str, device: Target | None) -> Check:
 def _readable(told: FileManifest, device: Target) -> Check:
     """Whether the device runs the model's precision, and reads its opset."""
     if told.onnx is None:
-        return Check("device", "unknown", "the manifest tells no opset")
+        return Check("device", "unknown", "the manifest states no opset")
     if reason := device.refusal(told.precision):
         return Check("device", "no", f"{device.name} is not for {told.precision.upper()}: {reason}")
     if told.onnx.opset > device.opset:

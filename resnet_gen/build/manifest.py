@@ -89,7 +89,7 @@ def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any], mod
 
 
 def check_strangers(folder: Path, name: str, model_name: str, files: Iterable[str]) -> None:
-    """Refuse to replace files beside a model where no manifest tells that they were built here."""
+    """Refuse to replace files beside a model where no manifest says that they were built here."""
     if (folder / file_name(name)).exists():
         return
     for file in files:

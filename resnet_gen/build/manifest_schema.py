@@ -1,4 +1,4 @@
-"""What a manifest tells of a file, read as something that anybody may have written."""
+"""What a manifest states about a file, read as something that anybody may have written."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class QuantizationPart(_Part):
 
 
 class FileManifest(_Part):
-    """The parts of a manifest that a file can be held against."""
+    """The parts of a manifest that a file can be compared with."""
 
     name: Text
     tool: WriterTool

@@ -1,4 +1,4 @@
-"""Models by their names: specs, ONNX files and engines, opened on a runtime; what they take and put out."""
+"""Models by their names: specs, ONNX files and engines, opened on a runtime; what they take and output."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def embedded_input(session: Runner) -> Input | None:
 
 
 def embedded_seed(session: Runner) -> str | None:
-    """The seed of drawn weights that a file tells, or of an engine its manifest; None where neither tells of any."""
+    """The seed of drawn weights that a file states, or of an engine its manifest; None where neither states one."""
     path = Path(session.where)
     if path.suffix != ENGINE:
         return session.metadata.get(SEED_KEY)
@@ -152,7 +152,7 @@ def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     for name, values in outputs.items():
         if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
             found = f"{values.dtype} {sides(values.shape) or 'scalar'}"
-            raise refuse(f"puts out {found} as '{name}', not scores or a map for each image", session.where)
+            raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)
 
 
 def drawn_input(taken: Input, batch: int, seed: int) -> Array:

@@ -1,4 +1,4 @@
-"""What precision and passes cost a network that is built: it is held against float32 on a few images."""
+"""What precision and passes cost a network that is built: it is compared with float32 on a few images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionCompar
 
 @dataclass(frozen=True)
 class PrecisionCost:
-    """A comparison, None where float32 itself is not finite; `entry` tells the images, `drawn` that they are noise."""
+    """A comparison, None where float32 itself is not finite; `entry` names the images, `drawn` that they are noise."""
 
     comparison: PrecisionComparison | None
     drawn: bool
@@ -27,7 +27,7 @@ class PrecisionCost:
         """What was found, or why nothing was."""
         found = self.comparison
         if found is None:
-            return "not compared with FP32: that itself puts out values that are not finite"
+            return "not compared with FP32: that itself outputs values that are not finite"
         images = several(found.images, "image") + (" of drawn noise" if self.drawn else "")
         if not found.finite:
             return f"not finite, where FP32 is, for {images}"
@@ -46,7 +46,7 @@ class PrecisionCost:
             reach = f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {layers}"
             return [f"{reach}; bfloat16 and float32 hold that"]
         if not found.finite:
-            return [f"in {self.compute} it puts out values that are not finite"]
+            return [f"in {self.compute} it outputs values that are not finite"]
         said = []
         if min(found.decibels.values()) < _LEAST_DECIBELS:
             said.append("it is far from the network in float32: look for weights that the type cannot hold")
@@ -83,7 +83,7 @@ def _given(loaded: Loaded, request: Request) -> Images:
 
 def _overflow(request: Request, found: PrecisionComparison) -> Refused:
     if not found.beyond:
-        return refuse(f"{request.compute} puts out values that are not finite", hint=_hint(request))
+        return refuse(f"{request.compute} outputs values that are not finite", hint=_hint(request))
     layers = name_layers(found.beyond)
     message = f"{request.compute} holds up to {found.limit:,.0f}, and the images reach {layers}"
     return refuse(message, hint=_hint(request))

@@ -44,7 +44,7 @@ class Request:
     `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
     outputs the type that is computed in, instead of float32; `tf32` lets a GPU
     multiply float32 in TF32. `images` are what
-    the build is held against float32 on, if it is (`compare`); else noise.
+    the build is compared with float32 on, if it is (`compare`); else noise.
     """
 
     target: str = "onnx"
@@ -69,7 +69,7 @@ class Request:
 
     @property
     def compared(self) -> bool:
-        """Whether what is built is to be held against float32."""
+        """Whether what is built is to be compared with float32."""
         return self.compare and self.comparable
 
     @property

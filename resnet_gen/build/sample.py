@@ -1,4 +1,4 @@
-"""One image and what a network puts out for it: what an engine, built elsewhere, is held against."""
+"""One image and what a network outputs for it: what an engine, built elsewhere, is compared with."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample
         outputs = {name: values[0] for name, values in session.run(image.astype(np.float32)).items()}
     for name, values in outputs.items():
         if not np.isfinite(values).all():
-            raise refuse(f"'{name}' is not finite: nothing can be held against it", hint="look at the weights")
+            raise refuse(f"'{name}' is not finite: nothing can be compared with it", hint="look at the weights")
     return Sample(image.tobytes(), outputs)
 
 

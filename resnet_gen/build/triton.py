@@ -33,7 +33,7 @@ class TritonModel:
 
     @property
     def by_onnxruntime(self) -> bool:
-        """Whether the server's ONNX Runtime runs it, maybe on a GPU, and has to be told how."""
+        """Whether the server's ONNX Runtime runs it, maybe on a GPU, and has to be set up for it."""
         return self.platform == "onnxruntime_onnx" and self.kind != "KIND_CPU"
 
     @property

@@ -31,7 +31,7 @@ MAX_VALUES = 1 << 28
 _Wanted: TypeAlias = tuple[int | None, dict[str, tuple[int, ...]]]
 """A batch size, and shapes by the names of inputs where those were asked for."""
 _Begun: TypeAlias = Callable[[int], Told | None]
-"""Called with a batch size when it is begun; what is to be told about it."""
+"""Called with a batch size when it is begun; what is to be said about it."""
 
 
 class _Model(NamedTuple):

@@ -89,7 +89,7 @@ def build_all(
 ) -> int:
     """Build every spec; returns the exit code.
 
-    `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
+    `whole` says that nothing else is built into the folder, so that `check` finds what no spec makes.
     """
     if check and force:
         raise refuse("--force means nothing beside --check", hint="it writes nothing")

@@ -31,7 +31,7 @@ def check_engine(
 ) -> int:
     """Say whether an engine, or an ONNX file, fits: before it is loaded, and without a GPU.
 
-    Its manifest is held against its bytes, the TensorRT and the GPUs of this
+    Its manifest is compared with its bytes, the TensorRT and the GPUs of this
     machine, a spec and weights. Exits with 1 if anything does not fit; what
     cannot be known here is `unknown`, and does not count.
 

@@ -37,7 +37,7 @@ def list_specs(form: str) -> None:
 
 
 def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
-    """Everything that `list` and `count` tell of one spec."""
+    """Everything that `list` and `count` say of one spec."""
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.graph.counts import count
     from resnet_gen.language.lower import lower

@@ -10,7 +10,7 @@ from resnet_gen.language.notes import notes
 
 
 def load_noted(reference: str, settings: Sequence[str] = ()) -> Loaded:
-    """The spec, its notes told on stderr; raises `Refused` for what cannot be read or planned."""
+    """The spec, its notes on stderr; raises `Refused` for what cannot be read or planned."""
     loaded = load(reference, settings)
     for note in notes(loaded):
         say_lines(f"{note}\n", err=True)

@@ -37,7 +37,7 @@ def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], 
 
 
 def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
-    """What is told of one spec, for programs and for people; `lenient` goes on where its paper says nothing."""
+    """What is said of one spec, for programs and for people; `lenient` goes on where its paper says nothing."""
     spec, graph = loaded.spec, lower(loaded)
     writer = library(spec.naming.kind, spec.reference)
     entries: list[dict[str, Any]] = []

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class VerificationScope(NamedTuple):
-    """The specs to verify, and the contract of their project; `whole` tells that these are all that it has.
+    """The specs to verify, and the contract of their project; `whole` says that these are all that it has.
 
-    `against` are rules that hold them against a file.
+    `against` are rules that compare them with a file.
     """
 
     references: tuple[str, ...]

@@ -1,6 +1,6 @@
 """pytest plugin: each spec a file of tests, one for each rule that `verify` knows.
 
-It does nothing until told which files are specs, with `resnet_gen_specs = specs/*.yaml`
+It does nothing until it knows which files are specs, with `resnet_gen_specs = specs/*.yaml`
 in pytest's settings or `--resnet-gen-specs 'specs/*.yaml'`.
 """
 
@@ -95,7 +95,7 @@ class RuleFailure(Exception):
 
 
 class SpecItem(pytest.Item):
-    """A rule, held against a spec."""
+    """A rule, compared with a spec."""
 
     parent: SpecFile
 

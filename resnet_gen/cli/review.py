@@ -91,7 +91,7 @@ def _projects(
 
 
 def _latencies(networks: list[NetworkReview], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
-    """The times of those that changed and can be told, by what was given for them."""
+    """The times of those that changed and can be predicted, by what was given for them."""
     return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
 
 

@@ -89,7 +89,7 @@ class _Run(NamedTuple):
     runtime: dict[str, str]
 
     def computed(self) -> str:
-        """In which types, as the runtime tells, and by what."""
+        """In which types, as the runtime says, and by what."""
         types = self.runtime.get("precision", "the engine's types")
         return f"computed in {types} by {self.runtime['library']} {self.runtime['version']}"
 
@@ -102,7 +102,7 @@ class _Run(NamedTuple):
 def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
-        say("warning: the network puts out values that are not finite", err=True)
+        say("warning: the network outputs values that are not finite", err=True)
     scores = next((values for values in found.values() if values.ndim == 1), None)
     best = _best(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}

@@ -24,7 +24,7 @@ from resnet_gen.verify.formats import FORMATS
     type=click.Choice(tuple(FORMATS)),
     default=("text",),
     show_default="text",
-    help="How findings are told; given several times, each needs its --output.",
+    help="How findings are reported; given several times, each needs its --output.",
 )
 @click.option(
     "-o",
@@ -33,7 +33,7 @@ from resnet_gen.verify.formats import FORMATS
     multiple=True,
     type=options.FILE,
     metavar="FILE",
-    help="File for what the --format at its place tells; - is stdout.  [default: -]",
+    help="File for the report of the --format at its place; - is stdout.  [default: -]",
 )
 @click.option("--select", multiple=True, metavar="ID[,ID]", help="Hold specs to these rules alone.")
 @click.option("--ignore", multiple=True, metavar="ID[,ID]", help="Hold specs to all rules but these.")

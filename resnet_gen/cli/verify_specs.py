@@ -1,4 +1,4 @@
-"""The work of `verify`: which rules, over which specs, told in which formats and where."""
+"""The work of `verify`: which rules, over which specs, reported in which formats and where."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def against(
             raise refuse("--weights means nothing without --against")
         return ()
     if len(references) != 1:
-        raise refuse("--against: one spec is held against a file", hint="name the spec before it")
+        raise refuse("--against: one spec is compared with a file", hint="name the spec before it")
     from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
 
     return rules(file, weights, ignored_rules(ignore))
 
 
 def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
-    """Tell of a project file that cannot be read, wherever that is not told as text."""
+    """Report a project file that cannot be read, wherever the format is not text."""
     if outcome := project_unread(refused.problems):
         _tell([destination for destination in told if destination.form != "text"], [outcome])
 
@@ -70,7 +70,7 @@ def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
 def verify(
     held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]
 ) -> int:
-    """Verify each spec and tell what was found; returns the exit code, or raises `Refused` for specs unread."""
+    """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
     for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed

@@ -51,7 +51,7 @@ class Runner(ABC):
     """A loaded model: where from, by what it is run, its one input, its outputs, and metadata.
 
     `runtime` has at least the keys `library` and `version`; `precision` says in
-    which types layers are computed, as the runtime itself tells, and is there
+    which types layers are computed, as the runtime itself says, and is there
     after the first run at the latest, if it is ever known. `bounds` are the
     smallest and the largest shape where a model takes a range of them.
     """

@@ -44,7 +44,7 @@ def departures(runner: Runner, asked: Tuning) -> list[str]:
 
 
 def sums_saturate() -> bool:
-    """Whether this is an x86 CPU without VNNI; where that cannot be told, it is taken for a better one."""
+    """Whether this is an x86 CPU without VNNI; where that cannot be found out, it is taken for a better one."""
     try:
         with open_regular_file(Path("/proc/cpuinfo")) as lines:  # the first processor is as the others are
             flags = next((line.decode().split() for line in lines if line.startswith(b"flags")), [])
@@ -54,7 +54,7 @@ def sums_saturate() -> bool:
 
 
 def has_seven_bits(path: Path) -> bool:
-    """Whether an ONNX file has weights in int8, and all of them within seven bits; not, where it cannot be told."""
+    """Whether an ONNX file has weights in int8, and all of them within seven bits; not where nothing shows it."""
     from resnet_gen.onnx.reading.rounding_error import MissingNumbersError  # onnx, which files without Q/DQ do without
 
     try:

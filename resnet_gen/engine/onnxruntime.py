@@ -29,7 +29,7 @@ _BFLOAT16 = 16
 class Session(Runner):
     """A model in ONNX Runtime; `plain` where NumPy has all its types.
 
-    `profile` is where the first run's profile goes, which tells the types.
+    `profile` is where the first run's profile goes, which shows the types.
     """
 
     session: Any

@@ -170,7 +170,7 @@ def logger(trt: Any) -> Any:
 
 
 def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> Any:
-    """TensorRT's nested phases, told to `progress` as they begin and advance; a signal ends the build."""
+    """TensorRT's nested phases, reported to `progress` as they begin and advance; a signal ends the build."""
 
     class BuildMonitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

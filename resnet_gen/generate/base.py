@@ -23,7 +23,7 @@ class CodeSubject:
 
     loaded: Loaded
     build: Path | None = None
-    """A folder in which it may have been built, whose manifest tells of files."""
+    """A folder in which it may have been built, whose manifest names files."""
 
     @cached_property
     def graph(self) -> Graph:

@@ -11,7 +11,7 @@ from resnet_gen.system.templates import batch
 
 
 def network_doc(subject: CodeSubject, shapes: Sequence[Shape]) -> list[str]:
-    """The docstring of a network's class: its title, and the shapes of the image and of what it puts out."""
+    """The docstring of a network's class: its title, and the shapes of the image and of what it outputs."""
     given, *put_out = map(batch, shapes)
     shown = f"{given} to {', '.join(put_out)}."
     one = paragraphs([[f"{subject.title}: {shown}"]], 4)

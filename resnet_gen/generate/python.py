@@ -222,7 +222,7 @@ class PythonSyntax(ABC):
         return lines(f"self.{self.checked(name)} = ", text, indent)
 
     def keep(self, what: OperationCall) -> Settings:
-        """An operation's settings as its class's `forward` tells them: by arguments that the constructor keeps."""
+        """An operation's settings as its class's `forward` states them: by arguments that the constructor keeps."""
         word = r"[a-z]\w*"
         names = re.findall(word, " ".join(what.arguments.values()))
         self.kept.update((name, self._attribute(name)) for name in names)

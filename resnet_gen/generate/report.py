@@ -31,7 +31,7 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 
 
 def facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
-    """What pages tell of a network: its table, counts, claims and findings."""
+    """What pages say of a network: its table, counts, claims and findings."""
     counts = count(graph)
     by_size = counts_by_size(loaded, counts, WorkBudget(graph))
     return {

@@ -1,7 +1,7 @@
 """What PyTorch calls each operation, and the arguments that it takes.
 
-Words in braces are fields of the operation, settings, or told by them (`_values` of the target); `|` tells the default
-of an argument, which is left out.
+Words in braces are fields of the operation, settings, or derived from them (`_values` of the target); after
+`|` stands the default of an argument, which is left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A network as a graph of operations: built node by node, compared, counted, told from another by its hash.
+"""A network as a graph of operations: built node by node, compared, counted, distinguished by its hash.
 
 Operations and names come in; graphs whose shapes are right go out, with exact counts, fingerprints and tables.
 

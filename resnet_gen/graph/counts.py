@@ -34,7 +34,7 @@ class Counts:
     """Depth in the ResNet paper's sense: convolution and linear layers on the longest main path, without projections
     and gates."""
     activations: int
-    """Elements that convolutions and linear layers put out (Radosavovic et al. 2020, Sec. 3, where linear layers are
+    """Elements that convolutions and linear layers output (Radosavovic et al. 2020, Sec. 3, where linear layers are
     left out)."""
     activations_and_pools: int
     """Those of max pooling too: pycls' acts."""
@@ -91,7 +91,7 @@ def biases(node: Node) -> int:
 
 
 def activations(node: Node) -> int:
-    """Elements that a convolution or linear layer puts out; 0 for all else."""
+    """Elements that a convolution or linear layer outputs; 0 for all else."""
     return math.prod(node.shape) if is_weight_layer(node) else 0
 
 

@@ -28,7 +28,7 @@ class Match(NamedTuple):
     missing: tuple[Node, ...]
     unexplained: tuple[Node, ...]
     same: bool
-    """Whether both put out the same, in the same order."""
+    """Whether both output the same, in the same order."""
 
 
 def match(first: Graph, second: Graph) -> Match:

@@ -101,7 +101,7 @@ class Graph:
     nodes: tuple[Node, ...]
     """The operations, in execution order."""
     outputs: tuple[Value, ...]
-    """What the network puts out: `logits`, `stage1`, ..."""
+    """What the network outputs: `logits`, `stage1`, ..."""
     registered: tuple[str, ...] = field(default=(), compare=False, repr=False)
     """Names of weights in the order of the library's state dict, where that is known."""
 
@@ -204,7 +204,7 @@ class Net:
 def rename_nodes(graph: Graph, names: Sequence[str], outputs: Sequence[str]) -> Graph:
     """The graph with its nodes called `names`, in order; values follow their nodes.
 
-    The values that the graph puts out are called `outputs`. Raises `ValueError` if two would have one name.
+    The values that the graph outputs are called `outputs`. Raises `ValueError` if two would have one name.
     """
     if len({*names, graph.input.name, *outputs}) != len(graph.nodes) + 1 + len(graph.outputs):
         every = [*names, graph.input.name, *outputs]

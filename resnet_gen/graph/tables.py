@@ -15,7 +15,7 @@ from resnet_gen.problems import visible
 
 @dataclass(frozen=True)
 class StageRow:
-    """One row of the paper's table: a stage, the shape that it puts out, what it repeats, its counts."""
+    """One row of the paper's table: a stage, the shape that it outputs, what it repeats, its counts."""
 
     stage: str
     output: Shape
@@ -26,7 +26,7 @@ class StageRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One operation: name, what it does, the shape that it puts out, its counts."""
+    """One operation: name, what it does, the shape that it outputs, its counts."""
 
     name: str
     operation: str
@@ -147,7 +147,7 @@ def stage_table(graph: Graph) -> str:
     rows = [(r.stage, sides(r.output), r.blocks, f"{r.params:,}", f"{r.macs:,}") for r in stage_rows(graph)]
     total = count(graph)
     last = ("total", "", f"{total.layers} layers", f"{total.params:,}", f"{total.macs:,}")
-    several = [("puts out", sides(v.shape), v.name, "", "") for v in graph.outputs if len(graph.outputs) > 1]
+    several = [("outputs", sides(v.shape), v.name, "", "") for v in graph.outputs if len(graph.outputs) > 1]
     return columns([("stage", "output", "blocks", "params", "MACs"), *rows, last, *several], right=(3, 4))
 
 

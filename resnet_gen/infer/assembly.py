@@ -64,7 +64,7 @@ def _written(
 
 
 def _outputs(flow: Flow, chain: NetworkChain, stages: Sequence[StageRun]) -> list[str]:
-    """The stages whose maps are put out, in order."""
+    """The stages whose maps are output, in order."""
     ends = {stage.units[-1].end: f"stage{number}" for number, stage in enumerate(stages, 1)}
     assert chain.head
     if chain.head.kind == "none" and len(flow.outputs) == 1 and not chain.choice.preactivated:

@@ -127,7 +127,7 @@ class AttentionObserver(Using):
     """What blocks are built with while the attention is still to be found: it is looked for where they ask for it."""
 
     def attend(self, net: Net, x: Value, block_input: Value) -> Value:
-        """`x` weighed by whichever attention stands there; the net is told which."""
+        """`x` weighed by whichever attention stands there; the net gets which."""
         assert isinstance(net, TracingNet)
         flow = net.flow
         if not any(_means(flow, number_of(x))) or len(flow.readers[number_of(x)]) > FAR:

@@ -45,7 +45,7 @@ _MOST = 65_536
 
 
 def inner_widths(outs: Sequence[int], inner: Sequence[int], groups: int, usual: int) -> tuple[int, int] | None:
-    """Expansion and base width of blocks that put out `outs` filters and have `inner` of them inside.
+    """Expansion and base width of blocks that output `outs` filters and have `inner` of them inside.
 
     The published expansion of 4 where it will do; of base widths `usual`, or the smallest.
     """

@@ -15,7 +15,7 @@ _JOINS: tuple[type[Op], ...] = (TakeChannels, Add, Concat)
 
 
 class _Split(NamedTuple):
-    """Filters that a block puts out, filters of one link or path, how many there are, and their groups."""
+    """Filters that a block outputs, filters of one link or path, how many there are, and their groups."""
 
     out: int
     width: int

@@ -26,9 +26,9 @@ _LOOKS = 64
 
 
 class BlockCandidate(NamedTuple):
-    """One block as it was found: what it puts out, the shortcuts that fit, and the pooling behind it.
+    """One block as it was found: what it outputs, the shortcuts that fit, and the pooling behind it.
 
-    `bare` tells that the norm of what it puts out is folded, and the next block's.
+    `bare` says that the norm of what it outputs is folded, and the next block's.
     """
 
     kind: str
@@ -214,12 +214,12 @@ class _Reader:
         return (NoHead() if units and self._only_maps(units) else None), best
 
     def _put_out(self, made: Sequence[int], units: Sequence[BlockCandidate]) -> bool:
-        """Whether the network puts out what the head makes, after maps of blocks."""
+        """Whether the network outputs what the head makes, after maps of blocks."""
         outputs, ends = self.flow.outputs, {unit.end for unit in units}
         maps, scores = outputs[: -len(made)], outputs[-len(made) :]
         return list(scores) == list(made) and ends.issuperset(maps)
 
     def _only_maps(self, units: Sequence[BlockCandidate]) -> bool:
-        """Whether all that the network puts out are maps of its blocks, the last one's among them."""
+        """Whether all that the network outputs are maps of its blocks, the last one's among them."""
         outputs = self.flow.outputs
         return units[-1].end in outputs and {unit.end for unit in units}.issuperset(outputs)

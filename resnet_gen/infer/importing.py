@@ -69,7 +69,7 @@ def recover_spec(
     """The specification of a file, or what no specification makes: the first node, the first tensor.
 
     It is written as changes to `parent` if that is given. Without `norms`, biases are never taken for folded batch
-    norms. `weights` tells that those are kept too. Raises `Refused` for what cannot be read or goes not together.
+    norms. `weights` says that those are kept too. Raises `Refused` for what cannot be read or goes not together.
     """
     called = network_name(file, name)
     if not is_stored(file):

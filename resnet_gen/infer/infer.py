@@ -20,9 +20,9 @@ _PROOF = 8
 class UnexplainedGraph(NamedTuple):
     """The first node that no specification was found to make, and how far the best one came.
 
-    Where each node is explained alone, `together` tells it: `node` is then the
+    Where each node is explained alone, `together` says it: `node` is then the
     first that no specification makes beside those before it, or None where it is
-    `output` that none puts out. `given_up` tells that more was still to be tried.
+    `output` that none outputs. `given_up` says that more was still to be tried.
     """
 
     node: Node | None

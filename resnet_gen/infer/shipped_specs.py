@@ -20,7 +20,7 @@ from resnet_gen.system.resources import shipped_specs
 class EquivalentSpec(NamedTuple):
     """A shipped specification that computes what a file does.
 
-    `standardized` tells that it standardizes its weights where the recovered one takes them as they are.
+    `standardized` says that it standardizes its weights where the recovered one takes them as they are.
     """
 
     name: str
@@ -54,7 +54,7 @@ def _alike(first: Loaded, second: Loaded) -> bool:
 
 
 def _outline(loaded: Loaded) -> tuple[Any, ...]:
-    """Image, outputs, scores, blocks; of blocks that are chains of convolutions nobody can tell how many there are."""
+    """Image, outputs, scores, blocks; of blocks that are chains of convolutions nobody can say how many there are."""
     spec = loaded.spec
     chained = spec.stages.block.kind in _CHAINS
     depth = 0 if chained else sum(stage.depth for stage in plan(loaded))

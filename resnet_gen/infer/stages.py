@@ -20,7 +20,7 @@ class StageRun(NamedTuple):
 
 
 def group_stages(flow: Flow, units: Sequence[BlockCandidate], *, by_width: bool = True) -> list[StageRun]:
-    """The stages: a new one where the map shrinks or is put out, or dilation or, with `by_width`, filters change."""
+    """The stages: a new one where the map shrinks or is output, or dilation or, with `by_width`, filters change."""
     dilations = _dilations(units)
     runs: list[list[int]] = []
     for index, unit in enumerate(units):

@@ -125,7 +125,7 @@ class Budgets(StrictModel):
     conv_macs: CountBudget | None = Field(None, description="Multiply-accumulates of convolutions alone.")
     macs_and_biases: CountBudget | None = Field(None, description="MACs, and one for each bias that is added.")
     layers: CountBudget | None = Field(None, description="Convolution and linear layers on the longest main path.")
-    activations: CountBudget | None = Field(None, description="Elements that convolutions and linear layers put out.")
+    activations: CountBudget | None = Field(None, description="Elements that convolutions and linear layers output.")
     activations_and_pools: CountBudget | None = Field(None, description="Those, and the elements of max pooling.")
     latency: Latencies = Field((), description="Predicted time on a device: one budget, or a list of them.")
     onnx_size: Sizes = Field((), description="Bytes of the ONNX model: one budget, or a list of them.")

@@ -62,7 +62,7 @@ def _follow_ups(errors: list[ErrorDetails], model: type[BaseModel]) -> set[tuple
     for details in errors[: 2 * MAX_PROBLEMS]:
         parent, last = details["loc"][:-1], details["loc"][-1:]
         found.add(("too_short", parent))
-        if details["type"] == "missing" and isinstance(last[0], int):  # of a tuple's values, the last tells how many
+        if details["type"] == "missing" and isinstance(last[0], int):  # of a tuple's values, the last says how many
             found.update(("missing", (*parent, index)) for index in range(last[0]))
         if details["type"] == "extra_forbidden":
             found.add(("missing", (*parent, closest(str(last[0]), _keys_at(model, parent)) or "")))

@@ -54,7 +54,7 @@ class Loaded:
         return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
 
     def built(self) -> dict[str, Any]:
-        """What manifests and models tell of the specification: all but its budgets.
+        """What manifests and models state of the specification: all but its budgets.
 
         Those are somebody's wishes, which come and go, and nothing that was built is another for them. A mean and
         a deviation that would be taken anyway are left out.

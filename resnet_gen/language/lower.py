@@ -31,7 +31,7 @@ def lower(loaded: Loaded) -> Graph:
 
 
 def without_outputs(loaded: Loaded) -> Loaded:
-    """The same network up to its head, whichever maps it puts out."""
+    """The same network up to its head, whichever maps it outputs."""
     return replace(loaded, spec=loaded.spec.model_copy(update={"outputs": ()}))
 
 
@@ -100,7 +100,7 @@ class _Alike(Net):
 
 
 def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
-    """Stem, stages and head; returns what the network puts out, by name."""
+    """Stem, stages and head; returns what the network outputs, by name."""
     bare = spec.stages.block.preactivated
     x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, for_all(spec.stages)), bare=bare)
     outputs: dict[str, Value] = {}
@@ -128,20 +128,20 @@ def _using(spec: Spec, chosen: BlockChoice) -> Using:
 
 
 def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
-    """What follows the last stage, and what it puts out."""
+    """What follows the last stage, and what it outputs."""
     using = _using(spec, for_all(spec.stages))
     x = spec.stages.block.finish(net.scope("head", at=("stages", "block")), x, using)
     inside = net.scope("head", at=("head",))
     outputs = spec.head.build(inside, x, using)
     if spec.head.kind != "none" and not (outputs and all(map(str.isidentifier, outputs))):
-        raise inside.refusal(f"a head puts out values by names, and these are {visible(str(list(outputs)))}")
+        raise inside.refusal(f"a head outputs values by names, and these are {visible(str(list(outputs)))}")
     if len(set(outputs.values())) < len(outputs):
-        raise inside.refusal("a head puts out each value under one name")
+        raise inside.refusal("a head outputs each value under one name")
     return outputs
 
 
 def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
-    """A stage; returns what the next one gets, and what the last block put out."""
+    """A stage; returns what the next one gets, and what the last block output."""
     here = net.scope(f"stages.{stage.number}", at=("stages", "depths", stage.number))
     downsample = spec.stages.downsample
     first = downsample.block_stride(stage.stride)

@@ -23,7 +23,7 @@ def convention_of(name: str, loaded: Loaded) -> tuple[Convention, str]:
 def counting_claim(loaded: Loaded) -> Claim:
     """The claim that says what the paper counts: one that is met, for this input if there is one.
 
-    A source is a paper, or its code, where it names authors. Raises `Refused` where no figure tells.
+    A source is a paper, or its code, where it names authors. Raises `Refused` where no figure says.
     """
     printed = [claim for claim in loaded.spec.claims if claim.what in COUNTED and " et al. " in claim.source]
     met = [claim for claim in printed if not claim.exception]

@@ -312,7 +312,7 @@ def _check_overrides(loaded: Loaded, depths: Sequence[int]) -> None:
 
 
 def _last(loaded: Loaded, stages: int) -> int:
-    """How many stages are built: all, or without a head those up to the last that is put out."""
+    """How many stages are built: all, or without a head those up to the last that is output."""
     spec = loaded.spec
     for index, name in enumerate(spec.outputs):
         loc: Loc = ("outputs", index)

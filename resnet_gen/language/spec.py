@@ -283,7 +283,7 @@ class Spec(_Model):
     )
     outputs: Annotated[
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
-    ] = Field((), description="Stages whose maps the network puts out too (`stage2`, counted from 1), before its head.")
+    ] = Field((), description="Stages whose maps the network outputs too (`stage2`, counted from 1), before its head.")
     quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
     naming: Annotated[base.Naming, OneOf()] = Field(
         default_factory=_default(base.Naming, "paths"), description="How layers and parameters are called."

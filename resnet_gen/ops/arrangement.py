@@ -94,7 +94,7 @@ class Concat(Op):
 class SplitSoftmax(Op):
     """Softmax over `splits` competing values of each channel of a (C, 1, 1) map.
 
-    Channels are read as (groups, splits, rest) and put out as (splits, groups,
+    Channels are read as (groups, splits, rest) and output as (splits, groups,
     rest) (Zhang et al. 2020, ResNeSt, Eq. 2).
     """
 

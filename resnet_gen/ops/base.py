@@ -20,7 +20,7 @@ class Tensor(NamedTuple):
     `fill` is the starting value of every element; None means He initialization.
     `trainable` is false for buffers (a batch norm's running statistics). `dtype`
     is what it is stored in, None being the type that the operation computes in;
-    `scale` tells a number that is there only because of how another is stored.
+    `scale` marks a number that is there only because of how another is stored.
     """
 
     role: str
@@ -73,7 +73,7 @@ class Op:
         return 0
 
     def nonnegative(self, *inputs: bool) -> bool:
-        """Whether the result is never negative; `inputs` tell it of the operands."""
+        """Whether the result is never negative; `inputs` say it of the operands."""
         return self.keeps_sign and all(inputs)
 
 

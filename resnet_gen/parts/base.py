@@ -335,7 +335,7 @@ class Head(Part):
 
     @abstractmethod
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
-        """Add the head; returns what the network puts out, by name."""
+        """Add the head; returns what the network outputs, by name."""
 
 
 class Naming(Part):

@@ -58,7 +58,7 @@ class LockedStage(StrictModel):
 
 
 class LockedNetwork(StrictModel):
-    """A network: where its spec lies from the lock, what it takes and puts out, its counts, hash and stages.
+    """A network: where its spec lies from the lock, what it takes and outputs, its counts, hash and stages.
 
     `settings` are what changes a build and shows in no layer, by key: JSON.
     """

@@ -1,6 +1,6 @@
 """TOML text to plain data, with the position of every key and value.
 
-Python's own reader says what a text means; it tells no positions, so a second
+Python's own reader says what a text means; it gives no positions, so a second
 look at the text, which need not understand the values, finds those.
 """
 

@@ -1,4 +1,4 @@
-"""The network as it is built, held against the same in float32 on a few images: what the types and passes cost it.
+"""The network as it is built, compared with the same in float32 on a few images: what the types and passes cost it.
 
 Sixteen bits are computed in float32, rounded to the type behind every operation,
 since ONNX Runtime has no bfloat16 convolution on CPUs and computes float16 in
@@ -22,15 +22,15 @@ from resnet_gen.weights.stream import largest, narrow_values
 
 MOST_IMAGES = 4
 _NEAR = 0.5
-"""Part of a type's range from which an activation is told of: other images may be brighter."""
+"""Part of a type's range from which an activation is reported, as other images may be brighter."""
 
 
 @dataclass(frozen=True)
 class PrecisionComparison:
     """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
 
-    `agreement` is None where nothing that is put out is a row of scores.
-    `finite` is False where the file puts out what is not finite, and float32
+    `agreement` is None where nothing that is output is a row of scores.
+    `finite` is False where the file outputs what is not finite, and float32
     does not; `emulated` where the type is computed by rounding to it.
     """
 
@@ -56,7 +56,7 @@ class PrecisionComparison:
 def compare(
     reference: tuple[Graph, Weights], exact: tuple[Graph, Weights], built: Graph, compute: DType, images: Images
 ) -> PrecisionComparison | None:
-    """Hold a built network against `reference`, the float32 network; None where that itself is not finite.
+    """Compare a built network with `reference`, the float32 network; None where that itself is not finite.
 
     `exact` is the built one before its floats became `compute`. Raises
     `Refused` for images that cannot be read, and where no runtime runs it.

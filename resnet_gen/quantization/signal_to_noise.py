@@ -41,7 +41,7 @@ class LayerNoise(NamedTuple):
 class NetworkNoise:
     """Ratios of the layers in order and of the network's outputs, and how often the best class stayed the same.
 
-    `agreement` is None where nothing that is put out is a row of scores.
+    `agreement` is None where nothing that is output is a row of scores.
     """
 
     layers: tuple[LayerNoise, ...]

@@ -159,7 +159,7 @@ def _outputs(runner: Runner, x: Array) -> dict[str, Array]:
     outputs = runner.run(x)
     for name, values in outputs.items():
         if values.dtype.kind not in "fiu":
-            raise refuse(f"puts out {values.dtype} as '{name}', not numbers", runner.where)
+            raise refuse(f"outputs {values.dtype} as '{name}', not numbers", runner.where)
     return outputs
 
 

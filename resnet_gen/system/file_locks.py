@@ -11,7 +11,7 @@ from pathlib import Path
 if sys.platform == "win32":
 
     def lock(descriptor: int, *, wait: bool) -> bool:
-        """Windows locks no folders: whoever asks is told that it has no lock."""
+        """Windows locks no folders: whoever asks gets no lock."""
         return False
 
 else:

@@ -1,4 +1,4 @@
-"""What a run tells the next one before it changes anything: which files are to appear, and what is kept of the old.
+"""What a run leaves for the next one before it changes anything: the files that are to appear, and the old ones kept.
 
 A run that dies between two renames leaves this account, and whoever writes there
 next takes back what it had changed. Taking back can itself be cut short and begun anew.
@@ -51,7 +51,7 @@ class Journal(NamedTuple):
     """The sub-folders that are to be made: in which destination, and their path there."""
 
     def write(self) -> None:
-        """Put the account on the disk, and with it all that it tells of."""
+        """Put the account on the disk, and with it all that it names."""
         owner, *others = filter(None, self.places)
         for other in others:
             other.follow(owner)
@@ -116,7 +116,7 @@ class Journal(NamedTuple):
         self.remove()
 
     def remove(self) -> None:
-        """End the account: what it tells of is over, or taken back."""
+        """End the account: what it names is over, or taken back."""
         owner = self.places[0]
         assert owner
         owner.journal.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
 
 
 def project_folder(folder: Path | None = None) -> Path | None:
-    """The folder of the project that a folder, the working one by default, is in, as nearly as files' texts tell."""
+    """The folder of the project that a folder, the working one by default, is in, as nearly as files' texts show."""
     return next((path.parent for path in candidates(folder) if path.name == FILE or _says(path, _TABLE)), None)
 
 

@@ -80,7 +80,7 @@ class Staging:
 
     @contextmanager
     def claimed(self, alone: bool) -> Iterator[bool]:
-        """Whether nobody lives in it; `alone` tells that nobody can be about to move in."""
+        """Whether nobody lives in it; `alone` says that nobody can be about to move in."""
         try:
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         except FileNotFoundError:
@@ -95,7 +95,7 @@ class Staging:
             os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove it, unless its account tells that there is something to take back; ends its lock."""
+        """Remove it, unless its account says that there is something to take back; ends its lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -251,7 +251,7 @@ def check_unread(path: Path) -> None:
 
 
 def write_outputs(outputs: Mapping[Path, bytes]) -> None:
-    """Write what a command puts out, together or not at all; raises `Refused` for a link."""
+    """Write what a command outputs, together or not at all; raises `Refused` for a link."""
     for path in outputs:
         check_output(path)
     write_together({Path(os.path.realpath(path.parent), path.name): [data] for path, data in outputs.items()})

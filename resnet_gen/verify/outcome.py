@@ -51,7 +51,7 @@ class Finding:
     """Why it is suppressed, if it is."""
 
     def __str__(self) -> str:
-        """The problem as people are told it, with its file as `place` has it."""
+        """The problem as people read it, with its file as `place` has it."""
         where = self.problem.where
         if isinstance(where, Span) and where.document.name != SETTING:
             where = where._replace(document=replace(where.document, name=str(self.place.file)))
@@ -127,7 +127,7 @@ def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), m
 
 
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings by file and line, those without one first, and else as the rules told them."""
+    """Findings by file and line, those without one first, and else as the rules reported them."""
     return tuple(sorted(findings, key=lambda finding: (finding.place.file or "", finding.place.line or 0)))
 
 
@@ -138,7 +138,7 @@ def applicable_rules(chosen: Collection[str], more: Iterable[Rule] = ()) -> tupl
 
 
 def project_outcome(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:
-    """What a project, of which `file` tells, came to beside its specs."""
+    """What a project, that `file` describes, came to beside its specs."""
     findings = tuple(_finding(problem, file) for problem in problems)
     return Outcome(file, file, tuple(rules), tuple(covered), findings)
 

@@ -1,6 +1,6 @@
 """Weights from a file: safetensors, NumPy's .npz, or a PyTorch checkpoint.
 
-The format is told by the file's first bytes, never by its name. Nothing that a
+The format is known by the file's first bytes, never by its name. Nothing that a
 file holds is executed.
 """
 

@@ -1,4 +1,4 @@
-"""Published networks that specs are held against: their parameter names, shapes and counts."""
+"""Published networks that specs are compared with: their parameter names, shapes and counts."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ REFUSALS = [
     ("verify", (SMALL,), {"select": ["clam"]}, "--select: there is no rule 'clam'"),
     ("verify", (SMALL,), {"weights": "w.npz"}, "weights: means nothing without 'against'"),
     ("explain_rule", ("clam",), {}, "there is no rule 'clam'"),
-    ("diff", (SMALL, "x.engine"), {}, "an engine does not tell what it computes"),
+    ("diff", (SMALL, "x.engine"), {}, "an engine does not say what it computes"),
     ("diff", (SMALL, SMALL), {"device": "t4", "precision": "fp9"}, "precision: there is no 'fp9'"),
     ("check_engine", ("x.onnx",), {}, "there is no such file"),
     ("run", (SMALL, [[1.0]]), {}, "images: not numbers of shape (N, C, H, W) for at least one image"),

@@ -181,7 +181,7 @@ def test_a_device_stands_for_the_gpus_here(device, wanted, pretended, monkeypatc
 
 def test_of_an_engine_without_capabilities_nothing_is_said(pretended):
     change(pretended.with_name("tiny.manifest.json"), engine__compute_capabilities=[], engine__library="tensorrt")
-    assert lines(pretended)["gpu"] == ("unknown", "the manifest tells no compute capability")
+    assert lines(pretended)["gpu"] == ("unknown", "the manifest states no compute capability")
     assert "runtime" not in lines(pretended), (
         "TensorRT has no such question, and TensorRT-RTX knows none of its engines"
     )

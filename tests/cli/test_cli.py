@@ -531,7 +531,7 @@ def test_scores_that_are_not_finite_come_with_a_warning(cli, tmp_path):
     weights["head.fc.weight"][1] = 3e38
     np.savez(tmp_path / "w.npz", **weights)
     code, out, err = cli("run", TINY, "--weights", tmp_path / "w.npz")
-    assert (code, err) == (0, "warning: the network puts out values that are not finite\n")
+    assert (code, err) == (0, "warning: the network outputs values that are not finite\n")
     assert out.startswith("class     1  score       inf\nclass     2  score    2.0000\n")
     best = json.loads(cli("run", TINY, "--weights", tmp_path / "w.npz", "--format", "json")[1])["top"][0]
     assert best == {"class": 1, "score": None}  # JSON has no infinity
@@ -578,10 +578,10 @@ def foreign(tmp_path):
         ({"steps": [("Add", ["x", "z"], "y")], "inputs": 2}, "not a network with one image as its input"),
         ({"shape": ("N", 3)}, "not a network with one image as its input"),
         ({"shape": ("N", 3, "H", "W")}, "its input is no image of a fixed size"),
-        ({"steps": [("ReduceMax", ["x"], "y")], "keepdims": 0}, "puts out float32 scalar as 'y', not scores or a map"),
+        ({"steps": [("ReduceMax", ["x"], "y")], "keepdims": 0}, "outputs float32 scalar as 'y', not scores or a map"),
         (
             {"steps": [*POOLED[:1], ("Flatten", ["p"], "f"), ("ArgMax", ["f"], "y")], "output": TensorProto.INT64},
-            "puts out int64 1x3 as 'y', not scores or a map",
+            "outputs int64 1x3 as 'y', not scores or a map",
         ),
         ({"metadata": {"resnet_gen.spec": "{"}}, "the spec in its metadata cannot be read"),
         (

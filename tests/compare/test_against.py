@@ -164,7 +164,7 @@ def test_biases_of_eight_bit_files_are_compared_layer_by_layer(built, cli):
 
 
 def changed(cli, file, *settings):
-    """The messages of holding the file against the spec with settings."""
+    """The messages of comparing the file with the spec with settings."""
     options = [part for text in settings for part in ("--set", text)]
     code, out, _ = cli("verify", TINY, *options, "--against", file, "--format", "json")
     assert code == 1
@@ -290,13 +290,13 @@ def test_other_channels_and_other_outputs_are_found(built, cli):
     assert changed(cli, file, "input.channels=3") == [("against-shape", " takes 1 x 8 x 8, the spec 3 x 8 x 8")]
     rules = changed(cli, file, "head.classes=5")
     assert rules[0][1] == ": 'head.fc' is 3-d fc, where the spec has 'head.fc', 5-d fc"
-    assert rules[-1] == ("against-shape", " puts out 3, the spec 5")
+    assert rules[-1] == ("against-shape", " outputs 3, the spec 5")
 
 
 def test_maps_of_another_size_follow_from_that_of_the_image_and_other_classes_do_not(cli, built, tmp_path):
     found = changed(cli, built(), "input.size=16", "head.classes=5")
     rules = [message for rule, message in found if rule == "against-shape"]
-    assert rules == [" takes 1 x 8 x 8, the spec 1 x 16 x 16", " puts out 3, the spec 5"]
+    assert rules == [" takes 1 x 8 x 8, the spec 1 x 16 x 16", " outputs 3, the spec 5"]
     assert cli("build", TINY, "--set", "head=none", "-o", tmp_path / "maps")[0] == 0
     file = tmp_path / "maps" / "tiny.onnx"
     shape = ("against-shape", " takes 1 x 8 x 8, the spec 1 x 16 x 16")
@@ -317,7 +317,7 @@ def test_an_operation_that_no_spec_has_is_a_difference_and_a_broken_file_is_refu
 
 def test_options_that_make_no_sense_are_refused(cli, tmp_path):
     assert cli("verify", "--against", "n.onnx")[2] == (
-        "error: --against: one spec is held against a file\nhint: name the spec before it\n"
+        "error: --against: one spec is compared with a file\nhint: name the spec before it\n"
     )
     assert cli("verify", TINY, "--weights", WEIGHTS)[2] == "error: --weights means nothing without --against\n"
     code, _, err = cli("verify", TINY, "--against", tmp_path / "gone.onnx")
@@ -441,7 +441,7 @@ def test_outputs_in_another_order_are_found(cli, tmp_path):
     onnx.save(model, file)
     code, out, _ = cli("verify", spec, "--against", file)
     assert code == 1
-    assert f"{file}: all operations are there, and other ones are put out [against-layer]" in out
+    assert f"{file}: all operations are there, but the outputs are others [against-layer]" in out
 
 
 @pytest.mark.parametrize("folded", [False, True])

@@ -1,4 +1,4 @@
-"""`verify --against` and files in eight bits of networks that put out maps which later layers read."""
+"""`verify --against` and files in eight bits of networks that output maps which later layers read."""
 
 import itertools
 import re
@@ -29,7 +29,7 @@ CASES = spread(itertools.product(BLOCKS, OUTPUTS, HOW), 8)
 
 @pytest.fixture
 def made(tmp_path):
-    """A network of ours that puts out maps, in eight bits: its spec, its weights, its file."""
+    """A network of ours that outputs maps, in eight bits: its spec, its weights, its file."""
 
     def make(name, outputs, how):
         parent, changes = NETWORKS[name]

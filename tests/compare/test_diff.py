@@ -297,7 +297,7 @@ REFUSED = {
     "hint: write it from the repository's root, or with './' from here\n",
     "HEAD:nets/mine.onnx": "HEAD:nets/mine.onnx: error: only specs are read from a revision\n"
     "hint: git show HEAD:nets/mine.onnx > FILE.onnx, and give that file\n",
-    "mine.engine": "mine.engine: error: an engine does not tell what it computes\n"
+    "mine.engine": "mine.engine: error: an engine does not say what it computes\n"
     "hint: give the ONNX file that it was built from\n",
     "mine.onnx": "mine.onnx: error: cannot be read: No such file or directory\n",
     "resnet5": "error: there is no spec 'resnet5'\nhint: did you mean 'resnet50'?\n",

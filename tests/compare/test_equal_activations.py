@@ -1,4 +1,4 @@
-"""Files that compute a spec's ReLUs in other words, held against it and imported; ONNX Runtime is the witness."""
+"""Files that compute a spec's ReLUs in other words, compared with it and imported; ONNX Runtime is the witness."""
 
 import itertools
 

@@ -409,7 +409,7 @@ def test_a_network_is_none_that_it_was_not_though_an_unlisted_file_was(project, 
 
 def test_where_two_branches_parted_is_hinted_at(project, cli):
     code, _, err = cli("review", "--base", "HEAD...HEAD")
-    assert (code, err.splitlines()[1:]) == (2, ["hint: name one revision: `git merge-base` tells where two parted"])
+    assert (code, err.splitlines()[1:]) == (2, ["hint: name one revision: `git merge-base` shows where two diverged"])
 
 
 def test_networks_named_on_the_command_line_are_all(project, cli):

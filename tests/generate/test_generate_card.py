@@ -122,9 +122,9 @@ def test_files_that_are_not_as_built_are_refused(cli, folder, tmp_path):
     model = folder / "tiny.onnx"
     data = model.read_bytes()
     model.write_bytes(data[:-1])
-    assert refused().startswith(f"{model}: error: is not the file that the manifest tells of\n")
+    assert refused().startswith(f"{model}: error: is not the file that the manifest names\n")
     model.unlink()
-    assert refused().startswith(f"{model}: error: is not there, and the manifest tells of it\n")
+    assert refused().startswith(f"{model}: error: is not there, and the manifest names it\n")
     manifest = folder / "tiny.manifest.json"
     changed = json.loads(manifest.read_text())
     changed["files"]["../../secret"] = "0" * 64

@@ -615,8 +615,8 @@ def refusal(spec, settings=()):
 
 
 def test_networks_that_classify_no_picture_are_refused():
-    assert "alphago-zero-20 classifies nothing: it puts out 'policy', 'value'" in refusal("alphago-zero-20")
-    assert "tiny classifies nothing: it puts out 'features'" in refusal(str(TINY), ["head=none"])
+    assert "alphago-zero-20 classifies nothing: it outputs 'policy', 'value'" in refusal("alphago-zero-20")
+    assert "tiny classifies nothing: it outputs 'features'" in refusal(str(TINY), ["head=none"])
     assert "a picture cannot become 2 channels" in refusal(
         str(TINY), ["input.channels=2", "input.mean=[0,0]", "input.std=[1,1]"]
     )

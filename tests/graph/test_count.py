@@ -121,7 +121,7 @@ def test_the_longest_path_to_any_output_is_the_depth():
     ("spec", "name"), [("resnet50", "R-50-1x64d"), ("resnet101", "R-101-1x64d"), ("resnet152", "R-152-1x64d")]
 )
 def test_pycls_counts_the_same(spec, name):
-    """Its flops have the bias of the last layer, its activations what max pooling puts out."""
+    """Its flops have the bias of the last layer, its activations what max pooling outputs."""
     theirs = next(n for n in json.loads(PYCLS.read_text())["nets"] if n["name"] == name)
     ours = count(lower(load(spec)))
     assert ours.params == theirs["params"]

@@ -62,7 +62,7 @@ def test_whatever_changes_the_network_changes_its_hash(setting):
 
 
 def one(node, graph):
-    """A graph of one node, and what it puts out."""
+    """A graph of one node, and what it outputs."""
     return replace(graph, nodes=(node,), outputs=(node.output,))
 
 

@@ -150,9 +150,9 @@ def test_a_shape_as_people_write_it():
 def test_the_table_of_a_network_with_several_outputs_ends_with_them():
     graph = network("resnet18", "outputs=[stage4, stage2]")
     assert [line.split() for line in stage_table(graph).splitlines()[-3:]] == [
-        ["puts", "out", "512", "x", "7", "x", "7", "stage4"],
-        ["puts", "out", "128", "x", "28", "x", "28", "stage2"],
-        ["puts", "out", "1000", "logits"],
+        ["outputs", "512", "x", "7", "x", "7", "stage4"],
+        ["outputs", "128", "x", "28", "x", "28", "stage2"],
+        ["outputs", "1000", "logits"],
     ]
 
 

@@ -63,7 +63,7 @@ def model(loaded: Loaded, graph: Graph) -> Any:
 
 
 def outputs(found: Any, image: Array) -> Array:
-    """What a model puts out for a batch of maps with channels first; several as one row of numbers for each image."""
+    """What a model outputs for a batch of maps with channels first; several as one row of numbers for each image."""
     import jax
     from flax import nnx
 

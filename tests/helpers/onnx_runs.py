@@ -99,7 +99,7 @@ def run(model: bytes | Path, x: Array) -> Array:
 
 
 def outputs(graph: Graph, weights: Weights, x: Array | None = None) -> Array:
-    """What the ONNX of a graph puts out."""
+    """What the ONNX of a graph outputs."""
     return run(model_bytes(graph, weights), image(graph) if x is None else x)
 
 

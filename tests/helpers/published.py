@@ -1,4 +1,4 @@
-"""Predictions held against what others measured, and the tables of docs/predict.md that say so."""
+"""Predictions compared with what others measured, and the tables of docs/predict.md that say so."""
 
 import json
 import math

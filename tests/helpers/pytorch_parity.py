@@ -82,7 +82,7 @@ def ruled(model: Any) -> Any:
 
 
 def outputs(text: str, side: int) -> Array:
-    """What the module's network puts out for the reference's image."""
+    """What the module's network outputs for the reference's image."""
     import torch
 
     with torch.inference_mode():

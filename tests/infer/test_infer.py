@@ -311,7 +311,7 @@ class TestRefusals:
         graph = lower(load("resnet18"))
         inside = next(n.output for n in graph.nodes if n.name == "relu")
         assert self.told(live(replace(graph, outputs=(inside,)))) == (
-            "model.onnx: error: no spec puts out 'relu' there\nhint: 3 of 3 operations are explained, up to the input"
+            "model.onnx: error: no spec outputs 'relu' there\nhint: 3 of 3 operations are explained, up to the input"
         )
 
     def test_nothing_that_begins_like_a_network(self):

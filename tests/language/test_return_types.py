@@ -82,7 +82,7 @@ def test_a_head_puts_out_each_value_under_one_name_that_is_one(returned, tmp_pat
     (tmp_path / "part.py").write_text(PART.replace("FAMILY", "Head") + f"    {head}\n        return {returned}\n")
     (tmp_path / "mine.yaml").write_text(SPEC.replace(old, new))
     try:
-        with pytest.raises(Refused, match="a head puts out "):
+        with pytest.raises(Refused, match="a head outputs "):
             lower(load(str(tmp_path / "mine.yaml")))
     finally:
         forget_files()

@@ -1,1 +1,1 @@
-"""What README and docs say, held against what the tool does."""
+"""What README and docs say, compared with what the tool does."""

@@ -22,7 +22,7 @@ ENDS = {"basic": ("bn2.weight", "bn2.bias"), "bottleneck": ("bn3.weight", "bn3.b
     "preact": ("conv2.weight",),
     "preact bottleneck": ("conv3.weight",),
 }
-"""The parameters that, set to zero, make a branch put out zero."""
+"""The parameters that, set to zero, make a branch output zero."""
 
 FAR = 100.0
 """A gate's bias at which its sigmoid is 1 or 0."""

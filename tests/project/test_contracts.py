@@ -269,7 +269,7 @@ def test_a_change_is_told_in_the_same_words_by_check_verify_and_lock(project, cl
     )
     assert verified.splitlines()[1].endswith("; and 3 more [lock]")
     assert verified.endswith(
-        "   1 | name: net\n             ^^^\nhint: `resnet-gen lock --check net` tells all, "
+        "   1 | name: net\n             ^^^\nhint: `resnet-gen lock --check net` shows all, "
         "`resnet-gen lock net` takes it as meant\n"
     )
     assert everything(project) == before

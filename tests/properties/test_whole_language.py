@@ -93,7 +93,7 @@ CANCELLING = {
     "activation": {"kind": "tanh"},
     "head": {"kind": "policy_value"},
 }
-"""A network that puts out one number, in which 256 products of 0.05 each add up to 0.002."""
+"""A network that outputs one number, in which 256 products of 0.05 each add up to 0.002."""
 
 
 @few_and_many(
@@ -146,7 +146,7 @@ def lost_in_sums(network, x):
     """How far each layer's output is below what it is the sum of, in dB, at least 0.
 
     Eight bits round each number by a part of itself, and so each product and bias: what of those adds up to little,
-    as in a single number that is put out, is as far off as if it had not.
+    as in a single number that is output, is as far off as if it had not.
     """
     graph, weights = network.graph, network.weights
     layers = [node for node in graph.nodes if isinstance(node.op, (Conv, Linear))]

@@ -64,7 +64,7 @@ def test_a_network_of_one_pixel_is_calibrated_with_colours(tmp_path):
 @pytest.mark.parametrize("normalization", [(), ("input.mean=[0.5, 0.5, 0.5]", "input.std=[0.1, 0.2, 0.3]")])
 @pytest.mark.parametrize("factor", [1e-30, 1e-6, 1e-2, 0.5, 1.0, 4.0, 255.0, 65535.0])
 def test_arrays_that_are_not_normalized_as_pictures_are_told(tmp_path, factor, normalization):
-    """Held against the darkest and the brightest picture, normalized as the image is here."""
+    """Compared with the darkest and the brightest picture, normalized as the image is here."""
     images = DRAW.clip(-2, 2) * np.float32(factor)
     mean, std = load_spec(TINY, [*SETTINGS, *normalization]).spec.input.normalization
     widest = max(abs((end - m) / s) for end in (0, 1) for m, s in zip(mean, std, strict=True))

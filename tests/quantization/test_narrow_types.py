@@ -84,7 +84,7 @@ def test_an_int8_network_s_rest_in_float16_is_held_to_its_range(cli, tmp_path):
 
 @pytest.mark.parametrize("factor", np.geomspace(1, 1e6, 7))
 def test_a_build_is_refused_exactly_where_activations_are_beyond_the_type(tmp_path, factor):
-    """Held against what ONNX Runtime sees behind the norm in float32, which every ReLU of a norm hands on."""
+    """Compared with what ONNX Runtime sees behind the norm in float32, which every ReLU of a norm hands on."""
     weights, given = overflowing(tmp_path / "w.safetensors", "resnet18", factor), images(tmp_path / "x.npz", 4)
     loaded = load_spec("resnet18", [*(s for s in SETTINGS if "head" not in s), "outputs=[stage1, stage2]", "head=none"])
     seen = emit_onnx(loaded, tmp_path / "a.onnx", weights=weights)
@@ -187,7 +187,7 @@ def test_a_network_that_is_not_finite_itself_is_not_compared(cli, tmp_path):
     save_file(tensors, tmp_path / "w.safetensors")
     command = options("resnet18", "--weights", tmp_path / "w.safetensors", "--fold-bn", "-o", tmp_path)
     code, _, err = cli("build", *command)
-    assert (code, "not compared with FP32: that itself puts out values that are not finite" in err) == (0, True)
+    assert (code, "not compared with FP32: that itself outputs values that are not finite" in err) == (0, True)
 
 
 def test_maps_have_no_best_class(cli, tmp_path):
@@ -207,7 +207,7 @@ def test_maps_have_no_best_class(cli, tmp_path):
 
 @pytest.mark.parametrize("variance", [-1.0, -1e-5, -2e-5, -0.9e-5, 0.0, 1.0])
 def test_variances_without_a_root_are_told(cli, tmp_path, variance):
-    """Held against what comes out: NaN or infinity exactly where it is told."""
+    """Compared with what comes out: NaN or infinity exactly where it is reported."""
     weights = with_variance(tmp_path / "w.safetensors", variance, 1e-5)
     command = options("resnet18", "--weights", weights, "-o", tmp_path)
     with warnings.catch_warnings():

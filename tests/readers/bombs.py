@@ -1,4 +1,4 @@
-"""Files of every kind that ask for much with few bytes, and a trivial one of each kind to hold them against.
+"""Files of every kind that ask for much with few bytes, and a trivial one of each kind to compare them with.
 
 A maker writes its file into a folder; all are found by their names, `KIND.NAME`.
 """

@@ -14,7 +14,7 @@ from resnet_gen.problems import Refused
 from resnet_gen.quantization.calibration.images import images
 
 SPEC = str(Path(__file__).parents[1] / "fixtures" / "checkpoints" / "tiny.yaml")
-"""The network that files are held against."""
+"""The network that files are compared with."""
 CHECKPOINT = SPEC.replace("tiny.yaml", "zip_float32.pt")
 PIXELS = Input(size=(32, 32))
 

@@ -8,7 +8,7 @@ from resnet_gen.verify.rules.base import Explained
 _INTRODUCTION = """\
 # Rules
 
-What `resnet-gen verify` holds specs to. `resnet-gen rule ID` prints the same pages; how findings are told and
+What `resnet-gen verify` holds specs to. `resnet-gen rule ID` prints the same pages; how findings are reported and
 suppressed stands in [verify.md](../verify.md).
 
 | rule | |

@@ -23,7 +23,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Timed(Runner):
-    """Takes `seconds` a run of its clock and puts out the sum of each image, times `gain`."""
+    """Takes `seconds` a run of its clock and outputs the sum of each image, times `gain`."""
 
     clock: Clock
     seconds: float
@@ -153,7 +153,7 @@ def test_outputs_that_are_no_numbers_are_refused():
     clock = Clock()
     odd = model(clock)
     object.__setattr__(odd, "run", lambda x: {"y": np.array(["text"])})
-    with pytest.raises(Refused, match="a: error: puts out <U4 as 'y', not numbers"):
+    with pytest.raises(Refused, match="a: error: outputs <U4 as 'y', not numbers"):
         measure([odd], image(), Effort(repeat=1), clock=clock)
 
 

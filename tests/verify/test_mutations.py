@@ -1,6 +1,6 @@
 """Broken parts are noticed: each mutation of a shipped part makes exactly the stated checks fail.
 
-Counts and names are held against `specs/references`, outputs against torchvision's.
+Counts and names are compared with `specs/references`, outputs against torchvision's.
 A dropped shortcut or activation changes no count: only outputs can tell.
 """
 
@@ -67,7 +67,7 @@ def outputs_agree(name):
 
 
 def key(name):
-    """The published network that a spec is held against."""
+    """The published network that a spec is compared with."""
     return load(name).spec.reference
 
 

@@ -1,4 +1,4 @@
-"""Files held against a spec: whether an ONNX file or an engine implements it."""
+"""Files compared with a spec: whether an ONNX file or an engine implements it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from resnet_gen.verify.rules.against import (
 
 
 def rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
-    """The rules that hold a spec against a file, but for those that are ignored, which the line of the file says.
+    """The rules that compare a spec with a file, but for those that are ignored, which the line of the file says.
 
     Raises `Refused` for a file that cannot be read, and where no rule is left.
     """
@@ -50,7 +50,7 @@ def _hold(path: Path, weights: Path | None) -> Hold:
 
 
 def _line(ignored: tuple[type[Against], ...], held: FileFindings) -> str:
-    """What a file was held to; what was not compared, if it is the spec's or something is ignored."""
+    """What a file was compared with; what was not compared, if it is the spec's or something is ignored."""
     whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
     words = [
         held.words if whole else held.file,

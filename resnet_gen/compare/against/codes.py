@@ -16,7 +16,7 @@ _LEAST_EXPONENT, _DIGITS = -6, 3
 def steps_apart(wanted: Array, here: Array, steps: Array | None, dtype: str, slack: Array) -> Array:
     """How many steps each number of rows is from what it is to be, but for `slack`, which is not of its rounding.
 
-    `steps` are what one code of each row stands for; where the file does not tell, integers are as far apart as the two
+    `steps` are what one code of each row stands for; where the file does not say, integers are as far apart as the two
     numbers of their row that are nearest to each other, and nothing is known of FP8. What a row's codes do not reach is
     no rounding: a number beyond that, which has the outermost of them, counts as being there.
     """

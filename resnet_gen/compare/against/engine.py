@@ -1,4 +1,4 @@
-"""An engine held against a spec: by its manifest, and by the ONNX file that it was built from."""
+"""An engine compared with a spec: by its manifest, and by the ONNX file that it was built from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ASKED = ("manifest", "bytes", "spec", "weights")
 
 
 def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindings:
-    """An engine held against a spec; raises `Refused` for what is none."""
+    """An engine compared with a spec; raises `Refused` for what is none."""
     asked = _ASKED if weights else _ASKED[:-1]
     checks = [found for found in check(path, EngineRequirements(subject.loaded, weights)) if found.what in asked]
     faults = tuple(f"{path}: {found.what}: {found.reason}" for found in checks if found.state != "ok")

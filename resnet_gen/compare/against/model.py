@@ -1,4 +1,4 @@
-"""An ONNX file held against a spec, operation by operation."""
+"""An ONNX file compared with a spec, operation by operation."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from resnet_gen.weights.initialization import SeededWeights
 _HALF = 65504.0
 """The largest number of float16."""
 _MOST = 3
-"""Differences that are told one by one."""
+"""Differences that are reported one by one."""
 
 
 def read_model(path: Path) -> OnnxModel | NotExplained:
-    """The file; one with an operation of no spec is still one that can be held against a spec."""
+    """The file; one with an operation of no spec is still one that can be compared with a spec."""
     try:
         return read(path)
     except NotExplained as unexplained:
@@ -41,7 +41,7 @@ def read_model(path: Path) -> OnnxModel | NotExplained:
 
 
 def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None, subject: Subject) -> FileFindings:
-    """A file as it was read, held against a spec."""
+    """A file as it was read, compared with a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     shapes = tuple(_shapes(path, file.graph, subject.graph))
@@ -102,7 +102,7 @@ def _shapes(path: Path, theirs: Graph, ours: Graph) -> Iterator[str]:
     made, wanted = ([value.shape for value in graph.outputs] for graph in (theirs, ours))
     headless = theirs.input.shape != ours.input.shape and any(len(shape) == 3 for shape in made)
     if made != wanted and not headless:
-        yield f"{path} puts out {_list(made)}, the spec {_list(wanted)}"
+        yield f"{path} outputs {_list(made)}, the spec {_list(wanted)}"
 
 
 def _list(shapes: list[tuple[int, ...]]) -> str:
@@ -150,7 +150,7 @@ def _differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
             yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
     yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:_MOST])
     if not (found.match.missing or found.match.unexplained):
-        yield f"{path}: all operations are there, and other ones are put out"
+        yield f"{path}: all operations are there, but the outputs are others"
     operations = several(len(graph.nodes), "operation")
     pairs = f"from the input on, {len(found.match.pairs):,} of the spec's {operations} match"
     yield f"{path}: {pairs}; {_counts(theirs)} there, {_counts(graph)} in the spec"

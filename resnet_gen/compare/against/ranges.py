@@ -1,4 +1,4 @@
-"""The ranges that eight bits of a file's activations cover, held against what the spec's activations reach."""
+"""The ranges that eight bits of a file's activations cover, compared with what the spec's activations reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of a file held against those that a spec would be built with, number by number."""
+"""The weights of a file compared with those that a spec would be built with, number by number."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class WeightComparison(NamedTuple):
 
 
 def compare_weights(path: Path, weights: Path, found: FileMatch, file: OnnxModel) -> WeightComparison:
-    """A file's weights held against those that building the spec with `weights` would write."""
+    """A file's weights compared with those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]
     rest = len(faults) - _MOST
@@ -136,7 +136,7 @@ def _apart(found: FileMatch, file: OnnxModel) -> Iterator[_Apart]:
 
 
 def _first(apart: Iterable[_Apart]) -> Iterator[_Apart]:
-    """How far a tensor is by each measure, up to the first by which it is wrong: it is told once."""
+    """How far a tensor is by each measure, up to the first by which it is wrong: it is reported once."""
     for one in apart:
         yield one
         if one.wrong:

@@ -80,7 +80,7 @@ class ProjectRevisions(NamedTuple):
             yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
 
     def _unlocked(self, since: RevisionMoves) -> Iterator[Term]:
-        """The networks that are locked no more; where no lock is there, that is told of all."""
+        """The networks that are locked no more; where no lock is there, that holds for all."""
         now = _text_now(self.after.lock_path) if self.after else None
         then = _text_then(self.before.lock_path, since) if self.before else None
         if self.before and now is not None and then is not None:

@@ -68,7 +68,7 @@ class StageOutline:
 
     @property
     def channels(self) -> int:
-        """Channels that it puts out."""
+        """Channels that it outputs."""
         return self.blocks[-1].nodes[-1].shape[0]
 
     @property
@@ -80,7 +80,7 @@ class StageOutline:
 def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[StageOutline], list[StageOutline]]:
     """The stages of both graphs, in order: by the nodes' paths, or by their names where paths say nothing.
 
-    Both are one stage of one block where the names of either tell of none.
+    Both are one stage of one block where the names of either show none.
     """
     graphs = (before, after)
     placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
@@ -96,7 +96,7 @@ def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[StageO
 def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
     """The places of a file of half its names, with what its stem has more than the other's in the first block.
 
-    In a network of activations before convolutions the first norm and activation belong to a block; no neighbour tells.
+    Where activations precede convolutions, the first norm and activation belong to a block that no neighbour shows.
     """
     half = any(
         "." not in n.name and place.stage.startswith(INNER) for n, place in zip(graph.nodes, places, strict=True)

@@ -91,7 +91,7 @@ class StageChange:
 class Difference:
     """Two networks, and what is different; `pairs` are the layers that are each other's, in order.
 
-    `outputs` tells that other values are put out, or in another order. What
+    `outputs` says that other values are output, or in another order. What
     only is called differently makes no difference.
     """
 
@@ -173,7 +173,7 @@ def _change(
 ) -> LayerChange | None:
     if not (a and b):
         return LayerChange("removed" if a else "added", a, b, places[id(a or b)])
-    place = places[id(a if "." in a.name and "." not in b.name else b)]  # a name that is no path tells less
+    place = places[id(a if "." in a.name and "." not in b.name else b)]  # a name that is no path says less
     settings, operands = tuple(_settings(_exact(a, files), _exact(b, files))), tuple(_operands(a, b, wiring))
     shapes = a.shape != b.shape or a.input_shapes != b.input_shapes
     if settings or (operands and not rebuilt):

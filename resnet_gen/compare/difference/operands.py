@@ -46,7 +46,7 @@ def side(given: str, settings: Sequence[str] = ()) -> Side:
     Raises `Refused` for whatever is wrong with it.
     """
     if given.endswith(ENGINE):
-        raise refuse("an engine does not tell what it computes", given, "give the ONNX file that it was built from")
+        raise refuse("an engine does not say what it computes", given, "give the ONNX file that it was built from")
     revision = None if given in shipped_specs() else parse(given)
     if given.endswith(ONNX):
         return _file(given, revision)

@@ -61,7 +61,7 @@ _BLOCK_KEYS: tuple[Key[BlockOutline], ...] = (
     lambda block: block.roughly,
     lambda block: block.ops,
 )
-"""By what blocks are paired, the strictest first; without names where those of one tell nothing."""
+"""By what blocks are paired, the strictest first; without names where those of one say nothing."""
 
 
 def _nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Aligner) -> Pairs[Node]:
@@ -101,7 +101,7 @@ _NODE_KEYS: tuple[Key[Node], ...] = (
     lambda node: (sort_of(node), node.role),
     sort_of,
 )
-"""By what nodes are paired that no name tells of, the strictest first."""
+"""By what nodes are paired whose place no name shows, the strictest first."""
 
 
 def _merged(first: tuple[Node, ...], second: tuple[Node, ...], partners: dict[int, Node | None]) -> Pairs[Node]:

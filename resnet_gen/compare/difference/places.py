@@ -1,4 +1,4 @@
-"""Where each node stands, as the names of a file tell of it: in which stage and block, and where in the block."""
+"""Where each node stands, as the names of a file show it: in which stage and block, and where in the block."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class NodePlace(NamedTuple):
 
 
 def places_by_name(graph: Graph) -> list[NodePlace]:
-    """Stages and blocks as names tell of them: `layer1.0.conv1` and `s1.b1.conv1.conv` have two numbered steps.
+    """Stages and blocks as names show them: `layer1.0.conv1` and `s1.b1.conv1.conv` have two numbered steps.
 
     A node whose name is no path, as `Relu_6` in files that keep the names of parameters alone, stands where its
-    neighbours stand. Empty where names tell of some blocks and not of others.
+    neighbours stand. Empty where names show some blocks and not others.
     """
     told = _told([node.name.split(".") for node in graph.nodes])
     blocks = _blocks(graph, [(place.stage, place.block) if place else None for place in told])
@@ -43,7 +43,7 @@ def places_by_name(graph: Graph) -> list[NodePlace]:
 
 
 def _told(names: list[list[str]]) -> list[NodePlace | None]:
-    """What each name tells alone; a name of one step tells nothing."""
+    """What each name shows alone; a name of one step shows nothing."""
     numbered = [[i for i, step in enumerate(name[:-1]) if _DIGIT.search(step)] for name in names]
     keys = [".".join(name[: steps[0] + 1]) if steps else "" for name, steps in zip(names, numbered, strict=True)]
     inner = dict.fromkeys(key for key, steps in zip(keys, numbered, strict=True) if len(steps) > 1)

@@ -1,4 +1,4 @@
-"""Every network of a project, held against itself in a git revision."""
+"""Every network of a project, compared with itself in a git revision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NetworkReview(NamedTuple):
     """A network, and what became of it.
 
     `before` is None for a new one, `after` for one that is gone; both may be where
-    `problems` say why a side cannot be read, `now` telling that it is the later one.
+    `problems` say why a side cannot be read, `now` saying that it is the later one.
     """
 
     given: str

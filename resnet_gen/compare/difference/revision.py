@@ -145,7 +145,7 @@ class Revision:
         if self.git.told("rev-parse", "--is-shallow-repository").strip() == b"true":
             hint = "this clone is shallow: `git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'`"
         elif "..." in self.name:
-            hint = "name one revision: `git merge-base` tells where two parted"
+            hint = "name one revision: `git merge-base` shows where two diverged"
         return refuse(f"git knows no revision '{shorten(self.name)}'", str(self), self.git.file_hint or hint)
 
     def _check_there(self, path: str) -> None:

@@ -11,7 +11,7 @@ Path: TypeAlias = tuple[str, ...]
 
 
 class Term(NamedTuple):
-    """A key and what it was and is, None where it does not stand; `loosened` tells that less is promised than was."""
+    """A key and what it was and is, None where it does not stand; `loosened` says that less is promised than was."""
 
     path: Path
     before: Any
@@ -124,7 +124,7 @@ def _ignored(path: Path, before: Any, after: Any) -> bool:
 
 
 def _listed(path: Path, before: Any, after: Any) -> bool:
-    """A shipped network is listed no more; what became of files is told of each."""
+    """A shipped network is listed no more; what became of files is said of each."""
     return bool((set(before or ()) - set(after or ())) & set(shipped_specs()))
 
 

@@ -32,7 +32,7 @@ class Wiring:
         return not straight and not (is_commutative(a) and is_commutative(b) and self._alike(a.inputs[::-1], b.inputs))
 
     def outputs_differ(self) -> bool:
-        """Whether the networks put out other values, or in another order."""
+        """Whether the networks output other values, or in another order."""
         first, second = (graph.outputs for graph in self._graphs)
         return len(first) != len(second) or not self._alike(first, second)
 

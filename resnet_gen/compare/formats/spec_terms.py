@@ -25,9 +25,9 @@ def describe_term(term: Term) -> str:
 
 
 def rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
-    """Each key that differs and is not told as loosened, and how.
+    """Each key that differs and is not reported as loosened, and how.
 
-    Without `promises`, of two networks that are not each other's, what is said of them is told in one row.
+    Without `promises`, of two networks that are not each other's, what is said of them stands in one row.
     """
     left = [term for term in terms if not term.loosened]
     own = [] if promises else [term for term in left if term.path[0] in (*DESCRIBING, *PROMISING)]
@@ -58,7 +58,7 @@ def _inline(given: Any) -> str:
 
 
 def clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]:
-    """What a headline tells of keys: not those that `layers` show, nor without `promises` these."""
+    """What a headline says of keys: not those that `layers` show, nor without `promises` these."""
     hidden = (*DESCRIBING, *(SHAPING if layers else ()), *(() if promises else PROMISING))
     keys = list(dict.fromkeys(_short(term) for term in terms if not term.loosened and term.path[0] not in hidden))
     more = f" and {len(keys) - MOST_SHOWN + 1} more keys" if len(keys) > MOST_SHOWN else ""

@@ -1,4 +1,4 @@
-"""A difference in one line, by general rules: each coarse one tells some changes and leaves the rest to the next."""
+"""A difference in one line, by general rules: each coarse one reports some changes and leaves the rest to the next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 4
 
 
 class ChangeItem(NamedTuple):
-    """Something to tell: a layer that was added or removed, or one setting of a changed one."""
+    """Something to report: a layer that was added or removed, or one setting of a changed one."""
 
     stage: StageChange
     block: BlockChange
@@ -60,7 +60,7 @@ def _counted(figure: CountChange) -> str:
 
 
 def clauses(difference: Difference) -> list[str]:
-    """What changed, the most telling first."""
+    """What changed, the most important first."""
     found = [_input(difference)] if difference.input else []
     items = list(_items(difference))
     for rule in COARSE:
@@ -87,7 +87,7 @@ def _input(difference: Difference) -> str:
 
 def _outputs(difference: Difference) -> str:
     before, after = ([value.name for value in graph.outputs] for graph in (difference.before, difference.after))
-    return f"outputs {name_list(before)} -> {name_list(after)}" if before != after else "other values are put out"
+    return f"outputs {name_list(before)} -> {name_list(after)}" if before != after else "the outputs are others"
 
 
 # --- rules: from the coarse to the fine ---------------------------------------
@@ -140,7 +140,7 @@ def _ends(items: list[ChangeItem], difference: Difference) -> Told:
 
 
 def _other_blocks(items: list[ChangeItem], difference: Difference) -> Told:
-    """Blocks whose main layers are others; what weighs them is told apart."""
+    """Blocks whose main layers are others; what weighs them is reported apart."""
     replaced: dict[int, BlockChange] = {}
     for item in items:
         layer = item.setting is None and item.change.node.op.is_layer

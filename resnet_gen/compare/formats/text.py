@@ -57,7 +57,7 @@ def _listed(found: Sequence[LayerChangeRow], title: str, most: int) -> Iterator[
 
 
 def _keys(report: NetworkComparison) -> Iterator[str]:
-    """What is stated differently and not told as loosened."""
+    """What is stated differently and not reported as loosened."""
     lines = key_rows(report.terms, promises=report.versions)
     if lines:
         more = len(lines) - MOST_KEYS

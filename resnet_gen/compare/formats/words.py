@@ -103,7 +103,7 @@ def signed_text(number: int) -> str:
 
 
 def percent(before: float, after: float) -> str:
-    """`+5.99 %`; what rounds to nothing is told as less than the last digit."""
+    """`+5.99 %`; what rounds to nothing is shown as less than the last digit."""
     if before == after or not before:
         return ""
     change = 100 * (after - before) / before

@@ -197,7 +197,7 @@ class ModuleClasses:
     def _members(
         self, unit: ModuleUnit, scope: _Scope, above: str = "", there: Sequence[bool] = ()
     ) -> Iterator[ClassMember]:
-        """The members of a module, or of a sequence in one; `there` tells the instances that have the sequence."""
+        """The members of a module, or of a sequence in one; `there` names the instances that have the sequence."""
         for step in unit.steps:
             name = f"{above}{step.name}"
             condition = scope.condition(name, there)
@@ -253,7 +253,7 @@ def is_class(unit: ModuleUnit) -> bool:
 
 
 class _Scope:
-    """What the members of a class are told by: its parameters, and when each member is there."""
+    """What the members of a class are derived from: its parameters, and when each member is there."""
 
     def __init__(self, arguments: ClassArguments, instances: Sequence[ModuleUnit], instead: Mapping[str, str]) -> None:
         self.arguments, self.instead = arguments, instead

@@ -1,4 +1,4 @@
-"""Numbers that a class is made with, each told by the ones before it where that can be: `4 * width`."""
+"""Numbers that a class is made with, each derived from the ones before it where that can be: `4 * width`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
 
 
 def fit_parameters(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
-    """The fewest parameters, taken in order, that tell every slot; `named` gives a new one its name."""
+    """The fewest parameters, taken in order, from which every slot follows; `named` gives a new one its name."""
     arguments = ClassArguments()
     for slot, (setting, values) in slots.items():
         found = expression_of(setting, values, arguments.parameters)

@@ -25,7 +25,7 @@ FAMILIES = {
     "dilation": "window",
     "kernel_size": "window",
 }
-"""Settings that may be told by each other; any other only by those of its own name."""
+"""Settings that may be derived from each other; any other only by those of its own name."""
 
 
 def settings(leaf: OperationLeaf) -> Settings:

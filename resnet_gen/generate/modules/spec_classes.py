@@ -28,7 +28,7 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
 
     With `spreads`, layers that are numbered through all stages come in groups.
 
-    The network is compared with itself for other numbers of both: what follows them is told by them. Where something
+    The network is compared with itself for other numbers of both: what follows them comes from them. Where something
     follows one of them by no rule that is known here, that number is none of the constructor's. Raises `Refused`
     where the spec does.
     """

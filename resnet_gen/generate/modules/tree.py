@@ -53,7 +53,7 @@ class MemberStep:
 
 @dataclass(frozen=True, eq=False)
 class ModuleUnit:
-    """A module: what it does step by step, its place, and the shapes of what it takes and puts out."""
+    """A module: what it does step by step, its place, and the shapes of what it takes and outputs."""
 
     name: str
     level: Level
@@ -213,7 +213,7 @@ class _Builder:
         return "inner"
 
     def _given(self, item: _Item) -> list[str]:
-        """The values that an item's nodes make and others read, or that are put out."""
+        """The values that an item's nodes make and others read, or that are output."""
         own = {node.name for _, node in item.nodes}
         made = [node.output.name for _, node in item.nodes]
         wanted = [v for v in made if v in self._put_out or not self._readers.get(v, set()) <= own]
@@ -234,7 +234,7 @@ class _Builder:
     def _members(self, item: _Item, level: Level) -> list[_Item]:
         """What a module consists of, in an order in which it can be done.
 
-        A group that cannot be done as a whole, or puts out several values, is opened: its members are done one
+        A group that cannot be done as a whole, or outputs several values, is opened: its members are done one
         by one, and it becomes the list that holds them.
         """
         members = _grouped(item.nodes)

@@ -17,7 +17,7 @@ _AGAIN = "build it again, or name another folder with --build"
 
 
 class BuiltFile(NamedTuple):
-    """A file that a manifest tells of, which is there and has that hash."""
+    """A file that a manifest names, which is there and has that hash."""
 
     name: str
     size: int
@@ -73,8 +73,8 @@ def _files(subject: CodeSubject, found: FileManifest) -> list[BuiltFile]:
     for name, digest in found.files.items():
         path = subject.build / name
         if not path.is_file():
-            raise refuse("is not there, and the manifest tells of it", str(path), _AGAIN)
+            raise refuse("is not there, and the manifest names it", str(path), _AGAIN)
         if digest_file(path) != digest:
-            raise refuse("is not the file that the manifest tells of", str(path), _AGAIN)
+            raise refuse("is not the file that the manifest names", str(path), _AGAIN)
         rows.append(BuiltFile(name, path.stat().st_size, digest))
     return rows

@@ -11,13 +11,13 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.templates import tree
 
 SCORES = ("logits", "probabilities")
-"""What heads that classify put out (`parts/heads/scores`)."""
+"""What heads that classify output (`parts/heads/scores`)."""
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """A folder `NAME/`: `network.hpp` and README.md are this network's, the rest is the same for all.
 
-    Raises `Refused` for a network that puts out no scores of classes, and for channels that no picture has.
+    Raises `Refused` for a network that outputs no scores of classes, and for channels that no picture has.
     """
     taken, scores = subject.loaded.spec.input, _scores(subject)
     if taken.mode is None:
@@ -49,8 +49,8 @@ def _scores(subject: CodeSubject) -> Value:
         if value.name in SCORES and len(value.shape) == 1:
             return value
     found = ", ".join(f"'{value.name}'" for value in subject.graph.outputs)
-    message = f"{subject.name} classifies nothing: it puts out {found}"
-    raise refuse(message, hint="a head with classes puts out 'logits' or 'probabilities'")
+    message = f"{subject.name} classifies nothing: it outputs {found}"
+    raise refuse(message, hint="a head with classes outputs 'logits' or 'probabilities'")
 
 
 def _floats(what: str, values: Sequence[float]) -> list[str]:

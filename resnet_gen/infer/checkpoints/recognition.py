@@ -115,7 +115,7 @@ def _loaded(data: Mapping[str, Any]) -> Loaded | None:
 
 
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
-    """The network that is told first, and how the others differ from it."""
+    """The network that is named first, and how the others differ from it."""
     chosen, *more = order_networks(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}

@@ -77,7 +77,7 @@ def network(loaded: Loaded) -> SchemeNetwork:
 
 
 def backbone(whole: SchemeNetwork) -> SchemeNetwork:
-    """The network up to its head, whichever maps it puts out."""
+    """The network up to its head, whichever maps it outputs."""
     spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
     return network(replace(whole.loaded, spec=spec))
 

@@ -29,7 +29,7 @@ from resnet_gen.system.resources import PACKAGE, targets_folder, templates
 MODULES = "resnet_gen_outside_"
 """What the names of modules begin with that are files of parts."""
 _LOOKING = ("stat", "lstat", "access", "readlink")
-"""Functions of `os` by which a file is known without being opened, and of which Python tells no auditor."""
+"""Functions of `os` by which a file is known without being opened, and which Python reports to no auditor."""
 _LOOKS = "resnet_gen.looks"
 _READING = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "sqlite3.connect", _LOOKS)
 _NAMING = ("os.link", "os.rename")
@@ -82,7 +82,7 @@ def _listen() -> None:
 
 
 def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of `os` that tells auditors what it looks at."""
+    """A function of `os` that reports to auditors what it looks at."""
 
     @wraps(function)
     def looks(path: Any, *arguments: Any, **named: Any) -> Any:
@@ -93,7 +93,7 @@ def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _audited_open(function: Callable[..., int]) -> Callable[..., int]:
-    """`os.open` that tells auditors the whole path of what lies below an open folder."""
+    """`os.open` that reports to auditors the whole path of what lies below an open folder."""
 
     @wraps(function)
     def opens(path: Any, flags: int, *arguments: Any, **named: Any) -> int:

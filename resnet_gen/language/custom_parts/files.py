@@ -1,6 +1,6 @@
 """Parts from outside the package: Python files that a spec names, and installed packages that offer some.
 
-Their code is run, so that whoever reads such a spec is told; faults in it are
+Their code is run, so that whoever reads such a spec is warned; faults in it are
 reported as those of a spec are.
 """
 
@@ -39,7 +39,7 @@ Permit: TypeAlias = Callable[[bytes], str | None]
 permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 """What lets files of parts run; None lets all."""
 notice: ContextVar[Callable[[str], None] | None] = ContextVar("notice", default=None)
-"""What is told the name of each file of parts whose code is about to be used."""
+"""What gets the name of each file of parts whose code is about to be used."""
 _run: dict[str, str] = {}
 """Name of each module from outside, and how messages call it."""
 _has_run = Event()

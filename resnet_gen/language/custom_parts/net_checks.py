@@ -48,7 +48,7 @@ class CheckedNet(Net):
         return made
 
     def graph(self, name: str, outputs: Iterable[Value]) -> Graph:
-        """The finished graph; it puts out its own values alone."""
+        """The finished graph; it outputs its own values alone."""
         outputs = tuple(outputs)
         self._check_made(outputs, self.scope(at=("head",)))
         return super().graph(name, outputs)

@@ -1,6 +1,6 @@
 """Elementwise functions of ONNX: what they compute, and which activation of ours a tree of them is.
 
-A tree is told by its form, which is that of every spelling of a function and of
+A tree is known by its form, which is that of every spelling of a function and of
 no other function. In float32 a spelling may still overflow, or keep to what
 half precision holds: how far out it is what it says is found by computing it.
 """
@@ -25,7 +25,7 @@ _SIDE = np.ldexp(np.asarray([1.0, 1.33, 1.71]), np.arange(-149, 128)[:, None]).r
 _POINTS = np.concatenate([[0.0], _SIDE, -_SIDE]).astype(np.float32).astype(np.float64)
 """Numbers of each size that float32 has."""
 _FEW = np.asarray([0.5, 1.33, 20.0])
-"""Numbers by which most functions are told from all activations."""
+"""Numbers by which most functions are distinguished from all activations."""
 _NOISE, _ALIKE = 1e-5, 2e-3
 """What float32 may change, and what numbers rounded to half precision may, over the larger of 1 and the result."""
 _LARGEST = 3.4e38

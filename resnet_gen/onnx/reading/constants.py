@@ -52,7 +52,7 @@ _ENTRIES = ("location", "offset", "length", "checksum")
 class FileConstant:
     """An array of a file: what it is called, outermost name first, its dimensions, and how its numbers are read.
 
-    `part` reads rows start..stop alone, where that is possible; `zero` tells an
+    `part` reads rows start..stop alone, where that is possible; `zero` marks an
     array that is filled with zero by the file's structure; `rounded` is the type
     that numbers were rounded to before they came to have `dtype`; `steps` are what one of its codes stands for in
     rows start..stop, or in all of them, where they are codes times that.

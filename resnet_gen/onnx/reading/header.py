@@ -87,7 +87,7 @@ class FileHeader:
         sides = tuple(n for n in dims[1:] if n is not None and n > 0)
         if len(sides) != 3 or (dims[0] is not None and dims[0] < 1):
             hint = "export it with a fixed size; only the batch may be left open"
-            raise self.refused(f"input '{name}': its size is not told", hint)
+            raise self.refused(f"input '{name}': its size is not stated", hint)
         if math.prod(sides) > MAX_ELEMENTS:
             raise self.refused(f"input '{name}': images of {list(sides)} are beyond any machine")
         return Value(value.name, sides), dims[0], dtype.name

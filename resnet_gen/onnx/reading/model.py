@@ -57,7 +57,7 @@ class OnnxModel:
 
     `batch` is the size that the file fixes, None where it leaves it open.
     `types` are the element types of weights, activations and what Q/DQ round
-    to. `names` tells what nodes are called after: how many after their weights,
+    to. `names` says what nodes are called after: how many after their weights,
     after the scopes of an exporter, after the file's nodes. `reach` is the magnitude up to which activations that are
     spelled out are computed as ours are: some overflow beyond. `covers` are the ranges of quantized activations;
     `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others; `images` is
@@ -80,7 +80,7 @@ class OnnxModel:
 
     @property
     def batch_norm(self) -> str | None:
-        """`kept` behind convolutions, `folded` into their biases (or never there: a file cannot tell), or None."""
+        """`kept` behind convolutions, `folded` into their biases (or never there, which looks alike), or None."""
         makers = {node.output.name: node for node in self.graph.nodes}
         norms = [n for n in self.graph.nodes if isinstance(n.op, BatchNorm)]
         if any(n.inputs[0].name in makers and isinstance(makers[n.inputs[0].name].op, Conv) for n in norms):

@@ -53,7 +53,7 @@ class NodeNames:
 
 
 def scope_of(node: NodeProto) -> str:
-    """The module that a node was exported from, as PyTorch's exporters write it; empty where none is told."""
+    """The module that a node was exported from, as PyTorch's exporters write it; empty where none is stated."""
     for entry in node.metadata_props:
         if entry.key == _SCOPES:
             steps = re.findall(r"'([^']*)'", entry.value[: 1 << 14])

@@ -1,4 +1,4 @@
-"""Elementwise functions in a normal form, by which two spellings of one function are told from two functions.
+"""Elementwise functions in a normal form, by which two spellings of one function are distinguished from two functions.
 
 A form is a sum of products of atoms: `x`; `relu(x - b)`, of which every function
 of straight pieces is a sum; and functions of forms in turn, which are of no

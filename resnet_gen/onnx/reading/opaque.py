@@ -73,7 +73,7 @@ _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _WITHOUT_WEIGHTS = ("AffineGrid", "DequantizeLinear", "GridSample", "QuantizeLinear", "Resize", "RoiAlign", "Upsample")
 """Operators whose arrays of floating point say what is done, as attributes do."""
 _ROUNDED = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
-"""Types that are told with numbers: what quantizes to them does so by their range."""
+"""Types that are stated with numbers: what quantizes to them does so by their range."""
 
 
 def opaque(

@@ -1,7 +1,7 @@
-"""What the nodes of a graph that was read are for, told by their place: gates of products, shortcuts of sums.
+"""What the nodes of a graph that was read are for, known by their place: gates of products, shortcuts of sums.
 
 A node belongs to a gate or a shortcut if nothing else depends on it. Which
-operand of a sum is the shortcut is told by layers: it has fewer of its own.
+operand of a sum is the shortcut is known by its layers: it has fewer of its own.
 """
 
 from __future__ import annotations

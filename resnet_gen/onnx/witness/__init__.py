@@ -35,7 +35,7 @@ class FileLayer(NamedTuple):
 def layers(graph: Graph, row: Shape = ()) -> list[FileLayer]:
     """The convolution and linear layers of a graph as files have them, in order.
 
-    `row` ends the shape of what a convolution along channels puts out.
+    `row` ends the shape of what a convolution along channels outputs.
     """
     return [_layer(node, row) for node in graph.nodes if macs(node)]
 

@@ -1,7 +1,7 @@
 """ONNX's messages, each as its bytes; the numbers are those of the fields in onnx.proto.
 
 They are written by hand because the onnx package takes longer to import than
-a network to write. The tests hold every byte against what onnx itself writes.
+a network to write. The tests compare every byte with what onnx itself writes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def tensor_header(tensor: Initializer) -> bytes:
 
 
 def data_frame(tensor: Initializer, external: str | None, offset: int | None) -> bytes:
-    """What precedes the raw data, or tells where in the external file it lies."""
+    """What precedes the raw data, or says where in the external file it lies."""
     if offset is None:
         return length(9, tensor.nbytes)
     entries = {"location": external, "offset": offset, "length": tensor.nbytes}

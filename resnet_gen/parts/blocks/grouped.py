@@ -14,7 +14,7 @@ class Grouped(Block):
     takes: ClassVar[frozenset[Trait]] = frozenset({"attention", "dilation"})
     group_width: int = Field(8, ge=1, le=65_536, description="Channels of each group.")
     bottleneck_ratio: float = Field(
-        1.0, ge=1 / 64, le=64, description="Filters inside, over those that the block puts out (1/b of the paper)."
+        1.0, ge=1 / 64, le=64, description="Filters inside, over those that the block outputs (1/b of the paper)."
     )
     rounding: Literal["nearest", "nine_tenths"] = Field(
         "nearest",

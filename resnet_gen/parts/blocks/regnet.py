@@ -12,7 +12,7 @@ from resnet_gen.parts.blocks.grouped import Grouped
 class RegNet(Grouped):
     """1x1, grouped 3x3 and 1x1 convolutions whose groups all have one width (Radosavovic et al. 2020, Fig. 4).
 
-    Attention weighs what the 3x3 convolution puts out.
+    Attention weighs what the 3x3 convolution outputs.
     """
 
     kind: Literal["regnet"] = "regnet"

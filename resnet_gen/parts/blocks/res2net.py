@@ -13,7 +13,7 @@ from resnet_gen.parts.blocks.narrowed import Narrowed
 class Res2Net(Narrowed):
     """A bottleneck whose 3x3 convolution is a chain of small ones (Gao et al. 2019, Res2Net, Fig. 2b).
 
-    Each adds what the one before puts out to its share of the channels.
+    Each adds what the one before outputs to its share of the channels.
     Where the shape changes the links stand alone, and the channels that none
     takes are averaged.
     """

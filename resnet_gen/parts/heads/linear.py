@@ -16,7 +16,7 @@ class LinearHead(Head):
 
     kind: Literal["linear"] = "linear"
     classes: int = Field(1000, ge=CLASSES.least, le=CLASSES.most, description="Scores that come out.")
-    softmax: bool = Field(False, description="Put out probabilities rather than logits.")
+    softmax: bool = Field(False, description="Output probabilities rather than logits.")
     features: Channels | None = Field(
         None, description="Filters of a 1x1 convolution, with norm and activation, before the pooling."
     )

@@ -31,7 +31,7 @@ class MlpHead(Head):
     activation: Annotated[ActivationPart, OneOf()] | None = Field(
         None, description="Nonlinearity behind each hidden layer; the network's without it."
     )
-    softmax: bool = Field(False, description="Put out probabilities rather than logits.")
+    softmax: bool = Field(False, description="Output probabilities rather than logits.")
     conv: bool = Field(
         False,
         description="Write the hidden layers as convolutions over the map, whose results are averaged, as timm does.",

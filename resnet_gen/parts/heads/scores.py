@@ -1,4 +1,4 @@
-"""What heads that classify put out."""
+"""What heads that classify output."""
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Softmax

@@ -11,7 +11,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
 _FAR = 16.0
-"""By how many times images reach farther than pictures, or less far, before it is told."""
+"""By how many times images reach farther than pictures, or less far, before it is reported."""
 
 
 class ImageContent:

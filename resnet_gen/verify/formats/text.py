@@ -9,7 +9,7 @@ from resnet_gen.verify.outcome import Outcome
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """All specs that could be read; what is wrong with the others is told on stderr."""
+    """All specs that could be read; what is wrong with the others goes to stderr."""
     return "".join(f"{line}\n" for outcome in outcomes if not outcome.invalid for line in _lines(outcome))
 
 

@@ -1,4 +1,4 @@
-"""A file held against a spec: `verify --against`."""
+"""A file compared with a spec: `verify --against`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from resnet_gen.verify.subject import Subject
 
 
 class FileFindings(NamedTuple):
-    """What came of holding a file against a subject: in a few words, and how it is another network.
+    """What came of comparing a file with a subject: in a few words, and how it is another network.
 
-    `file` names the file, `words` tell what of its layers is the spec's, `weighed` the same of its weights,
+    `file` names the file, `words` say what of its layers is the spec's, `weighed` the same of its weights,
     `ranged` of what its activations reach. `left` is what nobody asked to be compared, or what could not be; `behind`
     what was not because of what was found.
     """
@@ -31,15 +31,15 @@ class FileFindings(NamedTuple):
 
 
 Hold: TypeAlias = Callable[[Subject], FileFindings]
-"""Holds a file, which was read already, against a subject."""
+"""Compares a file, which was read already, with a subject."""
 Tell: TypeAlias = Callable[[FileFindings], str]
-"""Says in a line what a file was held to."""
+"""Says in a line what a file was compared with."""
 
 
 class Against(Rule):
     """A rule that needs the file; `what` is what nobody has compared where it is ignored.
 
-    `field` of the findings about a file has the rule's own. One of a file's rules tells of the file.
+    `field` of the findings about a file has the rule's own. One of a file's rules reports the file.
     """
 
     what: ClassVar[tuple[str, ...]]
@@ -61,7 +61,7 @@ class AgainstLayer(Against):
 
     `verify SPEC --against FILE.onnx` reads the file, whoever wrote it, and pairs each of its operations with the one
     of the spec that computes the same from the same inputs; names and order do not matter, and batch norms may be
-    folded. An activation that is spelled out in operators is told by its form, which no other function has. What
+    folded. An activation that is spelled out in operators is known by its form, which no other function has. What
     cannot be paired is a difference: the first ones are named, and the counts of both sides. An operation that no
     spec has is one too, and so is what makes a file no valid ONNX. docs/against.md has more.
 
@@ -80,7 +80,7 @@ class AgainstLayer(Against):
 
 
 class AgainstShape(Against):
-    """The file takes an image of the spec's size, and puts out as many values of the same shapes.
+    """The file takes an image of the spec's size, and outputs as many values of the same shapes.
 
     `verify SPEC --against FILE.onnx` compares the input and the outputs, in order; their names and the size of the
     batch are left out; a fixed one is said. Where only the image has another size, the layers are compared at that
@@ -92,7 +92,7 @@ class AgainstShape(Against):
         extends: resnet50
         input: {size: 256}
 
-    To mend it, build or export the file for the spec's input, or hold it against the spec with `--set input.size=`
+    To mend it, build or export the file for the spec's input, or compare it with the spec with `--set input.size=`
     as the file has it.
     """
 
@@ -126,12 +126,12 @@ class AgainstWeight(Against):
 
 
 class AgainstEngine(Against):
-    """The engine was built from this spec, as far as its manifest tells.
+    """The engine was built from this spec, as far as its manifest says.
 
     An engine opens on its GPU alone, and what TensorRT made of the layers is not to be compared with a spec. `verify
     SPEC --against FILE.engine` therefore looks at the manifest beside it: it must name the engine, hold its hash, and
     the hash of this spec; with `--weights`, that of the weights. The ONNX file that it was built from is compared
-    layer by layer where it lies there with the hash that the manifest tells.
+    layer by layer where it lies there with the hash that the manifest states.
 
     Source: ours. With an engine that was built from `cifar-resnet20`, this spec breaks it:
 

@@ -37,7 +37,7 @@ class Rule(Explained, ABC):
     """A rule that specs are held to."""
 
     def covers(self, subject: Subject) -> str:
-        """What it holds this subject against, in a few words; empty where that goes without saying."""
+        """What it compares this subject with, in a few words; empty where that goes without saying."""
         return ""
 
     @abstractmethod

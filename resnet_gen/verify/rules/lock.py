@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from resnet_gen.project.project_file import Project
 
 _MOST = 4
-"""Differences that one message tells."""
+"""Differences that one message reports."""
 
 
 class AsLocked(Rule):
@@ -59,7 +59,7 @@ class AsLocked(Rule):
             if found:
                 more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
                 words = "; ".join([*found[:_MOST], *more])
-                hint = f"`resnet-gen lock --check {name}` tells all, `resnet-gen lock {name}` takes it as meant"
+                hint = f"`resnet-gen lock --check {name}` shows all, `resnet-gen lock {name}` takes it as meant"
                 yield self.finding(subject, ("name",), f"{name}: not as locked: {words}", hint)
         elif self._is_own(subject) and name not in self._lock.networks:
             hint = f"`resnet-gen lock {_given(subject)}` adds it"

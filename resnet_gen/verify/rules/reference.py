@@ -63,7 +63,7 @@ class ReferenceCount(Rule):
 
     The parameters of a spec that names a `reference`, and its multiply-accumulates at the input size for which the
     reference was counted, must equal the reference's to the unit. A stride or a dilation in another place changes
-    no name and no shape of a parameter, so that only the MACs tell.
+    no name and no shape of a parameter, so that only the MACs differ.
 
     Source: counts of the published networks as torchvision and timm run them, recorded in `specs/references/`.
     This spec breaks it, as its strides stand where the paper has them and torchvision has not:

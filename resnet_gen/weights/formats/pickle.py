@@ -133,7 +133,7 @@ def _tensor(
     if not isinstance(marks, (dict, NoneType)) or len(marks or ()) > _MOST_MARKS:
         raise pickle.UnpicklingError("a tensor's marks that are no dict")
     if not (isinstance(offset, int) and isinstance(shape, tuple) and isinstance(strides, tuple)):
-        raise pickle.UnpicklingError("a tensor whose place is not told in numbers")
+        raise pickle.UnpicklingError("a tensor whose place is not given in numbers")
     set_marks = tuple(str(mark) for mark, is_set in (marks or {}).items() if is_set)
     return StridedTensor(storage, offset, shape, strides, set_marks)
 

@@ -95,7 +95,7 @@ class Hand:
         self.functions.append(helper.make_function(domain, name, ["a"], ["b"], nodes, opsets, overload=overload))
 
     def model(self, *outputs: str) -> onnx.ModelProto:
-        """The model that puts out these values."""
+        """The model that outputs these values."""
         given = helper.make_tensor_value_info("x", self._dtype, list(self._shape))
         results = [helper.make_tensor_value_info(name, self._dtype, None) for name in outputs]
         graph = helper.make_graph(self.nodes, "hand", [given], results, self.constants)

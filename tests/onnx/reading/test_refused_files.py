@@ -216,7 +216,7 @@ def other_shape(g):
     g.initializer[0].dims[:] = [2, 2, 3, 3]
 
 
-SIZELESS = "input 'input': its size is not told\nhint: export it with a fixed size; only the batch may be left open"
+SIZELESS = "input 'input': its size is not stated\nhint: export it with a fixed size; only the batch may be left open"
 NEWEST = onnx.defs.onnx_opset_version()
 MODELS = {
     old: f"opset 9: one of 11 to {NEWEST} can be read",

@@ -131,7 +131,7 @@ def dequantize(call: OperatorCall) -> Wire:
 
 
 def made(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
-    """The type of what DequantizeLinear makes: that of the scale, if it is not told."""
+    """The type of what DequantizeLinear makes: that of the scale, if it is not stated."""
     given = call.attribute("output_dtype", 0)
     dtype = DTYPES.get(given) if given else scale.dtype
     if dtype is None or dtype.kind in "iub":
