@@ -73,10 +73,6 @@ def _conv(op: ops.Conv, call: _Call) -> None:
     )
 
 
-def _linear(op: ops.Linear, call: _Call) -> None:
-    call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1)
-
-
 def _layer_inputs(op: ops.Conv | ops.Linear, call: _Call) -> list[str]:
     """Operand, weight and bias; what is stored in eight bits goes through Q/DQ, one scale an output channel."""
     stored = op.stored
@@ -98,10 +94,6 @@ def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
     around = op.kernel // 2
     y = call.step("conv", "Conv", row, weight, kernel_shape=[op.kernel], pads=[around, around])
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _batch_norm(op: ops.BatchNorm, call: _Call) -> None:
-    call.end("BatchNormalization", *call.inputs, epsilon=op.eps)
 
 
 def _group_norm(op: ops.GroupNorm, call: _Call) -> None:
@@ -196,10 +188,6 @@ def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
     call.end("Conv", padded, window, group=channels, kernel_shape=[3, 3], strides=_square(op.stride))
 
 
-def _sum_positions(op: ops.SumPositions, call: _Call) -> None:
-    call.end("ReduceSum", *call.inputs, call.integers("axes", [2, 3]), keepdims=1)
-
-
 def _over_channels(op_type: str) -> Rule:
     def rule(op: Op, call: _Call) -> None:
         if call.opset < _AXES_AS_INPUT:
@@ -212,10 +200,6 @@ def _over_channels(op_type: str) -> Rule:
 
 _AXES_AS_INPUT = 18
 """The opset from which ReduceMean and ReduceMax take their axes as an input."""
-
-
-def _one_minus(op: ops.OneMinus, call: _Call) -> None:
-    call.end("Sub", call.numbers("one", [1.0]), *call.inputs)
 
 
 def _pad_channels(op: ops.PadChannels, call: _Call) -> None:
@@ -238,14 +222,6 @@ def _subsample(op: ops.Subsample, call: _Call) -> None:
     _slice(call, [2, 3], [0, 0], [h, w], _square(op.stride))
 
 
-def _take_channels(op: ops.TakeChannels, call: _Call) -> None:
-    _slice(call, [1], [op.start], [op.stop], [1])
-
-
-def _concat(op: ops.Concat, call: _Call) -> None:
-    call.end("Concat", *call.inputs, axis=op.axis + 1)
-
-
 def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
     shape = [0, op.splits, -1] if op.groups == 1 else [0, op.groups, op.splits, -1]
     y = call.step("splits", "Reshape", *call.inputs, call.integers("splits_shape", shape))
@@ -253,14 +229,6 @@ def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
         y = call.step("turned", "Transpose", y, perm=[0, 2, 1, 3])
     y = call.step("softmax", "Softmax", y, axis=1)
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _as_map(op: ops.AsMap, call: _Call) -> None:
-    call.end("Reshape", *call.inputs, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _cast(op: ops.Cast, call: _Call) -> None:
-    call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to])
 
 
 def _quantize(op: ops.Quantize, call: _Call) -> None:
@@ -285,8 +253,8 @@ def _named(op_type: str, **attributes: Attribute) -> Rule:
 RULES: dict[type[Op], Rule] = {
     ops.Conv: _conv,
     ops.ChannelConv: _channel_conv,
-    ops.Linear: _linear,
-    ops.BatchNorm: _batch_norm,
+    ops.Linear: lambda op, call: call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1),
+    ops.BatchNorm: lambda op, call: call.end("BatchNormalization", *call.inputs, epsilon=op.eps),
     ops.GroupNorm: _group_norm,
     ops.Activation: _activation,
     ops.MaxPool: _max_pool,
@@ -294,22 +262,22 @@ RULES: dict[type[Op], Rule] = {
     ops.BlurPool: _blur_pool,
     ops.GlobalAvgPool: _named("GlobalAveragePool"),
     ops.GlobalMaxPool: _named("GlobalMaxPool"),
-    ops.SumPositions: _sum_positions,
+    ops.SumPositions: lambda _, call: call.end("ReduceSum", *call.inputs, call.integers("axes", [2, 3]), keepdims=1),
     ops.ChannelMean: _over_channels("ReduceMean"),
     ops.ChannelMax: _over_channels("ReduceMax"),
     ops.Flatten: _named("Flatten", axis=1),
-    ops.AsMap: _as_map,
+    ops.AsMap: lambda _, call: call.end("Reshape", *call.inputs, call.integers("shape", [0, -1, 1, 1])),
     ops.Add: _named("Add"),
     ops.Mul: _named("Mul"),
-    ops.OneMinus: _one_minus,
+    ops.OneMinus: lambda _, call: call.end("Sub", call.numbers("one", [1.0]), *call.inputs),
     ops.PadChannels: _pad_channels,
     ops.PadMap: _pad_map,
-    ops.TakeChannels: _take_channels,
-    ops.Concat: _concat,
+    ops.TakeChannels: lambda op, call: _slice(call, [1], [op.start], [op.stop], [1]),
+    ops.Concat: lambda op, call: call.end("Concat", *call.inputs, axis=op.axis + 1),
     ops.SplitSoftmax: _split_softmax,
     ops.Subsample: _subsample,
     ops.Softmax: _named("Softmax", axis=1),
-    ops.Cast: _cast,
+    ops.Cast: lambda op, call: call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to]),
     ops.Quantize: _quantize,
     ops.Dequantize: _dequantize,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -116,15 +116,12 @@ def avg_pool(call: OperatorCall) -> Signal:
     return call.made(AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
-def whole_map(op: type[Op]) -> Callable[[OperatorCall], Signal]:
+def whole_map(call: OperatorCall) -> Signal:
     """GlobalAveragePool and GlobalMaxPool."""
-
-    def rule(call: OperatorCall) -> Signal:
-        return call.made(op(), call.value())
-
-    return rule
+    return call.made(_WHOLE_MAP[call.node.op_type](), call.value())
 
 
+_WHOLE_MAP: dict[str, type[Op]] = {"GlobalAveragePool": GlobalAvgPool, "GlobalMaxPool": GlobalMaxPool}
 _OVER_MAP: dict[str, type[Op]] = {"ReduceMean": GlobalAvgPool, "ReduceMax": GlobalMaxPool, "ReduceSum": SumPositions}
 _OVER_CHANNELS: dict[str, type[Op]] = {"ReduceMean": ChannelMean, "ReduceMax": ChannelMax}
 
