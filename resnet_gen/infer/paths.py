@@ -36,7 +36,7 @@ def convs(
         for number in flow.readers[here][:left]:
             op = flow.ops[number]
             left -= 1
-            flow.spend(1)
+            flow.patience.take()
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
                     yield ConvolutionStep(number, op, pooled)

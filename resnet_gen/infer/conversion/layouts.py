@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from resnet_gen.infer.conversion.slots import TensorSlot, flax_axes
 from resnet_gen.ops import Shape
-from resnet_gen.weights.checkpoint import sides
+from resnet_gen.ops.base import sides
 
 Values: TypeAlias = npt.NDArray[Any]
 
