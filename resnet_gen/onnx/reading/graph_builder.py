@@ -31,6 +31,7 @@ from resnet_gen.onnx.reading.signals import (
     PendingNode,
     PermutedMap,
     QuantizedSignal,
+    RearrangedTerm,
     Signal,
     StackedMaps,
     StridedMap,
@@ -55,6 +56,7 @@ from resnet_gen.ops import (
     Subsample,
     Tensor,
 )
+from resnet_gen.ops.base import sides
 from resnet_gen.problems import Refused, shorten
 
 _OF_ANY_TYPE = (*COMPARISONS, "Where")
@@ -127,9 +129,9 @@ class GraphWalk:
         if {tensor.role for tensor in tensors} != constants.keys():
             raise UnexplainedOperator("it lacks a weight", origin)
         for tensor in tensors:
-            found = constants[tensor.role].dims
-            if found != tensor.shape:
-                raise UnexplainedOperator(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
+            found, wanted = constants[tensor.role].dims, tensor.shape
+            if found != wanted:
+                raise UnexplainedOperator(f"its {tensor.role} is {sides(found)}, where {sides(wanted)} goes", origin)
         return tensors
 
     def type_of(self, wire: Signal | StackedMaps | QuantizedSignal) -> np.dtype[Any] | None:
@@ -200,7 +202,7 @@ class GraphWalk:
             return term.op.nonnegative(*map(self.never_negative, term.inputs))
         if isinstance(term, Elementwise):
             return never_negative(term.tree, only_above=self.never_negative(term.leaf))
-        return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and self.never_negative(term.inner)
+        return isinstance(term, RearrangedTerm) and self.never_negative(term.inner)
 
     def made(self, term: ActivationTerm) -> Value | None:
         """The value of our graph that a term has become, if it has."""
@@ -234,7 +236,7 @@ class GraphWalk:
             elif len(term.shape) == 1 and dims == (*term.shape, 1, 1):
                 op = AsMap()
             else:
-                raise UnexplainedOperator(f"{_x(term.shape)} is read as {_x(dims)}", signal.origin)
+                raise UnexplainedOperator(f"{sides(term.shape)} is read as {sides(dims)}", signal.origin)
             self._views[key] = PendingNode(dims, signal.origin, op, (term,))
         return self._views[key]
 
@@ -332,14 +334,10 @@ def same_leaf(first: ActivationTerm, second: ActivationTerm) -> bool:
     return _leaf(first) is _leaf(second)
 
 
-def _x(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"
-
-
 def _may_be_truth(term: ActivationTerm) -> bool:
     """Whether an activation may be of true and false, and not of numbers."""
     if isinstance(term, Elementwise):
         return term.op_type in _OF_ANY_TYPE
     if isinstance(term, Transposed):
         return _may_be_truth(term.inner.term)
-    return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and _may_be_truth(term.inner)
+    return isinstance(term, RearrangedTerm) and _may_be_truth(term.inner)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -56,12 +57,13 @@ class InferredShapes:
 
     def __init__(self, model: ModelProto) -> None:
         self._model = model
-        self._found: dict[str, Shape] | None = None
+
+    @cached_property
+    def _found(self) -> dict[str, Shape]:
+        return infer_shapes(self._model)
 
     def of(self, name: str) -> Shape:
         """Dimensions behind the batch; raises `UnexplainedOperator` where they do not follow."""
-        if self._found is None:
-            self._found = infer_shapes(self._model)
         if name not in self._found:
             raise UnexplainedOperator(f"no shape follows for '{shorten(name)}'")
         return self._found[name]

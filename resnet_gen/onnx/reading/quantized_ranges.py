@@ -11,13 +11,10 @@ import numpy as np
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.operator_call import numbers
 from resnet_gen.onnx.reading.signals import (
-    BroadcastGate,
     Elementwise,
-    PaddedMap,
-    PermutedMap,
     QuantizedSignal,
+    RearrangedTerm,
     Signal,
-    StridedMap,
     Transposed,
     UnexplainedOperator,
 )
@@ -57,7 +54,7 @@ def _source(signal: Signal, walk: GraphWalk) -> tuple[str, Tree]:
             return value.name, None
     term, function = signal.term, None
     while not (made := walk.made(term)):
-        if isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)):
+        if isinstance(term, RearrangedTerm):
             term = term.inner
         elif isinstance(term, Transposed):
             term = term.inner.term

@@ -106,7 +106,7 @@ def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
 def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of a constant, by rows."""
     found, scale = call.constant(0), call.constant(1)
-    zero = call.constant(2) if call.has(2) else None
+    zero = zero_point(call)
     around, dtype = _along(call, found, scale), made(call, scale)
     if zero is not None:
         _check_number(scale, zero)
@@ -128,6 +128,11 @@ def dequantize(call: OperatorCall) -> Wire:
         found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
         rounded=found.dtype, steps=steps,
     )  # fmt: skip
+
+
+def zero_point(call: OperatorCall) -> FileConstant | None:
+    """The zero point of QuantizeLinear and DequantizeLinear, if they have one."""
+    return call.constant(2) if call.has(2) else None
 
 
 def made(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
@@ -170,7 +175,7 @@ def _steps(constant: FileConstant, around: Shape, start: int, stop: int | None) 
 def quantize(call: OperatorCall) -> Wire:
     """QuantizeLinear of a constant."""
     found, scale = call.constant(0), call.constant(1)
-    zero = call.constant(2) if call.has(2) else None
+    zero = zero_point(call)
     dtype, around = codes(call, zero), _along(call, found, scale)
     if zero is not None:
         _check_number(scale, zero)
