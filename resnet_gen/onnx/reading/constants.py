@@ -38,6 +38,8 @@ DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.BOOL: np.dtype("?"),
 }
 """NumPy's type of each element type of TensorProto that is read."""
+CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
+"""What QuantizeLinear makes, of these types."""
 
 _MAX_ELEMENTS = 1 << 34
 NUMBERS = ("raw_data", "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")

@@ -82,10 +82,6 @@ class OperatorCall:
             return found
         raise UnexplainedOperator(f"operand {place} is no constant")
 
-    def number(self, place: int) -> float:
-        """An operand that is one number."""
-        return number(self.constant(place))
-
     def integers(self, place: int) -> tuple[int, ...]:
         """An operand that is integers, all known."""
         found = self.sizes(place)

@@ -20,7 +20,8 @@ def _divided(first: Numbers, second: Numbers) -> Numbers:
     """A quotient; of integers, what is left of it towards zero."""
     if first.dtype.kind not in "iu":
         return np.asarray(first / second)
-    if not second.all() or (first.dtype.kind == "i" and (second == -1).any() and _least(first)):
+    signed = first.dtype.kind == "i"
+    if not second.all() or (signed and (second == -1).any() and (first == np.iinfo(first.dtype).min).any()):
         raise MissingNumbersError(
             "the numbers of an integer over zero, or of one beyond its type, are the runtime's choice"
         )
@@ -43,10 +44,6 @@ def _chosen(asked: Numbers, yes: Numbers, no: Numbers) -> Numbers:
     if made.dtype.kind not in "iub" and (np.signbit(made) & (made == 0)).any():
         raise MissingNumbersError("the numbers of a choice of which one is -0 are the runtime's choice")
     return made
-
-
-def _least(array: Numbers) -> bool:
-    return bool((array == np.iinfo(array.dtype).min).any())
 
 
 def _power(base: Numbers, exponent: Numbers) -> Numbers:

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
+from resnet_gen.onnx.reading.constants import CODES, DTYPES, FileConstant
 from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
 from resnet_gen.onnx.reading.signals import ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 from resnet_gen.problems import shorten
 
-CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
-"""What QuantizeLinear makes, of the types that are read."""
 _OF_ANY_FLOAT = 19
 """The opset from which on scales may have any type of floating point."""
 _FAR = 2.0**30
