@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from resnet_gen.infer.attentions import ATTENTIONS
@@ -45,16 +46,12 @@ class WeightNames:
     @cached_property
     def depths(self) -> list[int]:
         """Blocks of each stage."""
-        found = []
         modules = {name[: dot + 1] for name in self.shapes for dot in _dots(name)}
-        for stage in range(_MOST_STAGES):
-            depth = 0
-            while depth < _MOST_BLOCKS and self._block(stage, depth) in modules:
-                depth += 1
-            if not depth:
-                break
-            found.append(depth)
-        return found
+
+        def depth(stage: int) -> int:
+            return len(list(takewhile(lambda n: self._block(stage, n) in modules, range(_MOST_BLOCKS))))
+
+        return list(takewhile(bool, map(depth, range(_MOST_STAGES))))
 
     @property
     def blocks(self) -> list[tuple[str, int]]:
@@ -78,16 +75,13 @@ def candidates(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
     if not stem or not head:
         return
     channels, stem_data = stem
-    first = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
+    size = 32 if stem_data["kind"] == "conv3x3" else 224
+    first = {"name": called, "input": {"channels": channels, "size": size}, "stem": stem_data}
     last = {**norm, "head": head, **({} if names.kind == "paths" else {"naming": names.kind})}
     for stages in filter(None, (_stages(names, kind) for kind in _kinds(names))):
         for shortcut in _shortcuts(names):
             own = {} if shortcut == "projection" else {"shortcut": shortcut}
             yield {**first, "stages": {**stages, **own}, **last}
-
-
-def _size(stem: dict[str, Any]) -> int:
-    return 32 if stem["kind"] == "conv3x3" else 224
 
 
 def _stem(names: WeightNames) -> tuple[int, dict[str, Any]] | None:

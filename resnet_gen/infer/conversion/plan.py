@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen.infer.conversion.heads import Head
+from resnet_gen.infer.conversion.heads import HINT, Head
 from resnet_gen.infer.conversion.layouts import Values, move, widen_input
 from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, backbone, library_tensor_ranks, shape_in
 from resnet_gen.infer.conversion.slots import TensorSlot
@@ -167,7 +167,7 @@ class ConversionPlan:
         """A head's tensor that is not to be kept, or cannot be: dropped, drawn anew, or a fault."""
         if self._change.head is None:
             self._fault(slot, tensor)
-            self.hint = "--head init draws the head anew, --head drop leaves it out"
+            self.hint = HINT
             if tensor:
                 self.hint += f", --classes {tensor.shape[self._classes_axis]} keeps it"
             return
