@@ -20,17 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.allowance import Allowance
-from resnet_gen.weights.formats.arrays import (
-    COUNTED,
-    DTYPES,
-    Bytes,
-    MappedTensor,
-    always_intact,
-    check_number,
-    check_sides,
-    holds_numbers,
-    left_out,
-)
+from resnet_gen.weights.formats import arrays
 
 STORAGES = {
     "DoubleStorage": "float64",
@@ -277,11 +267,11 @@ def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> d
     data = _unwrapped(data, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
-    check_number(len(data), size, where)
+    arrays.check_number(len(data), size, where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, StridedTensor)]
     if bad:
         raise refuse(f"'{shorten(bad[0])}' is not a tensor", where, "save the state dict alone")
-    return {name: t for name, t in data.items() if not left_out(name, counters)}
+    return {name: t for name, t in data.items() if not arrays.left_out(name, counters)}
 
 
 def _unwrapped(data: Any, where: str) -> Any:
@@ -309,7 +299,7 @@ def _tell_of_averages(data: dict[Any, Any], key: str, where: str) -> None:
 
 def _check_layout(name: str, tensor: StridedTensor, available: int, where: str) -> None:
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
-    check_sides(name, len(tensor.shape), where)
+    arrays.check_sides(name, len(tensor.shape), where)
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
     if not all(isinstance(number, int) for number in (*tensor.shape, *tensor.strides)):
@@ -317,7 +307,7 @@ def _check_layout(name: str, tensor: StridedTensor, available: int, where: str) 
     if tensor.marks:
         mark, hint = shorten(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
         raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
-    if not holds_numbers(name, tensor.storage.dtype):
+    if not arrays.holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
     size = 0 if 0 in tensor.shape else _filled(name, tensor, where)
     if tensor.offset < 0 or size < 0 or tensor.offset + size > available:
@@ -341,14 +331,16 @@ class StorageBytes(NamedTuple):
 
     start: int
     size: int
-    check_intact: Callable[[], None] = always_intact
+    check_intact: Callable[[], None] = arrays.always_intact
 
 
-def place_tensor(name: str, tensor: StridedTensor, storage: StorageBytes, data: Bytes, where: str) -> MappedTensor:
+def place_tensor(
+    name: str, tensor: StridedTensor, storage: StorageBytes, data: arrays.Bytes, where: str
+) -> arrays.MappedTensor:
     """A tensor where it lies in its storage; raises `Refused` if that does not hold it."""
-    dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
+    dtype = arrays.DTYPES.get(tensor.storage.dtype, arrays.COUNTED)
     _check_layout(name, tensor, min(storage.size // dtype.itemsize, tensor.storage.size), where)
     if storage.start + storage.size > len(data):
         raise refuse(f"the storage of '{name}' reaches past the end of the file", where)
     offset = storage.start + tensor.offset * dtype.itemsize
-    return MappedTensor(data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)
+    return arrays.MappedTensor(data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)
