@@ -75,14 +75,9 @@ def _using(choice: NetworkChoice, shortcut: Shortcut, bare: bool) -> AttentionOb
 def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
     """Whether nothing but `end` of what was met behind `start` is used elsewhere."""
     inside = {start, *seen}
-    if end != start and end not in inside:
-        return False
-    for number in inside - {end}:
-        if number in flow.put_out and number != start:
-            return False
-        if any(reader not in inside for reader in flow.readers[number]):
-            return False
-    return True
+    before = inside - {end}
+    kept_inside = flow.put_out.isdisjoint(before - {start})
+    return end in inside and kept_inside and all(inside.issuperset(flow.readers[number]) for number in before)
 
 
 class _Reader:

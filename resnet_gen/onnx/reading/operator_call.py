@@ -42,11 +42,11 @@ class OperatorCall:
     ) -> None:
         self.walk, self.node, self.index, self.opset = walk, node, index, opset
         self.wires, self.tensor = wires, tensor
-        self._attributes = _attributes(node, opset, len(wires))
+        self.attributes = _attributes(node, opset, len(wires))
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or ONNX's default, or ours."""
-        found = self._attributes.get(name)
+        found = self.attributes.get(name)
         return default if found is None else found
 
     def has(self, place: int) -> bool:

@@ -24,20 +24,11 @@ from resnet_gen.onnx.reading.signals import (
 from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shorten
 
-_SETTINGS = {
-    "LeakyRelu": ("alpha",),
-    "Elu": ("alpha",),
-    "HardSigmoid": ("alpha", "beta"),
-    "Gelu": ("approximate",),
-    "Swish": ("alpha",),
-    "ThresholdedRelu": ("alpha",),
-}
-
 
 def unary(call: OperatorCall) -> Wire:
     """A function of one activation."""
     signal = call.signal()
-    settings = {name: _plain(call.attribute(name)) for name in _SETTINGS.get(call.node.op_type, ())}
+    settings = {name: _plain(setting) for name, setting in call.attributes.items()}
     return _applied(call, signal, settings, [_operand(call, signal)])
 
 
