@@ -81,8 +81,8 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
+    from resnet_gen.ops.base import sides
     from resnet_gen.problems import visible
-    from resnet_gen.weights.checkpoint import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
@@ -132,7 +132,7 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     \b
     Example: resnet-gen weights show resnet50.pth
     """
-    from resnet_gen.weights.checkpoint import sides
+    from resnet_gen.ops.base import sides
 
     found = _tensors(source, settings)
     if form == "json":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
-from resnet_gen.infer.attentions import ATTENTIONS, AttentionMatch
+from resnet_gen.infer.attentions import ATTENTIONS
 from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.chains import BlockCandidate, NetworkChain
@@ -14,10 +15,10 @@ from resnet_gen.infer.flow import Flow
 from resnet_gen.infer.part_settings import part, part_data
 from resnet_gen.infer.stages import StageRun, group_stages, shrinking, strides
 from resnet_gen.infer.widths import width_rule
+from resnet_gen.parts.attentions.none import NoAttention
 from resnet_gen.parts.base import Attention, Block, Part, Shortcut
 
 P = TypeVar("P", bound=Part)
-Raw = TypeVar("Raw")
 Found = TypeVar("Found")
 
 MAX_STAGES = 64
@@ -97,45 +98,39 @@ def _stages(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any] |
     return {key: value for key, value in data.items() if value is not None}
 
 
-def _runs(places: Sequence[_Place]) -> list[list[int]]:
-    """The numbers of each stage's blocks."""
-    runs: dict[int, list[int]] = {}
-    for number, place in enumerate(places):
-        runs.setdefault(place.stage, []).append(number)
-    return list(runs.values())
+def _runs(places: Sequence[_Place], numbers: Sequence[int] | None = None) -> list[list[int]]:
+    """The numbers of all blocks, or some, those of each stage together."""
+    own = range(len(places)) if numbers is None else numbers
+    return [list(run) for _, run in groupby(own, key=lambda number: places[number].stage)]
 
 
-def _together(
-    items: Sequence[Raw], stages: Sequence[Hashable], settle: Callable[[Sequence[int]], Found | None]
-) -> list[tuple[list[int], Found]] | None:
-    """Groups of items, each settled as one: all together, or else those of each stage, or else each alone."""
-    if not items:
-        return []
-    everything = list(range(len(items)))
-    by_stage = [[i for i in everything if stages[i] == stage] for stage in dict.fromkeys(stages)]
-    for groups in ([everything], by_stage, [[i] for i in everything]):
-        settled = [(group, found) for group in groups if (found := settle(group)) is not None]
-        if len(settled) == len(groups):
-            return settled
-    return None
+def _settled(
+    places: Sequence[_Place],
+    kinds: Sequence[str | None],
+    settle: Callable[[str, Sequence[_Place]], Found | None],
+) -> Iterator[tuple[str, list[int], Found]]:
+    """Each kind with the places settled as one: all that are of it together, or those of each stage, or each alone."""
+    for kind in dict.fromkeys(filter(None, kinds)):
+        own = [number for number, other in enumerate(kinds) if other == kind]
+        for groups in ([own], _runs(places, own), [[number] for number in own]):
+            found = [settle(kind, [places[number] for number in group]) for group in groups]
+            if None not in found:
+                yield from ((kind, group, one) for group, one in zip(groups, found, strict=True) if one is not None)
+                break
 
 
 def _blocks(places: Sequence[_Place]) -> list[tuple[Block, int]] | None:
     """The block of each place, and its width; None where no settings make it."""
+
+    def settle(kind: str, some: Sequence[_Place]) -> SharedSettings | None:
+        return BLOCKS[kind].settle([place.unit.look.raw for place in some], [place.number for place in some])
+
     found: dict[int, tuple[Block, int]] = {}
-    for kind in dict.fromkeys(place.unit.kind for place in places):
-        own = [number for number, place in enumerate(places) if place.unit.kind == kind]
-
-        def settle(group: Sequence[int], kind: str = kind, own: list[int] = own) -> SharedSettings | None:
-            chosen = [places[own[i]] for i in group]
-            return BLOCKS[kind].settle([place.unit.look.raw for place in chosen], [place.number for place in chosen])
-
-        settled = _together(own, [places[i].stage for i in own], settle)
-        for group, (settings, widths) in settled or []:
-            block = part(Block, kind, settings)
-            if block is None:
-                return None
-            found.update((own[i], (block, width)) for i, width in zip(group, widths, strict=True))
+    for kind, group, (settings, widths) in _settled(places, [place.unit.kind for place in places], settle):
+        block = part(Block, kind, settings)
+        if block is None:
+            return None
+        found.update((number, (block, width)) for number, width in zip(group, widths, strict=True))
     return [found[i] for i in range(len(places))] if len(found) == len(places) else None
 
 
@@ -149,17 +144,15 @@ def _shortcuts(places: Sequence[_Place]) -> list[Shortcut]:
 
 
 def _attentions(places: Sequence[_Place]) -> list[Attention]:
-    none = part(Attention, "none", {})
-    assert none is not None
+    def settle(kind: str, some: Sequence[_Place]) -> dict[str, Any] | None:
+        return ATTENTIONS[kind].settle([place.unit.attention.raw for place in some if place.unit.attention])
+
+    kinds = [place.unit.attention.kind if place.unit.attention else None for place in places]
     found: dict[int, Attention] = {}
-    for kind, how in ATTENTIONS.items():
-        own = [i for i, place in enumerate(places) if place.unit.attention and place.unit.attention.kind == kind]
-        raws: list[AttentionMatch] = [a for i in own if (a := places[i].unit.attention)]
-        settled = _together(own, [places[i].stage for i in own], lambda g: how.settle([raws[i].raw for i in g]))  # noqa: B023
-        for group, settings in settled or []:
-            made = part(Attention, kind, settings)
-            found.update((own[i], made) for i in group if made)
-    return [found.get(i, none) for i in range(len(places))]
+    for kind, group, settings in _settled(places, kinds, settle):
+        made = part(Attention, kind, settings)
+        found.update((number, made) for number in group if made)
+    return [found.get(i, NoAttention()) for i in range(len(places))]
 
 
 def _usual(parts: Sequence[P]) -> tuple[P, dict[int, P]]:

@@ -47,24 +47,18 @@ def _means(flow: Flow, x: int) -> Iterator[int]:
     return (number for number, _ in flow.reading(x, GlobalAvgPool))
 
 
-class _Squeezed(NamedTuple):
-    branch: int
-    entering: int
-    reduced: int
-    activation: str
-
-
-def _read_se(flow: Flow, x: int, block_input: int) -> Iterator[_Squeezed]:
+def _read_se(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int, int, str]]:
+    """Channels of the branch and of the block's input, how many are left between the two layers, and what is there."""
     for mean in _means(flow, x):
         for _, op in flow.reading(mean, Conv):
             for activation in ("relu", "network"):
-                yield _Squeezed(flow.shapes[x][0], flow.shapes[block_input][0], op.out, activation)
+                yield flow.shapes[x][0], flow.shapes[block_input][0], op.out, activation
 
 
 _RATIOS = (1 / 16, 1 / 4, 1 / 8, 1 / 2, 1 / 32, 1.0)
 
 
-def _settle_se(raws: Sequence[_Squeezed]) -> dict[str, Any] | None:
+def _settle_se(raws: Sequence[tuple[int, int, int, str]]) -> dict[str, Any] | None:
     branches, entering, reduced, activations = zip(*raws, strict=True)
     if not agree(activations):
         return None

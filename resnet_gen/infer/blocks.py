@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from resnet_gen.infer import branched_blocks as branched
 from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, inner_widths, shared
-from resnet_gen.infer.branched_blocks import (
-    read_res2net,
-    read_resnest,
-    read_selective_basic,
-    read_selective_bottleneck,
-    settle_res2net,
-    settle_resnest,
-    settle_selective_basic,
-    settle_selective_bottleneck,
-)
 from resnet_gen.infer.flow import Flow
 from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Conv
@@ -167,10 +158,10 @@ BLOCKS: dict[str, BlockKind] = {
     "bottleneck": BlockKind(_read_three, _settle_bottleneck),
     "basic": BlockKind(_read_basic, _settle_basic),
     "regnet": BlockKind(_read_regnet, _settle_regnet),
-    "res2net": BlockKind(read_res2net, settle_res2net),
-    "resnest": BlockKind(read_resnest, settle_resnest),
-    "selective_bottleneck": BlockKind(read_selective_bottleneck, settle_selective_bottleneck),
-    "selective_basic": BlockKind(read_selective_basic, settle_selective_basic),
+    "res2net": BlockKind(branched.read_res2net, branched.settle_res2net),
+    "resnest": BlockKind(branched.read_resnest, branched.settle_resnest),
+    "selective_bottleneck": BlockKind(branched.read_selective_bottleneck, branched.settle_selective_bottleneck),
+    "selective_basic": BlockKind(branched.read_selective_basic, branched.settle_selective_basic),
     "plain": BlockKind(_read_plain, _settle_two),
     "conv": BlockKind(_read_conv, _settle_conv),
     "highway": BlockKind(_read_conv, _settle_highway),

@@ -42,11 +42,15 @@ def read_res2net(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterat
 
 def settle_res2net(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Scales, groups, expansion and base width of Res2Net's blocks."""
-    outs, widths, parts, groups, _ = zip(*raws, strict=True)
-    found = inner_widths(outs, widths, groups[0], 26) if agree(parts, groups) else None
+    return _settle_splits(raws, "scales", 26)
+
+
+def _settle_splits(raws: Sequence[_Split], parts_key: str, usual_width: int) -> SharedSettings | None:
+    outs, widths, parts, groups, choices = zip(*raws, strict=True)
+    found = inner_widths(outs, widths, groups[0], usual_width) if agree(parts, groups, choices) else None
     if found is None:
         return None
-    settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "scales": parts[0]}
+    settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], parts_key: parts[0]}
     return SharedSettings(settings, [out // found[0] for out in outs])
 
 
@@ -67,12 +71,9 @@ def read_resnest(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterat
 
 def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Radix, groups, expansion, base width and place of the pooling of ResNeSt's blocks."""
-    outs, widths, radix, groups, pool_first = zip(*raws, strict=True)
-    found = inner_widths(outs, widths, groups[0], 64) if agree(radix, groups, pool_first) else None
-    if found is None:
-        return None
-    settings = {"expansion": found[0], "groups": groups[0], "base_width": found[1], "radix": radix[0]}
-    return SharedSettings({**settings, "pool_first": bool(shared(pool_first))}, [out // found[0] for out in outs])
+    found = _settle_splits(raws, "radix", 64)
+    pool_first = bool(shared(raw.choice for raw in raws))
+    return found and found._replace(settings={**found.settings, "pool_first": pool_first})
 
 
 class _Paths(NamedTuple):

@@ -20,6 +20,7 @@ from resnet_gen.ops import MaxPool
 from resnet_gen.parts.attentions.none import NoAttention
 from resnet_gen.parts.base import Block, Head, Place, Shortcut, Stem
 from resnet_gen.parts.heads.none import NoHead
+from resnet_gen.parts.shortcuts.identity import Identity
 
 _LOOKS = 64
 """Proposals for one block that are tried, at most."""
@@ -60,17 +61,11 @@ def chains(flow: Flow, choice: NetworkChoice) -> Iterator[NetworkChain]:
     for stem in stems.options(flow, chained=choice.chained):
         net = TracingNet(flow, choice.folds)
         bare = choice.preactivated
-        end = net.trial(lambda: stem.build(net, net.input, _using(choice, _identity(), bare), bare=bare))  # noqa: B023
+        end = net.trial(lambda: stem.build(net, net.input, _using(choice, Identity(), bare), bare=bare))  # noqa: B023
         if end is None:
             yield NetworkChain(choice, None, (), None, frozenset(net.farthest))
         elif (bare or not is_bare(end)) and _closed(flow, INPUT, net.seen, number_of(end)):
             yield from _Reader(flow, choice, stem, end, frozenset(net.seen)).chains()
-
-
-def _identity() -> Shortcut:
-    shortcut = part(Shortcut, "identity", {})
-    assert shortcut is not None
-    return shortcut
 
 
 def _using(choice: NetworkChoice, shortcut: Shortcut, bare: bool) -> AttentionObserver:
@@ -80,14 +75,9 @@ def _using(choice: NetworkChoice, shortcut: Shortcut, bare: bool) -> AttentionOb
 def _closed(flow: Flow, start: int, seen: Sequence[int], end: int) -> bool:
     """Whether nothing but `end` of what was met behind `start` is used elsewhere."""
     inside = {start, *seen}
-    if end != start and end not in inside:
-        return False
-    for number in inside - {end}:
-        if number in flow.put_out and number != start:
-            return False
-        if any(reader not in inside for reader in flow.readers[number]):
-            return False
-    return True
+    before = inside - {end}
+    kept_inside = flow.put_out.isdisjoint(before - {start})
+    return end in inside and kept_inside and all(inside.issuperset(flow.readers[number]) for number in before)
 
 
 class _Reader:
@@ -204,7 +194,7 @@ class _Reader:
         best: list[int] = []
         for head in heads.options(self.flow, here) if units else ():
             net = TracingNet(self.flow, self.choice.folds)
-            using = _using(self.choice, _identity(), self.choice.preactivated)
+            using = _using(self.choice, Identity(), self.choice.preactivated)
             made = net.trial(
                 lambda: head.build(net, units[-1].block.finish(net, net.value(here, bare=units[-1].bare), using), using)  # noqa: B023
             )

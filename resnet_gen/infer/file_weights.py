@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 
 from resnet_gen.infer.proof import RecoveredSpec
 from resnet_gen.ops import BatchNorm, Conv
 from resnet_gen.weights.base import Array, Weights
-
-_Source: TypeAlias = "str | float"
 
 
 class TransferredWeights:
@@ -23,7 +19,7 @@ class TransferredWeights:
 
     def __init__(self, found: RecoveredSpec, weights: Weights) -> None:
         self._weights = weights
-        self._sources: dict[str, _Source] = {
+        self._sources: dict[str, str | float] = {
             ours.weight_name(tensor.role): theirs.weight_name(tensor.role)
             for ours, theirs in found.match.pairs
             for tensor in theirs.tensors

@@ -11,6 +11,7 @@ from resnet_gen.graph import Graph, Loc, Net, Node, Value
 from resnet_gen.graph.matching import commutes, plain
 from resnet_gen.ops import BatchNorm, Conv, Op, Shape, ShapeError
 from resnet_gen.problems import Refused
+from resnet_gen.system.allowance import Allowance
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Flow:
             self.numbers[node.output.name] = self._number(node)
         self.outputs = tuple(self.numbers[value.name] for value in graph.outputs)
         self.put_out = frozenset(self.outputs)
-        self._left = min(_MOST_PATIENCE, _PATIENCE + _PATIENCE_EACH * len(graph.nodes))
+        self.patience = Allowance(min(_MOST_PATIENCE, _PATIENCE + _PATIENCE_EACH * len(graph.nodes)), OutOfPatience)
         self.counts = Counter(self.ops[1:])
 
     def _number(self, node: Node) -> int:
@@ -75,14 +76,8 @@ class Flow:
 
     def find(self, op: Op, inputs: tuple[int, ...]) -> int | None:
         """The value that this operation makes of these values, if any node does that; raises `OutOfPatience`."""
-        self.spend(1)
+        self.patience.take()
         return self._index.get(self._key(plain(op, *(self.shapes[i] for i in inputs)), inputs))
-
-    def spend(self, tries: int) -> None:
-        """Count operations that are tried; raises `OutOfPatience` once they are too many."""
-        self._left -= tries
-        if self._left < 0:
-            raise OutOfPatience
 
     def reading(self, number: int, kind: type[T]) -> Iterator[tuple[int, T]]:
         """The values that operations of this kind make of a value, with those operations."""

@@ -7,28 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any
 
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.part_settings import activation_part, part
+from resnet_gen.infer.part_settings import Choice, activation_part, allowed_parts
 from resnet_gen.ops import Activation, Conv, Flatten, Linear, Op, Shape, Softmax
 from resnet_gen.parts.base import Head
 
 MOST = 64
 """Operations that a head has at most; the longest, of seventeen hidden layers, has fewer."""
 
-_Choice: TypeAlias = tuple[str, dict[str, Any]]
-
 
 def options(flow: Flow, x: int) -> Iterator[Head]:
     """Every head that might follow a value."""
     ops = [flow.ops[number] for number in _behind(flow, x)]
     maps = [flow.shapes[flow.inputs[n][0]] for n in _behind(flow, x) if isinstance(flow.ops[n], Flatten)]
-    softmax = any(isinstance(op, Softmax) for op in ops)
-    for kind, chosen in (*_linear(ops), *_mlp(ops, maps), *_policy_value(ops), ("none", {})):
-        head = part(Head, kind, {**chosen, "softmax": True} if softmax and kind in ("linear", "mlp") else chosen)
-        if head is not None:
-            yield head
+    more = {"softmax": True} if any(isinstance(op, Softmax) for op in ops) else {}
+    scores = ((kind, {**chosen, **more}) for kind, chosen in (*_linear(ops), *_mlp(ops, maps)))
+    return allowed_parts(Head, [*scores, *_policy_value(ops), ("none", {})])
 
 
 def _behind(flow: Flow, x: int) -> list[int]:
@@ -41,7 +37,7 @@ def _behind(flow: Flow, x: int) -> list[int]:
     return found[1:] if len(found) < MOST else []
 
 
-def _linear(ops: Sequence[Op]) -> Iterator[_Choice]:
+def _linear(ops: Sequence[Op]) -> Iterator[Choice]:
     """Classes from the last layer, features from a convolution before the pooling."""
     layers = [op for op in ops if isinstance(op, (Conv, Linear))]
     if not 1 <= len(layers) <= 2:
@@ -52,7 +48,7 @@ def _linear(ops: Sequence[Op]) -> Iterator[_Choice]:
     yield from (("linear", {**chosen, "activation": activation}) for activation in (False, True))
 
 
-def _mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[_Choice]:
+def _mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[Choice]:
     """Classes from the last layer, the others hidden; the map that the first sees from its window or its shape."""
     layers = [op for op in ops if isinstance(op, (Conv, Linear))]
     if not layers or not maps or len(layers) > 17:
@@ -74,7 +70,7 @@ def _own_activations(ops: Sequence[Op]) -> Iterator[dict[str, Any]]:
         yield {"activation": found.model_dump(mode="json")}
 
 
-def _policy_value(ops: Sequence[Op]) -> Iterator[_Choice]:
+def _policy_value(ops: Sequence[Op]) -> Iterator[Choice]:
     filters = list(dict.fromkeys(op.out for op in ops if isinstance(op, Conv)))
     sizes = list(dict.fromkeys(op.out for op in ops if isinstance(op, Linear)))
     if not 1 <= len(filters) <= 2 or not 2 <= len(sizes) <= 3:

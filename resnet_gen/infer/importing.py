@@ -14,7 +14,7 @@ from resnet_gen.infer.file_weights import TransferredWeights
 from resnet_gen.infer.infer import UnexplainedGraph, infer
 from resnet_gen.infer.proof import RecoveredSpec, load_recovered
 from resnet_gen.infer.report import account, as_json, refusal
-from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents, extending, same_as
+from resnet_gen.infer.shipped_specs import describe_equivalents, extending, same_as
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.design_rules import broken_steps, excused_steps
 from resnet_gen.language.faults import NAME_HINT
@@ -53,14 +53,11 @@ class Imported(NamedTuple):
 
 def network_name(file: Path, name: str | None) -> str:
     """The network's name: what was asked for, or the file's with what no name holds left out."""
-    called = _stem(file) if name is None else name
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
+    called = stem if name is None else name
     if not re.fullmatch(NAME_PATTERN, called):
         raise refuse(f"--name: '{shorten(called)}' is not a name", hint=NAME_HINT)
     return called
-
-
-def _stem(file: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", file.stem).strip("-_")[:64] or "imported"
 
 
 def recover_spec(
@@ -84,7 +81,7 @@ def _of_checkpoint(file: Path, name: str) -> Imported | Problem:
     found = recognition.recognize(file, name)
     if isinstance(found, Problem):
         return found
-    text = _deviating(found.data, file, [f"Recognized by the names and shapes in {file.name}."])
+    text = _deviating(found.data, file, f"Recognized by the names and shapes in {file.name}.")
     data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
     return Imported(text, tuple(map(visible, recognition.account(found))), data, found.loaded)
 
@@ -98,7 +95,8 @@ def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bo
     if isinstance(found, UnexplainedGraph):
         return refusal(found, opened.graph, str(file), why)
     same = same_as(found, opened.graph)
-    text = _deviating(extending(found, parent) if parent is not None else found.data, file, _comments(file, same))
+    comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
+    text = _deviating(extending(found, parent) if parent is not None else found.data, file, " ".join(comment))
     lines = tuple(map(visible, account(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), load_recovered(text), found, opened)
 
@@ -112,13 +110,13 @@ def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec
     return (again, replace(opened, graph=once)) if isinstance(again, RecoveredSpec) else (found, opened)
 
 
-def _deviating(data: dict[str, Any], file: Path, comments: list[str]) -> str:
+def _deviating(data: dict[str, Any], file: Path, comment: str) -> str:
     """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
     loaded = load_recovered(spec_yaml(data))
     excused = {step.excuse for step in excused_steps(loaded)}
     broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
     reasons = dict.fromkeys(broken, f"as in {shorten(visible(file.name), 100)}")
-    return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, comments)
+    return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, [comment])
 
 
 def _read(file: Path) -> tuple[OnnxModel, str | None]:
@@ -128,7 +126,3 @@ def _read(file: Path) -> tuple[OnnxModel, str | None]:
     except NotExplained as first:
         why = first.problems[0].message
     return read(file, partial=True), why
-
-
-def _comments(file: Path, same: list[EquivalentSpec]) -> list[str]:
-    return [" ".join((f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))))]

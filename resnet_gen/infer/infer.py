@@ -30,7 +30,6 @@ class UnexplainedGraph(NamedTuple):
     explained: int
     together: bool
     place: str
-    operands: tuple[str, ...]
     given_up: bool
 
 
@@ -84,7 +83,7 @@ class _Search:
 
     def _proved(self, chain: NetworkChain) -> RecoveredSpec | None:
         """The specification of a chain, if its text makes the very graph."""
-        self.flow.spend(_PROOF * len(self.flow.graph.nodes))
+        self.flow.patience.take(_PROOF * len(self.flow.graph.nodes))
         found = prove_spec(self.flow, chain, self.name)
         if isinstance(found, RecoveredSpec):
             return found
@@ -97,12 +96,10 @@ class _Search:
         seen = best.seen if best else frozenset()
         missing = [node for node in flow.graph.nodes if flow.numbers[node.output.name] not in seen]
         node = missing[0] if missing else self.strange
-        makers = {node.output.name: node.name for node in flow.graph.nodes}
-        operands = tuple(makers.get(value.name, value.name) for value in node.inputs) if node else ()
         ends = {unit.end for unit in best.units} if best else set()
         output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
         explained, whole = len(flow.graph.nodes) - len(missing), not missing
-        return UnexplainedGraph(node, output, explained, whole, _place(flow, best), operands, given_up)
+        return UnexplainedGraph(node, output, explained, whole, _place(flow, best), given_up)
 
 
 def _place(flow: Flow, best: NetworkChain | None) -> str:

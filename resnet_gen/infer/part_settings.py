@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -14,11 +14,19 @@ from resnet_gen.parts.base import ActivationPart, Part
 from resnet_gen.parts.registry import members
 
 P = TypeVar("P", bound=Part)
+Choice: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A kind, and settings."""
 
 
 def part(family: Callable[..., P], kind: str, settings: Mapping[str, Any]) -> P | None:
     """The part of a family with these settings; None where the language does not allow them."""
     return cast("P | None", _made(cast("type[Part]", family), kind, json.dumps(settings)))
+
+
+def allowed_parts(family: Callable[..., P], choices: Iterable[Choice]) -> Iterator[P]:
+    """The parts of a family of these kinds, with these settings, that the language allows."""
+    made = (part(family, kind, settings) for kind, settings in choices)
+    return (one for one in made if one is not None)
 
 
 @lru_cache(maxsize=4_096)

@@ -36,7 +36,7 @@ def convs(
         for number in flow.readers[here][:left]:
             op = flow.ops[number]
             left -= 1
-            flow.spend(1)
+            flow.patience.take()
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
                     yield ConvolutionStep(number, op, pooled)
@@ -58,15 +58,9 @@ def _carries(flow: Flow, number: int, here: int) -> bool:
     return not isinstance(op, Mul) or flow.inputs[number][0] == here
 
 
-def only(flow: Flow, number: int, *kinds: type[Op]) -> int | None:
-    """What is made of a value by operations of these kinds, if just one is."""
-    found = [reader for reader in flow.readers[number][:FAR] if isinstance(flow.ops[reader], kinds)]
-    return found[0] if len(found) == 1 else None
-
-
 def active(flow: Flow, number: int) -> int:
-    """A convolution's value behind its norm and activation."""
+    """A convolution's value behind its norm and activation, where just one of each reads it."""
     for kinds in (NORMS, (Activation,)):
-        after = only(flow, number, *kinds)
-        number = number if after is None else after
+        found = [reader for reader in flow.readers[number][:FAR] if isinstance(flow.ops[reader], kinds)]
+        number = found[0] if len(found) == 1 else number
     return number

@@ -15,18 +15,17 @@ from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load_text
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import read_text
-from resnet_gen.ops import Conv, Op
+from resnet_gen.ops import Conv
 from resnet_gen.parts.heads.none import NoHead
 from resnet_gen.problems import Document, Refused
-from resnet_gen.weights.folding import fold_batch_norm
-from resnet_gen.weights.initialization import SeededWeights
+from resnet_gen.weights.folding import folded_graph
 
 
 class RecoveredSpec(NamedTuple):
     """A specification, and the proof that it makes the graph.
 
     `graph` is what the specification is lowered to; `match` pairs that graph, with
-    its batch norms folded if `fold_norms`, with the one that was given.
+    its batch norms folded if `folded`, with the one that was given.
     """
 
     data: dict[str, Any]
@@ -55,14 +54,9 @@ def prove_spec(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | No
     return _named(data, graph, found, folded=True) if found.same else next(iter(found.unexplained), None)
 
 
-def fold_norms(graph: Graph) -> Graph:
-    """The graph with its batch norms folded."""
-    return fold_batch_norm(graph, SeededWeights(graph, 0))[0]
-
-
 def match_folded(graph: Graph, given: Graph) -> Match:
     """The graph with its batch norms folded, paired with one in which biases that would be zero may be left out."""
-    other = fold_norms(graph)
+    other = folded_graph(graph)
     found = match(other, given)
     if found.same or all(node.op.bias for node in given.nodes if isinstance(node.op, Conv)):
         return found
@@ -70,9 +64,8 @@ def match_folded(graph: Graph, given: Graph) -> Match:
     had = {node.name: node.op.bias for node in graph.nodes if isinstance(node.op, Conv)}
     bare = match(_unbiased(other), _unbiased(given))
     pairs = tuple((ours[a.name], theirs[b.name]) for a, b in bare.pairs)
-    wrong = [
-        b for a, b in pairs if isinstance(a.op, Conv) and isinstance(b.op, Conv) and not _fits(a.op, b.op, had[a.name])
-    ]
+    # A bias that a convolution had must be there; one that came by folding alone may be left out.
+    wrong = [b for a, b in pairs if had.get(a.name) and visible(a.op) != visible(b.op)]
     same = bare.same and not wrong
     return Match(pairs, bare.missing, (*wrong, *(theirs[node.name] for node in bare.unexplained)), same)
 
@@ -80,11 +73,6 @@ def match_folded(graph: Graph, given: Graph) -> Match:
 def _unbiased(graph: Graph) -> Graph:
     nodes = (replace(n, op=replace(n.op, bias=False)) if isinstance(n.op, Conv) else n for n in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
-
-
-def _fits(ours: Op, theirs: Op, had: bool) -> bool:
-    """Whether two convolutions' biases are alike; one that came by folding alone may be left out."""
-    return visible(ours) == visible(theirs) or not had
 
 
 def _made(data: dict[str, Any]) -> Graph | None:
@@ -115,7 +103,7 @@ def _begins(flow: Flow, chain: NetworkChain, name: str, known: frozenset[str]) -
     graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
     if not graph:
         return False
-    forms = [graph, fold_norms(graph), _unbiased(fold_norms(graph))] if chain.choice.folds else [graph]
+    forms = [graph, folded_graph(graph), _unbiased(folded_graph(graph))] if chain.choice.folds else [graph]
     return any(known.issuperset(keys(form).values()) for form in forms)
 
 

@@ -76,9 +76,7 @@ def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -
     """
     strange = next((node for node in given.nodes if isinstance(node.op, Opaque)), None)
     if strange and strange != found.node:
-        makers = {node.output.name: node.name for node in given.nodes}
-        operands = tuple(makers.get(value.name, value.name) for value in strange.inputs)
-        found = found._replace(node=strange, together=False, operands=operands)
+        found = found._replace(node=strange, together=False)
     node = found.node
     many = several(len(given.nodes), "operation")
     hint = f"{found.explained:,} of {many} are explained, up to {found.place}"
@@ -86,8 +84,9 @@ def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -
         hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
     if node is None:
         out = f"'{shorten(found.output.name, 80)}' there" if found.output else "these maps in this order"
-        return Problem(f"no spec outputs {out}", file, hint)
-    reads = ", ".join(f"'{shorten(name, 60)}'" for name in found.operands)
+        return Problem(f"no spec puts out {out}", file, hint)
+    makers = {node.output.name: node.name for node in given.nodes}
+    reads = ", ".join(f"'{shorten(makers.get(value.name, value.name), 60)}'" for value in node.inputs)
     what = f"'{shorten(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
     if found.together:
         return Problem(f"no one spec makes what is before it and {what}", file, f"each alone is explained: {hint}")

@@ -29,10 +29,10 @@ class EquivalentSpec(NamedTuple):
 
 def same_as(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]:
     """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
-    same = []
+    same, wanted = [], _outline(found.loaded)
     for name in shipped_specs():
         loaded = load(name)
-        if _alike(loaded, found.loaded):
+        if _outline(loaded) == wanted:
             graph = lower(loaded)
             if match(graph, given).same or match_folded(graph, given).same:
                 eps = loaded.spec.weight_standardization
@@ -48,13 +48,11 @@ def describe_equivalents(same: Sequence[EquivalentSpec]) -> Iterator[str]:
             yield f"what the shipped {names} does" + standardized * " with its weights standardized already"
 
 
-def _alike(first: Loaded, second: Loaded) -> bool:
-    """Whether two networks may compute the same: as far as is seen without building them."""
-    return _outline(first) == _outline(second)
-
-
 def _outline(loaded: Loaded) -> tuple[Any, ...]:
-    """Image, outputs, scores, blocks; of blocks that are chains of convolutions nobody can say how many there are."""
+    """What is seen of a network without building it: image, outputs, scores, blocks.
+
+    Of blocks that are chains of convolutions nobody can tell how many there are.
+    """
     spec = loaded.spec
     chained = spec.stages.block.kind in _CHAINS
     depth = 0 if chained else sum(stage.depth for stage in plan(loaded))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.part_settings import Choice, allowed_parts
 from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Activation, Conv
 from resnet_gen.parts.base import Shortcut
@@ -19,7 +19,7 @@ _PLAIN = ("projection", "zero_pad", "avg_projection", "projection_all", "same_sh
 
 def options(flow: Flow, x: int) -> Iterator[Shortcut]:
     """Every shortcut that a block beginning at `x` might have, in order of preference."""
-    settings: list[tuple[str, dict[str, object]]] = [(kind, {}) for kind in _PLAIN]
+    settings: list[Choice] = [(kind, {}) for kind in _PLAIN]
     layers = list(convs(flow, x))
     settings += [("wide_projection", {"kernel": k}) for k in sorted({layer.op.kernel for layer in layers} - {1})]
     settings += [
@@ -27,10 +27,7 @@ def options(flow: Flow, x: int) -> Iterator[Shortcut]:
         for kernel in sorted({layer.op.kernel for layer in layers if _is_gate(flow, layer.number)})
         for carry in ("coupled", "independent")
     ]
-    for kind, chosen in settings:
-        shortcut = part(Shortcut, kind, chosen)
-        if shortcut is not None:
-            yield shortcut
+    return allowed_parts(Shortcut, settings)
 
 
 def _is_gate(flow: Flow, number: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from resnet_gen.infer.flow import INPUT, Flow
-from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.part_settings import Choice, allowed_parts
 from resnet_gen.infer.paths import convs
 from resnet_gen.ops import Conv
 from resnet_gen.parts.base import Stem
@@ -24,7 +24,7 @@ def options(flow: Flow, *, chained: bool) -> Iterator[Stem]:
 
     Before `chained` blocks, each of which is one convolution, first none: the first convolution is a block too.
     """
-    settings: list[tuple[str, dict[str, object]]] = []
+    settings: list[Choice] = []
     for _, op in flow.reading(INPUT, Conv):
         settings += [("conv7x7", {"width": op.out, "pool": pool}) for pool in _POOLS if op.kernel == 7]
     widths = _chain(flow)
@@ -32,11 +32,8 @@ def options(flow: Flow, *, chained: bool) -> Iterator[Stem]:
         settings += [("deep", {"widths": widths[:last], "pool": pool}) for pool in _POOLS[: -1 if last == 1 else None]]
     for _, op in flow.reading(INPUT, Conv):
         settings += [("conv3x3", {"width": op.out, "stride": op.stride}) for _ in range(op.kernel == 3)]
-    none: list[tuple[str, dict[str, object]]] = [("none", {})]
-    for kind, chosen in [*none, *settings] if chained else [*settings, *none]:
-        stem = part(Stem, kind, chosen)
-        if stem is not None:
-            yield stem
+    none: Choice = ("none", {})
+    return allowed_parts(Stem, [none, *settings] if chained else [*settings, none])
 
 
 def _chain(flow: Flow) -> list[int]:

@@ -86,7 +86,7 @@ def feature_map(shape: Shape, what: str) -> tuple[int, int, int]:
 
 def sides(shape: Shape) -> str:
     """A shape in a message: `64x56x56`."""
-    return "x".join(map(str, shape))
+    return "x".join(map(str, shape)) or "a scalar"
 
 
 class Window(Op):

@@ -1,11 +1,13 @@
-"""Whether this process may be forked."""
+"""Whether this process may be forked, and a copy of it at work."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _THREADED = ("jax", "tensorflow")
@@ -22,8 +24,28 @@ def may_fork() -> bool:
 
 
 @contextmanager
-def forking() -> Iterator[None]:
-    """Within, this process is forked: Python 3.12 counts NumPy's idle threads, of which the child calls nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+def forked(work: Callable[[int], None]) -> Iterator[int | None]:
+    """A copy of this process at work, and the descriptor of what it writes; None where no process can be had.
+
+    `work` has the descriptor that it writes to, and ends the copy, whose parent's files and folders are not its to
+    tidy. What is still at work in the end is killed.
+    """
+    answers, ours = os.pipe()
+    child = None
+    try:
+        with warnings.catch_warnings():  # Python 3.12 counts NumPy's idle threads, of which the child calls nothing
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            work(ours)
+    except OSError:  # too many processes, or too little memory for one more
+        pass
+    finally:
+        os.close(ours)
+    try:
+        yield answers if child else None
+    finally:
+        os.close(answers)
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)

@@ -58,8 +58,3 @@ def runs(shape: Shape) -> Iterator[tuple[int, int]]:
     step = max(1, CHUNK // max(1, math.prod(shape[1:])))
     for start in range(0, shape[0], step):
         yield start, min(shape[0], start + step)
-
-
-def whole(weights: Weights, name: str, shape: Shape) -> Array:
-    """A tensor in one piece."""
-    return weights.rows(name, 0, shape[0]).reshape(shape)

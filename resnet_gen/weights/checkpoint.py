@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
+from resnet_gen.ops.base import sides
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array, runs
@@ -100,7 +101,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, FileTensor]:
 
     Batch norms' counters of training steps (int64) are among them only where they are asked for.
     """
-    reader = importlib.import_module(_format(path, _magic(path)))
+    reader = importlib.import_module(f"{__package__}.formats.{_format(path)}")
     tensors: dict[str, FileTensor] = reader.read(path, counters=counters)
     for name, tensor in tensors.items():
         _check_possible(name, tensor, str(path))
@@ -121,29 +122,31 @@ def _check_possible(name: str, tensor: FileTensor, where: str) -> None:
 
 def is_stored(path: Path) -> bool:
     """Whether a file begins as one of the formats does; raises `Refused` if it cannot be read."""
-    magic = _magic(path)
-    return magic[8:9] == b"{" or magic[:2] == b"PK" or magic[:1] == b"\x80"
+    return _beginning(path) is not None
 
 
-def _magic(path: Path) -> bytes:
+_BEGINNINGS = {"safetensors": (8, b"{"), "zip": (0, b"PK"), "pytorch_legacy": (0, b"\x80")}
+"""Where files of a format have which bytes; safetensors' length before its own may begin with the others'."""
+
+
+def _beginning(path: Path) -> str | None:
     try:
         with open_regular_file(path) as stream:
-            return stream.read(16)
+            magic = stream.read(16)
     except OSError as error:
         raise refuse(why_unread(error), str(path)) from None
+    return next((name for name, (at, begin) in _BEGINNINGS.items() if magic.startswith(begin, at)), None)
 
 
-def _format(path: Path, magic: bytes) -> str:
-    """The module that reads a file of these first bytes."""
-    here = "resnet_gen.weights.formats"
-    if magic[8:9] == b"{":  # first: its length before it may begin with the others' bytes
-        return f"{here}.safetensors"
-    if magic[:2] == b"PK":
-        return f"{here}.{'npz' if _holds_arrays(path) else 'pytorch'}"
-    if magic[:1] == b"\x80":
-        return f"{here}.pytorch_legacy"
-    hint = "safetensors, .npz and PyTorch checkpoints can be read"
-    raise refuse("not a file of weights, or damaged", str(path), hint)
+def _format(path: Path) -> str:
+    """The module that reads a file."""
+    name = _beginning(path)
+    if name is None:
+        hint = "safetensors, .npz and PyTorch checkpoints can be read"
+        raise refuse("not a file of weights, or damaged", str(path), hint)
+    if name == "zip":
+        return "npz" if _holds_arrays(path) else "pytorch"
+    return name
 
 
 def _holds_arrays(path: Path) -> bool:
@@ -220,8 +223,3 @@ def list_faults(faults: Sequence[str], where: str, hint: str | None = None) -> l
     if len(faults) > len(shown):
         shown.append(f"and {len(faults) - len(shown):,} more: {len(faults):,} differences in all")
     return [*(Problem(fault, where) for fault in shown[:-1]), Problem(shown[-1], where, hint)]
-
-
-def sides(shape: Shape) -> str:
-    """A shape in a message: `64x3x7x7`."""
-    return "x".join(map(str, shape)) or "a scalar"

@@ -38,9 +38,10 @@ def foldable(graph: Graph) -> dict[str, Node]:
     makers = {node.output.name: node for node in graph.nodes if node.output.name not in outputs}
     readers = graph.consumers()
     return {
-        norm.name: makers[norm.inputs[0].name]
+        norm.name: conv
         for norm in graph.nodes
-        if isinstance(norm.op, BatchNorm) and _foldable(makers.get(norm.inputs[0].name), readers)
+        if isinstance(norm.op, BatchNorm) and (conv := makers.get(norm.inputs[0].name))
+        if isinstance(conv.op, Conv) and len(readers[conv.output.name]) == 1
     }
 
 
@@ -52,10 +53,6 @@ def folded_graph(graph: Graph) -> Graph:
     nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
     same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
     return rewire_graph(graph, nodes, same)
-
-
-def _foldable(conv: Node | None, readers: dict[str, list[Node]]) -> bool:
-    return conv is not None and isinstance(conv.op, Conv) and len(readers[conv.output.name]) == 1
 
 
 def _biased(conv: Node, put_out: Mapping[str, Value]) -> Node:

@@ -32,20 +32,13 @@ def largest(dtype: DType) -> float:
 
 
 def weight_bytes(graph: Graph, weights: Weights) -> Iterator[memoryview]:
-    """The bytes of each run of rows, tensor by tensor as nodes use them."""
+    """The bytes of each run of rows, tensor by tensor as nodes use them; raises `Refused` as `narrow_values` does."""
     for node in graph.nodes:
         for tensor in node.tensors:
-            dtype = tensor.dtype or node.output.dtype
+            name, dtype = node.weight_name(tensor.role), tensor.dtype or node.output.dtype
             for start, stop in runs(tensor.shape):
-                yield _bytes(weights, node.weight_name(tensor.role), dtype, start, stop)
-
-
-def _bytes(weights: Weights, name: str, dtype: DType, start: int, stop: int) -> memoryview:
-    """One run of rows as bytes; raises `Refused` for finite values that `dtype` cannot hold."""
-    values = weights.rows(name, start, stop)
-    if dtype == "float32":
-        return np.ascontiguousarray(values, element_type(dtype)).data.cast("B")
-    return narrow_values(values, name, dtype).view(np.uint8).data.cast("B")
+                values = weights.rows(name, start, stop)
+                yield narrow_values(values, name, dtype).view(np.uint8).data.cast("B")
 
 
 _HOLDING = {

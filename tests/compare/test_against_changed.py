@@ -21,9 +21,9 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import difference, session
+from tests.helpers.whole_tensors import whole
 
 STAGES = "stages: {depths: [1, 1], widths: [4, 8], block: basic}\n"
 SPECS = {

@@ -17,11 +17,11 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Activation, Add, BatchNorm, Conv, GlobalMaxPool, GroupNorm, MaxPool
 from resnet_gen.system.resources import shipped_specs
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.graphs import damaged, folded, shuffled
 from tests.helpers.varied import marked, spread
+from tests.helpers.whole_tensors import whole
 
 FAMILIES = [
     "alphago-zero-20", "resnetv2_50x1_bit", "cbam-resnet50", "cifar-plain20", "cifar-resnet20", "resnet8-digits",

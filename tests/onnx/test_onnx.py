@@ -22,13 +22,13 @@ from resnet_gen.problems import Refused
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, Range, place, quantize
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from resnet_gen.weights.stream import element_type
 from tests.helpers.onnx_runs import TINY, Ruled, Session, difference, image, model_bytes, network, outputs, run, session
 from tests.helpers.varied import EVERY
+from tests.helpers.whole_tensors import whole
 from tests.ops.test_ops import CONCRETE
 
 OPSETS = range(OLDEST_OPSET, NEWEST_OPSET + 1)

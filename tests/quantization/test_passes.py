@@ -11,11 +11,11 @@ from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops import BatchNorm, Cast, Conv, Linear
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.helpers.onnx_runs import TINY, TOLERANCE, Ruled, difference, image, model_bytes, network, outputs, run
+from tests.helpers.whole_tensors import whole
 
 SMALL = ("input.size=32", "stem.width=8", "stages.widths={kind: double, first: 8}", "head.classes=10")
 SMALL_VGG = (

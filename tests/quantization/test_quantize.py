@@ -29,10 +29,10 @@ from resnet_gen.quantization.placement import (
     place,
     quantize,
 )
-from resnet_gen.weights.base import whole
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.standardization import standardize_weights
 from tests.helpers.onnx_runs import TINY, Ruled, image, model_bytes, network, run
+from tests.helpers.whole_tensors import whole
 
 STYLES = {"tensorrt": TENSORRT_INT8, "in graph": TENSORRT_INT8._replace(in_graph=True), "cpu": CPU_INT8}
 SMALL = ("input.size=64", "head.classes=10")

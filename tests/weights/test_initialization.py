@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from resnet_gen.ops import Add
-from resnet_gen.weights.base import CHUNK, runs, whole
+from resnet_gen.weights.base import CHUNK, runs
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, network
+from tests.helpers.whole_tensors import whole
 
 ODD = ("input.size=9", "stem.width=5", "input.channels=7", "stages.widths=[11]", "head.classes=13")
 """Odd fan-ins and row lengths, so that runs of rows begin in the middle of a 64-bit draw."""
@@ -45,7 +46,7 @@ def test_a_seed_gives_the_same_bytes_in_another_process():
     code = (
         "import hashlib; from tests.helpers.onnx_runs import *\n"
         "from resnet_gen.weights.initialization import SeededWeights\n"
-        "from resnet_gen.weights.base import whole\n"
+        "from tests.helpers.whole_tensors import whole\n"
         "graph = network(TINY); weights = SeededWeights(graph, 1)\n"
         "for n, t in graph.state().items(): print(n, hashlib.sha256(whole(weights, n, t.shape)).hexdigest())"
     )

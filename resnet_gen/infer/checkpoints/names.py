@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import takewhile
+from typing import Any
 
 from resnet_gen.infer.attentions import ATTENTIONS
 from resnet_gen.infer.block_features import SharedSettings
@@ -45,25 +46,21 @@ class WeightNames:
     @cached_property
     def depths(self) -> list[int]:
         """Blocks of each stage."""
-        found = []
         modules = {name[: dot + 1] for name in self.shapes for dot in _dots(name)}
-        for stage in range(_MOST_STAGES):
-            depth = 0
-            while depth < _MOST_BLOCKS and self._block(stage, depth) in modules:
-                depth += 1
-            if not depth:
-                break
-            found.append(depth)
-        return found
+
+        def depth(stage: int) -> int:
+            return len(list(takewhile(lambda n: self._block(stage, n) in modules, range(_MOST_BLOCKS))))
+
+        return list(takewhile(bool, map(depth, range(_MOST_STAGES))))
+
+    @property
+    def blocks(self) -> list[tuple[str, int]]:
+        """The path of each block, and its number in its stage."""
+        return [(f"stages.{stage}.{n}", n) for stage, depth in enumerate(self.depths) for n in range(depth)]
 
 
 def _dots(name: str) -> Iterator[int]:
     return (place for place, letter in enumerate(name[:200]) if letter == ".")
-
-
-class _Block(NamedTuple):
-    stage: int
-    number: int
 
 
 def schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
@@ -75,23 +72,16 @@ def schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
 def candidates(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
     """Specifications that may have these names and shapes, as plain data."""
     stem, head, norm = _stem(names), _head(names), _norm(names)
-    blocks = [_Block(stage, index) for stage, depth in enumerate(names.depths) for index in range(depth)]
     if not stem or not head:
         return
     channels, stem_data = stem
-    for kind in _kinds(names, blocks):
-        for shortcut in _shortcuts(names, blocks):
-            stages = _stages(names, blocks, kind)
-            if stages and shortcut != "projection":
-                stages = {**stages, "shortcut": shortcut}
-            if stages:
-                data = {"name": called, "input": {"channels": channels, "size": _size(stem_data)}, "stem": stem_data}
-                naming = {} if names.kind == "paths" else {"naming": names.kind}
-                yield {**data, "stages": stages, **norm, "head": head, **naming}
-
-
-def _size(stem: dict[str, Any]) -> int:
-    return 32 if stem["kind"] == "conv3x3" else 224
+    size = 32 if stem_data["kind"] == "conv3x3" else 224
+    first = {"name": called, "input": {"channels": channels, "size": size}, "stem": stem_data}
+    last = {**norm, "head": head, **({} if names.kind == "paths" else {"naming": names.kind})}
+    for stages in filter(None, (_stages(names, kind) for kind in _kinds(names))):
+        for shortcut in _shortcuts(names):
+            own = {} if shortcut == "projection" else {"shortcut": shortcut}
+            yield {**first, "stages": {**stages, **own}, **last}
 
 
 def _stem(names: WeightNames) -> tuple[int, dict[str, Any]] | None:
@@ -125,22 +115,22 @@ def _norm(names: WeightNames) -> dict[str, Any]:
     return {"norm": "group" if names.shape("stages.0.0.norm1") else "none"}
 
 
-def _kinds(names: WeightNames, blocks: list[_Block]) -> list[str]:
+def _kinds(names: WeightNames) -> list[str]:
     """Blocks with and without pre-activation, by how many layers they have."""
     kinds = ("bottleneck", "regnet") if names.shape("stages.0.0.conv3") else ("basic",)
     return [*kinds, *(_PLAIN[kind] for kind in kinds)]
 
 
-def _stages(names: WeightNames, blocks: list[_Block], kind: str) -> dict[str, Any] | None:
-    raws = [_raw(names, block, kind) for block in blocks]
+def _stages(names: WeightNames, kind: str) -> dict[str, Any] | None:
+    raws = [_raw(names, path, kind) for path, _ in names.blocks]
     if None in raws:
         return None
-    settled = BLOCKS[kind].settle(raws, [block.number for block in blocks])
+    settled = BLOCKS[kind].settle(raws, [number for _, number in names.blocks])
     made = settled and part(base.Block, kind, settled.settings)
     rule = settled and made and _widths(settled, names.depths)
     if not rule or not made:
         return None
-    attention = _attention(names, blocks)
+    attention = _attention(names)
     data = {"depths": names.depths, "widths": rule, "block": part_data(made)}
     return {**data, "attention": attention} if attention else data
 
@@ -151,9 +141,9 @@ def _widths(settled: SharedSettings, depths: list[int]) -> Any:
     return width_rule(stages, (1, *(2 for _ in depths[1:])), {})
 
 
-def _raw(names: WeightNames, block: _Block, kind: str) -> Any:
+def _raw(names: WeightNames, path: str, kind: str) -> Any:
     """What a block's kind is read from, out of the shapes of its layers; None where they are not of that kind."""
-    convs = [names.shape(f"stages.{block.stage}.{block.number}.conv{n}") for n in (1, 2, 3)]
+    convs = [names.shape(f"{path}.conv{n}") for n in (1, 2, 3)]
     first, second, third = (shape if shape and len(shape) == 4 else None for shape in convs)
     if not first or not second:
         return None
@@ -167,32 +157,29 @@ def _raw(names: WeightNames, block: _Block, kind: str) -> Any:
     return (third[0], second[0], groups, False)[: 4 if kind == "regnet" else 3]
 
 
-def _shortcuts(names: WeightNames, blocks: list[_Block]) -> list[Any]:
+def _shortcuts(names: WeightNames) -> list[Any]:
     """The shortcuts that have such weights."""
-    paths = [f"stages.{block.stage}.{block.number}.shortcut" for block in blocks]
-    plain = [shape for path in paths if (shape := names.shape(f"{path}.conv"))]
+    plain = [shape for path, _ in names.blocks if (shape := names.shape(f"{path}.shortcut.conv"))]
     if not plain:
-        return (
-            ["avg_projection"] if any(names.shape(f"{path}.avg.conv") for path in paths) else ["projection", "zero_pad"]
-        )
+        averaged = any(names.shape(f"{path}.shortcut.avg.conv") for path, _ in names.blocks)
+        return ["avg_projection"] if averaged else ["projection", "zero_pad"]
     wide = max(shape[-1] for shape in plain)
     if wide > 1:
         return [{"kind": "wide_projection", "kernel": wide}]
     return ["projection", "avg_projection", "projection_all"]
 
 
-def _attention(names: WeightNames, blocks: list[_Block]) -> Any:
+def _attention(names: WeightNames) -> Any:
     """Squeeze and excitation or ECA on every block, by the shapes of its layers."""
     raws: dict[str, list[Any]] = {"se": [], "eca": []}
-    for block in blocks:
-        path = f"stages.{block.stage}.{block.number}"
+    for path, _ in names.blocks:
         squeeze, window, out = (names.shape(f"{path}.{n}") for n in ("attention.fc1", "attention.conv", "conv1"))
         if squeeze and out:
             raws["se"].append((squeeze[1], out[1], squeeze[0], "relu"))
         if window:
             raws["eca"].append((_out(names, path), window[-1]))
     for kind, found in raws.items():
-        settings = ATTENTIONS[kind].settle(found) if len(found) == len(blocks) else None
+        settings = ATTENTIONS[kind].settle(found) if len(found) == len(names.blocks) else None
         made = None if settings is None else part(base.Attention, kind, settings)
         if made:
             return part_data(made)

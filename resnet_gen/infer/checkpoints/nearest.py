@@ -9,8 +9,8 @@ from typing import NamedTuple
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
+from resnet_gen.ops.base import sides
 from resnet_gen.problems import Problem, Refused, several, shorten
-from resnet_gen.weights.checkpoint import sides
 from resnet_gen.weights.prefixes import MOST, without
 from resnet_gen.weights.references import every as every_reference
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,9 +57,10 @@ def _recognized(
     if fitting:
         return _one_of(fitting, called, prefix)
     for data in (data for names in found for data in candidates(names, called)):
-        loaded = _loaded(data)
-        if loaded and state_of(loaded) == shapes:
-            return CheckpointMatch(data, loaded, {}, prefix)
+        with suppress(Refused):
+            loaded = load_recovered(spec_yaml(data))
+            if state_of(loaded) == shapes:
+                return CheckpointMatch(data, loaded, {}, prefix)
     return None
 
 
@@ -105,13 +107,6 @@ def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
         return load(name, texts) if texts else loaded
     except Refused:
         return loaded
-
-
-def _loaded(data: Mapping[str, Any]) -> Loaded | None:
-    try:
-        return load_recovered(spec_yaml(data))
-    except Refused:
-        return None
 
 
 def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:

@@ -6,3 +6,4 @@ from typing import Literal, get_args
 
 Head = Literal["drop", "init"]
 HEADS: tuple[Head, ...] = get_args(Head)
+HINT = "--head init draws the head anew, --head drop leaves it out"

@@ -11,15 +11,14 @@ import numpy.typing as npt
 
 from resnet_gen.infer.conversion.slots import TensorSlot, flax_axes
 from resnet_gen.ops import Shape
-from resnet_gen.weights.checkpoint import sides
+from resnet_gen.ops.base import sides
 
 Values: TypeAlias = npt.NDArray[Any]
 
 
 class LayoutMove(NamedTuple):
-    """From one layout to another: the shape there, what that is in words, and what does it."""
+    """From one layout to another: what that is in words, and what does it."""
 
-    shape: Shape
     done: tuple[str, ...]
     apply: Callable[[Values], Values]
 
@@ -38,7 +37,7 @@ def move(slot: TensorSlot, given: Shape, shape: Shape, *, from_flax: bool, to_fl
 
     transposed = ("transposed",) if out_of != into else ()
     reshaped = (f"reshaped from {sides(ours)}",) if ours != plain else ()
-    return LayoutMove(shape, transposed + reshaped, apply)
+    return LayoutMove(transposed + reshaped, apply)
 
 
 def widen_input(weight: Values, channels: int) -> Values:

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen.infer.conversion.heads import Head
+from resnet_gen.infer.conversion.heads import HINT, Head
 from resnet_gen.infer.conversion.layouts import Values, move, widen_input
 from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, backbone, library_tensor_ranks, shape_in
 from resnet_gen.infer.conversion.slots import TensorSlot
 from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
+from resnet_gen.ops.base import sides
 from resnet_gen.problems import refuse
-from resnet_gen.weights.checkpoint import FileTensor, sides
+from resnet_gen.weights.checkpoint import FileTensor
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
 from resnet_gen.weights.formats.writing import TensorData, tensor_data
 from resnet_gen.weights.initialization import SeededWeights
@@ -66,6 +67,7 @@ class ConversionPlan:
             raise refuse(f"--head {change.head} means nothing: '{network.graph.name}' has no head")
         self._network, self._source, self._target, self._change = network, source.scheme, target, change
         self._prefix = source.prefix
+        self._classes_axis, self._channels_axis = (-1, 2) if source.scheme.flax else (0, 1)
         self._tensors = {name.removeprefix(source.prefix): tensor for name, tensor in tensors.items()}
         self._kin = library_tensor_ranks(target)
         self._first = _first(network)
@@ -111,24 +113,24 @@ class ConversionPlan:
     def _tensor(self, slot: TensorSlot) -> Iterator[TensorRow]:
         old = self._source.names[slot.key]
         tensor = self._tensors.get(old)
-        channels = 2 if self._source.flax else 1
         if slot.key in self._head and (self._change.head or self._is_other_head(slot)):
             yield from self._new_head(slot, tensor)
         elif tensor is None:
             self._fault(slot, tensor)
         elif tensor.shape in self._shapes(slot):
             yield self._written(slot, old, tensor.shape, tensor.dtype, tensor.exact)
-        elif slot is self._first and self._change.channels and self._differs(slot, tensor, channels):
+        elif slot is self._first and self._change.channels and self._differs(slot, tensor, self._channels_axis):
             yield from self._widened(slot, tensor)
         else:
             self._fault(slot, tensor)
-            if slot is self._first and self._differs(slot, tensor, channels):
-                self.hint = f"--in-channels {slot.shape[1]} changes it, --in-channels {tensor.shape[channels]} keeps it"
+            if slot is self._first and self._differs(slot, tensor, self._channels_axis):
+                asked, given = slot.shape[1], tensor.shape[self._channels_axis]
+                self.hint = f"--in-channels {asked} changes it, --in-channels {given} keeps it"
 
     def _is_other_head(self, slot: TensorSlot) -> bool:
         """Whether a head's tensor is missing, or for other classes."""
         tensor = self._tensors.get(self._source.names[slot.key])
-        return tensor is None or self._differs(slot, tensor, -1 if self._source.flax else 0)
+        return tensor is None or self._differs(slot, tensor, self._classes_axis)
 
     def _shapes(self, slot: TensorSlot) -> tuple[Shape, ...]:
         """The shapes that a file may have a tensor in."""
@@ -165,9 +167,9 @@ class ConversionPlan:
         """A head's tensor that is not to be kept, or cannot be: dropped, drawn anew, or a fault."""
         if self._change.head is None:
             self._fault(slot, tensor)
-            self.hint = "--head init draws the head anew, --head drop leaves it out"
+            self.hint = HINT
             if tensor:
-                self.hint += f", --classes {tensor.shape[-1 if self._source.flax else 0]} keeps it"
+                self.hint += f", --classes {tensor.shape[self._classes_axis]} keeps it"
             return
         if tensor:
             yield self._dropped(self._source.names[slot.key])
@@ -191,7 +193,7 @@ class ConversionPlan:
 
     def _widened(self, slot: TensorSlot, tensor: FileTensor) -> Iterator[TensorRow]:
         """The first convolution for other input channels."""
-        given, asked = tensor.shape[2 if self._source.flax else 1], slot.shape[1]
+        given, asked = tensor.shape[self._channels_axis], slot.shape[1]
         if given not in (1, 3):
             self._fault(slot, tensor)
             self.hint = "--in-channels changes filters of 1 and of 3 channels alone"

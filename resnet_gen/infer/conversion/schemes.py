@@ -105,11 +105,9 @@ def find_scheme(called: str, network: SchemeNetwork, option: str) -> NamingSchem
         return by_kind[called]
     known = {scheme.kind for scheme in namings()} | {FLAX, *LIBRARIES}
     if called in known:
-        raise refuse(f"{option}: '{called}' gives two tensors of '{network.graph.name}' one name", hint=_OTHER)
+        message = f"{option}: '{called}' gives two tensors of '{network.graph.name}' one name"
+        raise refuse(message, hint="the scheme is for other networks")
     raise refuse(f"{option}: there is no naming scheme '{called}'", hint=suggest(called, known))
-
-
-_OTHER = "the scheme is for other networks"
 
 
 def _of_library(library: str, network: SchemeNetwork, option: str) -> NamingScheme:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.recognition import shipped_with
+from resnet_gen.infer.conversion.heads import HINT
 from resnet_gen.infer.conversion.schemes import Key, NamingScheme, SchemeNetwork, backbone, find_scheme
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
@@ -101,9 +102,7 @@ def _meant(source: SchemeSource, shapes: Mapping[str, Shape]) -> dict[Key, str]:
 
 
 def _head_hint(network: SchemeNetwork) -> str:
-    if network.head:
-        return "--head init draws the head anew, --head drop leaves it out"
-    return "--head drop leaves out what is not of this network"
+    return HINT if network.head else "--head drop leaves out what is not of this network"
 
 
 def hint(network: str, shapes: Mapping[str, Shape]) -> str | None:

@@ -54,14 +54,6 @@ def _gelu(x: Points, approximate: str = "none") -> Points:
     return np.asarray(x * (1 + _erf(x * math.sqrt(0.5))) / 2)
 
 
-def _elu(x: Points, alpha: float = 1.0) -> Points:
-    return np.asarray(np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))))
-
-
-def _leaky(x: Points, alpha: float = 0.01) -> Points:
-    return np.asarray(np.where(x > 0, x, alpha * x))
-
-
 def _where(asked: Points, yes: Points, no: Points) -> Points:
     return np.asarray(np.where(asked > 0, yes, no))
 
@@ -71,7 +63,7 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
     "Add": np.add,
     "Clip": lambda x, least=-np.inf, most=np.inf: np.minimum(np.maximum(x, least), most),
     "Div": np.divide,
-    "Elu": _elu,
+    "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "Erf": _erf,
     "Exp": np.exp,
     "Gelu": _gelu,
@@ -79,7 +71,7 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
     "GreaterOrEqual": np.greater_equal,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda x: x * _hard_sigmoid(x),
-    "LeakyRelu": _leaky,
+    "LeakyRelu": lambda x, alpha=0.01: np.where(x > 0, x, alpha * x),
     "Less": np.less,
     "LessOrEqual": np.less_equal,
     "Log": np.log,
@@ -94,7 +86,6 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
     "Relu": lambda x: np.maximum(x, 0),
     "Sigmoid": _sigmoid,
     "Softplus": _softplus,
-    "Sqrt": np.sqrt,
     "Sub": np.subtract,
     "Swish": lambda x, alpha=1.0: x * _sigmoid(alpha * x),
     "Tanh": np.tanh,
@@ -103,31 +94,26 @@ FUNCTIONS: dict[str, Callable[..., Points]] = {
 }
 """What each elementwise operator of ONNX computes."""
 
-_HALF_ROOTS = (math.sqrt(0.5), 0.70703125, 1 / 1.4140625)
-_SIXTHS = (1 / 6, 0.1666259765625, 0.1669921875)
-"""The root of a half and a sixth, exactly and as half precision has them and the root of 2."""
-_SPELLINGS: dict[Function, list[Tree]] = {
-    "relu": [("Relu", (), None)],
-    "sigmoid": [("Sigmoid", (), None)],
-    "tanh": [("Tanh", (), None)],
-    "hard_sigmoid": [("HardSigmoid", (("alpha", sixth),), None) for sixth in _SIXTHS],
-    "silu": [("Swish", (), None)],
-    "gelu": [
-        ("Mul", (), ("Mul", (), None, 0.5), ("Add", (), ("Erf", (), ("Mul", (), None, root)), 1.0))
-        for root in _HALF_ROOTS
-    ],
-    "mish": [("Mish", (), None)],
-    "hard_swish": [("Mul", (), None, ("HardSigmoid", (("alpha", sixth),), None)) for sixth in _SIXTHS],
-}
-"""Trees of every activation without a slope, one for each way in which its numbers are rounded."""
-
-
 _OPERATORS: dict[Function, str] = {
     "relu": "Relu", "leaky_relu": "LeakyRelu", "elu": "Elu", "silu": "Swish", "gelu": "Gelu", "mish": "Mish",
     "hard_swish": "HardSwish", "sigmoid": "Sigmoid", "hard_sigmoid": "HardSigmoid", "tanh": "Tanh",
 }  # fmt: skip
 SLOPED: dict[str, Function] = {"LeakyRelu": "leaky_relu", "Elu": "elu"}
 """The operators that are an activation of ours with a slope of their own, their attribute `alpha`."""
+
+_HALF_ROOTS = (math.sqrt(0.5), 0.70703125, 1 / 1.4140625)
+_SIXTHS = (1 / 6, 0.1666259765625, 0.1669921875)
+"""The root of a half and a sixth, exactly and as half precision has them and the root of 2."""
+_SPELLINGS: dict[Function, list[Tree]] = {
+    **{function: [(op_type, (), None)] for function, op_type in _OPERATORS.items() if op_type not in SLOPED},
+    "hard_sigmoid": [("HardSigmoid", (("alpha", sixth),), None) for sixth in _SIXTHS],
+    "gelu": [
+        ("Mul", (), ("Mul", (), None, 0.5), ("Add", (), ("Erf", (), ("Mul", (), None, root)), 1.0))
+        for root in _HALF_ROOTS
+    ],
+    "hard_swish": [("Mul", (), None, ("HardSigmoid", (("alpha", sixth),), None)) for sixth in _SIXTHS],
+}
+"""Trees of every activation without a slope, one for each way in which its numbers are rounded."""
 
 
 def shortest(number: float) -> float:

@@ -38,12 +38,12 @@ DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.BOOL: np.dtype("?"),
 }
 """NumPy's type of each element type of TensorProto that is read."""
+CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
+"""What QuantizeLinear makes, of these types."""
 
 _MAX_ELEMENTS = 1 << 34
-_FIELDS = (
-    "raw_data", "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data", "external_data",
-)  # fmt: skip
-"""Where a tensor's numbers may be, of which one is."""
+NUMBERS = ("raw_data", "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
+"""Where a tensor's numbers may be inside its file, if they are."""
 _ENTRIES = ("location", "offset", "length", "checksum")
 """What ONNX has said of numbers in another file."""
 
@@ -114,7 +114,7 @@ def tensor_constant(tensor: TensorProto, place: TensorPlace | None, file: Outlin
         return _external(tensor, dims, dtype, path)
     if place is not None:
         _check_size(name, place.length, size, where)
-        return _mapped((tensor.name,), dims, dtype, lambda: file.data, place.offset)
+        return _mapped(tensor.name, dims, dtype, lambda: file.data, place.offset)
     return _inside(tensor, dims, dtype, size, where)
 
 
@@ -132,7 +132,7 @@ def _check_fields(tensor: TensorProto, place: TensorPlace | None, where: str) ->
 
 def _fields(tensor: TensorProto, place: TensorPlace | None) -> list[str]:
     """Where a tensor has numbers; raw data that are empty count inside the file, since runtimes read no others then."""
-    found = [field for field in _FIELDS if len(getattr(tensor, field))]
+    found = [field for field in (*NUMBERS, "external_data") if len(getattr(tensor, field))]
     if tensor.HasField("raw_data") and not tensor.raw_data and tensor.data_location != TensorProto.EXTERNAL:
         found.append("raw_data")
     return sorted([*found, place.field] if place else found)
@@ -143,9 +143,7 @@ def _check_size(name: str, found: int, wanted: int, where: str) -> None:
         raise refuse(f"initializer '{name}': {found:,} bytes, and its shape and type take {wanted:,}", where)
 
 
-def _mapped(
-    names: tuple[str, ...], dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int
-) -> FileConstant:
+def _mapped(name: str, dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int) -> FileConstant:
     """An array that lies in a file."""
     row = math.prod(dims[1:])
 
@@ -156,27 +154,25 @@ def _mapped(
     def load() -> Numbers:
         return np.frombuffer(data(), dtype, math.prod(dims), offset).reshape(dims)
 
-    return FileConstant(names, dims, dtype, load, part if dims else None)
+    return FileConstant((name,), dims, dtype, load, part if dims else None)
 
 
 def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> FileConstant:
     """Numbers in the tensor's own fields; none at all are numbers that were left out."""
-    names = (tensor.name,)
     if tensor.HasField("raw_data") and (tensor.raw_data or not size):
         _check_size(shorten(tensor.name), len(tensor.raw_data), size, where)
-        array = np.frombuffer(tensor.raw_data, dtype).reshape(dims)
-        return FileConstant(names, dims, dtype, lambda: array)
+        return known_constant(np.frombuffer(tensor.raw_data, dtype).reshape(dims), tensor.name)
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     found = max(map(len, fields))
     if not found and size:
-        return FileConstant(names, dims, dtype, lambda: _missing(tensor.name))
+        return FileConstant((tensor.name,), dims, dtype, lambda: _missing(tensor.name))
     try:
         array = _numbers(tensor, dtype).reshape(dims)
     except (ValueError, OverflowError):  # fields that do not go together
-        array = np.empty(0)
+        array = np.empty(0, dtype)
     if array.shape != dims:
         raise refuse(f"initializer '{shorten(tensor.name)}': its numbers are not those of its shape and type", where)
-    return FileConstant(names, dims, dtype, lambda: array)
+    return known_constant(array, tensor.name)
 
 
 def _numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
@@ -216,7 +212,7 @@ def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path
     def data() -> mmap.mmap:
         return _beside(path, location, name, offset, size)
 
-    return _mapped((tensor.name,), dims, dtype, data, offset)
+    return _mapped(tensor.name, dims, dtype, data, offset)
 
 
 def _entries(tensor: TensorProto, where: str) -> dict[str, str]:

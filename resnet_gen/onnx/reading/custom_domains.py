@@ -25,15 +25,17 @@ class FileFunctions:
 
     def disputed(self, node: NodeProto) -> str | None:
         """Why nobody knows what a node computes: ONNX leaves to a runtime which of two of one name counts."""
-        if node.domain not in OWN or not self._has(node) or not onnx.defs.has(node.op_type):
+        called = full_name(node)
+        if node.domain not in OWN or called not in self._found or not onnx.defs.has(node.op_type):
             return None
-        called = self._called(node)
-        return f"the file has a function '{called}', and ONNX an operator: which of them counts is a runtime's choice"
+        both = f"the file has a function '{shorten(called)}', and ONNX an operator"
+        return f"{both}: which of them counts is a runtime's choice"
 
     def why(self, node: NodeProto) -> str | None:
         """Why a node is no operator of ONNX's own; None for one that is."""
-        if self._has(node):
-            return f"the function '{self._called(node)}' of the file"
+        called = full_name(node)
+        if called in self._found:
+            return f"the function '{shorten(called)}' of the file"
         return None if node.domain in OWN else f"an operator of the domain '{shorten(node.domain)}'"
 
     def name(self, node: NodeProto) -> str:
@@ -46,12 +48,6 @@ class FileFunctions:
         """The functions that a node calls, also out of graphs in its attributes, as a hash; empty without any."""
         found = b"".join(map(self._hash, self._callees([node])))
         return f"functions={hashlib.blake2b(found, digest_size=8).hexdigest()}" if found else ""
-
-    def _has(self, node: NodeProto) -> bool:
-        return full_name(node) in self._found
-
-    def _called(self, node: NodeProto) -> str:
-        return shorten(full_name(node))
 
     def _callees(self, nodes: Iterable[NodeProto]) -> list[str]:
         """The names of the functions that nodes call, in the order of the calls."""

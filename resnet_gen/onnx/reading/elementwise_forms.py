@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from resnet_gen.onnx.reading.piecewise_linear import clip, leaky, maximum, minimum
 from resnet_gen.onnx.reading.sums_of_products import (
@@ -12,9 +13,9 @@ from resnet_gen.onnx.reading.sums_of_products import (
     NoFormError,
     add,
     alike,
-    atom_of,
     constant,
     exponential,
+    function_of,
     invert,
     multiply,
     raise_to,
@@ -22,13 +23,11 @@ from resnet_gen.onnx.reading.sums_of_products import (
     sigmoid,
 )
 
+_erf, _softplus = partial(function_of, "erf"), partial(function_of, "softplus")
+
 
 def _tanh(of: Form) -> Form:
     return add(scale(2.0, sigmoid(scale(2.0, of))), constant(-1.0))
-
-
-def _softplus(of: Form) -> Form:
-    return {(atom_of("softplus", of),): 1.0}
 
 
 def _log(of: Form) -> Form:
@@ -37,10 +36,6 @@ def _log(of: Form) -> Form:
     if power is None or len(of) != 2 or of.get(()) != 1.0 or of[(power,)] != 1.0:
         raise NoFormError("a logarithm")
     return _softplus(dict(power[1]))
-
-
-def _erf(of: Form) -> Form:
-    return {(atom_of("erf", of),): 1.0}
 
 
 def _gelu(of: Form, approximate: str = "none") -> Form:
@@ -64,7 +59,7 @@ COMPARISONS = {"Greater": 1.0, "GreaterOrEqual": 1.0, "Less": -1.0, "LessOrEqual
 
 
 def _comparison(sign: float) -> Callable[[Form, Form], Form]:
-    return lambda u, v: {(atom_of("above", scale(sign, add(u, scale(-1.0, v)))),): 1.0}
+    return lambda u, v: function_of("above", scale(sign, add(u, scale(-1.0, v))))
 
 
 def _where(asked: Form, yes: Form, no: Form) -> Form:

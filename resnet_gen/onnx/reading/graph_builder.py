@@ -8,16 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resnet_gen import ops
 from resnet_gen.graph import Net, Value
-from resnet_gen.onnx.reading.activations import (
-    SLOPED,
-    as_text,
-    behind,
-    identify_activation,
-    never_negative,
-    reach,
-    shortest,
-)
+from resnet_gen.onnx.reading import activations
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.elementwise_forms import COMPARISONS
 from resnet_gen.onnx.reading.naming import NodeNames
@@ -31,6 +24,7 @@ from resnet_gen.onnx.reading.signals import (
     PendingNode,
     PermutedMap,
     QuantizedSignal,
+    RearrangedTerm,
     Signal,
     StackedMaps,
     StridedMap,
@@ -40,21 +34,7 @@ from resnet_gen.onnx.reading.signals import (
     ValueSignal,
 )
 from resnet_gen.onnx.reading.sums_of_products import Tree
-from resnet_gen.ops import (
-    Activation,
-    Add,
-    AsMap,
-    Flatten,
-    Mul,
-    OneMinus,
-    Op,
-    PadChannels,
-    PadMap,
-    Shape,
-    ShapeError,
-    Subsample,
-    Tensor,
-)
+from resnet_gen.ops.base import sides
 from resnet_gen.problems import Refused, shorten
 
 _OF_ANY_TYPE = (*COMPARISONS, "Where")
@@ -63,14 +43,14 @@ _LARGEST_FUNCTION = 40
 """Operators that one elementwise function may take."""
 _LARGEST_ACTIVATION = 20
 """Operators that an activation is spelled out in at most, where it is of another function."""
-_APART: dict[str, Callable[[], Op]] = {"Add": Add, "Mul": Mul, "Sub": OneMinus}
+_APART: dict[str, Callable[[], ops.Op]] = {"Add": ops.Add, "Mul": ops.Mul, "Sub": ops.OneMinus}
 """What the last operator of a function may be by itself."""
 
 
 class FunctionStep(NamedTuple):
     """The last operators of a function as an activation of a term, and as a tree over that."""
 
-    op: Activation
+    op: ops.Activation
     tree: Tree
     of: ActivationTerm
 
@@ -88,7 +68,7 @@ class GraphWalk:
         self.batch = batch
         self.types: set[np.dtype[Any] | None] = {images}
         self.weights: dict[str, FileConstant] = {}
-        self.stacks: dict[tuple[int, Shape], StackedMaps] = {}
+        self.stacks: dict[tuple[int, ops.Shape], StackedMaps] = {}
         self.reach = math.inf
         self.rounded: list[QuantizedSignal] = []
         self.cut: set[str] = set()
@@ -97,9 +77,9 @@ class GraphWalk:
         self._nonnegative: set[str] = set()
         self._made: dict[int, tuple[ActivationTerm, Value]] = {}
         self._steps: dict[int, tuple[Elementwise, FunctionStep | None]] = {}
-        self._views: dict[tuple[int, Shape], ActivationTerm] = {}
+        self._views: dict[tuple[int, ops.Shape], ActivationTerm] = {}
 
-    def add(self, op: Op, inputs: Sequence[Value], constants: Mapping[str, FileConstant], origin: int) -> Value:
+    def add(self, op: ops.Op, inputs: Sequence[Value], constants: Mapping[str, FileConstant], origin: int) -> Value:
         """One more node of ours; raises `UnexplainedOperator` where shapes or weights do not fit, and `TooLarge`."""
         shapes = [value.shape for value in inputs]
         tensors = self.fitting(op, shapes, constants, origin)
@@ -116,20 +96,20 @@ class GraphWalk:
         return value
 
     def fitting(
-        self, op: Op, shapes: Sequence[Shape], constants: Mapping[str, FileConstant], origin: int | None
-    ) -> tuple[Tensor, ...]:
+        self, op: ops.Op, shapes: Sequence[ops.Shape], constants: Mapping[str, FileConstant], origin: int | None
+    ) -> tuple[ops.Tensor, ...]:
         """The weights of an operation, which the constants are; raises `UnexplainedOperator` where they are not."""
         try:
             op.shape(*shapes)
             tensors = op.weights(*shapes)
-        except ShapeError as error:
+        except ops.ShapeError as error:
             raise UnexplainedOperator(str(error), origin) from None
         if {tensor.role for tensor in tensors} != constants.keys():
             raise UnexplainedOperator("it lacks a weight", origin)
         for tensor in tensors:
-            found = constants[tensor.role].dims
-            if found != tensor.shape:
-                raise UnexplainedOperator(f"its {tensor.role} is {_x(found)}, where {_x(tensor.shape)} goes", origin)
+            found, wanted = constants[tensor.role].dims, tensor.shape
+            if found != wanted:
+                raise UnexplainedOperator(f"its {tensor.role} is {sides(found)}, where {sides(wanted)} goes", origin)
         return tensors
 
     def type_of(self, wire: Signal | StackedMaps | QuantizedSignal) -> np.dtype[Any] | None:
@@ -156,7 +136,7 @@ class GraphWalk:
         if isinstance(term, PaddedMap):
             return self._padded(term)
         if isinstance(term, StridedMap) and term.steps[0] == term.steps[1]:
-            return self.add(Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
+            return self.add(ops.Subsample(term.steps[0]), [self.value(term.inner)], {}, term.origin)
         if isinstance(term, Transposed):
             raise UnexplainedOperator(f"perm {list(term.order)}: dimensions in another order", term.origin)
         raise UnexplainedOperator(_ALONE.get(type(term), "it is none of our operations"), term.origin)
@@ -164,9 +144,9 @@ class GraphWalk:
     def _padded(self, term: PaddedMap) -> Value:
         (more, *before), (out, *after) = term.before, term.after
         if term.mode == "constant" and not any((more, *before, *after)):
-            return self.add(PadChannels(term.shape[0]), [self.value(term.inner)], {}, term.origin)
+            return self.add(ops.PadChannels(term.shape[0]), [self.value(term.inner)], {}, term.origin)
         if term.mode == "constant" and not more + out and before[0] == before[1] and after[0] == after[1]:
-            return self.add(PadMap(before[0], after[0]), [self.value(term.inner)], {}, term.origin)
+            return self.add(ops.PadMap(before[0], after[0]), [self.value(term.inner)], {}, term.origin)
         raise UnexplainedOperator(
             f"{list(term.before)} channels, rows and columns before, {list(term.after)} behind, by mode '{term.mode}'",
             term.origin,
@@ -199,26 +179,27 @@ class GraphWalk:
         if isinstance(term, PendingNode):
             return term.op.nonnegative(*map(self.never_negative, term.inputs))
         if isinstance(term, Elementwise):
-            return never_negative(term.tree, only_above=self.never_negative(term.leaf))
-        return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and self.never_negative(term.inner)
+            return activations.never_negative(term.tree, only_above=self.never_negative(term.leaf))
+        return isinstance(term, RearrangedTerm) and self.never_negative(term.inner)
 
     def made(self, term: ActivationTerm) -> Value | None:
         """The value of our graph that a term has become, if it has."""
         return term.value if isinstance(term, ValueSignal) else self._made.get(id(term), (None, None))[1]
 
-    def _activation(self, op: Activation, tree: Tree, of: ActivationTerm, origin: int) -> Value:
+    def _activation(self, op: ops.Activation, tree: Tree, of: ActivationTerm, origin: int) -> Value:
         value = self.value(of)
         if op.function == "relu" and value.name in self.cut:
             return value
         value = self.add(op, [value], {}, origin)
-        self.reach = min(self.reach, reach(tree, op))
+        self.reach = min(self.reach, activations.reach(tree, op))
         return value
 
     def _apart(self, term: Elementwise) -> Value:
         """The last operator of a function as a node of its own."""
         values = [self.value(t) for t in term.operands if isinstance(t, ActivationTerm)]
         if not _is_apart(term):
-            raise UnexplainedOperator(f"{shorten(as_text(term.tree), 200)} is none of our activations", term.origin)
+            text = shorten(activations.as_text(term.tree), 200)
+            raise UnexplainedOperator(f"{text} is none of our activations", term.origin)
         return self.add(_APART[term.op_type](), values, {}, term.origin)
 
     def natural(self, signal: Signal) -> ActivationTerm:
@@ -228,13 +209,13 @@ class GraphWalk:
             return term
         key = id(term), dims
         if key not in self._views:
-            op: Op
+            op: ops.Op
             if len(dims) == 1 and len(term.shape) == 3:
-                op = Flatten()
+                op = ops.Flatten()
             elif len(term.shape) == 1 and dims == (*term.shape, 1, 1):
-                op = AsMap()
+                op = ops.AsMap()
             else:
-                raise UnexplainedOperator(f"{_x(term.shape)} is read as {_x(dims)}", signal.origin)
+                raise UnexplainedOperator(f"{sides(term.shape)} is read as {sides(dims)}", signal.origin)
             self._views[key] = PendingNode(dims, signal.origin, op, (term,))
         return self._views[key]
 
@@ -278,12 +259,12 @@ def _steps(term: Elementwise) -> Iterator[FunctionStep]:
     last = _last(term)
     if last:
         yield FunctionStep(last, alone(term), next(t for t in term.operands if isinstance(t, ActivationTerm)))
-    whole = identify_activation(term.tree)
+    whole = activations.identify_activation(term.tree)
     if whole:
         yield FunctionStep(whole, term.tree, term.leaf)
     for one in _waists(term):
-        tree = behind(term.tree, one.tree)
-        op = identify_activation(tree)
+        tree = activations.behind(term.tree, one.tree)
+        op = activations.identify_activation(tree)
         if op:
             yield FunctionStep(op, tree, one)
 
@@ -302,14 +283,14 @@ def _waists(term: Elementwise) -> Iterator[Elementwise]:
             yield from reached.values()
 
 
-def _last(term: Elementwise) -> Activation | None:
+def _last(term: Elementwise) -> ops.Activation | None:
     """The activation that the last operator of a function is by itself."""
     settings = dict(term.settings)
-    if term.op_type in SLOPED and settings["alpha"]:  # without a slope, both are ReLU
-        return Activation(SLOPED[term.op_type], shortest(settings["alpha"]))
+    if term.op_type in activations.SLOPED and settings["alpha"]:  # without a slope, both are ReLU
+        return ops.Activation(activations.SLOPED[term.op_type], activations.shortest(settings["alpha"]))
     if sum(isinstance(t, ActivationTerm) for t in term.operands) != 1:
         return None
-    return identify_activation(alone(term))
+    return activations.identify_activation(alone(term))
 
 
 def alone(term: Elementwise) -> Tree:
@@ -332,14 +313,10 @@ def same_leaf(first: ActivationTerm, second: ActivationTerm) -> bool:
     return _leaf(first) is _leaf(second)
 
 
-def _x(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"
-
-
 def _may_be_truth(term: ActivationTerm) -> bool:
     """Whether an activation may be of true and false, and not of numbers."""
     if isinstance(term, Elementwise):
         return term.op_type in _OF_ANY_TYPE
     if isinstance(term, Transposed):
         return _may_be_truth(term.inner.term)
-    return isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)) and _may_be_truth(term.inner)
+    return isinstance(term, RearrangedTerm) and _may_be_truth(term.inner)

@@ -91,10 +91,7 @@ class OnnxModel:
     @property
     def precision(self) -> str:
         """The precision as builds name it: fp32, fp16, bf16, int8 or fp8."""
-        for dtype, name in _PRECISIONS.items():
-            if dtype in self.types:
-                return name
-        return "fp32"
+        return next((name for dtype, name in _PRECISIONS.items() if dtype in self.types), "fp32")
 
 
 _PRECISIONS = {

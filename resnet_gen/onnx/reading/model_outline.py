@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto
 
+from resnet_gen.onnx.writing.protobuf import message
 from resnet_gen.problems import refuse
+from resnet_gen.system.allowance import Allowance
 from resnet_gen.system.files import note_opened, open_regular_file, why_unread
 
 _MOST_PARTS = 4096
@@ -73,10 +75,10 @@ def outline(path: Path) -> Outline:
     return Outline(model, tuple(places), data)
 
 
-def _parsed(message: bytes) -> ModelProto:
+def _parsed(data: bytes) -> ModelProto:
     model = ModelProto()
     try:
-        model.ParseFromString(message)
+        model.ParseFromString(data)
     except Exception as error:  # protobuf's, which is nobody's to import
         raise ValueError(str(error)) from None
     if not all(isinstance(text, str) for text in _texts(model)):  # bytes, where it is no UTF-8
@@ -113,19 +115,8 @@ class _Budget:
     """How many fields may still be looked at, and what memory they may take: empty ones take two bytes of a file."""
 
     def __init__(self, size: int) -> None:
-        self._fields, self._memory = 600_000 + size // 20, (24 << 20) + size
-
-    def spend(self) -> None:
-        """Take one; raises `TooMuchError` when there are none left."""
-        self._fields -= 1
-        if self._fields < 0:
-            raise TooMuchError
-
-    def hold(self, size: int) -> None:
-        """Take so much memory; raises `TooMuchError` when there is not so much left."""
-        self._memory -= size
-        if self._memory < 0:
-            raise TooMuchError
+        self.fields = Allowance(600_000 + size // 20, TooMuchError)
+        self.memory = Allowance((24 << 20) + size, TooMuchError)
 
 
 def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[TensorPlace | None]]:
@@ -142,18 +133,18 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[TensorPlace | None
         for part in _fields(data, field.body, field.end, budget):
             if part.number == _INITIALIZER and part.wire == _BYTES:
                 tensor, place = _tensor(data, part, budget)
-                inner.append(_frame(_INITIALIZER, tensor))
+                inner.append(message(_INITIALIZER, tensor))
                 places.append(place)
             else:
                 _measure(data, part, GraphProto.DESCRIPTOR, budget)
                 inner.append(data[part.start : part.end])
-        pieces.append(_frame(_GRAPH, b"".join(inner)))
+        pieces.append(message(_GRAPH, b"".join(inner)))
     return pieces, places
 
 
 def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, TensorPlace | None]:
     kept, place = [], None
-    budget.hold(_OF_MESSAGE)
+    budget.memory.take(_OF_MESSAGE)
     parts = list(islice(_fields(data, field.body, field.end, budget), _MOST_PARTS + 1))
     if len(parts) > _MOST_PARTS:
         raise TooMuchError
@@ -187,22 +178,22 @@ def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget) -> N
     if known is None:
         return
     if field.wire != _BYTES:
-        budget.hold(_OF_NUMBER)
+        budget.memory.take(_OF_NUMBER)
     elif known.message_type is not None:
-        budget.hold(_OF_MESSAGE)
+        budget.memory.take(_OF_MESSAGE)
         for part in _fields(data, field.body, field.end, budget):
             _measure(data, part, known.message_type, budget)
     elif known.cpp_type == known.CPPTYPE_STRING:
-        budget.hold(_OF_TEXT + field.end - field.body)
+        budget.memory.take(_OF_TEXT + field.end - field.body)
     else:
         body = np.frombuffer(data, np.uint8, field.end - field.body, field.body)
-        budget.hold(_OF_NUMBER * int(np.count_nonzero(body < 0x80)))
+        budget.memory.take(_OF_NUMBER * int(np.count_nonzero(body < 0x80)))
 
 
 def _fields(data: mmap.mmap, start: int, stop: int, budget: _Budget) -> Iterator[_Field]:
     """The fields of the message between two positions; raises `ValueError` or `IndexError` where there is none."""
     while start < stop:
-        budget.spend()
+        budget.fields.take()
         tag, body = _varint(data, start)
         wire = tag & 7
         if wire == _VARINT:
@@ -232,12 +223,3 @@ def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("a number too long")
-
-
-def _frame(number: int, body: bytes) -> bytes:
-    size, out = len(body), bytearray([number << 3 | _BYTES])
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    return bytes(out) + body

@@ -20,8 +20,8 @@ from resnet_gen.onnx.reading.sums_of_products import (
     Tree,
     X,
     add,
-    atom_of,
     constant,
+    function_of,
     multiply,
     upright,
 )
@@ -68,7 +68,7 @@ def _within_atom(atom: Atom) -> tuple[Form, float]:
         return {(atom,): 1.0}, math.inf
     if atom[0] != "relu":
         inner, limit = within(dict(atom[1]))
-        return {(atom_of(atom[0], inner),): 1.0}, limit
+        return function_of(atom[0], inner), limit
     corner = atom[1]
     if abs(corner) < _HELD:
         return {(atom,): 1.0}, math.inf

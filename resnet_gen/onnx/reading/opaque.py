@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -13,7 +14,7 @@ from onnx import AttributeProto, ModelProto, NodeProto
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.activations import shortest
-from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.constants import CODES, FileConstant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
@@ -56,12 +57,13 @@ class InferredShapes:
 
     def __init__(self, model: ModelProto) -> None:
         self._model = model
-        self._found: dict[str, Shape] | None = None
+
+    @cached_property
+    def _found(self) -> dict[str, Shape]:
+        return infer_shapes(self._model)
 
     def of(self, name: str) -> Shape:
         """Dimensions behind the batch; raises `UnexplainedOperator` where they do not follow."""
-        if self._found is None:
-            self._found = infer_shapes(self._model)
         if name not in self._found:
             raise UnexplainedOperator(f"no shape follows for '{shorten(name)}'")
         return self._found[name]
@@ -72,8 +74,6 @@ _MOST_TEXT, _MOST_OF_ATTRIBUTE = 300, 60
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _WITHOUT_WEIGHTS = ("AffineGrid", "DequantizeLinear", "GridSample", "QuantizeLinear", "Resize", "RoiAlign", "Upsample")
 """Operators whose arrays of floating point say what is done, as attributes do."""
-_ROUNDED = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
-"""Types that are stated with numbers: what quantizes to them does so by their range."""
 
 
 def opaque(
@@ -145,7 +145,7 @@ def _numbers(wire: FileConstant | ShapeSizes) -> str:
         array = wire.array()
     except MissingNumbersError:
         return "?"
-    kind = f" {wire.dtype.name}" if wire.dtype.name in _ROUNDED else ""
+    kind = f" {wire.dtype.name}" if wire.dtype.name in CODES else ""  # what quantizes to them does so by their range
     if wire.size <= _FEW:
         return f"{array.tolist()}{kind}"
     plain = array.astype("<i8" if wire.dtype.kind in "iub" else "<f8")

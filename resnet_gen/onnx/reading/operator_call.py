@@ -42,11 +42,11 @@ class OperatorCall:
     ) -> None:
         self.walk, self.node, self.index, self.opset = walk, node, index, opset
         self.wires, self.tensor = wires, tensor
-        self._attributes = _attributes(node, opset, len(wires))
+        self.attributes = _attributes(node, opset, len(wires))
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or ONNX's default, or ours."""
-        found = self._attributes.get(name)
+        found = self.attributes.get(name)
         return default if found is None else found
 
     def has(self, place: int) -> bool:
@@ -81,10 +81,6 @@ class OperatorCall:
         if isinstance(found, FileConstant):
             return found
         raise UnexplainedOperator(f"operand {place} is no constant")
-
-    def number(self, place: int) -> float:
-        """An operand that is one number."""
-        return number(self.constant(place))
 
     def integers(self, place: int) -> tuple[int, ...]:
         """An operand that is integers, all known."""
@@ -153,14 +149,8 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
     except onnx.defs.SchemaError:
         raise UnexplainedOperator(f"opset {opset} has no such operator") from None
-    if not schema.min_input <= operands <= schema.max_input:
-        raise UnexplainedOperator(
-            f"it has {operands} operands, and the operator takes {_range(schema.min_input, schema.max_input)}"
-        )
-    if not schema.min_output <= len(node.output) <= schema.max_output:
-        raise UnexplainedOperator(
-            f"it has {len(node.output)} results, and the operator makes {_range(schema.min_output, schema.max_output)}"
-        )
+    _check_number("operands, and the operator takes", operands, schema.min_input, schema.max_input)
+    _check_number("results, and the operator makes", len(node.output), schema.min_output, schema.max_output)
     _check_once(node)
     found = {}
     for name, known in schema.attributes.items():
@@ -176,7 +166,7 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
 def _setting(attribute: AttributeProto, schema: Any) -> Any:
     """What an attribute says; raises `UnexplainedOperator` for one that the operator has not, or that says nothing."""
     wanted = schema.attributes.get(attribute.name)
-    if wanted is None or attribute.type != _type(wanted):
+    if wanted is None or attribute.type != wanted.type.value:
         raise UnexplainedOperator(f"it has an attribute '{shorten(attribute.name)}' that the operator has not")
     if attribute.ref_attr_name:
         raise UnexplainedOperator(f"its attribute '{shorten(attribute.name)}' is that of a function, and it is in none")
@@ -191,13 +181,10 @@ def _check_once(node: NodeProto) -> None:
         raise UnexplainedOperator(f"it has the attribute '{shorten(twice)}' twice")
 
 
-def _range(least: int, most: int) -> str:
-    return str(most) if least == most else f"{least} to {most}"
-
-
-def _type(wanted: Any) -> int:
-    """AttributeProto's number of what a schema wants."""
-    return int(wanted.type.value)
+def _check_number(what: str, found: int, least: int, most: int) -> None:
+    if not least <= found <= most:
+        wanted = most if least == most else f"{least} to {most}"
+        raise UnexplainedOperator(f"it has {found} {what} {wanted}")
 
 
 def small(values: Mapping[str, int], least: int = 0) -> None:

@@ -10,20 +10,17 @@ import numpy as np
 
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.operator_call import numbers
+from resnet_gen.onnx.reading.rounding_error import largest
 from resnet_gen.onnx.reading.signals import (
-    BroadcastGate,
     Elementwise,
-    PaddedMap,
-    PermutedMap,
     QuantizedSignal,
+    RearrangedTerm,
     Signal,
-    StridedMap,
     Transposed,
     UnexplainedOperator,
 )
 from resnet_gen.onnx.reading.sums_of_products import Tree
 
-_LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 _STEP = {"float8_e4m3fn": 32.0, "float8_e5m2": 8192.0}
 """Between the two largest numbers; integers are 1 apart."""
 
@@ -57,7 +54,7 @@ def _source(signal: Signal, walk: GraphWalk) -> tuple[str, Tree]:
             return value.name, None
     term, function = signal.term, None
     while not (made := walk.made(term)):
-        if isinstance(term, (PaddedMap, StridedMap, BroadcastGate, PermutedMap)):
+        if isinstance(term, RearrangedTerm):
             term = term.inner
         elif isinstance(term, Transposed):
             term = term.inner.term
@@ -82,5 +79,5 @@ def _ranges(one: QuantizedSignal) -> Iterator[tuple[float, float, float, float]]
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     """The least and the greatest number that a type of codes holds."""
     if dtype.kind not in "iu":
-        return -_LARGEST[dtype.name], _LARGEST[dtype.name]
+        return -largest(dtype), largest(dtype)
     return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)

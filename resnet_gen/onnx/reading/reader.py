@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from onnx import NodeProto, TensorProto
+from onnx import NodeProto
 
 from resnet_gen.graph import Graph, Value, live
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
@@ -114,7 +115,8 @@ class ModelReader:
         foreign = self._functions.why(node)
         if foreign:
             raise UnexplainedOperator(foreign)
-        call = OperatorCall(self._walk, node, index, self._opset, wires, self._tensor)
+        of_attribute = partial(tensor_constant, place=None, file=self._file, path=self._path)
+        call = OperatorCall(self._walk, node, index, self._opset, wires, of_attribute)
         rule = rule_for(call)
         if rule is None:
             raise UnexplainedOperator("it is none of our operations")
@@ -122,9 +124,6 @@ class ModelReader:
             self._notice(node, wires)
         found = rule(call)
         return found if isinstance(found, list) else [found]
-
-    def _tensor(self, tensor: TensorProto) -> FileConstant:
-        return tensor_constant(tensor, None, self._file, self._path)
 
     def _notice(self, node: NodeProto, wires: Sequence[Wire | None]) -> None:
         """Remember the types that Q/DQ round to."""

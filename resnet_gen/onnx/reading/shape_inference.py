@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
+import select
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from functools import partial
 from typing import Any
 
 import onnx
@@ -13,7 +14,7 @@ from onnx import ModelProto
 
 from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit
 from resnet_gen.ops import Shape
-from resnet_gen.system.forking import forking, may_fork
+from resnet_gen.system.forking import forked, may_fork
 
 _PATIENCE = 10.0
 """Seconds to wait for an answer."""
@@ -42,29 +43,25 @@ def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
 
 
 def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
-    context: Any = multiprocessing.get_context("fork")
-    answers, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(ours, question, message), daemon=True)
-    with forking():
-        process.start()
-    ours.close()
+    answer = b""
+    with forked(partial(_answer, question, message)) as answers:
+        if answers is not None and select.select([answers], [], [], _PATIENCE)[0]:
+            answer = b"".join(iter(partial(os.read, answers, 1 << 16), b""))
     try:
-        if answers.poll(_PATIENCE):
-            return answers.recv()
-        raise NoAnswerError
-    except (EOFError, OSError):  # it ended without an answer
+        return json.loads(answer)
+    except ValueError:  # it ended without an answer
         raise NoAnswerError from None
-    finally:
-        answers.close()
-        process.kill()
-        process.join()
 
 
-def _answer(answers: Connection, question: Callable[[bytes], Any], message: bytes) -> None:
+def _answer(question: Callable[[bytes], Any], message: bytes, descriptor: int) -> None:
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    limit(len(message))
-    answers.send(question(message))
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        limit(len(message))
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(json.dumps(question(message)).encode())
+    finally:
+        os._exit(0)
 
 
 def _fault(message: bytes) -> str | None:

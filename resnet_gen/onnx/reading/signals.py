@@ -73,10 +73,16 @@ class Elementwise(ActivationTerm):
 
 
 @dataclass(frozen=True, eq=False)
-class PaddedMap(ActivationTerm):
-    """A map with rows, columns or channels put around it, by axis (C, H, W)."""
+class RearrangedTerm(ActivationTerm):
+    """The numbers of another term in other places: some left out, some repeated, or with zeros beside them."""
 
     inner: ActivationTerm
+
+
+@dataclass(frozen=True, eq=False)
+class PaddedMap(RearrangedTerm):
+    """A map with rows, columns or channels put around it, by axis (C, H, W)."""
+
     before: Shape
     after: Shape
     mode: str
@@ -93,25 +99,21 @@ class NormalizedGroups(ActivationTerm):
 
 
 @dataclass(frozen=True, eq=False)
-class StridedMap(ActivationTerm):
+class StridedMap(RearrangedTerm):
     """Every n-th row and every m-th column of a map."""
 
-    inner: ActivationTerm
     steps: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class BroadcastGate(ActivationTerm):
+class BroadcastGate(RearrangedTerm):
     """A gate repeated over all that it is for."""
-
-    inner: ActivationTerm
 
 
 @dataclass(frozen=True, eq=False)
-class PermutedMap(ActivationTerm):
+class PermutedMap(RearrangedTerm):
     """A (C, 1, 1) map whose channels, read as (groups, splits, rest), stand as (splits, groups, rest)."""
 
-    inner: ActivationTerm
     groups: int
     splits: int
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 Tree: TypeAlias = "tuple[Any, ...] | float | None"
@@ -29,14 +30,12 @@ def atom_of(name: str, of: Form) -> Atom:
     return name, tuple(sorted(of.items(), key=repr))
 
 
-def exponential(of: Form) -> Form:
-    """The exponential of a form."""
-    return {(atom_of("exp", of),): 1.0}
+def function_of(name: str, of: Form) -> Form:
+    """The same as a form."""
+    return {(atom_of(name, of),): 1.0}
 
 
-def sigmoid(of: Form) -> Form:
-    """The sigmoid of a form."""
-    return {(atom_of("sigmoid", of),): 1.0}
+exponential, sigmoid = partial(function_of, "exp"), partial(function_of, "sigmoid")
 
 
 def constant(value: float) -> Form:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto, helper
 
+from resnet_gen.onnx.reading.constants import NUMBERS
 from resnet_gen.onnx.reading.model_outline import outline
 from resnet_gen.onnx.reading.shape_inference import invalid
 from resnet_gen.problems import shorten, visible
-
-_NUMBERS = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
 def fault(path: Path) -> str | None:
@@ -21,7 +20,7 @@ def fault(path: Path) -> str | None:
 
 def _without_numbers(model: ModelProto) -> ModelProto:
     """The model with inputs in place of the initializers whose numbers were not read."""
-    graph, empty = model.graph, [t for t in model.graph.initializer if not any(getattr(t, name) for name in _NUMBERS)]
+    graph, empty = model.graph, [t for t in model.graph.initializer if not any(getattr(t, name) for name in NUMBERS)]
     known, gone = {value.name for value in graph.input}, {tensor.name for tensor in empty}
     kept = [TensorProto.FromString(t.SerializeToString()) for t in graph.initializer if t.name not in gone]
     more = [helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in empty if t.name not in known]

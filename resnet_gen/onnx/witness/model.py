@@ -82,7 +82,8 @@ def _check_parameters(graph: Graph, model: ModelProto, file: _Weights) -> None:
     """Raise `WitnessError` unless layers read the graph's state, by name, and nothing is left over."""
     ours = graph.used()
     constants = {f"{n.name}.{role}" for n in graph.nodes for role in _CONSTANTS.get(type(n.op), ())}
-    inputs = [name for n in model.graph.node for name in _state_inputs(n) if name not in constants]
+    layers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm", "BatchNormalization")]
+    inputs = [name for n in layers for name in n.input[1:] if name not in constants]
     read = [name for wire in inputs for name in file.behind(wire)]
     wanted = ((name, tensor.shape) for name, tensor in ours.items())
     compare("ONNX: parameter", wanted, ((name, file.shape(name)) for name in read))
@@ -108,10 +109,6 @@ def _inferred(serialized: bytes) -> ModelProto:
 
 def _weighted(model: ModelProto) -> list[NodeProto]:
     return [n for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
-
-
-def _state_inputs(node: NodeProto) -> list[str]:
-    return list(node.input[1:]) if node.op_type in ("Conv", "Gemm", "BatchNormalization") else []
 
 
 def _values(model: ModelProto) -> tuple[dict[str, Shape], dict[str, str]]:

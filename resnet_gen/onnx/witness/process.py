@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from resnet_gen.graph import Graph
 from resnet_gen.onnx.witness import WitnessError
-from resnet_gen.system.forking import forking, may_fork
+from resnet_gen.system.forking import forked, may_fork
 
 Finish = Callable[[], None]
 """Ends a reading; raises `WitnessError` unless the model holds the graph."""
@@ -27,17 +27,11 @@ _PATIENCE = 60.0
 @contextmanager
 def start_readback(graph: Graph, serialized: bytes, *, aside: bool = True) -> Iterator[Finish]:
     """Begin to read a model, aside if it may be; it may lack the data of its weights."""
-    forked = _forked(graph, serialized) if aside and may_fork() else None
-    if not forked:
+    if not (aside and may_fork()):
         yield lambda: _read(graph, serialized)
         return
-    child, answers = forked
-    try:
+    with forked(partial(_answer, graph, serialized)) as answers:
         yield lambda: _finish(graph, serialized, answers)
-    finally:
-        os.close(answers)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def _read(graph: Graph, serialized: bytes) -> None:
@@ -46,24 +40,8 @@ def _read(graph: Graph, serialized: bytes) -> None:
     check_onnx(graph, serialized)
 
 
-def _forked(graph: Graph, serialized: bytes) -> tuple[int, int] | None:
-    """A process that reads the model, and where its answer will come; None where none can be had."""
-    answers, ours = os.pipe()
-    try:
-        with forking():
-            child = os.fork()
-        if child == 0:
-            _answer(graph, serialized, ours)
-    except OSError:  # too many processes, or too little memory for one more
-        os.close(answers)
-        return None
-    finally:
-        os.close(ours)
-    return child, answers
-
-
 def _answer(graph: Graph, serialized: bytes, descriptor: int) -> None:
-    """Read, write the complaint, and end at once: the parent's files and folders are not the child's to tidy."""
+    """Read, write the complaint, and end at once."""
     try:
         answer = _FINE
         try:
@@ -75,10 +53,11 @@ def _answer(graph: Graph, serialized: bytes, descriptor: int) -> None:
         os._exit(0)
 
 
-def _finish(graph: Graph, serialized: bytes, answers: int) -> None:
+def _finish(graph: Graph, serialized: bytes, answers: int | None) -> None:
     """Take the answer; should the process have ended without one, or take too long, read here."""
-    ready, _, _ = select.select([answers], [], [], _PATIENCE)
-    answer = os.read(answers, 1 << 16) if ready else b""
+    answer = b""
+    if answers is not None and select.select([answers], [], [], _PATIENCE)[0]:
+        answer = os.read(answers, 1 << 16)
     if not answer:
         _read(graph, serialized)
     elif answer != _FINE:

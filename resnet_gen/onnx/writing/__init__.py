@@ -53,8 +53,8 @@ class OnnxFile:
         """The model without its weights' data: what a witness reads back."""
         tensors = []
         for tensor in self.initializers:
-            data = messages.raw_data(tensor.data) if tensor.data is not None else b""
-            tensors.append(_frame(messages.tensor_header(tensor) + data, 0))
+            data = messages.data_frame(tensor) + tensor.data if tensor.data is not None else b""
+            tensors.append(messages.initializer(messages.tensor_header(tensor) + data, 0))
         graph = b"".join((self._before, *tensors, self._after))
         return self._head + messages.graph(len(graph)) + graph + self._tail
 
@@ -99,7 +99,7 @@ class OnnxFile:
         places = dict(self._places()) if external else {}
         inside = [0 if t.name in places else t.nbytes for t in self.initializers]
         frames = [
-            _frame(messages.tensor_header(t) + messages.data_frame(t, external, places.get(t.name)), size)
+            messages.initializer(messages.tensor_header(t) + messages.data_frame(t, external, places.get(t.name)), size)
             for t, size in zip(self.initializers, inside, strict=True)
         ]
         return frames, len(self._before) + len(self._after) + sum(map(len, frames)) + sum(inside)
@@ -123,11 +123,6 @@ class OnnxFile:
                 start = -(-end // _ALIGNMENT) * _ALIGNMENT
                 yield tensor.name, start
                 end = start + tensor.nbytes
-
-
-def _frame(header: bytes, data: int) -> bytes:
-    """An initializer but for its `data` bytes."""
-    return messages.initializer(len(header) + data) + header
 
 
 def _next(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryview]:

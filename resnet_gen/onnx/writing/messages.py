@@ -63,8 +63,8 @@ def tensor_header(tensor: Initializer) -> bytes:
     return integers(1, tensor.shape) + integer(2, tensor.element) + text(8, tensor.name)
 
 
-def data_frame(tensor: Initializer, external: str | None, offset: int | None) -> bytes:
-    """What precedes the raw data, or says where in the external file it lies."""
+def data_frame(tensor: Initializer, external: str | None = None, offset: int | None = None) -> bytes:
+    """What precedes the raw data, or tells where in the external file it lies."""
     if offset is None:
         return length(9, tensor.nbytes)
     entries = {"location": external, "offset": offset, "length": tensor.nbytes}
@@ -94,19 +94,14 @@ def model_parts(opset: int, metadata: Mapping[str, str], producer_version: str) 
     return head, tail + b"".join(message(14, _entry(key, metadata[key])) for key in sorted(metadata))
 
 
-def initializer(size: int) -> bytes:
-    """What stands before an initializer of `size` bytes in GraphProto."""
-    return length(5, size)
+def initializer(header: bytes, data: int) -> bytes:
+    """GraphProto's field of an initializer but for its last `data` bytes."""
+    return length(5, len(header) + data) + header
 
 
 def graph(size: int) -> bytes:
     """What stands before a graph of `size` bytes in ModelProto."""
     return length(7, size)
-
-
-def raw_data(data: bytes) -> bytes:
-    """TensorProto's field of the data."""
-    return message(9, data)
 
 
 def _attribute(name: str, value: Attribute) -> bytes:

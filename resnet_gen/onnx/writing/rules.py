@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
@@ -56,25 +57,17 @@ class _Call:
 Rule = Callable[[Any, _Call], None]
 
 
-def _square(side: int, times: int = 2) -> list[int]:
-    return [side] * times
-
-
 def _conv(op: ops.Conv, call: _Call) -> None:
     assert op.standardize is None, "weights are standardized by a pass"
     call.end(
         "Conv",
         *_layer_inputs(op, call),
-        dilations=_square(op.dilation),
+        dilations=[op.dilation] * 2,
         group=op.groups,
-        kernel_shape=_square(op.kernel),
-        pads=_square(op.padding, 4),
-        strides=_square(op.stride),
+        kernel_shape=[op.kernel] * 2,
+        pads=[op.padding] * 4,
+        strides=[op.stride] * 2,
     )
-
-
-def _linear(op: ops.Linear, call: _Call) -> None:
-    call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1)
 
 
 def _layer_inputs(op: ops.Conv | ops.Linear, call: _Call) -> list[str]:
@@ -98,10 +91,6 @@ def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
     around = op.kernel // 2
     y = call.step("conv", "Conv", row, weight, kernel_shape=[op.kernel], pads=[around, around])
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _batch_norm(op: ops.BatchNorm, call: _Call) -> None:
-    call.end("BatchNormalization", *call.inputs, epsilon=op.eps)
 
 
 def _group_norm(op: ops.GroupNorm, call: _Call) -> None:
@@ -161,8 +150,8 @@ def _hanging(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]
 
 
 def _max_pool(op: ops.MaxPool, call: _Call) -> None:
-    window: dict[str, Attribute] = {"kernel_shape": _square(op.kernel), "strides": _square(op.stride)}
-    window |= {"pads": _square(op.padding, 4), **(_hanging(op, call) if op.ceil else {})}
+    window: dict[str, Attribute] = {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2}
+    window |= {"pads": [op.padding] * 4, **(_hanging(op, call) if op.ceil else {})}
     if not op.zeros:
         call.end("MaxPool", *call.inputs, **window)
         return
@@ -173,19 +162,24 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
 
 def _border(op: ops.MaxPool, call: _Call) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
-    (_, *sides), (_, *places) = call.node.input_shapes[0], call.node.shape
+    inside = windows_inside(op, call.node.input_shapes[0], call.node.shape)
+    return np.where(inside, -largest(call.node.output.dtype), 0.0)[None, None]
+
+
+def windows_inside(op: ops.MaxPool, given: ops.Shape, made: ops.Shape) -> npt.NDArray[np.bool_]:
+    """Which windows reach into no padding, by row and column of the map that they make."""
     inside = []
-    for side, n in zip(sides, places, strict=True):
-        first = np.arange(n) * op.stride - op.padding
+    for side, places in zip(given[1:], made[1:], strict=True):
+        first = np.arange(places) * op.stride - op.padding
         inside.append((first >= 0) & (first + op.kernel <= side))
-    return np.where(np.outer(*inside), -largest(call.node.output.dtype), 0.0)[None, None]
+    return np.outer(*inside)
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
     more = _hanging(op, call) if op.ceil else {}
     if op.padding:
-        more = {"pads": _square(op.padding, 4), "count_include_pad": 1}
-    call.end("AveragePool", *call.inputs, kernel_shape=_square(op.kernel), strides=_square(op.stride), **more)
+        more = {"pads": [op.padding] * 4, "count_include_pad": 1}
+    call.end("AveragePool", *call.inputs, kernel_shape=[op.kernel] * 2, strides=[op.stride] * 2, **more)
 
 
 def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
@@ -193,29 +187,18 @@ def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
     padded = call.step("pad", "Pad", *call.inputs, call.integers("pads", [0, 0, 1, 1] * 2), mode="reflect")
     row = np.asarray([0.25, 0.5, 0.25])
     window = call.numbers("filter", np.broadcast_to(np.outer(row, row), (channels, 1, 3, 3)))
-    call.end("Conv", padded, window, group=channels, kernel_shape=[3, 3], strides=_square(op.stride))
+    call.end("Conv", padded, window, group=channels, kernel_shape=[3, 3], strides=[op.stride] * 2)
 
 
-def _sum_positions(op: ops.SumPositions, call: _Call) -> None:
-    call.end("ReduceSum", *call.inputs, call.integers("axes", [2, 3]), keepdims=1)
-
-
-def _over_channels(op_type: str) -> Rule:
-    def rule(op: Op, call: _Call) -> None:
-        if call.opset < _AXES_AS_INPUT:
-            call.end(op_type, *call.inputs, axes=[1], keepdims=1)
-        else:
-            call.end(op_type, *call.inputs, call.integers("axes", [1]), keepdims=1)
-
-    return rule
+def _over_channels(op_type: str, call: _Call) -> None:
+    if call.opset < _AXES_AS_INPUT:
+        call.end(op_type, *call.inputs, axes=[1], keepdims=1)
+    else:
+        call.end(op_type, *call.inputs, call.integers("axes", [1]), keepdims=1)
 
 
 _AXES_AS_INPUT = 18
 """The opset from which ReduceMean and ReduceMax take their axes as an input."""
-
-
-def _one_minus(op: ops.OneMinus, call: _Call) -> None:
-    call.end("Sub", call.numbers("one", [1.0]), *call.inputs)
 
 
 def _pad_channels(op: ops.PadChannels, call: _Call) -> None:
@@ -235,15 +218,7 @@ def _slice(call: _Call, axes: list[int], starts: list[int], ends: list[int], ste
 
 def _subsample(op: ops.Subsample, call: _Call) -> None:
     _, h, w = call.node.input_shapes[0]
-    _slice(call, [2, 3], [0, 0], [h, w], _square(op.stride))
-
-
-def _take_channels(op: ops.TakeChannels, call: _Call) -> None:
-    _slice(call, [1], [op.start], [op.stop], [1])
-
-
-def _concat(op: ops.Concat, call: _Call) -> None:
-    call.end("Concat", *call.inputs, axis=op.axis + 1)
+    _slice(call, [2, 3], [0, 0], [h, w], [op.stride] * 2)
 
 
 def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
@@ -253,14 +228,6 @@ def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
         y = call.step("turned", "Transpose", y, perm=[0, 2, 1, 3])
     y = call.step("softmax", "Softmax", y, axis=1)
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _as_map(op: ops.AsMap, call: _Call) -> None:
-    call.end("Reshape", *call.inputs, call.integers("shape", [0, -1, 1, 1]))
-
-
-def _cast(op: ops.Cast, call: _Call) -> None:
-    call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to])
 
 
 def _quantize(op: ops.Quantize, call: _Call) -> None:
@@ -273,43 +240,34 @@ def _dequantize(op: ops.Dequantize, call: _Call) -> None:
     call.end("DequantizeLinear", *call.inputs, call.numbers("scale", op.scale), zero)
 
 
-def _named(op_type: str, **attributes: Attribute) -> Rule:
-    """A rule for an operation whose ONNX operator has these attributes whatever its settings."""
-
-    def rule(op: Op, call: _Call) -> None:
-        call.end(op_type, *call.inputs, **attributes)
-
-    return rule
-
-
 RULES: dict[type[Op], Rule] = {
     ops.Conv: _conv,
     ops.ChannelConv: _channel_conv,
-    ops.Linear: _linear,
-    ops.BatchNorm: _batch_norm,
+    ops.Linear: lambda op, call: call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1),
+    ops.BatchNorm: lambda op, call: call.end("BatchNormalization", *call.inputs, epsilon=op.eps),
     ops.GroupNorm: _group_norm,
     ops.Activation: _activation,
     ops.MaxPool: _max_pool,
     ops.AvgPool: _avg_pool,
     ops.BlurPool: _blur_pool,
-    ops.GlobalAvgPool: _named("GlobalAveragePool"),
-    ops.GlobalMaxPool: _named("GlobalMaxPool"),
-    ops.SumPositions: _sum_positions,
-    ops.ChannelMean: _over_channels("ReduceMean"),
-    ops.ChannelMax: _over_channels("ReduceMax"),
-    ops.Flatten: _named("Flatten", axis=1),
-    ops.AsMap: _as_map,
-    ops.Add: _named("Add"),
-    ops.Mul: _named("Mul"),
-    ops.OneMinus: _one_minus,
+    ops.GlobalAvgPool: lambda _, call: call.end("GlobalAveragePool", *call.inputs),
+    ops.GlobalMaxPool: lambda _, call: call.end("GlobalMaxPool", *call.inputs),
+    ops.SumPositions: lambda _, call: call.end("ReduceSum", *call.inputs, call.integers("axes", [2, 3]), keepdims=1),
+    ops.ChannelMean: lambda _, call: _over_channels("ReduceMean", call),
+    ops.ChannelMax: lambda _, call: _over_channels("ReduceMax", call),
+    ops.Flatten: lambda _, call: call.end("Flatten", *call.inputs, axis=1),
+    ops.AsMap: lambda _, call: call.end("Reshape", *call.inputs, call.integers("shape", [0, -1, 1, 1])),
+    ops.Add: lambda _, call: call.end("Add", *call.inputs),
+    ops.Mul: lambda _, call: call.end("Mul", *call.inputs),
+    ops.OneMinus: lambda _, call: call.end("Sub", call.numbers("one", [1.0]), *call.inputs),
     ops.PadChannels: _pad_channels,
     ops.PadMap: _pad_map,
-    ops.TakeChannels: _take_channels,
-    ops.Concat: _concat,
+    ops.TakeChannels: lambda op, call: _slice(call, [1], [op.start], [op.stop], [1]),
+    ops.Concat: lambda op, call: call.end("Concat", *call.inputs, axis=op.axis + 1),
     ops.SplitSoftmax: _split_softmax,
     ops.Subsample: _subsample,
-    ops.Softmax: _named("Softmax", axis=1),
-    ops.Cast: _cast,
+    ops.Softmax: lambda _, call: call.end("Softmax", *call.inputs, axis=1),
+    ops.Cast: lambda op, call: call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to]),
     ops.Quantize: _quantize,
     ops.Dequantize: _dequantize,
 }

@@ -71,7 +71,7 @@ def map_file(path: Path) -> Bytes:
         return np.memmap(stream, np.uint8, "r")
 
 
-def _always_intact() -> None:
+def always_intact() -> None:
     """Of bytes without a checksum."""
 
 
@@ -106,7 +106,7 @@ class MappedTensor:
     dtype: np.dtype[Any]
     shape: Shape
     strides: Shape
-    check_intact: Callable[[], None] = _always_intact
+    check_intact: Callable[[], None] = always_intact
 
     def exact(self) -> npt.NDArray[Any]:
         """The whole tensor in its own element type, unread until it is looked at."""

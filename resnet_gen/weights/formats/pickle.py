@@ -13,12 +13,14 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import NoneType
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
-from resnet_gen.weights.formats.arrays import check_number, check_sides, holds_numbers, left_out
+from resnet_gen.system.allowance import Allowance
+from resnet_gen.weights.formats import arrays
 
 STORAGES = {
     "DoubleStorage": "float64",
@@ -42,21 +44,9 @@ class Budget:
     """
 
     def __init__(self, size: int) -> None:
-        self.length = (2 << 20) + size // 4
-        """Bytes that may be read."""
-        self._instructions = 300_000 + size // 64
-
-    def read(self, size: int) -> None:
-        """Take so many bytes; raises `UnpicklingError` when there are not so many left."""
-        self.length -= size
-        if self.length < 0:
-            raise pickle.UnpicklingError("longer than a state dict of its size")
-
-    def spend(self, instructions: int = 1) -> None:
-        """Take so many instructions; raises `UnpicklingError` when there are not so many left."""
-        self._instructions -= instructions
-        if self._instructions < 0:
-            raise pickle.UnpicklingError("more instructions than a state dict of its size has")
+        longer, more = "longer than a state dict of its size", "more instructions than a state dict of its size has"
+        self.bytes = Allowance((2 << 20) + size // 4, partial(pickle.UnpicklingError, longer))
+        self.instructions = Allowance(300_000 + size // 64, partial(pickle.UnpicklingError, more))
 
 
 class _MeteredStream:
@@ -66,12 +56,12 @@ class _MeteredStream:
         self._stream, self._budget = stream, budget
 
     def read(self, size: int) -> bytes:
-        self._budget.read(size)
+        self._budget.bytes.take(size)
         return self._stream.read(size)
 
     def readline(self) -> bytes:
-        line = self._stream.readline(self._budget.length + 1)
-        self._budget.read(len(line))
+        line = self._stream.readline(self._budget.bytes.left + 1)
+        self._budget.bytes.take(len(line))
         return line
 
 
@@ -80,7 +70,7 @@ class _MeteredTable(dict[int, Callable[[Any], None]]):
 
     def __init__(self, table: Mapping[int, Callable[[Any], None]], budget: Budget) -> None:
         super().__init__(table)
-        self._spend = budget.spend
+        self._spend = budget.instructions.take
 
     def __getitem__(self, code: int) -> Callable[[Any], None]:
         self._spend()
@@ -107,7 +97,7 @@ class Storage:
 class StridedTensor:
     """Stands for a tensor: a view of a storage, whose numbers are its own unless it is marked.
 
-    Sides and strides are as the pickle has them until `check_layout` has seen them. `marks` are PyTorch's of lazy
+    Sides and strides are as the pickle has them until `place_tensor` has seen them. `marks` are PyTorch's of lazy
     views: `neg` where the storage holds the negated numbers, `conj` the conjugate ones.
     """
 
@@ -198,7 +188,7 @@ class _Reader(pickle._Unpickler):
     def _ordered(self, items: Any = ()) -> OrderedDict[Any, Any]:
         if not isinstance(items, (list, tuple)):
             raise pickle.UnpicklingError("a state dict that is made of no list")
-        self._budget.spend(_PAIR * len(items))
+        self._budget.instructions.take(_PAIR * len(items))
         if not all(isinstance(item, (list, tuple)) and len(item) == 2 for item in items):
             raise pickle.UnpicklingError("a state dict that is made of no pairs")
         _check_keys(key for key, _ in items)
@@ -277,11 +267,11 @@ def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> d
     data = _unwrapped(data, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
-    check_number(len(data), size, where)
+    arrays.check_number(len(data), size, where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, StridedTensor)]
     if bad:
         raise refuse(f"'{shorten(bad[0])}' is not a tensor", where, "save the state dict alone")
-    return {name: t for name, t in data.items() if not left_out(name, counters)}
+    return {name: t for name, t in data.items() if not arrays.left_out(name, counters)}
 
 
 def _unwrapped(data: Any, where: str) -> Any:
@@ -307,9 +297,9 @@ def _tell_of_averages(data: dict[Any, Any], key: str, where: str) -> None:
                       stacklevel=2)  # fmt: skip
 
 
-def check_layout(name: str, tensor: StridedTensor, available: int, where: str) -> None:
+def _check_layout(name: str, tensor: StridedTensor, available: int, where: str) -> None:
     """Refuse what is not a floating-point tensor that fills a stretch of its storage, in any order of its sides."""
-    check_sides(name, len(tensor.shape), where)
+    arrays.check_sides(name, len(tensor.shape), where)
     if len(tensor.shape) != len(tensor.strides):
         raise refuse(f"'{name}' has {len(tensor.shape)} sides and {len(tensor.strides)} strides", where)
     if not all(isinstance(number, int) for number in (*tensor.shape, *tensor.strides)):
@@ -317,7 +307,7 @@ def check_layout(name: str, tensor: StridedTensor, available: int, where: str) -
     if tensor.marks:
         mark, hint = shorten(tensor.marks[0]), "call .resolve_neg() and .resolve_conj() before saving"
         raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
-    if not holds_numbers(name, tensor.storage.dtype):
+    if not arrays.holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
     size = 0 if 0 in tensor.shape else _filled(name, tensor, where)
     if tensor.offset < 0 or size < 0 or tensor.offset + size > available:
@@ -334,3 +324,23 @@ def _filled(name: str, tensor: StridedTensor, where: str) -> int:
             raise refuse(f"'{name}' has gaps or overlaps itself", where, "call .contiguous() before saving")
         step *= side
     return step
+
+
+class StorageBytes(NamedTuple):
+    """Where a storage lies in the file, and what checks that its bytes are those that were written."""
+
+    start: int
+    size: int
+    check_intact: Callable[[], None] = arrays.always_intact
+
+
+def place_tensor(
+    name: str, tensor: StridedTensor, storage: StorageBytes, data: arrays.Bytes, where: str
+) -> arrays.MappedTensor:
+    """A tensor where it lies in its storage; raises `Refused` if that does not hold it."""
+    dtype = arrays.DTYPES.get(tensor.storage.dtype, arrays.COUNTED)
+    _check_layout(name, tensor, min(storage.size // dtype.itemsize, tensor.storage.size), where)
+    if storage.start + storage.size > len(data):
+        raise refuse(f"the storage of '{name}' reaches past the end of the file", where)
+    offset = storage.start + tensor.offset * dtype.itemsize
+    return arrays.MappedTensor(data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive, payload, unpack_member
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, map_file
-from resnet_gen.weights.formats.pickle import Budget, StridedTensor, check_layout, load, state_dict
+from resnet_gen.weights.formats.arrays import Bytes, MappedTensor, map_file
+from resnet_gen.weights.formats.pickle import Budget, StorageBytes, load, place_tensor, state_dict
 
 _PICKLE = "/data.pkl"
 _LONGEST_ORDER = 16
@@ -30,12 +29,18 @@ def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
             members = {info.filename: info for info in archive.infolist()}
             data, root = map_file(path), _root(members, where)
             budget = Budget(len(data))
-            pickled = _small(stream, members[root + _PICKLE], budget.length, where)
+            pickled = _small(stream, members[root + _PICKLE], budget.bytes.left, where)
             saved, _ = load(io.BytesIO(pickled), where, budget)
             tensors = state_dict(saved, where, len(data), counters=counters)
             _check_byte_order(stream, members.get(f"{root}/byteorder"), where)
-            located = _Archive(members, f"{root}/data/", data, where).located
-            return {name: located(name, tensor, stream) for name, tensor in tensors.items()}
+            places: dict[str, StorageBytes] = {}
+            found = {}
+            for name, tensor in tensors.items():
+                key = tensor.storage.key
+                if key not in places:
+                    places[key] = _storage(name, members.get(f"{root}/data/{key}"), data, stream, where)
+                found[name] = place_tensor(name, tensor, places[key], data, where)
+            return found
     except ZIP_ERRORS as error:
         raise refuse(f"damaged PyTorch checkpoint: {error}", where) from None
 
@@ -60,40 +65,12 @@ def _small(stream: IO[bytes], info: zipfile.ZipInfo, most: int, where: str) -> b
     return b"".join(unpack_member(stream, info))
 
 
-class _Storage(NamedTuple):
-    """Where a storage lies in the file, and what checks that its bytes are those that were written."""
-
-    start: int
-    size: int
-    check_intact: Callable[[], None]
-
-
-class _Archive:
-    """The storages of an archive, each looked for once."""
-
-    def __init__(self, members: Mapping[str, zipfile.ZipInfo], folder: str, data: Bytes, where: str) -> None:
-        self._members, self._folder, self._data, self._where = members, folder, data, where
-        self._known: dict[str, _Storage] = {}
-
-    def located(self, name: str, tensor: StridedTensor, stream: IO[bytes]) -> MappedTensor:
-        """A tensor where it lies; raises `Refused` if its storage does not hold it."""
-        storage = self._storage(name, tensor.storage.key, stream)
-        dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
-        check_layout(name, tensor, min(storage.size // dtype.itemsize, tensor.storage.size), self._where)
-        if storage.start + storage.size > len(self._data):
-            raise refuse(f"the storage of '{name}' reaches past the end of the file", self._where)
-        offset = storage.start + tensor.offset * dtype.itemsize
-        return MappedTensor(self._data, offset, dtype, tensor.shape, tensor.strides, storage.check_intact)
-
-    def _storage(self, name: str, key: str, stream: IO[bytes]) -> _Storage:
-        if key not in self._known:
-            info = self._members.get(f"{self._folder}{key}")
-            if info is None or info.compress_type != zipfile.ZIP_STORED:
-                raise refuse(f"the storage of '{name}' is missing or compressed", self._where)
-            start = payload(stream, info)
-            check = cache(partial(_check_sum, self._data, start, info, self._where))
-            self._known[key] = _Storage(start, info.file_size, check)
-        return self._known[key]
+def _storage(name: str, info: zipfile.ZipInfo | None, data: Bytes, stream: IO[bytes], where: str) -> StorageBytes:
+    """The storage of the tensor `name`, which is to be a member of the archive."""
+    if info is None or info.compress_type != zipfile.ZIP_STORED:
+        raise refuse(f"the storage of '{name}' is missing or compressed", where)
+    start = payload(stream, info)
+    return StorageBytes(start, info.file_size, cache(partial(_check_sum, data, start, info, where)))
 
 
 def _check_sum(data: Bytes, start: int, info: zipfile.ZipInfo, where: str) -> None:

@@ -7,13 +7,14 @@ import struct
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.weights.formats.arrays import COUNTED, DTYPES, Bytes, MappedTensor, map_file
-from resnet_gen.weights.formats.pickle import Budget, Storage, StridedTensor, check_layout, load, state_dict
+from resnet_gen.weights.formats.arrays import MappedTensor, map_file
+from resnet_gen.weights.formats.pickle import Budget, Storage, StorageBytes, load, place_tensor, state_dict
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_SIZES = {"int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
 
 
 def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
@@ -31,41 +32,25 @@ def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
         tensors = state_dict(saved, where, len(data), counters=counters)
         keys, _ = load(stream, where, budget)
         places = _storages(stream, keys, storages, where)
-    return {n: _located(n, t, places, data, where) for n, t in tensors.items()}
+    none = StorageBytes(0, 0)
+    return {n: place_tensor(n, t, places.get(t.storage.key, none), data, where) for n, t in tensors.items()}
 
 
-def _storages(stream: IO[bytes], keys: Any, storages: dict[str, Storage], where: str) -> dict[str, tuple[int, int]]:
-    """Offset in the file and number of elements of each storage, by key: the state dict's and all others."""
+def _storages(stream: IO[bytes], keys: Any, storages: dict[str, Storage], where: str) -> dict[str, StorageBytes]:
+    """Where each storage lies, by key: the state dict's and all others."""
     if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
         raise refuse("damaged PyTorch checkpoint: no list of its storages", where)
     end = os.fstat(stream.fileno()).st_size
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, StorageBytes] = {}
     for key in keys:
         header = stream.read(8)
         if len(header) < 8:
             raise refuse(f"truncated: the storage '{key}' is missing", where)
         (count,) = struct.unpack("<q", header)
         start = stream.tell()
-        stop = start + count * _element_size(storages[key].dtype)
+        stop = start + count * np.dtype(storages[key].dtype).itemsize
         if not start <= stop <= end:
             raise refuse(f"truncated: the storage '{key}' reaches past the end of the file", where)
-        places[key] = (start, count)
+        places[key] = StorageBytes(start, stop - start)
         stream.seek(stop)
     return places
-
-
-def _element_size(dtype: str) -> int:
-    return DTYPES[dtype].itemsize if dtype in DTYPES else _SIZES[dtype]
-
-
-def _located(
-    name: str,
-    tensor: StridedTensor,
-    places: dict[str, tuple[int, int]],
-    data: Bytes,
-    where: str,
-) -> MappedTensor:
-    start, count = places.get(tensor.storage.key, (0, 0))
-    check_layout(name, tensor, min(count, tensor.storage.size), where)
-    dtype = DTYPES.get(tensor.storage.dtype, COUNTED)
-    return MappedTensor(data, start + tensor.offset * dtype.itemsize, dtype, tensor.shape, tensor.strides)

@@ -13,11 +13,12 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.reading import OnnxModel, read
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
-from resnet_gen.weights.base import Weights, whole
+from resnet_gen.weights.base import Weights
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.helpers.onnx_runs import difference, image, model_bytes, run
+from tests.helpers.whole_tensors import whole
 
 SHALLOW = "stages.depths=[1, 1, 1, 1]"
 

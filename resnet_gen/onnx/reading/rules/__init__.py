@@ -17,70 +17,45 @@ from resnet_gen.onnx.reading.rules import (
     rounding,
 )
 from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, UnexplainedOperator, Wire
-from resnet_gen.ops import GlobalAvgPool, GlobalMaxPool
 
 Rule = Callable[[OperatorCall], "Wire | list[Wire]"]
 
+_OF_ONE = (
+    "Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Relu Sigmoid Softplus Swish Tanh ThresholdedRelu"
+)
+_OF_TWO = "Add Div Greater GreaterOrEqual Less LessOrEqual Max Min Mul PRelu Pow Sub"
+"""Elementwise operators of one activation, and of two operands."""
+
 RULES: dict[str, Rule] = {
-    "Add": elementwise.binary,
+    **dict.fromkeys(_OF_ONE.split(), elementwise.unary),
+    **dict.fromkeys(_OF_TWO.split(), elementwise.binary),
+    **dict.fromkeys(("Cast", "CastLike"), rounding.cast),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), pooling.whole_map),
+    **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceSum"), pooling.reduce),
     "AveragePool": pooling.avg_pool,
     "BatchNormalization": layers.batch_norm,
-    "Cast": rounding.cast,
-    "CastLike": rounding.cast,
     "Clip": elementwise.clip,
     "Concat": arrangement.concat,
     "Conv": layers.conv,
     "DequantizeLinear": rounding.dequantize,
-    "Div": elementwise.binary,
     "Dropout": arrangement.dropout,
-    "Elu": elementwise.unary,
-    "Erf": elementwise.unary,
-    "Exp": elementwise.unary,
     "Expand": arrangement.expand,
     "Flatten": arrangement.flatten,
     "Gather": arrangement.gather,
-    "Gelu": elementwise.unary,
-    "Greater": elementwise.binary,
-    "GreaterOrEqual": elementwise.binary,
     "Gemm": layers.gemm,
-    "GlobalAveragePool": pooling.whole_map(GlobalAvgPool),
-    "GlobalMaxPool": pooling.whole_map(GlobalMaxPool),
     "GroupNormalization": layers.group_norm,
-    "HardSigmoid": elementwise.unary,
-    "HardSwish": elementwise.unary,
     "Identity": arrangement.same,
     "InstanceNormalization": layers.instance_norm,
-    "LeakyRelu": elementwise.unary,
-    "Less": elementwise.binary,
-    "LessOrEqual": elementwise.binary,
-    "Log": elementwise.unary,
     "MatMul": layers.matmul,
-    "Max": elementwise.binary,
     "MaxPool": pooling.max_pool,
-    "Min": elementwise.binary,
-    "Mish": elementwise.unary,
-    "Mul": elementwise.binary,
-    "Neg": elementwise.unary,
-    "PRelu": elementwise.binary,
     "Pad": arrangement.pad,
-    "Pow": elementwise.binary,
     "QuantizeLinear": rounding.quantize,
-    "ReduceMax": pooling.reduce,
-    "ReduceMean": pooling.reduce,
-    "ReduceSum": pooling.reduce,
-    "Relu": elementwise.unary,
     "Reshape": arrangement.reshape,
     "Shape": constants.shape,
-    "Sigmoid": elementwise.unary,
     "Slice": arrangement.slices,
     "Softmax": arrangement.softmax,
-    "Softplus": elementwise.unary,
     "Split": arrangement.split,
     "Squeeze": arrangement.squeeze,
-    "Sub": elementwise.binary,
-    "Swish": elementwise.unary,
-    "Tanh": elementwise.unary,
-    "ThresholdedRelu": elementwise.unary,
     "Transpose": arrangement.transpose,
     "Unsqueeze": arrangement.unsqueeze,
     "Where": elementwise.where,
@@ -88,9 +63,7 @@ RULES: dict[str, Rule] = {
 """What an operator on activations is."""
 
 OF_CONSTANTS: dict[str, Rule] = {
-    **dict.fromkeys(
-        ("Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Reciprocal", "Pow", "Equal", "Where"), arithmetic.arithmetic
-    ),
+    **dict.fromkeys(arithmetic.FUNCTIONS, arithmetic.arithmetic),
     **dict.fromkeys(("Cast", "CastLike"), conversions.cast),
     **dict.fromkeys(("Expand", "ConstantOfShape"), constants.expand),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), constants.redimensioned),

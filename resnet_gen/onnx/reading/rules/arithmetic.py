@@ -20,7 +20,8 @@ def _divided(first: Numbers, second: Numbers) -> Numbers:
     """A quotient; of integers, what is left of it towards zero."""
     if first.dtype.kind not in "iu":
         return np.asarray(first / second)
-    if not second.all() or (first.dtype.kind == "i" and (second == -1).any() and _least(first)):
+    signed = first.dtype.kind == "i"
+    if not second.all() or (signed and (second == -1).any() and (first == np.iinfo(first.dtype).min).any()):
         raise MissingNumbersError(
             "the numbers of an integer over zero, or of one beyond its type, are the runtime's choice"
         )
@@ -45,10 +46,6 @@ def _chosen(asked: Numbers, yes: Numbers, no: Numbers) -> Numbers:
     return made
 
 
-def _least(array: Numbers) -> bool:
-    return bool((array == np.iinfo(array.dtype).min).any())
-
-
 def _power(base: Numbers, exponent: Numbers) -> Numbers:
     """A power, of the base's type: of integers exactly, of others but squares to within an ulp."""
     made = np.power(base.astype(np.float64), exponent.astype(np.float64))
@@ -64,7 +61,7 @@ _EXACT = 2.0**53
 """Up to where every integer is one of float64."""
 _ANY, _NUMBERS, _SIGNED, _FLOATS = "biuf8", "iuf", "if", "f"
 """Types by their kind: truth, integers with a sign and without, floating point, and that in eight bits."""
-_ARITHMETIC: dict[str, tuple[Callable[..., Any], str]] = {
+FUNCTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "Add": (np.add, _NUMBERS),
     "Sub": (np.subtract, _NUMBERS),
     "Mul": (np.multiply, _NUMBERS),
@@ -82,7 +79,7 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], str]] = {
 def arithmetic(call: OperatorCall) -> Wire:
     """Arithmetic on constants."""
     operands = [call.constant(place) for place in range(len(call.wires))]
-    function, _ = _ARITHMETIC[call.node.op_type]
+    function, _ = FUNCTIONS[call.node.op_type]
     dtype = _dtype(call.node.op_type, operands)
     dims: Shape = ()
     for operand in operands:
@@ -108,7 +105,7 @@ def _at_once(load: Callable[[], Numbers]) -> Numbers:
 
 def _dtype(kind: str, operands: Sequence[FileConstant]) -> np.dtype[Any]:
     """The type of the result; raises `UnexplainedOperator` for operands of types that do not go together."""
-    _, kinds = _ARITHMETIC[kind]
+    _, kinds = FUNCTIONS[kind]
     asked, alike = (operands[:1], operands[1:]) if kind == "Where" else ([], operands)
     types = [operand.dtype for operand in alike]
     mixed = kind != "Pow" and len(set(types)) > 1

@@ -53,15 +53,14 @@ def reshape(call: OperatorCall) -> Signal:
     signal = call.signal()
     wanted = list(call.sizes(1))
     zeros = not call.attribute("allowzero", 0)
-    each, batch = math.prod(signal.dims), call.walk.batch
+    each = math.prod(signal.dims)
     if not wanted:
         raise UnexplainedOperator("the batch does not stay the first dimension")
-    rest = _copied(wanted[1:], signal.dims, zeros=zeros)
-    first = wanted[0]
+    first, rest = wanted[0], _copied(wanted[1:], signal.dims, zeros=zeros)
+    stays = first in (None, call.walk.batch) or (first == 0 and zeros)
     if first == -1 and -1 not in rest:
-        if math.prod(rest) != each:
-            raise UnexplainedOperator("the batch does not stay the first dimension")
-    elif not (first is None or (first == 0 and zeros) or first == batch):
+        stays = math.prod(rest) == each
+    if not stays:
         raise UnexplainedOperator("the batch does not stay the first dimension")
     return _seen(call, deduced(rest, each, f"{each} elements"))
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
+from resnet_gen.onnx.reading.constants import CODES, DTYPES, FileConstant
 from resnet_gen.onnx.reading.operator_call import OperatorCall
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
 from resnet_gen.onnx.reading.signals import ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 from resnet_gen.problems import shorten
 
-CODES = ("int8", "uint8", "int16", "uint16", "float8_e4m3fn", "float8_e5m2")
-"""What QuantizeLinear makes, of the types that are read."""
 _OF_ANY_FLOAT = 19
 """The opset from which on scales may have any type of floating point."""
 _FAR = 2.0**30
@@ -106,7 +104,7 @@ def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
 def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of a constant, by rows."""
     found, scale = call.constant(0), call.constant(1)
-    zero = call.constant(2) if call.has(2) else None
+    zero = zero_point(call)
     around, dtype = _along(call, found, scale), made(call, scale)
     if zero is not None:
         _check_number(scale, zero)
@@ -128,6 +126,11 @@ def dequantize(call: OperatorCall) -> Wire:
         found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
         rounded=found.dtype, steps=steps,
     )  # fmt: skip
+
+
+def zero_point(call: OperatorCall) -> FileConstant | None:
+    """The zero point of QuantizeLinear and DequantizeLinear, if they have one."""
+    return call.constant(2) if call.has(2) else None
 
 
 def made(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
@@ -170,7 +173,7 @@ def _steps(constant: FileConstant, around: Shape, start: int, stop: int | None) 
 def quantize(call: OperatorCall) -> Wire:
     """QuantizeLinear of a constant."""
     found, scale = call.constant(0), call.constant(1)
-    zero = call.constant(2) if call.has(2) else None
+    zero = zero_point(call)
     dtype, around = codes(call, zero), _along(call, found, scale)
     if zero is not None:
         _check_number(scale, zero)

@@ -24,20 +24,11 @@ from resnet_gen.onnx.reading.signals import (
 from resnet_gen.ops import Add, Mul
 from resnet_gen.problems import shorten
 
-_SETTINGS = {
-    "LeakyRelu": ("alpha",),
-    "Elu": ("alpha",),
-    "HardSigmoid": ("alpha", "beta"),
-    "Gelu": ("approximate",),
-    "Swish": ("alpha",),
-    "ThresholdedRelu": ("alpha",),
-}
-
 
 def unary(call: OperatorCall) -> Wire:
     """A function of one activation."""
     signal = call.signal()
-    settings = {name: _plain(call.attribute(name)) for name in _SETTINGS.get(call.node.op_type, ())}
+    settings = {name: _plain(setting) for name, setting in call.attributes.items()}
     return _applied(call, signal, settings, [_operand(call, signal)])
 
 
@@ -63,10 +54,8 @@ def _applied(
 
 def clip(call: OperatorCall) -> Wire:
     """Clip between numbers."""
-    settings = {}
-    for place, name in ((1, "least"), (2, "most")):
-        if call.has(place):
-            settings[name] = call.number(place)
+    limits = {"least": 1, "most": 2}
+    settings = {name: number(call.constant(place)) for name, place in limits.items() if call.has(place)}
     signal = call.signal()
     return _applied(call, signal, settings, [_operand(call, signal)])
 
@@ -94,7 +83,8 @@ def binary(call: OperatorCall) -> Wire:
     if len(call.wires) != 2:
         raise UnexplainedOperator(f"it is of {len(call.wires)} operands")
     first, second = call.wire(0), call.wire(1)
-    if isinstance(first, StackedMaps) or isinstance(second, StackedMaps) or _five(first, second):
+    five = isinstance(first, Signal) and isinstance(second, Signal) and len(first.dims) == len(second.dims) == 4
+    if isinstance(first, StackedMaps) or isinstance(second, StackedMaps) or five:
         return _stacks(call, first, second)
     if isinstance(first, FileConstant) or isinstance(second, FileConstant):
         return _with_constant(call, first, second)
@@ -104,13 +94,10 @@ def binary(call: OperatorCall) -> Wire:
     return _of_two(call, a, b)
 
 
-def _five(first: Wire, second: Wire) -> bool:
-    return isinstance(first, Signal) and isinstance(second, Signal) and len(first.dims) == len(second.dims) == 4
-
-
 def _of_two(call: OperatorCall, a: Signal, b: Signal) -> Signal:
     """A sum, or a product of a signal and its gate, which is the smaller."""
-    values = [call.walk.value(_unspread(call.walk.natural(s))) for s in (a, b)]
+    terms = [call.walk.natural(s) for s in (a, b)]
+    values = [call.walk.value(t.inner if isinstance(t, BroadcastGate) else t) for t in terms]
     if call.node.op_type == "Add":
         return call.made(Add(), *values)
     if call.node.op_type != "Mul":
@@ -118,10 +105,6 @@ def _of_two(call: OperatorCall, a: Signal, b: Signal) -> Signal:
     if any(x < y for x, y in zip(values[0].shape, values[1].shape, strict=False)):
         values.reverse()
     return call.made(Mul(), *values)
-
-
-def _unspread(term: ActivationTerm) -> ActivationTerm:
-    return term.inner if isinstance(term, BroadcastGate) else term
 
 
 def _with_constant(call: OperatorCall, first: Wire, second: Wire) -> Wire:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
 
+from resnet_gen import ops
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers, small
 from resnet_gen.onnx.reading.rules.arrangement import stacked
@@ -21,22 +22,10 @@ from resnet_gen.onnx.reading.signals import (
     UnexplainedOperator,
     ValueSignal,
 )
-from resnet_gen.ops import (
-    Add,
-    AvgPool,
-    ChannelMax,
-    ChannelMean,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool,
-    Op,
-    Shape,
-    ShapeError,
-    SumPositions,
-)
+from resnet_gen.onnx.writing.rules import windows_inside
 
 
-def _slide(call: OperatorCall, shape: Shape) -> tuple[int, int, int, bool]:
+def _slide(call: OperatorCall, shape: ops.Shape) -> tuple[int, int, int, bool]:
     """Kernel, stride, padding, and whether the last window may hang over the map's end."""
     if len(shape) != 3:
         raise UnexplainedOperator("pooling of what is no map")
@@ -53,16 +42,16 @@ def _slide(call: OperatorCall, shape: Shape) -> tuple[int, int, int, bool]:
     return kernel, stride, pads(call, shape[1:], kernel, stride), ceil
 
 
-def _hangs_over(call: OperatorCall, given: Sequence[int], sides: Shape, kernel: int, stride: int) -> bool:
+def _hangs_over(call: OperatorCall, given: Sequence[int], sides: ops.Shape, kernel: int, stride: int) -> bool:
     """Whether padding behind the map holds the ends of windows that begin within it, and no window of its own."""
     if len(given) != 4 or given[0] != given[1] or call.attribute("auto_pad") != b"NOTSET":
         return False
     small({"stride": stride, "kernel": kernel}, 1)
     small({"padding": given[0]})
-    whole, hanging = (MaxPool(kernel, stride, given[0], ceil) for ceil in (False, True))
+    whole, hanging = (ops.MaxPool(kernel, stride, given[0], ceil) for ceil in (False, True))
     ends = zip(sides, given[2:], strict=True)
     taken = tuple((side + given[0] + behind - kernel) // stride + 1 for side, behind in ends)
-    with suppress(ShapeError):
+    with suppress(ops.ShapeError):
         return whole.shape((1, *sides))[1:] != taken == hanging.shape((1, *sides))[1:]
     return False
 
@@ -75,25 +64,21 @@ def max_pool(call: OperatorCall) -> Signal:
         raise UnexplainedOperator("max pooling whose positions are read")
     around = all_around(term) if isinstance(term, PaddedMap) and term.mode == "constant" else None
     if isinstance(term, PaddedMap) and around and not padding:
-        return call.later(MaxPool(kernel, stride, around, ceil, zeros=True), term.inner)
-    return call.later(MaxPool(kernel, stride, padding, ceil), term)
+        return call.later(ops.MaxPool(kernel, stride, around, ceil, zeros=True), term.inner)
+    return call.later(ops.MaxPool(kernel, stride, padding, ceil), term)
 
 
 def bordered(call: OperatorCall, signal: Signal, border: FileConstant) -> Signal:
     """The maximum of max pooling and a constant that is zero where windows reach over the border, else the least."""
     term = signal.term
-    if not (isinstance(term, PendingNode) and isinstance(term.op, MaxPool)) or border.dims[-2:] != term.shape[1:]:
+    if not (isinstance(term, PendingNode) and isinstance(term.op, ops.MaxPool)) or border.dims[-2:] != term.shape[1:]:
         raise UnexplainedOperator("a maximum with a constant that is no border of zeros")
-    op, (_, *sides) = term.op, term.inputs[0].shape
-    inside = []
-    for side, places in zip(sides, term.shape[1:], strict=True):
-        first = np.arange(places) * op.stride - op.padding
-        inside.append((first >= 0) & (first + op.kernel <= side))
+    op = term.op
     found = numbers(border).reshape(border.dims[-2:]).astype(np.float64)
-    within = np.outer(*inside)
+    within = windows_inside(op, term.inputs[0].shape, term.shape)
     if border.size != within.size or (found[~within] != 0).any() or (found[within] > -1e4).any():
         raise UnexplainedOperator("a maximum with a constant that is no border of zeros")
-    return call.later(MaxPool(op.kernel, op.stride, op.padding, op.ceil, zeros=True), *term.inputs)
+    return call.later(ops.MaxPool(op.kernel, op.stride, op.padding, op.ceil, zeros=True), *term.inputs)
 
 
 def avg_pool(call: OperatorCall) -> Signal:
@@ -112,21 +97,21 @@ def avg_pool(call: OperatorCall) -> Signal:
     if (kernel, stride, padding) == (1, 1, 0):
         return call.seen(term)
     if not padding and term.shape[1:] == (kernel, kernel):
-        return call.made(GlobalAvgPool(), call.walk.value(term))
-    return call.made(AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
+        return call.made(ops.GlobalAvgPool(), call.walk.value(term))
+    return call.made(ops.AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
-def whole_map(op: type[Op]) -> Callable[[OperatorCall], Signal]:
+def whole_map(call: OperatorCall) -> Signal:
     """GlobalAveragePool and GlobalMaxPool."""
-
-    def rule(call: OperatorCall) -> Signal:
-        return call.made(op(), call.value())
-
-    return rule
+    return call.made(_OVER_MAP[call.node.op_type](), call.value())
 
 
-_OVER_MAP: dict[str, type[Op]] = {"ReduceMean": GlobalAvgPool, "ReduceMax": GlobalMaxPool, "ReduceSum": SumPositions}
-_OVER_CHANNELS: dict[str, type[Op]] = {"ReduceMean": ChannelMean, "ReduceMax": ChannelMax}
+_OVER_MAP: dict[str, type[ops.Op]] = {
+    **dict.fromkeys(("GlobalAveragePool", "ReduceMean"), ops.GlobalAvgPool),
+    **dict.fromkeys(("GlobalMaxPool", "ReduceMax"), ops.GlobalMaxPool),
+    "ReduceSum": ops.SumPositions,
+}
+_OVER_CHANNELS: dict[str, type[ops.Op]] = {"ReduceMean": ops.ChannelMean, "ReduceMax": ops.ChannelMax}
 
 
 def reduce(call: OperatorCall) -> Signal:
@@ -167,11 +152,11 @@ def _other_side(call: OperatorCall, wire: Signal, mean: AxisMean, over: tuple[in
     left = (1 if mean.side == 2 else 2) if wire.dims == mean.shape else 1
     if over != (left + 1,) or math.prod(wire.dims[:left] + wire.dims[left + 1 :]) != mean.shape[0]:
         raise UnexplainedOperator(f"a mean over axes {list(over)} of means over one side")
-    made = call.made(GlobalAvgPool(), call.walk.value(mean.inner))
+    made = call.made(ops.GlobalAvgPool(), call.walk.value(mean.inner))
     return call.seen(made.term, (*wire.dims[:left], *((1,) if keep else ()), *wire.dims[left + 1 :]))
 
 
-def _of(table: dict[str, type[Op]], kind: str, axes: tuple[int, ...]) -> type[Op]:
+def _of(table: dict[str, type[ops.Op]], kind: str, axes: tuple[int, ...]) -> type[ops.Op]:
     if kind not in table:
         raise UnexplainedOperator(f"it goes over axes {list(axes)}")
     return table[kind]
@@ -181,5 +166,5 @@ def _sum(call: OperatorCall, stack: StackedMaps) -> Signal:
     first, *others = (call.walk.value(call.walk.natural(part)) for part in stack.parts)
     total = call.seen(ValueSignal(first.shape, call.index, first))
     for value in others:
-        total = call.made(Add(), call.walk.value(total.term), value)
+        total = call.made(ops.Add(), call.walk.value(total.term), value)
     return total

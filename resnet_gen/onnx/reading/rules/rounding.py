@@ -11,7 +11,7 @@ import numpy as np
 
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers
-from resnet_gen.onnx.reading.rules.conversions import codes, made, target
+from resnet_gen.onnx.reading.rules.conversions import codes, made, target, zero_point
 from resnet_gen.onnx.reading.signals import QuantizedSignal, Signal, StackedMaps, UnexplainedOperator, ValueSignal, Wire
 from resnet_gen.ops import Activation
 
@@ -33,7 +33,7 @@ def quantize(call: OperatorCall) -> Wire:
     found = call.wire(0)
     if not isinstance(found, (Signal, StackedMaps)):
         raise UnexplainedOperator("operand 0 is no activation")
-    zero = _zero(call)
+    zero = zero_point(call)
     dtype = codes(call, zero)
     if not call.attribute("saturate", 1):
         raise UnexplainedOperator("what its type does not hold becomes no number")
@@ -47,7 +47,7 @@ def quantize(call: OperatorCall) -> Wire:
 
 def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of what QuantizeLinear made by the same scale, zero point and type."""
-    found, scale, zero = call.wire(0), call.constant(1), _zero(call)
+    found, scale, zero = call.wire(0), call.constant(1), zero_point(call)
     if not isinstance(found, QuantizedSignal):
         raise UnexplainedOperator("what it reads was not quantized")
     if zero and zero.dtype != found.dtype:
@@ -85,10 +85,6 @@ def _rectified(call: OperatorCall, signal: Signal) -> Signal:
     assert isinstance(made.term, ValueSignal)
     walk.cut.add(made.term.value.name)
     return made
-
-
-def _zero(call: OperatorCall) -> FileConstant | None:
-    return call.constant(2) if call.has(2) else None
 
 
 def _along(call: OperatorCall, signal: Signal | StackedMaps) -> tuple[int, int]:
