@@ -84,7 +84,7 @@ def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -
         hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
     if node is None:
         out = f"'{shorten(found.output.name, 80)}' there" if found.output else "these maps in this order"
-        return Problem(f"no spec puts out {out}", file, hint)
+        return Problem(f"no spec outputs {out}", file, hint)
     makers = {node.output.name: node.name for node in given.nodes}
     reads = ", ".join(f"'{shorten(makers.get(value.name, value.name), 60)}'" for value in node.inputs)
     what = f"'{shorten(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"

@@ -51,7 +51,7 @@ def describe_equivalents(same: Sequence[EquivalentSpec]) -> Iterator[str]:
 def _outline(loaded: Loaded) -> tuple[Any, ...]:
     """What is seen of a network without building it: image, outputs, scores, blocks.
 
-    Of blocks that are chains of convolutions nobody can tell how many there are.
+    Of blocks that are chains of convolutions nobody can say how many there are.
     """
     spec = loaded.spec
     chained = spec.stages.block.kind in _CHAINS

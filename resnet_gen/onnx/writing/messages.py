@@ -64,7 +64,7 @@ def tensor_header(tensor: Initializer) -> bytes:
 
 
 def data_frame(tensor: Initializer, external: str | None = None, offset: int | None = None) -> bytes:
-    """What precedes the raw data, or tells where in the external file it lies."""
+    """What precedes the raw data, or says where in the external file it lies."""
     if offset is None:
         return length(9, tensor.nbytes)
     entries = {"location": external, "offset": offset, "length": tensor.nbytes}
