@@ -21,6 +21,10 @@ _MOST_FITTED = 1_000_000
 """Overrides times blocks, each of which may fit each."""
 
 
+CHOICES = ("block", "shortcut", "attention")
+"""What overrides choose; what `stages` says of the first is also for what follows the last block."""
+
+
 class BlockChoice(NamedTuple):
     """What one block is made of, and where the spec says so; `shortcut_at` is None where it does not."""
 
@@ -278,14 +282,9 @@ def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[BlockChoice, ..
     def with_overrides(keys: tuple[str, ...]) -> BlockChoice:
         found = for_all(stages)
         for key in keys:
-            override = stages.overrides[key]
-            here: Loc = ("stages", "overrides", key)
-            if override.block:
-                found = found._replace(block=override.block, block_at=(*here, "block"))
-            if override.shortcut:
-                found = found._replace(shortcut=override.shortcut, shortcut_at=(*here, "shortcut"))
-            if override.attention:
-                found = found._replace(attention=override.attention, attention_at=(*here, "attention"))
+            for what in CHOICES:
+                if chosen := getattr(stages.overrides[key], what):
+                    found = found._replace(**{what: chosen, f"{what}_at": ("stages", "overrides", key, what)})
         return found
 
     places = {key: place for key in stages.overrides if (place := _place(key))}

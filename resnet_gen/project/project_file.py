@@ -132,7 +132,7 @@ class Project:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""
         if pattern in shipped_specs():
             return [pattern]
-        if _is_file(self.folder / pattern):
+        if os.path.isfile(self.folder / pattern):  # noqa: PTH113 - as in _nothing
             return [reference(self.folder / pattern)]
         try:
             names = [path.relative_to(self.folder) for path in self.folder.glob(pattern) if path.is_file()]
@@ -188,13 +188,6 @@ def reference(path: Path) -> str:
     """A file as commands take it: by its path from the working folder, and never as a shipped network's name."""
     name = shown_path(path)
     return f".{os.sep}{name}" if name in shipped_specs() else name
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def find_project(folder: Path | None = None) -> Project | None:

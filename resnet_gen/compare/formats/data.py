@@ -72,9 +72,8 @@ def _stage(stage: StageChange) -> dict[str, Any]:
 def _whole(stage: StageOutline | None) -> dict[str, Any] | None:
     if stage is None:
         return None
-    nodes = [node for block in stage.blocks for node in block.nodes]
-    counts = count_nodes(nodes)
-    return {"blocks": blocks_text(nodes), **{name: getattr(counts, name) for name in SUMMED}}
+    counts = count_nodes(stage.nodes)
+    return {"blocks": blocks_text(stage.nodes), **{name: getattr(counts, name) for name in SUMMED}}
 
 
 def _change(change: LayerChange) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.block_outline import BlockOutline, StageOutline
+from resnet_gen.compare.difference.block_outline import BlockOutline
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, StageChange
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.words import (
@@ -109,18 +109,9 @@ def stage_rows(difference: Difference) -> list[StageChangeRow]:
 def _stage_row(stage: StageChange) -> StageChangeRow | None:
     if not stage.blocks:
         return None
-    nodes = [_nodes(side) for side in (stage.before, stage.after)]
-    before, after = map(count_nodes, nodes)
-    changes = tuple(count_changes(before, after, ("params", "macs", "activations")))
-    texts = (_repeated(stage.before), _repeated(stage.after))
-    if texts[0] == texts[1] and all(figure.before == figure.after for figure in changes):
+    before, after = (side.nodes if side else [] for side in (stage.before, stage.after))
+    changes = tuple(count_changes(count_nodes(before), count_nodes(after), ("params", "macs", "activations")))
+    blocks = blocks_text(before) if before else "", blocks_text(after) if after else ""
+    if blocks[0] == blocks[1] and all(figure.before == figure.after for figure in changes):
         return None
-    return StageChangeRow(stage_title(stage.path), texts, changes)
-
-
-def _nodes(stage: StageOutline | None) -> list[Node]:
-    return [node for block in stage.blocks for node in block.nodes] if stage else []
-
-
-def _repeated(stage: StageOutline | None) -> str:
-    return blocks_text(_nodes(stage)) if stage else ""
+    return StageChangeRow(stage_title(stage.path), blocks, changes)

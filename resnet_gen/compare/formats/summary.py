@@ -11,7 +11,7 @@ from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerC
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.words import CountChange, describe_change, figures, name_list, noun
-from resnet_gen.graph import Node
+from resnet_gen.graph import Node, is_block
 from resnet_gen.graph.tables import sides, stage_title
 from resnet_gen.ops import Conv, Linear
 from resnet_gen.problems import several
@@ -109,15 +109,11 @@ def _whole_blocks(items: list[ChangeItem], difference: Difference) -> Told:
     told: set[int] = set()
     for item in items:
         block, one = item.block, item.block.after or item.block.before
-        if one and not (block.before and block.after) and id(block) not in told and _numbered(one):
+        if one and not (block.before and block.after) and id(block) not in told and is_block(one.path):
             found["added" if block.after else "removed"][item.title] += 1
             told.add(id(block))
     left = [item for item in items if id(item.block) not in told]
     return [_blocks_told(what, stages) for what, stages in found.items() if stages], left
-
-
-def _numbered(block: BlockOutline) -> bool:
-    return block.path.rpartition(".")[2].isdecimal()
 
 
 def _blocks_told(what: str, stages: Counter[str]) -> str:

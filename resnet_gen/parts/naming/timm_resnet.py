@@ -1,6 +1,5 @@
 """timm's names for ResNets."""
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -55,10 +54,5 @@ class TimmResNet(Tabled):
     def registered(self, weights: Sequence[str]) -> list[str]:
         """Res2Net's convolutions stand in one list, their norms in another."""
         lists = any(".bns." in name for name in weights)
-        return first_in_block(weights, _lists, lambda name: ".bns." in name) if lists else list(weights)
-
-
-def _lists(name: str) -> str:
-    """The block of a weight if it stands in one of its lists, else the weight itself."""
-    found = re.match(r"(layer\d+\.\d+)\.(?:convs|bns)\.", name)
-    return found[1] if found else name
+        pattern = r"layer\d+\.\d+(?=\.(?:convs|bns)\.)"
+        return first_in_block(weights, pattern, lambda name: ".bns." in name) if lists else list(weights)
