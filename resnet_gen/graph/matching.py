@@ -82,9 +82,8 @@ def plain(op: Op, *inputs: Shape) -> Op:
 def signature(op: Op) -> str:
     """An operation and its settings as text, as far as files show them."""
     shown = visible(op)
-    settings = (
-        [f"{f.name}={getattr(shown, f.name)!r}" for f in fields(shown)] if hasattr(shown, "__match_args__") else []
-    )
+    listed = fields(shown) if hasattr(shown, "__match_args__") else ()
+    settings = [f"{f.name}={getattr(shown, f.name)!r}" for f in listed]
     return f"{type(op).__name__}({', '.join(settings)})"
 
 

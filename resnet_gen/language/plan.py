@@ -248,9 +248,8 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[BlockChoice]]) -> No
                 hint = f"blocks that have: {', '.join(_taking(trait))}"
                 if place and loc == ("stages", "attention"):
                     hint = f"write 'attention: none' in {place}; {hint}"
-                raise refuse(
-                    f"{dotted_path(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint
-                )
+                message = f"{dotted_path(loc)}: the block {which} has no place for it"
+                raise refuse(message, loaded.source.span(loc), hint)
 
 
 def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
@@ -314,13 +313,11 @@ def _last(loaded: Loaded, stages: int) -> int:
     """How many stages are built: all, or without a head those up to the last that is put out."""
     spec = loaded.spec
     for index, name in enumerate(spec.outputs):
-        loc: Loc = ("outputs", index)
+        where = loaded.source.span(("outputs", index))
         if int(name.removeprefix("stage")) > stages:
-            raise refuse(
-                f"outputs: there is no '{name}'", loaded.source.span(loc), f"stages are stage1 to stage{stages}"
-            )
+            raise refuse(f"outputs: there is no '{name}'", where, f"stages are stage1 to stage{stages}")
         if name in spec.outputs[:index]:
-            raise refuse(f"outputs: '{name}' stands there twice", loaded.source.span(loc))
+            raise refuse(f"outputs: '{name}' stands there twice", where)
     if spec.outputs and spec.head.kind == "none":
         return max(int(name.removeprefix("stage")) for name in spec.outputs)
     return stages

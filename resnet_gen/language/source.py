@@ -224,7 +224,8 @@ class _Reader:
             self._check(event, loc)
             if event.value in result:
                 first = self.marks[(*loc, event.value)].key
-                raise refuse(f"the key '{shorten(event.value)}' stands twice", span, _first_at(first))
+                hint = first and f"first on line {first.line + 1}"
+                raise refuse(f"the key '{shorten(event.value)}' stands twice", span, hint)
             result[event.value] = None
             result[event.value] = self._value(next(self.events), (*loc, event.value), span)
         self._close(event, loc)
@@ -260,10 +261,6 @@ class _Reader:
         start, end = event.start_mark, event.end_mark
         last = end.column if end.line == start.line else self.document.width(start.line)
         return Span(self.document, start.line, start.column, max(last, start.column + 1))
-
-
-def _first_at(span: Span | None) -> str | None:
-    return f"first on line {span.line + 1}" if span else None
 
 
 def overlay(base: Source, top: Source) -> Source:

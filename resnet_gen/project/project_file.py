@@ -25,7 +25,7 @@ from resnet_gen.language.spec import Words
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, refuse, shorten
 from resnet_gen.project.toml_source import read_toml
-from resnet_gen.system.links import check_inside, check_named
+from resnet_gen.system.links import check_inside, check_named, shown_path
 from resnet_gen.system.project_folder import PYPROJECT, candidates
 from resnet_gen.system.resources import shipped_specs
 
@@ -229,11 +229,3 @@ def _checked(path: Path, source: Source) -> Project:
     if not isinstance(source.data, dict):
         raise refuse("tool.resnet-gen: not a table", source.span(()))
     return Project(path, validate(Settings, source), source)
-
-
-def shown_path(path: Path) -> str:
-    """A path as messages show it: from the working folder, where that can be said."""
-    try:
-        return os.path.relpath(path)
-    except (OSError, ValueError):  # another drive, or no working folder
-        return str(path)

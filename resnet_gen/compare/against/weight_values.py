@@ -191,8 +191,7 @@ def _unseen(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) 
         return None
     dtype = types[node.weight_name("weight")]
     scales = least_scales(variant, wanted, node, file, integers=dtype in _BY_ROW)
-    found: Array = (_EIGHT_BITS[dtype] * scales).astype(np.float32)
-    return found
+    return (_EIGHT_BITS[dtype] * scales).astype(np.float32)
 
 
 def _furthest(
@@ -247,8 +246,7 @@ def _slack(wanted: Array, unseen: Array, dtype: str | None) -> Array:
 
 def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
     """Rows, but what they differ by that cannot be seen."""
-    near: Array = np.where(np.isfinite(here), here - np.clip(here - wanted, -slack, slack), here).astype(np.float32)
-    return near
+    return np.where(np.isfinite(here), here - np.clip(here - wanted, -slack, slack), here).astype(np.float32)
 
 
 def _far(wanted: Array, here: Array, sizes: Array, dtype: str | None) -> Array:
@@ -257,5 +255,4 @@ def _far(wanted: Array, here: Array, sizes: Array, dtype: str | None) -> Array:
         apart = np.maximum(np.abs(wanted.astype(np.float64) - here) - max(_STEP.get(dtype, 0.0), _SMALLEST), 0.0)
         far = np.where(apart > 0, apart / sizes, 0.0)
     real = np.isfinite(wanted) & np.isfinite(here)
-    found: Array = np.where(real, far, np.inf)
-    return found
+    return np.where(real, far, np.inf)

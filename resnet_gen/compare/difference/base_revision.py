@@ -13,9 +13,9 @@ from resnet_gen.compare.difference.terms import Term, differing
 from resnet_gen.language.source import Source, decode_text, read_text
 from resnet_gen.problems import Document, Refused
 from resnet_gen.project.lock import parse_lock
-from resnet_gen.project.project_file import LOCK, Project, project_in, shown_path
+from resnet_gen.project.project_file import LOCK, Project, project_in
 from resnet_gen.system.files import read_regular_file
-from resnet_gen.system.links import check_named
+from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.system.project_folder import FILE, PYPROJECT
 
 _LARGEST = 1 << 22

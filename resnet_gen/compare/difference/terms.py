@@ -41,7 +41,7 @@ def _walk(path: Path, before: Any, after: Any) -> Iterator[Term]:
         for key in dict.fromkeys((*old, *new)):
             yield from _walk((*path, key), old.get(key), new.get(key))
     else:  # a part of another kind is another as a whole
-        yield Term(path, before, after, _is_looser(path, before, after))
+        yield _term(path, before, after)
 
 
 def _is_empty(value: Any) -> bool:
@@ -67,11 +67,11 @@ def _items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
         name = _which(item)
         other = next((one for one in after if _which(one) == name), None)
         if other is None:
-            yield Term((*path, name), item, None, _is_looser((*path, name), item, None))
+            yield _term((*path, name), item, None)
         else:
             after.remove(other)
             yield from _walk((*path, name), item, other)
-    yield from (Term((*path, _which(i)), None, i, _is_looser((*path, _which(i)), None, i)) for i in after)
+    yield from (_term((*path, _which(item)), None, item) for item in after)
 
 
 def _which(item: Any) -> str:
@@ -82,9 +82,9 @@ def _which(item: Any) -> str:
 # --- which changes promise less ------------------------------------------------
 
 
-def _is_looser(path: Path, before: Any, after: Any) -> bool:
+def _term(path: Path, before: Any, after: Any) -> Term:
     rule = _LOOSER.get(path[0])
-    return rule is not None and rule(path[1:], before, after)
+    return Term(path, before, after, rule is not None and rule(path[1:], before, after))
 
 
 def _claim(path: Path, before: Any, after: Any) -> bool:

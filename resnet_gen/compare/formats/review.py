@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import data as difference_data
-from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown
+from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown, listed
 from resnet_gen.compare.formats.markdown import body as difference_body
 from resnet_gen.compare.formats.spec_terms import clauses as clauses_of_keys
 from resnet_gen.compare.formats.spec_terms import data as terms_data
@@ -22,7 +22,6 @@ from resnet_gen.compare.formats.words import percent
 from resnet_gen.graph.counts import count
 from resnet_gen.problems import Problem, several, visible, visible_line
 
-MOST_FINDINGS = 20
 MOST_NETWORKS = 100
 RESERVE = 2_000
 """Characters of a comment that are kept for what stands below its details."""
@@ -118,14 +117,14 @@ def markdown(review: Review) -> str:
 
 
 def _loosened(review: Review) -> Iterator[str]:
-    yield from _first(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
+    yield from listed(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
 
 
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
     lines = [escape_markdown(describe_term(term), 500) for term in review.project if not term.loosened]
     lines += [escape_markdown(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
-    yield from _first(f"{code(review.file)} {line}" for line in lines)
+    yield from listed(f"{code(review.file)} {line}" for line in lines)
 
 
 def _table(review: Review) -> Iterator[str]:
@@ -159,17 +158,9 @@ def _change(before: float | None, after: float | None, form: str) -> str:
 
 
 def _findings(findings: Sequence[Problem]) -> Iterator[str]:
-    yield from _first(
+    yield from listed(
         f"{code(str(f.where))} {escape_markdown(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
     )
-
-
-def _first(items: Iterable[str]) -> Iterator[str]:
-    """A list of the first items, and how many more there are."""
-    found = list(items)
-    yield from (f"- {item}" for item in found[:MOST_FINDINGS])
-    if len(found) > MOST_FINDINGS:
-        yield f"- and {len(found) - MOST_FINDINGS:,} more"
 
 
 def _details(review: Review, room: int) -> Iterator[str]:
@@ -206,11 +197,8 @@ def text(review: Review) -> str:
     for network in review.changed:
         report = review.report(network)
         parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")
-    return "\n".join([*parts, *(f"{problem}\n" for problem in _problems(review))])
-
-
-def _problems(review: Review) -> list[Problem]:
-    return [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
+    problems = [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
+    return "\n".join([*parts, *(f"{problem}\n" for problem in problems)])
 
 
 def data(review: Review) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class CountChange(NamedTuple):
     @property
     def difference(self) -> str:
         """The exact difference with its sign; nothing where there is none."""
-        return signed_text(self.after - self.before)
+        return f"{self.after - self.before:+,}" if self.before != self.after else ""
 
     @property
     def both(self) -> str:
@@ -73,11 +73,6 @@ def figures(difference: Difference) -> list[CountChange]:
 def count_changes(before: Counts, after: Counts, names: Iterable[str]) -> list[CountChange]:
     """The counts of these names, before and after."""
     return [CountChange(TITLES[name], getattr(before, name), getattr(after, name)) for name in names]
-
-
-def signed_text(number: int) -> str:
-    """`+1,024`, and nothing for 0."""
-    return f"{number:+,}" if number else ""
 
 
 def percent(before: float, after: float) -> str:
