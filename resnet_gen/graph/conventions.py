@@ -1,8 +1,7 @@
 """What others count for the same network: a rule for each operation, stated once a counter.
 
-Each rule was read in the counter's code, in the version named, and holds for
-its default settings. A counter that knows no module of that class, or no
-function of that name, counts nothing for it.
+Each rule was read in the counter's code, in the version named, and holds for its default settings. A counter that knows
+no module of that class, or no function of that name, counts nothing for it.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ from resnet_gen.ops import Op
 class CountingRule(NamedTuple):
     """How often a counter adds what; `constant` is added once for each operation.
 
-    `entering` and `leaving` are the elements of the first operand, with the
-    zeros that are put around it, and of the result; `params` those of the
-    weights, `filters` those of a convolution's weight alone; `biased` the
-    elements to which a bias is added.
+    `entering` and `leaving` are the elements of the first operand, with the zeros that are put around it, and of the
+    result; `params` those of the weights, `filters` those of a convolution's weight alone; `biased` the elements to
+    which a bias is added.
     """
 
     macs: int = 0

@@ -1,8 +1,7 @@
 """Graph to exact integers: parameters, buffers, MACs, depth, activations.
 
-The counts come from the very nodes that are emitted; nothing here knows what a
-ResNet is. One multiply-accumulate (MAC) is one multiplication and one addition;
-FLOPs are 2 x MACs. Biases, norms, pooling and elementwise work count no MACs.
+The counts come from the very nodes that are emitted; nothing here knows what a ResNet is. One multiply-accumulate (MAC)
+is one multiplication and one addition; FLOPs are 2 x MACs. Biases, norms, pooling and elementwise work count no MACs.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Linear
 class Match(NamedTuple):
     """What of one graph is what of the other.
 
-    `pairs` are nodes of the first with the node of the second that computes the
-    same from the same inputs, in the second's order. `missing` are the first's
-    nodes without one, `unexplained` the second's.
+    `pairs` are nodes of the first with the node of the second that computes the same from the same inputs, in the
+    second's order. `missing` are the first's nodes without one, `unexplained` the second's.
     """
 
     pairs: tuple[tuple[Node, Node], ...]

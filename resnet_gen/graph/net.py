@@ -1,8 +1,7 @@
 """`Value`, `Node`, `Graph`, and `Net`, the only builder of graphs.
 
-A graph is a tuple of nodes in execution order. Shapes are checked as each node
-is made, so that a wrong graph cannot exist and the refusal knows which line of
-the specification asked for it.
+A graph is a tuple of nodes in execution order. Shapes are checked as each node is made, so that a wrong graph cannot
+exist and the refusal knows which line of the specification asked for it.
 """
 
 from __future__ import annotations

@@ -193,28 +193,24 @@ def _dilated(loaded: Loaded, strides: Sequence[int]) -> tuple[list[int], list[in
     shrunk, dilation = loaded.spec.stem.shrinks, 1
     if wanted is None:
         return list(strides), [1] * len(strides)
-    reached, kept, dilations = [shrunk], [], []
+    reached = list(accumulate(strides, mul, initial=shrunk))
+    kept, dilations = [], []
     for stride in strides:
         if shrunk >= wanted:
             dilation, stride = dilation * stride, 1
         shrunk *= stride
-        reached.append(shrunk)
         kept.append(stride)
         dilations.append(dilation)
     if wanted not in reached or (dilation > 1 and not loaded.spec.stages.downsample.dilates):
-        _refuse_stride(loaded, strides)
+        _refuse_stride(loaded, reached)
     return kept, dilations
 
 
-def _refuse_stride(loaded: Loaded, strides: Sequence[int]) -> None:
-    wanted, shrunk = loaded.spec.stages.output_stride, loaded.spec.stem.shrinks
+def _refuse_stride(loaded: Loaded, reached: Sequence[int]) -> None:
+    wanted, downsample = loaded.spec.stages.output_stride, loaded.spec.stages.downsample
     where = loaded.source.span(("stages", "output_stride"))
-    if not loaded.spec.stages.downsample.dilates:
-        kind = loaded.spec.stages.downsample.kind
-        raise refuse(f"stages.output_stride: stages that end in '{kind}' cannot be dilated", where)
-    reached = [shrunk]
-    for stride in strides:
-        reached.append(reached[-1] * stride)
+    if not downsample.dilates:
+        raise refuse(f"stages.output_stride: stages that end in '{downsample.kind}' cannot be dilated", where)
     known = ", ".join(map(str, dict.fromkeys(reached)))
     raise refuse(f"stages.output_stride: the map shrinks by {known}, never by {wanted}", where)
 

@@ -1,8 +1,7 @@
 """YAML text to plain data, with the position of every key and value.
 
-YAML is read with the scalars of YAML 1.2 (`no` is text, `1e-5` is a number).
-What a spec has no use for, and what makes YAML dangerous or ambiguous, is
-refused: anchors and aliases, tags, duplicate keys, several documents.
+YAML is read with the scalars of YAML 1.2 (`no` is text, `1e-5` is a number). What a spec has no use for, and what makes
+YAML dangerous or ambiguous, is refused: anchors and aliases, tags, duplicate keys, several documents.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The lock: every network's counts, hashes and settings as a text that a change shows in, line by line.
 
-It is TOML, a table a network in the order of their names and a line a stage, and
-depends on nothing but the networks.
+It is TOML, a table a network in the order of their names and a line a stage, and depends on nothing but the networks.
 """
 
 from __future__ import annotations

@@ -101,42 +101,16 @@ def _budget(path: Path, before: Any, after: Any) -> bool:
     return bool(path[-1:] == ("max",) and after > before) or bool(path[-1:] == ("min",) and after < before)
 
 
-def _gone(path: Path, before: Any, after: Any) -> bool:
-    return before is not None
-
-
-def _other(path: Path, before: Any, after: Any) -> bool:
-    """The device that a budget is for is another: what it promised then cannot be said."""
-    return len(path) > 1
-
-
-def _new(path: Path, before: Any, after: Any) -> bool:
-    return before is None
-
-
-def _selected(path: Path, before: Any, after: Any) -> bool:
-    """Rules are checked no more; without a list, all are."""
-    return after is not None and (before is None or bool(set(before) - set(after)))
-
-
-def _ignored(path: Path, before: Any, after: Any) -> bool:
-    return bool(set(after or ()) - set(before or ()))
-
-
-def _listed(path: Path, before: Any, after: Any) -> bool:
-    """A shipped network is listed no more; what became of files is told of each."""
-    return bool((set(before or ()) - set(after or ())) & set(shipped_specs()))
-
-
 _LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {
     "claims": _claim,
     "budgets": _budget,
-    "deviations": _new,
-    "suppressions": _new,
-    "reference": _gone,
-    "devices": _other,
-    "select": _selected,
-    "ignore": _ignored,
-    "specs": _listed,
-    "lock": _gone,
+    **dict.fromkeys(("deviations", "suppressions"), lambda _path, before, _after: before is None),
+    **dict.fromkeys(("reference", "lock"), lambda _path, before, _after: before is not None),
+    "devices": lambda path, _before, _after: len(path) > 1,  # another device: what was promised of it is unknown
+    # Rules are checked no more; without a list, all are.
+    "select": lambda _path, before, after: after is not None and (before is None or bool({*before} - {*after})),
+    "ignore": lambda _path, before, after: bool({*(after or ())} - {*(before or ())}),
+    # A shipped network is listed no more; what became of files is told of each.
+    "specs": lambda _path, before, after: bool(({*(before or ())} - {*(after or ())}) & {*shipped_specs()}),
 }
+"""Whether less is promised where a key differs, by what the path to it begins with; what follows is the rest of it."""
