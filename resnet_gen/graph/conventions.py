@@ -7,6 +7,7 @@ no module of that class, or no function of that name, counts nothing for it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -167,11 +168,10 @@ def _parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iter
 
 def _merged(parts: Iterable[FigurePart]) -> Iterable[FigurePart]:
     """One part for each kind and rule, in order of first appearance."""
-    sums: dict[tuple[str, str], int] = {}
+    sums: Counter[tuple[str, str]] = Counter()
     for part in parts:
         if part.difference:
-            key = (part.kind, part.rule)
-            sums[key] = sums.get(key, 0) + part.difference
+            sums[part.kind, part.rule] += part.difference
     return (FigurePart(kind, difference, rule) for (kind, rule), difference in sums.items())
 
 

@@ -91,10 +91,10 @@ def read_document(path: Path, name: str, language: str = "YAML", what: str = "sp
         raise refuse("there is no such file", name) from None
     except OSError as error:
         raise refuse(why_unread(error), name) from None
-    return Document(name, decode_text(raw, name, language, what, most))
+    return decode_document(raw, name, language, what, most)
 
 
-def decode_text(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> str:
+def decode_document(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> Document:
     """The text that bytes are, of at most `most`; raises `Refused` for anything else, as `read_document` does."""
     if len(raw) > most:
         raise refuse(f"larger than {most >> 20} MiB, which no {what} is", name)
@@ -107,7 +107,7 @@ def decode_text(raw: bytes, name: str, language: str, what: str, most: int = MAX
         raise refuse(reason, name, "save it as UTF-8") from None
     if "\0" in text:
         raise refuse(f"a binary file, not {language}", name)
-    return text
+    return Document(name, text)
 
 
 def read_text(document: Document, begin: str = BEGIN) -> Source:
