@@ -14,7 +14,7 @@ from resnet_gen.compare.against.variants import NetworkVariant, largest_of_rows
 from resnet_gen.graph import Node
 from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.ops import Tensor
-from resnet_gen.problems import several
+from resnet_gen.verify.rules.against import first_faults
 from resnet_gen.weights.base import Array, runs
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _EIGHT_BITS = {"int8": 0.51, "uint8": 0.51, "float8_e4m3fn": _LEAST_STEP}
 """What rounding may change any number by, over the scale of its row: half the least step."""
 _NEAREST = 0.51
 """Of the step that a number in eight bits is in: what rounding to the nearest may change it by."""
-_MOST = 3
 
 
 class _Apart(NamedTuple):
@@ -83,9 +82,8 @@ def compare_weights(path: Path, weights: Path, found: FileMatch, file: OnnxModel
     """A file's weights held against those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]
-    rest = len(faults) - _MOST
-    told = (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
-    return WeightComparison("" if faults else f"weights {_how(weights, apart)}", told)
+    words = "" if faults else f"weights {_how(weights, apart)}"
+    return WeightComparison(words, first_faults(path, faults, "tensor"))
 
 
 def _told(path: Path, weights: Path, a: _Apart) -> str:

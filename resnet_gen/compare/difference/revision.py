@@ -207,19 +207,8 @@ def moves(name: str) -> RevisionMoves:
     if not name:
         raise refuse("a revision has no empty name")
     base = Revision(name, ".")
-    told = base.git.told(
-        "diff-index",
-        "--cached",
-        "--name-status",
-        "--no-color",
-        "--no-ext-diff",
-        "--no-relative",
-        "-z",
-        "-M",
-        "--diff-filter=R",
-        base.tree.oid,
-        "--",
-    )
+    options = "--cached", "--name-status", "--no-color", "--no-ext-diff", "--no-relative", "-z", "-M", "--diff-filter=R"
+    told = base.git.told("diff-index", *options, base.tree.oid, "--")
     _, old, new = (os.fsdecode(told).split("\0")[place:-1:3] for place in range(3))
     return RevisionMoves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
 

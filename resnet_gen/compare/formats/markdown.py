@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened_promises
-from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
@@ -34,12 +33,12 @@ def markdown(report: NetworkComparison) -> str:
 
 def body(report: NetworkComparison) -> Iterator[str]:
     """What stands below the headline."""
-    if loose := loosened_promises(report.terms):
+    if loose := spec_terms.loosened_promises(report.terms):
         yield from ("", *listed(f"**loosened**: {escape_markdown(line)}" for line in loose))
     if not report.difference.same:
         yield from ("", *_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
         yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_details(report))
-    if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
+    if keys := [f"{key}: {both}" for key, both in spec_terms.rows(report.terms, promises=report.versions)]:
         yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
     if renamed := report.difference.renamed:
         pairs = [f"{before} -> {after}" for before, after in renamed]

@@ -9,13 +9,11 @@ from typing import Any
 from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import data as difference_data
 from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown, listed
 from resnet_gen.compare.formats.markdown import body as difference_body
-from resnet_gen.compare.formats.spec_terms import clauses as clauses_of_keys
-from resnet_gen.compare.formats.spec_terms import data as terms_data
-from resnet_gen.compare.formats.spec_terms import describe_term, loosened_promises
 from resnet_gen.compare.formats.summary import clauses
 from resnet_gen.compare.formats.text import text as difference_text
 from resnet_gen.compare.formats.words import percent
@@ -58,13 +56,13 @@ class Review:
     @property
     def loosened(self) -> list[tuple[str, str]]:
         """Every promise that is looser, behind the file that it stands in."""
-        found = [(self.file, line) for line in loosened_promises(self.project)]
+        found = [(self.file, line) for line in spec_terms.loosened_promises(self.project)]
         for network in self.networks:
             if network.removed:
                 found.append((network.given, "removed, so that nothing is held any more"))
             elif not network.listed:
                 found.append((network.given, "listed no more, so that nothing holds it"))
-            found += [(network.given, line) for line in loosened_promises(network.terms)]
+            found += [(network.given, line) for line in spec_terms.loosened_promises(network.terms)]
         return found
 
     def report(self, network: NetworkReview) -> NetworkComparison | None:
@@ -94,7 +92,7 @@ def what(network: NetworkReview) -> str:
     if network.difference is None:
         return "new" if network.after else "removed"
     same = network.difference.same
-    keys = clauses_of_keys(network.terms, layers=not same, promises=True)
+    keys = spec_terms.clauses(network.terms, layers=not same, promises=True)
     renamed = len(network.difference.renamed)
     names = [f"{several(renamed, 'name')} {'differs' if renamed == 1 else 'differ'}"] if same and renamed else []
     told = [*clauses(network.difference)[:4], *names, *keys]
@@ -122,7 +120,7 @@ def _loosened(review: Review) -> Iterator[str]:
 
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
-    lines = [escape_markdown(describe_term(term), 500) for term in review.project if not term.loosened]
+    lines = [escape_markdown(spec_terms.describe_term(term), 500) for term in review.project if not term.loosened]
     lines += [escape_markdown(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
     yield from listed(f"{code(review.file)} {line}" for line in lines)
 
@@ -193,7 +191,7 @@ def text(review: Review) -> str:
         parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
     parts += [visible(f"{review.file}: {_UNKNOWN}") + "\n"] if review.unread else []
     if rest := [term for term in review.project if not term.loosened]:
-        parts.append("".join(visible_line(f"{review.file}: {describe_term(term)}") + "\n" for term in rest))
+        parts.append("".join(visible_line(f"{review.file}: {spec_terms.describe_term(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
         parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")
@@ -203,11 +201,12 @@ def text(review: Review) -> str:
 
 def data(review: Review) -> dict[str, Any]:
     """The same for programs: docs/ci.md describes every key."""
+    unread = list(map(str, review.unread))
     return {
         "base": review.base,
         "headline": review.headline(),
         "loosened": [{"at": file, "what": line} for file, line in review.loosened],
-        "project": {"file": review.file, "keys": terms_data(review.project), "problems": list(map(str, review.unread))},
+        "project": {"file": review.file, "keys": spec_terms.data(review.project), "problems": unread},
         "networks": [_network(review, network) for network in review.networks],
         "findings": [{"rule": p.rule, "at": str(p.where), "message": p.message} for p in review.findings],
     }

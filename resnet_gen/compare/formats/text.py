@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened_promises
-from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
@@ -23,11 +22,11 @@ FOLLOW = "what follows from it:\n"
 def text(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
     parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
-    if loose := loosened_promises(report.terms):
+    if loose := spec_terms.loosened_promises(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
         parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_stages(report), *_details(report)]
-    parts += _listed(key_rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
+    parts += _listed(spec_terms.rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
     return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
 
 

@@ -5,17 +5,6 @@ from typing import ClassVar, Literal
 
 from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
 
-DEEP_STEM: Table = tuple(
-    row
-    for number in (1, 2)
-    for row in (
-        (rf"conv{number}", f"conv1.{3 * number - 3}"),
-        (rf"norm{number}", f"conv1.{3 * number - 2}"),
-        (rf"act{number}", f"conv1.{3 * number - 1}"),
-    )
-)
-"""Three convolutions in one `Sequential`; what follows them stands outside."""
-
 
 class TimmResNet(Tabled):
     """As timm's ResNet: `conv1.0`, `layer1.0.se.fc1`, `layer2.0.downsample.1` (timm/models/resnet.py, 2019 to 2025)."""
@@ -24,7 +13,12 @@ class TimmResNet(Tabled):
     library: ClassVar[str] = "timm"
     blocks: ClassVar[frozenset[str]] = frozenset({"basic", "bottleneck", "res2net", "resnest"})
     stem: ClassVar[Table] = (
-        *DEEP_STEM,
+        (r"conv1", "conv1.0"),  # three convolutions in one `Sequential`; what follows them stands outside
+        (r"norm1", "conv1.1"),
+        (r"act1", "conv1.2"),
+        (r"conv2", "conv1.3"),
+        (r"norm2", "conv1.4"),
+        (r"act2", "conv1.5"),
         (r"conv3", "conv1.6"),
         (r"conv", "conv1"),
         (r"norm3?", "bn1"),
