@@ -13,10 +13,10 @@ from resnet_gen.language.lower import lower
 from resnet_gen.problems import Problem, Refused, refuse, several, visible
 from resnet_gen.project.lock import Lock, LockedNetwork, lock_entry, lock_text, read_lock
 from resnet_gen.project.lock_changes import differences
-from resnet_gen.project.project_file import LOCK, Project, shown_path
+from resnet_gen.project.project_file import LOCK, Project
 from resnet_gen.system.files import holds
 from resnet_gen.system.journal import recover
-from resnet_gen.system.links import check_inside
+from resnet_gen.system.links import check_inside, shown_path
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.system.write import check_writable
 

@@ -1,13 +1,13 @@
 """What others count for the same network: a rule for each operation, stated once a counter.
 
-Each rule was read in the counter's code, in the version named, and holds for
-its default settings. A counter that knows no module of that class, or no
-function of that name, counts nothing for it.
+Each rule was read in the counter's code, in the version named, and holds for its default settings. A counter that knows
+no module of that class, or no function of that name, counts nothing for it.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,10 +22,9 @@ from resnet_gen.ops import Op
 class CountingRule(NamedTuple):
     """How often a counter adds what; `constant` is added once for each operation.
 
-    `entering` and `leaving` are the elements of the first operand, with the
-    zeros that are put around it, and of the result; `params` those of the
-    weights, `filters` those of a convolution's weight alone; `biased` the
-    elements to which a bias is added.
+    `entering` and `leaving` are the elements of the first operand, with the zeros that are put around it, and of the
+    result; `params` those of the weights, `filters` those of a convolution's weight alone; `biased` the elements to
+    which a bias is added.
     """
 
     macs: int = 0
@@ -169,11 +168,10 @@ def _parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iter
 
 def _merged(parts: Iterable[FigurePart]) -> Iterable[FigurePart]:
     """One part for each kind and rule, in order of first appearance."""
-    sums: dict[tuple[str, str], int] = {}
+    sums: Counter[tuple[str, str]] = Counter()
     for part in parts:
         if part.difference:
-            key = (part.kind, part.rule)
-            sums[key] = sums.get(key, 0) + part.difference
+            sums[part.kind, part.rule] += part.difference
     return (FigurePart(kind, difference, rule) for (kind, rule), difference in sums.items())
 
 

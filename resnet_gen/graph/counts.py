@@ -1,8 +1,7 @@
 """Graph to exact integers: parameters, buffers, MACs, depth, activations.
 
-The counts come from the very nodes that are emitted; nothing here knows what a
-ResNet is. One multiply-accumulate (MAC) is one multiplication and one addition;
-FLOPs are 2 x MACs. Biases, norms, pooling and elementwise work count no MACs.
+The counts come from the very nodes that are emitted; nothing here knows what a ResNet is. One multiply-accumulate (MAC)
+is one multiplication and one addition; FLOPs are 2 x MACs. Biases, norms, pooling and elementwise work count no MACs.
 """
 
 from __future__ import annotations
@@ -64,11 +63,6 @@ COUNTS: tuple[CountName, ...] = get_args(CountName)
 """Every count by its name."""
 
 
-def is_weight_layer(node: Node) -> bool:
-    """Whether the node is a layer in the papers' sense: a convolution or a linear layer."""
-    return node.op.is_layer
-
-
 def params(node: Node) -> int:
     """Trainable elements of one node."""
     return sum([math.prod(t.shape) for t in node.tensors if t.trainable and not t.scale])
@@ -86,18 +80,18 @@ def macs(node: Node) -> int:
 
 def biases(node: Node) -> int:
     """Elements to which a convolution or linear layer adds a bias."""
-    biased = is_weight_layer(node) and any(t.role == "bias" for t in node.tensors)
+    biased = node.op.is_layer and any(t.role == "bias" for t in node.tensors)
     return math.prod(node.shape) if biased else 0
 
 
 def activations(node: Node) -> int:
-    """Elements that a convolution or linear layer outputs; 0 for all else."""
-    return math.prod(node.shape) if is_weight_layer(node) else 0
+    """Elements that a convolution or linear layer puts out; 0 for all else."""
+    return math.prod(node.shape) if node.op.is_layer else 0
 
 
 def depth(graph: Graph) -> int:
     """Convolution and linear layers on the longest main path."""
-    return longest_path(graph, lambda n: int(n.role == "main" and is_weight_layer(n)))
+    return longest_path(graph, lambda n: int(n.role == "main" and n.op.is_layer))
 
 
 def count(graph: Graph) -> Counts:
@@ -108,7 +102,7 @@ def count(graph: Graph) -> Counts:
 def count_nodes(nodes: Iterable[Node]) -> Counts:
     """Counts of some nodes, such as a stage's; `layers` is how many main layers they hold."""
     nodes = tuple(nodes)
-    return _sum(nodes, sum(n.role == "main" and is_weight_layer(n) for n in nodes))
+    return _sum(nodes, sum(n.role == "main" and n.op.is_layer for n in nodes))
 
 
 def _sum(nodes: tuple[Node, ...], layers: int) -> Counts:

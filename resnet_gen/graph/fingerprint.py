@@ -1,8 +1,7 @@
 """What tells two graphs apart, as hashes: of the whole, of each stage, of each block.
 
-A hash is of what is built: the input, each operation with its settings, operands,
-role, names and weights, and what comes out. It knows neither the network's name
-nor the file, the version or the machine that it comes from.
+A hash is of what is built: the input, each operation with its settings, operands, role, names and weights, and what
+comes out. It knows neither the network's name nor the file, the version or the machine that it comes from.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Linear
 class Match(NamedTuple):
     """What of one graph is what of the other.
 
-    `pairs` are nodes of the first with the node of the second that computes the
-    same from the same inputs, in the second's order. `missing` are the first's
-    nodes without one, `unexplained` the second's.
+    `pairs` are nodes of the first with the node of the second that computes the same from the same inputs, in the
+    second's order. `missing` are the first's nodes without one, `unexplained` the second's.
     """
 
     pairs: tuple[tuple[Node, Node], ...]
@@ -82,9 +81,8 @@ def plain(op: Op, *inputs: Shape) -> Op:
 def signature(op: Op) -> str:
     """An operation and its settings as text, as far as files show them."""
     shown = visible(op)
-    settings = (
-        [f"{f.name}={getattr(shown, f.name)!r}" for f in fields(shown)] if hasattr(shown, "__match_args__") else []
-    )
+    listed = fields(shown) if hasattr(shown, "__match_args__") else ()
+    settings = [f"{f.name}={getattr(shown, f.name)!r}" for f in listed]
     return f"{type(op).__name__}({', '.join(settings)})"
 
 

@@ -1,8 +1,7 @@
 """`Value`, `Node`, `Graph`, and `Net`, the only builder of graphs.
 
-A graph is a tuple of nodes in execution order. Shapes are checked as each node
-is made, so that a wrong graph cannot exist and the refusal knows which line of
-the specification asked for it.
+A graph is a tuple of nodes in execution order. Shapes are checked as each node is made, so that a wrong graph cannot
+exist and the refusal knows which line of the specification asked for it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
+from resnet_gen.ops.base import sides
 from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Span, refuse
 
@@ -187,8 +187,7 @@ class Net:
 
     def _check_size(self, shape: Shape) -> None:
         if math.prod(shape) > MAX_ELEMENTS:
-            sides = "x".join(map(str, shape))
-            raise self.refusal(f"an activation of {sides} is beyond any machine")
+            raise self.refusal(f"an activation of {sides(shape)} is beyond any machine")
 
     def _check_totals(self) -> None:
         if self._shared.params > MAX_PARAMS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from resnet_gen import ops
-from resnet_gen.graph import Graph, Node, stages_of
+from resnet_gen.graph import Graph, Node, is_block, stages_of
 from resnet_gen.graph.counts import count, count_nodes, macs, params
 from resnet_gen.ops import Shape
 from resnet_gen.problems import visible
@@ -61,7 +61,7 @@ def blocks_text(nodes: Sequence[Node]) -> str:
     if not nodes[0].path.startswith("stages."):
         return ", ".join(blocks)
     parts = [f"[{'] ['.join(run)}] x {times}" for run, times in _runs(blocks)]
-    behind = {f"[{text}] x 1" for block, text in groups if not block.rpartition(".")[2].isdecimal()}
+    behind = {f"[{text}] x 1" for block, text in groups if not is_block(block)}
     return ", ".join(p[1:].removesuffix("] x 1") if p in behind else p for p in parts)
 
 

@@ -79,11 +79,8 @@ def _torchvision_vgg(node: Node, call: str) -> str:
     """`AdaptiveAvgPool2d` stands there even where the map has its size already."""
     if node.stage != "head":
         return call
-    if isinstance(node.op, ops.AvgPool):
-        return "AdaptiveAvgPool2d"
-    return (
-        "AdaptiveAvgPool2d" if isinstance(node.op, ops.Flatten) and not node.inputs[0].name.endswith("pool") else call
-    )
+    bare = isinstance(node.op, ops.Flatten) and not node.inputs[0].name.endswith("pool")
+    return "AdaptiveAvgPool2d" if bare or isinstance(node.op, ops.AvgPool) else call
 
 
 def _timm(node: Node, call: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
@@ -86,7 +86,8 @@ def comments(document: Document) -> Iterator[Span]:
             start, end = token.start_mark, token.end_mark
             yield from _between(document, (line, column), (start.line, start.column))
             if getattr(token, "style", None) in ("|", ">"):
-                yield from _on_header(document, start)
+                header = start.line, start.column  # its token takes in the comment behind the `|` or `>`
+                yield from _between(document, header, (start.line + 1, 0))
             line, column = max((line, column), (end.line, end.column))
     except (yaml.YAMLError, UnicodeEncodeError):
         return
@@ -101,11 +102,3 @@ def _between(document: Document, start: tuple[int, int], end: tuple[int, int]) -
         column = line.find("#", first, last)
         if column >= 0:
             yield Span(document, number, column, len(line))
-
-
-def _on_header(document: Document, start: Any) -> Iterator[Span]:
-    """The comment after the `|` or `>` of a block scalar, which its token takes in."""
-    line = document.line(start.line)
-    column = line.find("#", start.column)
-    if column >= 0:
-        yield Span(document, start.line, column, len(line))

@@ -190,9 +190,8 @@ def _unknown_kind(fault: _Fault) -> Problem:
 
 
 def _no_kind(fault: _Fault) -> Problem:
-    return fault.problem(
-        "says no 'kind'", f"add 'kind:', one of {', '.join(_kinds_at(fault.model, fault.details['loc']))}"
-    )
+    known = ", ".join(_kinds_at(fault.model, fault.details["loc"]))
+    return fault.problem("says no 'kind'", f"add 'kind:', one of {known}")
 
 
 def _no_choice(fault: _Fault) -> Problem:
@@ -350,15 +349,12 @@ def _as_list(value: Any) -> str | None:
     words = text.split() if all(map(_is_number, text.split())) else [word.strip() for word in text.split(",")]
     if len(words) > MOST_LISTED or not all(re.fullmatch(r"[^\x00-\x1f\"\\]{1,80}", word) for word in words):
         return None
-    return f"write [{', '.join(word if _is_number(word) else _in_quotes(word) for word in words)}]"
+    quoted = (word if _is_number(word) else f'"{word}"' for word in words)  # which YAML and TOML both read
+    return f"write [{', '.join(quoted)}]"
 
 
 def _is_number(word: str) -> bool:
     return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", word) is not None
-
-
-def _in_quotes(word: str) -> str:
-    return f'"{word}"'  # which YAML and TOML both read
 
 
 MOST_LISTED = 16

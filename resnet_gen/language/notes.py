@@ -8,7 +8,7 @@ from typing import Any
 from resnet_gen.language.custom_parts.files import blame_part
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import is_built_alike
-from resnet_gen.language.plan import plan, stride_notes, width_notes
+from resnet_gen.language.plan import CHOICES, plan, stride_notes, width_notes
 from resnet_gen.language.source import Loc, at, dotted_path
 from resnet_gen.language.spec import Spec
 from resnet_gen.parts.base import Part
@@ -34,8 +34,8 @@ def notes(loaded: Loaded) -> list[Problem]:
 def _place_notes(loaded: Loaded) -> Iterator[Problem]:
     """What a spec says of blocks, and none of them heeds: others say otherwise of all, or they have no shortcut."""
     stages, marks = loaded.spec.stages, loaded.source.marks
-    asked: list[Loc] = [("stages", key) for key in _CHOICES[1:]]
-    asked += [("stages", "overrides", place, key) for place in stages.overrides for key in _CHOICES]
+    asked: list[Loc] = [("stages", key) for key in CHOICES[1:]]
+    asked += [("stages", "overrides", place, key) for place in stages.overrides for key in CHOICES]
     own = [loc for loc in asked if (mark := marks.get(loc)) and mark.value.document in loaded.own]
     chosen = [one for stage in plan(loaded) for one in stage.chosen] if own else []
     for loc in own:
@@ -46,10 +46,6 @@ def _place_notes(loaded: Loaded) -> Iterator[Problem]:
         why = f"blocks of kind {kinds} have no shortcut" if blocks else "it counts for none of the blocks"
         hint = "take a block that has one, or leave this key away" if blocks else "the last override that fits counts"
         yield Problem(f"{dotted_path(loc)}: changes nothing: {why}", marks[loc].value, hint, severity="note")
-
-
-_CHOICES = ("block", "shortcut", "attention")
-"""What overrides choose; what `stages` says of the first is also for what follows the last block."""
 
 
 def _unread_notes(loaded: Loaded) -> Iterator[Problem]:

@@ -31,10 +31,8 @@ def counting_claim(loaded: Loaded) -> Claim:
         return min(met, key=lambda claim: (claim.size not in loaded.spec.input.size, claim.size is not None))
     name = loaded.spec.name
     if not printed:
-        raise refuse(
-            f"--convention paper: no claim of '{name}' says what a paper counts",
-            hint="most papers' FLOPs are what --convention macs counts",
-        )
+        hint = "most papers' FLOPs are what --convention macs counts"
+        raise refuse(f"--convention paper: no claim of '{name}' says what a paper counts", hint=hint)
     claim = printed[0]
     assert claim.exception
     where = loaded.source.span(("claims", loaded.spec.claims.index(claim), "printed"))

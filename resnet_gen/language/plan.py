@@ -21,6 +21,10 @@ _MOST_FITTED = 1_000_000
 """Overrides times blocks, each of which may fit each."""
 
 
+CHOICES = ("block", "shortcut", "attention")
+"""What overrides choose; what `stages` says of the first is also for what follows the last block."""
+
+
 class BlockChoice(NamedTuple):
     """What one block is made of, and where the spec says so; `shortcut_at` is None where it does not."""
 
@@ -189,28 +193,24 @@ def _dilated(loaded: Loaded, strides: Sequence[int]) -> tuple[list[int], list[in
     shrunk, dilation = loaded.spec.stem.shrinks, 1
     if wanted is None:
         return list(strides), [1] * len(strides)
-    reached, kept, dilations = [shrunk], [], []
+    reached = list(accumulate(strides, mul, initial=shrunk))
+    kept, dilations = [], []
     for stride in strides:
         if shrunk >= wanted:
             dilation, stride = dilation * stride, 1
         shrunk *= stride
-        reached.append(shrunk)
         kept.append(stride)
         dilations.append(dilation)
     if wanted not in reached or (dilation > 1 and not loaded.spec.stages.downsample.dilates):
-        _refuse_stride(loaded, strides)
+        _refuse_stride(loaded, reached)
     return kept, dilations
 
 
-def _refuse_stride(loaded: Loaded, strides: Sequence[int]) -> None:
-    wanted, shrunk = loaded.spec.stages.output_stride, loaded.spec.stem.shrinks
+def _refuse_stride(loaded: Loaded, reached: Sequence[int]) -> None:
+    wanted, downsample = loaded.spec.stages.output_stride, loaded.spec.stages.downsample
     where = loaded.source.span(("stages", "output_stride"))
-    if not loaded.spec.stages.downsample.dilates:
-        kind = loaded.spec.stages.downsample.kind
-        raise refuse(f"stages.output_stride: stages that end in '{kind}' cannot be dilated", where)
-    reached = [shrunk]
-    for stride in strides:
-        reached.append(reached[-1] * stride)
+    if not downsample.dilates:
+        raise refuse(f"stages.output_stride: stages that end in '{downsample.kind}' cannot be dilated", where)
     known = ", ".join(map(str, dict.fromkeys(reached)))
     raise refuse(f"stages.output_stride: the map shrinks by {known}, never by {wanted}", where)
 
@@ -244,9 +244,8 @@ def _check_places(loaded: Loaded, chosen: Sequence[Sequence[BlockChoice]]) -> No
                 hint = f"blocks that have: {', '.join(_taking(trait))}"
                 if place and loc == ("stages", "attention"):
                     hint = f"write 'attention: none' in {place}; {hint}"
-                raise refuse(
-                    f"{dotted_path(loc)}: the block {which} has no place for it", loaded.source.span(loc), hint
-                )
+                message = f"{dotted_path(loc)}: the block {which} has no place for it"
+                raise refuse(message, loaded.source.span(loc), hint)
 
 
 def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
@@ -278,14 +277,9 @@ def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[BlockChoice, ..
     def with_overrides(keys: tuple[str, ...]) -> BlockChoice:
         found = for_all(stages)
         for key in keys:
-            override = stages.overrides[key]
-            here: Loc = ("stages", "overrides", key)
-            if override.block:
-                found = found._replace(block=override.block, block_at=(*here, "block"))
-            if override.shortcut:
-                found = found._replace(shortcut=override.shortcut, shortcut_at=(*here, "shortcut"))
-            if override.attention:
-                found = found._replace(attention=override.attention, attention_at=(*here, "attention"))
+            for what in CHOICES:
+                if chosen := getattr(stages.overrides[key], what):
+                    found = found._replace(**{what: chosen, f"{what}_at": ("stages", "overrides", key, what)})
         return found
 
     places = {key: place for key in stages.overrides if (place := _place(key))}
@@ -315,13 +309,11 @@ def _last(loaded: Loaded, stages: int) -> int:
     """How many stages are built: all, or without a head those up to the last that is output."""
     spec = loaded.spec
     for index, name in enumerate(spec.outputs):
-        loc: Loc = ("outputs", index)
+        where = loaded.source.span(("outputs", index))
         if int(name.removeprefix("stage")) > stages:
-            raise refuse(
-                f"outputs: there is no '{name}'", loaded.source.span(loc), f"stages are stage1 to stage{stages}"
-            )
+            raise refuse(f"outputs: there is no '{name}'", where, f"stages are stage1 to stage{stages}")
         if name in spec.outputs[:index]:
-            raise refuse(f"outputs: '{name}' stands there twice", loaded.source.span(loc))
+            raise refuse(f"outputs: '{name}' stands there twice", where)
     if spec.outputs and spec.head.kind == "none":
         return max(int(name.removeprefix("stage")) for name in spec.outputs)
     return stages

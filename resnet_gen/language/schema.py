@@ -10,8 +10,7 @@ from resnet_gen.language.spec import Spec, know_every_part
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a spec file, with descriptions, for editors and CI.
 
-    A spec that extends another may leave out what it inherits, so that only
-    `name` is required where `extends` stands.
+    A spec that extends another may leave out what it inherits, so that only `name` is required where `extends` stands.
     """
     know_every_part()
     schema = Spec.model_json_schema()

@@ -1,8 +1,7 @@
 """YAML text to plain data, with the position of every key and value.
 
-YAML is read with the scalars of YAML 1.2 (`no` is text, `1e-5` is a number).
-What a spec has no use for, and what makes YAML dangerous or ambiguous, is
-refused: anchors and aliases, tags, duplicate keys, several documents.
+YAML is read with the scalars of YAML 1.2 (`no` is text, `1e-5` is a number). What a spec has no use for, and what makes
+YAML dangerous or ambiguous, is refused: anchors and aliases, tags, duplicate keys, several documents.
 """
 
 from __future__ import annotations
@@ -92,10 +91,10 @@ def read_document(path: Path, name: str, language: str = "YAML", what: str = "sp
         raise refuse("there is no such file", name) from None
     except OSError as error:
         raise refuse(why_unread(error), name) from None
-    return Document(name, decode_text(raw, name, language, what, most))
+    return decode_document(raw, name, language, what, most)
 
 
-def decode_text(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> str:
+def decode_document(raw: bytes, name: str, language: str, what: str, most: int = MAX_BYTES) -> Document:
     """The text that bytes are, of at most `most`; raises `Refused` for anything else, as `read_document` does."""
     if len(raw) > most:
         raise refuse(f"larger than {most >> 20} MiB, which no {what} is", name)
@@ -108,7 +107,7 @@ def decode_text(raw: bytes, name: str, language: str, what: str, most: int = MAX
         raise refuse(reason, name, "save it as UTF-8") from None
     if "\0" in text:
         raise refuse(f"a binary file, not {language}", name)
-    return text
+    return Document(name, text)
 
 
 def read_text(document: Document, begin: str = BEGIN) -> Source:
@@ -224,7 +223,8 @@ class _Reader:
             self._check(event, loc)
             if event.value in result:
                 first = self.marks[(*loc, event.value)].key
-                raise refuse(f"the key '{shorten(event.value)}' stands twice", span, _first_at(first))
+                hint = first and f"first on line {first.line + 1}"
+                raise refuse(f"the key '{shorten(event.value)}' stands twice", span, hint)
             result[event.value] = None
             result[event.value] = self._value(next(self.events), (*loc, event.value), span)
         self._close(event, loc)
@@ -260,10 +260,6 @@ class _Reader:
         start, end = event.start_mark, event.end_mark
         last = end.column if end.line == start.line else self.document.width(start.line)
         return Span(self.document, start.line, start.column, max(last, start.column + 1))
-
-
-def _first_at(span: Span | None) -> str | None:
-    return f"first on line {span.line + 1}" if span else None
 
 
 def overlay(base: Source, top: Source) -> Source:

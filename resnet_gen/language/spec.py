@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import count
 from typing import Annotated, Any, Literal
@@ -26,16 +26,18 @@ _ALWAYS = {"widths.list"}
 """Kinds that a specification can mean without naming them: the short form of widths, and every default."""
 
 
-def _default(family: type[base.Part], kind: str) -> Callable[[], Any]:
-    """What makes the part of this kind, with its own defaults."""
+def _default(family: type[base.Part], kind: str, description: str) -> Any:
+    """The field of a part that is by default of this kind, with its own defaults."""
     _ALWAYS.add(f"{family.folder}.{kind}")
-    return cache(lambda: registry.default_part(family, kind))
+    return Field(default_factory=cache(lambda: registry.default_part(family, kind)), description=description)
 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Side = Annotated[int, Field(ge=SIDES.least, le=SIDES.most)]
+_Stride = Annotated[int, Field(ge=1, le=8)]
+_PER_STAGE = Field(strict=False, min_length=1, max_length=64)
 
 
 def _printable(text: str) -> str:
@@ -144,33 +146,25 @@ def _none_inherited(given: Any) -> Any:
 class Stages(_Model):
     """The stages: how many blocks, of what kind, how wide, and where the map shrinks."""
 
-    depths: (
-        Annotated[tuple[Annotated[int, Field(ge=1, le=4_096)], ...], Field(strict=False, min_length=1, max_length=64)]
-        | None
-    ) = Field(None, description="Blocks in each stage; left out where the width rule decides them.")
-    strides: (
-        Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(strict=False, min_length=1, max_length=64)]
-        | None
-    ) = Field(
+    depths: Annotated[tuple[Annotated[int, Field(ge=1, le=4_096)], ...], _PER_STAGE] | None = Field(
+        None, description="Blocks in each stage; left out where the width rule decides them."
+    )
+    strides: Annotated[tuple[_Stride, ...], _PER_STAGE] | None = Field(
         None,
         description="By how much each stage shrinks the map; by default 1 and then 2s, with `max_pool` all 2s. No "
         "stage becomes wider or narrower by it.",
     )
-    last_stride: Annotated[int, Field(ge=1, le=8)] | None = Field(
+    last_stride: _Stride | None = Field(
         None,
         description="By how much the last stage shrinks the map instead, its widths and weights as they are: 1 for a "
         "larger last map, as re-identification has it.",
     )
     widths: Annotated[base.WidthRule, OneOf()] = Field(description="Filters of each stage; a list for short.")
     block: Annotated[base.Block, OneOf()] = Field(description="The unit that each stage repeats.")
-    shortcut: Annotated[base.Shortcut, OneOf()] = Field(
-        default_factory=_default(base.Shortcut, "projection"), description="The path around each block."
-    )
-    attention: Annotated[base.Attention, OneOf()] = Field(
-        default_factory=_default(base.Attention, "none"), description="What weighs each block's branch."
-    )
-    downsample: Annotated[base.Downsample, OneOf()] = Field(
-        default_factory=_default(base.Downsample, "stride"), description="How a stage shrinks the map."
+    shortcut: Annotated[base.Shortcut, OneOf()] = _default(base.Shortcut, "projection", "The path around each block.")
+    attention: Annotated[base.Attention, OneOf()] = _default(base.Attention, "none", "What weighs each block's branch.")
+    downsample: Annotated[base.Downsample, OneOf()] = _default(
+        base.Downsample, "stride", "How a stage shrinks the map."
     )
     output_stride: Annotated[int, Field(ge=1, le=4_096)] | None = Field(
         None,
@@ -267,15 +261,11 @@ class Spec(_Model):
     input: Input = Field(default_factory=Input, description="The image.")
     stem: Annotated[base.Stem, OneOf()] = Field(description="What stands before the first stage.")
     stages: Stages = Field(description="The stages.")
-    norm: Annotated[base.Norm, OneOf()] = Field(
-        default_factory=_default(base.Norm, "batch"), description="Normalization."
-    )
-    activation: Annotated[base.ActivationPart, OneOf()] = Field(
-        default_factory=_default(base.ActivationPart, "relu"), description="The nonlinearity."
-    )
+    norm: Annotated[base.Norm, OneOf()] = _default(base.Norm, "batch", "Normalization.")
+    activation: Annotated[base.ActivationPart, OneOf()] = _default(base.ActivationPart, "relu", "The nonlinearity.")
     head: Annotated[base.Head, OneOf()] = Field(description="What turns the last map into scores.")
-    antialias: Annotated[base.AntiAlias, OneOf()] = Field(
-        default_factory=_default(base.AntiAlias, "none"), description="What smooths a map before it shrinks."
+    antialias: Annotated[base.AntiAlias, OneOf()] = _default(
+        base.AntiAlias, "none", "What smooths a map before it shrinks."
     )
     weight_standardization: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
@@ -285,9 +275,7 @@ class Spec(_Model):
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
     ] = Field((), description="Stages whose maps the network outputs too (`stage2`, counted from 1), before its head.")
     quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
-    naming: Annotated[base.Naming, OneOf()] = Field(
-        default_factory=_default(base.Naming, "paths"), description="How layers and parameters are called."
-    )
+    naming: Annotated[base.Naming, OneOf()] = _default(base.Naming, "paths", "How layers and parameters are called.")
     deviations: dict[Rule, Words] = Field(
         default_factory=dict, description="The paper's design rules that this network breaks on purpose, and why."
     )

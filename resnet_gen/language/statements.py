@@ -32,9 +32,8 @@ def resolved_values(loaded: Loaded) -> dict[str, Any]:
 
 def lock_settings(loaded: Loaded) -> dict[str, str]:
     """What changes a build and shows in no layer, as JSON by key: all that is not known to be something else."""
-    left = {
-        key: value for key, value in resolved_values(loaded).items() if key not in (*DESCRIBING, *PROMISING, *SHAPING)
-    }
+    apart = (*DESCRIBING, *PROMISING, *SHAPING)
+    left = {key: value for key, value in resolved_values(loaded).items() if key not in apart}
     return {key: json.dumps(value) for key, value in _leaves(left, "") if key not in _SHAPE}
 
 

@@ -1,9 +1,8 @@
 """The families of parts, and what every part is built with.
 
-A part is one choice of a specification: a stem, a block, a shortcut, ... It is a
-frozen pydantic model (its settings) with a method that builds it out of
-operations. Each lives in a file of its own below this package and belongs to
-the family it derives from; nothing else has to learn of a new part.
+A part is one choice of a specification: a stem, a block, a shortcut, ... It is a frozen pydantic model (its settings)
+with a method that builds it out of operations. Each lives in a file of its own below this package and belongs to the
+family it derives from; nothing else has to learn of a new part.
 """
 
 from __future__ import annotations

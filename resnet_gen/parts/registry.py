@@ -28,9 +28,8 @@ def _modules() -> list[str]:
 def load_parts(kinds: Container[str] | None = None) -> bool:
     """Import the parts of these kinds, or all; returns whether any is new.
 
-    A kind may be said with its folder (`norms.none`) where several families have
-    it. Each part takes a millisecond and lives in a module called after its
-    kind, so that a command imports the few that its specification names.
+    A kind may be said with its folder (`norms.none`) where several families have it. Each part takes a millisecond and
+    lives in a module called after its kind, so that a command imports the few that its specification names.
     """
     wanted = [name for name in _modules() if kinds is None or any(said in kinds for said in _said(name))]
     new = [name for name in wanted if name not in sys.modules]

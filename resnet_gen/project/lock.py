@@ -1,7 +1,6 @@
 """The lock: every network's counts, hashes and settings as a text that a change shows in, line by line.
 
-It is TOML, a table a network in the order of their names and a line a stage, and
-depends on nothing but the networks.
+It is TOML, a table a network in the order of their names and a line a stage, and depends on nothing but the networks.
 """
 
 from __future__ import annotations
@@ -131,9 +130,10 @@ def _validated(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[
     networks: dict[str, LockedNetwork] = {}
     errors: list[ErrorDetails] = []
     for part in _parts(data):
-        found, faults = _found(part)
-        networks |= found
-        errors += faults
+        try:
+            networks |= _File.model_validate(part).networks
+        except ValidationError as error:
+            errors += error.errors(include_url=False)
         if len(errors) > MAX_PROBLEMS:
             break
     return networks, errors
@@ -148,13 +148,6 @@ def _parts(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield {**first, "version": data["version"], "networks": {}}
     for name, network in listed.items():
         yield {"version": data["version"], "networks": {name: network}}
-
-
-def _found(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
-    try:
-        return _File.model_validate(data).networks, []
-    except ValidationError as error:
-        return {}, error.errors(include_url=False)
 
 
 def _check_version(source: Source, *, old: bool) -> None:
@@ -214,9 +207,8 @@ def spec_path(loaded: Loaded, folder: Path) -> str:
         path = Path(os.path.relpath(loaded.path.resolve(), folder.resolve())).as_posix()
         path.encode()
     except ValueError:  # another drive, or a name that is no text
-        raise refuse(
-            "cannot be named in a lock", str(loaded.path), "keep it beside the lock, under a plain name"
-        ) from None
+        hint = "keep it beside the lock, under a plain name"
+        raise refuse("cannot be named in a lock", str(loaded.path), hint) from None
     return path
 
 

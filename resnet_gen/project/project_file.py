@@ -25,7 +25,7 @@ from resnet_gen.language.spec import Words
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, refuse, shorten
 from resnet_gen.project.toml_source import read_toml
-from resnet_gen.system.links import check_inside, check_named
+from resnet_gen.system.links import check_inside, check_named, shown_path
 from resnet_gen.system.project_folder import PYPROJECT, candidates
 from resnet_gen.system.resources import shipped_specs
 
@@ -132,7 +132,7 @@ class Project:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""
         if pattern in shipped_specs():
             return [pattern]
-        if _is_file(self.folder / pattern):
+        if os.path.isfile(self.folder / pattern):  # noqa: PTH113 - as in _nothing
             return [reference(self.folder / pattern)]
         try:
             names = [path.relative_to(self.folder) for path in self.folder.glob(pattern) if path.is_file()]
@@ -190,13 +190,6 @@ def reference(path: Path) -> str:
     return f".{os.sep}{name}" if name in shipped_specs() else name
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
-
-
 def find_project(folder: Path | None = None) -> Project | None:
     """The project that a folder, the working one by default, belongs to; None where there is none."""
     found = (_read(path) for path in candidates(folder))
@@ -236,11 +229,3 @@ def _checked(path: Path, source: Source) -> Project:
     if not isinstance(source.data, dict):
         raise refuse("tool.resnet-gen: not a table", source.span(()))
     return Project(path, validate(Settings, source), source)
-
-
-def shown_path(path: Path) -> str:
-    """A path as messages show it: from the working folder, where that can be said."""
-    try:
-        return os.path.relpath(path)
-    except (OSError, ValueError):  # another drive, or no working folder
-        return str(path)

@@ -11,7 +11,7 @@ from resnet_gen.language.source import MAX_DEPTH, MAX_VALUES, Loc
 from resnet_gen.problems import Document, refuse, shorten
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    import tomllib as tomllib
 else:
     import tomli as tomllib
 

@@ -7,17 +7,11 @@ look at the text, which need not understand the values, finds those.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 
 from resnet_gen.language.source import MAX_VALUES, Loc, Mark, Source
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
-from resnet_gen.project.toml_positions import TomlPlace, places
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from resnet_gen.project.toml_positions import TomlPlace, places, tomllib
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _CONFLICT = re.compile(r"^<{7} .*$", re.MULTILINE)

@@ -56,7 +56,7 @@ def check_inside(path: Path) -> None:
     """Refuse a file inside the fence that is a link to one elsewhere; what lies elsewhere, somebody may name."""
     around = fence()
     if around and around.holds(path) and around.leads_out(path):
-        raise refuse(f"leads out of {around.called}", _shown(path), "a link leads to it; name the file itself")
+        raise refuse(f"leads out of {around.called}", shown_path(path), "a link leads to it; name the file itself")
 
 
 def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
@@ -64,7 +64,7 @@ def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
     around = _fence_around(by)
     if around and around.holds(by) and around.leads_out(path):
         words = f"{key}: leads out of {around.called}"
-        raise refuse(words, where or _shown(by), "bring it in: what others cannot see, nobody can review")
+        raise refuse(words, where or shown_path(by), "bring it in: what others cannot see, nobody can review")
 
 
 def check_output(path: Path) -> None:
@@ -93,8 +93,9 @@ def _inside(path: str, root: Path) -> bool:
     return Path(path).is_relative_to(root)
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """A path as messages show it: from the working folder, where that can be said."""
     try:
         return os.path.relpath(path)
-    except ValueError:  # on another drive
+    except (OSError, ValueError):  # another drive, or no working folder
         return str(path)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten, suggest
 from resnet_gen.project.lock import Lock, read_lock
-from resnet_gen.project.project_file import Project, shown_path
+from resnet_gen.project.project_file import Project
+from resnet_gen.system.links import shown_path
 from resnet_gen.verify.outcome import Outcome, project_outcome
 from resnet_gen.verify.rules import RULES
 from resnet_gen.verify.rules.base import Rule

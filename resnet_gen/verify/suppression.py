@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from resnet_gen.language.comments import IgnoreComment, documents, ignore_comments
 from resnet_gen.language.load import Loaded
@@ -15,10 +15,8 @@ from resnet_gen.verify.rules.suppression import Suppression
 _HINT = "write '# resnet-gen: ignore[ID] reason'"
 
 
-class _Target(NamedTuple):
-    document: Document
-    line: int
-    rule: str | None
+_Target: TypeAlias = tuple[Document, int, str | None]
+"""What an id suppresses: what a rule finds on a line of a text."""
 
 
 class SuppressionResult(NamedTuple):
@@ -58,16 +56,15 @@ def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str
 
 
 def _target(ignore: IgnoreComment) -> _Target:
-    """What an id suppresses."""
-    return _Target(ignore.where.document, ignore.line, ignore.rule)
+    return ignore.where.document, ignore.line, ignore.rule
 
 
 def _targets(problem: Problem, own: Document, inherited: Collection[Document], extends: int) -> Iterator[_Target]:
     """Where an id suppresses this problem: on its line and, if it was inherited, where the spec says from whom."""
     if isinstance(problem.where, Span):
-        yield _Target(problem.where.document, problem.where.line, problem.rule)
+        yield problem.where.document, problem.where.line, problem.rule
         if problem.where.document in inherited:
-            yield _Target(own, extends, problem.rule)
+            yield own, extends, problem.rule
 
 
 def _read(document: Document) -> tuple[list[IgnoreComment], list[Problem]]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.compare.against.ranges import _first, _part
+from resnet_gen.compare.against.ranges import _part
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.quantization.placement import Range
+from resnet_gen.verify.rules.against import first_faults
 
 
 @pytest.mark.parametrize(
@@ -34,4 +35,4 @@ def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
 def test_three_ranges_are_named_and_the_others_counted(number):
     faults = [f"range {n}" for n in range(number)]
     more = {0: (), 1: ("x.onnx: and 1 more range",)}.get(max(0, number - 3), (f"x.onnx: and {number - 3} more ranges",))
-    assert _first(Path("x.onnx"), faults) == (*faults[:3], *more)
+    assert first_faults(Path("x.onnx"), faults, "range") == (*faults[:3], *more)

@@ -29,16 +29,14 @@ def steps_apart(wanted: Array, here: Array, steps: Array | None, dtype: str, sla
     apart = np.maximum(np.abs(rows - kept) - slack, 0.0)
     with np.errstate(all="ignore"):
         far = apart / (scales if integers else _around(rows, scales))
-    found: Array = np.where((apart > 0) & ~_cut_off(rows, kept), far, 0.0).astype(np.float32)
-    return found
+    return np.where((apart > 0) & ~_cut_off(rows, kept), far, 0.0).astype(np.float32)
 
 
 def _around(rows: _Numbers, scales: _Numbers) -> _Numbers:
     """How far the two numbers of FP8 are apart that each number is between."""
     parts, exponents = np.frexp(rows / scales)  # a number is its part, from a half to one, times two to that
     exponents = np.where(parts == 0, _LEAST_EXPONENT, np.maximum(exponents - 1, _LEAST_EXPONENT))
-    made: _Numbers = scales * 2.0 ** (exponents - _DIGITS)
-    return made
+    return scales * 2.0 ** (exponents - _DIGITS)
 
 
 def _gaps(kept: _Numbers, slack: Array) -> _Numbers:

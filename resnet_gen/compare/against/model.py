@@ -21,15 +21,13 @@ from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
 from resnet_gen.onnx.reading.validity import fault
 from resnet_gen.problems import Refused, several
-from resnet_gen.verify.rules.against import FileFindings
+from resnet_gen.verify.rules.against import MOST_TOLD, FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.initialization import SeededWeights
 
 _HALF = 65504.0
 """The largest number of float16."""
-_MOST = 3
-"""Differences that are reported one by one."""
 
 
 def read_model(path: Path) -> OnnxModel | NotExplained:
@@ -141,14 +139,14 @@ def _differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
     graph = found.variant.graph
     known = {b.output.name: a.output.name for a, b in found.match.pairs} | {theirs.input.name: graph.input.name}
     ours, others = _roots(found.match.missing, set(known.values())), _roots(found.match.unexplained, set(known))
-    for b in others[:_MOST]:
+    for b in others[:MOST_TOLD]:
         a = _instead(b, ours, known)
         if a:
             ours.remove(a)
             yield f"{path}: '{b.name}' is {_told(b, a)}, where the spec has '{a.name}', {_told(a, b)}"
         else:
             yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
-    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:_MOST])
+    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:MOST_TOLD])
     if not (found.match.missing or found.match.unexplained):
         yield f"{path}: all operations are there, but the outputs are others"
     operations = several(len(graph.nodes), "operation")

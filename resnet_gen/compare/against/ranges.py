@@ -17,6 +17,7 @@ from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, several
 from resnet_gen.quantization.placement import Range, never_negative
+from resnet_gen.verify.rules.against import first_faults
 
 if TYPE_CHECKING:
     from resnet_gen.compare.against.matching import FileMatch
@@ -25,7 +26,6 @@ _LEAST, _MOST = 1 / 16, 64.0
 """What is covered, over what random images reach: real ones reach several times as much, or a part of it."""
 _AROUND = 0.9
 """How far below zero codes reach at least that are the same on both sides, over how far above."""
-_NAMED = 3
 _ALL = "ranges of activations"
 
 
@@ -44,11 +44,11 @@ def compare_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input 
     known = [(cover, values[cover.value]) for cover in file.covers if cover.value in values]
     faults = list(_below_zero(path, known, never_negative(found.variant.graph)))
     if not images or not known or find_spec("onnxruntime") is None:
-        return RangeComparison("", _first(path, faults), _ALL if file.covers else "")
+        return RangeComparison("", first_faults(path, faults, "range"), _ALL if file.covers else "")
     try:
         ranges = _reached(found, [value for _, value in known], images)
     except Refused:  # with these weights, activations are not finite
-        return RangeComparison("", _first(path, faults), _ALL)
+        return RangeComparison("", first_faults(path, faults, "range"), _ALL)
     compared = [(cover, _computed(cover, ranges[value.name])) for cover, value in known]
     parts = [(_part(cover, reached), cover, reached) for cover, reached in compared]
     faults += [
@@ -58,13 +58,9 @@ def compare_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input 
     ]
     least, most = (pick(part for part, *_ in parts) for pick in (min, max))
     words = f"ranges of activations {least:.1g} to {most:.1g} times what random images reach"
-    left = len(file.covers) - len(known)
-    return RangeComparison(words, _first(path, faults), f"ranges of {several(left, 'more activation')}" if left else "")
-
-
-def _first(path: Path, faults: list[str]) -> tuple[str, ...]:
-    rest = len(faults) - _NAMED
-    return (*faults[:_NAMED], *([f"{path}: and {several(rest, 'more range')}"] if rest > 0 else ()))
+    rest = len(file.covers) - len(known)
+    left = f"ranges of {several(rest, 'more activation')}" if rest else ""
+    return RangeComparison(words, first_faults(path, faults, "range"), left)
 
 
 def _below_zero(path: Path, known: list[tuple[CodeRange, Value]], positive: set[str]) -> Iterator[str]:

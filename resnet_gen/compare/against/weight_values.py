@@ -14,7 +14,7 @@ from resnet_gen.compare.against.variants import NetworkVariant, largest_of_rows
 from resnet_gen.graph import Node
 from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.ops import Tensor
-from resnet_gen.problems import several
+from resnet_gen.verify.rules.against import first_faults
 from resnet_gen.weights.base import Array, runs
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ _EIGHT_BITS = {"int8": 0.51, "uint8": 0.51, "float8_e4m3fn": _LEAST_STEP}
 """What rounding may change any number by, over the scale of its row: half the least step."""
 _NEAREST = 0.51
 """Of the step that a number in eight bits is in: what rounding to the nearest may change it by."""
-_MOST = 3
 
 
 class _Apart(NamedTuple):
@@ -83,9 +82,8 @@ def compare_weights(path: Path, weights: Path, found: FileMatch, file: OnnxModel
     """A file's weights compared with those that building the spec with `weights` would write."""
     apart = list(_apart(found, file))
     faults = [*(_told(path, weights, a) for a in apart if a.wrong), *_read_otherwise(path, found, file)]
-    rest = len(faults) - _MOST
-    told = (*faults[:_MOST], *([f"{path}: and {several(rest, 'more tensor')}"] if rest > 0 else ()))
-    return WeightComparison("" if faults else f"weights {_how(weights, apart)}", told)
+    words = "" if faults else f"weights {_how(weights, apart)}"
+    return WeightComparison(words, first_faults(path, faults, "tensor"))
 
 
 def _told(path: Path, weights: Path, a: _Apart) -> str:
@@ -191,8 +189,7 @@ def _unseen(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) 
         return None
     dtype = types[node.weight_name("weight")]
     scales = least_scales(variant, wanted, node, file, integers=dtype in _BY_ROW)
-    found: Array = (_EIGHT_BITS[dtype] * scales).astype(np.float32)
-    return found
+    return (_EIGHT_BITS[dtype] * scales).astype(np.float32)
 
 
 def _furthest(
@@ -247,8 +244,7 @@ def _slack(wanted: Array, unseen: Array, dtype: str | None) -> Array:
 
 def _nearer(wanted: Array, here: Array, slack: Array) -> Array:
     """Rows, but what they differ by that cannot be seen."""
-    near: Array = np.where(np.isfinite(here), here - np.clip(here - wanted, -slack, slack), here).astype(np.float32)
-    return near
+    return np.where(np.isfinite(here), here - np.clip(here - wanted, -slack, slack), here).astype(np.float32)
 
 
 def _far(wanted: Array, here: Array, sizes: Array, dtype: str | None) -> Array:
@@ -257,5 +253,4 @@ def _far(wanted: Array, here: Array, sizes: Array, dtype: str | None) -> Array:
         apart = np.maximum(np.abs(wanted.astype(np.float64) - here) - max(_STEP.get(dtype, 0.0), _SMALLEST), 0.0)
         far = np.where(apart > 0, apart / sizes, 0.0)
     real = np.isfinite(wanted) & np.isfinite(here)
-    found: Array = np.where(real, far, np.inf)
-    return found
+    return np.where(real, far, np.inf)

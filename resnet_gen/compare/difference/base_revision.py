@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from resnet_gen.compare.difference.devices import devices
 from resnet_gen.compare.difference.revision import RevisionMoves
 from resnet_gen.compare.difference.terms import Term, differing
-from resnet_gen.language.source import Source, decode_text, read_text
-from resnet_gen.problems import Document, Refused
+from resnet_gen.language.source import Source, decode_document, read_text
+from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
-from resnet_gen.project.project_file import LOCK, Project, project_in, shown_path
+from resnet_gen.project.project_file import LOCK, Project, project_in
 from resnet_gen.system.files import read_regular_file
-from resnet_gen.system.links import check_named
+from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.system.project_folder import FILE, PYPROJECT
 
 _LARGEST = 1 << 22
@@ -31,8 +31,7 @@ def project_then(since: RevisionMoves, config: Path | None) -> Project | None:
     for path in _candidates(since, config):
         text = since.base.text(path)
         if text is not None:
-            name = str(since.base.at(path))
-            document = Document(name, decode_text(text, name, "TOML", "project file"))
+            document = decode_document(text, str(since.base.at(path)), "TOML", "project file")
             if project := project_in(since.root / path, document):
                 return project
     return None
@@ -96,9 +95,8 @@ def _budgets(project: Project | None, network: str) -> dict[str, Any]:
 
 def _locked(text: bytes, path: Path) -> dict[str, str]:
     """The spec of each network of a lock; none of what cannot be read, to which nothing is held."""
-    name = shown_path(path)
     try:
-        networks = parse_lock(Document(name, decode_text(text, name, "TOML", "lock")), path, old=True).networks
+        networks = parse_lock(decode_document(text, shown_path(path), "TOML", "lock"), path, old=True).networks
     except Refused:
         return {}
     return {network: locked.spec for network, locked in networks.items()}
@@ -109,7 +107,7 @@ def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str,
 
     def device(name: str) -> Source:
         check_named(project.folder / name, project.path, None, "target")
-        return read_text(Document(name, decode_text(read(project.folder / name) or b"", name, "YAML", "device")))
+        return read_text(decode_document(read(project.folder / name) or b"", name, "YAML", "device"))
 
     settings = project.settings
     lock = (settings.lock or LOCK) if read(project.lock_path) is not None else None

@@ -5,28 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from resnet_gen import ops
 from resnet_gen.compare.difference.places import INNER, NodePlace, places_by_name
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.matching import visible
-from resnet_gen.ops import (
-    AvgPool,
-    BatchNorm,
-    BlurPool,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GroupNorm,
-    MaxPool,
-    Op,
-    Subsample,
-    SumPositions,
-)
+from resnet_gen.ops import Op
 
 FLAT = "network"
 
 _ALIKE: dict[type[Op], str] = {
-    **dict.fromkeys((BatchNorm, GroupNorm), "norm"),
-    **dict.fromkeys((MaxPool, AvgPool, BlurPool, Subsample), "pool"),
-    **dict.fromkeys((GlobalAvgPool, GlobalMaxPool, SumPositions), "global pool"),
+    **dict.fromkeys((ops.BatchNorm, ops.GroupNorm), "norm"),
+    **dict.fromkeys((ops.MaxPool, ops.AvgPool, ops.BlurPool, ops.Subsample), "pool"),
+    **dict.fromkeys((ops.GlobalAvgPool, ops.GlobalMaxPool, ops.SumPositions), "global pool"),
 }
 
 
@@ -65,6 +55,11 @@ class StageOutline:
 
     path: str
     blocks: tuple[BlockOutline, ...]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of all its blocks."""
+        return [node for block in self.blocks for node in block.nodes]
 
     @property
     def channels(self) -> int:

@@ -85,7 +85,7 @@ def _reviewed(spec: str, since: RevisionMoves, known: set[str] | None = None) ->
     except Refused as refused:
         return NetworkReview(spec, problems=refused.problems)
     if not then.exists():
-        own = since.tracks(path) or not _shipped(spec)  # a shipped one may be installed below the root
+        own = since.tracks(path) or spec not in shipped_specs()  # a shipped one may be installed below the root
         return NetworkReview(spec, after=after) if own else _same(spec, after)
     try:
         before = side_then(then)
@@ -95,13 +95,9 @@ def _reviewed(spec: str, since: RevisionMoves, known: set[str] | None = None) ->
     return NetworkReview(spec, before, after, compare(before.graph, after.graph), terms=terms)
 
 
-def _shipped(spec: str) -> bool:
-    return spec in shipped_specs()
-
-
 def _elsewhere(spec: str) -> NetworkReview:
     """A spec that no revision of the repository has: a shipped one is what it was."""
-    if not _shipped(spec):
+    if spec not in shipped_specs():
         raise refuse("in no revision of this repository, to compare it with", spec, "give the path of one that is")
     return _same(spec, side_now(spec))
 

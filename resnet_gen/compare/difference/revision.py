@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
@@ -167,24 +168,14 @@ class Revision:
     def _followed(self, path: str) -> str:
         """Where a path leads; raises `Refused` if that is elsewhere."""
         for _ in range(MOST_LINKS):
-            link = next((place for place in _prefixes(path) if (e := self.tree.entry(place)) and e.mode == LINK), None)
-            if link is None:
+            steps = ((place, self.tree.entry(place)) for place in accumulate(path.split("/"), "{}/{}".format))
+            link, entry = next(((place, e) for place, e in steps if e and e.mode == LINK), (path, None))
+            if entry is None:
                 return path
-            (target,) = self.tree.blobs([self._oid(link)], MAX_BYTES)
+            (target,) = self.tree.blobs([entry.oid], MAX_BYTES)
             leads = posixpath.join(posixpath.dirname(link), os.fsdecode(target))
             path = self._inside(leads + path.removeprefix(link), None)
         raise refuse("a circle of links", str(self))
-
-    def _oid(self, path: str) -> str:
-        found = self.tree.entry(path)
-        assert found
-        return found.oid
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    """`a`, `a/b` and `a/b/c` of `a/b/c`."""
-    steps = path.split("/")
-    return ("/".join(steps[:n]) for n in range(1, len(steps) + 1))
 
 
 class RevisionMoves(NamedTuple):
@@ -216,19 +207,8 @@ def moves(name: str) -> RevisionMoves:
     if not name:
         raise refuse("a revision has no empty name")
     base = Revision(name, ".")
-    told = base.git.told(
-        "diff-index",
-        "--cached",
-        "--name-status",
-        "--no-color",
-        "--no-ext-diff",
-        "--no-relative",
-        "-z",
-        "-M",
-        "--diff-filter=R",
-        base.tree.oid,
-        "--",
-    )
+    options = "--cached", "--name-status", "--no-color", "--no-ext-diff", "--no-relative", "-z", "-M", "--diff-filter=R"
+    told = base.git.told("diff-index", *options, base.tree.oid, "--")
     _, old, new = (os.fsdecode(told).split("\0")[place:-1:3] for place in range(3))
     return RevisionMoves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
 

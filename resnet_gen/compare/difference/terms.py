@@ -41,7 +41,7 @@ def _walk(path: Path, before: Any, after: Any) -> Iterator[Term]:
         for key in dict.fromkeys((*old, *new)):
             yield from _walk((*path, key), old.get(key), new.get(key))
     else:  # a part of another kind is another as a whole
-        yield Term(path, before, after, _is_looser(path, before, after))
+        yield _term(path, before, after)
 
 
 def _is_empty(value: Any) -> bool:
@@ -67,11 +67,11 @@ def _items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
         name = _which(item)
         other = next((one for one in after if _which(one) == name), None)
         if other is None:
-            yield Term((*path, name), item, None, _is_looser((*path, name), item, None))
+            yield _term((*path, name), item, None)
         else:
             after.remove(other)
             yield from _walk((*path, name), item, other)
-    yield from (Term((*path, _which(i)), None, i, _is_looser((*path, _which(i)), None, i)) for i in after)
+    yield from (_term((*path, _which(item)), None, item) for item in after)
 
 
 def _which(item: Any) -> str:
@@ -82,9 +82,9 @@ def _which(item: Any) -> str:
 # --- which changes promise less ------------------------------------------------
 
 
-def _is_looser(path: Path, before: Any, after: Any) -> bool:
+def _term(path: Path, before: Any, after: Any) -> Term:
     rule = _LOOSER.get(path[0])
-    return rule is not None and rule(path[1:], before, after)
+    return Term(path, before, after, rule is not None and rule(path[1:], before, after))
 
 
 def _claim(path: Path, before: Any, after: Any) -> bool:
@@ -101,42 +101,16 @@ def _budget(path: Path, before: Any, after: Any) -> bool:
     return bool(path[-1:] == ("max",) and after > before) or bool(path[-1:] == ("min",) and after < before)
 
 
-def _gone(path: Path, before: Any, after: Any) -> bool:
-    return before is not None
-
-
-def _other(path: Path, before: Any, after: Any) -> bool:
-    """The device that a budget is for is another: what it promised then cannot be said."""
-    return len(path) > 1
-
-
-def _new(path: Path, before: Any, after: Any) -> bool:
-    return before is None
-
-
-def _selected(path: Path, before: Any, after: Any) -> bool:
-    """Rules are checked no more; without a list, all are."""
-    return after is not None and (before is None or bool(set(before) - set(after)))
-
-
-def _ignored(path: Path, before: Any, after: Any) -> bool:
-    return bool(set(after or ()) - set(before or ()))
-
-
-def _listed(path: Path, before: Any, after: Any) -> bool:
-    """A shipped network is listed no more; what became of files is said of each."""
-    return bool((set(before or ()) - set(after or ())) & set(shipped_specs()))
-
-
 _LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {
     "claims": _claim,
     "budgets": _budget,
-    "deviations": _new,
-    "suppressions": _new,
-    "reference": _gone,
-    "devices": _other,
-    "select": _selected,
-    "ignore": _ignored,
-    "specs": _listed,
-    "lock": _gone,
+    **dict.fromkeys(("deviations", "suppressions"), lambda _path, before, _after: before is None),
+    **dict.fromkeys(("reference", "lock"), lambda _path, before, _after: before is not None),
+    "devices": lambda path, _before, _after: len(path) > 1,  # another device: what was promised of it is unknown
+    # Rules are checked no more; without a list, all are.
+    "select": lambda _path, before, after: after is not None and (before is None or bool({*before} - {*after})),
+    "ignore": lambda _path, before, after: bool({*(after or ())} - {*(before or ())}),
+    # A shipped network is listed no more; what became of files is told of each.
+    "specs": lambda _path, before, after: bool(({*(before or ())} - {*(after or ())}) & {*shipped_specs()}),
 }
+"""Whether less is promised where a key differs, by what the path to it begins with; what follows is the rest of it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,24 +64,14 @@ class NetworkComparison:
     @property
     def notes(self) -> list[str]:
         """What makes no other architecture but is worth a word, names aside, and what was not looked into."""
-        return [*_folded(self), *_precision(self), *_unexplained(self)]
-
-
-def _folded(report: NetworkComparison) -> Iterator[str]:
-    if report.folded:
-        which = "second" if report.folded > 0 else "first"
-        yield f"{several(abs(report.folded), 'batch norm')} folded in the {which}"
-        if report.biases:
-            yield f"{report.biases:,} of its biases left out, which are zero"
-
-
-def _precision(report: NetworkComparison) -> Iterator[str]:
-    before, after = report.before.precision, report.after.precision
-    if before != after:
-        yield f"{before} -> {after}"
-
-
-def _unexplained(report: NetworkComparison) -> Iterator[str]:
-    names = [*report.before.unexplained, *report.after.unexplained]
-    if names:
-        yield f"{several(len(names), 'node')} compared as ONNX has them ({name_list(names)})"
+        found = []
+        if self.folded:
+            which = "second" if self.folded > 0 else "first"
+            found.append(f"{several(abs(self.folded), 'batch norm')} folded in the {which}")
+        if self.folded and self.biases:
+            found.append(f"{self.biases:,} of its biases left out, which are zero")
+        if self.before.precision != self.after.precision:
+            found.append(f"{self.before.precision} -> {self.after.precision}")
+        if names := [*self.before.unexplained, *self.after.unexplained]:
+            found.append(f"{several(len(names), 'node')} compared as ONNX has them ({name_list(names)})")
+        return found

@@ -7,9 +7,8 @@ from typing import Any
 from resnet_gen.compare.difference.block_outline import StageOutline
 from resnet_gen.compare.difference.graphs import SUMMED, LayerChange, StageChange
 from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.spec_terms import data as terms_data
-from resnet_gen.compare.formats.spec_terms import loosened_promises
 from resnet_gen.compare.formats.summary import clauses, headline
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count_nodes
@@ -24,7 +23,7 @@ def data(report: NetworkComparison) -> dict[str, Any]:
         "same": difference.same,
         "identical": report.identical,
         "headline": headline(report),
-        "loosened": loosened_promises(report.terms),
+        "loosened": spec_terms.loosened_promises(report.terms),
         "summary": clauses(difference),
         "before": _side(report.before),
         "after": _side(report.after),
@@ -34,7 +33,7 @@ def data(report: NetworkComparison) -> dict[str, Any]:
         "zero_biases": report.biases,
         "notes": report.notes,
         "stages": [_stage(stage) for stage in difference.stages if stage.blocks],
-        "keys": terms_data(report.terms),
+        "keys": spec_terms.data(report.terms),
         "changes": [_change(change) for change in difference.changes],
         "outputs_changed": difference.outputs,
         "renamed": [list(pair) for pair in difference.renamed],
@@ -72,9 +71,8 @@ def _stage(stage: StageChange) -> dict[str, Any]:
 def _whole(stage: StageOutline | None) -> dict[str, Any] | None:
     if stage is None:
         return None
-    nodes = [node for block in stage.blocks for node in block.nodes]
-    counts = count_nodes(nodes)
-    return {"blocks": blocks_text(nodes), **{name: getattr(counts, name) for name in SUMMED}}
+    counts = count_nodes(stage.nodes)
+    return {"blocks": blocks_text(stage.nodes), **{name: getattr(counts, name) for name in SUMMED}}
 
 
 def _change(change: LayerChange) -> dict[str, Any]:

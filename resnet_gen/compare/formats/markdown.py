@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened_promises
-from resnet_gen.compare.formats.spec_terms import rows as key_rows
 from resnet_gen.compare.formats.summary import headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import shorten, unlink, visible
 
-MOST_LOOSENED = 20
+MOST_LISTED = 20
 LIMIT = 65_536
 """Characters that GitHub takes in a comment."""
 ROOM = 15_000
@@ -28,25 +27,30 @@ _COMMIT = r"\b[0-9a-f]{6}(?=[0-9a-f])"
 
 def markdown(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
-    lines = [
-        f"**{code(report.before.given)} → {code(report.after.given)}**: {escape_markdown(headline(report), 1_000)}"
-    ]
-    return "\n".join([*lines, *body(report)]) + "\n"
+    title = f"**{code(report.before.given)} → {code(report.after.given)}**"
+    return "\n".join([f"{title}: {escape_markdown(headline(report), 1_000)}", *body(report)]) + "\n"
 
 
 def body(report: NetworkComparison) -> Iterator[str]:
     """What stands below the headline."""
-    if loose := loosened_promises(report.terms):
-        yield from ("", *(f"- **loosened**: {escape_markdown(line)}" for line in loose[:MOST_LOOSENED]))
-        yield from ([f"- and {len(loose) - MOST_LOOSENED:,} more"] if len(loose) > MOST_LOOSENED else [])
+    if loose := spec_terms.loosened_promises(report.terms):
+        yield from ("", *listed(f"**loosened**: {escape_markdown(line)}" for line in loose))
     if not report.difference.same:
         yield from ("", *_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
         yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_details(report))
-    if keys := [f"{key}: {both}" for key, both in key_rows(report.terms, promises=report.versions)]:
+    if keys := [f"{key}: {both}" for key, both in spec_terms.rows(report.terms, promises=report.versions)]:
         yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
     if renamed := report.difference.renamed:
         pairs = [f"{before} -> {after}" for before, after in renamed]
         yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))
+
+
+def listed(items: Iterable[str]) -> Iterator[str]:
+    """A list of the first items, and how many more there are."""
+    found = list(items)
+    yield from (f"- {item}" for item in found[:MOST_LISTED])
+    if len(found) > MOST_LISTED:
+        yield f"- and {len(found) - MOST_LISTED:,} more"
 
 
 def escape_markdown(text: str, limit: int = CELL) -> str:

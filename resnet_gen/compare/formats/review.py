@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import data as difference_data
-from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown
+from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown, listed
 from resnet_gen.compare.formats.markdown import body as difference_body
-from resnet_gen.compare.formats.spec_terms import clauses as clauses_of_keys
-from resnet_gen.compare.formats.spec_terms import data as terms_data
-from resnet_gen.compare.formats.spec_terms import describe_term, loosened_promises
 from resnet_gen.compare.formats.summary import clauses
 from resnet_gen.compare.formats.text import text as difference_text
 from resnet_gen.compare.formats.words import percent
 from resnet_gen.graph.counts import count
 from resnet_gen.problems import Problem, several, visible, visible_line
 
-MOST_FINDINGS = 20
 MOST_NETWORKS = 100
 RESERVE = 2_000
 """Characters of a comment that are kept for what stands below its details."""
@@ -59,13 +56,13 @@ class Review:
     @property
     def loosened(self) -> list[tuple[str, str]]:
         """Every promise that is looser, behind the file that it stands in."""
-        found = [(self.file, line) for line in loosened_promises(self.project)]
+        found = [(self.file, line) for line in spec_terms.loosened_promises(self.project)]
         for network in self.networks:
             if network.removed:
                 found.append((network.given, "removed, so that nothing is held any more"))
             elif not network.listed:
                 found.append((network.given, "listed no more, so that nothing holds it"))
-            found += [(network.given, line) for line in loosened_promises(network.terms)]
+            found += [(network.given, line) for line in spec_terms.loosened_promises(network.terms)]
         return found
 
     def report(self, network: NetworkReview) -> NetworkComparison | None:
@@ -95,7 +92,7 @@ def what(network: NetworkReview) -> str:
     if network.difference is None:
         return "new" if network.after else "removed"
     same = network.difference.same
-    keys = clauses_of_keys(network.terms, layers=not same, promises=True)
+    keys = spec_terms.clauses(network.terms, layers=not same, promises=True)
     renamed = len(network.difference.renamed)
     names = [f"{several(renamed, 'name')} {'differs' if renamed == 1 else 'differ'}"] if same and renamed else []
     told = [*clauses(network.difference)[:4], *names, *keys]
@@ -118,14 +115,14 @@ def markdown(review: Review) -> str:
 
 
 def _loosened(review: Review) -> Iterator[str]:
-    yield from _first(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
+    yield from listed(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
 
 
 def _project(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
-    lines = [escape_markdown(describe_term(term), 500) for term in review.project if not term.loosened]
+    lines = [escape_markdown(spec_terms.describe_term(term), 500) for term in review.project if not term.loosened]
     lines += [escape_markdown(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
-    yield from _first(f"{code(review.file)} {line}" for line in lines)
+    yield from listed(f"{code(review.file)} {line}" for line in lines)
 
 
 def _table(review: Review) -> Iterator[str]:
@@ -159,17 +156,9 @@ def _change(before: float | None, after: float | None, form: str) -> str:
 
 
 def _findings(findings: Sequence[Problem]) -> Iterator[str]:
-    yield from _first(
+    yield from listed(
         f"{code(str(f.where))} {escape_markdown(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
     )
-
-
-def _first(items: Iterable[str]) -> Iterator[str]:
-    """A list of the first items, and how many more there are."""
-    found = list(items)
-    yield from (f"- {item}" for item in found[:MOST_FINDINGS])
-    if len(found) > MOST_FINDINGS:
-        yield f"- and {len(found) - MOST_FINDINGS:,} more"
 
 
 def _details(review: Review, room: int) -> Iterator[str]:
@@ -202,24 +191,22 @@ def text(review: Review) -> str:
         parts.append("loosened:\n" + "".join(visible(f"!  {file}: {line}") + "\n" for file, line in review.loosened))
     parts += [visible(f"{review.file}: {_UNKNOWN}") + "\n"] if review.unread else []
     if rest := [term for term in review.project if not term.loosened]:
-        parts.append("".join(visible_line(f"{review.file}: {describe_term(term)}") + "\n" for term in rest))
+        parts.append("".join(visible_line(f"{review.file}: {spec_terms.describe_term(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
         parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")
-    return "\n".join([*parts, *(f"{problem}\n" for problem in _problems(review))])
-
-
-def _problems(review: Review) -> list[Problem]:
-    return [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
+    problems = [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
+    return "\n".join([*parts, *(f"{problem}\n" for problem in problems)])
 
 
 def data(review: Review) -> dict[str, Any]:
     """The same for programs: docs/ci.md describes every key."""
+    unread = list(map(str, review.unread))
     return {
         "base": review.base,
         "headline": review.headline(),
         "loosened": [{"at": file, "what": line} for file, line in review.loosened],
-        "project": {"file": review.file, "keys": terms_data(review.project), "problems": list(map(str, review.unread))},
+        "project": {"file": review.file, "keys": spec_terms.data(review.project), "problems": unread},
         "networks": [_network(review, network) for network in review.networks],
         "findings": [{"rule": p.rule, "at": str(p.where), "message": p.message} for p in review.findings],
     }

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.block_outline import BlockOutline, StageOutline
+from resnet_gen.compare.difference.block_outline import BlockOutline
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, StageChange
+from resnet_gen.compare.formats import words
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.words import (
-    OTHER_OPERANDS,
-    CountChange,
-    block_name,
-    count_changes,
-    describe_change,
-    figures,
-    percent,
-)
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import count_nodes
 from resnet_gen.graph.tables import block_text, blocks_text, describe, sides, stage_title
@@ -48,7 +40,7 @@ def _told(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
     whole = block.after or block.before
     assert whole
     if not (block.before and block.after) and len(whole.nodes) > 1:
-        yield "+" if block.after else "-", _block_text(whole), block_name(whole.nodes)
+        yield "+" if block.after else "-", _block_text(whole), words.block_name(whole.nodes)
         return
     for change in block.changes:
         yield SIGNS[change.kind], _layer_text(change, block), change.node.name
@@ -65,10 +57,10 @@ def _layer_text(change: LayerChange, block: BlockChange) -> str:
         if change.before.shape != change.after.shape:
             return f"{sides(change.before.shape)} -> {sides(change.after.shape)}"
         taken = (_taken(change.before), _taken(change.after))
-        return OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
+        return words.OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
     if change.kind == "changed":
         told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
-        return ", ".join(describe_change(change, setting) for setting in told)
+        return ", ".join(words.describe_change(change, setting) for setting in told)
     role = change.node.role
     return describe(change.node) + (f" ({role})" if role != "main" else "")
 
@@ -80,7 +72,7 @@ def _taken(node: Node) -> str:
 def count_rows(report: NetworkComparison, times: str) -> list[tuple[str, ...]]:
     """The counts of both networks below a header, and their predicted times, which are called `times`."""
     found: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
-    for figure in figures(report.difference):
+    for figure in words.figures(report.difference):
         found.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
     if report.latency:
         found.append(_times(report.latency, times))
@@ -90,7 +82,7 @@ def count_rows(report: NetworkComparison, times: str) -> list[tuple[str, ...]]:
 def _times(latency: Latency, times: str) -> tuple[str, ...]:
     before, after = latency.before, latency.after
     name = f"{times} on {latency.device}, {latency.precision}, batch {latency.batch:,}"
-    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", percent(before, after)
+    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", words.percent(before, after)
 
 
 class StageChangeRow(NamedTuple):
@@ -98,7 +90,7 @@ class StageChangeRow(NamedTuple):
 
     title: str
     blocks: tuple[str, str]
-    figures: tuple[CountChange, ...]
+    figures: tuple[words.CountChange, ...]
 
 
 def stage_rows(difference: Difference) -> list[StageChangeRow]:
@@ -109,18 +101,9 @@ def stage_rows(difference: Difference) -> list[StageChangeRow]:
 def _stage_row(stage: StageChange) -> StageChangeRow | None:
     if not stage.blocks:
         return None
-    nodes = [_nodes(side) for side in (stage.before, stage.after)]
-    before, after = map(count_nodes, nodes)
-    changes = tuple(count_changes(before, after, ("params", "macs", "activations")))
-    texts = (_repeated(stage.before), _repeated(stage.after))
-    if texts[0] == texts[1] and all(figure.before == figure.after for figure in changes):
+    before, after = (side.nodes if side else [] for side in (stage.before, stage.after))
+    changes = tuple(words.count_changes(count_nodes(before), count_nodes(after), ("params", "macs", "activations")))
+    blocks = blocks_text(before) if before else "", blocks_text(after) if after else ""
+    if blocks[0] == blocks[1] and all(figure.before == figure.after for figure in changes):
         return None
-    return StageChangeRow(stage_title(stage.path), texts, changes)
-
-
-def _nodes(stage: StageOutline | None) -> list[Node]:
-    return [node for block in stage.blocks for node in block.nodes] if stage else []
-
-
-def _repeated(stage: StageOutline | None) -> str:
-    return blocks_text(_nodes(stage)) if stage else ""
+    return StageChangeRow(stage_title(stage.path), blocks, changes)

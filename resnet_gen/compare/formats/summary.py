@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline
@@ -11,7 +11,7 @@ from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerC
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.words import CountChange, describe_change, figures, name_list, noun
-from resnet_gen.graph import Node
+from resnet_gen.graph import is_block
 from resnet_gen.graph.tables import sides, stage_title
 from resnet_gen.ops import Conv, Linear
 from resnet_gen.problems import several
@@ -109,15 +109,11 @@ def _whole_blocks(items: list[ChangeItem], difference: Difference) -> Told:
     told: set[int] = set()
     for item in items:
         block, one = item.block, item.block.after or item.block.before
-        if one and not (block.before and block.after) and id(block) not in told and _numbered(one):
+        if one and not (block.before and block.after) and id(block) not in told and is_block(one.path):
             found["added" if block.after else "removed"][item.title] += 1
             told.add(id(block))
     left = [item for item in items if id(item.block) not in told]
     return [_blocks_told(what, stages) for what, stages in found.items() if stages], left
-
-
-def _numbered(block: BlockOutline) -> bool:
-    return block.path.rpartition(".")[2].isdecimal()
 
 
 def _blocks_told(what: str, stages: Counter[str]) -> str:
@@ -181,17 +177,12 @@ MOVING = ("stride", "dilation")
 
 def _classes(items: list[ChangeItem], difference: Difference) -> Told:
     """The last layer's features are the classes."""
-    last = [_last_linear(graph.nodes) for graph in (difference.before, difference.after)]
-    told = [
-        i for i in items if i.setting and i.setting.name == "features" and [i.change.before, i.change.after] == last
-    ]
-    return [f"{i.setting.before:,} -> {i.setting.after:,} classes" for i in told if i.setting], [
-        item for item in items if item not in told
-    ]
-
-
-def _last_linear(nodes: Iterable[Node]) -> Node | None:
-    return next((node for node in reversed(list(nodes)) if isinstance(node.op, Linear)), None)
+    ends = (reversed(graph.nodes) for graph in (difference.before, difference.after))
+    last = [next((node for node in nodes if isinstance(node.op, Linear)), None) for nodes in ends]
+    features = (item for item in items if item.setting and item.setting.name == "features")
+    told = [item for item in features if [item.change.before, item.change.after] == last]
+    clauses = [f"{item.setting.before:,} -> {item.setting.after:,} classes" for item in told if item.setting]
+    return clauses, [item for item in items if item not in told]
 
 
 def _attention(items: list[ChangeItem], difference: Difference) -> Told:

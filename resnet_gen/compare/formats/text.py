@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.rows import LayerChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.spec_terms import loosened_promises
-from resnet_gen.compare.formats.spec_terms import rows as key_rows
+from resnet_gen.compare.formats.rows import count_rows, rows, stage_rows
 from resnet_gen.compare.formats.summary import headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
@@ -23,11 +22,11 @@ FOLLOW = "what follows from it:\n"
 def text(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
     parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
-    if loose := loosened_promises(report.terms):
+    if loose := spec_terms.loosened_promises(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
         parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_stages(report), *_details(report)]
-    parts += _keys(report)
+    parts += _listed(spec_terms.rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
     return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
 
 
@@ -43,26 +42,17 @@ def _stages(report: NetworkComparison) -> Iterator[str]:
 
 
 def _details(report: NetworkComparison) -> Iterator[str]:
-    found = rows(report.difference)
-    follow = [row for row in found if row.sign == "="]
-    yield from _listed(found[: len(found) - len(follow)], "", MOST_ROWS)
+    cells = [(row.sign, row.what, name_list(row.names)) for row in rows(report.difference)]
+    follow = [row for row in cells if row[0] == "="]
+    yield from _listed(cells[: len(cells) - len(follow)], "", MOST_ROWS)
     yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
 
 
-def _listed(found: Sequence[LayerChangeRow], title: str, most: int) -> Iterator[str]:
-    if found:
-        lines = [(row.sign, row.what, name_list(row.names)) for row in found[:most]]
-        more = len(found) - len(lines)
-        yield title + columns(lines) + (f"and {more:,} more; --format json has everything\n" if more else "")
-
-
-def _keys(report: NetworkComparison) -> Iterator[str]:
-    """What is stated differently and not reported as loosened."""
-    lines = key_rows(report.terms, promises=report.versions)
-    if lines:
-        more = len(lines) - MOST_KEYS
+def _listed(cells: Sequence[tuple[str, ...]], title: str, most: int) -> Iterator[str]:
+    if cells:
+        more = len(cells) - most
         rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
-        yield KEYS + columns(lines[:MOST_KEYS]) + rest
+        yield title + columns(cells[:most]) + rest
 
 
 def _notes(report: NetworkComparison) -> Iterator[str]:

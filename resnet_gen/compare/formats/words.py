@@ -6,33 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from resnet_gen import ops
 from resnet_gen.compare.difference.graphs import Difference, LayerChange, Setting
 from resnet_gen.graph import Node
 from resnet_gen.graph.counts import Counts
 from resnet_gen.graph.tables import PLAIN, describe
-from resnet_gen.ops import (
-    Activation,
-    Add,
-    AsMap,
-    AvgPool,
-    BlurPool,
-    ChannelConv,
-    ChannelMax,
-    ChannelMean,
-    Concat,
-    Conv,
-    Linear,
-    MaxPool,
-    Mul,
-    OneMinus,
-    Op,
-    PadChannels,
-    PadMap,
-    SplitSoftmax,
-    Subsample,
-    SumPositions,
-    TakeChannels,
-)
 from resnet_gen.problems import shorten
 
 
@@ -46,7 +24,7 @@ class CountChange(NamedTuple):
     @property
     def difference(self) -> str:
         """The exact difference with its sign; nothing where there is none."""
-        return signed_text(self.after - self.before)
+        return f"{self.after - self.before:+,}" if self.before != self.after else ""
 
     @property
     def both(self) -> str:
@@ -59,27 +37,27 @@ class CountChange(NamedTuple):
         return percent(self.before, self.after)
 
 
-_NOUNS: dict[type[Op], str] = {
+_NOUNS: dict[type[ops.Op], str] = {
     **PLAIN,
-    Conv: "convolution",
-    Linear: "fully connected layer",
-    ChannelConv: "convolution along channels",
-    MaxPool: "max pool",
-    AvgPool: "average pool",
-    BlurPool: "blur",
-    Subsample: "subsampling",
-    Add: "sum",
-    Mul: "product",
-    Concat: "concatenation",
-    TakeChannels: "channel slice",
-    AsMap: "reshaping",
-    ChannelMax: "channel maximum",
-    ChannelMean: "channel mean",
-    OneMinus: "complement",
-    PadChannels: "channel padding",
-    PadMap: "border padding",
-    SplitSoftmax: "split softmax",
-    SumPositions: "position sum",
+    ops.Conv: "convolution",
+    ops.Linear: "fully connected layer",
+    ops.ChannelConv: "convolution along channels",
+    ops.MaxPool: "max pool",
+    ops.AvgPool: "average pool",
+    ops.BlurPool: "blur",
+    ops.Subsample: "subsampling",
+    ops.Add: "sum",
+    ops.Mul: "product",
+    ops.Concat: "concatenation",
+    ops.TakeChannels: "channel slice",
+    ops.AsMap: "reshaping",
+    ops.ChannelMax: "channel maximum",
+    ops.ChannelMean: "channel mean",
+    ops.OneMinus: "complement",
+    ops.PadChannels: "channel padding",
+    ops.PadMap: "border padding",
+    ops.SplitSoftmax: "split softmax",
+    ops.SumPositions: "position sum",
 }
 """What operations are called in a sentence, so that an s makes several of one."""
 
@@ -97,11 +75,6 @@ def count_changes(before: Counts, after: Counts, names: Iterable[str]) -> list[C
     return [CountChange(TITLES[name], getattr(before, name), getattr(after, name)) for name in names]
 
 
-def signed_text(number: int) -> str:
-    """`+1,024`, and nothing for 0."""
-    return f"{number:+,}" if number else ""
-
-
 def percent(before: float, after: float) -> str:
     """`+5.99 %`; what rounds to nothing is shown as less than the last digit."""
     if before == after or not before:
@@ -110,9 +83,9 @@ def percent(before: float, after: float) -> str:
     return f"{change:+,.2f} %" if abs(change) >= 0.005 else f"{'+' if change > 0 else '-'}<0.01 %"
 
 
-def noun(op: Op) -> str:
+def noun(op: ops.Op) -> str:
     """What an operation is called in a sentence: `convolution`."""
-    return _NOUNS.get(type(op), type(op).__name__.lower()) if not isinstance(op, Activation) else op.function
+    return _NOUNS.get(type(op), type(op).__name__.lower()) if not isinstance(op, ops.Activation) else op.function
 
 
 def value(given: Any) -> str:

@@ -4,18 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from resnet_gen import ops
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops import (
-    Activation,
-    ChannelMax,
-    ChannelMean,
-    Concat,
-    Conv,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Mul,
-    SumPositions,
-)
 from resnet_gen.parts.base import Attention, OddKernel, Using
 from resnet_gen.parts.rounding import divisible
 
@@ -35,14 +25,14 @@ class ConvBlockAttention(Attention):
         return self._positions(net.scope("spatial"), self._channels(net.scope("channel"), x, using), using)
 
     def _channels(self, net: Net, x: Value, using: Using) -> Value:
-        means, maxima = net.add("mean", GlobalAvgPool(), x), net.add("max", GlobalMaxPool(), x)
-        y = net.add("both", Concat(axis=2), means, maxima)
-        y = net.add("fc1", Conv(divisible(x.shape[0] * self.rd_ratio, 1, floor=0.0), 1, bias=True), y)
+        means, maxima = net.add("mean", ops.GlobalAvgPool(), x), net.add("max", ops.GlobalMaxPool(), x)
+        y = net.add("both", ops.Concat(axis=2), means, maxima)
+        y = net.add("fc1", ops.Conv(divisible(x.shape[0] * self.rd_ratio, 1, floor=0.0), 1, bias=True), y)
         y = using.activation.build(net, "act", y)
-        y = net.add("sum", SumPositions(), net.add("fc2", Conv(x.shape[0], 1, bias=True), y))
-        return net.add("scale", Mul(), x, net.add("gate", Activation("sigmoid"), y))
+        y = net.add("sum", ops.SumPositions(), net.add("fc2", ops.Conv(x.shape[0], 1, bias=True), y))
+        return net.add("scale", ops.Mul(), x, net.add("gate", ops.Activation("sigmoid"), y))
 
     def _positions(self, net: Net, x: Value, using: Using) -> Value:
-        y = net.add("both", Concat(), net.add("max", ChannelMax(), x), net.add("mean", ChannelMean(), x))
+        y = net.add("both", ops.Concat(), net.add("max", ops.ChannelMax(), x), net.add("mean", ops.ChannelMean(), x))
         y = using.conv_norm(net, "", y, 1, kernel=self.kernel)
-        return net.add("scale", Mul(), x, net.add("gate", Activation("sigmoid"), y))
+        return net.add("scale", ops.Mul(), x, net.add("gate", ops.Activation("sigmoid"), y))

@@ -38,13 +38,7 @@ class SqueezeExcite(Attention):
             raise net.within("rd_ratio").refusal(message, "raise 'rd_ratio'")
         y = net.add("pool", GlobalAvgPool(), x)
         y = net.add("fc1", Conv(width, 1, bias=True), y)
-        y = self._act(net, y, using)
+        own = self.activation == "network"
+        y = using.activation.build(net, "act", y) if own else net.add("act", Activation("relu"), y)
         y = net.add("fc2", Conv(x.shape[0], 1, bias=True), y)
         return net.add("scale", Mul(), x, net.add("gate", Activation("sigmoid"), y))
-
-    def _act(self, net: Net, y: Value, using: Using) -> Value:
-        return (
-            net.add("act", Activation("relu"), y)
-            if self.activation == "relu"
-            else using.activation.build(net, "act", y)
-        )

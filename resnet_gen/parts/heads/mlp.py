@@ -84,8 +84,6 @@ class MlpHead(Head):
         side = h // self.pool
         if h != w:
             hint = "choose a square input size; 'pool: 1' averages any map, and 'pool: none' takes it as it is"
-            words = (
-                f"a map of {h}x{w} is averaged to {to} by windows of {side}x{w // self.pool}, and windows are square"
-            )
-            raise net.refusal(words, hint)
+            windows = f"windows of {side}x{w // self.pool}, and windows are square"
+            raise net.refusal(f"a map of {h}x{w} is averaged to {to} by {windows}", hint)
         return net.add("pool", AvgPool(side, side), x) if side > 1 else x

@@ -53,6 +53,11 @@ class Tabled(Naming):
         return called(self.stem if where == "stem" else self.head, rest)
 
 
-def first_in_block(weights: Sequence[str], block: Callable[[str], str], moved: Callable[[str], int]) -> list[str]:
-    """Names with those of each block sorted by `moved`, in order where it is equal."""
-    return [name for _, names in groupby(weights, key=block) for name in sorted(names, key=moved)]
+def first_in_block(weights: Sequence[str], block: str, moved: Callable[[str], int]) -> list[str]:
+    """Names with those of each block, whose names begin with the pattern `block`, sorted by `moved`."""
+
+    def block_of(name: str) -> str:
+        found = re.match(block, name)
+        return found[0] if found else name
+
+    return [name for _, names in groupby(weights, key=block_of) for name in sorted(names, key=moved)]

@@ -1,21 +1,9 @@
 """timm's names for ResNets."""
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
-
-DEEP_STEM: Table = tuple(
-    row
-    for number in (1, 2)
-    for row in (
-        (rf"conv{number}", f"conv1.{3 * number - 3}"),
-        (rf"norm{number}", f"conv1.{3 * number - 2}"),
-        (rf"act{number}", f"conv1.{3 * number - 1}"),
-    )
-)
-"""Three convolutions in one `Sequential`; what follows them stands outside."""
 
 
 class TimmResNet(Tabled):
@@ -25,7 +13,12 @@ class TimmResNet(Tabled):
     library: ClassVar[str] = "timm"
     blocks: ClassVar[frozenset[str]] = frozenset({"basic", "bottleneck", "res2net", "resnest"})
     stem: ClassVar[Table] = (
-        *DEEP_STEM,
+        (r"conv1", "conv1.0"),  # three convolutions in one `Sequential`; what follows them stands outside
+        (r"norm1", "conv1.1"),
+        (r"act1", "conv1.2"),
+        (r"conv2", "conv1.3"),
+        (r"norm2", "conv1.4"),
+        (r"act2", "conv1.5"),
         (r"conv3", "conv1.6"),
         (r"conv", "conv1"),
         (r"norm3?", "bn1"),
@@ -55,10 +48,5 @@ class TimmResNet(Tabled):
     def registered(self, weights: Sequence[str]) -> list[str]:
         """Res2Net's convolutions stand in one list, their norms in another."""
         lists = any(".bns." in name for name in weights)
-        return first_in_block(weights, _lists, lambda name: ".bns." in name) if lists else list(weights)
-
-
-def _lists(name: str) -> str:
-    """The block of a weight if it stands in one of its lists, else the weight itself."""
-    found = re.match(r"(layer\d+\.\d+)\.(?:convs|bns)\.", name)
-    return found[1] if found else name
+        pattern = r"layer\d+\.\d+(?=\.(?:convs|bns)\.)"
+        return first_in_block(weights, pattern, lambda name: ".bns." in name) if lists else list(weights)

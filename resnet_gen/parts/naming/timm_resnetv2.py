@@ -1,6 +1,5 @@
 """timm's names for pre-activation ResNets."""
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -24,9 +23,4 @@ class TimmResNetV2(Tabled):
 
     def registered(self, weights: Sequence[str]) -> list[str]:
         """The projection stands first in its block."""
-        return first_in_block(weights, _block, lambda name: ".downsample." not in name)
-
-
-def _block(name: str) -> str:
-    found = re.match(r"stages\.\d+\.blocks\.\d+\.", name)
-    return found[0] if found else name
+        return first_in_block(weights, r"stages\.\d+\.blocks\.\d+\.", lambda name: ".downsample." not in name)

@@ -1,6 +1,5 @@
 """torchvision's names for RegNets."""
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -38,9 +37,5 @@ class TorchvisionRegNet(Tabled):
 
     def registered(self, weights: Sequence[str]) -> list[str]:
         """The projection stands first in its block."""
-        return first_in_block(weights, _block, lambda name: ".proj." not in name)
-
-
-def _block(name: str) -> str:
-    found = re.match(r"trunk_output\.block\d+\.block\d+-\d+\.", name)
-    return found[0] if found else name
+        pattern = r"trunk_output\.block\d+\.block\d+-\d+\."
+        return first_in_block(weights, pattern, lambda name: ".proj." not in name)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from resnet_gen.graph import Net, Value
+from resnet_gen.ops.base import sides
 from resnet_gen.parts.base import Place, Shortcut, Using
 
 
@@ -16,7 +17,6 @@ class Identity(Shortcut):
 
     def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         if self.changes(x, branch, place.stride):
-            old, new = ("x".join(map(str, v.shape)) for v in (x, branch))
-            hint = "use 'projection', 'projection_all' or 'zero_pad'"
-            raise net.refusal(f"an identity shortcut cannot turn {old} into {new}", hint)
+            words = f"an identity shortcut cannot turn {sides(x.shape)} into {sides(branch.shape)}"
+            raise net.refusal(words, "use 'projection', 'projection_all' or 'zero_pad'")
         return x

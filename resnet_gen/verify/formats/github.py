@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from resnet_gen.problems import visible
 from resnet_gen.verify.outcome import Finding, Outcome, advice
 
-_COMMANDS = {"warning": "warning"}
-"""The command for a severity, if not `error`."""
-
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """One command a finding; nothing where all is well."""
@@ -29,7 +26,8 @@ def _command(finding: Finding) -> str:
         "title": f"resnet-gen {finding.rule}",
     }
     given = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
-    return f"::{_COMMANDS.get(finding.problem.severity, 'error')} {given}::{_data(advice(finding))}\n"
+    command = "warning" if finding.problem.severity == "warning" else "error"
+    return f"::{command} {given}::{_data(advice(finding))}\n"
 
 
 def _data(text: str) -> str:

@@ -14,8 +14,6 @@ from resnet_gen.verify.rules import RULES
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT = "%SRCROOT%"
-_LEVELS = {"error": "error", "warning": "warning"}
-"""SARIF's level for each severity; `note` for any other."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -51,11 +49,11 @@ def _rule(id: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, rules: Sequence[str], artifacts: dict[str, int]) -> dict[str, Any]:
-    reason = finding.reason
+    reason, severity = finding.reason, finding.problem.severity
     return {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
-        "level": _LEVELS.get(finding.problem.severity, "note"),
+        "level": severity if severity in ("error", "warning") else "note",
         "message": {"text": advice(finding)},
         "locations": [{"physicalLocation": _physical(finding.place, artifacts)}] if finding.place.file else [],
         # On all results or on none (SARIF 2.1.0, section 3.27.23): empty says that it is not suppressed.

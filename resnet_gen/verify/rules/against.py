@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Problem, several
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
+
+MOST_TOLD = 3
+"""What is wrong with a file that is told one by one."""
 
 
 class FileFindings(NamedTuple):
@@ -28,6 +32,12 @@ class FileFindings(NamedTuple):
     shapes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     engine: tuple[str, ...] = ()
+
+
+def first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
+    """The first things that are wrong with a file, and how many more of `what` there are."""
+    rest = len(faults) - MOST_TOLD
+    return (*faults[:MOST_TOLD], *([f"{path}: and {several(rest, f'more {what}')}"] if rest > 0 else ()))
 
 
 Hold: TypeAlias = Callable[[Subject], FileFindings]

@@ -13,7 +13,22 @@ from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
 
-class SameMapSameFilters(Rule):
+class _StepRule(Rule):
+    """A design rule of the steps between stages."""
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        """Where it is broken and neither the spec nor one that it extends says why."""
+        if self.id in subject.loaded.spec.deviations:
+            return
+        broken = [step for step in _broken(subject) if step.rule == self.id]
+        excused = {step.excuse for step in excused_steps(subject.loaded)} if broken else set()
+        for step in broken:
+            if step.excuse not in excused:
+                hint = f"{step.wanted} filters keep the rule; or say why under 'deviations: {{{self.id}: ...}}'"
+                yield self.finding(subject, _place(subject.loaded), step.message, hint)
+
+
+class SameMapSameFilters(_StepRule):
     """Stages with maps of one size have the same filters (He et al. 2015, Sec. 3.3).
 
     "For the same output feature map size, the layers have the same number of filters": the first of the two simple
@@ -38,11 +53,8 @@ class SameMapSameFilters(Rule):
 
     id = SAME_MAP
 
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        return _undeclared(self, subject)
 
-
-class HalfMapDoubleFilters(Rule):
+class HalfMapDoubleFilters(_StepRule):
     """Where the map halves, the filters double (He et al. 2015, Sec. 3.3).
 
     "If the feature map size is halved, the number of filters is doubled so as to preserve the time complexity per
@@ -67,9 +79,6 @@ class HalfMapDoubleFilters(Rule):
 
     id = HALF_MAP
 
-    def check(self, subject: Subject) -> Iterator[Problem]:
-        return _undeclared(self, subject)
-
 
 class DeviationUnneeded(Rule):
     """A stated deviation from a design rule is one.
@@ -93,18 +102,6 @@ class DeviationUnneeded(Rule):
         for rule in subject.loaded.spec.deviations:
             if rule not in broken:
                 yield self.finding(subject, ("deviations", rule), f"'{rule}' is kept; nothing deviates")
-
-
-def _undeclared(rule: Rule, subject: Subject) -> Iterator[Problem]:
-    """Where a design rule is broken and neither the spec nor one that it extends says why."""
-    if rule.id in subject.loaded.spec.deviations:
-        return
-    broken = [step for step in _broken(subject) if step.rule == rule.id]
-    excused = {step.excuse for step in excused_steps(subject.loaded)} if broken else set()
-    for step in broken:
-        if step.excuse not in excused:
-            hint = f"{step.wanted} filters keep the rule; or say why under 'deviations: {{{rule.id}: ...}}'"
-            yield rule.finding(subject, _place(subject.loaded), step.message, hint)
 
 
 def _place(loaded: Loaded) -> Loc:

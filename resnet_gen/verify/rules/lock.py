@@ -53,10 +53,8 @@ class AsLocked(Rule):
         name = subject.loaded.spec.name
         before = self._before(subject)
         if before:
-            found = differences(
-                before, lock_entry(subject.loaded, subject.graph, subject.counts, self._lock.path.parent)
-            )
-            if found:
+            after = lock_entry(subject.loaded, subject.graph, subject.counts, self._lock.path.parent)
+            if found := differences(before, after):
                 more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
                 words = "; ".join([*found[:_MOST], *more])
                 hint = f"`resnet-gen lock --check {name}` shows all, `resnet-gen lock {name}` takes it as meant"
