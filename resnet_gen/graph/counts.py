@@ -85,7 +85,7 @@ def biases(node: Node) -> int:
 
 
 def activations(node: Node) -> int:
-    """Elements that a convolution or linear layer puts out; 0 for all else."""
+    """Elements that a convolution or linear layer outputs; 0 for all else."""
     return math.prod(node.shape) if node.op.is_layer else 0
 
 

@@ -110,7 +110,7 @@ _LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {
     # Rules are checked no more; without a list, all are.
     "select": lambda _path, before, after: after is not None and (before is None or bool({*before} - {*after})),
     "ignore": lambda _path, before, after: bool({*(after or ())} - {*(before or ())}),
-    # A shipped network is listed no more; what became of files is told of each.
+    # A shipped network is listed no more; what became of files is said of each.
     "specs": lambda _path, before, after: bool(({*(before or ())} - {*(after or ())}) & {*shipped_specs()}),
 }
 """Whether less is promised where a key differs, by what the path to it begins with; what follows is the rest of it."""

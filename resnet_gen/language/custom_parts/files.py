@@ -1,6 +1,6 @@
 """Parts from outside the package: Python files that a spec names, and installed packages that offer some.
 
-Their code is run, so that whoever reads such a spec is told; faults in it are reported as those of a spec are.
+Their code is run, so that whoever reads such a spec is warned; faults in it are reported as those of a spec are.
 """
 
 from __future__ import annotations
