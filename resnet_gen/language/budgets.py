@@ -11,12 +11,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
-from resnet_gen.language.figures import PrintedError, PrintedFigure
+from resnet_gen.language.figures import FIGURE, PrintedError, PrintedFigure
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import Float, Precision
 from resnet_gen.parts.base import StrictModel
 
-_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B\Z")
+_SIZE = r"([0-9]{1,18}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B"
+_SIZE_FORM = re.compile(_SIZE + r"\Z")
 _POWER = {None: 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -33,7 +34,7 @@ def _whole(value: Any) -> int:
 def _bytes(value: Any) -> int:
     """A number of bytes, of a text such as `100 MiB` or `97.5 MB` too."""
     if isinstance(value, str):
-        match = _SIZE.match(value)
+        match = _SIZE_FORM.match(value)
         if match is None:
             raise PydanticCustomError("size_in_bytes", "not a size")
         unit = match[2]
@@ -49,8 +50,8 @@ def _exact(value: Any, kind: str) -> int:
 
 
 _Number = Annotated[float, Field(ge=0)]
-_FigureText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(e[0-9]+|[KMG])?$")]
-_SizeText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B$")]
+_FigureText = Annotated[str, Field(pattern=f"^{FIGURE}$")]
+_SizeText = Annotated[str, Field(pattern=f"^{_SIZE}$")]
 Figure = Annotated[int, BeforeValidator(_whole, json_schema_input_type=_Number | _FigureText), Field(ge=0)]
 Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=_Number | _SizeText), Field(ge=0)]
 Milliseconds = Annotated[float, Field(gt=0)]

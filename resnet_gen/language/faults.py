@@ -105,8 +105,10 @@ def _missing(fault: _Fault) -> Problem:
 
 
 def _no_depths(fault: _Fault) -> Problem:
-    where = fault.source.span(fault.loc, key=True)
-    return Problem(f"{_dotted((*fault.loc, 'depths'))}: missing", where, "add 'depths:' here")
+    loc = (*fault.loc, "depths")
+    if "depths" in at(fault.source.data, fault.loc):  # `null` takes a parent's away
+        return Problem(f"{_dotted(loc)}: null", fault.source.span(loc), "write the number of blocks of each stage")
+    return Problem(f"{_dotted(loc)}: missing", fault.source.span(fault.loc, key=True), "add 'depths:' here")
 
 
 def _unknown_key(fault: _Fault) -> Problem:

@@ -6,7 +6,9 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-_FORM = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(?:e([0-9]{1,2})|([KMG]))?\Z")
+FIGURE = r"([0-9]{1,18}(?:\.[0-9]{1,12})?)(?:e([0-9]{1,2})|([KMG]))?"
+"""What a printed figure looks like: its digits, and a power of ten or a letter for one."""
+_FORM = re.compile(FIGURE + r"\Z")
 _EXPONENT = {None: 0, "K": 3, "M": 6, "G": 9}
 
 

@@ -28,6 +28,7 @@ from tests.helpers.onnx_runs import TINY, network
     [
         (25557032, 25557032), ("25557032", 25557032), ("25.6M", 25600000), ("4.1e9", 4100000000), (4.1e9, 4100000000),
         (0, 0), ("1.5K", 1500), ("2G", 2000000000), ("0.000001M", 1), (1e3, 1000),
+        ("2555703200000", 2555703200000),
     ],
 )  # fmt: skip
 def test_a_figure_is_taken_for_exactly_what_it_says(written, meant):

@@ -1,11 +1,13 @@
 """The JSON Schema: committed as printed, accepts every shipped spec, refuses what is wrong in form."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from resnet_gen.language.figures import FIGURE
 from resnet_gen.language.schema import json_schema
 from resnet_gen.language.source import read_file
 from resnet_gen.system.resources import shipped_specs
@@ -99,3 +101,11 @@ def test_a_child_may_leave_out_what_it_inherits():
 @pytest.mark.parametrize("size", [224, [224, 192]])
 def test_a_size_is_a_side_or_two(size):
     assert faults({**WHOLE, "input": {"size": size}}) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 18, "9" * 19, "1e99", "1e100", "0.5M", f"0.{'0' * 11}5G", f"0.{'0' * 12}5G", "1 M"]
+)
+def test_a_figure_as_text_has_one_form_for_the_schema_and_for_us(text):
+    spec = {"name": "a", "extends": "resnet18", "budgets": {"params": {"min": text}}}
+    assert VALIDATOR.is_valid(spec) == bool(re.fullmatch(FIGURE, text))
