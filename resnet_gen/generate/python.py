@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any, ClassVar
@@ -34,6 +34,7 @@ from resnet_gen.generate.modules.classes import (
 )
 from resnet_gen.generate.modules.forward import (
     FORGETFUL,
+    FrameworkSyntax,
     StageAttributes,
     arguments,
     pooled_stages,
@@ -45,9 +46,10 @@ from resnet_gen.generate.python_words import (
     counting_clause,
     function_names,
     member_key,
+    operation_values,
     parameter_texts,
 )
-from resnet_gen.generate.spelling import is_list, quote_text
+from resnet_gen.generate.spelling import apply_operation, is_attribute_name, is_list, quote_text
 
 Settings = dict[str, str]
 
@@ -55,7 +57,7 @@ INDENT = 8
 """Of what stands in a method."""
 
 
-class PythonSyntax(ABC):
+class PythonSyntax(FrameworkSyntax, ABC):
     """How a framework in Python writes what a class is made of and does."""
 
     tensor: ClassVar[str]
@@ -76,6 +78,15 @@ class PythonSyntax(ABC):
     """The class of max pooling."""
     handed: ClassVar[tuple[str, ...]] = ()
     """What constructors of classes are given besides the numbers."""
+    setter: ClassVar[tuple[str, ...]]
+    """What makes a member whose name Python cannot spell, and what it is given first."""
+    modules: ClassVar[Mapping[type[ops.Op], tuple[str, ...]]]
+    """Operations that are attributes: the class of each, and what it is made with.
+
+    Words in braces are those of `operation_values`; `|` tells the default of an argument, which is left out.
+    """
+    operations: ClassVar[Mapping[type[ops.Op], str]]
+    """Operations that are expressions of what they take, and of the same words."""
 
     def __init__(self, classes: Sequence[ModuleClass] = ()) -> None:
         self.helpers: set[str] = set()
@@ -91,12 +102,8 @@ class PythonSyntax(ABC):
         """Members of the class at hand that are lists."""
 
     @abstractmethod
-    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
-        """An operation on what it is given."""
-
-    @abstractmethod
-    def lasting(self, op: ops.Op) -> bool:
-        """Whether an operation is a module that its class holds."""
+    def activation(self, op: ops.Activation, *, fresh: bool) -> list[str]:
+        """The function of an activation, and what it is given besides the values."""
 
     @abstractmethod
     def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
@@ -196,9 +203,20 @@ class PythonSyntax(ABC):
         self.lists = {name for name, below in keys.items() if is_list(below)}
 
     def holds(self, member: ClassMember) -> bool:
-        """Whether a member is an attribute."""
         made = member.what
-        return not isinstance(made, OperationCall) or bool(member.condition) or self.lasting(made.leaf.op)
+        return not isinstance(made, OperationCall) or bool(member.condition) or type(made.leaf.op) in self.modules
+
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
+        assert isinstance(member.what, OperationCall)
+        return self.applied(member.what.leaf.op, given, self.keep(member.what), fresh=fresh)
+
+    def applied(self, op: ops.Op, given: Sequence[str], settings: Settings, *, fresh: bool) -> str:
+        """`F.relu(x, inplace=True)`."""
+        if isinstance(op, ops.Activation):
+            function, *more = self.activation(op, fresh=fresh)
+            return f"{function}({', '.join([given[0], *more])})"
+        values = operation_values(op, settings)
+        return apply_operation(self.operations[type(op)], given, **values, all=", ".join(given))
 
     def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """`self.conv1(x)`."""
@@ -210,16 +228,17 @@ class PythonSyntax(ABC):
         return f"self.{first}" + (f"[{rest if first in self.lists else quote_text(rest)}]" if rest else "")
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
-        """What a member makes of a value, or another value where it is not there."""
         return f"{instead} if {self.reached(member.name)} is None else {there}"
 
     def typed(self, text: str) -> bool:
-        """Whether mypy knows that an expression is a tensor, though modules return anything."""
         return True
 
     def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
-        """A member is made."""
-        return lines(f"self.{self.checked(name)} = ", text, indent)
+        """A member is made; by its name where Python cannot spell that."""
+        if is_attribute_name(self.checked(name)):
+            return lines(f"self.{name} = ", text, indent)
+        function, *first = self.setter
+        return lines("", Text(function, [*first, quote_text(name), text]), indent)
 
     def keep(self, what: OperationCall) -> Settings:
         """An operation's settings as its class's `forward` tells them: by arguments that the constructor keeps."""
