@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import json_text
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.argument("after", metavar="[B]", required=False)
 @options.settings
 @options.gate_parts
-@prediction
-@options.output_format("text", "json", "markdown")
-@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@comparison
 def diff(
     before: str,
     after: str | None,

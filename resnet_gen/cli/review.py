@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show what changed in all networks since a git revision.")
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @click.option("--base", metavar="REVISION", required=True, help="What the networks are compared with, such as main.")
-@prediction
-@options.output_format("text", "json", "markdown")
-@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@comparison
 @options.gate_parts
 @options.project
 def review(
