@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from resnet_gen import __version__
 from resnet_gen.build import manifest
 from resnet_gen.build.passes import PreparedNetwork, prepare
-from resnet_gen.build.request import BuildBatch, Request, Said
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.names import ENGINE
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
@@ -94,7 +95,7 @@ def build(
     folder: Path,
     *,
     replace: bool = False,
-    progress: Said | None = None,
+    progress: Progress | None = None,
     aside: bool = True,
     tell: Tell | None = None,
 ) -> list[Path]:
@@ -231,7 +232,7 @@ def _delivered(
 
 
 def _write_engine(
-    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Said | None
+    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Progress | None
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +14,6 @@ from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
-
-Said = Callable[[str, int, int], bool]
-"""Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
 
 
 class BuildBatch(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
-from resnet_gen.build.request import Request, Said
+from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
@@ -22,6 +22,7 @@ from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
 from resnet_gen.engine.cpu_numerics import saturation_by, sums_saturate
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice
@@ -227,17 +228,17 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
 
 
 @contextmanager
-def _progress(name: str, request: Request) -> Iterator[Said | None]:
+def _progress(name: str, request: Request) -> Iterator[Progress | None]:
     """A progress bar on a terminal while an engine is built; nothing elsewhere."""
     if not (request.backend or request.quantizing) or not sys.stderr.isatty():
         yield None
         return
+    from rich import progress
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(escape(name), total=None)
 
         def said(phase: str, done: int, steps: int) -> bool:

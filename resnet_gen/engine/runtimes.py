@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.engine.tensorrt import BACKENDS, load_backend
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
 
@@ -24,7 +24,6 @@ def check_tuning(runtime: str, tuning: Tuning) -> None:
 def require_gpu(runtime: str) -> None:
     """Refuse a runtime that needs a GPU where it, or none, is there; for a build that would be in vain."""
     if runtime in BACKENDS:
-        from resnet_gen.engine.tensorrt import load_backend
         from resnet_gen.engine.tensorrt_run import Cuda
 
         load_backend(BACKENDS[runtime])

@@ -16,8 +16,11 @@ from resnet_gen.graph import Graph
 from resnet_gen.onnx.witness import FileLayer, check_layers
 from resnet_gen.problems import Problem, Refused, refuse
 
+DAMAGED = 32
+"""The diagnostic bit of TensorRT-RTX for data that is no engine."""
+
 Progress = Callable[[str, int, int], bool]
-"""Called with a phase, steps done and steps in all; returning False cancels the build."""
+"""Called with a phase, steps done and steps in all; returning False cancels an engine's build."""
 
 
 class Backend(NamedTuple):
@@ -116,7 +119,9 @@ def _parse(trt: Any, backend: Backend, network: Any, model: Path, log: Any) -> N
     if parser.parse_from_file(str(model)):
         return
     errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-    raise Refused([Problem(f"{backend.name}: {e}", model.name) for e in errors] or [_problem(backend, "no parse", log)])
+    if not errors:
+        raise _declined(backend, "no parse", log)
+    raise Refused(Problem(f"{backend.name}: {error}", model.name) for error in errors)
 
 
 def known_targets(backend: Backend) -> dict[int, Any]:
@@ -196,10 +201,10 @@ def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> A
     return BuildMonitor()
 
 
-def _problem(backend: Backend, what: str, log: Any) -> Problem:
-    reasons = "; ".join(log.errors) or "it gave no reason"
-    return Problem(f"{backend.name} {what}: {reasons}")
-
-
 def _declined(backend: Backend, what: str, log: Any) -> Refused:
-    return Refused(_problem(backend, what, log))
+    return refuse(f"{backend.name} {what}: {reasons(log)}")
+
+
+def reasons(log: Any) -> str:
+    """The errors that a logger has kept."""
+    return "; ".join(log.errors) or "it gave no reason"
