@@ -216,15 +216,11 @@ def _delivered(
     if request.target not in ("bundle", "triton"):
         return {}
     # ONNX Runtime and templates, which others do without.
-    from resnet_gen.build.delivery import Delivery, bundle, triton
+    from resnet_gen.build.delivery import bundle, triton
 
-    batch = request.batch.fixed, tuple(request.batch.range)
-    delivery = Delivery(
-        loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
-    )
-    texts, entries = triton(delivery) if request.target == "triton" else ({}, {})
+    texts, entries = triton(loaded, network.graph, request) if request.target == "triton" else ({}, {})
     if request.in_place:
-        more, entries["bundle"] = bundle(delivery, network.exact, network.weights, files)
+        more, entries["bundle"] = bundle(loaded, network, request, files)
         texts = {**texts, **more}
     for file, data in texts.items():
         files[file] = out.write(file, [data])
