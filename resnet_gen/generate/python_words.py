@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resnet_gen import ops
-from resnet_gen.generate.modules.classes import BlockNames, ModuleCall, ModuleClass, OperationCall
+from resnet_gen.generate.modules.classes import ModuleCall, ModuleClass, OperationCall
+from resnet_gen.generate.modules.patterns import Pattern
 from resnet_gen.generate.spelling import section
 
 _WORDS = {
@@ -42,13 +43,13 @@ def _parameter(name: str, setting: str, default: int | None) -> str:
     return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
 
 
-def member_key(names: BlockNames) -> str:
+def member_key(names: Pattern) -> str:
     """What a block of a run is called, as a formatted text of its index."""
     number = f"{{{names.number}}}" if names.number else ""
     return f'f"{names.head}{number}{names.separator}{{index}}"'
 
 
-def counting_clause(names: BlockNames) -> str:
+def counting_clause(names: Pattern) -> str:
     """The loop over the blocks of a run with their numbers."""
     return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
 

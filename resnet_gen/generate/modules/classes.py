@@ -20,7 +20,16 @@ from resnet_gen.generate.modules.expressions import (
     expression_of,
     fit_parameters,
 )
-from resnet_gen.generate.modules.patterns import PatternClasses, flat, fullest, is_regular, is_run, is_sequence, pattern
+from resnet_gen.generate.modules.patterns import (
+    Pattern,
+    PatternClasses,
+    flat,
+    fullest,
+    is_regular,
+    is_run,
+    is_sequence,
+    pattern,
+)
 from resnet_gen.generate.modules.settings import FAMILIES, settings
 from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
 
@@ -49,31 +58,16 @@ class SequentialCall:
 
 
 @dataclass(frozen=True)
-class BlockNames:
-    """What the blocks of a run are called: `head`, for some schemes the stage's number, and each block's own.
-
-    `number` is an expression, empty where there is none.
-    """
-
-    head: str
-    number: str
-    separator: str
-    start: int
-
-    @property
-    def plain(self) -> bool:
-        """Whether they are just numbers from 0, as a `Sequential` counts."""
-        return not self.head and not self.number and self.start == 0
-
-
-@dataclass(frozen=True)
 class BlockRun:
-    """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest."""
+    """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest.
+
+    The stage's number in `names`, if there is one, is an expression.
+    """
 
     first: ModuleCall | None
     rest: ModuleCall
     count: str
-    names: BlockNames
+    names: Pattern
 
 
 What: TypeAlias = OperationCall | ModuleCall | SequentialCall | BlockRun
@@ -215,15 +209,15 @@ class ModuleClasses:
 
     def _run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
         blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        if not is_regular(unit):
+        names = pattern(unit)
+        if names is None or not is_regular(unit):
             return SequentialCall(
                 tuple(ClassMember(name, self._call(block, (*above, name), scope)) for name, block in blocks)
             )
         first = rest = self._call(blocks[0][1], (*above, "first"), scope)
         if len(blocks) > 1:
             rest = self._call(blocks[1][1], (*above, "rest"), scope)
-        head, start, number, separator = pattern(unit) or ("", 0, "", "")
-        names = BlockNames(head, scope.told((*above, "number")) if number else "", separator, start)
+        names = names._replace(number=scope.told((*above, "number")) if names.number else "")
         return BlockRun(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
 
     def _call(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> ModuleCall:

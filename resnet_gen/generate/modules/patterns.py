@@ -54,6 +54,11 @@ class Pattern(NamedTuple):
     number: str
     separator: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether they are just numbers from 0, as a `Sequential` counts."""
+        return not self.head and not self.number and self.start == 0
+
 
 _NAME = re.compile(r"""([^\d"'\\{}]*)(?:(\d+)([^\d"'\\{}]+))?(\d+)""", re.ASCII)
 
