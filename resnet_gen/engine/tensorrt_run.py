@@ -125,7 +125,9 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     data = _bytes(path, where)
     log = logger(trt)
     runtime = trt.Runtime(log)
-    _check_engine(runtime, backend, data, where)
+    # TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not.
+    if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & DAMAGED:
+        raise refuse(f"not an engine of {backend.name}, or damaged", where)
     cuda = Cuda()
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
@@ -160,12 +162,6 @@ def _bytes(path: Path, where: str) -> bytes:
         return read_regular_file(path, most=None)
     except OSError as error:
         raise refuse(why_unread(error), where) from None
-
-
-def _check_engine(runtime: Any, backend: Backend, data: bytes, where: str) -> None:
-    """TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not."""
-    if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & DAMAGED:
-        raise refuse(f"not an engine of {backend.name}, or damaged", where)
 
 
 def _tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:

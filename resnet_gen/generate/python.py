@@ -353,7 +353,9 @@ class PythonSyntax(FrameworkSyntax, ABC):
             function = self.functions.get(what.kind)
             return Text(f"*{function}" if function else what.kind.name, [*argument_texts(what), *self.handed])
         if isinstance(what, OperationCall):
-            return self.constructed(what, fresh=before is not None and _forgotten(before))
+            made = before.what if before and not before.condition else None
+            fresh = isinstance(made, OperationCall) and isinstance(made.leaf.op, FORGETFUL)
+            return self.constructed(what, fresh=fresh)
         return Text(self.sequence, self._named(what) if isinstance(what, BlockRun) else self._chain(what))
 
     def _chain(self, what: SequentialCall) -> list[AnyText]:
@@ -371,9 +373,3 @@ class PythonSyntax(FrameworkSyntax, ABC):
 
 def _laid_out(texts: Sequence[str]) -> list[str]:
     return [line for text in texts for line in statement(text, INDENT)]
-
-
-def _forgotten(member: ClassMember) -> bool:
-    return (
-        isinstance(member.what, OperationCall) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
-    )

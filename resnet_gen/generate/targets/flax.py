@@ -17,7 +17,6 @@ from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
 from resnet_gen.generate.python_words import constructor
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
-from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
 
@@ -29,7 +28,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     language = _Flax()
     *inner, network = outline(subject.loaded).all
     graph = subject.graph
-    shapes = [_last(value.shape) for value in (graph.input, *graph.outputs)]
+    shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
     classes = render(
         "flax/classes.py.jinja",
         classes=[language.written(kind) for kind in inner],
@@ -39,11 +38,6 @@ def files(subject: CodeSubject) -> dict[str, str]:
     more = "Maps have their channels last: (N, H, W, C). `load` takes weights by their names."
     text = render("flax/module.py.jinja", doc=module_doc(subject, "Flax NNX", more), body=body)
     return {f"{subject.module}_flax.py": text}
-
-
-def _last(shape: Shape) -> Shape:
-    """A shape with its channels last."""
-    return (*shape[1:], shape[0])
 
 
 _MODULE = """
