@@ -251,5 +251,5 @@ def _write_engine(
         "version": engine.version,
         "tf32": request.tf32,
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
-        "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
+        "batch": list(profile) if profile else request.batch.fixed,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,7 @@ from resnet_gen.problems import Problem, Refused, json_text
 if TYPE_CHECKING:
     from resnet_gen.cli.projects import VerificationScope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
-    from resnet_gen.compare.difference.operands import Side
-    from resnet_gen.compare.difference.review import NetworkReview
     from resnet_gen.compare.difference.revision import RevisionMoves
-    from resnet_gen.compare.formats.comparison import Latency
     from resnet_gen.compare.formats.review import Review
 
 
@@ -69,7 +65,8 @@ def review(
     outcomes = verify_specs.examine_specs(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
-    latencies = _latencies(networks, predicted) if predicted else {}
+    changed = [(n.given, n.before, n.after) for n in networks if n.changed]
+    latencies = {given: predicted(a, b) for given, a, b in changed if predicted and a and b}
     told = Review(base, networks, findings, latencies, projects.called, terms, unread)
     write_report(_written(told, form), output)
     return 2 if any(network.unread for network in networks) else int(not told.same)
@@ -86,11 +83,6 @@ def _projects(
         return ProjectRevisions(None if no_config else project_then(since, config), now), ()
     except Refused as refused:
         return ProjectRevisions(None, now), refused.problems
-
-
-def _latencies(networks: list[NetworkReview], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
-    """The times of those that changed and can be told, by what was given for them."""
-    return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
 
 
 def _written(review: Review, form: str) -> str:

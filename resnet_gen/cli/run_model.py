@@ -21,7 +21,7 @@ from resnet_gen.build.models import (
     refuse_ignored,
 )
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
-from resnet_gen.cli.output import say, say_json
+from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
@@ -107,7 +107,7 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     best = _best(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
     if form == "json":
-        classes = [{"class": i, "score": _finite(score)} for i, score in best]
+        classes = [{"class": i, "score": finite_or_none(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
         head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
         say_json({**head, **shown, **run.speed()})
@@ -129,10 +129,5 @@ def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:
 
 
 def _map_entry(name: str, values: Array) -> dict[str, Any]:
-    figures = {"mean": _finite(float(values.mean())), "std": _finite(float(values.std()))}
+    figures = {"mean": finite_or_none(float(values.mean())), "std": finite_or_none(float(values.std()))}
     return {"name": name, "shape": list(values.shape), **figures}
-
-
-def _finite(score: float) -> float | None:
-    """The score, or what JSON can say in its place."""
-    return score if np.isfinite(score) else None

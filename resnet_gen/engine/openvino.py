@@ -17,14 +17,13 @@ _TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledModel(Runner):
-    """A model that OpenVINO compiled: its one infer request, and how a batch becomes a tensor."""
+    """A model that OpenVINO compiled: its one infer request."""
 
     request: Any
-    tensor: Any
 
     def run(self, x: Array) -> dict[str, Array]:
         try:
-            self.request.infer([self.tensor(self.fed(x))], share_inputs=True)
+            self.request.infer([_tensor(self.fed(x))], share_inputs=True)
             found = [_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
         except Exception as error:  # RuntimeError and classes of its own
             raise refuse(f"OpenVINO cannot run it: {_words(error)}", self.where) from None
@@ -66,7 +65,6 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         outputs=tuple(output.get_any_name() for output in model.outputs),
         metadata=_metadata(model),
         request=compiled.create_infer_request(),
-        tensor=_tensor(openvino),
     )
 
 
@@ -138,13 +136,12 @@ def _type(port: Any) -> str:
     return str(port.get_element_type().get_type_name())
 
 
-def _tensor(openvino: Any) -> Any:
-    def tensor(x: Array) -> Any:
-        if x.dtype == BFLOAT16:
-            return openvino.Tensor(x.view(np.uint16), openvino.Shape(list(x.shape)), openvino.Type.bf16)
-        return openvino.Tensor(x, shared_memory=True)
+def _tensor(x: Array) -> Any:
+    import openvino
 
-    return tensor
+    if x.dtype == BFLOAT16:
+        return openvino.Tensor(x.view(np.uint16), openvino.Shape(list(x.shape)), openvino.Type.bf16)
+    return openvino.Tensor(x, shared_memory=True)
 
 
 def _words(error: Exception) -> str:

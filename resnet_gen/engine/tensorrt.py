@@ -89,11 +89,14 @@ def build(
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
         check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
         config = builder.create_builder_config()
-        _target(trt, config, compute_capabilities)
+        if compute_capabilities:
+            _target(trt, config, compute_capabilities)
         if not tf32:
             config.clear_flag(trt.BuilderFlag.TF32)
         if profile:
-            config.add_optimization_profile(_profile(builder, graph, profile))
+            shapes = builder.create_optimization_profile()
+            shapes.set_shape(graph.input.name, *((size, *graph.input.shape) for size in profile))
+            config.add_optimization_profile(shapes)
         config.progress_monitor = _monitor(trt, progress, signals)
         data = builder.build_serialized_network(network, config)
         if data is None:
@@ -131,18 +134,9 @@ def known_targets(backend: Backend) -> dict[int, Any]:
 
 
 def _target(trt: Any, config: Any, compute_capabilities: Sequence[int]) -> None:
-    if not compute_capabilities:
-        return
     config.num_compute_capabilities = len(compute_capabilities)
     for index, number in enumerate(compute_capabilities):
         config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{number}"), index)
-
-
-def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
-    result = builder.create_optimization_profile()
-    sizes = (profile.least, profile.best, profile.most)
-    result.set_shape(graph.input.name, *((n, *graph.input.shape) for n in sizes))
-    return result
 
 
 def parsed_layers(trt: Any, network: Any) -> list[FileLayer]:

@@ -308,8 +308,8 @@ class PythonSyntax(FrameworkSyntax, ABC):
             return Text(self.listed, [GeneratorExpression(inside[0], f"for _ in range({len(inside)})", starred=False)])
         return Text(self.listed, [Text("", inside, "[]")])
 
-    def _listed(self, member: ClassMember) -> AnyText:
-        text = self._made(member.what)
+    def _listed(self, member: ClassMember, before: ClassMember | None = None) -> AnyText:
+        text = self._made(member.what, before)
         return ConditionalExpression(text, member.condition, self.identity) if member.condition else text
 
     def run(self, run: BlockRun) -> list[str]:
@@ -366,8 +366,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
         for before, member in zip((None, *what.members), what.members, strict=False):
             while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append(self.identity)
-            text = self._made(member.what, before)
-            texts.append(ConditionalExpression(text, member.condition, self.identity) if member.condition else text)
+            texts.append(self._listed(member, before))
         return texts
 
 

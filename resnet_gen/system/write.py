@@ -101,17 +101,13 @@ class Transaction:
 
     def readable(self, name: str) -> Path:
         """Where the bytes of `name`, a file of the first folder, lie until the end of the transaction."""
-        return self._inside / name
+        return self._places[0].path / name
 
     def require_space(self, nbytes: int) -> None:
         """Refuse before anything is written if the disk has less than `nbytes` free."""
         free = shutil.disk_usage(self.folder).free
         if free < nbytes:
             raise refuse(f"{nbytes:,} bytes are needed and {free:,} are free", str(self.folder))
-
-    @property
-    def _inside(self) -> Path:
-        return self._places[0].path
 
     def _commit(self) -> None:
         for folder in self._folders:
