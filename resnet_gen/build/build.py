@@ -101,9 +101,8 @@ def build(
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
-    The model is read back in a process of its own unless `aside` forbids that.
-    `tell` hears what it costs beside float32, where `request` has that compared.
-    Raises `Refused` for what the target cannot do, for outputs of another
+    The model is read back in a process of its own unless `aside` forbids that. `tell` hears what it costs beside
+    float32, where `request` has that compared. Raises `Refused` for what the target cannot do, for outputs of another
     specification (unless `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name

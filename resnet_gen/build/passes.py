@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 class PreparedNetwork(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
-    `counts` are those of the specification, before any pass; `exact` is the graph
-    in float32 but for what is in eight bits. `reference` is the float32 network
-    as the specification has it, with its weights.
+    `counts` are those of the specification, before any pass; `exact` is the graph in float32 but for what is in eight
+    bits. `reference` is the float32 network as the specification has it, with its weights.
     """
 
     graph: Graph

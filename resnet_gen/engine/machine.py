@@ -57,8 +57,7 @@ def installed_version(library: str) -> str | None:
 def validity(path: Path) -> Validity | None:
     """What TensorRT-RTX says of a file; None where TensorRT-RTX, or this question, is not there.
 
-    It reads the header alone. Without a driver it knows a header that is none
-    from one that may be right, and no more.
+    It reads the header alone. Without a driver it knows a header that is none from one that may be right, and no more.
     """
     try:
         trt = load_backend(BACKENDS["tensorrt-rtx"])

@@ -40,9 +40,8 @@ def _array(tensor: Any) -> Array:
 def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> CompiledModel:
     """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
 
-    `precision_hint` is f32, bf16 or f16; without one it is asked for the file's
-    own type. The processor decides whether that is followed;
-    `runtime["precision"]` says what the compiled layers compute in.
+    `precision_hint` is f32, bf16 or f16; without one it is asked for the file's own type. The processor decides whether
+    that is followed; `runtime["precision"]` says what the compiled layers compute in.
     """
     where = shown or str(path)
     openvino = _library()

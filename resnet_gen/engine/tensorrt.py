@@ -75,10 +75,9 @@ def build(
 ) -> Engine:
     """Build the engine of the ONNX file `model`, which was emitted from `graph`.
 
-    `profile` is needed where the batch is symbolic. Float32 is computed in float32
-    unless `tf32` allows products of 10 bits, as the library itself would. The parsed network is read
-    back before the build and must have the graph's layers, names, shapes and
-    types. Raises `Refused` with TensorRT's own words if it declines.
+    `profile` is needed where the batch is symbolic. Float32 is computed in float32 unless `tf32` allows products of 10
+    bits, as the library itself would. The parsed network is read back before the build and must have the graph's
+    layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it declines.
     """
     with DeferredSignals() as signals:
         trt = load_backend(backend)

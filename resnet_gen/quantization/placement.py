@@ -1,8 +1,7 @@
 """Eight bits: where a network is quantized, and the same network with Q/DQ there.
 
-Weights are symmetric, one scale an output channel; activations have one scale
-each. A Q/DQ pair stands behind a value that is read in eight bits, and serves
-all who read it so. Attention is left as it is: its maps have one pixel or one
+Weights are symmetric, one scale an output channel; activations have one scale each. A Q/DQ pair stands behind a value
+that is read in eight bits, and serves all who read it so. Attention is left as it is: its maps have one pixel or one
 channel, and its sigmoids ask for more than eight bits.
 """
 
@@ -45,10 +44,9 @@ _MIDDLE = 128
 class PlacementStyle(NamedTuple):
     """What a kind of runtime wants in eight bits.
 
-    `branches` quantizes also what the branch brings to a residual sum, between
-    the convolution and the sum: CPU runtimes end the convolution in integers
-    there, TensorRT fuses the sum into it and must find nothing between. `pools`
-    has the head's pooling work in integers too.
+    `branches` quantizes also what the branch brings to a residual sum, between the convolution and the sum: CPU
+    runtimes end the convolution in integers there, TensorRT fuses the sum into it and must find nothing between.
+    `pools` has the head's pooling work in integers too.
     """
 
     activations: DType
@@ -224,9 +222,8 @@ _STEPS: dict[DType, tuple[float, float]] = {
 }
 """Of the integers that a layer sums up: how many a bias may take, and the least that one of them may stand for.
 
-A bias becomes such an integer, here or in a runtime that fuses the layer, and
-is to have no more digits than its float, nor to reach the end of int32. Where
-scales are float16, ONNX Runtime and OpenVINO have it pass through float16.
+A bias becomes such an integer, here or in a runtime that fuses the layer, and is to have no more digits than its float,
+nor to reach the end of int32. Where scales are float16, ONNX Runtime and OpenVINO have it pass through float16.
 """
 
 

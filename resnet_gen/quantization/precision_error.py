@@ -1,9 +1,8 @@
 """The network as it is built, held against the same in float32 on a few images: what the types and passes cost it.
 
-Sixteen bits are computed in float32, rounded to the type behind every operation,
-since ONNX Runtime has no bfloat16 convolution on CPUs and computes float16 in
-float32 there, where nothing overflows. Layers whose values the type cannot hold
-are found by the range of each activation in float32.
+Sixteen bits are computed in float32, rounded to the type behind every operation, since ONNX Runtime has no bfloat16
+convolution on CPUs and computes float16 in float32 there, where nothing overflows. Layers whose values the type cannot
+hold are found by the range of each activation in float32.
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ _NEAR = 0.5
 class PrecisionComparison:
     """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
 
-    `agreement` is None where nothing that is put out is a row of scores.
-    `finite` is False where the file puts out what is not finite, and float32
-    does not; `emulated` where the type is computed by rounding to it.
+    `agreement` is None where nothing that is put out is a row of scores. `finite` is False where the file puts out what
+    is not finite, and float32 does not; `emulated` where the type is computed by rounding to it.
     """
 
     images: int

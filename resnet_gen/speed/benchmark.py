@@ -137,9 +137,8 @@ def measure(
 ) -> Result:
     """Measure each of the one or two models on the batch `x` (N, C, H, W), float32.
 
-    Two are run alternately in blocks, so that what slows the machine for a
-    while slows both. Every model is warmed up; in turns, a run that is not
-    timed opens each block, since the other model's data are in the caches.
+    Two are run alternately in blocks, so that what slows the machine for a while slows both. Every model is warmed up;
+    in turns, a run that is not timed opens each block, since the other model's data are in the caches.
     """
     inputs = [runner.fed(x) for runner in runners]
     outputs = [_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]

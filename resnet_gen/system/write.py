@@ -37,11 +37,9 @@ _FLUSHED = 8
 class Transaction:
     """Files of one folder, or of several, that appear together or not at all.
 
-    Use as a context manager; leaving it normally renames what was written in
-    the order in which it was written, leaving it by an exception removes it.
-    Until then the files lie in a hidden folder inside, under their own names,
-    which may begin with sub-folders: `1/model.onnx`. What a run that died has
-    left in the folders is taken back first.
+    Use as a context manager; leaving it normally renames what was written in the order in which it was written, leaving
+    it by an exception removes it. Until then the files lie in a hidden folder inside, under their own names, which may
+    begin with sub-folders: `1/model.onnx`. What a run that died has left in the folders is taken back first.
     """
 
     def __init__(self, folder: Path, *others: Path) -> None:

@@ -1,7 +1,6 @@
 """Which modules become one class with arguments: those that do the same steps, whatever their numbers.
 
-A block may lack members of another: one without the other's projection is of
-its class, with a condition.
+A block may lack members of another: one without the other's projection is of its class, with a condition.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From what an activation was seen to hold to the range that its eight bits are to cover.
 
-Min-max covers all; percentile leaves out the largest magnitudes; entropy takes
-the range whose quantized distribution loses least against the one seen
-(Migacz 2017, 8-bit Inference with TensorRT: the Kullback-Leibler divergence).
+Min-max covers all; percentile leaves out the largest magnitudes; entropy takes the range whose quantized distribution
+loses least against the one seen (Migacz 2017, 8-bit Inference with TensorRT: the Kullback-Leibler divergence).
 """
 
 from __future__ import annotations
