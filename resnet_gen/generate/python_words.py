@@ -11,7 +11,7 @@ from typing import Any
 from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ModuleCall, ModuleClass, OperationCall
 from resnet_gen.generate.modules.patterns import Pattern
-from resnet_gen.generate.spelling import section
+from resnet_gen.generate.spelling import free_name, section
 
 _WORDS = {
     *keyword.kwlist, *dir(builtins), "index", "layer", "layers", "maps", "nn", "self", "split_softmax", "torch", "x",
@@ -26,8 +26,7 @@ def function_names(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
     for kind in classes:
         if kind.unit.spread:
             word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
-            words = (word, *(f"{word}_layers{number}" for number in ("", *range(2, 10_000))))
-            found[kind] = next(word for word in words if word not in taken)
+            found[kind] = free_name([word, f"{word}_layers"], taken)
             taken.add(found[kind])
     return found
 

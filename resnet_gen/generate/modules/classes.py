@@ -6,7 +6,6 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count, islice
 from typing import TypeAlias
 
 from resnet_gen.generate.modules.expressions import (
@@ -32,6 +31,7 @@ from resnet_gen.generate.modules.patterns import (
 )
 from resnet_gen.generate.modules.settings import FAMILIES, settings
 from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
+from resnet_gen.generate.spelling import free_name
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ class _Scope:
             if all(holds[number] == there[number] for number in asked):
                 return text
         taken = {parameter.name for parameter in self.arguments.parameters}
-        flag = next(word for word in _words(name) if word not in taken)
+        flag = free_name([_parameter_name(name)], taken, "_")
         self.arguments.parameters.append(Parameter(flag, PRESENT, tuple(map(int, there))))
         return flag
 
@@ -320,7 +320,7 @@ class ParameterNamer:
         if setting == PRESENT:
             wished = slot[-1]
         spare = "_".join(word for word in slot if word != "first")
-        return next(word for word in chain(islice(_words(wished), 1), _words(spare)) if word not in taken)
+        return free_name([_parameter_name(wished), _parameter_name(spare)], taken, "_")
 
     def _channels(self, slot: Slot, values: Values) -> str:
         into, out = _agree(values, self._entering), any(_agree(values, side) for side in self._leaving)
@@ -337,13 +337,10 @@ _USED = {"bool", "enumerate", "index", "int", "layer", "layers", "list", "nn", "
 """Words that have a meaning where parameters do."""
 
 
-def _words(name: str) -> Iterator[str]:
-    """Names of a parameter that is called by this, the plainest first."""
+def _parameter_name(name: str) -> str:
+    """The plainest name of a parameter that is called by this."""
     word = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if keyword.iskeyword(word) or word in _USED or not word[:1].islower():
-        word = f"with_{word}"
-    yield word
-    yield from (f"{word}_{number}" for number in count(2))
+    return f"with_{word}" if keyword.iskeyword(word) or word in _USED or not word[:1].islower() else word
 
 
 def _agree(values: Values, sides: Sequence[int]) -> bool:

@@ -12,6 +12,7 @@ from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ClassMember, ModuleClass
 from resnet_gen.generate.modules.patterns import is_sequence
 from resnet_gen.generate.modules.tree import ChannelChunks, MemberStep, ModuleUnit, OperationLeaf
+from resnet_gen.generate.spelling import free_name
 
 LINE = 80
 """Characters of a line of `forward`, behind its indent."""
@@ -253,8 +254,7 @@ class _Writer:
             wished = [PARTS]
         else:
             wished = [role] if role in ("shortcut", "gate") else ["gate"] if role == "attention" else ["y", "z"]
-        names = (*wished, *(f"{wished[-1]}{number}" for number in range(2, 10_000)))
-        return next(name for name in names if name not in self._holding)
+        return free_name(wished, self._holding)
 
     def _fresh(self, step: MemberStep) -> bool:
         """Whether the first value of a step may be overwritten: nobody reads it later, not even a gradient."""

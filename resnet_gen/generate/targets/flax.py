@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indent_lines, lines
-from resnet_gen.generate.layout import PythonCall as Text
-from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, PythonCall, Text, indent_lines, lines
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import outline
 from resnet_gen.generate.modules.tree import ChannelChunks
@@ -146,16 +144,16 @@ class _Flax(PythonSyntax):
             )
         return word
 
-    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> Text:
         op = what.leaf.op
         if type(op) in _MODULES:
-            return Text(*constructor(what, _MODULES))
+            return PythonCall(*constructor(what, _MODULES))
         if isinstance(op, ops.Activation):
             function, *settings = self.activation(op, fresh=fresh)
-            return Text("partial", [function, *settings]) if settings else function
+            return PythonCall("partial", [function, *settings]) if settings else function
         return f"lambda x: {self.applied(op, ['x'], what.arguments, fresh=fresh)}"
 
-    def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
+    def optional(self, name: str, condition: str, made: Text, *, handed_on: bool) -> list[str]:
         """A member is made once: NNX does not let another kind of value take its place."""
         kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
         there = lines(f"self.{name}: {kind} = ", made, INDENT + 4)
@@ -164,10 +162,10 @@ class _Flax(PythonSyntax):
         otherwise = self.assigned(name, instead, INDENT + 4)
         return [f"if {condition}:", *indent_lines(there), "else:", *indent_lines(otherwise)]
 
-    def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
+    def named(self, members: Sequence[tuple[str, Text]]) -> list[Text]:
         """`conv=Conv2d(...)`."""
         return [KeywordPair(f"{name}=", text) for name, text in members]
 
-    def counted(self, key: str, clause: str) -> AnyText:
+    def counted(self, key: str, clause: str) -> Text:
         """`**{f"block{index}": layer for index, layer in enumerate(layers)}`."""
-        return Text("**", [GeneratorExpression(f"{key}: layer", clause, starred=False)], "{}")
+        return PythonCall("**", [GeneratorExpression(f"{key}: layer", clause, starred=False)], "{}")

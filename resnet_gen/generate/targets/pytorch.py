@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, indent_lines, lines
-from resnet_gen.generate.layout import PythonCall as Text
-from resnet_gen.generate.layout import Text as AnyText
+from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, PythonCall, Text, indent_lines, lines
 from resnet_gen.generate.modules.classes import ClassMember, OperationCall
 from resnet_gen.generate.modules.spec_classes import outline
 from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
@@ -40,8 +38,8 @@ def _fills(subject: CodeSubject) -> Iterator[str]:
     """The lines that set biases which begin at another number than 0."""
     for node in sorted(subject.graph.nodes, key=lambda node: node.name):
         if isinstance(node.op, ops.Conv) and node.op.bias_fill:
-            bias = Text("self.get_parameter", [quote_text(f"{node.name}.bias")])
-            yield from lines("", Text("nn.init.constant_", [bias, repr(node.op.bias_fill)]), INDENT)
+            bias = PythonCall("self.get_parameter", [quote_text(f"{node.name}.bias")])
+            yield from lines("", PythonCall("nn.init.constant_", [bias, repr(node.op.bias_fill)]), INDENT)
 
 
 class _PyTorch(PythonSyntax):
@@ -86,14 +84,14 @@ class _PyTorch(PythonSyntax):
         self._need(op)
         return super().applied(op, given, settings, fresh=fresh)
 
-    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> Text:
         op = what.leaf.op
         self._need(op)
         if isinstance(op, ops.Activation):
-            return Text(f"nn.{FUNCTIONS[op.function][0]}", self.activation(op, fresh=fresh)[1:])
-        return Text(*constructor(what, {**MODULES, **IN_CHAINS}))
+            return PythonCall(f"nn.{FUNCTIONS[op.function][0]}", self.activation(op, fresh=fresh)[1:])
+        return PythonCall(*constructor(what, {**MODULES, **IN_CHAINS}))
 
-    def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
+    def optional(self, name: str, condition: str, made: Text, *, handed_on: bool) -> list[str]:
         """A member that is replaced where it is there."""
         first = [f"self.{name}: nn.Module | None = None"] if is_attribute_name(name) else []
         if handed_on:
@@ -102,16 +100,16 @@ class _PyTorch(PythonSyntax):
             )
         return [*first, f"if {condition}:", *indent_lines(self.assigned(name, made, INDENT + 4))]
 
-    def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
+    def named(self, members: Sequence[tuple[str, Text]]) -> list[Text]:
         """`OrderedDict(conv=nn.Conv2d(...))`."""
         if all(is_attribute_name(name) for name, _ in members):
-            return [Text("OrderedDict", [KeywordPair(f"{name}=", text) for name, text in members])]
+            return [PythonCall("OrderedDict", [KeywordPair(f"{name}=", text) for name, text in members])]
         pairs = [KeywordPair(f"{quote_text(name)}: ", text) for name, text in members]
-        return [Text("OrderedDict", [Text("", pairs, "{}")])]
+        return [PythonCall("OrderedDict", [PythonCall("", pairs, "{}")])]
 
-    def counted(self, key: str, clause: str) -> AnyText:
+    def counted(self, key: str, clause: str) -> Text:
         """`OrderedDict((f"block{index}", layer) for index, layer in enumerate(layers))`."""
-        return Text("OrderedDict", [GeneratorExpression(Text("", [key, "layer"]), clause, starred=False)])
+        return PythonCall("OrderedDict", [GeneratorExpression(PythonCall("", [key, "layer"]), clause, starred=False)])
 
     def _need(self, op: ops.Op) -> None:
         if type(op) in HELPERS:
