@@ -59,19 +59,15 @@ def run_model(
         say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_input(session, taken, batch)
-    _tell_drawn(embedded_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None)
+    drawn = embedded_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None
+    if drawn is not None:  # a file may name it in any words
+        say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
     x = _input(image, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.timed(x, repeat)
     check_outputs(session, outputs)
     tell_saturation(session)
     shown = str(image) if image else "random"
     _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
-
-
-def _tell_drawn(seed: str | None) -> None:
-    """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
-    if seed is not None:
-        say(f"weights are drawn from seed {shorten(seed)}: the classes mean nothing", err=True)
 
 
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:

@@ -91,7 +91,8 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Pl
     if style.branches:
         operands |= {(n.name, index) for n in nodes for index in _ends(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
-    return Placement(layers, frozenset(operands), tuple(v for v in _values(graph) if v.name in read))
+    values = (graph.input, *(node.output for node in graph.nodes))
+    return Placement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
 
 
 def _wanted(node: Node, style: PlacementStyle) -> bool:
@@ -134,11 +135,6 @@ def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> It
                 maker = makers.get(maker.inputs[0].name)
             if maker and maker.name in layers:
                 yield index
-
-
-def _values(graph: Graph) -> Iterator[Value]:
-    yield graph.input
-    yield from (node.output for node in graph.nodes)
 
 
 def quantize(

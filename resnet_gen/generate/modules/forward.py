@@ -29,27 +29,21 @@ class FrameworkSyntax(Protocol):
 
     def holds(self, member: ClassMember) -> bool:
         """Whether a member is an attribute, which is called; else it is an operation."""
-        ...
 
     def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """A call of an attribute."""
-        ...
 
     def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """An operation; `fresh` says that the first value is read here alone, and may be overwritten."""
-        ...
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """The first assignment of a variable; `plain` says that everybody knows the value's type."""
-        ...
 
     def typed(self, text: str) -> bool:
         """Whether everybody knows the type of an operation's result, whatever it is done with."""
-        ...
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
         """A value, and what stands for it where a member is not there."""
-        ...
 
 
 def statements(kind: ModuleClass, language: FrameworkSyntax) -> list[str]:
