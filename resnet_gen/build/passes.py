@@ -51,8 +51,7 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
 
         eight = quantize_network(graph, weights, loaded, request.quantizing, progress)
         graph, weights = eight.graph, eight.weights
-    # TensorRT-RTX has no float32 matrix product for compute capability 7.5.
-    if 75 in request.compute_capabilities and request.compute == "float32":
+    if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
     exact = graph
     graph = set_precision(exact, request.compute, typed_io=request.typed_io)
@@ -68,3 +67,8 @@ def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
     from resnet_gen.infer.checkpoints.spec_weights import weights_from
 
     return weights_from(request.weights, loaded, graph)
+
+
+def _needs_conv_for_linear(request: Request) -> bool:
+    """TensorRT-RTX has no float32 matrix product for compute capability 7.5."""
+    return 75 in request.compute_capabilities and request.compute == "float32"
