@@ -32,7 +32,6 @@ def bundle(
     order = BundleRequest(
         name=name,
         precision=request.precision,
-        device=device.name,
         title=device.title,
         version=device.tensorrt,
         memory_gb=device.memory_gb,
