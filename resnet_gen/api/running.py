@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
+from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -231,7 +231,6 @@ def predict(
         >>> prediction.stages()[1].bound
         'memory'
     """
-    from resnet_gen.api.arguments import loaded
     from resnet_gen.speed.prediction import predict as predicted
 
     check_one_of("precision", precision, PRECISIONS)

@@ -8,6 +8,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
+from resnet_gen.problems import refuse
 from resnet_gen.weights.seeds import SEEDS
 
 
@@ -40,7 +41,6 @@ def check_engine(
     """
     from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
     from resnet_gen.language.load import load
-    from resnet_gen.problems import refuse
     from resnet_gen.speed.targets import load_target
 
     if settings and spec is None:

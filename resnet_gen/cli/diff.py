@@ -12,7 +12,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
 from resnet_gen.ops.precision import Precision
-from resnet_gen.problems import json_text
+from resnet_gen.problems import json_text, refuse
 
 if TYPE_CHECKING:
     from resnet_gen.compare.difference.operands import Side
@@ -60,7 +60,6 @@ def diff(
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
     from resnet_gen.compare.difference.operands import side
-    from resnet_gen.problems import refuse
 
     if after is not None:
         first, second = side(before, settings), side(after, settings)

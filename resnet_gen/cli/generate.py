@@ -10,6 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
 from resnet_gen.generate.languages import LANGUAGES
+from resnet_gen.problems import refuse
 
 
 @click.command()
@@ -69,7 +70,6 @@ def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path,
     from resnet_gen.build.manifest import file_name
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.generate.base import CodeSubject, generate_files
-    from resnet_gen.problems import refuse
 
     if built and to != "card":
         raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")

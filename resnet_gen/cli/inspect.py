@@ -10,6 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.ops.counters import CONVENTION_NAMES
+from resnet_gen.problems import refuse
 
 
 @click.command("list")
@@ -110,7 +111,6 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.graph import tables
     from resnet_gen.language.lower import lower
     from resnet_gen.language.yaml_writer import dump
-    from resnet_gen.problems import refuse
 
     if resolved and layers:
         raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")

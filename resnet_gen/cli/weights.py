@@ -12,6 +12,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.ops.limits import CHANNELS, CLASSES
+from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import files
     from resnet_gen.language.lower import at_numbers
-    from resnet_gen.problems import refuse
     from resnet_gen.system.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
@@ -81,7 +81,6 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.problems import visible
     from resnet_gen.weights.checkpoint import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
@@ -101,8 +100,6 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """What came from a file, as one line of few characters; `--format json` has it whole."""
-    from resnet_gen.problems import shorten, visible
-
     return shorten(visible(text), WIDEST)
 
 
@@ -145,7 +142,6 @@ def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[in
     """Name, shape and type of each tensor of a file of weights, or of a specification."""
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
-    from resnet_gen.problems import refuse
     from resnet_gen.weights import checkpoint
 
     path = Path(source)
