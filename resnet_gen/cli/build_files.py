@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
@@ -25,7 +25,7 @@ from resnet_gen.engine.cpu_numerics import saturation_by, sums_saturate
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
-from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice
+from resnet_gen.ops.precision import Calibration, Method, QuantizationChoice
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
@@ -36,37 +36,19 @@ if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
 
 
-class QuantizationOptions(NamedTuple):
-    """The options that say how to quantize, as they come."""
-
-    calibration: str | None
-    images: int | None
-    method: Method | None
-    percentile: float | None
-    qdq: Placement | None
-    rest: Float | None
-    reduce_range: bool
-
-    def wished(self) -> dict[str, Any]:
-        """What is wished, in a wish's words."""
-        return {
-            "calibration": self._calibration(),
-            "placement": self.qdq,
-            "rest": self.rest,
-            "reduce_range": self.reduce_range,
-        }
-
-    def _calibration(self) -> Calibration | None:
-        """What to calibrate with; raises `Refused` for options that would be ignored."""
-        more = {"most": self.images, "method": self.method, "percentile": self.percentile}
-        said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
-        if self.calibration is None:
-            if said:
-                raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
-            return None
-        if self.percentile is not None and self.method not in (None, "percentile"):
-            raise refuse(f"--percentile means nothing for --calibration-method {self.method}")
-        return Calibration(self.calibration, **said)
+def _calibration(
+    source: str | None, most: int | None, method: Method | None, percentile: float | None
+) -> Calibration | None:
+    """What to calibrate with; raises `Refused` for options that would be ignored."""
+    more = {"most": most, "method": method, "percentile": percentile}
+    said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    if source is None:
+        if said:
+            raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
+        return None
+    if percentile is not None and method not in (None, "percentile"):
+        raise refuse(f"--percentile means nothing for --calibration-method {method}")
+    return Calibration(source, **said)
 
 
 _CALIBRATION = {"most": "--calibration-images", "method": "--calibration-method", "percentile": "--percentile"}
@@ -85,7 +67,10 @@ def build_all(
     shapes: ShapeOptions = NO_SHAPES,
     device: str | None = None,
     io: str = "fp32",
-    quantization: QuantizationOptions | None = None,
+    calibration: str | None = None,
+    images: int | None = None,
+    method: Method | None = None,
+    percentile: float | None = None,
     **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code.
@@ -100,7 +85,7 @@ def build_all(
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
             batch=resolve_batch(batch, shapes),
             typed_io=io == "typed",
-            **(quantization.wished() if quantization else {}),
+            calibration=_calibration(calibration, images, method, percentile),
             **choices,
         )
     )

@@ -85,12 +85,11 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     import numpy.random  # noqa: F401
 
     from resnet_gen.build.batches import ShapeOptions
-    from resnet_gen.cli.build_files import QuantizationOptions, build_all
+    from resnet_gen.cli.build_files import build_all
     from resnet_gen.cli.projects import to_build
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     found = to_build(specs, config, no_config, every=every)
-    choices["quantization"] = QuantizationOptions(**{name: choices.pop(name) for name in QuantizationOptions._fields})
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 
