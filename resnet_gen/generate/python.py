@@ -42,7 +42,6 @@ from resnet_gen.generate.modules.forward import (
 )
 from resnet_gen.generate.python_words import (
     argument_texts,
-    counting_clause,
     function_names,
     member_key,
     operation_values,
@@ -312,20 +311,21 @@ class PythonSyntax(FrameworkSyntax, ABC):
         """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
         if run.names.plain:
             return lines("", PythonCall("super().__init__", self._blocks(run)), INDENT)
-        named = self.counted(member_key(run.names), f"for {counting_clause(run.names)}")
         return [
             *lines(f"layers: list[{self.layer}] = ", PythonCall("", self._blocks(run), "[]"), INDENT),
-            *lines("", PythonCall("super().__init__", [named]), INDENT),
+            *lines("", PythonCall("super().__init__", [self._counted(run, "layers")]), INDENT),
         ]
 
     def _named(self, run: BlockRun) -> list[Text]:
         """The blocks of a run that is no class of its own."""
         if run.names.plain:
             return self._blocks(run)
-        blocks = PythonCall("", self._blocks(run), "[]")
+        return [self._counted(run, PythonCall("", self._blocks(run), "[]"))]
+
+    def _counted(self, run: BlockRun, layers: Text) -> Text:
         start = [str(run.names.start)] if run.names.start else []
-        clause = f"for index, layer in {flat(PythonCall('enumerate', [blocks, *start]))}"
-        return [self.counted(member_key(run.names), clause)]
+        clause = f"for index, layer in {flat(PythonCall('enumerate', [layers, *start]))}"
+        return self.counted(member_key(run.names), clause)
 
     def _blocks(self, run: BlockRun) -> list[Text]:
         rest = self._made(run.rest)

@@ -48,11 +48,6 @@ def member_key(names: Pattern) -> str:
     return f'f"{names.head}{number}{names.separator}{{index}}"'
 
 
-def counting_clause(names: Pattern) -> str:
-    """The loop over the blocks of a run with their numbers."""
-    return f"index, layer in enumerate(layers{f', {names.start}' if names.start else ''})"
-
-
 def argument_texts(what: ModuleCall) -> list[str]:
     """What a module of a class is made with."""
     named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
