@@ -17,8 +17,7 @@ TARGETS = (*BUILD_TARGETS, REPORT)
 
 @click.command()
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
 )
@@ -96,8 +95,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
 @click.argument("model", metavar="SPEC|FILE")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
 @click.option(

@@ -15,8 +15,7 @@ from resnet_gen.weights.seeds import SEEDS
 @click.command("check-engine")
 @click.argument("file", type=options.FILE)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")

@@ -15,8 +15,7 @@ from resnet_gen.problems import refuse
 
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--to", type=click.Choice(LANGUAGES), required=True, help="What to generate.")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."

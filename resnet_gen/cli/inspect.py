@@ -56,8 +56,7 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 
 @click.command("count")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option(
     "--convention", "conventions", multiple=True, type=click.Choice((*CONVENTION_NAMES, "all")), metavar="NAME",
     help=f"What another counter prints, and why: {', '.join(CONVENTION_NAMES)}, or all. Any number of times.",
@@ -95,8 +94,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 
 @click.command()
 @click.argument("spec")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, every default and parent filled in.")
 @click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
 @options.output_format("text", "json")

@@ -86,6 +86,10 @@ def parts(function: F) -> F:
     )(cast("F", permitted))  # fmt: skip
 
 
+spec_options = together(settings, parts)
+"""How a spec is read."""
+
+
 def gate_parts(function: F) -> F:
     """The same of a command whose exit code is a verdict: it runs them in a process of its own."""
 

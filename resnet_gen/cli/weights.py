@@ -34,8 +34,7 @@ def weights() -> None:
 @weights.command()
 @click.argument("spec")
 @click.argument("checkpoint", type=options.FILE)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("-o", "--output", "out", type=options.FILE, required=True,
               help="File to write: .safetensors, .npz, .pth or .pt.")  # fmt: skip
 @click.option("--to", metavar="NAMES",
@@ -120,8 +119,7 @@ def _data(made: Conversion, out: Path) -> dict[str, Any]:
 
 @weights.command()
 @click.argument("source", metavar="SPEC|FILE")
-@options.settings
-@options.parts
+@options.spec_options
 @options.output_format("text", "json")
 def show(source: str, settings: tuple[str, ...], form: str) -> None:
     """List the tensors of a file of weights, or those that a SPEC wants: name, shape, element type.
