@@ -19,16 +19,7 @@ from resnet_gen.generate.modules.expressions import (
     expression_of,
     fit_parameters,
 )
-from resnet_gen.generate.modules.patterns import (
-    Pattern,
-    PatternClasses,
-    flat,
-    fullest,
-    is_regular,
-    is_run,
-    is_sequence,
-    pattern,
-)
+from resnet_gen.generate.modules.patterns import Pattern, PatternClasses, flat, fullest, is_run, is_sequence, pattern
 from resnet_gen.generate.modules.settings import FAMILIES, settings
 from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
 from resnet_gen.generate.spelling import free_name
@@ -169,7 +160,8 @@ class ModuleClasses:
 
     def _run_row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         blocks = [step.what for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        if not is_regular(unit):
+        names = pattern(unit)
+        if names is None:
             for step in unit.steps:
                 yield from self._call_row(step.what, (*above, step.name))
             return
@@ -177,7 +169,7 @@ class ModuleClasses:
         if len(blocks) > 1:
             yield from self._call_row(blocks[1], (*above, "rest"))
         yield (*above, COUNT), (COUNT, len(blocks))
-        if (names := pattern(unit)) and names.number:
+        if names.number:
             yield (*above, "number"), ("number", int(names.number))
 
     def _call_row(self, what: OperationLeaf | ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
@@ -210,7 +202,7 @@ class ModuleClasses:
     def _run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
         blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, ModuleUnit)]
         names = pattern(unit)
-        if names is None or not is_regular(unit):
+        if names is None:
             return SequentialCall(
                 tuple(ClassMember(name, self._call(block, (*above, name), scope)) for name, block in blocks)
             )
@@ -242,7 +234,7 @@ _LACKING = {"stride": 1}
 def is_class(unit: ModuleUnit) -> bool:
     """Whether a module is written as a class; others are written where they are used."""
     if is_run(unit):
-        return unit.level == "stage" and is_regular(unit)
+        return unit.level == "stage" and pattern(unit) is not None
     return not is_sequence(unit)
 
 
