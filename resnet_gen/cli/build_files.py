@@ -62,6 +62,27 @@ def build_all(
     whole: bool,
     check: bool,
     force: bool,
+    **choices: Any,
+) -> int:
+    """Build every spec; returns the exit code.
+
+    `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
+    """
+    if check and force:
+        raise refuse("--force means nothing beside --check", hint="it writes nothing")
+    request = _request(**choices)
+    loaded = [load_noted(spec, settings) for spec in specs]
+    _distinct(loaded)
+    if check:
+        return _check(loaded, request, folder, whole=whole)
+    for one in loaded:
+        for path in _build(one, request, folder, force):
+            say(path)
+    return 0
+
+
+def _request(
+    *,
     sm: str | None,
     batch: str | None,
     shapes: ShapeOptions = NO_SHAPES,
@@ -72,13 +93,8 @@ def build_all(
     method: Method | None = None,
     percentile: float | None = None,
     **choices: Any,
-) -> int:
-    """Build every spec; returns the exit code.
-
-    `whole` tells that nothing else is built into the folder, so that `check` finds what no spec makes.
-    """
-    if check and force:
-        raise refuse("--force means nothing beside --check", hint="it writes nothing")
+) -> Request:
+    """What the options come to; raises `Refused` for what does not go together."""
     request = choose(
         BuildWishes(
             _device(device),
@@ -94,14 +110,7 @@ def build_all(
     elif request.quantizing and not request.compare and not request.comparable:
         hint = "what eight bits cost is measured as they are chosen"
         raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
-    loaded = [load_noted(spec, settings) for spec in specs]
-    _distinct(loaded)
-    if check:
-        return _check(loaded, request, folder, whole=whole)
-    for one in loaded:
-        for path in _build(one, request, folder, force):
-            say(path)
-    return 0
+    return request
 
 
 def _device(name: str | None) -> Target | None:
