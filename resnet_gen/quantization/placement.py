@@ -13,24 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resnet_gen import ops
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import (
-    Activation,
-    Add,
-    AvgPool,
-    ChannelMax,
-    ChannelMean,
-    Conv,
-    Dequantize,
-    DType,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Linear,
-    Mul,
-    Quantize,
-    WeightStorage,
-)
+from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import element_type
@@ -98,9 +83,9 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Pl
 def _wanted(node: Node, style: PlacementStyle) -> bool:
     if node.role == "attention":
         return False
-    if isinstance(node.op, Conv):
+    if isinstance(node.op, ops.Conv):
         return style.grouped or node.op.groups == 1
-    return style.linear and isinstance(node.op, Linear)
+    return style.linear and isinstance(node.op, ops.Linear)
 
 
 def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]) -> Iterable[int]:
@@ -108,19 +93,19 @@ def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers
         return (0,)
     if _residual(node, makers):
         return (0, 1) if style.branches else (1,)
-    pooling = isinstance(node.op, (Flatten, GlobalAvgPool)) and node.role != "attention"
+    pooling = isinstance(node.op, (ops.Flatten, ops.GlobalAvgPool)) and node.role != "attention"
     return (0,) if style.pools and pooling else ()
 
 
 def _residual(node: Node, makers: Mapping[str, Node]) -> bool:
     """Whether a sum joins a branch and its shortcut: what came into the block, or a projection of that."""
-    if not isinstance(node.op, Add):
+    if not isinstance(node.op, ops.Add):
         return False
     around = makers.get(node.inputs[1].name)
     return around is None or around.role == "shortcut" or around.block != node.block
 
 
-_COMPUTING = (AvgPool, ChannelMax, ChannelMean, GlobalAvgPool, GlobalMaxPool, Mul)
+_COMPUTING = (ops.AvgPool, ops.ChannelMax, ops.ChannelMean, ops.GlobalAvgPool, ops.GlobalMaxPool, ops.Mul)
 
 
 def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
@@ -131,7 +116,7 @@ def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> It
     if isinstance(node.op, _COMPUTING):
         for index, value in enumerate(node.inputs):
             maker = makers.get(value.name)
-            if maker and isinstance(maker.op, Activation) and maker.op.function == "relu":
+            if maker and isinstance(maker.op, ops.Activation) and maker.op.function == "relu":
                 maker = makers.get(maker.inputs[0].name)
             if maker and maker.name in layers:
                 yield index
@@ -157,7 +142,7 @@ def quantize(
     for node in graph.nodes:
         if node.name in placement.layers:
             recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
-            stored = WeightStorage(style.weights, style.int32_bias, style.in_graph)
+            stored = ops.WeightStorage(style.weights, style.int32_bias, style.in_graph)
             node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
         nodes.append(_reading(node, placement, pairs))
         nodes += pairs.get(node.output.name, ())
@@ -193,8 +178,8 @@ def _pair(value: Value, seen: Range, positive: bool, style: PlacementStyle, comp
     scale = float(_scales(np.asarray([reach / limit]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")
-    first = Node(small.name, small.name, Quantize(kind, scale, zero), (value,), small)
-    return first, Node(back.name, back.name, Dequantize(value.dtype, scale, zero), (small,), back)
+    first = Node(small.name, small.name, ops.Quantize(kind, scale, zero), (value,), small)
+    return first, Node(back.name, back.name, ops.Dequantize(value.dtype, scale, zero), (small,), back)
 
 
 def _scales(exact: Array, compute: DType, name: str) -> Array:
@@ -237,7 +222,7 @@ def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
 def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute: DType) -> dict[str, Recipe]:
     """How a layer's stored weight, scales and bias come from its float ones."""
     quantizer = pair[0].op
-    assert isinstance(quantizer, Quantize)
+    assert isinstance(quantizer, ops.Quantize)
     weight, bias = node.weight_name("weight"), node.weight_name("bias")
     limit = LIMITS[style.weights] if style.weight_bits == 8 else float((1 << (style.weight_bits - 1)) - 1)
     whole = style.weights == "int8"
