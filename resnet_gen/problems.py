@@ -2,9 +2,8 @@
 
 A message and its place come in; text with a caret goes out, as an exception or as a finding.
 
-Every refusal of bad input in the package is a `Problem`; whoever finds several
-raises them together in one `Refused`, and the command line prints them and
-exits with 2.
+Every refusal of bad input in the package is a `Problem`; whoever finds several raises them together in one `Refused`,
+and the command line prints them and exits with 2.
 """
 
 from __future__ import annotations

@@ -9,16 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
 
-from resnet_gen.api.arguments import (
-    AnyPath,
-    Device,
-    Network,
-    check_one_of,
-    check_within,
-    loaded,
-    read_by,
-    target,
-)
+from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, read_by, target
 from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.ops.limits import BATCHES

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, name_of, path, target
+from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -80,7 +80,8 @@ def run(
     check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
-    tuning = Tuning(precision_hint=_hint(precision_hint), tells_types=True)
+    check_one_of("precision_hint", precision_hint, HINTS)
+    tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     opened = _opened(model, ModelSource((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
@@ -156,7 +157,7 @@ def bench(
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tunings = _tunings([by for _, by in models], _hint(precision_hint))
+    tunings = _tunings([by for _, by in models], precision_hint)
     made = ModelSource((), path(weights), seed, fold)
     runners = [_opened(one, made, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
     result = _measure(runners, batch, seed, Effort(seconds, repeat))
@@ -186,6 +187,7 @@ def _tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuni
     """How each model is run; raises `Refused` for a hint that none of them would take."""
     from resnet_gen.engine.base import Tuning
 
+    check_one_of("precision_hint", hint, HINTS)
     if hint and "openvino" not in runtimes:
         raise refuse("precision_hint means something for openvino alone", hint="give runtime='openvino'")
     tuning = Tuning(takes_turns=len(runtimes) > 1, tells_types=True)
@@ -229,7 +231,6 @@ def predict(
         >>> prediction.stages()[1].bound
         'memory'
     """
-    from resnet_gen.api.arguments import loaded
     from resnet_gen.speed.prediction import predict as predicted
 
     check_one_of("precision", precision, PRECISIONS)
@@ -272,11 +273,6 @@ def load_target(device: Device) -> Target:
         ('7.5', 16.0, ('fp32', 'fp16', 'int8'))
     """
     return target(device)
-
-
-def _hint(asked: Hint | None) -> Hint | None:
-    check_one_of("precision_hint", asked, HINTS)
-    return asked
 
 
 def _opened(model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning) -> RunnableModel:

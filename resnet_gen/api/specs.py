@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_gen.api.arguments import AnyPath, Network, Settings, name_of, setting_texts
+from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, setting_texts
 from resnet_gen.compare.difference.part_words import ALL, permitting
 from resnet_gen.language.load import Loaded, load, load_text
 from resnet_gen.language.source import read_text
@@ -67,8 +67,6 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
         return source
     with permitting(parts):
         if isinstance(source, Mapping):
-            from resnet_gen.api.arguments import as_yaml
-
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
         return load(name_of(source), setting_texts(settings))
 

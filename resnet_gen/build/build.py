@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from resnet_gen import __version__
 from resnet_gen.build import manifest
 from resnet_gen.build.passes import PreparedNetwork, prepare
-from resnet_gen.build.request import BuildBatch, Request, Said
+from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.names import ENGINE
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
@@ -94,15 +95,14 @@ def build(
     folder: Path,
     *,
     replace: bool = False,
-    progress: Said | None = None,
+    progress: Progress | None = None,
     aside: bool = True,
     tell: Tell | None = None,
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
-    The model is read back in a process of its own unless `aside` forbids that.
-    `tell` hears what it costs beside float32, where `request` has that compared.
-    Raises `Refused` for what the target cannot do, for outputs of another
+    The model is read back in a process of its own unless `aside` forbids that. `tell` hears what it costs beside
+    float32, where `request` has that compared. Raises `Refused` for what the target cannot do, for outputs of another
     specification (unless `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name
@@ -215,15 +215,11 @@ def _delivered(
     if request.target not in ("bundle", "triton"):
         return {}
     # ONNX Runtime and templates, which others do without.
-    from resnet_gen.build.delivery import Delivery, bundle, triton
+    from resnet_gen.build.delivery import bundle, triton
 
-    batch = request.batch.fixed, tuple(request.batch.range)
-    delivery = Delivery(
-        loaded, network.graph, request.precision, batch, request.device, request.target == "triton", request.tf32
-    )
-    texts, entries = triton(delivery) if request.target == "triton" else ({}, {})
+    texts, entries = triton(loaded, network.graph, request) if request.target == "triton" else ({}, {})
     if request.in_place:
-        more, entries["bundle"] = bundle(delivery, network.exact, network.weights, files)
+        more, entries["bundle"] = bundle(loaded, network, request, files)
         texts = {**texts, **more}
     for file, data in texts.items():
         files[file] = out.write(file, [data])
@@ -231,7 +227,7 @@ def _delivered(
 
 
 def _write_engine(
-    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Said | None
+    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Progress | None
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None
@@ -254,5 +250,5 @@ def _write_engine(
         "version": engine.version,
         "tf32": request.tf32,
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
-        "batch": [profile.least, profile.best, profile.most] if profile else request.batch.fixed,
+        "batch": list(profile) if profile else request.batch.fixed,
     }

@@ -6,11 +6,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from resnet_gen.build import trtexec
+from resnet_gen.build.manifest import file_name
 from resnet_gen.engine.names import ONNX
 from resnet_gen.graph import Value
 from resnet_gen.system.templates import render
@@ -34,7 +34,6 @@ class BundleRequest:
 
     name: str
     precision: str
-    device: str
     title: str
     version: str
     memory_gb: float | None
@@ -71,23 +70,15 @@ def bundle_files(
     order: BundleRequest, image: bytes, outputs: Mapping[str, Array], files: Mapping[str, str]
 ) -> dict[str, bytes]:
     """The files of a bundle by name; `files` are those that are there already, with their SHA-256."""
-    given: dict[str, Any] = {
-        "order": order,
-        "manifest": f"{order.name}.manifest.json",
-        "options": order.building(),
-        "shapes": order.trying(),
-        "workspace": order.workspace(),
-        "files": {name: digest for name, digest in files.items() if ONNX in name},
-        "tolerance": order.tolerance,
-        "served": order.served,
-    }
+    models = {name: digest for name, digest in files.items() if ONNX in name}
+    given = {"order": order, "manifest": file_name(order.name), "files": models}
     texts = {
-        f"{order.name}.build.sh": render("bundle/build.sh.jinja", **given),
-        f"{order.name}.check.py": render("bundle/check.py.jinja", **given),
-        f"{order.name}.expected.json": _expected(order, outputs),
-        f"{order.name}.bundle.md": render("bundle/bundle.md.jinja", **given),
+        "build.sh": render("bundle/build.sh.jinja", **given),
+        "check.py": render("bundle/check.py.jinja", **given),
+        "expected.json": _expected(order, outputs),
+        "bundle.md": render("bundle/bundle.md.jinja", **given),
     }
-    return {f"{order.name}.input.bin": image, **{name: text.encode() for name, text in texts.items()}}
+    return {f"{order.name}.input.bin": image, **{f"{order.name}.{end}": text.encode() for end, text in texts.items()}}
 
 
 def _expected(order: BundleRequest, outputs: Mapping[str, Array]) -> str:

@@ -62,11 +62,8 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
         return whole or _without_manifest(path, at.manifest.name, model, said)
     checks = [*whole, *_files(path, at.file, at.manifest, manifest)]
     if not model:
-        checks += [
-            *_runtime(manifest, at.file, said),
-            _library(manifest, at.file),
-            _gpu(manifest, at.file, asked.device),
-        ]
+        known = _of(manifest, at.file)
+        checks += [*_runtime(known, said), _library(known, at.file in manifest.files), _gpu(known, asked.device)]
     elif asked.device:
         checks.append(_readable(manifest, asked.device))
     return [*checks, _spec(manifest, asked.spec), _weights(manifest, asked), *_rest(manifest)]
@@ -123,19 +120,26 @@ def _same(what: str, path: Path, digest: str) -> Check:
     return Check(what, "ok" if well else "no", "SHA-256 as in the manifest" if well else "SHA-256 is another")
 
 
-def _of(told: FileManifest, file: str) -> tuple[str, str, list[str]] | None:
-    """The library of an engine, its version and the compute capabilities; None for an engine of another build."""
+class _Origin(NamedTuple):
+    """What an engine was built by, and for which compute capabilities."""
+
+    library: str
+    version: str
+    capabilities: list[str]
+
+
+def _of(told: FileManifest, file: str) -> _Origin | None:
+    """The origin of an engine; None for an engine of another build."""
     if told.engine and file == told.engine.file:
-        return told.engine.library, told.engine.version, told.engine.compute_capabilities
+        return _Origin(told.engine.library, told.engine.version, told.engine.compute_capabilities)
     if told.bundle and file == told.bundle.engine:
-        return "tensorrt", told.bundle.tensorrt, [told.bundle.compute_capability]
+        return _Origin("tensorrt", told.bundle.tensorrt, [told.bundle.compute_capability])
     return None
 
 
-def _runtime(told: FileManifest, file: str, said: Validity | None) -> Iterator[Check]:
+def _runtime(known: _Origin | None, said: Validity | None) -> Iterator[Check]:
     """TensorRT-RTX's own word, which TensorRT has nothing like."""
-    known = _of(told, file)
-    if known and known[0] != "tensorrt-rtx":
+    if known and known.library != "tensorrt-rtx":
         return
     if said is None:
         yield Check("runtime", "unknown", "there is no TensorRT-RTX here that can be asked")
@@ -154,15 +158,12 @@ def _said(said: Validity) -> Check:
     return Check("runtime", "no", f"TensorRT-RTX declines it: {reasons}")
 
 
-def _library(told: FileManifest, file: str) -> Check:
+def _library(known: _Origin | None, listed: bool) -> Check:
     """Engines are of one release of one library; of a release's builds, the fourth number, nothing is documented."""
-    known = _of(told, file)
+    if known is None and listed:
+        return Check("library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
     if known is None:
-        if file in told.files:
-            return Check(
-                "library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs"
-            )
-        return Check("library", "unknown", "the manifest names no such engine")
+        return Check("library", "unknown", "the manifest tells of no such engine")
     library, version, _ = known
     here = installed_version(library)
     if here is None:
@@ -175,20 +176,20 @@ def _library(told: FileManifest, file: str) -> Check:
     return Check("library", "no", f"it is of {library} {version}, and {here} is here: engines are of one version")
 
 
-def _gpu(told: FileManifest, file: str, device: Target | None) -> Check:
+def _gpu(known: _Origin | None, device: Target | None) -> Check:
     """One of the GPUs here, or the device's, is one that the engine is for."""
-    known = _of(told, file)
-    wanted = known[2] if known else []
+    wanted = known.capabilities if known else []
+    listed = f"compute capability {', '.join(wanted)}"
     found = [Gpu(device.name, device.compute_capability or "none")] if device else gpus() or []
     if not wanted:
         return Check("gpu", "unknown", "the manifest states no compute capability")
     if not found:
-        return Check("gpu", "unknown", f"it is for {_list(wanted)}, and there is no GPU here that can be asked")
+        return Check("gpu", "unknown", f"it is for {listed}, and there is no GPU here that can be asked")
     fitting = [name for name, capability in found if capability in wanted]
     shown = ", ".join(f"{name} ({capability})" for name, capability in found)
     if fitting:
-        return Check("gpu", "ok", f"for {_list(wanted)}: {', '.join(fitting)}")
-    return Check("gpu", "no", f"it is for {_list(wanted)}, and not for {shown}")
+        return Check("gpu", "ok", f"for {listed}: {', '.join(fitting)}")
+    return Check("gpu", "no", f"it is for {listed}, and not for {shown}")
 
 
 def _readable(told: FileManifest, device: Target) -> Check:
@@ -200,10 +201,6 @@ def _readable(told: FileManifest, device: Target) -> Check:
     if told.onnx.opset > device.opset:
         return Check("device", "no", f"opset {told.onnx.opset}, and {device.name} reads up to {device.opset}")
     return Check("device", "ok", f"{told.precision} in opset {told.onnx.opset}, which {device.name} runs and reads")
-
-
-def _list(capabilities: list[str]) -> str:
-    return f"compute capability {', '.join(capabilities)}"
 
 
 def _spec(told: FileManifest, spec: Loaded | None) -> Check:

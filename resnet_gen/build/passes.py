@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_gen.build.request import Request, Said
+from resnet_gen.build.request import Request
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
 from resnet_gen.language.load import Loaded
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 class PreparedNetwork(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
-    `counts` are those of the specification, before any pass; `exact` is the graph
-    in float32 but for what is in eight bits. `reference` is the float32 network
-    as the specification has it, with its weights.
+    `counts` are those of the specification, before any pass; `exact` is the graph in float32 but for what is in eight
+    bits. `reference` is the float32 network as the specification has it, with its weights.
     """
 
     graph: Graph
@@ -36,7 +36,7 @@ class PreparedNetwork(NamedTuple):
     quantized: QuantizedNetwork | None = None
 
 
-def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> PreparedNetwork:
+def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) -> PreparedNetwork:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     graph = lower(loaded)
     counts = count(graph)
@@ -49,7 +49,7 @@ def prepare(loaded: Loaded, request: Request, said: Said | None = None) -> Prepa
         # ONNX Runtime and pictures, which others do without.
         from resnet_gen.quantization.quantizer import quantize_network
 
-        eight = quantize_network(graph, weights, loaded, request.quantizing, said)
+        eight = quantize_network(graph, weights, loaded, request.quantizing, progress)
         graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)

@@ -9,8 +9,9 @@ from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import DType
+from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, refuse, several
-from resnet_gen.quantization.calibration.images import RANDOM, Images, images
+from resnet_gen.quantization.calibration.images import RANDOM, images
 from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
@@ -42,9 +43,7 @@ class PrecisionCost:
         if found is None:
             return []
         if found.beyond:
-            layers = name_layers(found.beyond)
-            reach = f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {layers}"
-            return [f"{reach}; bfloat16 and float32 hold that"]
+            return [f"{self._overflow(found)}; bfloat16 and float32 hold that"]
         if not found.finite:
             return [f"in {self.compute} it outputs values that are not finite"]
         said = []
@@ -54,6 +53,17 @@ class PrecisionCost:
             layers = name_layers(found.near)
             said.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
         return said
+
+    def refusal(self, option: str) -> Refused | None:
+        """Why it is not built, if images that were given show it; `option` chooses another type."""
+        found = self.comparison
+        if self.drawn or not found or (found.finite and not found.beyond):
+            return None
+        words = self._overflow(found) if found.beyond else f"{self.compute} puts out values that are not finite"
+        return refuse(words, hint=f"{option} bf16 or fp32 holds that; --no-compare builds it all the same")
+
+    def _overflow(self, found: PrecisionComparison) -> str:
+        return f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {name_layers(found.beyond)}"
 
     @property
     def _images(self) -> str:
@@ -66,32 +76,14 @@ def cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> Precisio
     Raises `Refused` for images that cannot be read, and where images that were
     given make values that the type cannot hold.
     """
-    given = _given(loaded, request)
+    asked = request.images or Calibration(RANDOM)
+    given = images(asked.source, loaded.spec.input, min(asked.most, MOST_IMAGES))
     exact = network.exact, network.weights
     found = compare(network.reference, exact, network.graph, request.compute, given)
-    drawn = request.images is None or request.images.source == RANDOM
-    if not drawn and found and (found.beyond or not found.finite):
-        raise _overflow(request, found)
-    return PrecisionCost(found, drawn, given.entry(), request.compute)
-
-
-def _given(loaded: Loaded, request: Request) -> Images:
-    source = request.images.source if request.images else RANDOM
-    most = min(request.images.most, MOST_IMAGES) if request.images else MOST_IMAGES
-    return images(source, loaded.spec.input, most)
-
-
-def _overflow(request: Request, found: PrecisionComparison) -> Refused:
-    if not found.beyond:
-        return refuse(f"{request.compute} outputs values that are not finite", hint=_hint(request))
-    layers = name_layers(found.beyond)
-    message = f"{request.compute} holds up to {found.limit:,.0f}, and the images reach {layers}"
-    return refuse(message, hint=_hint(request))
-
-
-def _hint(request: Request) -> str:
-    option = "--rest" if request.quantizing else "--precision"
-    return f"{option} bf16 or fp32 holds that; --no-compare builds it all the same"
+    made = PrecisionCost(found, asked.source == RANDOM, given.entry(), request.compute)
+    if refused := made.refusal("--rest" if request.quantizing else "--precision"):
+        raise refused
+    return made
 
 
 _LEAST_DECIBELS = 15.0

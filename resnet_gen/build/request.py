@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +14,6 @@ from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
-
-Said = Callable[[str, int, int], bool]
-"""Called with what is done, steps done and steps in all; returning False cancels an engine's build."""
 
 
 class BuildBatch(NamedTuple):
@@ -40,11 +36,10 @@ class BuildBatch(NamedTuple):
 class Request:
     """What to build: target, precision, where the weights come from, and how it is written.
 
-    `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them.
-    `quantizing` goes with the precisions int8 and fp8; `typed_io` gives inputs and
-    outputs the type that is computed in, instead of float32; `tf32` lets a GPU
-    multiply float32 in TF32. `images` are what
-    the build is compared with float32 on, if it is (`compare`); else noise.
+    `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them. `quantizing` goes with the
+    precisions int8 and fp8; `typed_io` gives inputs and outputs the type that is computed in, instead of float32;
+    `tf32` lets a GPU multiply float32 in TF32. `images` are what the build is held against float32 on, if it is
+    (`compare`); else noise.
     """
 
     target: str = "onnx"

@@ -49,12 +49,5 @@ class TritonModel:
 
 def model_folder(served: TritonModel, spec: Spec) -> dict[str, str]:
     """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
-    return tree(
-        "triton",
-        served=served,
-        input=served.tensor(served.input),
-        outputs=[served.tensor(value) for value in served.outputs],
-        taken=spec.input,
-        title=spec.title or spec.name,
-        paper=spec.paper,
-    )
+    outputs = [served.tensor(value) for value in served.outputs]
+    return tree("triton", served=served, input=served.tensor(served.input), outputs=outputs, spec=spec)

@@ -12,8 +12,7 @@ from resnet_gen.speed.limits import DEFAULT_SECONDS, REPEATS, SECONDS
 
 @click.command(short_help="Measure a model's speed, alone or beside another.")
 @click.argument("model", metavar="SPEC|FILE")
-@options.settings
-@options.parts
+@options.spec_options
 @options.side
 @click.option("--against", metavar="SPEC|FILE", help="A second model, run in turns with the first on the same input.")
 @options.runtime()

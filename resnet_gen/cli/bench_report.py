@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from resnet_gen.cli.output import finite_or_none
 from resnet_gen.engine.base import Runner, sides
 from resnet_gen.problems import json_text, several, visible
 from resnet_gen.speed.benchmark import OutputDifference, Result, Timing, ratio
@@ -55,15 +55,11 @@ def _outputs(found: OutputDifference | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
-        "largest_difference": _finite(found.largest),
-        "largest_value": _finite(found.scale),
+        "largest_difference": finite_or_none(found.largest),
+        "largest_value": finite_or_none(found.scale),
         "top1_agreeing": found.agreeing,
         "images": found.images,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def as_text(runners: Sequence[Runner], results: Sequence[Result]) -> str:

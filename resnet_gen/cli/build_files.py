@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
-from resnet_gen.build.request import Request, Said
+from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, choose
 from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
@@ -22,9 +22,10 @@ from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
 from resnet_gen.engine.cpu_numerics import saturation_by, sums_saturate
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
-from resnet_gen.ops.precision import Calibration, Float, Method, Placement, QuantizationChoice
+from resnet_gen.ops.precision import Calibration, Method, QuantizationChoice
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
@@ -35,37 +36,19 @@ if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
 
 
-class QuantizationOptions(NamedTuple):
-    """The options that say how to quantize, as they come."""
-
-    calibration: str | None
-    images: int | None
-    method: Method | None
-    percentile: float | None
-    qdq: Placement | None
-    rest: Float | None
-    reduce_range: bool
-
-    def wished(self) -> dict[str, Any]:
-        """What is wished, in a wish's words."""
-        return {
-            "calibration": self._calibration(),
-            "placement": self.qdq,
-            "rest": self.rest,
-            "reduce_range": self.reduce_range,
-        }
-
-    def _calibration(self) -> Calibration | None:
-        """What to calibrate with; raises `Refused` for options that would be ignored."""
-        more = {"most": self.images, "method": self.method, "percentile": self.percentile}
-        said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
-        if self.calibration is None:
-            if said:
-                raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
-            return None
-        if self.percentile is not None and self.method not in (None, "percentile"):
-            raise refuse(f"--percentile means nothing for --calibration-method {self.method}")
-        return Calibration(self.calibration, **said)
+def _calibration(
+    source: str | None, most: int | None, method: Method | None, percentile: float | None
+) -> Calibration | None:
+    """What to calibrate with; raises `Refused` for options that would be ignored."""
+    more = {"most": most, "method": method, "percentile": percentile}
+    said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    if source is None:
+        if said:
+            raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
+        return None
+    if percentile is not None and method not in (None, "percentile"):
+        raise refuse(f"--percentile means nothing for --calibration-method {method}")
+    return Calibration(source, **said)
 
 
 _CALIBRATION = {"most": "--calibration-images", "method": "--calibration-method", "percentile": "--percentile"}
@@ -79,12 +62,6 @@ def build_all(
     whole: bool,
     check: bool,
     force: bool,
-    sm: str | None,
-    batch: str | None,
-    shapes: ShapeOptions = NO_SHAPES,
-    device: str | None = None,
-    io: str = "fp32",
-    quantization: QuantizationOptions | None = None,
     **choices: Any,
 ) -> int:
     """Build every spec; returns the exit code.
@@ -93,21 +70,7 @@ def build_all(
     """
     if check and force:
         raise refuse("--force means nothing beside --check", hint="it writes nothing")
-    request = choose(
-        BuildWishes(
-            _device(device),
-            capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
-            batch=resolve_batch(batch, shapes),
-            typed_io=io == "typed",
-            **(quantization.wished() if quantization else {}),
-            **choices,
-        )
-    )
-    if request.target == REPORT:
-        _check_report(request)
-    elif request.quantizing and not request.compare and not request.comparable:
-        hint = "what eight bits cost is measured as they are chosen"
-        raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
+    request = _request(**choices)
     loaded = [load_noted(spec, settings) for spec in specs]
     _distinct(loaded)
     if check:
@@ -116,6 +79,38 @@ def build_all(
         for path in _build(one, request, folder, force):
             say(path)
     return 0
+
+
+def _request(
+    *,
+    sm: str | None,
+    batch: str | None,
+    shapes: ShapeOptions = NO_SHAPES,
+    device: str | None = None,
+    io: str = "fp32",
+    calibration: str | None = None,
+    images: int | None = None,
+    method: Method | None = None,
+    percentile: float | None = None,
+    **choices: Any,
+) -> Request:
+    """What the options come to; raises `Refused` for what does not go together."""
+    request = choose(
+        BuildWishes(
+            _device(device),
+            capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
+            batch=resolve_batch(batch, shapes),
+            typed_io=io == "typed",
+            calibration=_calibration(calibration, images, method, percentile),
+            **choices,
+        )
+    )
+    if request.target == REPORT:
+        _check_report(request)
+    elif request.quantizing and not request.compare and not request.comparable:
+        hint = "what eight bits cost is measured as they are chosen"
+        raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
+    return request
 
 
 def _device(name: str | None) -> Target | None:
@@ -227,17 +222,17 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
 
 
 @contextmanager
-def _progress(name: str, request: Request) -> Iterator[Said | None]:
+def _progress(name: str, request: Request) -> Iterator[Progress | None]:
     """A progress bar on a terminal while an engine is built; nothing elsewhere."""
     if not (request.backend or request.quantizing) or not sys.stderr.isatty():
         yield None
         return
+    from rich import progress
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as bar:
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(escape(name), total=None)
 
         def said(phase: str, done: int, steps: int) -> bool:

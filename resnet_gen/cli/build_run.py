@@ -17,8 +17,7 @@ TARGETS = (*BUILD_TARGETS, REPORT)
 
 @click.command()
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default="build", show_default=True, help="Folder to write to."
 )
@@ -85,20 +84,18 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     import numpy.random  # noqa: F401
 
     from resnet_gen.build.batches import ShapeOptions
-    from resnet_gen.cli.build_files import QuantizationOptions, build_all
+    from resnet_gen.cli.build_files import build_all
     from resnet_gen.cli.projects import to_build
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     found = to_build(specs, config, no_config, every=every)
-    choices["quantization"] = QuantizationOptions(**{name: choices.pop(name) for name in QuantizationOptions._fields})
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")
 @click.argument("model", metavar="SPEC|FILE")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--image", type=options.FILE, help="Picture to run on.  [default: random input]")
 @options.side
 @click.option(

@@ -8,14 +8,14 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
+from resnet_gen.problems import refuse
 from resnet_gen.weights.seeds import SEEDS
 
 
 @click.command("check-engine")
 @click.argument("file", type=options.FILE)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")
@@ -40,7 +40,6 @@ def check_engine(
     """
     from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
     from resnet_gen.language.load import load
-    from resnet_gen.problems import refuse
     from resnet_gen.speed.targets import load_target
 
     if settings and spec is None:

@@ -69,8 +69,7 @@ def _figure(number: float | None) -> str:
     "--batch", type=click.IntRange(*BATCHES), default=PREDICTED_BATCH, show_default=True, help="Images at once."
 )
 @click.option("--layers", is_flag=True, help="One line a kernel instead of one a stage.")
-@options.settings
-@options.parts
+@options.spec_options
 @options.output_format("text", "json")
 def predict(
     spec: str, device: str, precision: Precision, batch: int, layers: bool, settings: tuple[str, ...], form: str

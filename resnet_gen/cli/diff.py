@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
 from resnet_gen.ops.precision import Precision
-from resnet_gen.problems import json_text
+from resnet_gen.problems import json_text, refuse
 
 if TYPE_CHECKING:
     from resnet_gen.compare.difference.operands import Side
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.argument("after", metavar="[B]", required=False)
 @options.settings
 @options.gate_parts
-@prediction
-@options.output_format("text", "json", "markdown")
-@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@comparison
 def diff(
     before: str,
     after: str | None,
@@ -62,7 +60,6 @@ def diff(
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
     from resnet_gen.compare.difference.operands import side
-    from resnet_gen.problems import refuse
 
     if after is not None:
         first, second = side(before, settings), side(after, settings)

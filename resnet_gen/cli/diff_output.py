@@ -1,13 +1,14 @@
-"""What `diff` and `review` share: predicted times, and where what they say goes."""
+"""What `diff` and `review` share: their options, predicted times, and where what they say goes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
@@ -18,17 +19,7 @@ if TYPE_CHECKING:
     from resnet_gen.compare.difference.operands import Side
     from resnet_gen.compare.formats.comparison import Latency
 
-F = TypeVar("F", bound=Callable[..., int])
-
-
-def prediction(function: F) -> F:
-    """`--for`, `--precision` and `--batch`."""
-    for option in reversed(_PREDICTION):
-        function = option(function)
-    return function
-
-
-_PREDICTION = (
+comparison = options.together(
     click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device."),
     click.option(
         "--precision",
@@ -36,6 +27,8 @@ _PREDICTION = (
         help=f"What layers compute in there.  [default: {PREDICTED_PRECISION}]",
     ),
     click.option("--batch", type=click.IntRange(*BATCHES), help=f"Images at once there.  [default: {PREDICTED_BATCH}]"),
+    options.output_format("text", "json", "markdown"),
+    click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]"),
 )
 
 
@@ -47,10 +40,10 @@ def predictor(
         if precision or batch:
             raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
         return None
-    from resnet_gen.compare import comparison
+    from resnet_gen.compare.comparison import predictor as predictor_of
     from resnet_gen.speed.targets import load_target
 
-    return comparison.predictor(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
+    return predictor_of(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
 
 
 def check_output(output: Path | None, read: Iterable[Path]) -> Path | None:

@@ -10,12 +10,12 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
 from resnet_gen.generate.languages import LANGUAGES
+from resnet_gen.problems import refuse
 
 
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--to", type=click.Choice(LANGUAGES), required=True, help="What to generate.")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
@@ -69,7 +69,6 @@ def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path,
     from resnet_gen.build.manifest import file_name
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.generate.base import CodeSubject, generate_files
-    from resnet_gen.problems import refuse
 
     if built and to != "card":
         raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")

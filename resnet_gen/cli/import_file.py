@@ -9,6 +9,7 @@ import click
 
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
+from resnet_gen.problems import Problem, refuse
 
 if TYPE_CHECKING:
     from resnet_gen.infer.importing import Imported
@@ -42,7 +43,6 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
              resnet-gen import resnet50.pth
     """
     from resnet_gen.infer.importing import network_name, recover_spec
-    from resnet_gen.problems import Problem
 
     _check(output, choices)
     called = network_name(file, name)
@@ -61,8 +61,6 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
 
 def _check(output: Path | None, choices: dict[str, Any]) -> None:
     """Refuse options that would change nothing, and a name of weights of another format, before any work."""
-    from resnet_gen.problems import refuse
-
     weights: Path | None = choices["weights"]
     if weights and weights.suffix != ".safetensors":
         hint = "the name ends in .safetensors; weights convert writes other formats"

@@ -10,6 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.ops.counters import CONVENTION_NAMES
+from resnet_gen.problems import refuse
 
 
 @click.command("list")
@@ -55,8 +56,7 @@ def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
 
 @click.command("count")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option(
     "--convention", "conventions", multiple=True, type=click.Choice((*CONVENTION_NAMES, "all")), metavar="NAME",
     help=f"What another counter prints, and why: {', '.join(CONVENTION_NAMES)}, or all. Any number of times.",
@@ -94,8 +94,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 
 @click.command()
 @click.argument("spec")
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, every default and parent filled in.")
 @click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
 @options.output_format("text", "json")
@@ -110,7 +109,6 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.graph import tables
     from resnet_gen.language.lower import lower
     from resnet_gen.language.yaml_writer import dump
-    from resnet_gen.problems import refuse
 
     if resolved and layers:
         raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")

@@ -1,9 +1,8 @@
 """A command whose specs name parts, in a process of its own: what becomes of that process is no verdict.
 
-Code of parts can end its process, hang, or print. So a command that is a gate is
-begun here, and once code is about to be run it is begun anew in another process,
-which hands back what is to be printed and written, and says at its end, by a word that
-it was given, that this is all. Without that, the command has failed.
+Code of parts can end its process, hang, or print. So a command that is a gate is begun here, and once code is about to
+be run it is begun anew in another process, which hands back what is to be printed and written, and says at its end, by
+a word that it was given, that this is all. Without that, the command has failed.
 """
 
 from __future__ import annotations

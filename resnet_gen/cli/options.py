@@ -54,12 +54,21 @@ class _File(_Place):
 FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
 
 
-def settings(function: F) -> F:
-    """`--set key=value`, any number of times."""
-    return click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE",
-        help="Change one key of the spec, as in --set 'stages.depths=[3,4,23,3]'.",
-    )(function)  # fmt: skip
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one, in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+settings = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    help="Change one key of the spec, as in --set 'stages.depths=[3,4,23,3]'.",
+)  # fmt: skip
 
 
 def parts(function: F) -> F:
@@ -75,6 +84,10 @@ def parts(function: F) -> F:
         "--parts", metavar="none|base:REVISION|all", default=ALL, show_default=True,
         help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
     )(cast("F", permitted))  # fmt: skip
+
+
+spec_options = together(settings, parts)
+"""How a spec is read."""
 
 
 def gate_parts(function: F) -> F:
@@ -104,13 +117,13 @@ def _watching(patience: float) -> AbstractContextManager[None]:
     return files.holding(files.notice, output.give_sign if output.receiver else stop)
 
 
-def project(function: F) -> F:
-    """`--config FILE` and `--no-config`."""
-    function = click.option("--no-config", is_flag=True, help="Look for no project file.")(function)
-    return click.option(
+project = together(
+    click.option(
         "--config", type=FILE,
         help="The project file, in place of the resnet-gen.toml or pyproject.toml that is found.",
-    )(function)  # fmt: skip
+    ),
+    click.option("--no-config", is_flag=True, help="Look for no project file."),
+)  # fmt: skip
 
 
 def output_format(*choices: str) -> Callable[[F], F]:
@@ -124,32 +137,13 @@ def output_format(*choices: str) -> Callable[[F], F]:
 def weights(more: str = "") -> Callable[[F], F]:
     """`--weights` and `--seed`; `more` is what else the seed is of."""
     also = f", {more}" if more else ""
-
-    def add(function: F) -> F:
-        function = click.option(
-            "--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."
-        )(function)
-        return click.option(
+    return together(
+        click.option(
             "--seed", type=click.IntRange(*SEEDS),
             help=f"Seed of the He initialization that is used without --weights{also}.  [default: {DEFAULT_SEED}]",
-        )(function)  # fmt: skip
-
-    return add
-
-
-def quantization(function: F) -> F:
-    """How INT8 and FP8 are calibrated and placed."""
-    for option in reversed(_QUANTIZATION):
-        function = option(function)
-    return function
-
-
-def shapes(function: F) -> F:
-    """`--shapes`, or a range of them, in place of `--batch`."""
-    for name, which in reversed(_SHAPES.items()):
-        text = f"{which} in place of --batch, as trtexec and Polygraphy write it."
-        function = click.option(f"--{name}", metavar="input:NxCxHxW", help=text)(function)
-    return function
+        ),
+        click.option("--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."),
+    )  # fmt: skip
 
 
 _SHAPES = {
@@ -158,9 +152,16 @@ _SHAPES = {
     "opt-shapes": "Shape that an engine is tuned for",
     "max-shapes": "Largest shape of the range",
 }
+_AS_WRITTEN = "in place of --batch, as trtexec and Polygraphy write it."
+shapes = together(
+    *(
+        click.option(f"--{name}", metavar="input:NxCxHxW", help=f"{which} {_AS_WRITTEN}")
+        for name, which in _SHAPES.items()
+    )
+)
 
 _CALIBRATION = Calibration("")
-_QUANTIZATION = (
+quantization = together(
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",
         help="Images that INT8 and FP8 take their scales from, and that a build is compared with FP32 on.",
@@ -177,7 +178,7 @@ _QUANTIZATION = (
         "--percentile", type=Finite(*PERCENTILES),
         help=f"Part of the magnitudes to cover, for the method of that name.  [default: {_CALIBRATION.percentile}]",
     ),
-    click.option("--qdq", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
+    click.option("--qdq", "placement", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
     click.option(
         "--rest", type=click.Choice(tuple(COMPUTE)),
         help="Type of what INT8 and FP8 leave.  [default: fp16 on GPUs, else fp32]",
@@ -197,19 +198,14 @@ def runtime(option: str = "--backend", name: str = "runtime", of: str = "") -> C
     )  # fmt: skip
 
 
-def precision_hint(function: F) -> F:
-    """`--precision-hint`."""
-    return click.option(
-        "--precision-hint", type=click.Choice(HINTS),
-        help="Type that OpenVINO is asked to compute in.  [default: the file's]",
-    )(function)  # fmt: skip
+precision_hint = click.option(
+    "--precision-hint", type=click.Choice(HINTS),
+    help="Type that OpenVINO is asked to compute in.  [default: the file's]",
+)  # fmt: skip
 
-
-def side(function: F) -> F:
-    """`--input SIDE`."""
-    return click.option(
-        "--input", "side", type=click.IntRange(*SIDES), metavar="SIDE", help="Side of the square input, in pixels."
-    )(function)
+side = click.option(
+    "--input", "side", type=click.IntRange(*SIDES), metavar="SIDE", help="Side of the square input, in pixels."
+)
 
 
 def with_input(texts: tuple[str, ...], side: int | None) -> tuple[str, ...]:

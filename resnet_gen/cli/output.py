@@ -6,6 +6,7 @@ Names in files are anybody's. A terminal obeys control characters, and GitHub a 
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,6 +34,11 @@ def say_lines(text: str, err: bool = False) -> None:
 def say_json(data: Any, indent: int | None = 2) -> None:
     """Print data as JSON."""
     _print(json_text(data, indent) + "\n")
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number, or what JSON can say in its place."""
+    return value if math.isfinite(value) else None
 
 
 def say_command(text: str, err: bool = False) -> None:

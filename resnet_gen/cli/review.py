@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, prediction, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
 if TYPE_CHECKING:
     from resnet_gen.cli.projects import VerificationScope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
-    from resnet_gen.compare.difference.operands import Side
-    from resnet_gen.compare.difference.review import NetworkReview
     from resnet_gen.compare.difference.revision import RevisionMoves
-    from resnet_gen.compare.formats.comparison import Latency
     from resnet_gen.compare.formats.review import Review
 
 
 @click.command(short_help="Show what changed in all networks since a git revision.")
 @click.argument("specs", metavar="[SPEC...]", nargs=-1)
 @click.option("--base", metavar="REVISION", required=True, help="What the networks are compared with, such as main.")
-@prediction
-@options.output_format("text", "json", "markdown")
-@click.option("-o", "--output", type=options.FILE, help="File to write it to.  [default: stdout]")
+@comparison
 @options.gate_parts
 @options.project
 def review(
@@ -71,7 +65,8 @@ def review(
     outcomes = verify_specs.examine_specs(held, (), chosen_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
-    latencies = _latencies(networks, predicted) if predicted else {}
+    changed = [(n.given, n.before, n.after) for n in networks if n.changed]
+    latencies = {given: predicted(a, b) for given, a, b in changed if predicted and a and b}
     told = Review(base, networks, findings, latencies, projects.called, terms, unread)
     write_report(_written(told, form), output)
     return 2 if any(network.unread for network in networks) else int(not told.same)
@@ -88,11 +83,6 @@ def _projects(
         return ProjectRevisions(None if no_config else project_then(since, config), now), ()
     except Refused as refused:
         return ProjectRevisions(None, now), refused.problems
-
-
-def _latencies(networks: list[NetworkReview], predicted: Callable[[Side, Side], Latency]) -> dict[str, Latency]:
-    """The times of those that changed and can be predicted, by what was given for them."""
-    return {n.given: predicted(n.before, n.after) for n in networks if n.changed and n.before and n.after}
 
 
 def _written(review: Review, form: str) -> str:

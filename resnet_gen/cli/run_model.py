@@ -8,20 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen.build.models import (
-    ModelSource,
-    assumed_input,
-    check_input,
-    check_outputs,
-    drawn_input,
-    embedded_input,
-    embedded_seed,
-    is_file,
-    open_model_file,
-    refuse_ignored,
-)
+from resnet_gen.build import models
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
-from resnet_gen.cli.output import say, say_json
+from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, sides
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
@@ -45,39 +34,37 @@ def run_model(
     form: str,
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
-    draws_input = is_file(model) and image is None
-    made = ModelSource(settings, weights, None if draws_input else seed)
-    refuse_ignored(model, made)
+    draws_input = models.is_file(model) and image is None
+    made = models.ModelSource(settings, weights, None if draws_input else seed)
+    models.refuse_ignored(model, made)
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    session, taken = open_model_file(model, made, runtime, tuning, (batch or 1,))
+    session, taken = models.open_model_file(model, made, runtime, tuning, (batch or 1,))
     tell_refused_hint(session, tuning)
-    taken = taken or embedded_input(session)
+    taken = taken or models.embedded_input(session)
     if taken is None:
-        taken = assumed_input(session)
+        taken = models.assumed_input(session)
         say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
-    check_input(session, taken, batch)
-    _tell_drawn(embedded_seed(session) if is_file(model) else str(seed or DEFAULT_SEED) if weights is None else None)
+    models.check_input(session, taken, batch)
+    drawn = str(seed or DEFAULT_SEED) if weights is None else None
+    if models.is_file(model):
+        drawn = models.embedded_seed(session)
+    if drawn is not None:  # a file may name it in any words
+        say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
     x = _input(image, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.timed(x, repeat)
-    check_outputs(session, outputs)
+    models.check_outputs(session, outputs)
     tell_saturation(session)
     shown = str(image) if image else "random"
     _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
 
 
-def _tell_drawn(seed: str | None) -> None:
-    """Say that weights are drawn, if they are: a file names the seed, and may name it in any words."""
-    if seed is not None:
-        say(f"weights are drawn from seed {shorten(seed)}: the classes mean nothing", err=True)
-
-
 def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
     if image is not None:
         return np.repeat(read_image(image, taken), batch, axis=0)
-    return drawn_input(taken, batch, seed)
+    return models.drawn_input(taken, batch, seed)
 
 
 class _Run(NamedTuple):
@@ -107,7 +94,7 @@ def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     best = _best(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
     if form == "json":
-        classes = [{"class": i, "score": _finite(score)} for i, score in best]
+        classes = [{"class": i, "score": finite_or_none(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
         head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
         say_json({**head, **shown, **run.speed()})
@@ -129,10 +116,5 @@ def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:
 
 
 def _map_entry(name: str, values: Array) -> dict[str, Any]:
-    figures = {"mean": _finite(float(values.mean())), "std": _finite(float(values.std()))}
+    figures = {"mean": finite_or_none(float(values.mean())), "std": finite_or_none(float(values.std()))}
     return {"name": name, "shape": list(values.shape), **figures}
-
-
-def _finite(score: float) -> float | None:
-    """The score, or what JSON can say in its place."""
-    return score if np.isfinite(score) else None

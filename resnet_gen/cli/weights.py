@@ -12,6 +12,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.ops.limits import CHANNELS, CLASSES
+from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def weights() -> None:
 @weights.command()
 @click.argument("spec")
 @click.argument("checkpoint", type=options.FILE)
-@options.settings
-@options.parts
+@options.spec_options
 @click.option("-o", "--output", "out", type=options.FILE, required=True,
               help="File to write: .safetensors, .npz, .pth or .pt.")  # fmt: skip
 @click.option("--to", metavar="NAMES",
@@ -64,7 +64,6 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import files
     from resnet_gen.language.lower import at_numbers
-    from resnet_gen.problems import refuse
     from resnet_gen.system.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
@@ -81,8 +80,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.ops.base import sides
-    from resnet_gen.problems import visible
+    from resnet_gen.weights.checkpoint import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
@@ -101,8 +99,6 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """What came from a file, as one line of few characters; `--format json` has it whole."""
-    from resnet_gen.problems import shorten, visible
-
     return shorten(visible(text), WIDEST)
 
 
@@ -123,8 +119,7 @@ def _data(made: Conversion, out: Path) -> dict[str, Any]:
 
 @weights.command()
 @click.argument("source", metavar="SPEC|FILE")
-@options.settings
-@options.parts
+@options.spec_options
 @options.output_format("text", "json")
 def show(source: str, settings: tuple[str, ...], form: str) -> None:
     """List the tensors of a file of weights, or those that a SPEC wants: name, shape, element type.
@@ -145,7 +140,6 @@ def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[in
     """Name, shape and type of each tensor of a file of weights, or of a specification."""
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
-    from resnet_gen.problems import refuse
     from resnet_gen.weights import checkpoint
 
     path = Path(source)

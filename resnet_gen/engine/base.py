@@ -30,9 +30,8 @@ BFLOAT16 = DTYPES["bfloat16"]
 class Tuning(NamedTuple):
     """What one may ask of a runtime: threads, the type it computes in, and rest between the turns of two models.
 
-    Without a hint it computes in the types of the file. `as_written` has ONNX
-    Runtime run the file without rewriting it; `tells_types` has it note, on the
-    first run, which types it computes in.
+    Without a hint it computes in the types of the file. `as_written` has ONNX Runtime run the file without rewriting
+    it; `tells_types` has it note, on the first run, which types it computes in.
     """
 
     threads: int | None = None
@@ -50,10 +49,9 @@ OWN_CHOICE = Tuning()
 class Runner(ABC):
     """A loaded model: where from, by what it is run, its one input, its outputs, and metadata.
 
-    `runtime` has at least the keys `library` and `version`; `precision` says in
-    which types layers are computed, as the runtime itself says, and is there
-    after the first run at the latest, if it is ever known. `bounds` are the
-    smallest and the largest shape where a model takes a range of them.
+    `runtime` has at least the keys `library` and `version`; `precision` says in which types layers are computed, as the
+    runtime itself tells, and is there after the first run at the latest, if it is ever known. `bounds` are the smallest
+    and the largest shape where a model takes a range of them.
     """
 
     where: str

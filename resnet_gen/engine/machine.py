@@ -8,13 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.engine.tensorrt import BACKENDS, load_backend
+from resnet_gen.engine.tensorrt import BACKENDS, DAMAGED, load_backend, logger
 from resnet_gen.problems import Refused
 from resnet_gen.system.files import read_regular_file
 
 _PATIENCE = 20
 """Seconds that a driver gets to answer; one that hangs says nothing."""
-_MALFORMED = 32
 
 
 class Gpu(NamedTuple):
@@ -58,14 +57,13 @@ def installed_version(library: str) -> str | None:
 def validity(path: Path) -> Validity | None:
     """What TensorRT-RTX says of a file; None where TensorRT-RTX, or this question, is not there.
 
-    It reads the header alone. Without a driver it knows a header that is none
-    from one that may be right, and no more.
+    It reads the header alone. Without a driver it knows a header that is none from one that may be right, and no more.
     """
     try:
         trt = load_backend(BACKENDS["tensorrt-rtx"])
     except Refused:
         return None
-    runtime = trt.Runtime(_silent(trt))
+    runtime = trt.Runtime(logger(trt))  # which prints nothing: a missing driver is no error here
     if not hasattr(runtime, "get_engine_validity"):
         return None  # came with TensorRT-RTX 1.1
     state, diagnostics = runtime.get_engine_validity(read_regular_file(path, most=None))
@@ -79,17 +77,4 @@ def _validity(trt: Any, state: Any, diagnostics: int) -> Validity:
     name = state.name.lower()
     if name == "invalid" and reasons in ((), ("cuda error",)):
         return Validity("unsaid", reasons)
-    return Validity(name, reasons, bool(diagnostics & _MALFORMED))
-
-
-def _silent(trt: Any) -> Any:
-    """A logger that says nothing: a missing driver is no error here."""
-
-    class DeserializerLog(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-
-        def log(self, severity: Any, message: str) -> None:
-            pass
-
-    return DeserializerLog()
+    return Validity(name, reasons, bool(diagnostics & DAMAGED))

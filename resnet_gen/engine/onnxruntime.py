@@ -128,17 +128,13 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     )
 
 
-_EXACT = {"mlas.enable_gemm_fastmath_arm64_bfloat16": "0"}
-"""Settings under which float32 is computed in float32, also where that is no default."""
-
-
 def _options(tuning: Tuning, profile: ProfileFolder | None = None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions; printed, they would stand there twice
-    for key, value in _EXACT.items():
-        options.add_session_config_entry(key, value)
+    # Float32 is computed in float32, also where that is no default.
+    options.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "0")
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile.folder / "run")

@@ -17,14 +17,13 @@ _TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledModel(Runner):
-    """A model that OpenVINO compiled: its one infer request, and how a batch becomes a tensor."""
+    """A model that OpenVINO compiled: its one infer request."""
 
     request: Any
-    tensor: Any
 
     def run(self, x: Array) -> dict[str, Array]:
         try:
-            self.request.infer([self.tensor(self.fed(x))], share_inputs=True)
+            self.request.infer([_tensor(self.fed(x))], share_inputs=True)
             found = [_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
         except Exception as error:  # RuntimeError and classes of its own
             raise refuse(f"OpenVINO cannot run it: {_words(error)}", self.where) from None
@@ -41,9 +40,8 @@ def _array(tensor: Any) -> Array:
 def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> CompiledModel:
     """Load an ONNX file for one request at a time; raises `Refused` if OpenVINO declines it or it is no image network.
 
-    `precision_hint` is f32, bf16 or f16; without one it is asked for the file's
-    own type. The processor decides whether that is followed;
-    `runtime["precision"]` says what the compiled layers compute in.
+    `precision_hint` is f32, bf16 or f16; without one it is asked for the file's own type. The processor decides whether
+    that is followed; `runtime["precision"]` says what the compiled layers compute in.
     """
     where = shown or str(path)
     openvino = _library()
@@ -66,7 +64,6 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         outputs=tuple(output.get_any_name() for output in model.outputs),
         metadata=_metadata(model),
         request=compiled.create_infer_request(),
-        tensor=_tensor(openvino),
     )
 
 
@@ -138,13 +135,12 @@ def _type(port: Any) -> str:
     return str(port.get_element_type().get_type_name())
 
 
-def _tensor(openvino: Any) -> Any:
-    def tensor(x: Array) -> Any:
-        if x.dtype == BFLOAT16:
-            return openvino.Tensor(x.view(np.uint16), openvino.Shape(list(x.shape)), openvino.Type.bf16)
-        return openvino.Tensor(x, shared_memory=True)
+def _tensor(x: Array) -> Any:
+    import openvino
 
-    return tensor
+    if x.dtype == BFLOAT16:
+        return openvino.Tensor(x.view(np.uint16), openvino.Shape(list(x.shape)), openvino.Type.bf16)
+    return openvino.Tensor(x, shared_memory=True)
 
 
 def _words(error: Exception) -> str:

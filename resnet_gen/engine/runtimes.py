@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import Any
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.engine.tensorrt import BACKENDS, load_backend
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
 
@@ -24,7 +23,6 @@ def check_tuning(runtime: str, tuning: Tuning) -> None:
 def require_gpu(runtime: str) -> None:
     """Refuse a runtime that needs a GPU where it, or none, is there; for a build that would be in vain."""
     if runtime in BACKENDS:
-        from resnet_gen.engine.tensorrt import load_backend
         from resnet_gen.engine.tensorrt_run import Cuda
 
         load_backend(BACKENDS[runtime])
@@ -45,14 +43,14 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
         from resnet_gen.engine.tensorrt_run import open_engine
 
         return open_engine(BACKENDS[runtime], path, where)
-    tensors = _tensors(path)
+    types = _element_types(path)
     if runtime == "openvino":
         from resnet_gen.engine import openvino
 
         return openvino.open_model(path, where, tuning)
     from resnet_gen.engine import onnxruntime
 
-    if _in_fp8(tensors):
+    if not types.isdisjoint(_FP8):  # which ONNX Runtime 1.32 computes right only without its optimizer
         tuning = tuning._replace(as_written=True)
     return onnxruntime.open_model(path, where, tuning)
 
@@ -61,25 +59,20 @@ _FP8 = range(17, 21)
 """The eight-bit floats of ONNX's TensorProto.DataType."""
 
 
-def _in_fp8(tensors: list[Any]) -> bool:
-    """Whether a file has weights in FP8, which ONNX Runtime 1.32 computes right only without its optimizer."""
-    return any(tensor.data_type in _FP8 for tensor in tensors)
-
-
-def _tensors(path: Path) -> list[Any]:
-    """The tensors of an ONNX file that may have external data or Q/DQ, none of others and of what we do not read.
+def _element_types(path: Path) -> set[int]:
+    """Those of the tensors of an ONNX file that may have external data or Q/DQ, none of what we do not read.
 
     Reading them counts the files of external data among what the command reads.
     """
     with open_regular_file(path) as stream:
         if not path.stat().st_size:
-            return []
+            return set()
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
-                return []
+                return set()
     from resnet_gen.onnx.reading.model_outline import outline  # onnx, which other files do without
 
     try:
-        return list(outline(path).model.graph.initializer)
+        return {tensor.data_type for tensor in outline(path).model.graph.initializer}
     except Refused:  # the runtime says it in its own words
-        return []
+        return set()

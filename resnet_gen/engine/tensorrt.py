@@ -16,8 +16,11 @@ from resnet_gen.graph import Graph
 from resnet_gen.onnx.witness import FileLayer, check_layers
 from resnet_gen.problems import Problem, Refused, refuse
 
+DAMAGED = 32
+"""The diagnostic bit of TensorRT-RTX for data that is no engine."""
+
 Progress = Callable[[str, int, int], bool]
-"""Called with a phase, steps done and steps in all; returning False cancels the build."""
+"""Called with a phase, steps done and steps in all; returning False cancels an engine's build."""
 
 
 class Backend(NamedTuple):
@@ -72,10 +75,9 @@ def build(
 ) -> Engine:
     """Build the engine of the ONNX file `model`, which was emitted from `graph`.
 
-    `profile` is needed where the batch is symbolic. Float32 is computed in float32
-    unless `tf32` allows products of 10 bits, as the library itself would. The parsed network is read
-    back before the build and must have the graph's layers, names, shapes and
-    types. Raises `Refused` with TensorRT's own words if it declines.
+    `profile` is needed where the batch is symbolic. Float32 is computed in float32 unless `tf32` allows products of 10
+    bits, as the library itself would. The parsed network is read back before the build and must have the graph's
+    layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it declines.
     """
     with DeferredSignals() as signals:
         trt = load_backend(backend)
@@ -86,11 +88,14 @@ def build(
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
         check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
         config = builder.create_builder_config()
-        _target(trt, config, compute_capabilities)
+        if compute_capabilities:
+            _target(trt, config, compute_capabilities)
         if not tf32:
             config.clear_flag(trt.BuilderFlag.TF32)
         if profile:
-            config.add_optimization_profile(_profile(builder, graph, profile))
+            shapes = builder.create_optimization_profile()
+            shapes.set_shape(graph.input.name, *((size, *graph.input.shape) for size in profile))
+            config.add_optimization_profile(shapes)
         config.progress_monitor = _monitor(trt, progress, signals)
         data = builder.build_serialized_network(network, config)
         if data is None:
@@ -116,7 +121,9 @@ def _parse(trt: Any, backend: Backend, network: Any, model: Path, log: Any) -> N
     if parser.parse_from_file(str(model)):
         return
     errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-    raise Refused([Problem(f"{backend.name}: {e}", model.name) for e in errors] or [_problem(backend, "no parse", log)])
+    if not errors:
+        raise _declined(backend, "no parse", log)
+    raise Refused(Problem(f"{backend.name}: {error}", model.name) for error in errors)
 
 
 def known_targets(backend: Backend) -> dict[int, Any]:
@@ -126,18 +133,9 @@ def known_targets(backend: Backend) -> dict[int, Any]:
 
 
 def _target(trt: Any, config: Any, compute_capabilities: Sequence[int]) -> None:
-    if not compute_capabilities:
-        return
     config.num_compute_capabilities = len(compute_capabilities)
     for index, number in enumerate(compute_capabilities):
         config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{number}"), index)
-
-
-def _profile(builder: Any, graph: Graph, profile: Profile) -> Any:
-    result = builder.create_optimization_profile()
-    sizes = (profile.least, profile.best, profile.most)
-    result.set_shape(graph.input.name, *((n, *graph.input.shape) for n in sizes))
-    return result
 
 
 def parsed_layers(trt: Any, network: Any) -> list[FileLayer]:
@@ -196,10 +194,10 @@ def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> A
     return BuildMonitor()
 
 
-def _problem(backend: Backend, what: str, log: Any) -> Problem:
-    reasons = "; ".join(log.errors) or "it gave no reason"
-    return Problem(f"{backend.name} {what}: {reasons}")
-
-
 def _declined(backend: Backend, what: str, log: Any) -> Refused:
-    return Refused(_problem(backend, what, log))
+    return refuse(f"{backend.name} {what}: {reasons(log)}")
+
+
+def reasons(log: Any) -> str:
+    """The errors that a logger has kept."""
+    return "; ".join(log.errors) or "it gave no reason"

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from resnet_gen.engine.base import DTYPES, Runner, no_image, readable
-from resnet_gen.engine.tensorrt import Backend, load_backend, logger
+from resnet_gen.engine.tensorrt import DAMAGED, Backend, load_backend, logger, reasons
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
 from resnet_gen.weights.base import Array
 
-_DAMAGED = 32
-"""The diagnostic bit of TensorRT-RTX for data that is no engine."""
 _TYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}
 
 
@@ -117,7 +115,7 @@ class EngineRunner(Runner):
 
     def _require(self, done: bool) -> None:
         if not done:
-            raise refuse(_reason(self.log))
+            raise refuse(reasons(self.log))
 
 
 def open_engine(backend: Backend, path: Path, shown: str | None = None) -> EngineRunner:
@@ -127,15 +125,17 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     data = _bytes(path, where)
     log = logger(trt)
     runtime = trt.Runtime(log)
-    _check_engine(runtime, backend, data, where)
+    # TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not.
+    if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & DAMAGED:
+        raise refuse(f"not an engine of {backend.name}, or damaged", where)
     cuda = Cuda()
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         hint = "an engine runs on the GPUs and the library version that it was built for"
-        raise refuse(f"{backend.name} declines it: {_reason(log)}", where, hint)
+        raise refuse(f"{backend.name} declines it: {reasons(log)}", where, hint)
     context = engine.create_execution_context()
     if context is None:
-        raise refuse(f"{backend.name} cannot prepare it: {_reason(log)}", where)
+        raise refuse(f"{backend.name} cannot prepare it: {reasons(log)}", where)
     inputs, outputs = _tensors(trt, engine)
     if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _type(engine, inputs[0]) not in _TYPES:
         raise no_image(where)
@@ -164,12 +164,6 @@ def _bytes(path: Path, where: str) -> bytes:
         raise refuse(why_unread(error), where) from None
 
 
-def _check_engine(runtime: Any, backend: Backend, data: bytes, where: str) -> None:
-    """TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not."""
-    if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & _DAMAGED:
-        raise refuse(f"not an engine of {backend.name}, or damaged", where)
-
-
 def _tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
     """The names of the inputs, and of the outputs."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
@@ -193,7 +187,3 @@ def _shapes(engine: Any, name: str) -> tuple[Any, Any]:
 def _output_types(trt: Any, engine: Any, names: list[str]) -> dict[str, Any]:
     """NumPy's types of the outputs; those that no image has, TensorRT itself translates."""
     return {n: DTYPES.get(_TYPES.get(_type(engine, n), "")) or trt.nptype(engine.get_tensor_dtype(n)) for n in names}
-
-
-def _reason(log: Any) -> str:
-    return "; ".join(log.errors) or "it gave no reason"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import Any, ClassVar
 
 from resnet_gen import ops
@@ -14,6 +13,8 @@ from resnet_gen.generate.layout import (
     ConditionalExpression,
     GeneratorExpression,
     KeywordPair,
+    PythonCall,
+    Text,
     docstring,
     flat,
     indent_lines,
@@ -21,8 +22,6 @@ from resnet_gen.generate.layout import (
     signature,
     statement,
 )
-from resnet_gen.generate.layout import PythonCall as Text
-from resnet_gen.generate.layout import Text as AnyText
 from resnet_gen.generate.modules.classes import (
     BlockRun,
     ClassMember,
@@ -34,6 +33,7 @@ from resnet_gen.generate.modules.classes import (
 )
 from resnet_gen.generate.modules.forward import (
     FORGETFUL,
+    FrameworkSyntax,
     StageAttributes,
     arguments,
     pooled_stages,
@@ -42,12 +42,12 @@ from resnet_gen.generate.modules.forward import (
 )
 from resnet_gen.generate.python_words import (
     argument_texts,
-    counting_clause,
     function_names,
     member_key,
+    operation_values,
     parameter_texts,
 )
-from resnet_gen.generate.spelling import is_list, quote_text
+from resnet_gen.generate.spelling import apply_operation, free_name, is_attribute_name, is_list, quote_text
 
 Settings = dict[str, str]
 
@@ -55,7 +55,7 @@ INDENT = 8
 """Of what stands in a method."""
 
 
-class PythonSyntax(ABC):
+class PythonSyntax(FrameworkSyntax, ABC):
     """How a framework in Python writes what a class is made of and does."""
 
     tensor: ClassVar[str]
@@ -76,6 +76,15 @@ class PythonSyntax(ABC):
     """The class of max pooling."""
     handed: ClassVar[tuple[str, ...]] = ()
     """What constructors of classes are given besides the numbers."""
+    setter: ClassVar[tuple[str, ...]]
+    """What makes a member whose name Python cannot spell, and what it is given first."""
+    modules: ClassVar[Mapping[type[ops.Op], tuple[str, ...]]]
+    """Operations that are attributes: the class of each, and what it is made with.
+
+    Words in braces are those of `operation_values`; `|` tells the default of an argument, which is left out.
+    """
+    operations: ClassVar[Mapping[type[ops.Op], str]]
+    """Operations that are expressions of what they take, and of the same words."""
 
     def __init__(self, classes: Sequence[ModuleClass] = ()) -> None:
         self.helpers: set[str] = set()
@@ -91,27 +100,23 @@ class PythonSyntax(ABC):
         """Members of the class at hand that are lists."""
 
     @abstractmethod
-    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
-        """An operation on what it is given."""
+    def activation(self, op: ops.Activation, *, fresh: bool) -> list[str]:
+        """The function of an activation, and what it is given besides the values."""
 
     @abstractmethod
-    def lasting(self, op: ops.Op) -> bool:
-        """Whether an operation is a module that its class holds."""
-
-    @abstractmethod
-    def constructed(self, what: OperationCall, *, fresh: bool) -> AnyText:
+    def constructed(self, what: OperationCall, *, fresh: bool) -> Text:
         """An operation as a module; `fresh` says that what it takes may be overwritten."""
 
     @abstractmethod
-    def optional(self, name: str, condition: str, made: AnyText, *, handed_on: bool) -> list[str]:
+    def optional(self, name: str, condition: str, made: Text, *, handed_on: bool) -> list[str]:
         """A member that is there under a condition, and else hands on what it takes, or is None."""
 
     @abstractmethod
-    def named(self, members: Sequence[tuple[str, AnyText]]) -> list[AnyText]:
+    def named(self, members: Sequence[tuple[str, Text]]) -> list[Text]:
         """What a sequence is given whose members have names."""
 
     @abstractmethod
-    def counted(self, key: str, clause: str) -> AnyText:
+    def counted(self, key: str, clause: str) -> Text:
         """What a sequence is given whose members, `layer` each, have names with numbers in them."""
 
     @abstractmethod
@@ -130,7 +135,7 @@ class PythonSyntax(ABC):
                 "doc": docstring(kind.doc),
                 "base": "",
                 "init": signature(self.functions[kind], parameter_texts(kind), f"list[{self.layer}]", 0),
-                "body": lines("return ", Text("", self.layers(kind), "[]"), 4),
+                "body": lines("return ", PythonCall("", self.layers(kind), "[]"), 4),
             }
         self.begin(kind)
         forward = [] if kind.run else self.body(kind)
@@ -196,9 +201,20 @@ class PythonSyntax(ABC):
         self.lists = {name for name, below in keys.items() if is_list(below)}
 
     def holds(self, member: ClassMember) -> bool:
-        """Whether a member is an attribute."""
         made = member.what
-        return not isinstance(made, OperationCall) or bool(member.condition) or self.lasting(made.leaf.op)
+        return not isinstance(made, OperationCall) or bool(member.condition) or type(made.leaf.op) in self.modules
+
+    def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
+        assert isinstance(member.what, OperationCall)
+        return self.applied(member.what.leaf.op, given, self.keep(member.what), fresh=fresh)
+
+    def applied(self, op: ops.Op, given: Sequence[str], settings: Settings, *, fresh: bool) -> str:
+        """`F.relu(x, inplace=True)`."""
+        if isinstance(op, ops.Activation):
+            function, *more = self.activation(op, fresh=fresh)
+            return f"{function}({', '.join([given[0], *more])})"
+        values = operation_values(op, settings)
+        return apply_operation(self.operations[type(op)], given, **values, all=", ".join(given))
 
     def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """`self.conv1(x)`."""
@@ -210,16 +226,17 @@ class PythonSyntax(ABC):
         return f"self.{first}" + (f"[{rest if first in self.lists else quote_text(rest)}]" if rest else "")
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
-        """What a member makes of a value, or another value where it is not there."""
         return f"{instead} if {self.reached(member.name)} is None else {there}"
 
     def typed(self, text: str) -> bool:
-        """Whether mypy knows that an expression is a tensor, though modules return anything."""
         return True
 
-    def assigned(self, name: str, text: AnyText, indent: int) -> list[str]:
-        """A member is made."""
-        return lines(f"self.{self.checked(name)} = ", text, indent)
+    def assigned(self, name: str, text: Text, indent: int) -> list[str]:
+        """A member is made; by its name where Python cannot spell that."""
+        if is_attribute_name(self.checked(name)):
+            return lines(f"self.{name} = ", text, indent)
+        function, *first = self.setter
+        return lines("", PythonCall(function, [*first, quote_text(name), text]), indent)
 
     def keep(self, what: OperationCall) -> Settings:
         """An operation's settings as its class's `forward` states them: by arguments that the constructor keeps."""
@@ -230,10 +247,7 @@ class PythonSyntax(ABC):
 
     def _attribute(self, argument: str) -> str:
         """What keeps an argument: an attribute of its name, or of one like it where a member is called so."""
-        if argument not in self.held:
-            return argument
-        words = (f"{argument}_{number}" for number in count(2))
-        return next(word for word in words if word not in self.held | self.arguments)
+        return free_name([argument], self.held | (self.arguments - {argument}), "_")
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """A variable's first assignment; what a module returns has no type that mypy knows."""
@@ -253,9 +267,9 @@ class PythonSyntax(ABC):
                 made += self.assigned(name, self._list(rows), INDENT)
         return made
 
-    def layers(self, kind: ModuleClass) -> list[AnyText]:
+    def layers(self, kind: ModuleClass) -> list[Text]:
         """What stands in the list of layers that a function returns."""
-        found: list[AnyText] = []
+        found: list[Text] = []
         for before, member in zip((None, *kind.members), kind.members, strict=False):
             match member.what:
                 case BlockRun() as run:
@@ -273,7 +287,7 @@ class PythonSyntax(ABC):
         step = next(step for step in kind.unit.steps if step.name == name)
         return self.optional(name, member.condition, text, handed_on=member.instead in step.inputs)
 
-    def _list(self, members: Sequence[tuple[str, ClassMember]]) -> Text:
+    def _list(self, members: Sequence[tuple[str, ClassMember]]) -> PythonCall:
         """Members that are told apart by numbers or names, or hold others that are."""
         groups: dict[str, list[tuple[str, ClassMember]]] = {}
         for name, member in members:
@@ -281,38 +295,39 @@ class PythonSyntax(ABC):
             groups.setdefault(self.checked(key), []).append((rest, member))
         texts = {key: self._list(inner) if inner[0][0] else self._listed(inner[0][1]) for key, inner in groups.items()}
         if not is_list(texts):
-            return Text(
-                self.mapped, [Text("", [KeywordPair(f"{quote_text(k)}: ", text) for k, text in texts.items()], "{}")]
-            )
+            pairs = [KeywordPair(f"{quote_text(key)}: ", text) for key, text in texts.items()]
+            return PythonCall(self.mapped, [PythonCall("", pairs, "{}")])
         inside = [texts.get(str(number), self.identity) for number in range(max(map(int, texts)) + 1)]
         if len(set(map(flat, inside))) == 1 and len(inside) > 1:
-            return Text(self.listed, [GeneratorExpression(inside[0], f"for _ in range({len(inside)})", starred=False)])
-        return Text(self.listed, [Text("", inside, "[]")])
+            one = GeneratorExpression(inside[0], f"for _ in range({len(inside)})", starred=False)
+            return PythonCall(self.listed, [one])
+        return PythonCall(self.listed, [PythonCall("", inside, "[]")])
 
-    def _listed(self, member: ClassMember) -> AnyText:
-        text = self._made(member.what)
+    def _listed(self, member: ClassMember, before: ClassMember | None = None) -> Text:
+        text = self._made(member.what, before)
         return ConditionalExpression(text, member.condition, self.identity) if member.condition else text
 
     def run(self, run: BlockRun) -> list[str]:
         """The lines that make a stage, whose blocks a `Sequential` numbers if nothing else does."""
         if run.names.plain:
-            return lines("", Text("super().__init__", self._blocks(run)), INDENT)
-        named = self.counted(member_key(run.names), f"for {counting_clause(run.names)}")
+            return lines("", PythonCall("super().__init__", self._blocks(run)), INDENT)
         return [
-            *lines(f"layers: list[{self.layer}] = ", Text("", self._blocks(run), "[]"), INDENT),
-            *lines("", Text("super().__init__", [named]), INDENT),
+            *lines(f"layers: list[{self.layer}] = ", PythonCall("", self._blocks(run), "[]"), INDENT),
+            *lines("", PythonCall("super().__init__", [self._counted(run, "layers")]), INDENT),
         ]
 
-    def _named(self, run: BlockRun) -> list[AnyText]:
+    def _named(self, run: BlockRun) -> list[Text]:
         """The blocks of a run that is no class of its own."""
         if run.names.plain:
             return self._blocks(run)
-        blocks = Text("", self._blocks(run), "[]")
-        start = [str(run.names.start)] if run.names.start else []
-        clause = f"for index, layer in {flat(Text('enumerate', [blocks, *start]))}"
-        return [self.counted(member_key(run.names), clause)]
+        return [self._counted(run, PythonCall("", self._blocks(run), "[]"))]
 
-    def _blocks(self, run: BlockRun) -> list[AnyText]:
+    def _counted(self, run: BlockRun, layers: Text) -> Text:
+        start = [str(run.names.start)] if run.names.start else []
+        clause = f"for index, layer in {flat(PythonCall('enumerate', [layers, *start]))}"
+        return self.counted(member_key(run.names), clause)
+
+    def _blocks(self, run: BlockRun) -> list[Text]:
         rest = self._made(run.rest)
         if run.count == "1":
             return [rest]
@@ -328,33 +343,28 @@ class PythonSyntax(ABC):
             return [first, GeneratorExpression("layer", clause)]
         return [first, GeneratorExpression(rest, f"for _ in range({count})")]
 
-    def _made(self, what: What, before: ClassMember | None = None) -> AnyText:
+    def _made(self, what: What, before: ClassMember | None = None) -> Text:
         """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, ModuleCall):
             function = self.functions.get(what.kind)
-            return Text(f"*{function}" if function else what.kind.name, [*argument_texts(what), *self.handed])
+            return PythonCall(f"*{function}" if function else what.kind.name, [*argument_texts(what), *self.handed])
         if isinstance(what, OperationCall):
-            return self.constructed(what, fresh=before is not None and _forgotten(before))
-        return Text(self.sequence, self._named(what) if isinstance(what, BlockRun) else self._chain(what))
+            made = before.what if before and not before.condition else None
+            fresh = isinstance(made, OperationCall) and isinstance(made.leaf.op, FORGETFUL)
+            return self.constructed(what, fresh=fresh)
+        return PythonCall(self.sequence, self._named(what) if isinstance(what, BlockRun) else self._chain(what))
 
-    def _chain(self, what: SequentialCall) -> list[AnyText]:
+    def _chain(self, what: SequentialCall) -> list[Text]:
         if not all(member.name.isdecimal() or isinstance(member.what, OperationCall) for member in what.members):
             return self.named([(self.checked(m.name), self._made(m.what)) for m in what.members])
-        texts: list[AnyText] = []
+        texts: list[Text] = []
         spread = any(isinstance(m.what, ModuleCall) and m.what.kind.unit.spread for m in what.members)
         for before, member in zip((None, *what.members), what.members, strict=False):
             while not spread and member.name.isdecimal() and len(texts) < int(member.name):
                 texts.append(self.identity)
-            text = self._made(member.what, before)
-            texts.append(ConditionalExpression(text, member.condition, self.identity) if member.condition else text)
+            texts.append(self._listed(member, before))
         return texts
 
 
 def _laid_out(texts: Sequence[str]) -> list[str]:
     return [line for text in texts for line in statement(text, INDENT)]
-
-
-def _forgotten(member: ClassMember) -> bool:
-    return (
-        isinstance(member.what, OperationCall) and not member.condition and isinstance(member.what.leaf.op, FORGETFUL)
-    )

@@ -6,7 +6,8 @@ import ast
 import json
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from itertools import chain, count
 
 
 def is_attribute_name(word: str) -> bool:
@@ -18,6 +19,12 @@ def quote_text(text: str) -> str:
     """A text as a literal, with the quotes that need no escape as ruff has it."""
     literal = json.dumps(text, ensure_ascii=False)
     return literal if '"' not in text or "'" in text else "'" + literal[1:-1].replace('\\"', '"') + "'"
+
+
+def free_name(words: Sequence[str], taken: Container[str], mark: str = "") -> str:
+    """The first of some names that is not taken, else the last one with a number behind it: `y2`."""
+    numbered = (f"{words[-1]}{mark}{number}" for number in count(2))
+    return next(name for name in chain(words, numbered) if name not in taken)
 
 
 def is_list(keys: Iterable[str]) -> bool:

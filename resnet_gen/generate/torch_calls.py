@@ -1,8 +1,4 @@
-"""What PyTorch calls each operation, and the arguments that it takes.
-
-Words in braces are fields of the operation, settings, or derived from them (`_values` of the target); after
-`|` stands the default of an argument, which is left out.
-"""
+"""What PyTorch calls each operation, and the arguments that it takes, in the words of `PythonSyntax`."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
 MODULES: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Conv: (
         "nn.Conv2d", "{in_channels}", "{out_channels}", "{kernel_size}", "stride={stride}|1", "padding={padding}|0",
-        "dilation={dilation}|1", "groups={groups}|1", "bias={bias}|True",
+        "dilation={dilation}|1", "groups={groups}|1", "bias={bias}|True", "eps={added}|1e-06",
     ),
     ops.ChannelConv: ("ChannelConv", "{kernel_size}"),
     ops.Linear: ("nn.Linear", "{in_features}", "{out_features}", "bias={bias}|True"),
@@ -42,7 +38,7 @@ MODULES: dict[type[ops.Op], tuple[str, ...]] = {
     ),
     ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
 }  # fmt: skip
-"""Operations that are attributes: the class of each, and what it is made with."""
+"""Operations that are attributes."""
 
 IN_CHAINS: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Flatten: ("nn.Flatten",),
@@ -62,7 +58,7 @@ OPERATIONS: dict[type[ops.Op], str] = {
     ops.SplitSoftmax: "split_softmax({0}, {splits}, {groups})",
     ops.Flatten: "torch.flatten({0}, 1)",
     ops.AsMap: "{0}[:, :, None, None]",
-    ops.Concat: "torch.cat([{all}], dim={dim})",
+    ops.Concat: "torch.cat([{all}], dim={first})",
     ops.TakeChannels: "{0}[:, {section}]",
     ChannelChunks: "{0}.chunk({parts}, dim=1)",
     ops.GlobalAvgPool: "F.adaptive_avg_pool2d({0}, 1)",

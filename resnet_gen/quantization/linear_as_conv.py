@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.ops import AsMap, Conv, Flatten, Linear
-from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
+from resnet_gen.weights.base import DerivedWeights, Recipe, Weights
 
 
 def linear_as_conv(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -16,7 +16,7 @@ def linear_as_conv(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     Names and numbers stay; a weight (out, in) becomes (out, in, 1, 1).
     """
     linear = [node for node in graph.nodes if isinstance(node.op, Linear)]
-    recipes = {name: _reshaped(name) for node in linear for name in [node.weight_name("weight")]}
+    recipes = {node.weight_name("weight"): _reshaped(node.weight_name("weight")) for node in linear}
     nodes = tuple(new for node in graph.nodes for new in _rewritten(node))
     return replace(graph, nodes=nodes), DerivedWeights(weights, recipes)
 
@@ -34,7 +34,4 @@ def _rewritten(node: Node) -> Iterator[Node]:
 
 
 def _reshaped(name: str) -> Recipe:
-    def rows(base: Weights, start: int, stop: int) -> Array:
-        return base.rows(name, start, stop)[:, :, None, None]
-
-    return rows
+    return lambda base, start, stop: base.rows(name, start, stop)[:, :, None, None]

@@ -1,8 +1,7 @@
 """Eight bits: where a network is quantized, and the same network with Q/DQ there.
 
-Weights are symmetric, one scale an output channel; activations have one scale
-each. A Q/DQ pair stands behind a value that is read in eight bits, and serves
-all who read it so. Attention is left as it is: its maps have one pixel or one
+Weights are symmetric, one scale an output channel; activations have one scale each. A Q/DQ pair stands behind a value
+that is read in eight bits, and serves all who read it so. Attention is left as it is: its maps have one pixel or one
 channel, and its sigmoids ask for more than eight bits.
 """
 
@@ -14,24 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resnet_gen import ops
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.ops import (
-    Activation,
-    Add,
-    AvgPool,
-    ChannelMax,
-    ChannelMean,
-    Conv,
-    Dequantize,
-    DType,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Linear,
-    Mul,
-    Quantize,
-    WeightStorage,
-)
+from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import element_type
@@ -45,10 +29,9 @@ _MIDDLE = 128
 class PlacementStyle(NamedTuple):
     """What a kind of runtime wants in eight bits.
 
-    `branches` quantizes also what the branch brings to a residual sum, between
-    the convolution and the sum: CPU runtimes end the convolution in integers
-    there, TensorRT fuses the sum into it and must find nothing between. `pools`
-    has the head's pooling work in integers too.
+    `branches` quantizes also what the branch brings to a residual sum, between the convolution and the sum: CPU
+    runtimes end the convolution in integers there, TensorRT fuses the sum into it and must find nothing between.
+    `pools` has the head's pooling work in integers too.
     """
 
     activations: DType
@@ -93,15 +76,16 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Pl
     if style.branches:
         operands |= {(n.name, index) for n in nodes for index in _ends(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
-    return Placement(layers, frozenset(operands), tuple(v for v in _values(graph) if v.name in read))
+    values = (graph.input, *(node.output for node in graph.nodes))
+    return Placement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
 
 
 def _wanted(node: Node, style: PlacementStyle) -> bool:
     if node.role == "attention":
         return False
-    if isinstance(node.op, Conv):
+    if isinstance(node.op, ops.Conv):
         return style.grouped or node.op.groups == 1
-    return style.linear and isinstance(node.op, Linear)
+    return style.linear and isinstance(node.op, ops.Linear)
 
 
 def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]) -> Iterable[int]:
@@ -109,19 +93,19 @@ def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers
         return (0,)
     if _residual(node, makers):
         return (0, 1) if style.branches else (1,)
-    pooling = isinstance(node.op, (Flatten, GlobalAvgPool)) and node.role != "attention"
+    pooling = isinstance(node.op, (ops.Flatten, ops.GlobalAvgPool)) and node.role != "attention"
     return (0,) if style.pools and pooling else ()
 
 
 def _residual(node: Node, makers: Mapping[str, Node]) -> bool:
     """Whether a sum joins a branch and its shortcut: what came into the block, or a projection of that."""
-    if not isinstance(node.op, Add):
+    if not isinstance(node.op, ops.Add):
         return False
     around = makers.get(node.inputs[1].name)
     return around is None or around.role == "shortcut" or around.block != node.block
 
 
-_COMPUTING = (AvgPool, ChannelMax, ChannelMean, GlobalAvgPool, GlobalMaxPool, Mul)
+_COMPUTING = (ops.AvgPool, ops.ChannelMax, ops.ChannelMean, ops.GlobalAvgPool, ops.GlobalMaxPool, ops.Mul)
 
 
 def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
@@ -132,15 +116,10 @@ def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> It
     if isinstance(node.op, _COMPUTING):
         for index, value in enumerate(node.inputs):
             maker = makers.get(value.name)
-            if maker and isinstance(maker.op, Activation) and maker.op.function == "relu":
+            if maker and isinstance(maker.op, ops.Activation) and maker.op.function == "relu":
                 maker = makers.get(maker.inputs[0].name)
             if maker and maker.name in layers:
                 yield index
-
-
-def _values(graph: Graph) -> Iterator[Value]:
-    yield graph.input
-    yield from (node.output for node in graph.nodes)
 
 
 def quantize(
@@ -163,7 +142,7 @@ def quantize(
     for node in graph.nodes:
         if node.name in placement.layers:
             recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
-            stored = WeightStorage(style.weights, style.int32_bias, style.in_graph)
+            stored = ops.WeightStorage(style.weights, style.int32_bias, style.in_graph)
             node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
         nodes.append(_reading(node, placement, pairs))
         nodes += pairs.get(node.output.name, ())
@@ -199,8 +178,8 @@ def _pair(value: Value, seen: Range, positive: bool, style: PlacementStyle, comp
     scale = float(_scales(np.asarray([reach / limit]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")
-    first = Node(small.name, small.name, Quantize(kind, scale, zero), (value,), small)
-    return first, Node(back.name, back.name, Dequantize(value.dtype, scale, zero), (small,), back)
+    first = Node(small.name, small.name, ops.Quantize(kind, scale, zero), (value,), small)
+    return first, Node(back.name, back.name, ops.Dequantize(value.dtype, scale, zero), (small,), back)
 
 
 def _scales(exact: Array, compute: DType, name: str) -> Array:
@@ -224,9 +203,8 @@ _STEPS: dict[DType, tuple[float, float]] = {
 }
 """Of the integers that a layer sums up: how many a bias may take, and the least that one of them may stand for.
 
-A bias becomes such an integer, here or in a runtime that fuses the layer, and
-is to have no more digits than its float, nor to reach the end of int32. Where
-scales are float16, ONNX Runtime and OpenVINO have it pass through float16.
+A bias becomes such an integer, here or in a runtime that fuses the layer, and is to have no more digits than its float,
+nor to reach the end of int32. Where scales are float16, ONNX Runtime and OpenVINO have it pass through float16.
 """
 
 
@@ -244,7 +222,7 @@ def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
 def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute: DType) -> dict[str, Recipe]:
     """How a layer's stored weight, scales and bias come from its float ones."""
     quantizer = pair[0].op
-    assert isinstance(quantizer, Quantize)
+    assert isinstance(quantizer, ops.Quantize)
     weight, bias = node.weight_name("weight"), node.weight_name("bias")
     limit = LIMITS[style.weights] if style.weight_bits == 8 else float((1 << (style.weight_bits - 1)) - 1)
     whole = style.weights == "int8"

@@ -1,9 +1,8 @@
 """The network as it is built, compared with the same in float32 on a few images: what the types and passes cost it.
 
-Sixteen bits are computed in float32, rounded to the type behind every operation,
-since ONNX Runtime has no bfloat16 convolution on CPUs and computes float16 in
-float32 there, where nothing overflows. Layers whose values the type cannot hold
-are found by the range of each activation in float32.
+Sixteen bits are computed in float32, rounded to the type behind every operation, since ONNX Runtime has no bfloat16
+convolution on CPUs and computes float16 in float32 there, where nothing overflows. Layers whose values the type cannot
+hold are found by the range of each activation in float32.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Cast, DType
 from resnet_gen.quantization.calibration.activations import batches, open_session
 from resnet_gen.quantization.calibration.images import Images
-from resnet_gen.quantization.signal_to_noise import FirstImages, SignalPower, agreeing, scores
+from resnet_gen.quantization.signal_to_noise import SignalPower, agreeing, scores
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import largest, narrow_values
 
@@ -29,9 +28,8 @@ _NEAR = 0.5
 class PrecisionComparison:
     """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
 
-    `agreement` is None where nothing that is output is a row of scores.
-    `finite` is False where the file outputs what is not finite, and float32
-    does not; `emulated` where the type is computed by rounding to it.
+    `agreement` is None where nothing that is put out is a row of scores. `finite` is False where the file puts out what
+    is not finite, and float32 does not; `emulated` where the type is computed by rounding to it.
     """
 
     images: int
@@ -61,12 +59,12 @@ def compare(
     `exact` is the built one before its floats became `compute`. Raises
     `Refused` for images that cannot be read, and where no runtime runs it.
     """
-    seen, emulated = FirstImages(images, MOST_IMAGES), compute != "float32"
+    emulated = compute != "float32"
     file = round_graph(*exact, compute) if emulated else (built, exact[1])
     outputs = reference[0].outputs
     powers, same, finite = {value.name: SignalPower() for value in outputs}, 0, True
     with open_session(*reference, (), as_written=True) as true, open_session(*file, (), as_written=True) as typed:
-        for batch in batches(seen, outputs):
+        for batch in batches(images, outputs):
             wanted, found = true.run(batch), typed.run(batch)
             if not _finite(wanted):
                 return None
@@ -75,9 +73,9 @@ def compare(
                 power.add(wanted[name], found[name].astype(np.float64))
             same += agreeing(wanted, found, outputs)
     ratios = {name: power.decibels for name, power in powers.items()}
-    agreement = same / len(seen) if scores(outputs) else None
-    magnitudes = _magnitudes(*exact, seen) if compute != "float32" else {}
-    return PrecisionComparison(len(seen), ratios, agreement, finite, emulated, magnitudes, largest(compute))
+    agreement = same / len(images) if scores(outputs) else None
+    magnitudes = _magnitudes(*exact, images) if emulated else {}
+    return PrecisionComparison(len(images), ratios, agreement, finite, emulated, magnitudes, largest(compute))
 
 
 def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:

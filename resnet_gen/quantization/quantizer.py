@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.graph import Graph
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.load import Loaded
@@ -21,7 +21,6 @@ from resnet_gen.quantization.placement import PlacementStyle, Range, place, quan
 from resnet_gen.quantization.signal_to_noise import NetworkNoise, bias_corrections, measure
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
-Said = Callable[[str, int, int], bool]
 _COSTLIEST = 5
 """Layers that the manifest names, because the most is lost in them."""
 
@@ -44,7 +43,7 @@ class QuantizedNetwork(NamedTuple):
 
 
 def quantize_network(
-    graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, said: Said | None = None
+    graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, progress: Progress | None = None
 ) -> QuantizedNetwork:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
     wanted = style(how)
@@ -55,7 +54,7 @@ def quantize_network(
     given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
 
     def phase(name: str) -> Seen | None:
-        return partial(said, name) if said else None
+        return partial(progress, name) if progress else None
 
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
     ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)

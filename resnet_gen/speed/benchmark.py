@@ -137,9 +137,8 @@ def measure(
 ) -> Result:
     """Measure each of the one or two models on the batch `x` (N, C, H, W), float32.
 
-    Two are run alternately in blocks, so that what slows the machine for a
-    while slows both. Every model is warmed up; in turns, a run that is not
-    timed opens each block, since the other model's data are in the caches.
+    Two are run alternately in blocks, so that what slows the machine for a while slows both. Every model is warmed up;
+    in turns, a run that is not timed opens each block, since the other model's data are in the caches.
     """
     inputs = [runner.fed(x) for runner in runners]
     outputs = [_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
@@ -167,9 +166,7 @@ def _warm_up(runner: Runner, x: Array, effort: Effort, clock: Callable[[], float
     """Seconds of a run, the median of those that warmed it up."""
     times: list[float] = []
     while len(times) < WARM_UP_RUNS or sum(times) < WARM_UP_SHARE * (effort.seconds or 0):
-        start = clock()
-        runner.run(x)
-        times.append(clock() - start)
+        times.append(_seconds(runner, x, clock))
     return float(np.median(times))
 
 
@@ -201,12 +198,13 @@ def _enough(blocks: Sequence[Sequence[Sequence[float]]], elapsed: float, effort:
 def _block(runner: Runner, x: Array, size: int, opened: bool, clock: Callable[[], float]) -> tuple[float, ...]:
     if opened:
         runner.run(x)
-    times = []
-    for _ in range(size):
-        start = clock()
-        runner.run(x)
-        times.append(clock() - start)
-    return tuple(times)
+    return tuple(_seconds(runner, x, clock) for _ in range(size))
+
+
+def _seconds(runner: Runner, x: Array, clock: Callable[[], float]) -> float:
+    start = clock()
+    runner.run(x)
+    return clock() - start
 
 
 def common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None, batch: int | None) -> tuple[int, ...]:

@@ -1,8 +1,7 @@
 """Graph to the kernels that an engine runs: what TensorRT fuses is one, what moves no data is none.
 
-A convolution, its batch norm, the sum with the shortcut and the activation
-after it are one kernel, which reads its input, the shortcut and the weights and
-writes its result once (NVIDIA, TensorRT Developer Guide, Types of Fusions).
+A convolution, its batch norm, the sum with the shortcut and the activation after it are one kernel, which reads its
+input, the shortcut and the weights and writes its result once (NVIDIA, TensorRT Developer Guide, Types of Fusions).
 """
 
 from __future__ import annotations

@@ -55,23 +55,15 @@ def draw(models: Sequence[str], results: Sequence[Result], form: str) -> bytes:
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         for which, model in enumerate(models):
             timings = [result.timings[which] for result in results]
-            places = [at + _offset(which, len(models)) for at in range(len(results))]
+            beside = (which - (len(models) - 1) / 2) * 0.36  # the middle of its batch
+            places = [at + beside for at in range(len(results))]
             _latency(left, places, timings, _COLOURS[which])
             _throughput(right, places, timings, _COLOURS[which], model, (0.36 if len(models) > 1 else 0.45))
         _dress(left, right, results)
         _legends(figure, left, right)
-        picture = io.BytesIO()
-        figure.savefig(picture, format=form.removeprefix("."), dpi=160, metadata=_undated(form))
+        picture, undated = io.BytesIO(), {"Date": None} if form == ".svg" else {}
+        figure.savefig(picture, format=form.removeprefix("."), dpi=160, metadata=undated)
     return picture.getvalue()
-
-
-def _undated(form: str) -> dict[str, Any]:
-    return {"Date": None} if form == ".svg" else {}
-
-
-def _offset(which: int, models: int) -> float:
-    """Where a model stands beside the middle of its batch."""
-    return (which - (models - 1) / 2) * 0.36
 
 
 def _latency(axes: Any, places: Sequence[float], timings: Sequence[Timing], colour: str) -> None:

@@ -133,7 +133,8 @@ def predict(graph: Graph, target: Target, precision: Precision, batch: int = PRE
         )
     rates, found = _rates(target, precision), kernels(graph)
     _check_memory(graph.name, found, target, precision, batch)
-    return Prediction(target, precision, batch, efficiency_of(target), _costs(found, rates, batch))
+    costs = tuple(_cost(kernel, rates, batch) for kernel in found)
+    return Prediction(target, precision, batch, efficiency_of(target), costs)
 
 
 def _seconds(costs: Iterable[Cost], efficiency: float) -> float:
@@ -174,10 +175,6 @@ def _check_memory(name: str, found: list[Kernel], target: Target, precision: Pre
     if target.memory_gb is not None and needed > target.memory_gb * 1e9:
         words = f"{name} in {precision} at batch {batch:,} needs {needed / 1e9:,.1f} GB, and {target.name} has"
         raise refuse(f"{words} {target.memory_gb:g}", hint=f"take a smaller {'batch' if batch > 1 else 'image'}")
-
-
-def _costs(found: Iterable[Kernel], rates: _Rates, batch: int) -> tuple[Cost, ...]:
-    return tuple(_cost(kernel, rates, batch) for kernel in found)
 
 
 def _cost(kernel: Kernel, rates: _Rates, batch: int) -> Cost:
@@ -234,7 +231,8 @@ def efficiency_of(target: Target) -> Efficiency:
 
 def _solved(target: Target, measured: Measured) -> float:
     """The efficiency with which the prediction of what was measured is what was measured, by bisection."""
-    costs = _costs(_kernels_of(measured.network), _rates(target, measured.precision), measured.batch)
+    rates = _rates(target, measured.precision)
+    costs = [_cost(kernel, rates, measured.batch) for kernel in _kernels_of(measured.network)]
     wanted = measured.batch / measured.images_per_second
     low, high = 1e-6, 1e3
     if not _seconds(costs, high) < wanted < _seconds(costs, low):

@@ -32,7 +32,7 @@ def commit(places: Sequence[Staging], entries: Sequence[JournalEntry]) -> None:
         with ExitStack() as opened:
             _Commit(places, entries, opened).run()
     elif entries:
-        _rename_one(places[0] if len(places) == 1 else places[entries[0].place], entries[0])
+        _rename_one(places[entries[0].place], entries[0])
 
 
 def _rename_one(place: Staging, entry: JournalEntry) -> None:

@@ -207,11 +207,8 @@ def _check_own(begun: Any, owner: Staging) -> None:
 
 def _place(owner: Staging, words: str) -> Staging | None:
     """Another hidden folder of the same run, which says so too; None where it is not there."""
-    path = Path(os.path.realpath(owner.folder / words))
-    if not path.name.startswith(PREFIX) or not is_folder(path):
-        return None
-    place = Staging(path)
-    return place if os.path.realpath(place.owner().path) == os.path.realpath(owner.path) else None
+    place = owner.beside(words)
+    return place if place and os.path.realpath(place.owner().path) == os.path.realpath(owner.path) else None
 
 
 def _entry(data: Any, places: int) -> JournalEntry:

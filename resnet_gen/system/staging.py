@@ -72,11 +72,14 @@ class Staging:
     def owner(self) -> Staging:
         """The one that has the account: another that knows of this one, or this one."""
         try:
-            words = read_small(self.path / _OWNER)
-            path = Path(os.path.realpath(self.folder / words.decode()))
+            return self.beside(read_small(self.path / _OWNER).decode()) or self
         except (OSError, ValueError):
             return self
-        return Staging(path) if path.name.startswith(PREFIX) and is_folder(path) else self
+
+    def beside(self, words: str) -> Staging | None:
+        """Another hidden folder, by its path from the destination of this one; None where there is none."""
+        path = Path(os.path.realpath(self.folder / words))
+        return Staging(path) if path.name.startswith(PREFIX) and is_folder(path) else None
 
     @contextmanager
     def claimed(self, alone: bool) -> Iterator[bool]:

@@ -37,11 +37,9 @@ _FLUSHED = 8
 class Transaction:
     """Files of one folder, or of several, that appear together or not at all.
 
-    Use as a context manager; leaving it normally renames what was written in
-    the order in which it was written, leaving it by an exception removes it.
-    Until then the files lie in a hidden folder inside, under their own names,
-    which may begin with sub-folders: `1/model.onnx`. What a run that died has
-    left in the folders is taken back first.
+    Use as a context manager; leaving it normally renames what was written in the order in which it was written, leaving
+    it by an exception removes it. Until then the files lie in a hidden folder inside, under their own names, which may
+    begin with sub-folders: `1/model.onnx`. What a run that died has left in the folders is taken back first.
     """
 
     def __init__(self, folder: Path, *others: Path) -> None:
@@ -101,17 +99,13 @@ class Transaction:
 
     def readable(self, name: str) -> Path:
         """Where the bytes of `name`, a file of the first folder, lie until the end of the transaction."""
-        return self._inside / name
+        return self._places[0].path / name
 
     def require_space(self, nbytes: int) -> None:
         """Refuse before anything is written if the disk has less than `nbytes` free."""
         free = shutil.disk_usage(self.folder).free
         if free < nbytes:
             raise refuse(f"{nbytes:,} bytes are needed and {free:,} are free", str(self.folder))
-
-    @property
-    def _inside(self) -> Path:
-        return self._places[0].path
 
     def _commit(self) -> None:
         for folder in self._folders:

@@ -195,7 +195,7 @@ def test_a_range_of_batches_is_a_profile():
     ("memory", "megabytes"), [(4, 512), (8, 1024), (32, 4096), (180, 4096), (None, 512), (1e-3, 1)]
 )
 def test_tactics_get_a_power_of_two_of_at_most_a_quarter_of_the_memory(memory, megabytes):
-    order = BundleRequest("n", "fp32", "d", "D", "8.2.1", memory, X, (1,), "n.onnx", "n.engine")
+    order = BundleRequest("n", "fp32", "D", "8.2.1", memory, X, (1,), "n.onnx", "n.engine")
     assert order.workspace() == megabytes
 
 

@@ -6,7 +6,6 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, count, islice
 from typing import TypeAlias
 
 from resnet_gen.generate.modules.expressions import (
@@ -20,9 +19,10 @@ from resnet_gen.generate.modules.expressions import (
     expression_of,
     fit_parameters,
 )
-from resnet_gen.generate.modules.patterns import PatternClasses, flat, fullest, is_regular, is_run, is_sequence, pattern
+from resnet_gen.generate.modules.patterns import Pattern, PatternClasses, flat, fullest, is_run, is_sequence, pattern
 from resnet_gen.generate.modules.settings import FAMILIES, settings
 from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
+from resnet_gen.generate.spelling import free_name
 
 
 @dataclass(frozen=True)
@@ -49,31 +49,16 @@ class SequentialCall:
 
 
 @dataclass(frozen=True)
-class BlockNames:
-    """What the blocks of a run are called: `head`, for some schemes the stage's number, and each block's own.
-
-    `number` is an expression, empty where there is none.
-    """
-
-    head: str
-    number: str
-    separator: str
-    start: int
-
-    @property
-    def plain(self) -> bool:
-        """Whether they are just numbers from 0, as a `Sequential` counts."""
-        return not self.head and not self.number and self.start == 0
-
-
-@dataclass(frozen=True)
 class BlockRun:
-    """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest."""
+    """A `Sequential` of `count` blocks: the first, which is None where it is as the others, and the rest.
+
+    The stage's number in `names`, if there is one, is an expression.
+    """
 
     first: ModuleCall | None
     rest: ModuleCall
     count: str
-    names: BlockNames
+    names: Pattern
 
 
 What: TypeAlias = OperationCall | ModuleCall | SequentialCall | BlockRun
@@ -175,7 +160,8 @@ class ModuleClasses:
 
     def _run_row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         blocks = [step.what for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        if not is_regular(unit):
+        names = pattern(unit)
+        if names is None:
             for step in unit.steps:
                 yield from self._call_row(step.what, (*above, step.name))
             return
@@ -183,7 +169,7 @@ class ModuleClasses:
         if len(blocks) > 1:
             yield from self._call_row(blocks[1], (*above, "rest"))
         yield (*above, COUNT), (COUNT, len(blocks))
-        if (names := pattern(unit)) and names.number:
+        if names.number:
             yield (*above, "number"), ("number", int(names.number))
 
     def _call_row(self, what: OperationLeaf | ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
@@ -215,15 +201,15 @@ class ModuleClasses:
 
     def _run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
         blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        if not is_regular(unit):
+        names = pattern(unit)
+        if names is None:
             return SequentialCall(
                 tuple(ClassMember(name, self._call(block, (*above, name), scope)) for name, block in blocks)
             )
         first = rest = self._call(blocks[0][1], (*above, "first"), scope)
         if len(blocks) > 1:
             rest = self._call(blocks[1][1], (*above, "rest"), scope)
-        head, start, number, separator = pattern(unit) or ("", 0, "", "")
-        names = BlockNames(head, scope.told((*above, "number")) if number else "", separator, start)
+        names = names._replace(number=scope.told((*above, "number")) if names.number else "")
         return BlockRun(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
 
     def _call(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> ModuleCall:
@@ -248,7 +234,7 @@ _LACKING = {"stride": 1}
 def is_class(unit: ModuleUnit) -> bool:
     """Whether a module is written as a class; others are written where they are used."""
     if is_run(unit):
-        return unit.level == "stage" and is_regular(unit)
+        return unit.level == "stage" and pattern(unit) is not None
     return not is_sequence(unit)
 
 
@@ -286,7 +272,7 @@ class _Scope:
             if all(holds[number] == there[number] for number in asked):
                 return text
         taken = {parameter.name for parameter in self.arguments.parameters}
-        flag = next(word for word in _words(name) if word not in taken)
+        flag = free_name([_parameter_name(name)], taken, "_")
         self.arguments.parameters.append(Parameter(flag, PRESENT, tuple(map(int, there))))
         return flag
 
@@ -326,7 +312,7 @@ class ParameterNamer:
         if setting == PRESENT:
             wished = slot[-1]
         spare = "_".join(word for word in slot if word != "first")
-        return next(word for word in chain(islice(_words(wished), 1), _words(spare)) if word not in taken)
+        return free_name([_parameter_name(wished), _parameter_name(spare)], taken, "_")
 
     def _channels(self, slot: Slot, values: Values) -> str:
         into, out = _agree(values, self._entering), any(_agree(values, side) for side in self._leaving)
@@ -343,13 +329,10 @@ _USED = {"bool", "enumerate", "index", "int", "layer", "layers", "list", "nn", "
 """Words that have a meaning where parameters do."""
 
 
-def _words(name: str) -> Iterator[str]:
-    """Names of a parameter that is called by this, the plainest first."""
+def _parameter_name(name: str) -> str:
+    """The plainest name of a parameter that is called by this."""
     word = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if keyword.iskeyword(word) or word in _USED or not word[:1].islower():
-        word = f"with_{word}"
-    yield word
-    yield from (f"{word}_{number}" for number in count(2))
+    return f"with_{word}" if keyword.iskeyword(word) or word in _USED or not word[:1].islower() else word
 
 
 def _agree(values: Values, sides: Sequence[int]) -> bool:

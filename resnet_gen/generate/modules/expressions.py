@@ -12,6 +12,8 @@ Slot: TypeAlias = tuple[str, ...]
 """Where a number is used: the member, then the setting or parameter: (`conv1`, `stride`)."""
 Values: TypeAlias = tuple[int | None, ...]
 """The number in each instance of a class; None where an instance has no such member."""
+Pairs: TypeAlias = list[tuple[int, int]]
+"""A parameter's value and a slot's, instance by instance."""
 Column: TypeAlias = tuple[str, Values]
 """What setting a slot is for in the end, and its values."""
 
@@ -78,10 +80,10 @@ def expression_of(setting: str, values: Values, parameters: Sequence[Parameter])
     if len(known) <= 1:
         value = next(iter(known), 0)
         return str(bool(value) if setting == PRESENT else value)
-    related = [p for p in parameters if _related(p.setting, setting)]
     for relation in (_same, _multiple, _part, _half):
-        for parameter in related:
-            if text := relation(parameter, values):
+        for parameter in parameters:
+            pairs = _pairs(parameter, values) if _related(parameter.setting, setting) else None
+            if pairs and (text := relation(parameter, pairs)):
                 return text
     return None
 
@@ -90,35 +92,28 @@ def _related(one: str, other: str) -> bool:
     return FAMILIES.get(one, one) == FAMILIES.get(other, other)
 
 
-def _pairs(parameter: Parameter, values: Values) -> list[tuple[int, int]] | None:
-    """The parameter's value and the slot's, instance by instance; None if one of the two alone is known."""
+def _pairs(parameter: Parameter, values: Values) -> Pairs | None:
+    """The numbers of both; None if one of the two alone is known."""
     pairs = [(p, v) for p, v in zip(parameter.values, values, strict=True) if v is not None]
     known = [(p, v) for p, v in pairs if p is not None]
     return known if len(known) == len(pairs) else None
 
 
-def _same(parameter: Parameter, values: Values) -> str | None:
-    pairs = _pairs(parameter, values)
-    return parameter.name if pairs and all(p == v for p, v in pairs) else None
+def _same(parameter: Parameter, pairs: Pairs) -> str | None:
+    return parameter.name if all(p == v for p, v in pairs) else None
 
 
-def _multiple(parameter: Parameter, values: Values) -> str | None:
-    pairs = _pairs(parameter, values)
-    if not pairs or not all(p for p, _ in pairs):
-        return None
-    factor = pairs[0][1] // pairs[0][0]
-    return f"{factor} * {parameter.name}" if factor and all(p * factor == v for p, v in pairs) else None
+def _multiple(parameter: Parameter, pairs: Pairs) -> str | None:
+    factor = pairs[0][1] // (pairs[0][0] or 1)
+    return f"{factor} * {parameter.name}" if factor and all(p and p * factor == v for p, v in pairs) else None
 
 
-def _part(parameter: Parameter, values: Values) -> str | None:
-    pairs = _pairs(parameter, values)
-    if not pairs or not all(v for _, v in pairs):
-        return None
-    divisor = pairs[0][0] // pairs[0][1]
-    return f"{parameter.name} // {divisor}" if divisor and all(v * divisor == p for p, v in pairs) else None
+def _part(parameter: Parameter, pairs: Pairs) -> str | None:
+    divisor = pairs[0][0] // (pairs[0][1] or 1)
+    return f"{parameter.name} // {divisor}" if divisor and all(v and v * divisor == p for p, v in pairs) else None
 
 
-def _half(parameter: Parameter, values: Values) -> str | None:
+def _half(parameter: Parameter, pairs: Pairs) -> str | None:
     """The padding that keeps a map's size."""
-    pairs = _pairs(parameter, values) if parameter.setting == "kernel_size" else None
-    return f"{parameter.name} // 2" if pairs and all(p // 2 == v for p, v in pairs) else None
+    halved = parameter.setting == "kernel_size" and all(p // 2 == v for p, v in pairs)
+    return f"{parameter.name} // 2" if halved else None

@@ -12,6 +12,7 @@ from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ClassMember, ModuleClass
 from resnet_gen.generate.modules.patterns import is_sequence
 from resnet_gen.generate.modules.tree import ChannelChunks, MemberStep, ModuleUnit, OperationLeaf
+from resnet_gen.generate.spelling import free_name
 
 LINE = 80
 """Characters of a line of `forward`, behind its indent."""
@@ -28,27 +29,21 @@ class FrameworkSyntax(Protocol):
 
     def holds(self, member: ClassMember) -> bool:
         """Whether a member is an attribute, which is called; else it is an operation."""
-        ...
 
     def called(self, member: ClassMember, given: Sequence[str]) -> str:
         """A call of an attribute."""
-        ...
 
     def operation(self, member: ClassMember, given: Sequence[str], *, fresh: bool) -> str:
         """An operation; `fresh` says that the first value is read here alone, and may be overwritten."""
-        ...
 
     def declared(self, name: str, text: str, *, plain: bool) -> str:
         """The first assignment of a variable; `plain` says that everybody knows the value's type."""
-        ...
 
     def typed(self, text: str) -> bool:
         """Whether everybody knows the type of an operation's result, whatever it is done with."""
-        ...
 
     def either(self, member: ClassMember, there: str, instead: str) -> str:
         """A value, and what stands for it where a member is not there."""
-        ...
 
 
 def statements(kind: ModuleClass, language: FrameworkSyntax) -> list[str]:
@@ -253,8 +248,7 @@ class _Writer:
             wished = [PARTS]
         else:
             wished = [role] if role in ("shortcut", "gate") else ["gate"] if role == "attention" else ["y", "z"]
-        names = (*wished, *(f"{wished[-1]}{number}" for number in range(2, 10_000)))
-        return next(name for name in names if name not in self._holding)
+        return free_name(wished, self._holding)
 
     def _fresh(self, step: MemberStep) -> bool:
         """Whether the first value of a step may be overwritten: nobody reads it later, not even a gradient."""

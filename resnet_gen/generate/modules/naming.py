@@ -11,6 +11,7 @@ from inspect import cleandoc
 from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ModuleClass
 from resnet_gen.generate.modules.tree import ModuleUnit, OperationLeaf
+from resnet_gen.generate.spelling import free_name
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import matches_block
 from resnet_gen.parts.base import Part
@@ -30,7 +31,7 @@ def name_classes(classes: Sequence[ModuleClass], loaded: Loaded) -> None:
     for kind in (network, *inner):
         part = _part(kind.unit, loaded)
         name = _spelled(loaded) if kind.unit.level == "network" else _name(kind.unit, part)
-        kind.name = next(n for n in (name, *(f"{name}{i}" for i in range(2, 10_000))) if n not in taken)
+        kind.name = free_name([name], taken)
         kind.doc = _first_paragraph(part) if part else _structure(kind.unit)
         taken.add(kind.name)
 

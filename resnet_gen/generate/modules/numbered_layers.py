@@ -30,7 +30,7 @@ def _is_flat(unit: ModuleUnit) -> bool:
 
 
 def _grouped(unit: ModuleUnit) -> ModuleUnit:
-    stages = groupby(unit.steps, key=lambda step: stage_and_block(_place(step))[0])
+    stages = groupby(unit.steps, key=lambda step: stage_and_block(step.what.place)[0])
     steps = [_stage(name, list(members)) for name, members in stages]
     return replace(unit, steps=tuple(_linked(steps)), outputs=(str(len(steps) - 1),))
 
@@ -41,7 +41,7 @@ def _stage(name: str, steps: Sequence[MemberStep]) -> ModuleUnit:
         return _unit("inner", [step.what for step in steps])
     blocks = [
         (block, [step.what for step in members])
-        for block, members in groupby(steps, key=lambda step: stage_and_block(_place(step))[1])
+        for block, members in groupby(steps, key=lambda step: stage_and_block(step.what.place)[1])
     ]
     inner = [_unit("block", members) for block, members in blocks if is_block(block)]
     behind = [what for block, members in blocks if not is_block(block) for what in members]
@@ -66,10 +66,6 @@ def _unit(level: Level, members: Sequence[OperationLeaf | ModuleUnit]) -> Module
 def _linked(members: Sequence[OperationLeaf | ModuleUnit]) -> list[MemberStep]:
     names = ["in0", *map(str, range(len(members)))]
     return [MemberStep(name, what, (given,)) for (given, name), what in zip(pairwise(names), members, strict=True)]
-
-
-def _place(step: MemberStep) -> str:
-    return step.what.place
 
 
 def _entering(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:

@@ -1,7 +1,6 @@
 """Which modules become one class with arguments: those that do the same steps, whatever their numbers.
 
-A block may lack members of another: one without the other's projection is of
-its class, with a condition.
+A block may lack members of another: one without the other's projection is of its class, with a condition.
 """
 
 from __future__ import annotations
@@ -41,11 +40,6 @@ def is_run(unit: ModuleUnit) -> bool:
     return is_sequence(unit) and all(isinstance(s.what, ModuleUnit) and s.what.level == "block" for s in unit.steps)
 
 
-def is_regular(unit: ModuleUnit) -> bool:
-    """Whether all blocks of a run, but for the first, are made with the same numbers, and their names are counted."""
-    return pattern(unit) is not None and len({_numbers(step.what) for step in unit.steps[1:]}) <= 1
-
-
 class Pattern(NamedTuple):
     """How the blocks of a run are called: what stands first, the first one's number, the stage's, and between."""
 
@@ -54,14 +48,22 @@ class Pattern(NamedTuple):
     number: str
     separator: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether they are just numbers from 0, as a `Sequential` counts."""
+        return not self.head and not self.number and self.start == 0
+
 
 _NAME = re.compile(r"""([^\d"'\\{}]*)(?:(\d+)([^\d"'\\{}]+))?(\d+)""", re.ASCII)
 
 
 def pattern(unit: ModuleUnit) -> Pattern | None:
-    """What the names of a run's blocks have in common; None if they are not counted one by one."""
+    """What the names of a run's blocks have in common; None if they are not counted one by one.
+
+    And None if blocks behind the first are made with other numbers than each other.
+    """
     found = _NAME.fullmatch(unit.steps[0].name)
-    if not found:
+    if not found or len({_numbers(step.what) for step in unit.steps[1:]}) > 1:
         return None
     made = Pattern(found[1], int(found[4]), found[2] or "", found[3] or "")
     before = f"{made.head}{int(made.number) if made.number else ''}{made.separator}"
@@ -133,7 +135,7 @@ class PatternClasses:
         if is_run(unit):
             kinds = self._kinds(unit)
             names = pattern(unit)
-            if kinds and names and is_regular(unit):
+            if kinds and names:
                 return ("run", kinds, names._replace(number=str(bool(names.number))))
             return ("list", tuple(sorted(self._wiring(unit).items())))
         level = "" if is_sequence(unit) else unit.level

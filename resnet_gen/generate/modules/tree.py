@@ -200,14 +200,13 @@ class _Builder:
     def _level(self, member: _Item, above: Level) -> Level:
         nodes = [node for _, node in member.nodes]
         stages, blocks = {node.stage for node in nodes}, {node.block for node in nodes}
+        several = len(_grouped(member.nodes)) > 1
         if above in ("network", "inner") and len(stages) == 1:
             stage = next(iter(stages))
             if stage in ("stem", "head"):
                 return "stem" if stage == "stem" else "head"
-            several = len(_grouped(member.nodes)) > 1
             if len(nodes) == self._stages.get(stage) and (several or any(c.isdigit() for c in member.name[-1])):
                 return "stage"
-        several = len(_grouped(member.nodes)) > 1
         if above != "block" and len(blocks) == 1 and several and len(nodes) == self._blocks.get(next(iter(blocks))):
             return "block"
         return "inner"

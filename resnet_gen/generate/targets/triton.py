@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from resnet_gen.build.delivery import Delivery, triton
-from resnet_gen.build.request import BuildBatch
+from resnet_gen.build.delivery import triton
+from resnet_gen.build.request import Request
 from resnet_gen.generate.base import CodeSubject
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME/config.pbtxt` and `NAME/README.md`, as `build --target triton` writes them by default."""
-    batch = BuildBatch()
-    delivery = Delivery(subject.loaded, subject.graph, "fp32", (batch.fixed, batch.range), None, served=True)
-    texts, _ = triton(delivery)
+    texts, _ = triton(subject.loaded, subject.graph, Request(target="triton"))
     return {f"{subject.name}/{name}": data.decode() for name, data in texts.items()}

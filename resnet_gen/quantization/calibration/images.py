@@ -35,7 +35,6 @@ class Images(Protocol):
 
     def entry(self) -> dict[str, Any]:
         """What a manifest says of them."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """From what an activation was seen to hold to the range that its eight bits are to cover.
 
-Min-max covers all; percentile leaves out the largest magnitudes; entropy takes
-the range whose quantized distribution loses least against the one seen
-(Migacz 2017, 8-bit Inference with TensorRT: the Kullback-Leibler divergence).
+Min-max covers all; percentile leaves out the largest magnitudes; entropy takes the range whose quantized distribution
+loses least against the one seen (Migacz 2017, 8-bit Inference with TensorRT: the Kullback-Leibler divergence).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,19 +27,7 @@ _STEP = 16
 Histogram: TypeAlias = npt.NDArray[np.float64]
 
 
-class Observer(Protocol):
-    """Sees an activation, image by image."""
-
-    def see(self, values: Array) -> None:
-        """Take in the values of some images."""
-        ...
-
-    def range(self) -> Range:
-        """What to cover."""
-        ...
-
-
-def observer(method: Method, percentile: float) -> Observer:
+def observer(method: Method, percentile: float) -> MinMax:
     """A new observer; `percentile` (0 to 100) is of the magnitudes, for the method of that name."""
     if method == "minmax":
         return MinMax()
@@ -48,7 +35,7 @@ def observer(method: Method, percentile: float) -> Observer:
 
 
 class MinMax:
-    """The least and the greatest value seen."""
+    """Sees an activation, image by image: its least and its greatest value."""
 
     def __init__(self) -> None:
         self._least, self._most = np.inf, -np.inf
@@ -59,7 +46,7 @@ class MinMax:
         self._most = max(self._most, float(values.max()))
 
     def range(self) -> Range:
-        """All that was seen."""
+        """What to cover: all that was seen."""
         return Range(self._least, self._most)
 
 
@@ -72,7 +59,6 @@ class _Counting(MinMax, ABC):
         self._width = 0.0
 
     def see(self, values: Array) -> None:
-        """Take in the values of some images."""
         super().see(values)
         top = max(-self._least, self._most)
         if top < _LEAST:
