@@ -163,7 +163,7 @@ def _library(known: _Origin | None, listed: bool) -> Check:
     if known is None and listed:
         return Check("library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
     if known is None:
-        return Check("library", "unknown", "the manifest tells of no such engine")
+        return Check("library", "unknown", "the manifest names no such engine")
     library, version, _ = known
     here = installed_version(library)
     if here is None:

@@ -59,7 +59,7 @@ class PrecisionCost:
         found = self.comparison
         if self.drawn or not found or (found.finite and not found.beyond):
             return None
-        words = self._overflow(found) if found.beyond else f"{self.compute} puts out values that are not finite"
+        words = self._overflow(found) if found.beyond else f"{self.compute} outputs values that are not finite"
         return refuse(words, hint=f"{option} bf16 or fp32 holds that; --no-compare builds it all the same")
 
     def _overflow(self, found: PrecisionComparison) -> str:

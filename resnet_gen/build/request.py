@@ -38,7 +38,7 @@ class Request:
 
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them. `quantizing` goes with the
     precisions int8 and fp8; `typed_io` gives inputs and outputs the type that is computed in, instead of float32;
-    `tf32` lets a GPU multiply float32 in TF32. `images` are what the build is held against float32 on, if it is
+    `tf32` lets a GPU multiply float32 in TF32. `images` are what the build is compared with float32 on, if it is
     (`compare`); else noise.
     """
 

@@ -80,7 +80,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.weights.checkpoint import sides
+    from resnet_gen.ops.base import sides
 
     rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())

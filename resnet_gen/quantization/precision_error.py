@@ -28,7 +28,7 @@ _NEAR = 0.5
 class PrecisionComparison:
     """What was seen: signal to noise in dB by output, how often the best class was the same, magnitudes by layer.
 
-    `agreement` is None where nothing that is put out is a row of scores. `finite` is False where the file puts out what
+    `agreement` is None where nothing that is output is a row of scores. `finite` is False where the file outputs what
     is not finite, and float32 does not; `emulated` where the type is computed by rounding to it.
     """
 
