@@ -24,10 +24,22 @@ def public_classes():
                 yield node.name, name
 
 
-def test_no_name_of_a_public_class_stands_for_two_things():
-    times = Counter(name for name, _ in public_classes())
-    assert len(times) > 300
-    assert {name: [module for other, module in public_classes() if other == name] for name in twice(times)} == {}
+def public_aliases():
+    """(alias, module) of every name of a type, such as `Shape = tuple[int, ...]`, at the top of a module."""
+    for name, path in MODULES.items():
+        for node in parsed(path).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for target in targets:
+                if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z]+[a-z]\w*", target.id):
+                    yield target.id, name
+
+
+def test_no_name_of_a_public_class_or_alias_stands_for_two_things():
+    named = [*public_classes(), *public_aliases()]
+    times = Counter(name for name, _ in named)
+    assert len(times) > 400
+    assert "Shape" in times
+    assert {name: [module for other, module in named if other == name] for name in twice(times)} == {}
 
 
 def twice(times):
@@ -36,7 +48,7 @@ def twice(times):
 
 def test_no_module_and_no_class_is_called_by_a_word_that_says_nothing():
     modules = {name.rpartition(".")[2] for name in MODULES}
-    classes = {name.lower() for name, _ in public_classes()}
+    classes = {name.lower() for name, _ in [*public_classes(), *public_aliases()]}
     assert (modules | classes) & SAY_NOTHING == set()
 
 
