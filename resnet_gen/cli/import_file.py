@@ -11,7 +11,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.importing import Imported
+    from resnet_gen.infer.recovery import Imported
 
 
 @click.command("import", short_help="Recover a spec from a file of another tool.")
@@ -41,7 +41,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
              resnet-gen import model.onnx --extends resnet50 --weights model.safetensors
              resnet-gen import resnet50.pth
     """
-    from resnet_gen.infer.importing import network_name, recover_spec
+    from resnet_gen.infer.recovery import network_name, recover_spec
     from resnet_gen.problems import Problem
 
     _check(output, choices)

@@ -60,7 +60,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.infer.conversion.files import plan, write
+    from resnet_gen.infer.conversion.files import plan_conversion, write_conversion
     from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import files
     from resnet_gen.language.lower import at_numbers
@@ -72,8 +72,8 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
-    made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
-    write(made, out, checkpoint)
+    made = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
+    write_conversion(made, out, checkpoint)
     if form == "json":
         say_json(_data(made, out))
     else:
