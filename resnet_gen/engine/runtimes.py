@@ -77,9 +77,9 @@ def _tensors(path: Path) -> list[Any]:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
                 return []
-    from resnet_gen.onnx.reading.model_outline import outline  # onnx, which other files do without
+    from resnet_gen.onnx.reading.model_outline import read_outline  # onnx, which other files do without
 
     try:
-        return list(outline(path).model.graph.initializer)
+        return list(read_outline(path).model.graph.initializer)
     except Refused:  # the runtime says it in its own words
         return []
