@@ -81,10 +81,12 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.ops.base import sides
+    from resnet_gen.ops.base import format_shape
     from resnet_gen.problems import visible
 
-    rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
+    rows = [
+        (row.old or "-", row.new or "-", format_shape(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows
+    ]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
     prefix = f" (every name with '{_cell(made.prefix)}' before it)" if made.prefix else ""
     return (
@@ -132,13 +134,13 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     \b
     Example: resnet-gen weights show resnet50.pth
     """
-    from resnet_gen.ops.base import sides
+    from resnet_gen.ops.base import format_shape
 
     found = _tensors(source, settings)
     if form == "json":
         say_json([{"name": n, "shape": s, "dtype": t} for n, s, t in found])
         return
-    say_lines(_table([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]))
+    say_lines(_table([("name", "shape", "type"), *((n, format_shape(s), t) for n, s, t in found)]))
 
 
 def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:

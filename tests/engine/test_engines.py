@@ -28,7 +28,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.witness import FileLayer, WitnessError, list_layers
 from resnet_gen.ops import Quantize
-from resnet_gen.ops.precision import PRECISIONS, Calibration, too_old
+from resnet_gen.ops.precision import PRECISIONS, Calibration, explain_too_old
 from resnet_gen.problems import Refused
 from tests.fixtures import fake_tensorrt
 from tests.helpers.onnx_runs import TINY
@@ -91,7 +91,7 @@ def typed(precision, targets, images=1):
 
 
 def allowed(precision):
-    return tuple(n for n in TARGETS if not too_old(precision, divmod(n, 10)))
+    return tuple(n for n in TARGETS if not explain_too_old(precision, divmod(n, 10)))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_pairs_that_are_built_and_those_that_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if too_old(p, divmod(n, 10))]
+    ("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if explain_too_old(p, divmod(n, 10))]
 )
 def test_tensorrt_itself_declines_the_pairs_that_we_refuse(rtx, tmp_path, precision, target):
     """Forced past our own refusal, which is therefore not too strict."""

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem, Refused, several, shorten
-from resnet_gen.weights.prefixes import MOST, without
-from resnet_gen.weights.references import every as every_reference
+from resnet_gen.weights.prefixes import MOST, without_prefix
+from resnet_gen.weights.references import list_references
 
 
 class NearestNetwork(NamedTuple):
@@ -46,7 +46,7 @@ def _rank(loaded: Loaded) -> tuple[bool, bool]:
 
 def find_nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
     """The network that has most of these names and shapes and fewest others, the first of several; None where none."""
-    files = [(prefix, without(prefix, whole)) for prefix in _find_outer_prefixes(whole)]
+    files = [(prefix, without_prefix(prefix, whole)) for prefix in _find_outer_prefixes(whole)]
     best, most = None, 0.0
     for name, state in _list_networks(shipped):
         for prefix, shapes in files:
@@ -59,7 +59,7 @@ def find_nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> N
 
 def _list_networks(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
     """Every published network, then every shipped one that is none of those."""
-    yield from ((reference.name, reference.state) for reference in every_reference())
+    yield from ((reference.name, reference.state) for reference in list_references())
     for name in order_networks(shipped):
         if not shipped[name].spec.reference:
             yield name, state_of(shipped[name])
@@ -95,8 +95,8 @@ def _describe_misfit(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
     if first is None:
         return _describe_missing(near, whole, closest)
     if theirs := named[first]:
-        return f"'{shorten(first)}' is {sides(whole[first])}, and {sides(theirs)} in {closest}"
-    return f"'{shorten(first)}' ({sides(whole[first])}) is not in {closest}"
+        return f"'{shorten(first)}' is {format_shape(whole[first])}, and {format_shape(theirs)} in {closest}"
+    return f"'{shorten(first)}' ({format_shape(whole[first])}) is not in {closest}"
 
 
 def _describe_missing(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
@@ -104,6 +104,6 @@ def _describe_missing(near: NearestNetwork, whole: Mapping[str, Shape], closest:
     found = {name.removeprefix(near.prefix) for name in whole}
     lost = next((name for name in near.state if name not in found), None)
     if lost is not None:
-        return f"'{lost}' is missing: {sides(near.state[lost])} in {closest}"
+        return f"'{lost}' is missing: {format_shape(near.state[lost])} in {closest}"
     odd = next((name for name in whole if not name.startswith(near.prefix)), "")
     return f"'{shorten(odd)}' has no '{shorten(near.prefix)}' before it, as others have that fit {closest}"

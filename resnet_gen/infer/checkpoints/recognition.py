@@ -19,7 +19,7 @@ from resnet_gen.parts.registry import load_parts
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import checkpoint
-from resnet_gen.weights.prefixes import prefixes, without
+from resnet_gen.weights.prefixes import prefixes, without_prefix
 
 _VGG = ("torchvision_vgg", "timm_vgg")
 _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
@@ -43,7 +43,7 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     whole = {name: tensor.shape for name, tensor in checkpoint.read(path).items()}
     shipped = _load_shipped()
     for prefix in prefixes(whole):
-        found = _recognize_shapes(without(prefix, whole), shipped, called, prefix)
+        found = _recognize_shapes(without_prefix(prefix, whole), shipped, called, prefix)
         if found:
             return found
     return first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
@@ -68,7 +68,7 @@ def find_shipped(whole: Mapping[str, Shape]) -> list[str]:
     """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
     shipped = _load_shipped()
     for prefix in prefixes(whole):
-        shapes = without(prefix, whole)
+        shapes = without_prefix(prefix, whole)
         fitting = dict(_match_shipped(shapes, find_schemes(shapes), shipped))
         if fitting:
             return order_networks(fitting)

@@ -17,7 +17,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights import checkpoint
-from resnet_gen.weights.formats.arrays import COUNTER, finite
+from resnet_gen.weights.formats.arrays import COUNTER, are_finite
 from resnet_gen.weights.formats.writing import FORMATS, TensorData
 
 _LOADED_BY_TORCH = (".pth", ".pt", ".safetensors")
@@ -78,7 +78,7 @@ def write_conversion(conversion: Conversion, out: Path, path: Path) -> None:
     with Transaction(out.parent) as transaction:
         transaction.write(out.name, FORMATS[out.suffix](tensors))
     if bad:
-        warnings.warn(checkpoint.not_finite(bad, path), stacklevel=2)
+        warnings.warn(checkpoint.describe_not_finite(bad, path), stacklevel=2)
 
 
 def _watch_finite(row: TensorRow, bad: list[str]) -> TensorData:
@@ -89,7 +89,7 @@ def _watch_finite(row: TensorRow, bad: list[str]) -> TensorData:
     def chunks() -> Iterator[bytes]:
         good = True
         for chunk in tensor.chunks():
-            good = good and bool(finite(np.frombuffer(chunk, tensor.dtype)).all())
+            good = good and bool(are_finite(np.frombuffer(chunk, tensor.dtype)).all())
             yield chunk
         if not good:
             bad.append(row.old or row.new or "")

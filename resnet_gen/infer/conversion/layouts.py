@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from resnet_gen.infer.conversion.slots import TensorSlot, flax_axes
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 
 TensorValues: TypeAlias = npt.NDArray[Any]
 
@@ -36,7 +36,7 @@ def plan_move(slot: TensorSlot, given: Shape, shape: Shape, *, from_flax: bool, 
         return plainly.transpose(into) if into else plainly
 
     transposed = ("transposed",) if out_of != into else ()
-    reshaped = (f"reshaped from {sides(ours)}",) if ours != plain else ()
+    reshaped = (f"reshaped from {format_shape(ours)}",) if ours != plain else ()
     return LayoutMove(transposed + reshaped, apply)
 
 

@@ -14,7 +14,7 @@ from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, bac
 from resnet_gen.infer.conversion.slots import TensorSlot
 from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import refuse
 from resnet_gen.weights.checkpoint import FileTensor
 from resnet_gen.weights.formats.arrays import COUNTED, COUNTER
@@ -143,8 +143,8 @@ class ConversionPlan:
         return found not in shapes and any(_without_side(found, axis) == _without_side(shape, axis) for shape in shapes)
 
     def _add_fault(self, slot: TensorSlot, tensor: FileTensor | None) -> None:
-        wanted = sides(self._source.shape(slot))
-        how = f"is {sides(tensor.shape)}, not {wanted}" if tensor else f"is missing: {wanted} is needed"
+        wanted = format_shape(self._source.shape(slot))
+        how = f"is {format_shape(tensor.shape)}, not {wanted}" if tensor else f"is missing: {wanted} is needed"
         self.faults.append(f"'{self._source.names[slot.key]}' {how}")
 
     def _write_row(
@@ -236,7 +236,7 @@ class ConversionPlan:
                 )
             return
         if tensor.shape or tensor.dtype != COUNTED:
-            self.faults.append(f"'{old}' is {sides(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
+            self.faults.append(f"'{old}' is {format_shape(tensor.shape)} of {tensor.dtype}, not a scalar of {COUNTED}")
         made = tensor_data(tensor.shape, tensor.dtype, tensor.exact)
         row = TensorRow(self._prefix + old, new, tensor.shape, tensor.dtype.name, ("copied",), made)
         yield row._replace(new=None, done=("dropped",), tensor=None) if self._target.flax else row

@@ -11,7 +11,7 @@ from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, Ten
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
-from resnet_gen.weights.checkpoint import differences, left_out, list_faults
+from resnet_gen.weights.checkpoint import differences, find_left_out, list_faults
 from resnet_gen.weights.prefixes import prefixes
 
 
@@ -87,7 +87,7 @@ def _find_leftovers(scheme: NamingScheme, names: Set[str], body: Mapping[str, st
     """What a file has of another head, or behind a backbone, if its other names are all of the body and our head's."""
     own = set(scheme.names.values())
     more, head = names - own, own - body.keys()
-    left = left_out(body, own, more)
+    left = find_left_out(body, own, more)
     if head and head <= names:  # it is there: what is in no module of it is of no head
         left = {name for name in left if _outer_module(name) in set(map(_outer_module, head))}
     if own & body.keys() <= names and left == more:

@@ -20,7 +20,7 @@ from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.formats.arrays import float32
+from resnet_gen.weights.formats.arrays import to_float32
 
 DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
@@ -84,7 +84,7 @@ class FileConstant:
         """Rows start..stop as float32; raises `MissingNumbersError`."""
         part = self.part
         load = (lambda: part(start, stop)) if part else (lambda: self.load()[start:stop])
-        return float32(settle_numbers(load, shorten(self.names[0])))
+        return to_float32(settle_numbers(load, shorten(self.names[0])))
 
 
 def known_constant(values: Any, name: str = "") -> FileConstant:

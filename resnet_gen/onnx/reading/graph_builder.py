@@ -34,7 +34,7 @@ from resnet_gen.onnx.reading.signals import (
     ValueSignal,
 )
 from resnet_gen.onnx.reading.sums_of_products import ExpressionTree
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Refused, shorten
 
 _OF_ANY_TYPE = (*COMPARISONS, "Where")
@@ -110,7 +110,9 @@ class GraphWalk:
         for tensor in tensors:
             found, wanted = constants[tensor.role].dims, tensor.shape
             if found != wanted:
-                raise UnexplainedOperator(f"its {tensor.role} is {sides(found)}, where {sides(wanted)} goes", origin)
+                raise UnexplainedOperator(
+                    f"its {tensor.role} is {format_shape(found)}, where {format_shape(wanted)} goes", origin
+                )
         return tensors
 
     def type_of(self, wire: Signal | StackedMaps | QuantizedSignal) -> np.dtype[Any] | None:
@@ -216,7 +218,7 @@ class GraphWalk:
             elif len(term.shape) == 1 and dims == (*term.shape, 1, 1):
                 op = ops.AsMap()
             else:
-                raise UnexplainedOperator(f"{sides(term.shape)} is read as {sides(dims)}", signal.origin)
+                raise UnexplainedOperator(f"{format_shape(term.shape)} is read as {format_shape(dims)}", signal.origin)
             self._views[key] = PendingNode(dims, signal.origin, op, (term,))
         return self._views[key]
 

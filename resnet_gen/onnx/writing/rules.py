@@ -16,7 +16,7 @@ from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.ops import DType, Op
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.stream import element_type, largest
+from resnet_gen.weights.stream import element_type, largest_number
 
 
 @dataclass
@@ -163,7 +163,7 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
 def _border(op: ops.MaxPool, call: _Call) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
     inside = windows_inside(op, call.node.input_shapes[0], call.node.shape)
-    return np.where(inside, -largest(call.node.output.dtype), 0.0)[None, None]
+    return np.where(inside, -largest_number(call.node.output.dtype), 0.0)[None, None]
 
 
 def windows_inside(op: ops.MaxPool, given: ops.Shape, made: ops.Shape) -> npt.NDArray[np.bool_]:
