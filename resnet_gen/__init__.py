@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from resnet_gen.graph.conventions import Figure as Figure
     from resnet_gen.graph.counts import Counts as Counts
     from resnet_gen.infer.conversion.files import Conversion as Conversion
-    from resnet_gen.infer.importing import Imported as Imported
+    from resnet_gen.infer.recovery import Imported as Imported
     from resnet_gen.language.load import Loaded as Loaded
     from resnet_gen.ops.precision import Calibration as Calibration
     from resnet_gen.problems import Problem as Problem
@@ -97,7 +97,7 @@ TYPES = {
     "Value": "graph",
     "Counts": "graph.counts",
     "Figure": "graph.conventions",
-    "Imported": "infer.importing",
+    "Imported": "infer.recovery",
     "Options": "api.building",
     "Calibration": "ops.precision",
     "Conversion": "infer.conversion.files",

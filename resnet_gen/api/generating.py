@@ -7,7 +7,7 @@ from typing import Literal, overload
 
 from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
 from resnet_gen.generate.languages import LANGUAGES, Language
-from resnet_gen.infer.conversion.files import Conversion, plan, write
+from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions
 from resnet_gen.language.lower import at_numbers
@@ -114,6 +114,6 @@ def convert_weights(
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    made = plan(at_numbers(loaded(spec), classes, in_channels), source, out, to, names, change)
-    write(made, out, source)
+    made = plan_conversion(at_numbers(loaded(spec), classes, in_channels), source, out, to, names, change)
+    write_conversion(made, out, source)
     return made

@@ -14,7 +14,7 @@ from resnet_gen.problems import Document, Problem, Refused, refuse
 from resnet_gen.system.resources import shipped_specs
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.importing import Imported
+    from resnet_gen.infer.recovery import Imported
 
 
 def list_specs() -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def import_file(
         input: {channels: 3, size: 32}
         ...
     """
-    from resnet_gen.infer.importing import recover_spec
+    from resnet_gen.infer.recovery import recover_spec
 
     found = recover_spec(Path(path), name, parent=extends, norms=not plain_biases)
     if isinstance(found, Problem):

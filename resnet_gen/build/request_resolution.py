@@ -10,7 +10,15 @@ from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.targets import CAPABILITIES, REPORT
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
-from resnet_gen.ops.precision import COMPUTE, Calibration, Float, Placement, Precision, QuantizationChoice, too_old
+from resnet_gen.ops.precision import (
+    COMPUTE,
+    Calibration,
+    Float,
+    Placement,
+    Precision,
+    QuantizationChoice,
+    explain_too_old,
+)
 from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
@@ -58,7 +66,7 @@ def choose(wish: BuildWishes) -> Request:
     _check_delivery(wish, target, precision)
     capabilities = _capabilities(wish, target, precision)
     for number in capabilities:
-        if reason := too_old(precision, divmod(number, 10)):
+        if reason := explain_too_old(precision, divmod(number, 10)):
             raise refuse(f"--precision {precision}: not for SM {number}: {reason}", hint="leave it out of --sm")
     quantizing = _quantizing(wish, target, precision)
     if wish.typed_io and (quantizing.compute if quantizing else COMPUTE[precision]) == "float32":
@@ -130,7 +138,7 @@ def _capabilities(wish: BuildWishes, target: str, precision: Precision) -> tuple
     if wish.device:
         major, minor = wish.device.capability
         return (10 * major + minor,)
-    having = (n for n in CAPABILITIES if not too_old(precision, divmod(n, 10)))
+    having = (n for n in CAPABILITIES if not explain_too_old(precision, divmod(n, 10)))
     return wish.capabilities or tuple(having)
 
 

@@ -12,7 +12,7 @@ from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.problems import Problem, refuse
 
 if TYPE_CHECKING:
-    from resnet_gen.infer.importing import Imported
+    from resnet_gen.infer.recovery import Imported
 
 
 @click.command("import", short_help="Recover a spec from a file of another tool.")
@@ -42,7 +42,7 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
              resnet-gen import model.onnx --extends resnet50 --weights model.safetensors
              resnet-gen import resnet50.pth
     """
-    from resnet_gen.infer.importing import network_name, recover_spec
+    from resnet_gen.infer.recovery import network_name, recover_spec
 
     _check(output, choices)
     called = network_name(file, name)

@@ -60,7 +60,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
     from resnet_gen.cli.loading import load_noted
-    from resnet_gen.infer.conversion.files import plan, write
+    from resnet_gen.infer.conversion.files import plan_conversion, write_conversion
     from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import files
     from resnet_gen.language.lower import at_numbers
@@ -71,8 +71,8 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
-    made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
-    write(made, out, checkpoint)
+    made = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
+    write_conversion(made, out, checkpoint)
     if form == "json":
         say_json(_data(made, out))
     else:
@@ -80,9 +80,11 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
 
 
 def _text(made: Conversion, out: Path) -> str:
-    from resnet_gen.ops.base import sides
+    from resnet_gen.ops.base import format_shape
 
-    rows = [(row.old or "-", row.new or "-", sides(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows]
+    rows = [
+        (row.old or "-", row.new or "-", format_shape(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows
+    ]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
     prefix = f" (every name with '{_cell(made.prefix)}' before it)" if made.prefix else ""
     return (
@@ -127,13 +129,13 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     \b
     Example: resnet-gen weights show resnet50.pth
     """
-    from resnet_gen.ops.base import sides
+    from resnet_gen.ops.base import format_shape
 
     found = _tensors(source, settings)
     if form == "json":
         say_json([{"name": n, "shape": s, "dtype": t} for n, s, t in found])
         return
-    say_lines(_table([("name", "shape", "type"), *((n, sides(s), t) for n, s, t in found)]))
+    say_lines(_table([("name", "shape", "type"), *((n, format_shape(s), t) for n, s, t in found)]))
 
 
 def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:

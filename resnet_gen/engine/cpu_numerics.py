@@ -67,9 +67,9 @@ def has_seven_bits(path: Path) -> bool:
 def _largest(path: Path) -> Iterator[int]:
     """The largest magnitude of each array of an ONNX file that has int8 in rows."""
     from resnet_gen.onnx.reading.constants import tensor_constant
-    from resnet_gen.onnx.reading.model_outline import outline
+    from resnet_gen.onnx.reading.model_outline import read_outline
 
-    file = outline(path)
+    file = read_outline(path)
     for tensor, place in zip(file.model.graph.initializer, file.places, strict=True):
         if tensor.data_type == _INT8 and len(tensor.dims) > 1:
             values = tensor_constant(tensor, place, file, path).array()

@@ -70,9 +70,9 @@ def _element_types(path: Path) -> set[int]:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if all(data.find(word) < 0 for word in (b"DequantizeLinear", b"location")):
                 return set()
-    from resnet_gen.onnx.reading.model_outline import outline  # onnx, which other files do without
+    from resnet_gen.onnx.reading.model_outline import read_outline  # onnx, which other files do without
 
     try:
-        return {tensor.data_type for tensor in outline(path).model.graph.initializer}
+        return {tensor.data_type for tensor in read_outline(path).model.graph.initializer}
     except Refused:  # the runtime says it in its own words
         return set()

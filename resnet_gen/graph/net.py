@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Span, refuse
 
@@ -187,7 +187,7 @@ class Net:
 
     def _check_size(self, shape: Shape) -> None:
         if math.prod(shape) > MAX_ELEMENTS:
-            raise self.refusal(f"an activation of {sides(shape)} is beyond any machine")
+            raise self.refusal(f"an activation of {format_shape(shape)} is beyond any machine")
 
     def _check_totals(self) -> None:
         if self._shared.params > MAX_PARAMS:

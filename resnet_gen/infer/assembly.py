@@ -12,9 +12,9 @@ from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS
 from resnet_gen.infer.chains import BlockCandidate, NetworkChain
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.part_settings import part, part_data
-from resnet_gen.infer.stages import StageRun, group_stages, shrinking, strides
-from resnet_gen.infer.widths import width_rule
+from resnet_gen.infer.part_settings import make_part, part_data
+from resnet_gen.infer.stages import StageRun, describe_shrinking, group_stages, nominal_strides
+from resnet_gen.infer.widths import find_width_rule
 from resnet_gen.parts.attentions.none import NoAttention
 from resnet_gen.parts.base import Attention, Block, Part, Shortcut
 
@@ -38,11 +38,11 @@ def assemble_spec(flow: Flow, chain: NetworkChain, name: str) -> dict[str, Any] 
         stages = group_stages(flow, chain.units, by_width=by_width)
         inner = _stages(chain, stages) if len(stages) <= MAX_STAGES else None
         if inner is not None:
-            return _written(flow, chain, stages, inner, name)
+            return _write_spec(flow, chain, stages, inner, name)
     return None
 
 
-def _written(
+def _write_spec(
     flow: Flow, chain: NetworkChain, stages: Sequence[StageRun], inner: Mapping[str, Any], name: str
 ) -> dict[str, Any]:
     channels, *size = flow.shapes[0]
@@ -76,13 +76,15 @@ def _outputs(flow: Flow, chain: NetworkChain, stages: Sequence[StageRun]) -> lis
 def _stages(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any] | None:
     places = [_Place(unit, s, i) for s, stage in enumerate(stages) for i, unit in enumerate(stage.units)]
     blocks = _blocks(places)
-    shrinks = shrinking(chain, stages)
-    rule = blocks and width_rule([[blocks[i][1] for i in run] for run in _runs(places)], strides(stages), shrinks)
+    shrinks = describe_shrinking(chain, stages)
+    rule = blocks and find_width_rule(
+        [[blocks[i][1] for i in run] for run in _runs(places)], nominal_strides(stages), shrinks
+    )
     if not blocks or rule is None:
         return None
-    block, other_blocks = _usual([made for made, _ in blocks])
-    shortcut, other_shortcuts = _usual(_shortcuts(places))
-    attention, other_attentions = _usual(_attentions(places))
+    block, other_blocks = _find_usual([made for made, _ in blocks])
+    shortcut, other_shortcuts = _find_usual(_shortcuts(places))
+    attention, other_attentions = _find_usual(_attentions(places))
     overrides = _overrides(places, {"block": other_blocks, "shortcut": other_shortcuts, "attention": other_attentions})
     data: dict[str, Any] = {
         "depths": [len(stage.units) for stage in stages],
@@ -104,7 +106,7 @@ def _runs(places: Sequence[_Place], numbers: Sequence[int] | None = None) -> lis
     return [list(run) for _, run in groupby(own, key=lambda number: places[number].stage)]
 
 
-def _settled(
+def _settle_kinds(
     places: Sequence[_Place],
     kinds: Sequence[str | None],
     settle: Callable[[str, Sequence[_Place]], Found | None],
@@ -126,8 +128,8 @@ def _blocks(places: Sequence[_Place]) -> list[tuple[Block, int]] | None:
         return BLOCKS[kind].settle([place.unit.look.raw for place in some], [place.number for place in some])
 
     found: dict[int, tuple[Block, int]] = {}
-    for kind, group, (settings, widths) in _settled(places, [place.unit.kind for place in places], settle):
-        block = part(Block, kind, settings)
+    for kind, group, (settings, widths) in _settle_kinds(places, [place.unit.kind for place in places], settle):
+        block = make_part(Block, kind, settings)
         if block is None:
             return None
         found.update((number, (block, width)) for number, width in zip(group, widths, strict=True))
@@ -149,13 +151,13 @@ def _attentions(places: Sequence[_Place]) -> list[Attention]:
 
     kinds = [place.unit.attention.kind if place.unit.attention else None for place in places]
     found: dict[int, Attention] = {}
-    for kind, group, settings in _settled(places, kinds, settle):
-        made = part(Attention, kind, settings)
+    for kind, group, settings in _settle_kinds(places, kinds, settle):
+        made = make_part(Attention, kind, settings)
         found.update((number, made) for number in group if made)
     return [found.get(i, NoAttention()) for i in range(len(places))]
 
 
-def _usual(parts: Sequence[P]) -> tuple[P, dict[int, P]]:
+def _find_usual(parts: Sequence[P]) -> tuple[P, dict[int, P]]:
     """What most have, and what the others have, by number."""
     ((most, _),) = Counter(parts).most_common(1)
     return most, {number: made for number, made in enumerate(parts) if made != most}
@@ -169,10 +171,10 @@ def _overrides(places: Sequence[_Place], others: Mapping[str, Mapping[int, Part]
             changed.setdefault(number, {})[what] = part_data(made)
     found: list[tuple[_Range, dict[str, Any]]] = []
     for run in _runs(places):
-        for first, last in _alike([changed.get(number) for number in run]):
+        for first, last in _find_equal_runs([changed.get(number) for number in run]):
             if run[first] in changed:
                 here = _Range(places[run[0]].stage, places[run[0]].stage, first, last, last - first + 1 == len(run))
-                found = _joined(found, here, changed[run[first]])
+                found = _add_change(found, here, changed[run[first]])
     return {here.key(): change for here, change in found}
 
 
@@ -195,7 +197,7 @@ def _span(first: int, last: int) -> str:
     return f"{first + 1}-{last + 1}" if last > first else f"{first + 1}"
 
 
-def _alike(row: Sequence[Any]) -> Iterator[tuple[int, int]]:
+def _find_equal_runs(row: Sequence[Any]) -> Iterator[tuple[int, int]]:
     """The first and last index of each run of equal values."""
     first = 0
     for index in range(1, len(row) + 1):
@@ -204,7 +206,7 @@ def _alike(row: Sequence[Any]) -> Iterator[tuple[int, int]]:
             first = index
 
 
-def _joined(
+def _add_change(
     found: list[tuple[_Range, dict[str, Any]]], here: _Range, change: dict[str, Any]
 ) -> list[tuple[_Range, dict[str, Any]]]:
     """One more change, written with that of the stage before where it is the same at the same blocks."""

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 from resnet_gen.graph import Net, Value
 from resnet_gen.infer.block_features import agree
 from resnet_gen.infer.flow import FAR, Flow, TracingNet, number_of
-from resnet_gen.infer.part_settings import part
-from resnet_gen.infer.paths import convs
+from resnet_gen.infer.part_settings import make_part
+from resnet_gen.infer.paths import find_convolutions
 from resnet_gen.ops import ChannelConv, ChannelMax, Concat, Conv, GlobalAvgPool, GlobalMaxPool, Mul
 from resnet_gen.parts.attentions.eca import EfficientChannelAttention
 from resnet_gen.parts.attentions.se import SqueezeExcite
@@ -28,8 +28,8 @@ class AttentionMatch(NamedTuple):
     raw: Any
 
 
-Read: TypeAlias = Callable[[Flow, int, int], Iterator[Any]]
-Settle: TypeAlias = Callable[[Sequence[Any]], dict[str, Any] | None]
+AttentionReader: TypeAlias = Callable[[Flow, int, int], Iterator[Any]]
+AttentionSettler: TypeAlias = Callable[[Sequence[Any]], dict[str, Any] | None]
 
 
 class AttentionKind(NamedTuple):
@@ -39,18 +39,18 @@ class AttentionKind(NamedTuple):
     `settle` finds settings that explain several.
     """
 
-    read: Read
-    settle: Settle
+    read: AttentionReader
+    settle: AttentionSettler
 
 
 def _means(flow: Flow, x: int) -> Iterator[int]:
-    return (number for number, _ in flow.reading(x, GlobalAvgPool))
+    return (number for number, _ in flow.find_readers(x, GlobalAvgPool))
 
 
 def _read_se(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int, int, str]]:
     """Channels of the branch and of the block's input, how many are left between the two layers, and what is there."""
     for mean in _means(flow, x):
-        for _, op in flow.reading(mean, Conv):
+        for _, op in flow.find_readers(mean, Conv):
             for activation in ("relu", "network"):
                 yield flow.shapes[x][0], flow.shapes[block_input][0], op.out, activation
 
@@ -66,7 +66,7 @@ def _settle_se(raws: Sequence[tuple[int, int, int, str]]) -> dict[str, Any] | No
         own = [n / c for n, c in zip(reduced, channels, strict=True)][:2]
         for ratio, divisor in product(dict.fromkeys((*_RATIOS, *own)), (8, 1, 16, 4, 2, 32)):
             settings = {"rd_ratio": ratio, "rd_divisor": divisor, "rd_of": rd_of, "activation": activations[0]}
-            se = part(Attention, "se", settings)
+            se = make_part(Attention, "se", settings)
             if isinstance(se, SqueezeExcite) and list(map(se.reduced, channels)) == list(reduced):
                 return settings
     return None
@@ -74,7 +74,7 @@ def _settle_se(raws: Sequence[tuple[int, int, int, str]]) -> dict[str, Any] | No
 
 def _read_eca(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int]]:
     for mean in _means(flow, x):
-        for _, op in flow.reading(mean, ChannelConv):
+        for _, op in flow.find_readers(mean, ChannelConv):
             yield flow.shapes[x][0], op.kernel
 
 
@@ -87,15 +87,15 @@ def _settle_eca(raws: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
 def _read_cbam(flow: Flow, x: int, block_input: int) -> Iterator[tuple[int, int, int]]:
     """Channels, how many are left between the two layers, and the window over positions."""
     for mean in _means(flow, x):
-        if not any(flow.reading(x, GlobalMaxPool)):
+        if not any(flow.find_readers(x, GlobalMaxPool)):
             return
-        reduced = [op.out for both, _ in flow.reading(mean, Concat) for _, op in flow.reading(both, Conv)]
+        reduced = [op.out for both, _ in flow.find_readers(mean, Concat) for _, op in flow.find_readers(both, Conv)]
         windows = [
             layer.op.kernel
-            for scaled, _ in flow.reading(x, Mul)
-            for most, _ in flow.reading(scaled, ChannelMax)
-            for both, _ in flow.reading(most, Concat)
-            for layer in convs(flow, both)
+            for scaled, _ in flow.find_readers(x, Mul)
+            for most, _ in flow.find_readers(scaled, ChannelMax)
+            for both, _ in flow.find_readers(most, Concat)
+            for layer in find_convolutions(flow, both)
         ]
         yield from ((flow.shapes[x][0], n, window) for n, window in product(reduced[:2], windows[:2]))
 
@@ -128,17 +128,17 @@ class AttentionObserver(Using):
             return x
         for kind, how in ATTENTIONS.items():
             for raw in how.read(flow, number_of(x), number_of(block_input)):
-                found = self._weighed(net, x, block_input, kind, how.settle([raw]))
+                found = self._try_attention(net, x, block_input, kind, how.settle([raw]))
                 if found is not None:
-                    net.met.append(AttentionMatch(kind, raw))
+                    net.observations.append(AttentionMatch(kind, raw))
                     return found
         return x
 
-    def _weighed(
+    def _try_attention(
         self, net: TracingNet, x: Value, block_input: Value, kind: str, settings: dict[str, Any] | None
     ) -> Value | None:
-        attention = None if settings is None else part(Attention, kind, settings)
+        attention = None if settings is None else make_part(Attention, kind, settings)
         if not isinstance(attention, Attention):
             return None
         using = Using(*self)._replace(attention=attention)
-        return net.trial(lambda: attention.build(net, x, block_input=block_input, using=using))
+        return net.try_build(lambda: attention.build(net, x, block_input=block_input, using=using))

@@ -29,7 +29,7 @@ class SharedSettings(NamedTuple):
     widths: list[int]
 
 
-def shared(values: Iterable[T | None]) -> T | None:
+def find_common_value(values: Iterable[T | None]) -> T | None:
     """The one value that all have; None where there are several or none. A value of None could be any."""
     found = {value for value in values if value is not None}
     return found.pop() if len(found) == 1 else None

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from resnet_gen.infer import branched_blocks as branched
-from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, inner_widths, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, find_common_value, inner_widths
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.paths import convs
+from resnet_gen.infer.paths import find_convolutions
 from resnet_gen.ops import Conv
 
-Read: TypeAlias = Callable[[Flow, int, BlockFeatures | None], Iterator[BlockFeatures]]
-Settle: TypeAlias = Callable[[Sequence[Any], Sequence[int]], SharedSettings | None]
+BlockReader: TypeAlias = Callable[[Flow, int, BlockFeatures | None], Iterator[BlockFeatures]]
+BlockSettler: TypeAlias = Callable[[Sequence[Any], Sequence[int]], SharedSettings | None]
 
 
 class BlockKind(NamedTuple):
@@ -27,14 +27,14 @@ class BlockKind(NamedTuple):
     given the index of each in its stage.
     """
 
-    read: Read
-    settle: Settle
+    read: BlockReader
+    settle: BlockSettler
 
 
 def _read_two(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """Two 3x3 convolutions, the first with the stride."""
-    for first in convs(flow, x, 3):
-        for second in convs(flow, first.number, 3):
+    for first in find_convolutions(flow, x, 3):
+        for second in find_convolutions(flow, first.number, 3):
             stride = first.pooled * first.op.stride * second.pooled
             yield BlockFeatures(stride, first.op.dilation, second.op.dilation, second.op.out)
 
@@ -56,9 +56,9 @@ def _settle_basic(raws: Sequence[tuple[int, bool]], places: Sequence[int]) -> Sh
 
 def _read_three(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """1x1, 3x3 and 1x1 convolutions, the stride on one of the first two."""
-    for first in convs(flow, x, 1):
-        for second in convs(flow, first.number, 3):
-            for third in convs(flow, second.number, 1):
+    for first in find_convolutions(flow, x, 1):
+        for second in find_convolutions(flow, first.number, 3):
+            for third in find_convolutions(flow, second.number, 1):
                 inner = second.pooled * second.op.stride * third.pooled
                 place = None if inner == first.op.stride else "conv1" if first.op.stride > inner else "conv2"
                 raw = ConvolutionTriple(third.op.out, first.op.out, second.op.out, second.op.groups, place)
@@ -79,8 +79,8 @@ def _settle_bottleneck(raws: Sequence[ConvolutionTriple], places: Sequence[int])
     outs, first, second, groups, stride_on = zip(*raws, strict=True)
     if not agree(groups, stride_on):
         return None
-    settings: dict[str, Any] = {"stride_on": shared(stride_on) or "conv2", "groups": groups[0]}
-    found, reduce = inner_widths(outs, second, groups[0], 64), _reduced(first, second)
+    settings: dict[str, Any] = {"stride_on": find_common_value(stride_on) or "conv2", "groups": groups[0]}
+    found, reduce = inner_widths(outs, second, groups[0], 64), _find_reduction(first, second)
     if found is None or reduce is None:
         return SharedSettings({"expansion": 1, "inner": list(zip(first, second, strict=True)), **settings}, list(outs))
     expansion, base = found
@@ -90,7 +90,7 @@ def _settle_bottleneck(raws: Sequence[ConvolutionTriple], places: Sequence[int])
     )
 
 
-def _reduced(first: Sequence[int], second: Sequence[int]) -> int | None:
+def _find_reduction(first: Sequence[int], second: Sequence[int]) -> int | None:
     """By how much fewer filters all first convolutions have than the second."""
     by = max(1, second[0] // first[0])
     return by if by <= 64 and all(b // by == a for a, b in zip(first, second, strict=True)) else None
@@ -134,7 +134,7 @@ def _read_plain(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterato
 
 def _read_conv(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """One convolution with a bias."""
-    for _, op in flow.reading(x, Conv):
+    for _, op in flow.find_readers(x, Conv):
         if op.bias:
             yield BlockFeatures(op.stride, 1, 1, (op.out, op.kernel))
 

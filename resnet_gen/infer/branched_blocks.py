@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, inner_widths, shared
+from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree, find_common_value, inner_widths
 from resnet_gen.infer.flow import FAR, Flow
-from resnet_gen.infer.paths import ConvolutionStep, active, convs
+from resnet_gen.infer.paths import ConvolutionStep, find_convolutions, skip_activation
 from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
 from resnet_gen.parts.rounding import divisible
 
@@ -24,17 +24,17 @@ class _Split(NamedTuple):
     choice: Any = None
 
 
-def _last(flow: Flow, number: int) -> Iterator[ConvolutionStep]:
+def _find_last_convolution(flow: Flow, number: int) -> Iterator[ConvolutionStep]:
     """The 1x1 convolution that ends a branch which was split before."""
-    yield from convs(flow, number, 1, _JOINS)
+    yield from find_convolutions(flow, number, 1, _JOINS)
 
 
 def read_res2net(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, 3x3 convolutions on equal shares of it, and a 1x1 convolution on all that they make."""
-    for first in convs(flow, x, 1):
-        for link in convs(flow, first.number, 3, (TakeChannels,)):
+    for first in find_convolutions(flow, x, 1):
+        for link in find_convolutions(flow, first.number, 3, (TakeChannels,)):
             width = link.op.out
-            for last in _last(flow, link.number):
+            for last in _find_last_convolution(flow, link.number):
                 raw = _Split(last.op.out, width, first.op.out // width, link.op.groups)
                 if raw.parts > 1:
                     yield BlockFeatures(link.op.stride, link.op.dilation, None, raw)
@@ -56,12 +56,12 @@ def _settle_splits(raws: Sequence[_Split], parts_key: str, usual_width: int) -> 
 
 def read_resnest(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, a 3x3 one whose parts are weighed against each other, and a 1x1 one on their sum."""
-    for first in convs(flow, x, 1):
-        for wide in convs(flow, first.number, 3):
-            taken = next((op for _, op in flow.reading(active(flow, wide.number), TakeChannels)), None)
+    for first in find_convolutions(flow, x, 1):
+        for wide in find_convolutions(flow, first.number, 3):
+            taken = next((op for _, op in flow.find_readers(skip_activation(flow, wide.number), TakeChannels)), None)
             width = taken.stop - taken.start if taken else wide.op.out
             radix = wide.op.out // width
-            for last in _last(flow, wide.number):
+            for last in _find_last_convolution(flow, wide.number):
                 stride = wide.pooled * last.pooled
                 choice = wide.pooled > 1 if stride > 1 else None
                 if wide.op.groups % radix == 0:
@@ -72,7 +72,7 @@ def read_resnest(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterat
 def settle_resnest(raws: Sequence[_Split], places: Sequence[int]) -> SharedSettings | None:
     """Radix, groups, expansion, base width and place of the pooling of ResNeSt's blocks."""
     found = _settle_splits(raws, "radix", 64)
-    pool_first = bool(shared(raw.choice for raw in raws))
+    pool_first = bool(find_common_value(raw.choice for raw in raws))
     return found and found._replace(settings={**found.settings, "pool_first": pool_first})
 
 
@@ -93,65 +93,65 @@ def read_selective_basic(flow: Flow, x: int, first_look: BlockFeatures | None) -
 
 def read_selective_bottleneck(flow: Flow, x: int, first_look: BlockFeatures | None) -> Iterator[BlockFeatures]:
     """A 1x1 convolution, a selective kernel, and a 1x1 convolution."""
-    for first in convs(flow, x, 1):
-        start, kernels = active(flow, first.number), first_look.raw[1].kernels if first_look else ()
+    for first in find_convolutions(flow, x, 1):
+        start, kernels = skip_activation(flow, first.number), first_look.raw[1].kernels if first_look else ()
         for look in _read_paths(flow, start, kernels):
-            for number in _joined(flow, start):
-                for last in convs(flow, number, 1):
+            for number in _find_path_sums(flow, start):
+                for last in find_convolutions(flow, number, 1):
                     yield look._replace(dilation=None, raw=(last.op.out, look.raw))
 
 
-def _joined(flow: Flow, start: int) -> Iterator[int]:
-    """Products behind the paths that begin at a value."""
-    for path in _paths(flow, start):
-        for number, _ in flow.reading(active(flow, path.number), Mul):
-            yield from (after for after, _ in flow.reading(number, Add))
+def _find_path_sums(flow: Flow, start: int) -> Iterator[int]:
+    """Sums of the products behind the paths that begin at a value."""
+    for path in _find_paths(flow, start):
+        for number, _ in flow.find_readers(skip_activation(flow, path.number), Mul):
+            yield from (after for after, _ in flow.find_readers(number, Add))
 
 
-def _paths(flow: Flow, start: int) -> list[ConvolutionStep]:
-    return [layer for layer in convs(flow, start, None, (TakeChannels,)) if layer.pooled == 1][:8]
+def _find_paths(flow: Flow, start: int) -> list[ConvolutionStep]:
+    return [layer for layer in find_convolutions(flow, start, None, (TakeChannels,)) if layer.pooled == 1][:8]
 
 
 def _read_paths(flow: Flow, start: int, usual: tuple[int, ...]) -> Iterator[BlockFeatures]:
     """The paths in the order in which they are weighed, and the layer that weighs them."""
     found: dict[int, Conv] = {}
     reduced = 0
-    for path in _paths(flow, start):
-        end = active(flow, path.number)
-        for number, _ in flow.reading(end, Mul):
+    for path in _find_paths(flow, start):
+        end = skip_activation(flow, path.number)
+        for number, _ in flow.find_readers(end, Mul):
             weight = flow.ops[flow.inputs[number][1]]
             if isinstance(weight, TakeChannels):
                 found[weight.start // path.op.out] = path.op
-        reduced = reduced or _weighing(flow, end)
+        reduced = reduced or _count_weighing_filters(flow, end)
     row = [found[i] for i in sorted(found)]
     if len(row) < 2 or not reduced:
         return
     split = any(isinstance(flow.ops[reader], TakeChannels) for reader in flow.readers[start][:FAR])
-    entering = _entering(row, usual)
+    entering = _find_dilation(row, usual)
     kernels = tuple(2 * op.dilation // entering + 1 if op.kernel > 1 else 1 for op in row)
     yield BlockFeatures(row[0].stride, entering, None, _Paths(row[0].out, row[0].groups, kernels, split, reduced))
 
 
-def _entering(row: Sequence[Conv], usual: tuple[int, ...]) -> int:
+def _find_dilation(row: Sequence[Conv], usual: tuple[int, ...]) -> int:
     """The stage's dilation: what makes the reaches of these windows the usual ones, the first block's."""
     shown = [op.dilation // (reach // 2) for op, reach in zip(row, usual, strict=False) if reach > 1]
     return max(1, *shown[:1]) if shown else 1
 
 
-def _weighing(flow: Flow, number: int) -> int:
+def _count_weighing_filters(flow: Flow, number: int) -> int:
     """Filters of the layer on the means of the sum that a path is part of."""
     for _ in range(8):
-        for mean, _ in flow.reading(number, GlobalAvgPool):
-            for _, op in flow.reading(mean, Conv):
+        for mean, _ in flow.find_readers(number, GlobalAvgPool):
+            for _, op in flow.find_readers(mean, Conv):
                 return op.out
-        sums = [after for after, _ in flow.reading(number, Add)]
+        sums = [after for after, _ in flow.find_readers(number, Add)]
         if not sums:
             return 0
         number = sums[0]
     return 0
 
 
-def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
+def _settle_kernels(raws: Sequence[_Paths]) -> dict[str, Any] | None:
     """Settings of the selective kernels of several blocks."""
     widths, _, kernels, split, reduced = zip(*raws, strict=True)
     if not agree(kernels, split):
@@ -168,14 +168,14 @@ def _weighed(raws: Sequence[_Paths]) -> dict[str, Any] | None:
 
 def settle_selective_basic(raws: Sequence[_Paths], places: Sequence[int]) -> SharedSettings | None:
     """Settings of two-layer blocks with a selective kernel."""
-    settings = _weighed(raws) if all(raw.groups == 1 for raw in raws) else None
+    settings = _settle_kernels(raws) if all(raw.groups == 1 for raw in raws) else None
     return None if settings is None else SharedSettings(settings, [raw.width for raw in raws])
 
 
 def settle_selective_bottleneck(raws: Sequence[tuple[int, _Paths]], places: Sequence[int]) -> SharedSettings | None:
     """Settings of three-layer blocks with a selective kernel."""
     outs, paths = [raw[0] for raw in raws], [raw[1] for raw in raws]
-    settings = _weighed(paths) if agree(path.groups for path in paths) else None
+    settings = _settle_kernels(paths) if agree(path.groups for path in paths) else None
     found = inner_widths(outs, [path.width for path in paths], paths[0].groups, 64)
     if settings is None or found is None:
         return None

@@ -53,7 +53,7 @@ class Flow:
         for node in graph.nodes:
             self.numbers[node.output.name] = self._number(node)
         self.outputs = tuple(self.numbers[value.name] for value in graph.outputs)
-        self.put_out = frozenset(self.outputs)
+        self.output_set = frozenset(self.outputs)
         self.patience = Allowance(min(_MOST_PATIENCE, _PATIENCE + _PATIENCE_EACH * len(graph.nodes)), OutOfPatience)
         self.counts = Counter(self.ops[1:])
 
@@ -71,22 +71,22 @@ class Flow:
         return self._index[key]
 
     def _key(self, op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
-        turned = commutes(op, *(self.shapes[i] for i in inputs))
-        return op, tuple(sorted(inputs)) if turned else inputs
+        commutative = commutes(op, *(self.shapes[i] for i in inputs))
+        return op, tuple(sorted(inputs)) if commutative else inputs
 
     def find(self, op: Op, inputs: tuple[int, ...]) -> int | None:
         """The value that this operation makes of these values, if any node does that; raises `OutOfPatience`."""
         self.patience.take()
         return self._index.get(self._key(plain(op, *(self.shapes[i] for i in inputs)), inputs))
 
-    def reading(self, number: int, kind: type[T]) -> Iterator[tuple[int, T]]:
+    def find_readers(self, number: int, kind: type[T]) -> Iterator[tuple[int, T]]:
         """The values that operations of this kind make of a value, with those operations."""
         for reader in self.readers[number][:FAR]:
             op = self.ops[reader]
             if isinstance(op, kind):
                 yield reader, op
 
-    def of(self, kind: type[T]) -> Counter[T]:
+    def count_ops(self, kind: type[T]) -> Counter[T]:
         """The different operations of one kind, and how often each stands in the graph."""
         return Counter({op: n for op, n in self.counts.items() if isinstance(op, kind)})
 
@@ -94,7 +94,7 @@ class Flow:
 class TracingNet(Net):
     """A `Net` that adds nothing: each operation must stand in the graph already, else it raises `OperationMissing`.
 
-    `seen` are the values that were met, in order, `met` what observers note of them,
+    `seen` are the values that were met, in order, `observations` what observers note of them,
     `farthest` the most that a trial had met when it went astray. With `folds`, a convolution
     stands for one whose batch norm was folded into it, with a bias unless that would be zero.
     """
@@ -102,7 +102,7 @@ class TracingNet(Net):
     def __init__(self, flow: Flow, folds: bool) -> None:
         self.flow, self.folds = flow, folds
         self.seen: list[int] = []
-        self.met: list[Any] = []
+        self.observations: list[Any] = []
         self.farthest: list[int] = []
         self.input = self.value(INPUT)
         self._prefix = ""
@@ -121,38 +121,38 @@ class TracingNet(Net):
         except ShapeError as error:
             raise OperationMissing(str(error)) from None
         if isinstance(op, BatchNorm) and self.folds:
-            return self._normed(op, inputs[0])
+            return self._find_norm(op, inputs[0])
         if any(is_bare(value) for value in inputs):
             raise OperationMissing(f"{name}: no norm")
         numbers = tuple(number_of(value) for value in inputs)
         if isinstance(op, Conv) and self.folds and not op.bias:
-            return self._either(name, op, numbers)
-        return self._met(name, self.flow.find(op, numbers))
+            return self._find_convolution(name, op, numbers)
+        return self._record_value(name, self.flow.find(op, numbers))
 
-    def _either(self, name: str, op: Conv, inputs: tuple[int, ...]) -> Value:
+    def _find_convolution(self, name: str, op: Conv, inputs: tuple[int, ...]) -> Value:
         """A convolution as it is or with a bias; where both stand there, what follows tells which is meant."""
         plain, biased = self.flow.find(op, inputs), self.flow.find(replace(op, bias=True), inputs)
         if plain is None or biased is None:
-            return self._met(name, biased if plain is None else plain, bare=plain is None)
+            return self._record_value(name, biased if plain is None else plain, bare=plain is None)
         self.seen += [plain, biased]
         return Value(f"{plain}|{biased}", self.flow.shapes[plain])
 
-    def _normed(self, op: Op, x: Value) -> Value:
+    def _find_norm(self, op: Op, x: Value) -> Value:
         if is_bare(x):
             return self.value(number_of(x))
         found = self.flow.find(op, (number_of(x),))
         if found is not None:
-            return self._met("norm", found)
+            return self._record_value("norm", found)
         other = int(x.name.partition("|")[2] or number_of(x))
-        return self._met("norm", other if isinstance(self.flow.ops[other], Conv) else None)
+        return self._record_value("norm", other if isinstance(self.flow.ops[other], Conv) else None)
 
-    def _met(self, name: str, number: int | None, *, bare: bool = False) -> Value:
+    def _record_value(self, name: str, number: int | None, *, bare: bool = False) -> Value:
         if number is None:
             raise OperationMissing(name)
         self.seen.append(number)
         return self.value(number, bare=bare)
 
-    def trial(self, build: Callable[[], T]) -> T | None:
+    def try_build(self, build: Callable[[], T]) -> T | None:
         """What `build` returns; None where it leads astray, and then nothing of it counts as met."""
         before = len(self.seen)
         try:

@@ -1,6 +1,6 @@
 """The heads that a network might end in, read off what follows its last block.
 
-A new head needs a place in `options`; tests/house/test_infer.py asks for it.
+A new head needs a place in `propose_heads`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ MOST = 64
 """Operations that a head has at most; the longest, of seventeen hidden layers, has fewer."""
 
 
-def options(flow: Flow, x: int) -> Iterator[Head]:
+def propose_heads(flow: Flow, x: int) -> Iterator[Head]:
     """Every head that might follow a value."""
-    ops = [flow.ops[number] for number in _behind(flow, x)]
-    maps = [flow.shapes[flow.inputs[n][0]] for n in _behind(flow, x) if isinstance(flow.ops[n], Flatten)]
+    ops = [flow.ops[number] for number in _list_operations(flow, x)]
+    maps = [flow.shapes[flow.inputs[n][0]] for n in _list_operations(flow, x) if isinstance(flow.ops[n], Flatten)]
     more = {"softmax": True} if any(isinstance(op, Softmax) for op in ops) else {}
-    scores = ((kind, {**chosen, **more}) for kind, chosen in (*_linear(ops), *_mlp(ops, maps)))
-    return allowed_parts(Head, [*scores, *_policy_value(ops), ("none", {})])
+    scores = ((kind, {**chosen, **more}) for kind, chosen in (*_propose_linear(ops), *_propose_mlp(ops, maps)))
+    return allowed_parts(Head, [*scores, *_propose_policy_value(ops), ("none", {})])
 
 
-def _behind(flow: Flow, x: int) -> list[int]:
+def _list_operations(flow: Flow, x: int) -> list[int]:
     """What follows a value, if it is little enough for a head."""
     found, queue = [x], [x]
     while queue and len(found) < MOST:
@@ -37,7 +37,7 @@ def _behind(flow: Flow, x: int) -> list[int]:
     return found[1:] if len(found) < MOST else []
 
 
-def _linear(ops: Sequence[Op]) -> Iterator[Choice]:
+def _propose_linear(ops: Sequence[Op]) -> Iterator[Choice]:
     """Classes from the last layer, features from a convolution before the pooling."""
     layers = [op for op in ops if isinstance(op, (Conv, Linear))]
     if not 1 <= len(layers) <= 2:
@@ -48,7 +48,7 @@ def _linear(ops: Sequence[Op]) -> Iterator[Choice]:
     yield from (("linear", {**chosen, "activation": activation}) for activation in (False, True))
 
 
-def _mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[Choice]:
+def _propose_mlp(ops: Sequence[Op], maps: Sequence[Shape]) -> Iterator[Choice]:
     """Classes from the last layer, the others hidden; the map that the first sees from its window or its shape."""
     layers = [op for op in ops if isinstance(op, (Conv, Linear))]
     if not layers or not maps or len(layers) > 17:
@@ -70,7 +70,7 @@ def _own_activations(ops: Sequence[Op]) -> Iterator[dict[str, Any]]:
         yield {"activation": found.model_dump(mode="json")}
 
 
-def _policy_value(ops: Sequence[Op]) -> Iterator[Choice]:
+def _propose_policy_value(ops: Sequence[Op]) -> Iterator[Choice]:
     filters = list(dict.fromkeys(op.out for op in ops if isinstance(op, Conv)))
     sizes = list(dict.fromkeys(op.out for op in ops if isinstance(op, Linear)))
     if not 1 <= len(filters) <= 2 or not 2 <= len(sizes) <= 3:

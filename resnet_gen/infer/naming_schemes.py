@@ -23,23 +23,23 @@ _FIRST = ("paths", "torchvision", "timm_resnet")
 """The schemes to prefer where several give equally many names."""
 
 
-def best_naming(graph: Graph, pairs: Sequence[tuple[Node, Node]]) -> SchemeMatch:
+def find_best_naming(graph: Graph, pairs: Sequence[tuple[Node, Node]]) -> SchemeMatch:
     """The scheme that gives most layers with weights their names; our own if none gives half of them.
 
     `pairs` are nodes of the graph, as it is called by paths, with those whose names are wanted.
     """
     wanted = {ours.path: theirs.name for ours, theirs in pairs if theirs.tensors}
     kinds = [member.kind_name() for member in members(base.Naming)]
-    tried = [_tried(kind, graph, wanted) for kind in sorted(kinds, key=_rank)]
+    tried = [_try_scheme(kind, graph, wanted) for kind in sorted(kinds, key=_rank)]
     best = min((naming for naming in tried if naming), key=lambda naming: (len(naming.renamed), naming.unknown))
-    return best if 2 * len(best.renamed) <= len(wanted) else _tried("paths", graph, wanted) or best
+    return best if 2 * len(best.renamed) <= len(wanted) else _try_scheme("paths", graph, wanted) or best
 
 
 def _rank(kind: str) -> tuple[int, str]:
     return (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), kind)
 
 
-def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> SchemeMatch | None:
+def _try_scheme(kind: str, graph: Graph, wanted: dict[str, str]) -> SchemeMatch | None:
     """What the scheme changes; None if two layers would have one name."""
     paths = [node.path for node in graph.nodes]
     names = default_part(base.Naming, kind).names(paths)
@@ -47,9 +47,9 @@ def _tried(kind: str, graph: Graph, wanted: dict[str, str]) -> SchemeMatch | Non
         return None
     renamed = {wanted[p]: n for p, n in zip(paths, names, strict=True) if p in wanted and n != wanted[p]}
     layers = [(node, n) for node, n in zip(graph.nodes, names, strict=True) if node.tensors]
-    return SchemeMatch(kind, renamed, sum(name.endswith(f".{_layer(node)}") for node, name in layers))
+    return SchemeMatch(kind, renamed, sum(name.endswith(f".{_path_in_block(node)}") for node, name in layers))
 
 
-def _layer(node: Node) -> str:
+def _path_in_block(node: Node) -> str:
     """A node's path within its block."""
     return node.path.removeprefix(f"{node.block}.")

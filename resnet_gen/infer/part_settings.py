@@ -18,19 +18,19 @@ Choice: TypeAlias = tuple[str, Mapping[str, Any]]
 """A kind, and settings."""
 
 
-def part(family: Callable[..., P], kind: str, settings: Mapping[str, Any]) -> P | None:
+def make_part(family: Callable[..., P], kind: str, settings: Mapping[str, Any]) -> P | None:
     """The part of a family with these settings; None where the language does not allow them."""
-    return cast("P | None", _made(cast("type[Part]", family), kind, json.dumps(settings)))
+    return cast("P | None", _make_cached_part(cast("type[Part]", family), kind, json.dumps(settings)))
 
 
 def allowed_parts(family: Callable[..., P], choices: Iterable[Choice]) -> Iterator[P]:
     """The parts of a family of these kinds, with these settings, that the language allows."""
-    made = (part(family, kind, settings) for kind, settings in choices)
+    made = (make_part(family, kind, settings) for kind, settings in choices)
     return (one for one in made if one is not None)
 
 
 @lru_cache(maxsize=4_096)
-def _made(family: type[Part], kind: str, settings: str) -> Part | None:
+def _make_cached_part(family: type[Part], kind: str, settings: str) -> Part | None:
     found = next((member for member in members(family) if member.kind_name() == kind), None)
     try:
         return found.model_validate({"kind": kind, **json.loads(settings)}) if found else None
@@ -45,7 +45,7 @@ _ACTIVATION_SETTINGS = {"leaky_relu": "slope", "elu": "alpha"}
 def activation_part(op: Activation) -> ActivationPart | None:
     """The part that an operation is; None where the language has none."""
     setting = _ACTIVATION_SETTINGS.get(op.function)
-    return part(ActivationPart, op.function, {setting: op.slope} if setting else {})
+    return make_part(ActivationPart, op.function, {setting: op.slope} if setting else {})
 
 
 def part_data(part: Part, *always: str) -> str | dict[str, Any]:

@@ -22,7 +22,7 @@ class ConvolutionStep(NamedTuple):
     pooled: int
 
 
-def convs(
+def find_convolutions(
     flow: Flow, start: int, kernel: int | None = None, more: tuple[type[Op], ...] = ()
 ) -> Iterator[ConvolutionStep]:
     """The next convolutions behind a value, through norms, activations, pooling, an attention's product, and `more`.
@@ -40,7 +40,7 @@ def convs(
             if isinstance(op, Conv):
                 if kernel in (None, op.kernel):
                     yield ConvolutionStep(number, op, pooled)
-            elif number not in met and isinstance(op, passed) and _carries(flow, number, here):
+            elif number not in met and isinstance(op, passed) and _stays_in_branch(flow, number, here):
                 met.add(number)
                 queue.append((number, pooled * _stride(flow, op, here)))
 
@@ -50,7 +50,7 @@ def _stride(flow: Flow, op: Op, here: int) -> int:
     return flow.shapes[here][1] if isinstance(op, GlobalAvgPool) else int(getattr(op, "stride", 1))
 
 
-def _carries(flow: Flow, number: int, here: int) -> bool:
+def _stays_in_branch(flow: Flow, number: int, here: int) -> bool:
     """Whether what is made of `here` is still the branch: not where it weighs another, or a map becomes its mean."""
     op = flow.ops[number]
     if isinstance(op, GlobalAvgPool):
@@ -58,7 +58,7 @@ def _carries(flow: Flow, number: int, here: int) -> bool:
     return not isinstance(op, Mul) or flow.inputs[number][0] == here
 
 
-def active(flow: Flow, number: int) -> int:
+def skip_activation(flow: Flow, number: int) -> int:
     """A convolution's value behind its norm and activation, where just one of each reads it."""
     for kinds in (NORMS, (Activation,)):
         found = [reader for reader in flow.readers[number][:FAR] if isinstance(flow.ops[reader], kinds)]

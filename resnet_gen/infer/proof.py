@@ -10,7 +10,7 @@ from resnet_gen.graph.matching import Match, keys, match, visible
 from resnet_gen.infer.assembly import assemble_spec
 from resnet_gen.infer.chains import NetworkChain
 from resnet_gen.infer.flow import INPUT, Flow
-from resnet_gen.infer.naming_schemes import SchemeMatch, best_naming
+from resnet_gen.infer.naming_schemes import SchemeMatch, find_best_naming
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load_text
 from resnet_gen.language.lower import lower
@@ -42,16 +42,16 @@ def prove_spec(flow: Flow, chain: NetworkChain, name: str) -> RecoveredSpec | No
     None where that is none of them.
     """
     data = assemble_spec(flow, chain, name)
-    graph = _made(data) if data else None
+    graph = _lower_data(data) if data else None
     if data is None or graph is None:
-        return _apart(flow, chain, name)
+        return _find_strange_node(flow, chain, name)
     given = live(flow.graph)
     found = match(graph, given)
     if found.same:
-        return _named(data, graph, found, folded=False)
+        return _add_naming(data, graph, found, folded=False)
     if chain.choice.folds:
         found = match_folded(graph, given)
-    return _named(data, graph, found, folded=True) if found.same else next(iter(found.unexplained), None)
+    return _add_naming(data, graph, found, folded=True) if found.same else next(iter(found.unexplained), None)
 
 
 def match_folded(graph: Graph, given: Graph) -> Match:
@@ -62,7 +62,7 @@ def match_folded(graph: Graph, given: Graph) -> Match:
         return found
     ours, theirs = ({node.name: node for node in g.nodes} for g in (other, given))
     had = {node.name: node.op.bias for node in graph.nodes if isinstance(node.op, Conv)}
-    bare = match(_unbiased(other), _unbiased(given))
+    bare = match(_drop_biases(other), _drop_biases(given))
     pairs = tuple((ours[a.name], theirs[b.name]) for a, b in bare.pairs)
     # A bias that a convolution had must be there; one that came by folding alone may be left out.
     wrong = [b for a, b in pairs if had.get(a.name) and visible(a.op) != visible(b.op)]
@@ -70,12 +70,12 @@ def match_folded(graph: Graph, given: Graph) -> Match:
     return Match(pairs, bare.missing, (*wrong, *(theirs[node.name] for node in bare.unexplained)), same)
 
 
-def _unbiased(graph: Graph) -> Graph:
+def _drop_biases(graph: Graph) -> Graph:
     nodes = (replace(n, op=replace(n.op, bias=False)) if isinstance(n.op, Conv) else n for n in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
 
 
-def _made(data: dict[str, Any]) -> Graph | None:
+def _lower_data(data: dict[str, Any]) -> Graph | None:
     """What a specification is lowered to; None if it cannot be."""
     try:
         return lower(load_recovered(spec_yaml(data)))
@@ -83,12 +83,12 @@ def _made(data: dict[str, Any]) -> Graph | None:
         return None
 
 
-def _apart(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
+def _find_strange_node(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
     """The first node of the first block that no specification makes beside all before it."""
     few, many, known = 0, len(chain.units) - 1, frozenset(keys(flow.graph).values())
     while few < many:
         middle = (few + many + 1) // 2
-        if _begins(flow, chain._replace(units=chain.units[:middle], head=NoHead()), name, known):
+        if _makes_blocks(flow, chain._replace(units=chain.units[:middle], head=NoHead()), name, known):
             few = middle
         else:
             many = middle - 1
@@ -97,19 +97,19 @@ def _apart(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
     return next((node for node in flow.graph.nodes if flow.numbers[node.output.name] in readers), None)
 
 
-def _begins(flow: Flow, chain: NetworkChain, name: str, known: frozenset[str]) -> bool:
+def _makes_blocks(flow: Flow, chain: NetworkChain, name: str, known: frozenset[str]) -> bool:
     """Whether a specification makes these blocks and nothing else; `known` are the keys of the whole graph."""
     data = assemble_spec(flow, chain, name)
-    graph = data and _made({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
+    graph = data and _lower_data({**data, "outputs": [f"stage{len(data['stages']['depths'])}"]})
     if not graph:
         return False
-    forms = [graph, folded_graph(graph), _unbiased(folded_graph(graph))] if chain.choice.folds else [graph]
+    forms = [graph, folded_graph(graph), _drop_biases(folded_graph(graph))] if chain.choice.folds else [graph]
     return any(known.issuperset(keys(form).values()) for form in forms)
 
 
-def _named(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> RecoveredSpec:
+def _add_naming(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> RecoveredSpec:
     """The specification with the naming scheme that gives most layers the names that they have."""
-    naming = best_naming(graph, found.pairs)
+    naming = find_best_naming(graph, found.pairs)
     if naming.kind != "paths":
         data = {**data, "naming": naming.kind}
     loaded = load_recovered(spec_yaml(data))

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from resnet_gen.graph import Graph, Node
-from resnet_gen.infer.infer import UnexplainedGraph
 from resnet_gen.infer.proof import RecoveredSpec
+from resnet_gen.infer.search import UnexplainedGraph
 from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents
 from resnet_gen.onnx.reading import OnnxModel, Opaque
 from resnet_gen.ops import BatchNorm, Conv
@@ -17,16 +17,18 @@ from resnet_gen.problems import Problem, several, shorten
 _NAMED = 3
 
 
-def account(found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool) -> list[str]:
+def describe_recovery(
+    found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool
+) -> list[str]:
     """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
-    lines += [*_norms(found), *_names(found)]
-    return [*lines, *(f"not carried: {what}" for what in _left(found, read, weights))]
+    lines += [*_describe_norms(found), *_describe_names(found)]
+    return [*lines, *(f"not carried: {what}" for what in _list_losses(found, read, weights))]
 
 
-def _norms(found: RecoveredSpec) -> Iterator[str]:
+def _describe_norms(found: RecoveredSpec) -> Iterator[str]:
     """What was taken for norms that the file does not show."""
     there = {ours.path for ours, _ in found.match.pairs}
     folded = {n.inputs[0].name for n in found.graph.nodes if isinstance(n.op, BatchNorm) and n.path not in there}
@@ -40,7 +42,7 @@ def _norms(found: RecoveredSpec) -> Iterator[str]:
     yield text + (f"; {zero:,} of them without a bias, which is zero" if zero else "")
 
 
-def _names(found: RecoveredSpec) -> Iterator[str]:
+def _describe_names(found: RecoveredSpec) -> Iterator[str]:
     renamed, kind = found.naming.renamed, found.naming.kind
     layers = sum(bool(theirs.tensors) for _, theirs in found.match.pairs)
     if not renamed:
@@ -51,7 +53,7 @@ def _names(found: RecoveredSpec) -> Iterator[str]:
     yield f"names: '{kind}' renames {len(renamed):,} of {several(layers, 'layer')} with weights: {shown}{more}"
 
 
-def _left(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]:
+def _list_losses(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]:
     """What the file has, or a user of it knows, that the specification does not hold."""
     yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
     values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
@@ -69,7 +71,7 @@ def _left(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]
     yield "metadata of the file" + ("" if weights else ", and its weights without --weights")
 
 
-def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -> Problem:
+def explain_refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -> Problem:
     """The finding of a network that no specification makes; `why` is what the reader says of its first strange node.
 
     That node is the one named: what is around it, no part makes because of it.
@@ -80,21 +82,22 @@ def refusal(found: UnexplainedGraph, given: Graph, file: str, why: str | None) -
     node = found.node
     many = several(len(given.nodes), "operation")
     hint = f"{found.explained:,} of {many} are explained, up to {found.place}"
-    if found.given_up:
+    if found.out_of_patience:
         hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
     if node is None:
         out = f"'{shorten(found.output.name, 80)}' there" if found.output else "these maps in this order"
         return Problem(f"no spec outputs {out}", file, hint)
     makers = {node.output.name: node.name for node in given.nodes}
     reads = ", ".join(f"'{shorten(makers.get(value.name, value.name), 60)}'" for value in node.inputs)
-    what = f"'{shorten(node.name, 80)}', {_what(node)} to {'x'.join(map(str, node.shape))}, which reads {reads}"
+    operation, shape = _describe_operation(node), "x".join(map(str, node.shape))
+    what = f"'{shorten(node.name, 80)}', {operation} to {shape}, which reads {reads}"
     if found.together:
         return Problem(f"no one spec makes what is before it and {what}", file, f"each alone is explained: {hint}")
     opaque = isinstance(node.op, Opaque) and why
     return Problem(f"no part makes {what}", file, f"{why}; {hint}" if opaque else hint)
 
 
-def _what(node: Node) -> str:
+def _describe_operation(node: Node) -> str:
     """An operation with the settings that are not its usual ones."""
     if isinstance(node.op, Opaque):
         return node.op.op_type if "::" in node.op.op_type else f"ONNX's {node.op.op_type}"

@@ -27,7 +27,7 @@ class EquivalentSpec(NamedTuple):
     standardized: bool
 
 
-def same_as(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]:
+def find_equivalents(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]:
     """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
     same, wanted = [], _outline(found.loaded)
     for name in shipped_specs():
@@ -62,7 +62,7 @@ def _outline(loaded: Loaded) -> tuple[Any, ...]:
 _CHAINS = ("conv", "highway", "plain")
 
 
-def extending(found: RecoveredSpec, parent: str) -> dict[str, Any]:
+def derive_extension(found: RecoveredSpec, parent: str) -> dict[str, Any]:
     """The recovered specification as what it changes of a shipped one.
 
     Raises `Refused` if `parent` is none, or if keys of it that cannot be taken back make another network.
@@ -71,17 +71,17 @@ def extending(found: RecoveredSpec, parent: str) -> dict[str, Any]:
         load(parent)
         raise refuse(f"--extends: '{parent}' is not a shipped spec")
     old, new = load(parent).resolved(), found.loaded.resolved()
-    data = {"name": found.data["name"], "extends": parent, **_changes(old, new, found.data)}
+    data = {"name": found.data["name"], "extends": parent, **_find_changes(old, new, found.data)}
     graph = lower(load_recovered(spec_yaml(data)))
     if not match(graph, found.graph).same:
         raise refuse(f"--extends: what '{parent}' has beside it cannot be taken back", hint="leave out --extends")
     return data
 
 
-def _changes(old: dict[str, Any], new: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
+def _find_changes(old: dict[str, Any], new: dict[str, Any], short: dict[str, Any]) -> dict[str, Any]:
     """What changes between two mappings of resolved specifications; `short` is the second as it was recovered."""
     keys = [key for key in (*new, *(key for key in old if key not in new)) if key not in _KEPT]
-    found = {key: _changed(old.get(key), new.get(key), short.get(key)) for key in keys}
+    found = {key: _find_value_change(old.get(key), new.get(key), short.get(key)) for key in keys}
     if old.get("channels") != new.get("channels"):
         found.update(mean=None, std=None)
     return {key: change for key, change in found.items() if change is not _SAME}
@@ -93,7 +93,7 @@ _KEPT = (*OWN_KEYS, "version", "quantization", "crop", "mean", "std")
 """Keys that no graph shows, or that are not inherited."""
 
 
-def _changed(old: Any, new: Any, short: Any) -> Any:
+def _find_value_change(old: Any, new: Any, short: Any) -> Any:
     """One value of the second specification: `_SAME`, what changes in a mapping, or all of it."""
     if old == new:
         return _SAME
@@ -101,4 +101,4 @@ def _changed(old: Any, new: Any, short: Any) -> Any:
         return new if short is None else short
     if old.get("kind") != new.get("kind"):
         return new["kind"] if short is None else short
-    return _changes(old, new, short if isinstance(short, dict) else {}) or _SAME
+    return _find_changes(old, new, short if isinstance(short, dict) else {}) or _SAME

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from resnet_gen.infer.chains import BlockCandidate, NetworkChain
 from resnet_gen.infer.flow import Flow
-from resnet_gen.infer.part_settings import part
+from resnet_gen.infer.part_settings import make_part
 from resnet_gen.parts.base import Downsample
 
 
@@ -30,16 +30,16 @@ def group_stages(flow: Flow, units: Sequence[BlockCandidate], *, by_width: bool 
             or unit.look.stride > 1
             or before.pool is not None
             or dilations[index] != dilations[index - 1]
-            or before.end in flow.put_out
+            or before.end in flow.output_set
             or (by_width and flow.shapes[unit.end][0] != flow.shapes[before.end][0])
         )
         if new:
             runs.append([])
         runs[-1].append(index)
-    return [_stage([units[i] for i in run], dilations[run[0]]) for run in runs]
+    return [_make_stage([units[i] for i in run], dilations[run[0]]) for run in runs]
 
 
-def _stage(units: Sequence[BlockCandidate], dilation: int) -> StageRun:
+def _make_stage(units: Sequence[BlockCandidate], dilation: int) -> StageRun:
     pool = units[-1].pool
     return StageRun(tuple(units), pool.stride if pool else units[0].look.stride, dilation)
 
@@ -50,7 +50,7 @@ def _dilations(units: Sequence[BlockCandidate]) -> list[int]:
     return [unit.look.dilation or after or unit.dilation for unit, after in zip(units, entering, strict=True)]
 
 
-def strides(stages: Sequence[StageRun]) -> list[int]:
+def nominal_strides(stages: Sequence[StageRun]) -> list[int]:
     """By how much each stage would shrink the map if none were dilated."""
     found, before = [], 1
     for stage in stages:
@@ -59,14 +59,14 @@ def strides(stages: Sequence[StageRun]) -> list[int]:
     return found
 
 
-def shrinking(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any]:
+def describe_shrinking(chain: NetworkChain, stages: Sequence[StageRun]) -> dict[str, Any]:
     """The keys of `stages` that say where the map shrinks."""
     found: dict[str, Any] = {}
     pools = [unit.pool for unit in chain.units if unit.pool]
     kind, settings = ("max_pool", {"kernel": pools[0].kernel}) if pools else ("stride", {})
-    downsample = part(Downsample, kind, settings)
+    downsample = make_part(Downsample, kind, settings)
     assert downsample is not None
-    nominal = strides(stages)
+    nominal = nominal_strides(stages)
     if tuple(nominal) != downsample.default_strides(len(stages)):
         found["strides"] = nominal
     if pools:

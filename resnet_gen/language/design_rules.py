@@ -10,7 +10,7 @@ from resnet_gen.language.load import Loaded, parent_of
 from resnet_gen.language.lower import lower
 from resnet_gen.language.plan import StagePlan, plan
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Refused
 
 SAME_MAP, HALF_MAP = "same-map-same-filters", "half-map-double-filters"
@@ -65,7 +65,7 @@ def _stages(loaded: Loaded, graph: Graph) -> list[tuple[int, StagePlan, Shape]]:
 
 def _map(size: Shape) -> str:
     """The side of a square map, else both."""
-    return str(size[0]) if len({*size}) == 1 else sides(size)
+    return str(size[0]) if len({*size}) == 1 else format_shape(size)
 
 
 def excused_steps(loaded: Loaded) -> list[DesignBreak]:

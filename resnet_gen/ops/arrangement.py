@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map, sides
+from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map, format_shape
 
 
 class Flatten(Op):
@@ -86,7 +86,7 @@ class Concat(Op):
         first = feature_map(inputs[0], "joining")
         for other in inputs[1:]:
             if [n for i, n in enumerate(other) if i != self.axis] != [n for i, n in enumerate(first) if i != self.axis]:
-                raise ShapeError(f"{sides(first)} and {sides(other)} cannot be joined")
+                raise ShapeError(f"{format_shape(first)} and {format_shape(other)} cannot be joined")
         return tuple(sum(x[i] for x in inputs) if i == self.axis else n for i, n in enumerate(first))
 
 
@@ -107,5 +107,5 @@ class SplitSoftmax(Op):
     def shape(self, *inputs: Shape) -> Shape:
         c, h, w = feature_map(inputs[0], "softmax over splits")
         if (h, w) != (1, 1) or c % (self.splits * self.groups):
-            raise ShapeError(f"{sides(inputs[0])} is not {self.splits} splits of {self.groups} groups")
+            raise ShapeError(f"{format_shape(inputs[0])} is not {self.splits} splits of {self.groups} groups")
         return inputs[0]

@@ -84,7 +84,7 @@ def feature_map(shape: Shape, what: str) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def sides(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     """A shape in a message: `64x56x56`."""
     return "x".join(map(str, shape)) or "a scalar"
 

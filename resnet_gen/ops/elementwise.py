@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from resnet_gen.ops.base import Op, Shape, ShapeError, sides
+from resnet_gen.ops.base import Op, Shape, ShapeError, format_shape
 
 Function: TypeAlias = Literal[
     "relu", "leaky_relu", "elu", "silu", "gelu", "mish", "hard_swish", "sigmoid", "hard_sigmoid", "tanh"
@@ -41,7 +41,9 @@ class Add(Op):
     def shape(self, *inputs: Shape) -> Shape:
         branch, shortcut = inputs
         if branch != shortcut:
-            raise ShapeError(f"the branch is {sides(branch)} and the shortcut {sides(shortcut)}: {_APART}")
+            raise ShapeError(
+                f"the branch is {format_shape(branch)} and the shortcut {format_shape(shortcut)}: {_APART}"
+            )
         return branch
 
 
@@ -56,7 +58,7 @@ class Mul(Op):
     def shape(self, *inputs: Shape) -> Shape:
         signal, gate = inputs
         if len(signal) != len(gate) or any(g not in (1, s) for s, g in zip(signal, gate, strict=True)):
-            raise ShapeError(f"the signal is {sides(signal)} and its gate {sides(gate)}: {_APART}")
+            raise ShapeError(f"the signal is {format_shape(signal)} and its gate {format_shape(gate)}: {_APART}")
         return signal
 
 

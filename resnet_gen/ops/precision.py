@@ -21,7 +21,7 @@ SINCE: dict[Precision, tuple[int, int]] = {"fp16": (5, 3), "int8": (6, 1), "bf16
 """The compute capability with which products of this precision came (CUDA C++ Programming Guide, arithmetic)."""
 
 
-def too_old(precision: Precision, capability: tuple[int, int]) -> str | None:
+def explain_too_old(precision: Precision, capability: tuple[int, int]) -> str | None:
     """Why a GPU of this compute capability (major, minor) has not the precision; None if it has."""
     since = SINCE.get(precision, (0, 0))
     if capability >= since:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.project.lock import COUNTS, LockedNetwork, LockedStage
 
 
@@ -15,7 +15,7 @@ def differences(before: LockedNetwork, after: LockedNetwork) -> list[str]:
     if before.spec != after.spec:
         found.append(f"spec '{before.spec}' -> '{after.spec}'")
     if before.input != after.input:
-        found.append(f"input {sides(before.input)} -> {sides(after.input)}")
+        found.append(f"input {format_shape(before.input)} -> {format_shape(after.input)}")
     if list(before.outputs.items()) != list(after.outputs.items()):
         found.append(f"outputs {_outputs(before)} -> {_outputs(after)}")
     found += _settings(before.settings, after.settings)
@@ -69,4 +69,4 @@ def _blocks(before: list[str], after: list[str]) -> str:
 
 
 def _outputs(network: LockedNetwork) -> str:
-    return ", ".join(f"{name} {sides(shape)}" for name, shape in network.outputs.items())
+    return ", ".join(f"{name} {format_shape(shape)}" for name, shape in network.outputs.items())

@@ -17,7 +17,7 @@ from resnet_gen.quantization.calibration.activations import batches, open_sessio
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.quantization.signal_to_noise import SignalPower, agreeing, scores
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
-from resnet_gen.weights.stream import largest, narrow_values
+from resnet_gen.weights.stream import largest_number, narrow_values
 
 MOST_IMAGES = 4
 _NEAR = 0.5
@@ -75,7 +75,7 @@ def compare(
     ratios = {name: power.decibels for name, power in powers.items()}
     agreement = same / len(images) if scores(outputs) else None
     magnitudes = _magnitudes(*exact, images) if emulated else {}
-    return PrecisionComparison(len(images), ratios, agreement, finite, emulated, magnitudes, largest(compute))
+    return PrecisionComparison(len(images), ratios, agreement, finite, emulated, magnitudes, largest_number(compute))
 
 
 def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:

@@ -14,7 +14,7 @@ from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, vali
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.ops.limits import BATCHES
-from resnet_gen.ops.precision import PRECISIONS, Precision, too_old
+from resnet_gen.ops.precision import PRECISIONS, Precision, explain_too_old
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Refused, refuse, shorten, suggest
 from resnet_gen.system.files import named_file
@@ -124,7 +124,7 @@ class Target(StrictModel):
             raise _fault("engine", words, "engine", engine=self.engine)
         if self.compute_capability:
             for precision in self.precisions:
-                if reason := too_old(precision, self.capability):
+                if reason := explain_too_old(precision, self.capability):
                     raise _fault("too_old", "{reason}", "precisions", reason=reason)
         return self
 

@@ -19,13 +19,13 @@ import numpy.typing as npt
 
 from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array, runs
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.arrays import check_sides, finite, float32
-from resnet_gen.weights.prefixes import describe_prefix, prefixes, without
+from resnet_gen.weights.formats.arrays import are_finite, check_sides, to_float32
+from resnet_gen.weights.prefixes import describe_prefix, prefixes, without_prefix
 
 MOST_NAMED = 10
 """Tensors that are named where many are at fault."""
@@ -73,19 +73,19 @@ class CheckpointWeights:
 
     def _check_finite(self, name: str, start: int, stop: int) -> None:
         kept = self._tensors[name].exact()[start:stop]
-        if (np.isinf(float32(kept)) & finite(kept)).any():
+        if (np.isinf(to_float32(kept)) & are_finite(kept)).any():
             raise refuse(f"'{name}' has values beyond float32", str(self._path))
         if not self._warned:
             self._warned = True
-            names = [n for n, tensor in self._tensors.items() if not _finite(tensor)]
-            warnings.warn(not_finite(names, self._path), stacklevel=2)
+            names = [n for n, tensor in self._tensors.items() if not _is_finite(tensor)]
+            warnings.warn(describe_not_finite(names, self._path), stacklevel=2)
 
 
-def _finite(tensor: FileTensor) -> bool:
+def _is_finite(tensor: FileTensor) -> bool:
     return all(np.isfinite(tensor.rows(start, stop)).all() for start, stop in runs(tensor.shape))
 
 
-def not_finite(names: Sequence[str], path: Path) -> str:
+def describe_not_finite(names: Sequence[str], path: Path) -> str:
     """What is said of tensors whose values are not all finite: the first ten, and how many."""
     return f"{path}: {several(len(names), 'tensor')} with values that are not finite: {first_names(names)}"
 
@@ -173,7 +173,7 @@ def match_state_dict(
     """
     wanted = {name: tensor.shape for name, tensor in graph.state().items()}
     for prefix in prefixes(tensors):
-        named = without(prefix, tensors)
+        named = without_prefix(prefix, tensors)
         if not _faults(graph, wanted, named, body):
             if prefix:
                 warnings.warn(f"{path}: {describe_prefix(prefix)}", stacklevel=2)
@@ -185,7 +185,7 @@ def match_state_dict(
 def _faults(
     graph: Graph, wanted: Mapping[str, Shape], tensors: Mapping[str, FileTensor], body: Graph | None
 ) -> list[str]:
-    left = left_out(_paths(body), wanted, tensors) if body else set()
+    left = find_left_out(_paths(body), wanted, tensors) if body else set()
     return differences(wanted, {n: tensor.shape for n, tensor in tensors.items() if n not in left}, graph.name)
 
 
@@ -195,11 +195,13 @@ def differences(wanted: Mapping[str, Shape], found: Mapping[str, Shape], network
     First the tensors of other shapes, in the network's order; then in turn one that is missing, and one too many.
     """
     other = [
-        f"'{name}' is {sides(found[name])}, not {sides(shape)}"
+        f"'{name}' is {format_shape(found[name])}, not {format_shape(shape)}"
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
-    missing = [f"'{name}' is missing: {sides(shape)} is needed" for name, shape in wanted.items() if name not in found]
+    missing = [
+        f"'{name}' is missing: {format_shape(shape)} is needed" for name, shape in wanted.items() if name not in found
+    ]
     more = [f"'{shorten(name)}' belongs to no layer of '{network}'" for name in found if name not in wanted]
     return [*other, *(line for pair in zip_longest(missing, more) for line in pair if line)]
 
@@ -208,7 +210,7 @@ def _paths(graph: Graph) -> dict[str, str]:
     return {node.weight_name(tensor.role): node.path for node in graph.nodes for tensor in node.tensors}
 
 
-def left_out(body: Mapping[str, str], wanted: Container[str], names: Iterable[str]) -> set[str]:
+def find_left_out(body: Mapping[str, str], wanted: Container[str], names: Iterable[str]) -> set[str]:
     """Names that a backbone leaves out: of layers behind it, and of modules that the body has nothing of.
 
     `body` has the path of each name's layer. A norm behind the last block stands in the head's module, if in any.

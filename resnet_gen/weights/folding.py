@@ -50,12 +50,12 @@ def folded_graph(graph: Graph) -> Graph:
     pairs, outputs = foldable(graph), {value.name for value in graph.outputs}
     results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
     put_out = {conv: value for conv, value in results.items() if value.name in outputs}
-    nodes = [_biased(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
+    nodes = [_add_bias(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
     same = {results[conv.name].name: conv.output for conv in pairs.values() if conv.name not in put_out}
     return rewire_graph(graph, nodes, same)
 
 
-def _biased(conv: Node, put_out: Mapping[str, Value]) -> Node:
+def _add_bias(conv: Node, put_out: Mapping[str, Value]) -> Node:
     """The convolution with a bias; what it makes has the norm's name where the network puts that out."""
     assert isinstance(conv.op, Conv)
     return replace(conv, op=replace(conv.op, bias=True), output=put_out.get(conv.name, conv.output))

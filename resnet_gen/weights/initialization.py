@@ -38,9 +38,9 @@ class SeededWeights:
         gain = self._gains.get(name, 1.0)
         if tensor.fill is not None:
             return np.full((stop - start, *tensor.shape[1:]), tensor.fill * gain, np.float32)
-        return self._drawn(name, tensor, gain, start, stop)
+        return self._draw_rows(name, tensor, gain, start, stop)
 
-    def _drawn(self, name: str, tensor: Tensor, gain: float, start: int, stop: int) -> Array:
+    def _draw_rows(self, name: str, tensor: Tensor, gain: float, start: int, stop: int) -> Array:
         row = math.prod(tensor.shape[1:])
         first, count = start * row, (stop - start) * row
         odd = first % 2

@@ -25,7 +25,7 @@ def prefixes(names: Iterable[str]) -> Iterator[str]:
         yield prefix
 
 
-def without(prefix: str, tensors: Mapping[str, T]) -> dict[str, T]:
+def without_prefix(prefix: str, tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors by their names without the prefix, which all have."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 

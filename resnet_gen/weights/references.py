@@ -31,7 +31,7 @@ class Reference:
 
 def read(name: str, where: Span | None) -> Reference:
     """The reference `library/network`; raises `Refused` if none of that name is shipped."""
-    known = _shipped()
+    known = _find_files()
     if name not in known:
         raise refuse(f"reference: there is no '{name}'", where, suggest(name, known))
     data = json.loads(read_regular_file(known[name]))
@@ -39,17 +39,17 @@ def read(name: str, where: Span | None) -> Reference:
     return Reference(name=name, state=state, **data)
 
 
-def every() -> Iterator[Reference]:
+def list_references() -> Iterator[Reference]:
     """Every reference, in the order of the files."""
-    return (read(name, None) for name in _shipped())
+    return (read(name, None) for name in _find_files())
 
 
 def references_of(library: str) -> Iterator[Reference]:
     """Every reference of a library, by name."""
-    return (read(name, None) for name in sorted(_shipped()) if name.startswith(f"{library}/"))
+    return (read(name, None) for name in sorted(_find_files()) if name.startswith(f"{library}/"))
 
 
 @cache
-def _shipped() -> dict[str, Path]:
+def _find_files() -> dict[str, Path]:
     """The file of each reference, looked for once."""
     return {f"{file.parent.name}/{file.stem}": file for file in sorted(references_folder().glob("*/*.json"))}

@@ -31,11 +31,11 @@ def standardize_weights(graph: Graph, weights: Weights) -> tuple[Graph, Weights]
 def _recipe(node: Node, eps: float) -> Recipe:
     name = node.weight_name("weight")
 
-    def standardized(base: Weights, start: int, stop: int) -> Array:
+    def standardize(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(name, start, stop)
         filters = rows.reshape(len(rows), -1).astype(np.float64)
         filters -= filters.mean(axis=1, keepdims=True)
         filters /= np.sqrt((filters**2).mean(axis=1, keepdims=True) + eps)
         return filters.reshape(rows.shape).astype(np.float32)
 
-    return standardized
+    return standardize

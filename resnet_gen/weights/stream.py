@@ -24,7 +24,7 @@ def element_type(dtype: DType) -> np.dtype[Any]:
     return np.dtype(dtype).newbyteorder("<")
 
 
-def largest(dtype: DType) -> float:
+def largest_number(dtype: DType) -> float:
     """The greatest finite number of a type."""
     if dtype == "bfloat16":
         return float(np.uint32(0x7F7F0000).view(np.float32))

@@ -20,7 +20,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import resnet_gen
-from resnet_gen.infer.importing import recover_spec
+from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.yaml_writer import dump
 from resnet_gen.verify.rules import RULES

@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx, verify
-from resnet_gen.infer.importing import Imported, recover_spec
+from resnet_gen.infer.recovery import Imported, recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.initialization import SeededWeights

@@ -12,7 +12,7 @@ from resnet_gen.compare.difference.graphs import compare
 from resnet_gen.compare.difference.operands import side
 from resnet_gen.compare.formats.data import data
 from resnet_gen.compare.formats.summary import clauses
-from resnet_gen.infer.importing import recover_spec
+from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions

@@ -26,9 +26,9 @@ from resnet_gen.engine.tensorrt import BACKENDS, Profile, known_targets, parsed_
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.witness import FileLayer, WitnessError, layers
+from resnet_gen.onnx.witness import FileLayer, WitnessError, list_layers
 from resnet_gen.ops import Quantize
-from resnet_gen.ops.precision import PRECISIONS, Calibration, too_old
+from resnet_gen.ops.precision import PRECISIONS, Calibration, explain_too_old
 from resnet_gen.problems import Refused
 from tests.fixtures import fake_tensorrt
 from tests.helpers.onnx_runs import TINY
@@ -91,7 +91,7 @@ def typed(precision, targets, images=1):
 
 
 def allowed(precision):
-    return tuple(n for n in TARGETS if not too_old(precision, divmod(n, 10)))
+    return tuple(n for n in TARGETS if not explain_too_old(precision, divmod(n, 10)))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_pairs_that_are_built_and_those_that_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if too_old(p, divmod(n, 10))]
+    ("precision", "target"), [(p, n) for p in PRECISIONS for n in TARGETS if explain_too_old(p, divmod(n, 10))]
 )
 def test_tensorrt_itself_declines_the_pairs_that_we_refuse(rtx, tmp_path, precision, target):
     """Forced past our own refusal, which is therefore not too strict."""
@@ -175,8 +175,8 @@ def test_networks_of_every_kind_build_in_eight_bits(rtx, tmp_path, name, precisi
 def test_the_parsed_network_is_the_graph_in_every_type(rtx, tmp_path, name, precision, dtype):
     """Q/DQ too: as many as the graph has, and TensorRT's convolutions read what comes out of DQ."""
     graph = written(small(name, SHALLOW), typed(precision, (120,)), tmp_path / "net.onnx")
-    assert parsed(rtx, tmp_path / "net.onnx") == layers(graph)
-    assert {layer.dtype for layer in layers(graph)} == {dtype}
+    assert parsed(rtx, tmp_path / "net.onnx") == list_layers(graph)
+    assert {layer.dtype for layer in list_layers(graph)} == {dtype}
     log = rtx.Logger(rtx.Logger.ERROR)
     network = rtx.Builder(log).create_network(0)
     rtx.OnnxParser(network, log).parse_from_file(str(tmp_path / "net.onnx"))
@@ -258,7 +258,7 @@ def test_an_engine_on_disk_is_whole_and_a_damaged_one_is_known(rtx, tmp_path):
 def test_the_parsed_network_has_our_layers_names_shapes_and_types(rtx, tmp_path, name, precision, fold):
     graph = written(small(name), Request(precision=precision, fold=fold), tmp_path / "net.onnx")
     found = parsed(rtx, tmp_path / "net.onnx")
-    assert found == layers(graph)
+    assert found == list_layers(graph)
     assert {layer.dtype for layer in found} == {{"fp32": "float32", "fp16": "float16"}[precision]}
 
 

@@ -74,7 +74,7 @@ def serve():
 EVERYTHING = (
     "build.build",
     "build.delivery",
-    "infer.importing",
+    "infer.recovery",
     "onnx.witness.model",
     "speed.plot",
     "cli.bench_models",
@@ -86,7 +86,7 @@ def _import_everything():
     for name in sys.argv[1:] or (
         "build.build",
         "build.delivery",
-        "infer.importing",
+        "infer.recovery",
         "onnx.witness.model",
         "speed.plot",
         "cli.bench_models",

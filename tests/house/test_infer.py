@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 
-from resnet_gen.infer.infer import infer
+from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.parts.base import FAMILIES
@@ -36,7 +36,7 @@ def recovered():
     """The kinds of all parts of all specs that are recovered from the networks above, with their folders."""
     found = set()
     for name, *settings in NETWORKS:
-        spec = infer(lower(load(name, settings)), "found").loaded.spec
+        spec = infer_spec(lower(load(name, settings)), "found").loaded.spec
         stages = spec.stages
         inner = (stages.widths, stages.block, stages.shortcut, stages.attention, stages.downsample)
         whole = (spec.stem, spec.norm, spec.activation, spec.antialias, spec.head, spec.naming)

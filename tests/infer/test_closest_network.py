@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from resnet_gen.infer.checkpoints.nearest import first_missing_tensor, nearest, order_networks, state_of
+from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_tensor, order_networks, state_of
 from resnet_gen.language.load import load
 from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.weights.references import read
@@ -42,7 +42,7 @@ def test_a_changed_checkpoint_is_closest_to_its_own_network(name, change):
     own = dict(read(name, None).state)
     state = dict(own)
     change(random.Random(name), state)
-    found = nearest(state, {})
+    found = find_nearest(state, {})
     assert found.state == own, found.name
 
 
@@ -70,7 +70,7 @@ def last_layer_renamed(draw, state):
 def test_it_is_closest_to_a_network_that_is_shipped_and_nobody_publishes(name, change):
     state = state_of(load(name))
     change(random.Random(name), state)
-    assert nearest(state, SHIPPED).name == name
+    assert find_nearest(state, SHIPPED).name == name
 
 
 @pytest.mark.parametrize("prefix", ["backbone.", "module.model.", "_orig_mod.module.model."])
@@ -79,7 +79,7 @@ def test_prefixes_are_looked_through_though_some_names_have_none_or_another(name
     own = state_of(load(name))
     *body, last, bias = own
     state = {f"{prefix}{n}": own[n] for n in body} | {f"head.{last}": own[last], bias: own[bias]}
-    found = nearest(state, SHIPPED)
+    found = find_nearest(state, SHIPPED)
     assert (found.state, found.prefix, found.shared) == (own, prefix, len(own) - 1)
     assert first_missing_tensor(found, state, "f").message.startswith(f"'head.{last}' (")
 
@@ -89,14 +89,14 @@ def test_the_order_of_a_file_s_names_changes_nothing(name):
     state = {f"module.{n}": shape for n, shape in state_of(load(name)).items()}
     one_renamed(random.Random(0), state)
     turned = dict(reversed(state.items()))
-    assert nearest(state, SHIPPED) == nearest(turned, dict(reversed(SHIPPED.items())))
+    assert find_nearest(state, SHIPPED) == find_nearest(turned, dict(reversed(SHIPPED.items())))
 
 
 def test_of_two_networks_in_a_file_one_is_told_whatever_the_order():
     own = state_of(load("resnet18"))
     one, two = ({f"{prefix}{n}": shape for n, shape in own.items()} for prefix in ("teacher.", "student."))
-    assert nearest(one | two, SHIPPED) == nearest(two | one, SHIPPED)
-    assert nearest(one | two, SHIPPED).prefix == "student."
+    assert find_nearest(one | two, SHIPPED) == find_nearest(two | one, SHIPPED)
+    assert find_nearest(one | two, SHIPPED).prefix == "student."
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,6 @@ def test_published_networks_come_before_others_and_residual_ones_before_plain(na
 def test_where_but_a_prefix_is_missing_that_is_said():
     own = state_of(load("resnet18"))
     state = {("" if n == "fc.bias" else "net.") + n: shape for n, shape in own.items()}
-    problem = first_missing_tensor(nearest(state, SHIPPED), state, "f")
+    problem = first_missing_tensor(find_nearest(state, SHIPPED), state, "f")
     what = "'fc.bias' has no 'net.' before it, as others have that fit 'timm/resnet18', the closest network"
     assert (problem.message, problem.hint) == (what, "102 of 102 tensors fit it, without 'net.' before names")

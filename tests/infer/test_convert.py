@@ -11,11 +11,19 @@ import numpy as np
 import pytest
 
 from resnet_gen.cli import cli
-from resnet_gen.infer.conversion.files import plan, write
+from resnet_gen.infer.conversion.files import plan_conversion, write_conversion
 from resnet_gen.infer.conversion.layouts import widen_input
 from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan
-from resnet_gen.infer.conversion.schemes import FLAX, LIBRARIES, NamingScheme, find_scheme, namings, network, pattern
-from resnet_gen.infer.conversion.source import find
+from resnet_gen.infer.conversion.schemes import (
+    FLAX,
+    LIBRARIES,
+    NamingScheme,
+    build_network,
+    find_scheme,
+    list_namings,
+    pattern,
+)
+from resnet_gen.infer.conversion.source import find_source
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_numbers
 from resnet_gen.problems import Refused
@@ -52,7 +60,7 @@ def small(name, *settings):
 def drawn(loaded, dtype="float32"):
     """A value of its own for every element of every tensor, under the spec's names."""
     rng = np.random.default_rng(0)
-    state = network(loaded).graph.state()
+    state = build_network(loaded).graph.state()
     return {n: rng.integers(1, 2**15, t.shape).astype(dtype) / np.array(2**8, dtype) for n, t in state.items()}
 
 
@@ -81,14 +89,14 @@ def assert_same(found, tensors):
 
 
 def converted(loaded, path, out, to=None, called=None, **change):
-    made = plan(loaded, path, out, to, called, ConversionOptions(**change))
-    write(made, out, path)
+    made = plan_conversion(loaded, path, out, to, called, ConversionOptions(**change))
+    write_conversion(made, out, path)
     return made
 
 
 def targets(loaded):
     """Every scheme that is for a network: its own, our paths, Flax's, and those that libraries have for it."""
-    whole = network(loaded)
+    whole = build_network(loaded)
     found = dict.fromkeys([loaded.spec.naming.kind, "paths", FLAX])
     for library in LIBRARIES:
         try:
@@ -137,16 +145,15 @@ def layouts():
 def test_every_tensor_of_a_shipped_network_finds_back_from_every_scheme(name, monkeypatch):
     monkeypatch.setattr(writing, "runs", lambda shape: [(0, 1)] if shape[0] else [])
     loaded = load(name)
-    whole = network(loaded)
+    whole = build_network(loaded)
     own = whole.schemes[0]
     tensors = {n: Tagged(i, t.shape) for i, (n, t) in enumerate(whole.graph.state().items())}
     for kind in targets(loaded):
         scheme = find_scheme(kind, whole, "--to") if kind not in LIBRARIES else own
-        there = tagged(
-            ConversionPlan(whole, tensors, find(whole, shapes(tensors), None, ""), scheme, ConversionOptions()).rows
-        )
+        source = find_source(whole, shapes(tensors), None, "")
+        there = tagged(ConversionPlan(whole, tensors, source, scheme, ConversionOptions()).rows)
         assert len(there) == len(tensors), kind
-        source = find(whole, shapes(there), None, "")
+        source = find_source(whole, shapes(there), None, "")
         assert source.scheme.names == scheme.names
         back = tagged(ConversionPlan(whole, there, source, own, ConversionOptions()).rows)
         assert {n: (t.number, t.shape) for n, t in back.items()} == {
@@ -277,7 +284,7 @@ def test_a_checkpoint_of_timm_s_vgg_fits_torchvision_s_spec_only_by_conversion(t
     ],
 )
 def test_a_library_s_scheme_for_a_network(spec, library, kind):
-    assert find_scheme(library, network(load(spec)), "--to").kind == kind
+    assert find_scheme(library, build_network(load(spec)), "--to").kind == kind
 
 
 BY_KIND = "hint: a naming scheme by its own name is taken for any network: see docs/weights.md"
@@ -305,13 +312,13 @@ BY_KIND = "hint: a naming scheme by its own name is taken for any network: see d
 )
 def test_a_library_without_such_a_network_is_refused(spec, called, message):
     with pytest.raises(Refused) as refused:
-        find_scheme(called, network(load(spec)), "--to")
+        find_scheme(called, build_network(load(spec)), "--to")
     assert str(refused.value) == f"error: {message}"
 
 
 def test_a_library_has_one_usual_scheme_for_each_kind_of_blocks():
     for library in LIBRARIES:
-        kinds = [kind for naming in namings() if naming.library == library for kind in naming.blocks]
+        kinds = [kind for naming in list_namings() if naming.library == library for kind in naming.blocks]
         assert kinds
         assert len(set(kinds)) == len(kinds)
 
@@ -336,32 +343,32 @@ def test_a_scheme_that_names_only_part_of_a_file_is_not_its_scheme(tmp_path):
     del tensors["layer2.0.bn1.weight"]
     given = file_of(tmp_path / "given.npz", tensors)
     with pytest.raises(Refused) as refused:
-        plan(loaded, given, tmp_path / "out.npz")
+        plan_conversion(loaded, given, tmp_path / "out.npz")
     assert str(refused.value) == f"{given}: error: 'layer2.0.bn1.weight' is missing: 8 is needed"
 
 
 def test_the_scheme_that_is_asked_for_is_held_to(tmp_path):
     loaded = small("regnet_y_400mf")
     given = file_of(tmp_path / "given.npz", drawn(loaded))
-    assert plan(loaded, given, tmp_path / "out.npz", called="torchvision").source == "torchvision_regnet"
+    assert plan_conversion(loaded, given, tmp_path / "out.npz", called="torchvision").source == "torchvision_regnet"
     with pytest.raises(Refused, match=r"'stem\.conv\.weight' is missing"):
-        plan(loaded, given, tmp_path / "out.npz", called="timm")
+        plan_conversion(loaded, given, tmp_path / "out.npz", called="timm")
 
 
 def test_names_that_two_schemes_have_for_different_layers_are_refused():
-    whole = network(small("resnet18"))
+    whole = build_network(small("resnet18"))
     own = whole.schemes[0]
     conv1, conv2 = ((f"stages.0.0.conv{number}", "weight") for number in (1, 2))
     names = {**own.names, conv1: own.names[conv2], conv2: own.names[conv1]}
     swapped = NamingScheme("swapped", own.naming, names)
     two = whole._replace(schemes=[own, swapped])
     with pytest.raises(Refused) as refused:
-        find(two, whole.shapes(own), None, "w.pth")
+        find_source(two, whole.shapes(own), None, "w.pth")
     assert str(refused.value) == (
         "w.pth: error: its names are of 'torchvision' and of 'swapped', which mean different layers\n"
         "hint: --from says which"
     )
-    assert find(two, whole.shapes(own), "torchvision", "w.pth").scheme is own
+    assert find_source(two, whole.shapes(own), "torchvision", "w.pth").scheme is own
 
 
 def test_every_tensor_of_a_safetensors_file_is_aligned_to_its_type(tmp_path):
@@ -398,7 +405,7 @@ def three(tmp_path):
 def test_another_number_of_classes_is_refused_with_what_helps(three, tmp_path):
     _, _, given = three
     with pytest.raises(Refused) as refused:
-        plan(small("resnet18", "head.classes=7"), given, tmp_path / "out.npz")
+        plan_conversion(small("resnet18", "head.classes=7"), given, tmp_path / "out.npz")
     assert str(refused.value) == (
         f"{given}: error: 'fc.weight' is 3x8, not 7x8\n"
         f"{given}: error: 'fc.bias' is 3, not 7\n"
@@ -422,7 +429,7 @@ def test_a_head_is_drawn_as_a_build_draws_it(to, three, tmp_path):
     _, tensors, given = three
     loaded = small("resnet18", "head.classes=7")
     made = converted(loaded, given, tmp_path / "out.npz", to, head="init", seed=5)
-    wanted = SeededWeights(network(loaded).graph, 5)
+    wanted = SeededWeights(build_network(loaded).graph, 5)
     found = read(tmp_path / "out.npz")
     weight = found["fc.kernel"].T if to == FLAX else found["fc.weight"]
     np.testing.assert_array_equal(weight, wanted.rows("fc.weight", 0, 7))
@@ -437,7 +444,7 @@ def test_a_head_that_the_file_has_not_is_drawn_or_left_out(three, tmp_path):
     body = {n: t.astype(np.float16) for n, t in tensors.items() if not n.startswith("fc.")}
     given = file_of(tmp_path / "body.npz", body)
     with pytest.raises(Refused, match=r"'fc\.weight' is missing: 3x8 is needed"):
-        plan(loaded, given, tmp_path / "out.npz")
+        plan_conversion(loaded, given, tmp_path / "out.npz")
     converted(loaded, given, tmp_path / "without.npz", head="drop")
     assert_same(read(tmp_path / "without.npz"), body)
     converted(loaded, given, tmp_path / "with.npz", head="init")
@@ -452,12 +459,12 @@ def test_what_is_said_of_a_head_is_done_whether_the_file_s_would_fit_or_not(clas
     loaded = small("resnet18", f"head.classes={classes}")
     if head is None and classes != 3:
         with pytest.raises(Refused, match="--head init draws the head anew"):
-            plan(loaded, given, tmp_path / "out.npz", to, None, ConversionOptions(head))
+            plan_conversion(loaded, given, tmp_path / "out.npz", to, None, ConversionOptions(head))
         return
     converted(loaded, given, tmp_path / "out.npz", to, head=head, seed=5)
     found = read(tmp_path / "out.npz")
     weights = [array.T if to == FLAX else array for name, array in found.items() if name in ("fc.weight", "fc.kernel")]
-    drawn = SeededWeights(network(loaded).graph, 5).rows("fc.weight", 0, classes)
+    drawn = SeededWeights(build_network(loaded).graph, 5).rows("fc.weight", 0, classes)
     wanted = {None: [tensors["fc.weight"]], "drop": [], "init": [drawn]}[head]
     assert len(weights) == len(wanted)
     for ours, theirs in zip(weights, wanted, strict=True):
@@ -469,10 +476,10 @@ def test_a_head_that_the_network_has_not_is_neither_dropped_nor_drawn(three, tmp
     given = file_of(tmp_path / "body.npz", {n: t for n, t in tensors.items() if not n.startswith("fc.")})
     loaded = small("resnet18", "head=none", "outputs=[stage2]")
     with pytest.raises(Refused, match="--head drop means nothing: 'resnet18' has no head"):
-        plan(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("drop"))
+        plan_conversion(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("drop"))
     given = file_of(tmp_path / "whole.npz", tensors)
     with pytest.raises(Refused, match="--head init means nothing: 'resnet18' has no head"):
-        plan(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("init"))
+        plan_conversion(loaded, given, tmp_path / "out.npz", None, None, ConversionOptions("init"))
 
 
 ANOTHER_HEAD = "head={kind: mlp, pool: 1, hidden: [6], classes: 3}"
@@ -488,10 +495,10 @@ def test_a_file_s_head_is_dropped_for_a_network_that_has_none(name, to, prefix, 
     converted(whole, file_of(tmp_path / "own.npz", tensors), tmp_path / "there.npz", to)
     given = file_of(tmp_path / "given.npz", {prefix + n: t for n, t in read(tmp_path / "there.npz").items()})
     made = converted(cut, given, tmp_path / "out.npz", head="drop")
-    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in network(cut).graph.state()})
+    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in build_network(cut).graph.state()})
     dropped = {row.old for row in made.rows if row.done == ("dropped",)}
     assert dropped | {row.old for row in made.rows if row.new} == read(given).keys()
-    assert len(dropped) == len(tensors) - len(network(cut).slots)
+    assert len(dropped) == len(tensors) - len(build_network(cut).slots)
 
 
 @pytest.mark.parametrize("head", ["drop", "init"])
@@ -503,8 +510,8 @@ def test_another_head_in_the_file_is_left_out_and_the_network_s_drawn_whole(name
         tensors = drawn(theirs)
         converted(theirs, file_of(tmp_path / "own.npz", tensors), tmp_path / "given.npz", to)
         made = converted(ours, tmp_path / "given.npz", tmp_path / "out.npz", head=head, seed=5)
-        found, graph = read(tmp_path / "out.npz"), network(ours).graph
-        body = network(small(name, "head=none")).graph.state()
+        found, graph = read(tmp_path / "out.npz"), build_network(ours).graph
+        body = build_network(small(name, "head=none")).graph.state()
         assert_same({n: found[n] for n in body}, {n: tensors[n] for n in body})
         assert found.keys() == (graph.state().keys() if head == "init" else body.keys())
         for new in found.keys() - body.keys():
@@ -521,7 +528,7 @@ def test_a_file_of_the_body_alone_is_given_the_whole_head(name, tmp_path):
     converted(loaded, given, tmp_path / "without.npz", head="drop")
     assert_same(read(tmp_path / "without.npz"), body)
     converted(loaded, given, tmp_path / "with.npz", head="init")
-    assert read(tmp_path / "with.npz").keys() == network(loaded).graph.state().keys()
+    assert read(tmp_path / "with.npz").keys() == build_network(loaded).graph.state().keys()
 
 
 @pytest.mark.parametrize(
@@ -554,7 +561,7 @@ def test_hidden_layers_are_kept_where_they_are_the_same_and_drawn_whole_where_on
 def test_another_head_is_refused_with_what_helps(name, settings, hint, tmp_path):
     given = file_of(tmp_path / "given.npz", drawn(small(name)))
     with pytest.raises(Refused) as refused:
-        plan(small(name, settings), given, tmp_path / "out.npz")
+        plan_conversion(small(name, settings), given, tmp_path / "out.npz")
     assert "belongs to no layer of" in str(refused.value)
     assert str(refused.value).endswith(f"hint: {hint}")
 
@@ -572,7 +579,7 @@ def test_what_is_no_head_s_is_refused_whatever_is_said_of_the_head(extra, settin
     _, tensors, _ = three
     given = file_of(tmp_path / "given.npz", {**tensors, extra: tensors["fc.weight"]})
     with pytest.raises(Refused, match=f"'{extra}' belongs to no layer"):
-        plan(small("resnet18", *settings), given, tmp_path / "out.npz", change=ConversionOptions("drop"))
+        plan_conversion(small("resnet18", *settings), given, tmp_path / "out.npz", change=ConversionOptions("drop"))
 
 
 @pytest.mark.parametrize("outputs", ["outputs=[stage1]", "outputs=[stage1, stage2]"])
@@ -582,7 +589,7 @@ def test_what_lies_behind_a_backbone_is_dropped_as_a_build_leaves_it_out(name, o
     whole, cut = small(name, *deep), small(name, *deep, "head=none", outputs)
     tensors = drawn(whole)
     converted(cut, file_of(tmp_path / "given.npz", tensors), tmp_path / "out.npz", head="drop")
-    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in network(cut).graph.state()})
+    assert_same(read(tmp_path / "out.npz"), {n: tensors[n] for n in build_network(cut).graph.state()})
 
 
 def test_counters_of_norms_in_another_head_go_with_it(three, tmp_path):
@@ -630,7 +637,7 @@ def test_of_a_first_convolution_that_is_standardized_it_is_said_that_outputs_cha
     given = file_of(tmp_path / "given.npz", drawn(small("resnetv2_50x1_bit")))
     other = small("resnetv2_50x1_bit", "input.channels=1", "input.mean=null", "input.std=null")
     with pytest.warns(UserWarning, match="'stem.conv.weight' is standardized when it is used: with other channels"):
-        plan(other, given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
+        plan_conversion(other, given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
 
 
 def test_one_channel_becomes_several_that_sum_to_it():
@@ -644,7 +651,7 @@ def test_other_channels_are_refused_unless_asked_for(three, tmp_path):
     _, _, given = three
     other = small("resnet18", "input.channels=1", "input.mean=null", "input.std=null")
     with pytest.raises(Refused) as refused:
-        plan(other, given, tmp_path / "out.npz")
+        plan_conversion(other, given, tmp_path / "out.npz")
     assert str(refused.value) == (
         f"{given}: error: 'conv1.weight' is 4x3x7x7, not 4x1x7x7\n"
         "hint: --in-channels 1 changes it, --in-channels 3 keeps it"
@@ -655,7 +662,7 @@ def test_filters_of_neither_one_nor_three_channels_are_refused(tmp_path):
     five = small("resnet18", "input.channels=5", "input.mean=null", "input.std=null")
     given = file_of(tmp_path / "five.npz", drawn(five))
     with pytest.raises(Refused, match="--in-channels changes filters of 1 and of 3 channels alone"):
-        plan(small("resnet18"), given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
+        plan_conversion(small("resnet18"), given, tmp_path / "out.npz", change=ConversionOptions(channels=True))
 
 
 # --- counters and values -----------------------------------------------------
@@ -692,7 +699,7 @@ def test_counters_that_no_norm_can_have_are_refused(name, counter, said, three, 
     loaded, tensors, _ = three
     given = file_of(tmp_path / "counted.npz", {**tensors, name: counter})
     with pytest.raises(Refused, match=f"'{name}' {said}"):
-        plan(loaded, given, tmp_path / "out.npz")
+        plan_conversion(loaded, given, tmp_path / "out.npz")
 
 
 def test_a_new_head_has_the_type_of_the_last_filters(three, tmp_path):

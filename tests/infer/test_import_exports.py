@@ -4,8 +4,8 @@ import pytest
 
 from resnet_gen.cli import main
 from resnet_gen.graph.matching import match
-from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import RecoveredSpec, live
+from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.reading import read
@@ -23,7 +23,7 @@ FOLDS_NOTHING = ("legacy-kept", "dynamo-raw")
 @pytest.mark.parametrize("export", EVERY)
 def test_an_export_is_recovered_as_the_shipped_spec(export, folder):
     name = specs()[export.network]
-    found = infer(read(folder / export.file).graph, "found")
+    found = infer_spec(read(folder / export.file).graph, "found")
     assert isinstance(found, RecoveredSpec), found
     shipped = load(name, ["input.size=224"])
     graph = live(lower(shipped))

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from resnet_gen.infer.importing import recover_spec
+from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions

@@ -9,9 +9,9 @@ import pytest
 from resnet_gen.graph import Net, Value
 from resnet_gen.graph.matching import match
 from resnet_gen.infer.file_weights import TransferredWeights
-from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import RecoveredSpec, live
-from resnet_gen.infer.report import refusal
+from resnet_gen.infer.report import explain_refusal
+from resnet_gen.infer.search import infer_spec
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -90,7 +90,7 @@ VARIANTS = [
 
 def recovered(graph, tmp_path, name="found"):
     """What is found, once its text, read from a file, makes the very graph."""
-    found = infer(graph, name)
+    found = infer_spec(graph, name)
     assert isinstance(found, RecoveredSpec), found
     path = tmp_path / f"{name}.yaml"
     path.write_text(spec_yaml(found.data))
@@ -142,14 +142,14 @@ naming: torchvision
 
 
 def test_the_text_is_short_and_leaves_defaults_out():
-    assert spec_yaml(infer(lower(load("resnet50")), "found").data) == RESNET
+    assert spec_yaml(infer_spec(lower(load("resnet50")), "found").data) == RESNET
 
 
 def test_comments_stand_before_the_text_and_long_keys_are_broken():
     settings = [
         "stages.overrides={stage1.block1: {attention: eca}, stage3.block2-4: {attention: {kind: se, rd_ratio: 0.25}}}"
     ]
-    text = spec_yaml(infer(lower(load("resnet50", settings)), "found").data, ["One.", "Two."])
+    text = spec_yaml(infer_spec(lower(load("resnet50", settings)), "found").data, ["One.", "Two."])
     assert text.startswith("# One.\n# Two.\nname: found\n")
     assert (
         "  overrides:\n"
@@ -160,7 +160,7 @@ def test_comments_stand_before_the_text_and_long_keys_are_broken():
 
 def test_stages_with_the_same_change_are_named_together():
     settings = ["stages.overrides={stage3-4: {attention: se}}"]
-    found = infer(lower(load("resnet34", settings)), "found").data["stages"]
+    found = infer_spec(lower(load("resnet34", settings)), "found").data["stages"]
     assert found["attention"] == "se"
     assert found["overrides"] == {"stage1-2": {"attention": "none"}}
 
@@ -177,7 +177,7 @@ def test_stages_with_the_same_change_are_named_together():
 )  # fmt: skip
 def test_the_naming_scheme_is_the_one_whose_names_are_there(name, naming):
     for graph in forms(lower(load(name))):
-        found = infer(graph, "found")
+        found = infer_spec(graph, "found")
         assert found.naming.kind == naming
         assert found.naming.renamed == {}
         theirs = {n.name for n in graph.nodes if n.tensors}
@@ -187,15 +187,15 @@ def test_the_naming_scheme_is_the_one_whose_names_are_there(name, naming):
 def test_names_that_no_scheme_gives_are_told():
     graph = lower(load("resnet18"))
     nodes = tuple(replace(n, name="classifier") if n.name == "fc" else n for n in graph.nodes)
-    found = infer(replace(graph, nodes=nodes), "found")
+    found = infer_spec(replace(graph, nodes=nodes), "found")
     assert found.naming.kind == "torchvision"
     assert found.naming.renamed == {"classifier": "fc"}
 
 
 def test_biases_may_be_kept_from_being_taken_for_norms(tmp_path):
     graph = folded(lower(load("resnet18")))
-    assert "norm" not in infer(graph, "found").data
-    plain = infer(graph, "found", norms=False)
+    assert "norm" not in infer_spec(graph, "found").data
+    plain = infer_spec(graph, "found", norms=False)
     assert plain.data["norm"] == "none"
     assert not plain.folded
     assert match(lower(plain.loaded), graph).same
@@ -216,7 +216,7 @@ def test_biases_of_zero_may_be_left_out(name, some):
     given = lower(load(name))
     graph = without_biases(folded(given), some)
     other = shuffled(graph, 5)
-    found = infer(other, "found")
+    found = infer_spec(other, "found")
     assert found.folded
     assert match(found.graph, given).same
     weights = TransferredWeights(found, SeededWeights(other, 3))
@@ -229,7 +229,7 @@ def test_a_bias_that_folding_does_not_explain_is_not_left_out():
     graph = folded(lower(load("seresnet18")))
     wrong = next(n for n in graph.nodes if n.path == "stages.1.0.attention.fc1")
     nodes = [replace(n, op=replace(n.op, bias=False)) if n is wrong else n for n in graph.nodes]
-    assert not isinstance(infer(replace(graph, nodes=tuple(nodes)), "found"), RecoveredSpec)
+    assert not isinstance(infer_spec(replace(graph, nodes=tuple(nodes)), "found"), RecoveredSpec)
 
 
 class TestRefusals:
@@ -240,7 +240,7 @@ class TestRefusals:
         return replace(graph, nodes=tuple(nodes))
 
     def told(self, graph):
-        return str(refusal(infer(graph, "found"), graph, "model.onnx", None))
+        return str(explain_refusal(infer_spec(graph, "found"), graph, "model.onnx", None))
 
     def test_a_layer_that_is_dilated_in_one_block_alone(self):
         graph = self.changed("resnet50", "layer3.2.conv2", dilation=3, padding=3)
@@ -287,14 +287,14 @@ class TestRefusals:
         for node in graph.nodes:
             values[node.output.name] = net.add(node.name, node.op, *(values[v.name] for v in node.inputs))
         longer = net.graph("longer", [net.add("more", more, values[graph.outputs[0].name])])
-        found = infer(folded(longer) if fold else longer, "found")
+        found = infer_spec(folded(longer) if fold else longer, "found")
         assert (found.node.name, found.explained) == ("more", len((folded(longer) if fold else longer).nodes) - 1)
 
     @pytest.mark.parametrize("pool", [GlobalMaxPool(), MaxPool(7, 1), MaxPool(7, 7)])
     @pytest.mark.parametrize("fold", [False, True])
     def test_a_pooling_that_no_head_has_is_not_taken_for_a_stage_s(self, pool, fold):
         graph = self.changed("resnet18", "avgpool", op=pool)
-        found = infer(folded(graph) if fold else graph, "found")
+        found = infer_spec(folded(graph) if fold else graph, "found")
         assert (found.node.name, found.together) == ("avgpool", False)
         assert found.place == "stage 4, block 2 ('basic')"
 
@@ -305,7 +305,7 @@ class TestRefusals:
             op=MaxPool(14, 14),
             settings=["stages.strides=[2,2,2,2,1]", "head={kind: mlp, pool: 1, hidden: [8]}"],
         )
-        assert infer(graph, "found").node.name == "avgpool"
+        assert infer_spec(graph, "found").node.name == "avgpool"
 
     def test_an_output_where_no_block_ends(self):
         graph = lower(load("resnet18"))
@@ -324,11 +324,11 @@ class TestRefusals:
 
     def test_norms_that_differ(self):
         graph = self.changed("resnet18", "layer3.0.bn1", op=BatchNorm(0.1))
-        assert infer(graph, "found").node.name == "layer3.0.bn1"
+        assert infer_spec(graph, "found").node.name == "layer3.0.bn1"
 
     def test_two_kinds_of_norm(self):
         graph = self.changed("resnet18", "layer3.0.bn1", op=GroupNorm(2))
-        assert infer(graph, "found").node.name == "layer3.0.bn1"
+        assert infer_spec(graph, "found").node.name == "layer3.0.bn1"
 
 
 def mix(base, seed):
@@ -353,7 +353,7 @@ def test_weights_are_carried_to_the_layers_that_compute_the_same(name):
     for graph in forms(given):
         held = mix(graph, 3)
         other = shuffled(graph, 11)
-        found = infer(other, "found")
+        found = infer_spec(other, "found")
         pairs = match(graph, other).pairs
         theirs = Held({b.weight_name(t.role): held[a.weight_name(t.role)] for a, b in pairs for t in a.tensors})
         made, weights = found.graph, TransferredWeights(found, theirs)
@@ -393,14 +393,14 @@ def check_damaged(seeds):
         graph = damaged(draw.choice(graphs), draw)
         if graph is None:
             continue
-        found = infer(graph, "found")
+        found = infer_spec(graph, "found")
         if isinstance(found, RecoveredSpec):
             recovered += 1
             made, given = live(lower(found.loaded)), live(graph)
             assert match(made, given).same or (found.folded and same_but_for_zeros(folded(made), given))
         else:
-            assert str(refusal(found, graph, "f", None)).startswith("f: error: no ")
-            assert not found.given_up
+            assert str(explain_refusal(found, graph, "f", None)).startswith("f: error: no ")
+            assert not found.out_of_patience
     return recovered
 
 
@@ -416,9 +416,9 @@ def test_thousands_of_damaged_graphs_are_recovered_or_refused():
 def test_what_takes_too_much_patience_is_given_up(monkeypatch):
     monkeypatch.setattr("resnet_gen.infer.flow._MOST_PATIENCE", 100)
     graph = lower(load("resnet18"))
-    found = infer(graph, "found")
-    assert found.given_up
-    assert "not all that might explain the rest was tried" in str(refusal(found, graph, "f", None))
+    found = infer_spec(graph, "found")
+    assert found.out_of_patience
+    assert "not all that might explain the rest was tried" in str(explain_refusal(found, graph, "f", None))
 
 
 def test_no_value_is_read_by_more_than_a_part_looks_at():
@@ -430,5 +430,5 @@ def test_no_value_is_read_by_more_than_a_part_looks_at():
         total = net.add(
             f"sum{number}", Add(), net.add(f"c{number}", Conv(4, 1 + 2 * (number % 3), padding=number % 3), x), total
         )
-    found = infer(net.graph("n", [total]), "found")
+    found = infer_spec(net.graph("n", [total]), "found")
     assert found.node.name in ("first", "c0", "conv")

@@ -12,7 +12,7 @@ from resnet_gen.build.build import onnx_file
 from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
-from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, layers
+from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, list_layers
 from resnet_gen.onnx.witness.model import check_onnx
 from tests.helpers.varied import EVERY
 
@@ -87,7 +87,7 @@ def test_every_shipped_network_passes_without_its_data(name, fold):
 
 
 def test_layers_are_the_convolutions_and_linear_layers_in_order(graph):
-    found = layers(graph)
+    found = list_layers(graph)
     assert found[0] == FileLayer("conv1", "conv", (8, 16, 16), "float32")
     assert found[-1] == FileLayer("fc", "linear", (10,), "float32")
     assert len(found) == 1 + 16 + 3 + 1
@@ -228,7 +228,7 @@ def test_an_edit_with_graphsurgeon_is_noticed_and_a_round_trip_is_not(graph, mod
 
 
 def test_layers_found_elsewhere_are_compared_one_by_one(graph):
-    found = layers(graph)
+    found = list_layers(graph)
     check_layers(graph, found, "there")
     with pytest.raises(WitnessError, match="there: layer 0 is"):
         check_layers(graph, found[1:], "there")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet_gen.graph.matching import match
-from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import RecoveredSpec, live
+from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import read_text
@@ -74,6 +74,6 @@ def test_a_child_says_a_size_in_place_of_its_parent_s_number(tmp_path):
 @pytest.mark.parametrize("norm", ["{kind: group, group_size: 4}", "{kind: group, groups: 4}", "layer"])
 def test_either_is_recovered_from_a_graph(norm):
     graph = live(lower(spec(f"norm={norm}", *SMALL, "stages.widths=[8,16]", name="cifar-resnet20")))
-    found = infer(graph, "found")
+    found = infer_spec(graph, "found")
     assert isinstance(found, RecoveredSpec), found
     assert match(live(found.graph), graph).same

@@ -12,8 +12,8 @@ from resnet_gen.graph.conventions import CONVENTIONS, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
 from resnet_gen.graph.torch_modules import library
-from resnet_gen.infer.infer import infer
 from resnet_gen.infer.proof import RecoveredSpec, live
+from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import at_size, lower
 from resnet_gen.language.notes import notes
@@ -139,7 +139,7 @@ def test_heads_are_recovered_from_a_file(size, pool, hidden, activation, softmax
     own = f", activation: {activation}".replace("'", "") if activation else ""
     head = f"head={{kind: mlp, pool: {pool}, hidden: {hidden}, softmax: {str(softmax).lower()}, classes: 3{own}}}"
     graph = live(lower(load(SMALL[0], (*SMALL[1:], head, f"input.size={list(size)}"))))
-    found = infer(graph, "found")
+    found = infer_spec(graph, "found")
     assert isinstance(found, RecoveredSpec), found
     assert match(live(found.graph), graph).same
 

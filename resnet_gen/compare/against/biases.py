@@ -88,7 +88,7 @@ def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxMo
     size, half = max(-covers[0].least, most), covers[0].step / 2
     for start, stop in runs(tensor.shape):
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
-        kept = file.weights.as_written(node.weight_name("weight"), start, stop).reshape(exact.shape)
+        kept = file.weights.raw_rows(node.weight_name("weight"), start, stop).reshape(exact.shape)
         kept = np.where(np.isfinite(kept), kept, np.float32(0))  # others are reported by themselves
         alike[start:stop], unlike[start:stop] = _of_channels(exact - kept)
         unlike[start:stop] = size * unlike[start:stop] + half * sum(map(np.abs, _of_channels(kept)))

@@ -19,7 +19,7 @@ from resnet_gen.language.lower import at_size, lower
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
-from resnet_gen.onnx.reading.validity import fault
+from resnet_gen.onnx.reading.validity import find_fault
 from resnet_gen.problems import Refused, several
 from resnet_gen.verify.rules.against import MOST_TOLD, FileFindings
 from resnet_gen.verify.subject import Subject
@@ -70,7 +70,7 @@ def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | No
 def _validity(path: Path) -> tuple[list[str], list[str]]:
     """That a file is no valid ONNX, if so; and that this could not be told."""
     try:
-        why = fault(path)
+        why = find_fault(path)
     except NoAnswerError:
         return [], ["whether it is valid ONNX"]
     return [f"{path}: no valid ONNX: {why}"] if why else [], []

@@ -150,7 +150,7 @@ def _bias_apart(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxMod
     """The bias of a layer in eight bits that is furthest, and how far all are; one that is missing is zero."""
     kept, name, size = wanted.weight_name("bias"), node.weight_name("bias"), wanted.shape[0]
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
-    here = np.zeros_like(exact) if dtype is None else file.weights.as_written(name, 0, size)
+    here = np.zeros_like(exact) if dtype is None else file.weights.raw_rows(name, 0, size)
     allowed = allow_for_bias(variant, wanted, node, file)
     held = "float16" if "float16" in file.types else dtype  # what codes are read as
     rounding = allowed.rounding + _explained(held) * variant.sizes(kept, exact, 0, size)
@@ -175,7 +175,7 @@ def _code_apart(variant: NetworkVariant, wanted: Node, tensor: Tensor, name: str
     least = max(_STEP["float16"] if "float16" in file.types else 0.0, _SMALLEST)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
-        b = file.weights.as_written(name, start, stop).reshape(a.shape)
+        b = file.weights.raw_rows(name, start, stop).reshape(a.shape)
         slack = _explained(held) * variant.sizes(kept, a, start, stop) + least
         far = steps_apart(a, b, file.weights.steps(name, start, stop), dtype, slack)
         worst = _worse(worst, a, b, far, start)
@@ -202,7 +202,7 @@ def _furthest(
     largest = _largest(variant, tensor, kept) if by == _ROW and _has_one_step(tensor, name, file) else None
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
-        b = np.zeros_like(a) if dtype is None else file.weights.as_written(name, start, stop).reshape(a.shape)
+        b = np.zeros_like(a) if dtype is None else file.weights.raw_rows(name, start, stop).reshape(a.shape)
         if unseen is not None:
             b = _nearer(a, b, _slack(a, unseen[start:stop], dtype))
         sizes = variant.sizes(kept, a, start, stop)

@@ -15,8 +15,8 @@ from typing import Any
 from resnet_gen.infer.attentions import ATTENTIONS
 from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS, ConvolutionTriple
-from resnet_gen.infer.part_settings import part, part_data
-from resnet_gen.infer.widths import width_rule
+from resnet_gen.infer.part_settings import make_part, part_data
+from resnet_gen.infer.widths import find_width_rule
 from resnet_gen.ops import Shape
 from resnet_gen.parts import base
 from resnet_gen.parts.naming.tables import Tabled
@@ -63,13 +63,13 @@ def _dots(name: str) -> Iterator[int]:
     return (place for place, letter in enumerate(name[:200]) if letter == ".")
 
 
-def schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
+def find_schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
     """The naming schemes under which the names are those of blocks."""
     kinds = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
     return [names for names in (WeightNames(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
 
 
-def candidates(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
+def propose_specs(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
     """Specifications that may have these names and shapes, as plain data."""
     stem, head, norm = _stem(names), _head(names), _norm(names)
     if not stem or not head:
@@ -122,11 +122,11 @@ def _kinds(names: WeightNames) -> list[str]:
 
 
 def _stages(names: WeightNames, kind: str) -> dict[str, Any] | None:
-    raws = [_raw(names, path, kind) for path, _ in names.blocks]
+    raws = [_raw_features(names, path, kind) for path, _ in names.blocks]
     if None in raws:
         return None
     settled = BLOCKS[kind].settle(raws, [number for _, number in names.blocks])
-    made = settled and part(base.Block, kind, settled.settings)
+    made = settled and make_part(base.Block, kind, settled.settings)
     rule = settled and made and _widths(settled, names.depths)
     if not rule or not made:
         return None
@@ -138,10 +138,10 @@ def _stages(names: WeightNames, kind: str) -> dict[str, Any] | None:
 def _widths(settled: SharedSettings, depths: list[int]) -> Any:
     rest = list(settled.widths)
     stages = [[rest.pop(0) for _ in range(depth)] for depth in depths]
-    return width_rule(stages, (1, *(2 for _ in depths[1:])), {})
+    return find_width_rule(stages, (1, *(2 for _ in depths[1:])), {})
 
 
-def _raw(names: WeightNames, path: str, kind: str) -> Any:
+def _raw_features(names: WeightNames, path: str, kind: str) -> Any:
     """What a block's kind is read from, out of the shapes of its layers; None where they are not of that kind."""
     convs = [names.shape(f"{path}.conv{n}") for n in (1, 2, 3)]
     first, second, third = (shape if shape and len(shape) == 4 else None for shape in convs)
@@ -177,15 +177,15 @@ def _attention(names: WeightNames) -> Any:
         if squeeze and out:
             raws["se"].append((squeeze[1], out[1], squeeze[0], "relu"))
         if window:
-            raws["eca"].append((_out(names, path), window[-1]))
+            raws["eca"].append((_block_width(names, path), window[-1]))
     for kind, found in raws.items():
         settings = ATTENTIONS[kind].settle(found) if len(found) == len(names.blocks) else None
-        made = None if settings is None else part(base.Attention, kind, settings)
+        made = None if settings is None else make_part(base.Attention, kind, settings)
         if made:
             return part_data(made)
     return None
 
 
-def _out(names: WeightNames, path: str) -> int:
+def _block_width(names: WeightNames, path: str) -> int:
     last = names.shape(f"{path}.conv3") or names.shape(f"{path}.conv2")
     return last[0] if last else 0

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem, Refused, several, shorten
-from resnet_gen.weights.prefixes import MOST, without
-from resnet_gen.weights.references import every as every_reference
+from resnet_gen.weights.prefixes import MOST, without_prefix
+from resnet_gen.weights.references import list_references
 
 
 class NearestNetwork(NamedTuple):
@@ -44,11 +44,11 @@ def _rank(loaded: Loaded) -> tuple[bool, bool]:
     return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
 
 
-def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
+def find_nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
     """The network that has most of these names and shapes and fewest others, the first of several; None where none."""
-    files = [(prefix, without(prefix, whole)) for prefix in _outer(whole)]
+    files = [(prefix, without_prefix(prefix, whole)) for prefix in _find_outer_prefixes(whole)]
     best, most = None, 0.0
-    for name, state in _known(shipped):
+    for name, state in _list_networks(shipped):
         for prefix, shapes in files:
             shared = sum(shapes.get(n) == shape for n, shape in state.items())
             part = shared / (len(whole) + len(state) - shared)
@@ -57,15 +57,15 @@ def nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> Neares
     return best
 
 
-def _known(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
+def _list_networks(shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Mapping[str, Shape]]]:
     """Every published network, then every shipped one that is none of those."""
-    yield from ((reference.name, reference.state) for reference in every_reference())
+    yield from ((reference.name, reference.state) for reference in list_references())
     for name in order_networks(shipped):
         if not shipped[name].spec.reference:
             yield name, state_of(shipped[name])
 
 
-def _outer(names: Mapping[str, Shape]) -> list[str]:
+def _find_outer_prefixes(names: Mapping[str, Shape]) -> list[str]:
     """Nothing, then what most names begin with up to each of their first dots, whether or not all of them do."""
     found, rest = [""], list(names)
     for _ in range(MOST):
@@ -83,25 +83,27 @@ def first_missing_tensor(near: NearestNetwork | None, whole: Mapping[str, Shape]
     if near is None:
         return Problem("none of its names and shapes are those of a known network", where)
     taken_off = f", without '{shorten(near.prefix)}' before names" * bool(near.prefix)
-    return Problem(_what(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}")
+    return Problem(
+        _describe_misfit(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}"
+    )
 
 
-def _what(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
+def _describe_misfit(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
     named = {name: near.state.get(name.removeprefix(near.prefix)) for name in whole}
     closest = f"'{near.name}', the closest network"
     first = next((name for name, shape in whole.items() if named[name] != shape), None)
     if first is None:
-        return _whole(near, whole, closest)
+        return _describe_missing(near, whole, closest)
     if theirs := named[first]:
-        return f"'{shorten(first)}' is {sides(whole[first])}, and {sides(theirs)} in {closest}"
-    return f"'{shorten(first)}' ({sides(whole[first])}) is not in {closest}"
+        return f"'{shorten(first)}' is {format_shape(whole[first])}, and {format_shape(theirs)} in {closest}"
+    return f"'{shorten(first)}' ({format_shape(whole[first])}) is not in {closest}"
 
 
-def _whole(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
+def _describe_missing(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:
     """Where each tensor fits: the first that is missing, or that has not the others' prefix."""
     found = {name.removeprefix(near.prefix) for name in whole}
     lost = next((name for name in near.state if name not in found), None)
     if lost is not None:
-        return f"'{lost}' is missing: {sides(near.state[lost])} in {closest}"
+        return f"'{lost}' is missing: {format_shape(near.state[lost])} in {closest}"
     odd = next((name for name in whole if not name.startswith(near.prefix)), "")
     return f"'{shorten(odd)}' has no '{shorten(near.prefix)}' before it, as others have that fit {closest}"

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.checkpoints.names import WeightNames, candidates, schemes
-from resnet_gen.infer.checkpoints.nearest import first_missing_tensor, nearest, order_networks, state_of
+from resnet_gen.infer.checkpoints.names import WeightNames, find_schemes, propose_specs
+from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_tensor, order_networks, state_of
 from resnet_gen.infer.proof import load_recovered
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load
@@ -19,7 +19,7 @@ from resnet_gen.parts.registry import load_parts
 from resnet_gen.problems import Problem, Refused
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import checkpoint
-from resnet_gen.weights.prefixes import prefixes, without
+from resnet_gen.weights.prefixes import prefixes, without_prefix
 
 _VGG = ("torchvision_vgg", "timm_vgg")
 _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
@@ -41,22 +41,22 @@ class CheckpointMatch(NamedTuple):
 def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
     whole = {name: tensor.shape for name, tensor in checkpoint.read(path).items()}
-    shipped = _every()
+    shipped = _load_shipped()
     for prefix in prefixes(whole):
-        found = _recognized(without(prefix, whole), shipped, called, prefix)
+        found = _recognize_shapes(without_prefix(prefix, whole), shipped, called, prefix)
         if found:
             return found
-    return first_missing_tensor(nearest(whole, shipped), whole, str(path))
+    return first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
 
 
-def _recognized(
+def _recognize_shapes(
     shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
 ) -> CheckpointMatch | None:
-    found = schemes(shapes)
-    fitting = dict(_shipped(shapes, found, shipped))
+    found = find_schemes(shapes)
+    fitting = dict(_match_shipped(shapes, found, shipped))
     if fitting:
-        return _one_of(fitting, called, prefix)
-    for data in (data for names in found for data in candidates(names, called)):
+        return _choose_network(fitting, called, prefix)
+    for data in (data for names in found for data in propose_specs(names, called)):
         with suppress(Refused):
             loaded = load_recovered(spec_yaml(data))
             if state_of(loaded) == shapes:
@@ -64,23 +64,23 @@ def _recognized(
     return None
 
 
-def shipped_with(whole: Mapping[str, Shape]) -> list[str]:
+def find_shipped(whole: Mapping[str, Shape]) -> list[str]:
     """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
-    shipped = _every()
+    shipped = _load_shipped()
     for prefix in prefixes(whole):
-        shapes = without(prefix, whole)
-        fitting = dict(_shipped(shapes, schemes(shapes), shipped))
+        shapes = without_prefix(prefix, whole)
+        fitting = dict(_match_shipped(shapes, find_schemes(shapes), shipped))
         if fitting:
             return order_networks(fitting)
     return []
 
 
-def _every() -> dict[str, Loaded]:
+def _load_shipped() -> dict[str, Loaded]:
     load_parts()
     return {name: load(name) for name in shipped_specs()}
 
 
-def _shipped(
+def _match_shipped(
     shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
 ) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks with these names and shapes, for as many classes and channels as they have."""
@@ -89,12 +89,12 @@ def _shipped(
         kind = loaded.spec.naming.kind
         alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
         if alike and state_of(loaded).keys() == shapes.keys():
-            resized = _resized(name, loaded, shapes)
+            resized = _resize_network(name, loaded, shapes)
             if state_of(resized) == shapes:
                 yield name, resized
 
 
-def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
+def _resize_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
     """The network with as many classes and channels as a checkpoint of the same names has."""
     layers = [node for node in lower(loaded).nodes if node.tensors]
     first, last = (shapes[layer.weight_name("weight")] or (0,) for layer in (layers[0], layers[-1]))
@@ -109,7 +109,7 @@ def _resized(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
         return loaded
 
 
-def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
+def _choose_network(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
     """The network that is named first, and how the others differ from it."""
     chosen, *more = order_networks(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
@@ -120,21 +120,21 @@ def _one_of(fitting: Mapping[str, Loaded], called: str, prefix: str) -> Checkpoi
     if classes != getattr(shipped.head, "classes", None):
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
-    others = {name: sorted(_differing(own, fitting[name].resolved(), "")) for name in more}
+    others = {name: sorted(_list_differences(own, fitting[name].resolved(), "")) for name in more}
     return CheckpointMatch(data, load_recovered(spec_yaml(data)), others, prefix)
 
 
-def _differing(one: Any, two: Any, key: str) -> Iterator[str]:
+def _list_differences(one: Any, two: Any, key: str) -> Iterator[str]:
     """The keys in which two specifications differ."""
     if isinstance(one, dict) and isinstance(two, dict) and one.get("kind") == two.get("kind"):
         for inner in {**one, **two}:
             if key or inner not in _HIDDEN:
-                yield from _differing(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
+                yield from _list_differences(one.get(inner), two.get(inner), f"{key}.{inner}" if key else inner)
     elif one != two:
         yield key
 
 
-def account(found: CheckpointMatch) -> list[str]:
+def describe_match(found: CheckpointMatch) -> list[str]:
     """Lines about what was recognized, each of a word, a colon and a sentence."""
     lines = ["proof: all names and shapes of weights are the spec's, and no more"]
     if found.prefix:

@@ -20,11 +20,11 @@ def weights_from(path: Path, loaded: Loaded, graph: Graph) -> checkpoint.Checkpo
     A file for a whole network fits its backbone. Raises `Refused` for tensors that do not fit: the first ten, how
     many there are, and of which network or naming scheme they are, if that is known.
     """
-    from resnet_gen.infer.conversion.source import hint_for
+    from resnet_gen.infer.conversion.source import suggest_conversion
 
     body = None if loaded.spec.head.kind != "none" else lower(without_outputs(loaded))
     found = checkpoint.match_state_dict(
-        graph, checkpoint.read(path), path, body=body, hint=lambda shapes: hint_for(loaded, shapes)
+        graph, checkpoint.read(path), path, body=body, hint=lambda shapes: suggest_conversion(loaded, shapes)
     )
     if norms := [node.name for node in graph.nodes if isinstance(node.op, BatchNorm) and _has_no_root(node, found)]:
         what = f"{several(len(norms), 'norm')} with variances below zero, which have no root"

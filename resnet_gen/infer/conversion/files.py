@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan, TensorRow
-from resnet_gen.infer.conversion.schemes import find_scheme, network
-from resnet_gen.infer.conversion.source import find
+from resnet_gen.infer.conversion.schemes import build_network, find_scheme
+from resnet_gen.infer.conversion.source import find_source
 from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights import checkpoint
-from resnet_gen.weights.formats.arrays import COUNTER, finite
+from resnet_gen.weights.formats.arrays import COUNTER, are_finite
 from resnet_gen.weights.formats.writing import FORMATS, TensorData
 
 _LOADED_BY_TORCH = (".pth", ".pt", ".safetensors")
@@ -43,7 +43,7 @@ class Conversion(NamedTuple):
         return {"written": sum(row.new is not None for row in self.rows), **dict(sorted(done.items()))}
 
 
-def plan(
+def plan_conversion(
     loaded: Loaded,
     path: Path,
     out: Path,
@@ -59,29 +59,29 @@ def plan(
     if out.suffix not in FORMATS:
         hint = "the name ends in one of " + ", ".join(FORMATS)
         raise refuse(f"no format of weights is called '{out.suffix}'", str(out), hint)
-    whole = network(loaded)
+    whole = build_network(loaded)
     target = find_scheme(to, whole, "--to") if to else whole.schemes[0]
     tensors = checkpoint.read(path, counters=True)
     shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
     change = (change or ConversionOptions())._replace(counters=out.suffix in _LOADED_BY_TORCH)
-    source = find(whole, shapes, called, str(path), any_head=change.head is not None)
+    source = find_source(whole, shapes, called, str(path), any_head=change.head is not None)
     made = ConversionPlan(whole, tensors, source, target, change)
     if made.faults:
         raise Refused(checkpoint.list_faults(made.faults, str(path), made.hint))
     return Conversion(whole.graph.name, source.scheme.kind, target.kind, source.prefix, made.rows)
 
 
-def write(conversion: Conversion, out: Path, path: Path) -> None:
+def write_conversion(conversion: Conversion, out: Path, path: Path) -> None:
     """Write the result, whole or not at all; warns of what is worth knowing about the values of the file `path`."""
     bad: list[str] = []
-    tensors = {row.new: _watched(row, bad) for row in conversion.rows if row.new}
+    tensors = {row.new: _watch_finite(row, bad) for row in conversion.rows if row.new}
     with Transaction(out.parent) as transaction:
         transaction.write(out.name, FORMATS[out.suffix](tensors))
     if bad:
-        warnings.warn(checkpoint.not_finite(bad, path), stacklevel=2)
+        warnings.warn(checkpoint.describe_not_finite(bad, path), stacklevel=2)
 
 
-def _watched(row: TensorRow, bad: list[str]) -> TensorData:
+def _watch_finite(row: TensorRow, bad: list[str]) -> TensorData:
     """A tensor that adds its name to `bad` if it turns out, as it is written, to hold what is not finite."""
     tensor = row.tensor
     assert tensor is not None
@@ -89,7 +89,7 @@ def _watched(row: TensorRow, bad: list[str]) -> TensorData:
     def chunks() -> Iterator[bytes]:
         good = True
         for chunk in tensor.chunks():
-            good = good and bool(finite(np.frombuffer(chunk, tensor.dtype)).all())
+            good = good and bool(are_finite(np.frombuffer(chunk, tensor.dtype)).all())
             yield chunk
         if not good:
             bad.append(row.old or row.new or "")

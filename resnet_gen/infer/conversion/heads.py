@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Head = Literal["drop", "init"]
-HEADS: tuple[Head, ...] = get_args(Head)
+HeadChange = Literal["drop", "init"]
+HEADS: tuple[HeadChange, ...] = get_args(HeadChange)
 HINT = "--head init draws the head anew, --head drop leaves it out"

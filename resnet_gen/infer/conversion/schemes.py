@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph
-from resnet_gen.infer.conversion.slots import TensorSlot, flax_leaf, flax_shape, slots
+from resnet_gen.infer.conversion.slots import TensorSlot, flax_leaf, flax_shape, list_slots
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
@@ -21,7 +21,7 @@ from resnet_gen.weights import references
 
 FLAX = "flax"
 LIBRARIES = ("timm", "torchvision")
-Key = tuple[str, str]
+TensorKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class NamingScheme:
 
     kind: str
     naming: Naming
-    names: Mapping[Key, str]
+    names: Mapping[TensorKey, str]
 
     @property
     def flax(self) -> bool:
@@ -65,31 +65,31 @@ class SchemeNetwork(NamedTuple):
         return {scheme.names[slot.key]: scheme.shape(slot) for slot in self.slots}
 
 
-def network(loaded: Loaded) -> SchemeNetwork:
+def build_network(loaded: Loaded) -> SchemeNetwork:
     """The network of a specification; raises `Refused` as `lower` does."""
     graph = lower(loaded)
-    tensors = slots(graph)
+    tensors = list_slots(graph)
     own = loaded.spec.naming
-    others = [naming for naming in namings() if naming.kind != own.kind]
-    every = [_scheme(naming, naming.kind, graph, tensors) for naming in (own, *others)]
-    every.append(_scheme(own, FLAX, graph, tensors))
+    others = [naming for naming in list_namings() if naming.kind != own.kind]
+    every = [_make_scheme(naming, naming.kind, graph, tensors) for naming in (own, *others)]
+    every.append(_make_scheme(own, FLAX, graph, tensors))
     return SchemeNetwork(loaded, graph, tensors, [scheme for scheme in every if scheme])
 
 
 def backbone(whole: SchemeNetwork) -> SchemeNetwork:
     """The network up to its head, whichever maps it outputs."""
     spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
-    return network(replace(whole.loaded, spec=spec))
+    return build_network(replace(whole.loaded, spec=spec))
 
 
-def namings() -> list[Naming]:
+def list_namings() -> list[Naming]:
     """Every scheme that needs no settings, by kind."""
     load_parts()
     found = [part for part in members(Naming) if not any(f.is_required() for f in part.model_fields.values())]
     return [part.model_validate({"kind": part.kind_name()}) for part in found]  # type: ignore[misc]
 
 
-def _scheme(naming: Naming, kind: str, graph: Graph, slots: list[TensorSlot]) -> NamingScheme | None:
+def _make_scheme(naming: Naming, kind: str, graph: Graph, slots: list[TensorSlot]) -> NamingScheme | None:
     layers = dict(zip((n.path for n in graph.nodes), naming.names([n.path for n in graph.nodes]), strict=True))
     leaf = flax_leaf if kind == FLAX else (lambda slot: slot.role)
     names = {slot.key: f"{layers[slot.node.path]}.{leaf(slot)}" for slot in slots}
@@ -100,17 +100,17 @@ def find_scheme(called: str, network: SchemeNetwork, option: str) -> NamingSchem
     """The scheme of that kind, or the one that a library of that name has for this network; raises `Refused`."""
     by_kind = {scheme.kind: scheme for scheme in network.schemes}
     if called in LIBRARIES:
-        return _of_library(called, network, option)
+        return _find_library_scheme(called, network, option)
     if called in by_kind:
         return by_kind[called]
-    known = {scheme.kind for scheme in namings()} | {FLAX, *LIBRARIES}
+    known = {scheme.kind for scheme in list_namings()} | {FLAX, *LIBRARIES}
     if called in known:
         message = f"{option}: '{called}' gives two tensors of '{network.graph.name}' one name"
         raise refuse(message, hint="the scheme is for other networks")
     raise refuse(f"{option}: there is no naming scheme '{called}'", hint=suggest(called, known))
 
 
-def _of_library(library: str, network: SchemeNetwork, option: str) -> NamingScheme:
+def _find_library_scheme(library: str, network: SchemeNetwork, option: str) -> NamingScheme:
     own = network.schemes[0]
     if own.naming.library == library:
         return own
@@ -120,7 +120,7 @@ def _of_library(library: str, network: SchemeNetwork, option: str) -> NamingSche
     if not fitting:
         kinds = " and ".join(f"'{kind}'" for kind in sorted(blocks))
         raise refuse(f"{option}: {library} has no network of {kinds} blocks", hint=_BY_KIND)
-    strange = _strange(fitting[0])
+    strange = _find_strange_tensor(fitting[0])
     if strange:
         raise refuse(f"{option}: {library} has no tensor like '{strange}'", hint=_BY_KIND)
     return fitting[0]
@@ -129,9 +129,9 @@ def _of_library(library: str, network: SchemeNetwork, option: str) -> NamingSche
 _BY_KIND = "a naming scheme by its own name is taken for any network: see docs/weights.md"
 
 
-def _strange(scheme: NamingScheme) -> str | None:
+def _find_strange_tensor(scheme: NamingScheme) -> str | None:
     """The first tensor that no network of the library has one like, whatever the numbers in its name."""
-    known = {name for _, ranks in _published(scheme.naming.library) for name in ranks}
+    known = {name for _, ranks in _list_published(scheme.naming.library) for name in ranks}
     return next((name for name in scheme.names.values() if pattern(name) not in known), None)
 
 
@@ -154,7 +154,7 @@ def shape_in(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]
 def library_tensor_ranks(scheme: NamingScheme) -> dict[str, set[int]]:
     """How many sides tensors have in the library's networks most like this one, by the pattern of their names."""
     own = set(map(pattern, scheme.names.values()))
-    published = _published(scheme.naming.library) if not scheme.flax else []
+    published = _list_published(scheme.naming.library) if not scheme.flax else []
     most = max((len(own & ranks.keys()) for _, ranks in published), default=0)
     found: dict[str, set[int]] = {}
     for _, ranks in published:
@@ -165,7 +165,7 @@ def library_tensor_ranks(scheme: NamingScheme) -> dict[str, set[int]]:
 
 
 @cache
-def _published(library: str) -> list[tuple[str, dict[str, set[int]]]]:
+def _list_published(library: str) -> list[tuple[str, dict[str, set[int]]]]:
     """Each network that a library publishes, and how many sides its tensors have, by the pattern of their names."""
     networks = []
     for network in references.references_of(library) if library else ():

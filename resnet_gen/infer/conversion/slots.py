@@ -31,27 +31,29 @@ class TensorSlot(NamedTuple):
         return self.node.path, self.role
 
 
-def slots(graph: Graph) -> list[TensorSlot]:
+def list_slots(graph: Graph) -> list[TensorSlot]:
     """Every tensor of a network, in order."""
     makers = {node.output.name: node for node in graph.nodes}
     return [
-        TensorSlot(node, tensor.role, (tensor.shape, *(_otherwise(node, makers) if tensor.role == "weight" else ())))
+        TensorSlot(
+            node, tensor.role, (tensor.shape, *(_list_other_shapes(node, makers) if tensor.role == "weight" else ()))
+        )
         for node in graph.nodes
         for tensor in node.tensors
     ]
 
 
-def _otherwise(node: Node, makers: Mapping[str, Node]) -> Iterator[Shape]:
+def _list_other_shapes(node: Node, makers: Mapping[str, Node]) -> Iterator[Shape]:
     """The shapes of a layer's weight where it is written as another layer that computes the same."""
     x = node.input_shapes[0]
     match node.op:
         case Conv(out=out, kernel=kernel, padding=0, groups=1) if kernel == 1 or x[1:] == (kernel, kernel):
             yield out, x[0] * kernel**2
         case Linear(out=out):
-            yield out, *_map(node, makers)
+            yield out, *_map_shape(node, makers)
 
 
-def _map(node: Node, makers: Mapping[str, Node]) -> Shape:
+def _map_shape(node: Node, makers: Mapping[str, Node]) -> Shape:
     """The (C, H, W) whose numbers a linear layer takes in order; (C, 1, 1) where it takes another layer's."""
     maker = makers.get(node.inputs[0].name)
     if maker and isinstance(maker.op, Flatten):

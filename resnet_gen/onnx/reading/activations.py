@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.onnx.reading.normal_forms import form, slope, within
-from resnet_gen.onnx.reading.sums_of_products import EXACT, Form, NoFormError, Tree, alike
+from resnet_gen.onnx.reading.normal_forms import drop_outer_corners, find_form, find_slope
+from resnet_gen.onnx.reading.sums_of_products import EXACT, ExpressionTree, Form, NoFormError, are_alike
 from resnet_gen.ops import Activation, Function
 
 Points: TypeAlias = npt.NDArray[Any]
@@ -104,7 +104,7 @@ SLOPED: dict[str, Function] = {"LeakyRelu": "leaky_relu", "Elu": "elu"}
 _HALF_ROOTS = (math.sqrt(0.5), 0.70703125, 1 / 1.4140625)
 _SIXTHS = (1 / 6, 0.1666259765625, 0.1669921875)
 """The root of a half and a sixth, exactly and as half precision has them and the root of 2."""
-_SPELLINGS: dict[Function, list[Tree]] = {
+_SPELLINGS: dict[Function, list[ExpressionTree]] = {
     **{function: [(op_type, (), None)] for function, op_type in _OPERATORS.items() if op_type not in SLOPED},
     "hard_sigmoid": [("HardSigmoid", (("alpha", sixth),), None) for sixth in _SIXTHS],
     "gelu": [
@@ -116,12 +116,12 @@ _SPELLINGS: dict[Function, list[Tree]] = {
 """Trees of every activation without a slope, one for each way in which its numbers are rounded."""
 
 
-def shortest(number: float) -> float:
+def shorten_number(number: float) -> float:
     """The number with fewest digits that is the same in float32: 1e-05, where a file has 9.99999974e-06."""
     return float(str(np.float32(number)))
 
 
-def as_text(tree: Tree) -> str:
+def as_text(tree: ExpressionTree) -> str:
     """A function as one writes it: `Clip(x, least=0, most=6)`."""
     if tree is None:
         return "x"
@@ -132,32 +132,32 @@ def as_text(tree: Tree) -> str:
     return f"{op_type}({', '.join([*map(as_text, operands), *named])})"
 
 
-def behind(tree: Tree, inner: Tree) -> Tree:
+def replace_inner(tree: ExpressionTree, inner: ExpressionTree) -> ExpressionTree:
     """A tree as a function of an inner one, through which alone it reads the activation."""
     if tree == inner:
         return None
     if not isinstance(tree, tuple):
         return tree
     op_type, settings, *operands = tree
-    return (op_type, settings, *(behind(operand, inner) for operand in operands))
+    return (op_type, settings, *(replace_inner(operand, inner) for operand in operands))
 
 
 @lru_cache(maxsize=1024)
-def identify_activation(tree: Tree) -> Activation | None:
+def identify_activation(tree: ExpressionTree) -> Activation | None:
     """The activation that a tree computes; None if it is none of ours."""
-    if not _plausible(tree):
+    if not _is_plausible(tree):
         return None
     try:
-        found, _ = within(form(tree))
+        found, _ = drop_outer_corners(find_form(tree))
     except (NoFormError, TypeError, OverflowError, ZeroDivisionError):
         return None
-    for function, forms in _known().items():
-        if any(alike(found, wanted) for wanted in forms):
-            return _reaching(tree, Activation(function))
-    return next((_reaching(tree, one) for one in _sloped(found)), None)
+    for function, forms in _known_forms().items():
+        if any(are_alike(found, wanted) for wanted in forms):
+            return _require_reach(tree, Activation(function))
+    return next((_require_reach(tree, one) for one in _find_sloped(found)), None)
 
 
-def _plausible(tree: Tree) -> bool:
+def _is_plausible(tree: ExpressionTree) -> bool:
     """Whether a tree has the values of an activation at a few numbers, which takes less time than its form."""
     with np.errstate(all="ignore"):
         found = compute_tree(tree, _FEW)
@@ -171,28 +171,28 @@ def _values() -> list[Points]:
 
 
 @lru_cache(maxsize=1)
-def _known() -> dict[Function, list[Form]]:
-    return {function: [form(tree) for tree in trees] for function, trees in _SPELLINGS.items()}
+def _known_forms() -> dict[Function, list[Form]]:
+    return {function: [find_form(tree) for tree in trees] for function, trees in _SPELLINGS.items()}
 
 
-def _sloped(found: Form) -> Iterator[Activation]:
+def _find_sloped(found: Form) -> Iterator[Activation]:
     """Leaky ReLU or ELU with the slope that the form shows."""
     for op_type, function in SLOPED.items():
-        alpha = slope(found, function)
+        alpha = find_slope(found, function)
         possible = 0 < alpha < (1 if function == "leaky_relu" else math.inf)
-        if possible and alike(found, form((op_type, (("alpha", alpha),), None)), EXACT):
-            yield Activation(function, shortest(alpha))
+        if possible and are_alike(found, find_form((op_type, (("alpha", alpha),), None)), EXACT):
+            yield Activation(function, shorten_number(alpha))
 
 
-def _reaching(tree: Tree, activation: Activation) -> Activation | None:
-    return activation if reach(tree, activation) >= _LEAST_REACH else None
+def _require_reach(tree: ExpressionTree, activation: Activation) -> Activation | None:
+    return activation if measure_reach(tree, activation) >= _LEAST_REACH else None
 
 
 @lru_cache(maxsize=1024)
-def reach(tree: Tree, activation: Activation) -> float:
+def measure_reach(tree: ExpressionTree, activation: Activation) -> float:
     """The magnitude up to which a tree, computed in float32, is the activation that it is a spelling of."""
     settings = (("alpha", activation.slope),) if activation.sloped else ()
-    known: Tree = (_OPERATORS[activation.function], settings, None)
+    known: ExpressionTree = (_OPERATORS[activation.function], settings, None)
     with np.errstate(all="ignore"):
         wanted, exactly = compute_tree(known, _POINTS), compute_tree(tree, _POINTS)
         found = compute_tree(tree, _POINTS.astype(np.float32))
@@ -200,19 +200,19 @@ def reach(tree: Tree, activation: Activation) -> float:
         alike = (np.abs(found - wanted) <= _ALIKE * size) & (np.abs(exactly - wanted) <= _ALIKE * size)
         noise = (np.abs(found - exactly) <= _NOISE * size) | ~np.isfinite(exactly)
     seen = float(np.min(np.abs(_POINTS[~(alike & noise)]), initial=np.inf))
-    limit = within(form(tree))[1]
+    limit = drop_outer_corners(find_form(tree))[1]
     return min(seen, limit if limit < _LARGEST else math.inf)
 
 
 @lru_cache(maxsize=1024)
-def never_negative(tree: Tree, *, only_above: bool) -> bool:
+def is_never_negative(tree: ExpressionTree, *, only_above: bool) -> bool:
     """Whether a tree is nowhere below zero; with `only_above`, of numbers that are not."""
     with np.errstate(all="ignore"):
         found = compute_tree(tree, _POINTS)
     return bool((found[_POINTS >= 0] if only_above else found).min() >= 0)
 
 
-def compute_tree(tree: Tree, points: Points) -> Points:
+def compute_tree(tree: ExpressionTree, points: Points) -> Points:
     """What a tree makes of numbers, computed in their type."""
     if tree is None:
         return points

@@ -20,7 +20,7 @@ from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.formats.arrays import float32
+from resnet_gen.weights.formats.arrays import to_float32
 
 DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype("<f4"),
@@ -72,7 +72,7 @@ class FileConstant:
         """Number of elements."""
         return math.prod(self.dims)
 
-    def called(self, name: str) -> FileConstant:
+    def with_name(self, name: str) -> FileConstant:
         """The same under one more name."""
         return replace(self, names=(name, *self.names))
 
@@ -84,7 +84,7 @@ class FileConstant:
         """Rows start..stop as float32; raises `MissingNumbersError`."""
         part = self.part
         load = (lambda: part(start, stop)) if part else (lambda: self.load()[start:stop])
-        return float32(settle_numbers(load, shorten(self.names[0])))
+        return to_float32(settle_numbers(load, shorten(self.names[0])))
 
 
 def known_constant(values: Any, name: str = "") -> FileConstant:
@@ -111,11 +111,11 @@ def tensor_constant(tensor: TensorProto, place: TensorPlace | None, file: Outlin
     _check_fields(tensor, place, where)
     size = math.prod(dims) * dtype.itemsize
     if tensor.data_location == TensorProto.EXTERNAL:
-        return _external(tensor, dims, dtype, path)
+        return _external_constant(tensor, dims, dtype, path)
     if place is not None:
         _check_size(name, place.length, size, where)
-        return _mapped(tensor.name, dims, dtype, lambda: file.data, place.offset)
-    return _inside(tensor, dims, dtype, size, where)
+        return _map_constant(tensor.name, dims, dtype, lambda: file.data, place.offset)
+    return _inline_constant(tensor, dims, dtype, size, where)
 
 
 def _check_fields(tensor: TensorProto, place: TensorPlace | None, where: str) -> None:
@@ -123,14 +123,14 @@ def _check_fields(tensor: TensorProto, place: TensorPlace | None, where: str) ->
     name = shorten(tensor.name)
     if tensor.HasField("segment"):
         raise refuse(f"initializer '{name}': it is a segment of a tensor, which cannot be read", where)
-    fields = _fields(tensor, place)
+    fields = _list_fields(tensor, place)
     if len(fields) > 1:
         raise refuse(f"initializer '{name}': its numbers are in {' and in '.join(fields)}", where)
     if tensor.external_data and tensor.data_location != TensorProto.EXTERNAL:
         raise refuse(f"initializer '{name}': it has external_data, and its data_location is not EXTERNAL", where)
 
 
-def _fields(tensor: TensorProto, place: TensorPlace | None) -> list[str]:
+def _list_fields(tensor: TensorProto, place: TensorPlace | None) -> list[str]:
     """Where a tensor has numbers; raw data that are empty count inside the file, since runtimes read no others then."""
     found = [field for field in (*NUMBERS, "external_data") if len(getattr(tensor, field))]
     if tensor.HasField("raw_data") and not tensor.raw_data and tensor.data_location != TensorProto.EXTERNAL:
@@ -143,7 +143,9 @@ def _check_size(name: str, found: int, wanted: int, where: str) -> None:
         raise refuse(f"initializer '{name}': {found:,} bytes, and its shape and type take {wanted:,}", where)
 
 
-def _mapped(name: str, dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int) -> FileConstant:
+def _map_constant(
+    name: str, dims: Shape, dtype: np.dtype[Any], data: Callable[[], mmap.mmap], offset: int
+) -> FileConstant:
     """An array that lies in a file."""
     row = math.prod(dims[1:])
 
@@ -157,7 +159,7 @@ def _mapped(name: str, dims: Shape, dtype: np.dtype[Any], data: Callable[[], mma
     return FileConstant((name,), dims, dtype, load, part if dims else None)
 
 
-def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> FileConstant:
+def _inline_constant(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, where: str) -> FileConstant:
     """Numbers in the tensor's own fields; none at all are numbers that were left out."""
     if tensor.HasField("raw_data") and (tensor.raw_data or not size):
         _check_size(shorten(tensor.name), len(tensor.raw_data), size, where)
@@ -165,9 +167,9 @@ def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, w
     fields = (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data, tensor.uint64_data)
     found = max(map(len, fields))
     if not found and size:
-        return FileConstant((tensor.name,), dims, dtype, lambda: _missing(tensor.name))
+        return FileConstant((tensor.name,), dims, dtype, lambda: _raise_missing(tensor.name))
     try:
-        array = _numbers(tensor, dtype).reshape(dims)
+        array = _decode_numbers(tensor, dtype).reshape(dims)
     except (ValueError, OverflowError):  # fields that do not go together
         array = np.empty(0, dtype)
     if array.shape != dims:
@@ -175,7 +177,7 @@ def _inside(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], size: int, w
     return known_constant(array, tensor.name)
 
 
-def _numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
+def _decode_numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
     """The numbers in a tensor's own fields, one by one: a list of them would take ten times the memory."""
     fields: dict[int, Iterable[float]] = {
         TensorProto.FLOAT: tensor.float_data,
@@ -190,17 +192,17 @@ def _numbers(tensor: TensorProto, dtype: np.dtype[Any]) -> Numbers:
     return numbers.astype(f"u{dtype.itemsize}").view(dtype)  # their bits
 
 
-def _missing(name: str) -> Numbers:
+def _raise_missing(name: str) -> Numbers:
     raise MissingNumbersError(f"the numbers of '{shorten(name)}' are not in the file")
 
 
-def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> FileConstant:
+def _external_constant(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path) -> FileConstant:
     """Numbers in a file beside the model, looked at when they are asked for; its place is checked at once."""
-    entries = _entries(tensor, str(path))
+    entries = _read_entries(tensor, str(path))
     size, name = math.prod(dims) * dtype.itemsize, shorten(tensor.name)
     location = entries.get("location", "")
-    offset = _natural(entries.get("offset", "0"))
-    length = _natural(entries.get("length", str(size)))
+    offset = _parse_natural(entries.get("offset", "0"))
+    length = _parse_natural(entries.get("length", str(size)))
     pure = PurePosixPath(location)
     if not location or pure.is_absolute() or ".." in pure.parts or "\0" in location or "\\" in location:
         message = f"initializer '{name}': its data are to lie at '{shorten(location)}', outside the model's folder"
@@ -210,12 +212,12 @@ def _external(tensor: TensorProto, dims: Shape, dtype: np.dtype[Any], path: Path
     _check_size(name, length, size, str(path))
 
     def data() -> mmap.mmap:
-        return _beside(path, location, name, offset, size)
+        return _map_external_file(path, location, name, offset, size)
 
-    return _mapped(tensor.name, dims, dtype, data, offset)
+    return _map_constant(tensor.name, dims, dtype, data, offset)
 
 
-def _entries(tensor: TensorProto, where: str) -> dict[str, str]:
+def _read_entries(tensor: TensorProto, where: str) -> dict[str, str]:
     """What is said of numbers in another file; raises `Refused` for what ONNX has not, or twice: runtimes part."""
     found: dict[str, str] = {}
     for entry in tensor.external_data:
@@ -227,11 +229,11 @@ def _entries(tensor: TensorProto, where: str) -> dict[str, str]:
     return found
 
 
-def _natural(text: str) -> int | None:
+def _parse_natural(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
-def _beside(path: Path, location: str, name: str, offset: int, size: int) -> mmap.mmap:
+def _map_external_file(path: Path, location: str, name: str, offset: int, size: int) -> mmap.mmap:
     """The file of external data; raises `Refused` if it is elsewhere, too short, or not there."""
     target = path.parent / location
     check_whole(path)

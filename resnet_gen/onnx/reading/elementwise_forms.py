@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from resnet_gen.onnx.reading.piecewise_linear import clip, leaky, maximum, minimum
+from resnet_gen.onnx.reading.piecewise_linear import apply_leak, clip, maximum, minimum
 from resnet_gen.onnx.reading.sums_of_products import (
     EXACT,
     Form,
     NoFormError,
     add,
-    alike,
+    are_alike,
     constant,
     exponential,
     function_of,
@@ -71,12 +71,12 @@ def _where(asked: Form, yes: Form, no: Form) -> Form:
     if not apart:
         return no
     steepness = next((apart.get(key, 0.0) / value for key, value in of.items() if key), 0.0)
-    if not alike(scale(steepness, of), apart, EXACT):
+    if not are_alike(scale(steepness, of), apart, EXACT):
         raise NoFormError("two functions that do not meet")
     return add(no, scale(steepness, maximum(of, {})))
 
 
-def _thresholded(of: Form, alpha: float = 1.0) -> Form:
+def _threshold(of: Form, alpha: float = 1.0) -> Form:
     if alpha:
         raise NoFormError("a step")
     return maximum(of, {})
@@ -94,14 +94,14 @@ RULES: dict[str, Callable[..., Form]] = {
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda u: multiply(u, _hard_sigmoid(u)),
-    "LeakyRelu": lambda u, alpha=0.01: leaky(u, constant(alpha)),
+    "LeakyRelu": lambda u, alpha=0.01: apply_leak(u, constant(alpha)),
     "Log": _log,
     "Max": maximum,
     "Min": minimum,
     "Mish": lambda u: multiply(u, _tanh(_softplus(u))),
     "Mul": multiply,
     "Neg": lambda u: scale(-1.0, u),
-    "PRelu": leaky,
+    "PRelu": apply_leak,
     "Pow": raise_to,
     "Reciprocal": invert,
     "Relu": lambda u: maximum(u, {}),
@@ -110,7 +110,7 @@ RULES: dict[str, Callable[..., Form]] = {
     "Sub": lambda u, v: add(u, scale(-1.0, v)),
     "Swish": lambda u, alpha=1.0: multiply(u, sigmoid(scale(alpha, u))),
     "Tanh": _tanh,
-    "ThresholdedRelu": _thresholded,
+    "ThresholdedRelu": _threshold,
     "Where": _where,
 }
 """The form of what each elementwise operator of ONNX makes of forms; square roots and others have none."""

@@ -30,15 +30,15 @@ class FileHeader:
         self._model: ModelProto = file.model
         self._graph: GraphProto = file.model.graph
 
-    def refused(self, message: str, hint: str | None = None) -> Refused:
+    def make_refusal(self, message: str, hint: str | None = None) -> Refused:
         """A refusal of the file."""
         return refuse(message, str(self._path), hint)
 
-    def at(self, index: int, why: str) -> Refused:
+    def make_node_refusal(self, index: int, why: str) -> Refused:
         """A refusal that says which node it is about."""
         node = self._graph.node[index]
         named = f" '{shorten(node.name)}'" if node.name else ""
-        return self.refused(f"node {index}{named}, {shorten(node.op_type)}: {why}")
+        return self.make_refusal(f"node {index}{named}, {shorten(node.op_type)}: {why}")
 
     def producer(self) -> str:
         """What wrote the file."""
@@ -48,26 +48,26 @@ class FileHeader:
         """The opset of ONNX's own operators."""
         most = min(_MOST, _NODES + len(self._file.data) // _BYTES_EACH)
         if len(self._graph.node) > most:
-            raise self.refused(f"more than {most:,} nodes, which no network of its size has")
+            raise self.make_refusal(f"more than {most:,} nodes, which no network of its size has")
         found = {entry.version for entry in self._model.opset_import if entry.domain in OWN}
         newest = onnx.defs.onnx_opset_version()
         if len(found) != 1 or not OLDEST_OPSET <= min(found) <= newest:
-            told = f"opset {min(found)}" if len(found) == 1 else f"{len(found)} opsets of ONNX's own operators"
-            raise self.refused(f"{told}: one of {OLDEST_OPSET} to {newest} can be read")
+            found_opset = f"opset {min(found)}" if len(found) == 1 else f"{len(found)} opsets of ONNX's own operators"
+            raise self.make_refusal(f"{found_opset}: one of {OLDEST_OPSET} to {newest} can be read")
         return int(found.pop())
 
     def initializers(self) -> dict[str, FileConstant]:
         """The initializers by name."""
         if len(self._graph.sparse_initializer):
-            raise self.refused("sparse initializers cannot be read")
+            raise self.make_refusal("sparse initializers cannot be read")
         found: dict[str, FileConstant] = {}
         for tensor, place in zip(self._graph.initializer, self._file.places, strict=True):
             if tensor.name in found:
-                raise self.refused(f"two initializers are called '{shorten(tensor.name)}'")
+                raise self.make_refusal(f"two initializers are called '{shorten(tensor.name)}'")
             found[tensor.name] = tensor_constant(tensor, place, self._file, self._path)
         return found
 
-    def replaceable(self) -> int:
+    def count_replaceable(self) -> int:
         """How many initializers are inputs, too."""
         return len({value.name for value in self._graph.input} & {tensor.name for tensor in self._graph.initializer})
 
@@ -75,31 +75,31 @@ class FileHeader:
         """The one input as a value of ours, the size of its batch if that is fixed, and its element type."""
         found = [value for value in self._graph.input if value.name not in initializers]
         if len(found) != 1:
-            raise self.refused(f"it has {len(found)} inputs, and a network of images has one")
+            raise self.make_refusal(f"it has {len(found)} inputs, and a network of images has one")
         (value,) = found
         name, tensor = shorten(value.name), value.type.tensor_type
         dtype = DTYPES.get(tensor.elem_type)
         if dtype is None or dtype.name not in _FLOATS:
-            raise self.refused(f"input '{name}': no floating-point numbers")
+            raise self.make_refusal(f"input '{name}': no floating-point numbers")
         dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
         if len(dims) != 4:
-            raise self.refused(f"input '{name}': {len(dims)} dimensions, and a batch of images has 4")
+            raise self.make_refusal(f"input '{name}': {len(dims)} dimensions, and a batch of images has 4")
         sides = tuple(n for n in dims[1:] if n is not None and n > 0)
         if len(sides) != 3 or (dims[0] is not None and dims[0] < 1):
             hint = "export it with a fixed size; only the batch may be left open"
-            raise self.refused(f"input '{name}': its size is not stated", hint)
+            raise self.make_refusal(f"input '{name}': its size is not stated", hint)
         if math.prod(sides) > MAX_ELEMENTS:
-            raise self.refused(f"input '{name}': images of {list(sides)} are beyond any machine")
+            raise self.make_refusal(f"input '{name}': images of {list(sides)} are beyond any machine")
         return Value(value.name, sides), dims[0], dtype.name
 
     def outputs(self, given: str) -> list[str]:
         """The names of the outputs."""
         names = [value.name for value in self._graph.output]
         if not names or len({*names, given}) != len(names) + 1:
-            raise self.refused("its outputs are none, or one of them twice, or the input itself")
+            raise self.make_refusal("its outputs are none, or one of them twice, or the input itself")
         return names
 
-    def wanted(self, outputs: Sequence[str], taken: Container[str]) -> list[int]:
+    def order_nodes(self, outputs: Sequence[str], taken: Container[str]) -> list[int]:
         """The nodes that the outputs depend on, each behind what it reads; their names and order are checked.
 
         The order follows from what nodes read, operand by operand, and not from that in which the file lists them.
@@ -108,7 +108,7 @@ class FileHeader:
         for index, node in enumerate(self._graph.node):
             for name in filter(None, node.output):
                 if name in makers or name in taken:
-                    raise self.at(index, f"'{shorten(name)}' is made twice")
+                    raise self.make_node_refusal(index, f"'{shorten(name)}' is made twice")
                 makers[name] = index
         wanted: dict[int, None] = {}
         waiting = [(makers[name], False) for name in reversed(outputs) if name in makers]
@@ -118,14 +118,14 @@ class FileHeader:
                 wanted[index] = None
             elif index not in wanted:
                 waiting.append((index, True))
-                waiting += ((before, False) for before in reversed(self._before(index, makers)))
+                waiting += ((before, False) for before in reversed(self._list_makers(index, makers)))
         return list(wanted)
 
-    def _before(self, index: int, makers: dict[str, int]) -> list[int]:
+    def _list_makers(self, index: int, makers: dict[str, int]) -> list[int]:
         found = []
         for name in filter(None, self._graph.node[index].input):
             if name in makers:
                 if makers[name] >= index:
-                    raise self.at(index, f"it reads '{shorten(name)}', which is made behind it")
+                    raise self.make_node_refusal(index, f"it reads '{shorten(name)}', which is made behind it")
                 found.append(makers[name])
         return found

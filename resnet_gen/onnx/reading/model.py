@@ -25,12 +25,12 @@ class FileWeights:
 
     def rows(self, name: str, start: int, stop: int) -> Array:
         """Rows start..stop of the tensor `name`; raises `Refused` if they are not in the file, or not finite."""
-        values = self.as_written(name, start, stop)
+        values = self.raw_rows(name, start, stop)
         if not np.isfinite(values).all():
             raise refuse(f"'{name}' has values that are not finite in float32", str(self._path))
         return values
 
-    def as_written(self, name: str, start: int, stop: int) -> Array:
+    def raw_rows(self, name: str, start: int, stop: int) -> Array:
         """The same rows, finite or not; raises `Refused` if they are not in the file."""
         try:
             return self._constants[name].rows(start, stop)

@@ -47,7 +47,7 @@ class Outline(NamedTuple):
     data: mmap.mmap
 
 
-def outline(path: Path) -> Outline:
+def read_outline(path: Path) -> Outline:
     """Read a file's outline; raises `Refused` for what is no ONNX file."""
     try:
         with open_regular_file(path) as stream:
@@ -60,7 +60,7 @@ def outline(path: Path) -> Outline:
         kept, places = _without_data(data)
         if sum(map(len, kept)) > _MAX_OUTLINE + len(data) // _OUTLINE_PART:
             raise TooMuchError
-        model = _parsed(b"".join(kept))
+        model = _parse_model(b"".join(kept))
     except TooMuchError:
         raise refuse("it has more beside its weights than any network of its size", str(path)) from None
     except (ValueError, IndexError):
@@ -75,7 +75,7 @@ def outline(path: Path) -> Outline:
     return Outline(model, tuple(places), data)
 
 
-def _parsed(data: bytes) -> ModelProto:
+def _parse_model(data: bytes) -> ModelProto:
     model = ModelProto()
     try:
         model.ParseFromString(data)
@@ -124,15 +124,15 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[TensorPlace | None
     budget = _Budget(len(data))
     pieces: list[bytes] = []
     places: list[TensorPlace | None] = []
-    for field in _fields(data, 0, len(data), budget):
+    for field in _read_fields(data, 0, len(data), budget):
         if field.number != _GRAPH or field.wire != _BYTES:
             _measure(data, field, ModelProto.DESCRIPTOR, budget)
             pieces.append(data[field.start : field.end])
             continue
         inner: list[bytes] = []
-        for part in _fields(data, field.body, field.end, budget):
+        for part in _read_fields(data, field.body, field.end, budget):
             if part.number == _INITIALIZER and part.wire == _BYTES:
-                tensor, place = _tensor(data, part, budget)
+                tensor, place = _strip_tensor(data, part, budget)
                 inner.append(message(_INITIALIZER, tensor))
                 places.append(place)
             else:
@@ -142,10 +142,10 @@ def _without_data(data: mmap.mmap) -> tuple[list[bytes], list[TensorPlace | None
     return pieces, places
 
 
-def _tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, TensorPlace | None]:
+def _strip_tensor(data: mmap.mmap, field: _Field, budget: _Budget) -> tuple[bytes, TensorPlace | None]:
     kept, place = [], None
     budget.memory.take(_OF_MESSAGE)
-    parts = list(islice(_fields(data, field.body, field.end, budget), _MOST_PARTS + 1))
+    parts = list(islice(_read_fields(data, field.body, field.end, budget), _MOST_PARTS + 1))
     if len(parts) > _MOST_PARTS:
         raise TooMuchError
     for part in parts:
@@ -163,7 +163,7 @@ def _is_as_in_memory(data: mmap.mmap, part: _Field, parts: Sequence[_Field]) -> 
     """Whether a field is a tensor's numbers byte for byte, as raw data are, and the packed floats of a float tensor."""
     if part.wire != _BYTES or part.number != _FLOAT_DATA:
         return part.wire == _BYTES and part.number == _RAW_DATA
-    kinds = [_varint(data, p.body)[0] for p in parts if (p.number, p.wire) == (_DATA_TYPE, _VARINT)]
+    kinds = [_read_varint(data, p.body)[0] for p in parts if (p.number, p.wire) == (_DATA_TYPE, _VARINT)]
     alone = sum(p.number in (_FLOAT_DATA, _RAW_DATA) for p in parts) == 1
     return kinds == [TensorProto.FLOAT] and alone
 
@@ -181,7 +181,7 @@ def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget) -> N
         budget.memory.take(_OF_NUMBER)
     elif known.message_type is not None:
         budget.memory.take(_OF_MESSAGE)
-        for part in _fields(data, field.body, field.end, budget):
+        for part in _read_fields(data, field.body, field.end, budget):
             _measure(data, part, known.message_type, budget)
     elif known.cpp_type == known.CPPTYPE_STRING:
         budget.memory.take(_OF_TEXT + field.end - field.body)
@@ -190,16 +190,16 @@ def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget) -> N
         budget.memory.take(_OF_NUMBER * int(np.count_nonzero(body < 0x80)))
 
 
-def _fields(data: mmap.mmap, start: int, stop: int, budget: _Budget) -> Iterator[_Field]:
+def _read_fields(data: mmap.mmap, start: int, stop: int, budget: _Budget) -> Iterator[_Field]:
     """The fields of the message between two positions; raises `ValueError` or `IndexError` where there is none."""
     while start < stop:
         budget.fields.take()
-        tag, body = _varint(data, start)
+        tag, body = _read_varint(data, start)
         wire = tag & 7
         if wire == _VARINT:
-            end = _varint(data, body)[1]
+            end = _read_varint(data, body)[1]
         elif wire == _BYTES:
-            size, body = _varint(data, body)
+            size, body = _read_varint(data, body)
             end = body + size
         elif wire in (_FIXED64, _FIXED32):
             end = body + (8 if wire == _FIXED64 else 4)
@@ -211,7 +211,7 @@ def _fields(data: mmap.mmap, start: int, stop: int, budget: _Budget) -> Iterator
         start = end
 
 
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+def _read_varint(data: mmap.mmap, at: int) -> tuple[int, int]:
     """The number at a position, and the position behind it."""
     number = shift = 0
     while True:

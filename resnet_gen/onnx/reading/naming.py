@@ -30,8 +30,8 @@ class NodeNames:
         for weight in weights:
             if weight.endswith(".weight") and len(weight) > len(".weight") and not weight.startswith("onnx::"):
                 self.origins["weights"] += 1
-                return self._unique(weight.removesuffix(".weight"))
-        return self._unique(self._after_node(index, weighted=bool(weights)))
+                return self._make_unique(weight.removesuffix(".weight"))
+        return self._make_unique(self._after_node(index, weighted=bool(weights)))
 
     def _after_node(self, index: int, *, weighted: bool) -> str:
         node, scope = self._nodes[index], self._scopes[index]
@@ -42,7 +42,7 @@ class NodeNames:
         self.origins["scopes"] += 1
         return scope if weighted or scope not in self._containers else f"{scope}.{node.op_type.lower()}"
 
-    def _unique(self, wanted: str) -> str:
+    def _make_unique(self, wanted: str) -> str:
         wanted = wanted[:_LONGEST] or "node"
         name = wanted
         while name in self._taken:

@@ -15,27 +15,27 @@ from resnet_gen.onnx.reading.elementwise_forms import RULES
 from resnet_gen.onnx.reading.sums_of_products import (
     MOST_TERMS,
     Atom,
+    ExpressionTree,
     Form,
     NoFormError,
-    Tree,
     X,
     add,
     constant,
+    drop_falling_sigmoid,
     function_of,
     multiply,
-    upright,
 )
 
-_HELD = 65504.0
+_LARGEST_FLOAT16 = 65504.0
 """The largest number of float16: a corner beyond is there to keep to the type."""
 
 
-def form(tree: Tree) -> Form:
+def find_form(tree: ExpressionTree) -> Form:
     """The form of a function; raises `NoFormError`."""
-    return add(*(upright(product, factor) for product, factor in _form(tree).items()))
+    return add(*(drop_falling_sigmoid(product, factor) for product, factor in _build_form(tree).items()))
 
 
-def _form(tree: Tree) -> Form:
+def _build_form(tree: ExpressionTree) -> Form:
     if tree is None:
         return {(X,): 1.0}
     if isinstance(tree, float):
@@ -44,38 +44,38 @@ def _form(tree: Tree) -> Form:
     rule = RULES.get(op_type)
     if rule is None:
         raise NoFormError(op_type)
-    found = rule(*map(_form, operands), **dict(settings))
+    found = rule(*map(_build_form, operands), **dict(settings))
     if len(found) > MOST_TERMS or not all(map(math.isfinite, found.values())):
         raise NoFormError(op_type)
     return found
 
 
-def within(of: Form) -> tuple[Form, float]:
+def drop_outer_corners(of: Form) -> tuple[Form, float]:
     """The form between the corners that are there to keep to a type, and how far out the first of those is."""
     found: list[Form] = []
     limit = math.inf
     for product, factor in of.items():
         term: Form = constant(factor)
         for atom in product:
-            inner, reach = _within_atom(atom)
+            inner, reach = _drop_atom_corners(atom)
             term, limit = multiply(term, inner), min(limit, reach)
         found.append(term)
     return add(*found), limit
 
 
-def _within_atom(atom: Atom) -> tuple[Form, float]:
+def _drop_atom_corners(atom: Atom) -> tuple[Form, float]:
     if atom[0] == "x":
         return {(atom,): 1.0}, math.inf
     if atom[0] != "relu":
-        inner, limit = within(dict(atom[1]))
+        inner, limit = drop_outer_corners(dict(atom[1]))
         return function_of(atom[0], inner), limit
     corner = atom[1]
-    if abs(corner) < _HELD:
+    if abs(corner) < _LARGEST_FLOAT16:
         return {(atom,): 1.0}, math.inf
     return {} if corner > 0 else add({(X,): 1.0}, constant(-corner)), abs(corner)
 
 
-def slope(found: Form, function: str) -> float:
+def find_slope(found: Form, function: str) -> float:
     """The slope of leaky ReLU or the alpha of ELU, if a form is one; else any number."""
     if function == "leaky_relu":
         return found.get((X,), 0.0)

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import AttributeProto, ModelProto, NodeProto
 
 from resnet_gen.graph import Value
-from resnet_gen.onnx.reading.activations import shortest
+from resnet_gen.onnx.reading.activations import shorten_number
 from resnet_gen.onnx.reading.constants import CODES, FileConstant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
@@ -59,14 +59,14 @@ class InferredShapes:
         self._model = model
 
     @cached_property
-    def _found(self) -> dict[str, Shape]:
+    def _shapes(self) -> dict[str, Shape]:
         return infer_shapes(self._model)
 
-    def of(self, name: str) -> Shape:
+    def shape_of(self, name: str) -> Shape:
         """Dimensions behind the batch; raises `UnexplainedOperator` where they do not follow."""
-        if name not in self._found:
+        if name not in self._shapes:
             raise UnexplainedOperator(f"no shape follows for '{shorten(name)}'")
-        return self._found[name]
+        return self._shapes[name]
 
 
 _FEW = 16
@@ -76,7 +76,7 @@ _WITHOUT_WEIGHTS = ("AffineGrid", "DequantizeLinear", "GridSample", "QuantizeLin
 """Operators whose arrays of floating point say what is done, as attributes do."""
 
 
-def opaque(
+def make_opaque(
     walk: GraphWalk,
     node: NodeProto,
     index: int,
@@ -89,21 +89,21 @@ def opaque(
 
     `inputs` are those of its operands that are activations, by their position; `fixed` are the others.
     """
-    op_type = functions.name(node)
+    op_type = functions.operator_name(node)
     weights = {place: wire for place, wire in fixed.items() if _is_weight(wire, node)}
     others = {place: wire for place, wire in fixed.items() if place not in weights}
-    settings = _settings(node, others, functions.text(node))
-    held = {_role(op_type, nth, place): wire for nth, (place, wire) in enumerate(weights.items())}
+    settings = _format_settings(node, others, functions.format_functions(node))
+    by_role = {_weight_role(op_type, nth, place): wire for nth, (place, wire) in enumerate(weights.items())}
     places, found = tuple(inputs), []
     for output, name in enumerate(node.output):
         if name:
-            shape = shapes.of(name)
-            tensors = tuple(Tensor(role, constant.dims) for role, constant in held.items())
-            per_output = _per_output(node, op_type, held, left=0 not in places)
+            shape = shapes.shape_of(name)
+            tensors = tuple(Tensor(role, constant.dims) for role, constant in by_role.items())
+            per_output = _count_macs_per_element(node, op_type, by_role, left=0 not in places)
             op = Opaque(op_type, settings, shape, tensors, per_output, places, output)
-            value = walk.add(op, list(inputs.values()), held, index)
+            value = walk.add(op, list(inputs.values()), by_role, index)
             found.append(Signal(ValueSignal(shape, index, value), shape, index))
-            held = {}  # counted once
+            by_role = {}  # counted once
     return found
 
 
@@ -113,14 +113,14 @@ def _is_weight(wire: FileConstant | ShapeSizes, node: NodeProto) -> TypeGuard[Fi
     return wire.size > 1 and wire.dtype.kind in "fV"
 
 
-def _role(op_type: str, nth: int, place: int) -> str:
+def _weight_role(op_type: str, nth: int, place: int) -> str:
     names = ("weight", "bias") if op_type in _LAYERS else ()
     return names[nth] if nth < len(names) else f"constant{place}"
 
 
-def _per_output(node: NodeProto, op_type: str, held: dict[str, FileConstant], *, left: bool) -> int:
+def _count_macs_per_element(node: NodeProto, op_type: str, by_role: dict[str, FileConstant], *, left: bool) -> int:
     """Multiply-accumulates of one element of the result; `left` is a weight that stands before the activation."""
-    weight = held.get("weight")
+    weight = by_role.get("weight")
     if weight is None or len(weight.dims) < 2:
         return 0
     if op_type == "Conv":
@@ -129,15 +129,15 @@ def _per_output(node: NodeProto, op_type: str, held: dict[str, FileConstant], *,
     return weight.dims[-1 if turned != left else -2] if op_type in ("Gemm", "MatMul") else 0
 
 
-def _settings(node: NodeProto, fixed: Mapping[int, FileConstant | ShapeSizes], functions: str) -> str:
+def _format_settings(node: NodeProto, fixed: Mapping[int, FileConstant | ShapeSizes], functions: str) -> str:
     """The attributes in the order of their names, operands that are neither activations nor weights, and functions."""
     attributes = sorted(node.attribute, key=lambda a: a.name)
-    parts = [f"{a.name}={_cut(_text(a), _MOST_OF_ATTRIBUTE)}" for a in attributes]
-    parts += [f"input{place}={_numbers(wire)}" for place, wire in fixed.items()]
-    return _cut(", ".join([*parts, *filter(None, [functions])]), _MOST_TEXT)
+    parts = [f"{a.name}={_cut_text(_format_attribute(a), _MOST_OF_ATTRIBUTE)}" for a in attributes]
+    parts += [f"input{place}={_format_numbers(wire)}" for place, wire in fixed.items()]
+    return _cut_text(", ".join([*parts, *filter(None, [functions])]), _MOST_TEXT)
 
 
-def _numbers(wire: FileConstant | ShapeSizes) -> str:
+def _format_numbers(wire: FileConstant | ShapeSizes) -> str:
     """The numbers themselves where they are few, else a hash of them."""
     if isinstance(wire, ShapeSizes):
         return str(["N" if n is None else n for n in wire.values]).replace("'", "")
@@ -149,25 +149,25 @@ def _numbers(wire: FileConstant | ShapeSizes) -> str:
     if wire.size <= _FEW:
         return f"{array.tolist()}{kind}"
     plain = array.astype("<i8" if wire.dtype.kind in "iub" else "<f8")
-    return f"{list(wire.dims)}{kind} {_hash(np.ascontiguousarray(plain).tobytes())}"
+    return f"{list(wire.dims)}{kind} {_hash_bytes(np.ascontiguousarray(plain).tobytes())}"
 
 
-def _text(attribute: Any) -> str:
+def _format_attribute(attribute: Any) -> str:
     """The value of an attribute; of one that holds none in ONNX's types, a hash of all that it is."""
     field = _PLAIN.get(attribute.type)
     if field is None:
         kind = _KINDS.get(attribute.type, "unknown")
-        return f"{kind} {_hash(attribute.SerializeToString(deterministic=True))}"
+        return f"{kind} {_hash_bytes(attribute.SerializeToString(deterministic=True))}"
     value = getattr(attribute, field)
     if isinstance(value, (bytes, float, int)):
-        return _shown(value)
-    return f"[{', '.join(map(_shown, value))}]"
+        return _format_value(value)
+    return f"[{', '.join(map(_format_value, value))}]"
 
 
-def _shown(value: bytes | float) -> str:
+def _format_value(value: bytes | float) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return f"{shortest(value):.9g}" if isinstance(value, float) else str(value)
+    return f"{shorten_number(value):.9g}" if isinstance(value, float) else str(value)
 
 
 _PLAIN = {
@@ -182,10 +182,10 @@ _PLAIN = {
 _KINDS = {number: name.lower() for name, number in AttributeProto.AttributeType.items()}
 
 
-def _cut(text: str, limit: int) -> str:
+def _cut_text(text: str, limit: int) -> str:
     """Text of any length as one of at most `limit` characters, which has a hash at its end where it was cut."""
-    return text if len(text) <= limit else f"{shorten(text, limit - 17)} {_hash(text.encode())}"
+    return text if len(text) <= limit else f"{shorten(text, limit - 17)} {_hash_bytes(text.encode())}"
 
 
-def _hash(data: bytes) -> str:
+def _hash_bytes(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()

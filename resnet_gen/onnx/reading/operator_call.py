@@ -42,7 +42,7 @@ class OperatorCall:
     ) -> None:
         self.walk, self.node, self.index, self.opset = walk, node, index, opset
         self.wires, self.tensor = wires, tensor
-        self.attributes = _attributes(node, opset, len(wires))
+        self.attributes = _read_attributes(node, opset, len(wires))
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or ONNX's default, or ours."""
@@ -69,7 +69,7 @@ class OperatorCall:
 
     def term(self, place: int = 0) -> ActivationTerm:
         """An operand that is an activation, in dimensions of ours."""
-        return self.walk.natural(self.signal(place))
+        return self.walk.resolve_dims(self.signal(place))
 
     def value(self, place: int = 0) -> Value:
         """An operand that is an activation, as a value of our graph."""
@@ -101,18 +101,18 @@ class OperatorCall:
         found = self.attribute(name)
         return None if found is None else tuple(found)
 
-    def made(self, op: Op, *inputs: Value, **constants: FileConstant) -> Signal:
+    def add_node(self, op: Op, *inputs: Value, **constants: FileConstant) -> Signal:
         """A node of ours that this one is."""
         value = self.walk.add(op, inputs, constants, self.index)
         return Signal(ValueSignal(value.shape, self.index, value), value.shape, self.index)
 
-    def later(self, op: Op, *inputs: ActivationTerm, **constants: FileConstant) -> Signal:
+    def defer_node(self, op: Op, *inputs: ActivationTerm, **constants: FileConstant) -> Signal:
         """An operation that becomes a node when its result is read."""
-        self.walk.fitting(op, [t.shape for t in inputs], constants, self.index)
+        self.walk.match_weights(op, [t.shape for t in inputs], constants, self.index)
         shape = op.shape(*(t.shape for t in inputs))
-        return self.seen(PendingNode(shape, self.index, op, inputs, constants))
+        return self.make_signal(PendingNode(shape, self.index, op, inputs, constants))
 
-    def seen(self, term: ActivationTerm, dims: Shape | None = None) -> Signal:
+    def make_signal(self, term: ActivationTerm, dims: Shape | None = None) -> Signal:
         """A term as this node's result."""
         return Signal(term, term.shape if dims is None else dims, self.index)
 
@@ -121,29 +121,29 @@ def number(constant: FileConstant) -> float:
     """A constant that is one number."""
     if constant.size != 1:
         raise UnexplainedOperator(f"'{shorten(constant.names[0])}' is {list(constant.dims)}, where one number goes")
-    return float(_array(constant).reshape(-1)[0])
+    return float(_load_array(constant).reshape(-1)[0])
 
 
 def integers(constant: FileConstant) -> tuple[int, ...]:
     """A constant that is integers, of a size that shapes have."""
     if constant.dtype.kind not in "iu" or len(constant.dims) > 1 or constant.size > _MOST_INTEGERS:
         raise UnexplainedOperator(f"'{shorten(constant.names[0])}' is no list of integers")
-    return tuple(int(n) for n in _array(constant).reshape(-1))
+    return tuple(int(n) for n in _load_array(constant).reshape(-1))
 
 
 def numbers(constant: FileConstant) -> Any:
     """The array of a constant."""
-    return _array(constant)
+    return _load_array(constant)
 
 
-def _array(constant: FileConstant) -> Any:
+def _load_array(constant: FileConstant) -> Any:
     try:
         return constant.array()
     except MissingNumbersError as missing:
         raise UnexplainedOperator(f"{missing}, and it depends on them") from None
 
 
-def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
+def _read_attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     """The attributes by name, ONNX's defaults filled in; raises `UnexplainedOperator` for what the operator has not."""
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")
@@ -156,14 +156,14 @@ def _attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     for name, known in schema.attributes.items():
         if known.default_value.type != AttributeProto.UNDEFINED:
             found[name] = onnx.helper.get_attribute_value(known.default_value)
-    found |= {attribute.name: _setting(attribute, schema) for attribute in node.attribute}
+    found |= {attribute.name: _read_setting(attribute, schema) for attribute in node.attribute}
     missing = [name for name, known in schema.attributes.items() if known.required and name not in found]
     if missing:
         raise UnexplainedOperator(f"it lacks the attribute '{missing[0]}'")
     return found
 
 
-def _setting(attribute: AttributeProto, schema: Any) -> Any:
+def _read_setting(attribute: AttributeProto, schema: Any) -> Any:
     """What an attribute says; raises `UnexplainedOperator` for one that the operator has not, or that says nothing."""
     wanted = schema.attributes.get(attribute.name)
     if wanted is None or attribute.type != wanted.type.value:
@@ -187,7 +187,7 @@ def _check_number(what: str, found: int, least: int, most: int) -> None:
         raise UnexplainedOperator(f"it has {found} {what} {wanted}")
 
 
-def small(values: Mapping[str, int], least: int = 0) -> None:
+def check_limits(values: Mapping[str, int], least: int = 0) -> None:
     """Raise `UnexplainedOperator` for settings that no layer has."""
     for name, value in values.items():
         if not least <= value < _LARGEST:

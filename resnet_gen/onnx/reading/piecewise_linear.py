@@ -20,9 +20,9 @@ from resnet_gen.onnx.reading.sums_of_products import (
 
 def maximum(first: Form, second: Form) -> Form:
     """Of two functions of straight pieces; or of zero and k e^x - k, where the maximum or minimum is x's."""
-    if _straight(first) and _straight(second):
-        return _upper(first, second)
-    curved, other = (second, first) if _straight(first) else (first, second)
+    if _is_straight(first) and _is_straight(second):
+        return _find_upper(first, second)
+    curved, other = (second, first) if _is_straight(first) else (first, second)
     power = next((product for product in curved if len(product) == 1 and product[0][0] == "exp"), None)
     if other or power is None or len(curved) != 2 or curved.get((), 0.0) != -curved[power]:
         raise NoFormError("a maximum")
@@ -36,21 +36,21 @@ def minimum(first: Form, second: Form) -> Form:
     return scale(-1.0, maximum(scale(-1.0, first), scale(-1.0, second)))
 
 
-def _straight(of: Form) -> bool:
+def _is_straight(of: Form) -> bool:
     return all(not product or (len(product) == 1 and product[0][0] in ("x", "relu")) for product in of)
 
 
-def _upper(first: Form, second: Form) -> Form:
+def _find_upper(first: Form, second: Form) -> Form:
     """The larger of two functions of straight pieces, piece by piece."""
     corners = sorted({product[0][1] for one in (first, second) for product in one if product and len(product[0]) > 1})
     pieces = [-math.inf, *corners, math.inf]
-    crossings = [_crossing(first, second, *ends) for ends in pairwise(pieces)]
+    crossings = [_find_crossing(first, second, *ends) for ends in pairwise(pieces)]
     corners = sorted({*corners, *(x for x in crossings if x is not None)})
     if not corners:
-        return first if _value(first, 0.0) >= _value(second, 0.0) else second
-    middles = [_between(a, b) for a, b in pairwise((-math.inf, *corners, math.inf))]
-    chosen = [first if _value(first, x) >= _value(second, x) else second for x in middles]
-    lines = [_line(one, x) for one, x in zip(chosen, middles, strict=True)]
+        return first if _evaluate_at(first, 0.0) >= _evaluate_at(second, 0.0) else second
+    middles = [_pick_between(a, b) for a, b in pairwise((-math.inf, *corners, math.inf))]
+    chosen = [first if _evaluate_at(first, x) >= _evaluate_at(second, x) else second for x in middles]
+    lines = [_line_at(one, x) for one, x in zip(chosen, middles, strict=True)]
     found: dict[Product, float] = {(X,): lines[0][0], (): lines[0][1]}
     for corner, (before, after) in zip(corners, pairwise(lines), strict=True):
         found[(("relu", corner),)] = after[0] - before[0]
@@ -58,14 +58,14 @@ def _upper(first: Form, second: Form) -> Form:
     return {product: factor for product, factor in found.items() if abs(factor) > (least if product else 0.0)}
 
 
-def _between(start: float, stop: float) -> float:
+def _pick_between(start: float, stop: float) -> float:
     """A number between two, of which either may be infinite."""
     if math.isinf(start):
         return 0.0 if math.isinf(stop) else stop - 1 - abs(stop)
     return start + 1 + abs(start) if math.isinf(stop) else (start + stop) / 2
 
 
-def _line(of: Form, x: float) -> tuple[float, float]:
+def _line_at(of: Form, x: float) -> tuple[float, float]:
     """The slope and the value at zero of the straight piece that holds x."""
     rise, start = of.get((X,), 0.0), of.get((), 0.0)
     for product, factor in of.items():
@@ -74,15 +74,15 @@ def _line(of: Form, x: float) -> tuple[float, float]:
     return rise, start
 
 
-def _value(of: Form, x: float) -> float:
-    rise, start = _line(of, x)
+def _evaluate_at(of: Form, x: float) -> float:
+    rise, start = _line_at(of, x)
     return rise * x + start
 
 
-def _crossing(first: Form, second: Form, start: float, stop: float) -> float | None:
+def _find_crossing(first: Form, second: Form, start: float, stop: float) -> float | None:
     """Where two functions cross between two corners."""
-    inside = _between(start, stop)
-    (a, b), (c, d) = _line(first, inside), _line(second, inside)
+    inside = _pick_between(start, stop)
+    (a, b), (c, d) = _line_at(first, inside), _line_at(second, inside)
     if a == c:
         return None
     found = (d - b) / (a - c)
@@ -95,6 +95,6 @@ def clip(of: Form, least: float = -math.inf, most: float = math.inf) -> Form:
     return found if most == math.inf else minimum(found, constant(most))
 
 
-def leaky(of: Form, slope: Form) -> Form:
+def apply_leak(of: Form, slope: Form) -> Form:
     """A form where it is above zero, else times a slope."""
     return add(maximum(of, {}), multiply(slope, minimum(of, {})))

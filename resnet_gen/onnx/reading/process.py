@@ -40,11 +40,11 @@ class Process:
     def ask(self, module: str, function: str, message: bytes, patience: float) -> Any:
         """What a function of ours makes of a message; raises `NoAnswerError`."""
         with self._lock:
-            process = self._running()
+            process = self._ensure_running()
             ender = threading.Timer(patience + _START, process.kill)
             ender.start()
             try:
-                return _answered(process, [module, function, len(message)], message)
+                return _request_answer(process, [module, function, len(message)], message)
             except (OSError, ValueError):
                 self.end()
                 raise NoAnswerError from None
@@ -58,14 +58,14 @@ class Process:
             process.kill()
             process.communicate()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _ensure_running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None or self._of != os.getpid():
             self.end()
-            self._process, self._of = _begun(), os.getpid()
+            self._process, self._of = _start_process(), os.getpid()
         return self._process
 
 
-def _begun() -> subprocess.Popen[bytes]:
+def _start_process() -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603 - this very Python
         command(__name__),
         stdin=subprocess.PIPE,
@@ -73,18 +73,18 @@ def _begun() -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _put(process.stdin, first_line({}))
+    _write_bytes(process.stdin, first_line({}))
     return process
 
 
-def _put(stream: IO[bytes] | None, data: bytes) -> None:
+def _write_bytes(stream: IO[bytes] | None, data: bytes) -> None:
     assert stream
     stream.write(data)
     stream.flush()
 
 
-def _answered(process: subprocess.Popen[bytes], order: list[Any], message: bytes) -> Any:
-    _put(process.stdin, json.dumps(order).encode() + b"\n" + message)
+def _request_answer(process: subprocess.Popen[bytes], order: list[Any], message: bytes) -> Any:
+    _write_bytes(process.stdin, json.dumps(order).encode() + b"\n" + message)
     assert process.stdout
     return json.loads(process.stdout.readline())
 

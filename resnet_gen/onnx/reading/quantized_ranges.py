@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.operator_call import numbers
-from resnet_gen.onnx.reading.rounding_error import largest
+from resnet_gen.onnx.reading.rounding_error import largest_number
 from resnet_gen.onnx.reading.signals import (
     Elementwise,
     QuantizedSignal,
@@ -19,7 +19,7 @@ from resnet_gen.onnx.reading.signals import (
     Transposed,
     UnexplainedOperator,
 )
-from resnet_gen.onnx.reading.sums_of_products import Tree
+from resnet_gen.onnx.reading.sums_of_products import ExpressionTree
 
 _STEP = {"float8_e4m3fn": 32.0, "float8_e5m2": 8192.0}
 """Between the two largest numbers; integers are 1 apart."""
@@ -35,10 +35,10 @@ class CodeRange(NamedTuple):
     scale: float
     step: float
     """The largest there is between two codes."""
-    function: Tree = None
+    function: ExpressionTree = None
 
 
-def covers(rounded: Sequence[QuantizedSignal], walk: GraphWalk) -> Iterator[CodeRange]:
+def find_code_ranges(rounded: Sequence[QuantizedSignal], walk: GraphWalk) -> Iterator[CodeRange]:
     """The ranges of quantized activations; of several scales, the widest and the narrowest."""
     for one in rounded:
         for part in (one.inner,) if isinstance(one.inner, Signal) else one.inner.parts:
@@ -46,14 +46,14 @@ def covers(rounded: Sequence[QuantizedSignal], walk: GraphWalk) -> Iterator[Code
             yield from (CodeRange(value, *numbers, function) for numbers in _ranges(one))
 
 
-def _source(signal: Signal, walk: GraphWalk) -> tuple[str, Tree]:
+def _source(signal: Signal, walk: GraphWalk) -> tuple[str, ExpressionTree]:
     """The value of the graph that has an activation's numbers, whatever their order and shape, and a function of it."""
     with suppress(UnexplainedOperator):
-        value = walk.made(walk.natural(signal))
+        value = walk.find_value(walk.resolve_dims(signal))
         if value:
             return value.name, None
     term, function = signal.term, None
-    while not (made := walk.made(term)):
+    while not (made := walk.find_value(term)):
         if isinstance(term, RearrangedTerm):
             term = term.inner
         elif isinstance(term, Transposed):
@@ -79,5 +79,5 @@ def _ranges(one: QuantizedSignal) -> Iterator[tuple[float, float, float, float]]
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     """The least and the greatest number that a type of codes holds."""
     if dtype.kind not in "iu":
-        return -largest(dtype), largest(dtype)
+        return -largest_number(dtype), largest_number(dtype)
     return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)

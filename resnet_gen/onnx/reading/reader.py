@@ -15,11 +15,11 @@ from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.header import FileHeader
 from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
-from resnet_gen.onnx.reading.model_outline import outline
+from resnet_gen.onnx.reading.model_outline import read_outline
 from resnet_gen.onnx.reading.naming import NodeNames
-from resnet_gen.onnx.reading.opaque import InferredShapes, opaque
+from resnet_gen.onnx.reading.opaque import InferredShapes, make_opaque
 from resnet_gen.onnx.reading.operator_call import OperatorCall
-from resnet_gen.onnx.reading.quantized_ranges import covers
+from resnet_gen.onnx.reading.quantized_ranges import find_code_ranges
 from resnet_gen.onnx.reading.roles import with_roles
 from resnet_gen.onnx.reading.rules import RULES, rule_for
 from resnet_gen.onnx.reading.signals import (
@@ -46,7 +46,7 @@ class ModelReader:
 
     def __init__(self, path: Path, *, partial: bool) -> None:
         self._path, self._partial = path, partial
-        self._file = outline(path)
+        self._file = read_outline(path)
         self._nodes = list(self._file.model.graph.node)
         self._header = FileHeader(self._file, path)
         self._functions = FileFunctions(self._file.model.functions)
@@ -59,22 +59,25 @@ class ModelReader:
         images = next(dtype for dtype in DTYPES.values() if dtype.name == self._images)
         self._walk = GraphWalk(given, self._names, self._batch, images)
         self._shapes = InferredShapes(self._file.model)
-        self._kept: dict[int, list[Signal]] = {}
+        self._opaque_results: dict[int, list[Signal]] = {}
 
     def read(self) -> OnnxModel:
         """The file as a graph; raises `Refused`."""
         try:
-            return self._read()
+            return self._read_model()
         except TooLarge as error:
-            raise self._header.at(error.at, str(error)) from None
+            raise self._header.make_node_refusal(error.at, str(error)) from None
 
-    def _read(self) -> OnnxModel:
+    def _read_model(self) -> OnnxModel:
         outputs = self._header.outputs(self._walk.net.input.name)
-        wanted = self._header.wanted(outputs, self._wires.keys())
+        wanted = self._header.order_nodes(outputs, self._wires.keys())
         for index in wanted:
-            self._node(index)
-        graph, called = self._finished(outputs)
-        covered = (c._replace(value=called.get(c.value, c.value)) for c in covers(self._walk.rounded, self._walk))
+            self._read_node(index)
+        graph, called = self._finish_graph(outputs)
+        covered = (
+            c._replace(value=called.get(c.value, c.value))
+            for c in find_code_ranges(self._walk.quantized_signals, self._walk)
+        )
         state = graph.state()
         weights = {name: constant for name, constant in self._walk.weights.items() if name in state}
         read = FileWeights(weights, self._path)
@@ -82,37 +85,37 @@ class ModelReader:
         return OnnxModel(
             self._path, graph, read, self._opset, self._header.producer(), self._batch,
             frozenset(types), dict(self._names.origins), len(self._nodes) - len(wanted),
-            self._walk.reach, tuple(covered), self._header.replaceable(), self._images,
+            self._walk.reach, tuple(covered), self._header.count_replaceable(), self._images,
         )  # fmt: skip
 
-    def _node(self, index: int) -> None:
+    def _read_node(self, index: int) -> None:
         node = self._nodes[index]
-        disputed = self._functions.disputed(node)
-        if disputed:
-            raise self._header.at(index, disputed)
-        wires = [self._wire(index, name) for name in node.input]
+        dispute = self._functions.explain_dispute(node)
+        if dispute:
+            raise self._header.make_node_refusal(index, dispute)
+        wires = [self._find_wire(index, name) for name in node.input]
         try:
-            results = self._explained(index, wires)
+            results = self._apply_rule(index, wires)
         except UnexplainedOperator as unexplained:
-            results = self._unexplained(index, wires, unexplained)
+            results = self._handle_unexplained(index, wires, unexplained)
         except Refused as refused:  # of a constant
-            raise self._header.at(index, refused.problems[0].message) from None
+            raise self._header.make_node_refusal(index, refused.problems[0].message) from None
         for name, wire in zip(node.output, results, strict=False):
             if name:
-                self._wires[name] = wire.called(name) if isinstance(wire, FileConstant) else wire
+                self._wires[name] = wire.with_name(name) if isinstance(wire, FileConstant) else wire
 
-    def _wire(self, index: int, name: str) -> Wire | None:
+    def _find_wire(self, index: int, name: str) -> Wire | None:
         if not name:
             return None
         found = self._wires.get(name)
         if found is None:
-            raise self._header.at(index, f"it reads '{shorten(name)}', which nothing makes")
+            raise self._header.make_node_refusal(index, f"it reads '{shorten(name)}', which nothing makes")
         return found
 
-    def _explained(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
+    def _apply_rule(self, index: int, wires: list[Wire | None]) -> Sequence[Wire]:
         """What a node's results are by its rule; raises `UnexplainedOperator`."""
         node = self._nodes[index]
-        foreign = self._functions.why(node)
+        foreign = self._functions.explain_foreign(node)
         if foreign:
             raise UnexplainedOperator(foreign)
         of_attribute = partial(tensor_constant, place=None, file=self._file, path=self._path)
@@ -121,11 +124,11 @@ class ModelReader:
         if rule is None:
             raise UnexplainedOperator("it is none of our operations")
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-            self._notice(node, wires)
+            self._record_types(node, wires)
         found = rule(call)
         return found if isinstance(found, list) else [found]
 
-    def _notice(self, node: NodeProto, wires: Sequence[Wire | None]) -> None:
+    def _record_types(self, node: NodeProto, wires: Sequence[Wire | None]) -> None:
         """Remember the types that Q/DQ round to."""
         zero = wires[2] if len(wires) > 2 else None
         rounded = zero if isinstance(zero, FileConstant) else wires[0]
@@ -134,78 +137,82 @@ class ModelReader:
         elif node.op_type == "QuantizeLinear":
             self._types.add("uint8")
 
-    def _unexplained(self, index: int, wires: list[Wire | None], unexplained: UnexplainedOperator) -> Sequence[Wire]:
+    def _handle_unexplained(
+        self, index: int, wires: list[Wire | None], unexplained: UnexplainedOperator
+    ) -> Sequence[Wire]:
         """A node's results where it, or one before that waits for it, is kept as it stands; else a refusal."""
         at = index if unexplained.at is None else unexplained.at
         if not self._partial:
-            raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
+            raise NotExplained(self._header.make_node_refusal(at, str(unexplained)).problems) from None
         if at != index:
-            settled: list[Wire | None] = [self._settled(w) if isinstance(w, _ACTIVATIONS) else w for w in wires]
+            settled: list[Wire | None] = [self._settle_signal(w) if isinstance(w, _ACTIVATIONS) else w for w in wires]
             try:
-                return self._explained(index, settled)
+                return self._apply_rule(index, settled)
             except UnexplainedOperator:
                 pass
-        return self._as_it_stands(index, unexplained if unexplained.at in (None, index) else None)
+        return self._keep_node(index, unexplained if unexplained.at in (None, index) else None)
 
-    def _settled(self, wire: Signal | StackedMaps | QuantizedSignal) -> Signal:
+    def _settle_signal(self, wire: Signal | StackedMaps | QuantizedSignal) -> Signal:
         """An activation that is a value of our graph; where it is none yet, what makes it is kept as it stands."""
         at = wire.origin
         if isinstance(wire, QuantizedSignal) and not self._partial:
-            raise NotExplained(self._header.at(at, "no DequantizeLinear is behind it").problems)
+            raise NotExplained(self._header.make_node_refusal(at, "no DequantizeLinear is behind it").problems)
         if isinstance(wire, Signal):
             try:
-                value = self._walk.value(self._walk.natural(wire))
+                value = self._walk.value(self._walk.resolve_dims(wire))
                 return Signal(ValueSignal(value.shape, wire.origin, value), value.shape, wire.origin)
             except UnexplainedOperator as unexplained:
                 if not self._partial:
                     at = at if unexplained.at is None else unexplained.at
-                    raise NotExplained(self._header.at(at, str(unexplained)).problems) from None
-        made, names = self._as_it_stands(at), list(filter(None, self._nodes[at].output))
+                    raise NotExplained(self._header.make_node_refusal(at, str(unexplained)).problems) from None
+        made, names = self._keep_node(at), list(filter(None, self._nodes[at].output))
         return next((s for s, name in zip(made, names, strict=True) if self._wires.get(name) is wire), made[0])
 
-    def _as_it_stands(self, index: int, why: UnexplainedOperator | None = None) -> list[Signal]:
+    def _keep_node(self, index: int, why: UnexplainedOperator | None = None) -> list[Signal]:
         """A node's results with the shapes that follow; where none does, what its rule says explains it better."""
-        if index not in self._kept:
+        if index not in self._opaque_results:
             node = self._nodes[index]
-            wires = [self._wire(index, name) for name in node.input]
-            terms = {place: self._settled(w).term for place, w in enumerate(wires) if isinstance(w, _ACTIVATIONS)}
+            wires = [self._find_wire(index, name) for name in node.input]
+            terms = {place: self._settle_signal(w).term for place, w in enumerate(wires) if isinstance(w, _ACTIVATIONS)}
             values = {place: term.value for place, term in terms.items() if isinstance(term, ValueSignal)}
             fixed = {place: wire for place, wire in enumerate(wires) if isinstance(wire, (FileConstant, ShapeSizes))}
             try:
                 if not values:
                     raise UnexplainedOperator("it is none of our operations, and reads no activation")
                 self._walk.types.add(None)
-                self._kept[index] = opaque(self._walk, node, index, values, fixed, self._shapes, self._functions)
+                self._opaque_results[index] = make_opaque(
+                    self._walk, node, index, values, fixed, self._shapes, self._functions
+                )
             except UnexplainedOperator as unexplained:
                 known = why and self._nodes[index].op_type in RULES
-                raise self._header.at(index, str(why if known else unexplained)) from None
-        return self._kept[index]
+                raise self._header.make_node_refusal(index, str(why if known else unexplained)) from None
+        return self._opaque_results[index]
 
-    def _finished(self, outputs: Sequence[str]) -> tuple[Graph, dict[str, str]]:
+    def _finish_graph(self, outputs: Sequence[str]) -> tuple[Graph, dict[str, str]]:
         """The graph of all that the outputs depend on, and by their names before which values are called otherwise."""
         values = []
         for name in outputs:
             wire = self._wires.get(name)
             if not isinstance(wire, _ACTIVATIONS):
-                raise self._header.refused(f"output '{shorten(name)}' is no activation")
-            term = self._settled(wire).term
+                raise self._header.make_refusal(f"output '{shorten(name)}' is no activation")
+            term = self._settle_signal(wire).term
             assert isinstance(term, ValueSignal)
             values.append(term.value)
         if len({*values, self._walk.net.input}) != len(values) + 1:
-            raise self._header.refused("its outputs are one activation twice, or the input itself")
+            raise self._header.make_refusal("its outputs are one activation twice, or the input itself")
         name = shorten(self._file.model.graph.name or self._path.stem)
         graph = live(self._walk.net.graph(name, values))
-        called = _names(graph, outputs)
-        return with_roles(_called(graph, called)), called
+        called = _output_names(graph, outputs)
+        return with_roles(_rename_values(graph, called)), called
 
 
-def _names(graph: Graph, outputs: Sequence[str]) -> dict[str, str]:
+def _output_names(graph: Graph, outputs: Sequence[str]) -> dict[str, str]:
     """What the file calls the outputs, by their names, where no other value has the name."""
     values = {node.output.name for node in graph.nodes} | {graph.input.name}
     return {v.name: name for v, name in zip(graph.outputs, outputs, strict=True) if name not in values}
 
 
-def _called(graph: Graph, new: Mapping[str, str]) -> Graph:
+def _rename_values(graph: Graph, new: Mapping[str, str]) -> Graph:
     """The graph with other names for some of its values."""
 
     def value(old: Value) -> Value:

@@ -20,9 +20,9 @@ def with_roles(graph: Graph) -> Graph:
     """The graph with the role of each node: main path, attention, or shortcut."""
     makers = {node.output.name: node for node in graph.nodes}
     readers = _readers(graph)
-    attention = _leading(graph, readers, set(_gates(graph, makers)))
-    shortcuts = {edge for node in graph.nodes for edge in _shortcut(node, makers, readers, attention)}
-    around = _leading(graph, readers, shortcuts)
+    attention = _find_leading(graph, readers, set(_find_gates(graph, makers)))
+    shortcuts = {edge for node in graph.nodes for edge in _find_shortcut(node, makers, readers, attention)}
+    around = _find_leading(graph, readers, shortcuts)
 
     def role(name: str) -> Role:
         return "attention" if name in attention else "shortcut" if name in around else "main"
@@ -41,7 +41,7 @@ def _readers(graph: Graph) -> dict[str, list[_Edge]]:
     return found
 
 
-def _leading(graph: Graph, readers: Mapping[str, list[_Edge]], edges: set[_Edge]) -> set[str]:
+def _find_leading(graph: Graph, readers: Mapping[str, list[_Edge]], edges: set[_Edge]) -> set[str]:
     """The nodes that lead to these operands and to nothing else."""
     found: set[str] = set()
     for node in reversed(graph.nodes):
@@ -50,38 +50,40 @@ def _leading(graph: Graph, readers: Mapping[str, list[_Edge]], edges: set[_Edge]
     return found
 
 
-def _gates(graph: Graph, makers: Mapping[str, Node]) -> Iterator[_Edge]:
+def _find_gates(graph: Graph, makers: Mapping[str, Node]) -> Iterator[_Edge]:
     for node in graph.nodes:
         if isinstance(node.op, Mul):
             for place, value in enumerate(node.inputs):
                 maker = makers.get(value.name)
-                if value.shape != node.shape or (maker and _weighs(maker, makers)):
+                if value.shape != node.shape or (maker and _is_weight(maker, makers)):
                     yield node.name, place
 
 
-def _weighs(node: Node, makers: Mapping[str, Node]) -> bool:
+def _is_weight(node: Node, makers: Mapping[str, Node]) -> bool:
     """Whether what a node makes lies in 0..1."""
     if isinstance(node.op, (OneMinus, TakeChannels)):
         before = makers.get(node.inputs[0].name)
-        return before is not None and _bounded(before.op)
-    return _bounded(node.op)
+        return before is not None and _is_bounded(before.op)
+    return _is_bounded(node.op)
 
 
-def _bounded(op: Op) -> bool:
+def _is_bounded(op: Op) -> bool:
     return isinstance(op, SplitSoftmax) or (isinstance(op, Activation) and op.function in ("sigmoid", "hard_sigmoid"))
 
 
-def _shortcut(
+def _find_shortcut(
     node: Node, makers: Mapping[str, Node], readers: Mapping[str, list[_Edge]], attention: set[str]
 ) -> Iterator[_Edge]:
     """The operand of a sum that is the shortcut, if one is."""
     if isinstance(node.op, Add):
-        first, second = (_layers((node.name, i), v.name, makers, readers, attention) for i, v in enumerate(node.inputs))
+        first, second = (
+            _count_layers((node.name, i), v.name, makers, readers, attention) for i, v in enumerate(node.inputs)
+        )
         if first != second:
             yield node.name, int(second < first)
 
 
-def _layers(
+def _count_layers(
     edge: _Edge, value: str, makers: Mapping[str, Node], readers: Mapping[str, list[_Edge]], attention: set[str]
 ) -> int:
     """Layers that lead to one operand and to nothing else."""

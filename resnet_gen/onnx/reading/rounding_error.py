@@ -42,15 +42,15 @@ def settle_numbers(load: Callable[[], Numbers], name: str) -> Numbers:
     outermost = _NOW.depth == 0
     if outermost:
         _NOW.doubtful, _NOW.draw = False, None
-    found = _loaded(load)
+    found = _load_nested(load)
     if outermost and _NOW.doubtful:
         _NOW.draw = np.random.default_rng(0)
-        if not _alike(found, _loaded(load)):
+        if not _are_alike(found, _load_nested(load)):
             raise MissingNumbersError(f"the numbers of '{name}' depend on how a runtime rounds")
     return found
 
 
-def _loaded(load: Callable[[], Numbers]) -> Numbers:
+def _load_nested(load: Callable[[], Numbers]) -> Numbers:
     _NOW.depth += 1
     try:
         with np.errstate(all="ignore"):
@@ -74,12 +74,12 @@ def ulp(dtype: np.dtype[Any]) -> float:
     return float(_FINFO(dtype).eps)
 
 
-def largest(dtype: np.dtype[Any]) -> float:
+def largest_number(dtype: np.dtype[Any]) -> float:
     """The largest number of a type of floating point."""
     return float(_FINFO(dtype).max)
 
 
-def _alike(first: Numbers, second: Numbers) -> bool:
+def _are_alike(first: Numbers, second: Numbers) -> bool:
     """Whether numbers differ by what does no harm: infinities, and what is no floating point, by nothing."""
     same = (first == second) | ((first != first) & (second != second))
     if same.all() or first.dtype.kind in "iub":

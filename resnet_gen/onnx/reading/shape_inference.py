@@ -23,28 +23,28 @@ _PATIENCE = 10.0
 def infer_shapes(model: ModelProto) -> dict[str, Shape]:
     """The dimensions behind the batch of each value for which they follow; nothing where inference fails."""
     try:
-        return {name: tuple(dims) for name, dims in _asked(_shapes, model).items()}
+        return {name: tuple(dims) for name, dims in _ask_question(_shapes, model).items()}
     except NoAnswerError:
         return {}
 
 
-def invalid(model: ModelProto) -> str | None:
+def explain_invalid(model: ModelProto) -> str | None:
     """Why a model is no valid ONNX, by ONNX's checker; None for one that is. Raises `NoAnswerError`."""
-    found: str | None = _asked(_fault, model)
+    found: str | None = _ask_question(_fault, model)
     return found
 
 
-def _asked(question: Callable[[bytes], Any], model: ModelProto) -> Any:
+def _ask_question(question: Callable[[bytes], Any], model: ModelProto) -> Any:
     """The answer to a question about a model."""
     message = model.SerializeToString()
     if may_fork():
-        return _asked_of_a_fork(question, message)
+        return _ask_fork(question, message)
     return OTHER.ask(__name__, question.__name__, message, _PATIENCE)
 
 
-def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
+def _ask_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
     answer = b""
-    with forked(partial(_answer, question, message)) as answers:
+    with forked(partial(_answer_question, question, message)) as answers:
         if answers is not None and select.select([answers], [], [], _PATIENCE)[0]:
             answer = b"".join(iter(partial(os.read, answers, 1 << 16), b""))
     try:
@@ -53,7 +53,7 @@ def _asked_of_a_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
         raise NoAnswerError from None
 
 
-def _answer(question: Callable[[bytes], Any], message: bytes, descriptor: int) -> None:
+def _answer_question(question: Callable[[bytes], Any], message: bytes, descriptor: int) -> None:
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -16,7 +16,7 @@ import numpy as np
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.reading.constants import FileConstant
-from resnet_gen.onnx.reading.sums_of_products import Tree
+from resnet_gen.onnx.reading.sums_of_products import ExpressionTree
 from resnet_gen.ops import Op, Shape
 
 
@@ -68,7 +68,7 @@ class Elementwise(ActivationTerm):
     settings: tuple[tuple[str, Any], ...]
     operands: tuple[ActivationTerm | float, ...]
     leaf: ActivationTerm
-    tree: Tree
+    tree: ExpressionTree
     size: int
 
 

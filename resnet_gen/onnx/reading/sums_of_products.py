@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-Tree: TypeAlias = "tuple[Any, ...] | float | None"
+ExpressionTree: TypeAlias = "tuple[Any, ...] | float | None"
 """(operator, settings, operands...); a number; or None, the activation itself."""
 Atom: TypeAlias = "tuple[Any, ...]"
 """("x",), ("relu", b), or a name with a form."""
@@ -61,10 +61,10 @@ def multiply(first: Form, second: Form) -> Form:
     """The product of two forms; raises `NoFormError` for one of too many terms."""
     if len(first) * len(second) > MOST_TERMS:
         raise NoFormError("a product of too many terms")
-    return add(*(scale(m * n, _joined(p, q)) for p, m in first.items() for q, n in second.items()))
+    return add(*(scale(m * n, _join_atoms(p, q)) for p, m in first.items() for q, n in second.items()))
 
 
-def _joined(first: Product, second: Product) -> Form:
+def _join_atoms(first: Product, second: Product) -> Form:
     """A product of atoms; e^u times the sigmoid of -u is the sigmoid of u."""
     atoms = sorted((*first, *second), key=repr)
     if len(atoms) > _MOST_FACTORS:
@@ -78,7 +78,7 @@ def _joined(first: Product, second: Product) -> Form:
     return {tuple(atoms): 1.0}
 
 
-def upright(product: Product, factor: float) -> Form:
+def drop_falling_sigmoid(product: Product, factor: float) -> Form:
     """A product with no sigmoid of -u, which is 1 less that of u."""
     for place, atom in enumerate(product):
         if atom[0] == "sigmoid" and atom[1] and atom[1][0][1] < 0:
@@ -118,13 +118,13 @@ def invert(of: Form) -> Form:
     return scale(1 / one, sigmoid(scale(-1.0, dict(power[0][0][1]))))
 
 
-def alike(found: Form, wanted: Form, rounded: float = ROUNDED) -> bool:
+def are_alike(found: Form, wanted: Form, rounded: float = ROUNDED) -> bool:
     """Whether two forms are of one function, but for the rounding of its numbers."""
     if len(found) != len(wanted):
         return False
     left = list(wanted.items())
     for product, factor in found.items():
-        same = (t for t in left if _near(factor, t[1], rounded) and _same_product(product, t[0], rounded))
+        same = (t for t in left if _is_near(factor, t[1], rounded) and _same_product(product, t[0], rounded))
         one = next(same, None)
         if one is None:
             return False
@@ -132,7 +132,7 @@ def alike(found: Form, wanted: Form, rounded: float = ROUNDED) -> bool:
     return True
 
 
-def _near(number: float, wanted: float, rounded: float) -> bool:
+def _is_near(number: float, wanted: float, rounded: float) -> bool:
     explained = EXACT if (wanted * 1024).is_integer() else rounded
     return abs(number - wanted) <= explained * abs(wanted)
 
@@ -147,4 +147,4 @@ def _same_atom(found: Atom, wanted: Atom, rounded: float) -> bool:
     if found[0] == "relu":
         here, there = float(found[1]), float(wanted[1])
         return abs(here - there) <= rounded * abs(there)
-    return len(found) == 1 or alike(dict(found[1]), dict(wanted[1]), rounded)
+    return len(found) == 1 or are_alike(dict(found[1]), dict(wanted[1]), rounded)

@@ -7,14 +7,14 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto, helper
 
 from resnet_gen.onnx.reading.constants import NUMBERS
-from resnet_gen.onnx.reading.model_outline import outline
-from resnet_gen.onnx.reading.shape_inference import invalid
+from resnet_gen.onnx.reading.model_outline import read_outline
+from resnet_gen.onnx.reading.shape_inference import explain_invalid
 from resnet_gen.problems import shorten, visible
 
 
-def fault(path: Path) -> str | None:
+def find_fault(path: Path) -> str | None:
     """Why a file is no valid ONNX, in a line; None for one that is. Raises `NoAnswerError` where that is not known."""
-    found = invalid(_without_numbers(outline(path).model))
+    found = explain_invalid(_without_numbers(read_outline(path).model))
     return found and shorten(visible(found), 200)
 
 

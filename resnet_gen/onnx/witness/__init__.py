@@ -32,7 +32,7 @@ class FileLayer(NamedTuple):
         return repr(self).removeprefix("File")
 
 
-def layers(graph: Graph, row: Shape = ()) -> list[FileLayer]:
+def list_layers(graph: Graph, row: Shape = ()) -> list[FileLayer]:
     """The convolution and linear layers of a graph as files have them, in order.
 
     `row` ends the shape of what a convolution along channels outputs.
@@ -50,10 +50,10 @@ def _layer(node: Node, row: Shape) -> FileLayer:
 
 def check_layers(graph: Graph, found: list[FileLayer], where: str, row: Shape = ()) -> None:
     """Raise `WitnessError` unless `found` are exactly the graph's layers, in order; `row` as for `layers`."""
-    compare(f"{where}: layer", layers(graph, row), found)
+    compare_sequences(f"{where}: layer", list_layers(graph, row), found)
 
 
-def compare(what: str, wanted: Iterable[object], found: Iterable[object]) -> None:
+def compare_sequences(what: str, wanted: Iterable[object], found: Iterable[object]) -> None:
     """Raise `WitnessError` at the first place where two sequences differ."""
     for index, (ours, theirs) in enumerate(zip_longest(wanted, found)):
         if ours != theirs:

@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto
 
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import count
-from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, compare
+from resnet_gen.onnx.witness import FileLayer, WitnessError, check_layers, compare_sequences
 from resnet_gen.ops import BlurPool, GroupNorm, Op, Shape
 
 
@@ -19,20 +19,24 @@ def check_onnx(graph: Graph, serialized: bytes) -> None:
     It may lack the data of its weights. Shapes come from ONNX's strict shape
     inference, parameters from the initializers that layers read.
     """
-    model = _inferred(serialized)
+    model = _infer_shapes(serialized)
     shapes, types = _values(model)
     file = _Weights(model)
-    check_layers(graph, [_layer(n, shapes, types) for n in _weighted(model)], "ONNX")
-    compare("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
+    check_layers(graph, [_layer(n, shapes, types) for n in _list_weighted_nodes(model)], "ONNX")
+    compare_sequences("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
     _check_parameters(graph, model, file)
-    compare("ONNX: layer in eight bits", _stored(graph), file.stored(_weighted(model)))
+    compare_sequences(
+        "ONNX: layer in eight bits", _list_stored_layers(graph), file.list_stored(_list_weighted_nodes(model))
+    )
     counts = count(graph)
-    total = sum(math.prod(shapes[n.output[0]]) * math.prod(file.shape(n.input[1])[1:]) for n in _weighted(model))
+    total = sum(
+        math.prod(shapes[n.output[0]]) * math.prod(file.shape(n.input[1])[1:]) for n in _list_weighted_nodes(model)
+    )
     if total != counts.macs:
         raise WitnessError(f"ONNX: {total} MACs, the graph has {counts.macs}")
 
 
-def _stored(graph: Graph) -> list[tuple[str, str]]:
+def _list_stored_layers(graph: Graph) -> list[tuple[str, str]]:
     """The layers that the graph stores in eight bits, and the type."""
     pairs = ((node.name, getattr(node.op, "stored", None)) for node in graph.nodes)
     return [(name, stored.dtype) for name, stored in pairs if stored]
@@ -47,10 +51,10 @@ class _Weights:
 
     def shape(self, name: str) -> Shape:
         """Shape of a layer's weight, whether it is stored in eight bits or not."""
-        found = self.tensors.get(self.behind(name)[0])
+        found = self.tensors.get(self.find_initializers(name)[0])
         return tuple(found.dims) if found else ()
 
-    def behind(self, name: str) -> list[str]:
+    def find_initializers(self, name: str) -> list[str]:
         """The initializer that a layer reads as `name`, and that of its scales if it is dequantized."""
         maker = self.makers.get(name)
         if not maker or maker.op_type != "DequantizeLinear":
@@ -60,7 +64,7 @@ class _Weights:
             data = self.makers[data].input[0]
         return [data, scale]
 
-    def stored(self, layers: list[NodeProto]) -> list[tuple[str, str]]:
+    def list_stored(self, layers: list[NodeProto]) -> list[tuple[str, str]]:
         """The layers whose weight comes through DQ, and its type; raises `WitnessError` where the input does not."""
         found = []
         for node in layers:
@@ -84,9 +88,9 @@ def _check_parameters(graph: Graph, model: ModelProto, file: _Weights) -> None:
     constants = {f"{n.name}.{role}" for n in graph.nodes for role in _CONSTANTS.get(type(n.op), ())}
     layers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm", "BatchNormalization")]
     inputs = [name for n in layers for name in n.input[1:] if name not in constants]
-    read = [name for wire in inputs for name in file.behind(wire)]
+    read = [name for wire in inputs for name in file.find_initializers(wire)]
     wanted = ((name, tensor.shape) for name, tensor in ours.items())
-    compare("ONNX: parameter", wanted, ((name, file.shape(name)) for name in read))
+    compare_sequences("ONNX: parameter", wanted, ((name, file.shape(name)) for name in read))
     counts = count(graph)
     state = sum(math.prod(file.shape(name)) for name in inputs)
     if state != counts.params + counts.buffers:
@@ -100,14 +104,14 @@ _CONSTANTS: dict[type[Op], tuple[str, ...]] = {BlurPool: ("filter",), GroupNorm:
 """What a layer of the file reads without its being a weight."""
 
 
-def _inferred(serialized: bytes) -> ModelProto:
+def _infer_shapes(serialized: bytes) -> ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(serialized, check_type=True, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
         raise WitnessError(f"ONNX: {error}") from None
 
 
-def _weighted(model: ModelProto) -> list[NodeProto]:
+def _list_weighted_nodes(model: ModelProto) -> list[NodeProto]:
     return [n for n in model.graph.node if n.op_type in ("Conv", "Gemm")]
 
 

@@ -84,7 +84,7 @@ class OnnxFile:
             if tensor.data is not None:
                 yield tensor.data
             elif not external:
-                yield from _next(stream, tensor)
+                yield from _take_tensor(stream, tensor)
         yield self._after + self._tail
 
     def size(self, external: str) -> int:
@@ -112,7 +112,7 @@ class OnnxFile:
         for tensor in self.initializers:
             if tensor.name in places:
                 yield bytes(places[tensor.name] - position)
-                yield from _next(stream, tensor)
+                yield from _take_tensor(stream, tensor)
                 position = places[tensor.name] + tensor.nbytes
 
     def _places(self) -> Iterator[tuple[str, int]]:
@@ -125,7 +125,7 @@ class OnnxFile:
                 end = start + tensor.nbytes
 
 
-def _next(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryview]:
+def _take_tensor(stream: Iterator[memoryview], tensor: Initializer) -> Iterator[memoryview]:
     """The next tensor's share of the stream."""
     size = tensor.nbytes
     while size > 0:

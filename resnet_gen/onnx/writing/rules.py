@@ -16,7 +16,7 @@ from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.ops import DType, Op
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.stream import element_type, largest
+from resnet_gen.weights.stream import element_type, largest_number
 
 
 @dataclass
@@ -54,7 +54,7 @@ class _Call:
         self.nodes.append(messages.node(self.node.name, op_type, inputs, self.node.output.name, attributes))
 
 
-Rule = Callable[[Any, _Call], None]
+OperationRule = Callable[[Any, _Call], None]
 
 
 def _conv(op: ops.Conv, call: _Call) -> None:
@@ -135,7 +135,7 @@ _GATES: dict[str, Callable[[str, _Call], str]] = {
 """Activations that are x times a gate of x."""
 
 
-def _hanging(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]:
+def _overhang_attributes(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]:
     """How the last windows may hang over the map's end.
 
     With `ceil_mode` ONNX's shape inference before opset 22 has a window that begins past the map too, which no runtime
@@ -151,7 +151,7 @@ def _hanging(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]
 
 def _max_pool(op: ops.MaxPool, call: _Call) -> None:
     window: dict[str, Attribute] = {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2}
-    window |= {"pads": [op.padding] * 4, **(_hanging(op, call) if op.ceil else {})}
+    window |= {"pads": [op.padding] * 4, **(_overhang_attributes(op, call) if op.ceil else {})}
     if not op.zeros:
         call.end("MaxPool", *call.inputs, **window)
         return
@@ -163,7 +163,7 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
 def _border(op: ops.MaxPool, call: _Call) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
     inside = windows_inside(op, call.node.input_shapes[0], call.node.shape)
-    return np.where(inside, -largest(call.node.output.dtype), 0.0)[None, None]
+    return np.where(inside, -largest_number(call.node.output.dtype), 0.0)[None, None]
 
 
 def windows_inside(op: ops.MaxPool, given: ops.Shape, made: ops.Shape) -> npt.NDArray[np.bool_]:
@@ -176,7 +176,7 @@ def windows_inside(op: ops.MaxPool, given: ops.Shape, made: ops.Shape) -> npt.ND
 
 
 def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
-    more = _hanging(op, call) if op.ceil else {}
+    more = _overhang_attributes(op, call) if op.ceil else {}
     if op.padding:
         more = {"pads": [op.padding] * 4, "count_include_pad": 1}
     call.end("AveragePool", *call.inputs, kernel_shape=[op.kernel] * 2, strides=[op.stride] * 2, **more)
@@ -240,7 +240,7 @@ def _dequantize(op: ops.Dequantize, call: _Call) -> None:
     call.end("DequantizeLinear", *call.inputs, call.numbers("scale", op.scale), zero)
 
 
-RULES: dict[type[Op], Rule] = {
+RULES: dict[type[Op], OperationRule] = {
     ops.Conv: _conv,
     ops.ChannelConv: _channel_conv,
     ops.Linear: lambda op, call: call.end("Gemm", *_layer_inputs(op, call), alpha=1.0, beta=1.0, transA=0, transB=1),

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from resnet_gen.graph import Net, Value
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.parts.base import Place, Shortcut, Using
 
 
@@ -17,6 +17,6 @@ class Identity(Shortcut):
 
     def bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         if self.changes(x, branch, place.stride):
-            words = f"an identity shortcut cannot turn {sides(x.shape)} into {sides(branch.shape)}"
+            words = f"an identity shortcut cannot turn {format_shape(x.shape)} into {format_shape(branch.shape)}"
             raise net.refusal(words, "use 'projection', 'projection_all' or 'zero_pad'")
         return x

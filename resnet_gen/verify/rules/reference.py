@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from resnet_gen.ops import Shape
-from resnet_gen.ops.base import sides
+from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject, counts_at
@@ -56,7 +56,7 @@ def _fault(ours: dict[str, Shape], theirs: dict[str, Shape]) -> str | None:
 
 
 def _entry(item: tuple[str, Shape] | None) -> str:
-    return f"'{item[0]}' {sides(item[1])}" if item else "nothing"
+    return f"'{item[0]}' {format_shape(item[1])}" if item else "nothing"
 
 
 class ReferenceCount(Rule):

@@ -69,7 +69,7 @@ def payload(stream: IO[bytes], info: zipfile.ZipInfo) -> int:
     return int(info.header_offset + _LOCAL_HEADER.size + name + extra)
 
 
-def beginning(stream: IO[bytes], info: zipfile.ZipInfo, most: int) -> bytes:
+def read_beginning(stream: IO[bytes], info: zipfile.ZipInfo, most: int) -> bytes:
     """The first bytes of a member."""
     stream.seek(payload(stream, info))
     packed = stream.read(min(info.compress_size, 2 * most))
@@ -83,7 +83,9 @@ def unpack_member(stream: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
     """
     stream.seek(payload(stream, info))
     size = total = 0
-    for piece in _inflated(stream, info.compress_size) if info.compress_type else _stored(stream, info.compress_size):
+    for piece in (
+        _read_inflated(stream, info.compress_size) if info.compress_type else _read_stored(stream, info.compress_size)
+    ):
         size, total = size + len(piece), zlib.crc32(piece, total)
         if size > info.file_size:
             break
@@ -92,15 +94,15 @@ def unpack_member(stream: IO[bytes], info: zipfile.ZipInfo) -> Iterator[bytes]:
         raise zipfile.BadZipFile("its length or its checksum is wrong")
 
 
-def _stored(stream: IO[bytes], left: int) -> Iterator[bytes]:
+def _read_stored(stream: IO[bytes], left: int) -> Iterator[bytes]:
     while piece := stream.read(min(left, _PIECE)):
         left -= len(piece)
         yield piece
 
 
-def _inflated(stream: IO[bytes], left: int) -> Iterator[bytes]:
+def _read_inflated(stream: IO[bytes], left: int) -> Iterator[bytes]:
     inflater = _inflater()
-    for packed in _stored(stream, left):
+    for packed in _read_stored(stream, left):
         while packed:
             yield inflater.decompress(packed, _PIECE)
             packed = inflater.unconsumed_tail

@@ -37,7 +37,7 @@ AVERAGED = "n_averaged"
 """What torch's AveragedModel adds to the state dict of the model that it wraps."""
 
 
-def left_out(name: str, counters: bool) -> bool:
+def is_left_out(name: str, counters: bool) -> bool:
     """Whether a tensor of this name is no weight and is not read; `counters` asks for the norms' too."""
     return name == AVERAGED or (name.endswith(COUNTER) and not counters)
 
@@ -75,14 +75,14 @@ def always_intact() -> None:
     """Of bytes without a checksum."""
 
 
-def finite(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def are_finite(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which numbers are finite, in any type; NumPy would warn of NaNs that signal."""
     with np.errstate(invalid="ignore"):
         found: npt.NDArray[np.bool_] = np.isfinite(values)
     return found
 
 
-def float32(values: npt.NDArray[Any]) -> Array:
+def to_float32(values: npt.NDArray[Any]) -> Array:
     """The values as float32, contiguous; what is beyond float32 becomes infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, np.float32)
@@ -116,4 +116,4 @@ class MappedTensor:
 
     def rows(self, start: int, stop: int) -> Array:
         """Rows start..stop, as float32."""
-        return float32(self.exact()[start:stop])
+        return to_float32(self.exact()[start:stop])

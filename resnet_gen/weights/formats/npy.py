@@ -60,18 +60,18 @@ def parse_header(header: bytes) -> NpyHeader:
     """A whole header; raises one of `HEADER_ERRORS`."""
     at = npy.MAGIC_LEN + _LENGTHS[npy.read_magic(io.BytesIO(header))]
     usual = _USUAL.fullmatch(header, at)
-    shape, fortran, dtype = _plain(usual) if usual else _evaluated(header, at)
+    shape, fortran, dtype = _parse_usual(usual) if usual else _evaluate_header(header, at)
     if not all(type(side) is int for side in shape):
         raise ValueError("its sides are not all numbers")
     return NpyHeader(tuple(shape), fortran, dtype, len(header))
 
 
-def _plain(found: re.Match[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
+def _parse_usual(found: re.Match[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
     shape = tuple(int(side) for side in found[3].split(b",") if side.strip())
     return shape, found[2] == b"True", np.dtype(found[1].decode())
 
 
-def _evaluated(header: bytes, at: int) -> tuple[Any, bool, np.dtype[Any]]:
+def _evaluate_header(header: bytes, at: int) -> tuple[Any, bool, np.dtype[Any]]:
     """A header of another form, by NumPy's own reader."""
     read = npy.read_array_header_1_0 if at == npy.MAGIC_LEN + 2 else npy.read_array_header_2_0
     found: tuple[Any, bool, np.dtype[Any]] = read(io.BytesIO(header[npy.MAGIC_LEN :]))

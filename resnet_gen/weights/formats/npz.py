@@ -17,8 +17,8 @@ from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.formats.archive import ZIP_ERRORS, beginning, open_archive, unpack_member
-from resnet_gen.weights.formats.arrays import check_number, float32, holds_numbers, left_out
+from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive, read_beginning, unpack_member
+from resnet_gen.weights.formats.arrays import check_number, holds_numbers, is_left_out, to_float32
 from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, header_size, is_usual, parse_header
 
 _HELD, _HELD_EACH = 16 << 20, 1.5
@@ -49,10 +49,10 @@ class _Member:
         return self.header.dtype.newbyteorder("<")
 
     def exact(self) -> npt.NDArray[Any]:
-        return self.arrays.loaded(self).astype(self.dtype, copy=False)
+        return self.arrays.load_array(self).astype(self.dtype, copy=False)
 
     def rows(self, start: int, stop: int) -> Array:
-        return float32(self.arrays.loaded(self)[start:stop])
+        return to_float32(self.arrays.load_array(self)[start:stop])
 
 
 class _Arrays:
@@ -60,32 +60,32 @@ class _Arrays:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._most = path, _HELD + int(_HELD_EACH * size)
-        self._held: OrderedDict[str, npt.NDArray[Any]] = OrderedDict()
+        self._cache: OrderedDict[str, npt.NDArray[Any]] = OrderedDict()
 
-    def loaded(self, member: _Member) -> npt.NDArray[Any]:
+    def load_array(self, member: _Member) -> npt.NDArray[Any]:
         """One array; raises `Refused` if it is damaged, or out of all proportion to the file."""
-        found = self._held.get(member.name)
+        found = self._cache.get(member.name)
         if found is None:
             self._make_room(member)
-            found = self._held[member.name] = self._load(member)
+            found = self._cache[member.name] = self._read_array(member)
         return found
 
     def _make_room(self, member: _Member) -> None:
         size = math.prod(member.shape) * member.dtype.itemsize
         if size > self._most:
             raise refuse(f"'{member.name}' is {size:,} bytes, out of proportion to its file", str(self._path))
-        while self._held and size + sum(array.nbytes for array in self._held.values()) > self._most:
-            self._held.popitem(last=False)
+        while self._cache and size + sum(array.nbytes for array in self._cache.values()) > self._most:
+            self._cache.popitem(last=False)
 
-    def _load(self, member: _Member) -> npt.NDArray[Any]:
+    def _read_array(self, member: _Member) -> npt.NDArray[Any]:
         try:
             with open_regular_file(self._path) as stream:
-                return _filled(member, stream)
+                return _fill_array(member, stream)
         except ZIP_ERRORS as error:
             raise refuse(f"'{member.name}' is damaged: {error}", str(self._path)) from None
 
 
-def _filled(member: _Member, stream: IO[bytes]) -> npt.NDArray[Any]:
+def _fill_array(member: _Member, stream: IO[bytes]) -> npt.NDArray[Any]:
     """The array out of its member, which may go on behind it."""
     values = np.empty(math.prod(member.shape), member.header.dtype)
     data, at = values.view(np.uint8).data, -member.header.size
@@ -108,7 +108,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, _Member]:
             check_number(len(found), size, str(path))
             if sum(info.file_size for info in found.values()) > _UNPACKED + _UNPACKED_EACH * size:
                 raise refuse("its arrays are out of proportion to the file", str(path))
-            headers = _headers(found, stream, str(path))
+            headers = _read_headers(found, stream, str(path))
             arrays = _Arrays(path, size)
             return {name: _Member(arrays, name, found[name], header) for name, header in headers.items()}
     except ZIP_ERRORS as error:
@@ -119,40 +119,40 @@ def _members(archive: zipfile.ZipFile, counters: bool) -> dict[str, zipfile.ZipI
     """The arrays of an archive that are weights, by the name that NumPy gives them."""
     infos = (info for info in archive.infolist() if info.filename.endswith(".npy"))
     named = {info.filename.removesuffix(".npy"): info for info in infos}
-    return {name: info for name, info in named.items() if not left_out(name, counters)}
+    return {name: info for name, info in named.items() if not is_left_out(name, counters)}
 
 
-def _headers(members: dict[str, zipfile.ZipInfo], stream: IO[bytes], where: str) -> dict[str, NpyHeader]:
+def _read_headers(members: dict[str, zipfile.ZipInfo], stream: IO[bytes], where: str) -> dict[str, NpyHeader]:
     found, unusual = {}, 0
     for name, info in members.items():
-        header = _header(name, info, stream, where)
+        header = _read_member_header(name, info, stream, where)
         unusual += not is_usual(header)
         if unusual > _MOST_UNUSUAL:
             raise refuse(f"more than {_MOST_UNUSUAL} headers that NumPy did not write", where)
-        found[name] = _parsed(name, header, where)
+        found[name] = _parse_member_header(name, header, where)
     return found
 
 
-def _header(name: str, info: zipfile.ZipInfo, stream: IO[bytes], where: str) -> bytes:
-    data = beginning(stream, info, _USUAL_SIZE)
+def _read_member_header(name: str, info: zipfile.ZipInfo, stream: IO[bytes], where: str) -> bytes:
+    data = read_beginning(stream, info, _USUAL_SIZE)
     try:
         size = header_size(data)
     except HEADER_ERRORS as error:
-        raise _damaged(name, error, where) from None
-    return data[:size] if size <= len(data) else beginning(stream, info, size)
+        raise _damage_error(name, error, where) from None
+    return data[:size] if size <= len(data) else read_beginning(stream, info, size)
 
 
-def _parsed(name: str, header: bytes, where: str) -> NpyHeader:
+def _parse_member_header(name: str, header: bytes, where: str) -> NpyHeader:
     try:
         parsed = parse_header(header)
     except HEADER_ERRORS as error:
-        raise _damaged(name, error, where) from None
+        raise _damage_error(name, error, where) from None
     if not holds_numbers(name, parsed.dtype.name):
         what = "Python objects, which would execute code" if parsed.dtype.hasobject else shorten(str(parsed.dtype))
         raise refuse(f"'{name}' holds {what}, not floating-point numbers", where)
     return parsed
 
 
-def _damaged(name: str, error: Exception, where: str) -> Exception:
+def _damage_error(name: str, error: Exception, where: str) -> Exception:
     why = shorten(str(error) or type(error).__name__)
     return refuse(f"the header of '{name}' is damaged: {why}", where)

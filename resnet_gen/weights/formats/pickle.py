@@ -178,14 +178,14 @@ class _Reader(pickle._Unpickler):
         self.dispatch = _MeteredTable(_TABLE, budget)  # type: ignore[misc]  # of this reader alone
 
     def find_class(self, module: str, name: str) -> Any:
-        known = self._ordered if (module, name) == _ORDERED else _KNOWN.get((module, name))
+        known = self._make_ordered_dict if (module, name) == _ORDERED else _KNOWN.get((module, name))
         if known is None:
             rebuilt = module == "torch._utils" and name.startswith("_rebuild_")
             hint = _DENSE_ALONE if rebuilt else _STATE_ALONE
             raise refuse(f"would execute '{shorten(f'{module}.{name}', 200)}'; not read", self._where, hint)
         return known
 
-    def _ordered(self, items: Any = ()) -> OrderedDict[Any, Any]:
+    def _make_ordered_dict(self, items: Any = ()) -> OrderedDict[Any, Any]:
         if not isinstance(items, (list, tuple)):
             raise pickle.UnpicklingError("a state dict that is made of no list")
         self._budget.instructions.take(_PAIR * len(items))
@@ -223,7 +223,7 @@ class _Reader(pickle._Unpickler):
         _check_keys(items[::2])
         self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
-    def _unknown(self) -> None:
+    def _refuse_unknown(self) -> None:
         raise pickle.UnpicklingError("an instruction that no state dict needs")
 
 
@@ -233,9 +233,9 @@ _TABLE: Mapping[int, Callable[[Any], None]] = {
     pickle.DICT[0]: _Reader._dict,
     pickle.SETITEM[0]: _Reader._set_item,
     pickle.SETITEMS[0]: _Reader._set_items,
-    pickle.ADDITEMS[0]: _Reader._unknown,
-    pickle.FROZENSET[0]: _Reader._unknown,
-    pickle.BYTEARRAY8[0]: _Reader._unknown,
+    pickle.ADDITEMS[0]: _Reader._refuse_unknown,
+    pickle.FROZENSET[0]: _Reader._refuse_unknown,
+    pickle.BYTEARRAY8[0]: _Reader._refuse_unknown,
 }
 
 
@@ -264,19 +264,19 @@ def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> d
     The first key that is there counts, and so on inside it; `size` is the file's. Warns where an average is read, or
     is there and is not.
     """
-    data = _unwrapped(data, where)
+    data = _unwrap_state(data, where)
     if not isinstance(data, dict) or not all(isinstance(k, str) for k in data):
         raise refuse("not a state dict: no tensors by name", where)
     arrays.check_number(len(data), size, where)
     bad = [name for name, tensor in data.items() if not isinstance(tensor, StridedTensor)]
     if bad:
         raise refuse(f"'{shorten(bad[0])}' is not a tensor", where, "save the state dict alone")
-    return {name: t for name, t in data.items() if not arrays.left_out(name, counters)}
+    return {name: t for name, t in data.items() if not arrays.is_left_out(name, counters)}
 
 
-def _unwrapped(data: Any, where: str) -> Any:
+def _unwrap_state(data: Any, where: str) -> Any:
     for _ in range(DEEPEST):
-        key = _wrapper(data) if isinstance(data, dict) else None
+        key = _find_wrapper(data) if isinstance(data, dict) else None
         if key is None:
             return data
         _tell_of_averages(data, key, where)
@@ -284,7 +284,7 @@ def _unwrapped(data: Any, where: str) -> Any:
     raise refuse(f"state dicts inside one another, more than {DEEPEST} deep", where, "save the state dict alone")
 
 
-def _wrapper(data: dict[Any, Any]) -> str | None:
+def _find_wrapper(data: dict[Any, Any]) -> str | None:
     return next((key for key in (*WRAPPERS, *AVERAGES) if isinstance(data.get(key), dict)), None)
 
 
@@ -309,12 +309,12 @@ def _check_layout(name: str, tensor: StridedTensor, available: int, where: str) 
         raise refuse(f"'{name}' is a view that PyTorch marks '{mark}': its numbers are others", where, hint)
     if not arrays.holds_numbers(name, tensor.storage.dtype):
         raise refuse(f"'{name}' holds {tensor.storage.dtype}, not floating-point numbers", where)
-    size = 0 if 0 in tensor.shape else _filled(name, tensor, where)
+    size = 0 if 0 in tensor.shape else _count_elements(name, tensor, where)
     if tensor.offset < 0 or size < 0 or tensor.offset + size > available:
         raise refuse(f"'{name}' reaches past the end of its storage", where)
 
 
-def _filled(name: str, tensor: StridedTensor, where: str) -> int:
+def _count_elements(name: str, tensor: StridedTensor, where: str) -> int:
     """The elements of the stretch that a tensor fills; its sides are taken by their strides, the smallest first."""
     if max(tensor.shape, default=0) >= 2**63:  # before they are multiplied
         raise refuse(f"'{name}' reaches past the end of its storage", where)

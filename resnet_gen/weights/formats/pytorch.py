@@ -29,7 +29,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, MappedTensor]:
             members = {info.filename: info for info in archive.infolist()}
             data, root = map_file(path), _root(members, where)
             budget = Budget(len(data))
-            pickled = _small(stream, members[root + _PICKLE], budget.bytes.left, where)
+            pickled = _read_small_member(stream, members[root + _PICKLE], budget.bytes.left, where)
             saved, _ = load(io.BytesIO(pickled), where, budget)
             tensors = state_dict(saved, where, len(data), counters=counters)
             _check_byte_order(stream, members.get(f"{root}/byteorder"), where)
@@ -54,11 +54,11 @@ def _root(members: dict[str, zipfile.ZipInfo], where: str) -> str:
 
 
 def _check_byte_order(stream: IO[bytes], info: zipfile.ZipInfo | None, where: str) -> None:
-    if info and _small(stream, info, _LONGEST_ORDER, where) != b"little":
+    if info and _read_small_member(stream, info, _LONGEST_ORDER, where) != b"little":
         raise refuse("saved on a big-endian machine", where)
 
 
-def _small(stream: IO[bytes], info: zipfile.ZipInfo, most: int, where: str) -> bytes:
+def _read_small_member(stream: IO[bytes], info: zipfile.ZipInfo, most: int, where: str) -> bytes:
     """A member that is held in memory; what unpacks to more than a state dict needs is refused unread."""
     if info.file_size > most:
         raise refuse(f"'{info.filename}' is more than {most:,} bytes long", where)

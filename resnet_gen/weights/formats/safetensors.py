@@ -33,7 +33,7 @@ def read(path: Path, *, counters: bool = False) -> dict[str, arrays.MappedTensor
         data = arrays.map_file(path)
         begin = _check_header(data, where)
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if not arrays.left_out(name, counters)]  # noqa: SIM118
+            names = [name for name in file.keys() if not arrays.is_left_out(name, counters)]  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise refuse(f"damaged safetensors file: {error}", where) from None
     header = json.loads(data[_LENGTH.size : begin].tobytes())  # which safe_open found in order, offsets and all

@@ -83,7 +83,7 @@ def safetensors(tensors: Tensors) -> Iterator[bytes]:
 
 def npz(tensors: Tensors) -> Iterator[bytes]:
     """NumPy's archive of arrays, uncompressed; raises `Refused` for bfloat16, which it has not."""
-    return _zipped((f"{name}.npy", _npy(name, tensor)) for name, tensor in tensors.items())
+    return _zip_members((f"{name}.npy", _npy(name, tensor)) for name, tensor in tensors.items())
 
 
 def _npy(name: str, tensor: TensorData) -> Iterator[bytes]:
@@ -99,18 +99,18 @@ def _npy(name: str, tensor: TensorData) -> Iterator[bytes]:
 def pytorch(tensors: Tensors) -> Iterator[bytes]:
     """A state dict as torch.save writes it since 1.6: a zip file of a pickle and a storage for each tensor."""
     members: list[tuple[str, Iterable[bytes]]] = [
-        ("data.pkl", [_pickled(tensors)]),
+        ("data.pkl", [_pickle_tensors(tensors)]),
         ("byteorder", [b"little"]),
         *((f"data/{number}", tensor.chunks()) for number, tensor in enumerate(tensors.values())),
         ("version", [b"3\n"]),
     ]
-    return _zipped((f"archive/{name}", chunks) for name, chunks in members)
+    return _zip_members((f"archive/{name}", chunks) for name, chunks in members)
 
 
 _KINDS = {dtype: storage for storage, dtype in STORAGES.items()}
 
 
-def _pickled(tensors: Tensors) -> bytes:
+def _pickle_tensors(tensors: Tensors) -> bytes:
     """The pickle of an `OrderedDict` of tensors, each the whole of a storage of its own."""
     out = [b"\x80\x02ccollections\nOrderedDict\n)R("]
     for key, (name, tensor) in enumerate(tensors.items()):
@@ -149,13 +149,13 @@ class _Pipe(io.RawIOBase):
         self._waiting.append(bytes(data))
         return len(data)
 
-    def drained(self) -> list[bytes]:
+    def drain(self) -> list[bytes]:
         """What was written since the last time."""
         waiting, self._waiting = self._waiting, []
         return waiting
 
 
-def _zipped(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+def _zip_members(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
     """An uncompressed zip file; every member of it could be larger than 4 GB."""
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
@@ -163,8 +163,8 @@ def _zipped(members: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
             with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
                 for chunk in chunks:
                     member.write(chunk)
-                    yield from pipe.drained()
-    yield from pipe.drained()
+                    yield from pipe.drain()
+    yield from pipe.drain()
 
 
 FORMATS: dict[str, Callable[[Tensors], Iterator[bytes]]] = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.onnx.reading.activations import FUNCTIONS, identify_activation, reach
+from resnet_gen.onnx.reading.activations import FUNCTIONS, identify_activation, measure_reach
 from resnet_gen.ops import Activation
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_hidden_in_an_activation(spelled, hide, centre, width, height
     """However narrow, wherever it stands, and whatever it is spelled out of; beyond half precision it is told."""
     tree = hide(spelled[0], centre, width, height)
     found = identify_activation(tree)
-    assert found is None or reach(tree, found) <= abs(centre)
+    assert found is None or measure_reach(tree, found) <= abs(centre)
 
 
 @settings(max_examples=150, deadline=None)
@@ -180,7 +180,7 @@ def test_a_spelling_with_one_number_or_operator_changed_is_none_or_computes_the_
             (OPERATOR[activation.function], (("alpha", activation.slope),) if activation.sloped else (), X), x
         )
         near = np.abs(computed(tree, x) - wanted) <= 1e-3 * np.maximum(np.abs(wanted), 1)
-        assert near[np.abs(x) < reach(tree, activation)].all()
+        assert near[np.abs(x) < measure_reach(tree, activation)].all()
 
 
 OPERATOR = {
@@ -241,7 +241,7 @@ def computed(tree, x):
     ],
 )
 def test_how_far_out_a_spelling_is_what_it_spells(tree, function, limit):
-    found = reach(tree, Activation(function))
+    found = measure_reach(tree, Activation(function))
     assert 0.9 * limit <= found <= 1.6 * limit
 
 

@@ -7,7 +7,7 @@ import pytest
 from onnx import AttributeProto, TensorProto, helper
 
 from resnet_gen.compare.difference.operands import side
-from resnet_gen.infer.importing import recover_spec
+from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.onnx.reading import Opaque, read
 from resnet_gen.problems import Problem, Refused
 from tests.helpers.varied import spread

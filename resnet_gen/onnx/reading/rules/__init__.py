@@ -18,7 +18,7 @@ from resnet_gen.onnx.reading.rules import (
 )
 from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, UnexplainedOperator, Wire
 
-Rule = Callable[[OperatorCall], "Wire | list[Wire]"]
+OperatorRule = Callable[[OperatorCall], "Wire | list[Wire]"]
 
 _OF_ONE = (
     "Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Relu Sigmoid Softplus Swish Tanh ThresholdedRelu"
@@ -26,11 +26,11 @@ _OF_ONE = (
 _OF_TWO = "Add Div Greater GreaterOrEqual Less LessOrEqual Max Min Mul PRelu Pow Sub"
 """Elementwise operators of one activation, and of two operands."""
 
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(_OF_ONE.split(), elementwise.unary),
-    **dict.fromkeys(_OF_TWO.split(), elementwise.binary),
+RULES: dict[str, OperatorRule] = {
+    **dict.fromkeys(_OF_ONE.split(), elementwise.apply_unary),
+    **dict.fromkeys(_OF_TWO.split(), elementwise.apply_binary),
     **dict.fromkeys(("Cast", "CastLike"), rounding.cast),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), pooling.whole_map),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), pooling.pool_whole_map),
     **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceSum"), pooling.reduce),
     "AveragePool": pooling.avg_pool,
     "BatchNormalization": layers.batch_norm,
@@ -44,7 +44,7 @@ RULES: dict[str, Rule] = {
     "Gather": arrangement.gather,
     "Gemm": layers.gemm,
     "GroupNormalization": layers.group_norm,
-    "Identity": arrangement.same,
+    "Identity": arrangement.identity,
     "InstanceNormalization": layers.instance_norm,
     "MatMul": layers.matmul,
     "MaxPool": pooling.max_pool,
@@ -62,17 +62,17 @@ RULES: dict[str, Rule] = {
 }
 """What an operator on activations is."""
 
-OF_CONSTANTS: dict[str, Rule] = {
+OF_CONSTANTS: dict[str, OperatorRule] = {
     **dict.fromkeys(arithmetic.FUNCTIONS, arithmetic.arithmetic),
     **dict.fromkeys(("Cast", "CastLike"), conversions.cast),
     **dict.fromkeys(("Expand", "ConstantOfShape"), constants.expand),
-    **dict.fromkeys(("Squeeze", "Unsqueeze"), constants.redimensioned),
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), constants.change_dims),
     "BatchNormalization": arithmetic.batch_norm,
     "Concat": constants.concat,
     "Constant": constants.constant,
     "DequantizeLinear": conversions.dequantize,
     "Gather": constants.gather,
-    "Identity": arrangement.same,
+    "Identity": arrangement.identity,
     "QuantizeLinear": conversions.quantize,
     "Range": constants.ranges,
     "ReduceMean": arithmetic.mean,
@@ -88,7 +88,7 @@ _OF_QUANTIZED = ("DequantizeLinear", "Identity", "Shape")
 """The operators that may read an activation while it is quantized."""
 
 
-def rule_for(call: OperatorCall) -> Rule | None:
+def rule_for(call: OperatorCall) -> OperatorRule | None:
     """The rule of a node, by its operator and whether all that it reads is known; None where there is none.
 
     Raises `UnexplainedOperator` where it reads an activation that is quantized.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.onnx.reading.operator_call import OperatorCall, number
-from resnet_gen.onnx.reading.rules.constants import deduced
+from resnet_gen.onnx.reading.rules.constants import deduce_dims
 from resnet_gen.onnx.reading.signals import (
     BroadcastGate,
     PaddedMap,
@@ -23,7 +23,7 @@ from resnet_gen.onnx.reading.signals import (
 from resnet_gen.ops import Concat, Shape, Softmax, SplitSoftmax, TakeChannels
 
 
-def same(call: OperatorCall) -> Wire:
+def identity(call: OperatorCall) -> Wire:
     """Identity, and whatever changes no number that we keep."""
     return call.wire(0)
 
@@ -35,7 +35,7 @@ def dropout(call: OperatorCall) -> Wire:
     return call.wire(0)
 
 
-def _seen(call: OperatorCall, dims: Sequence[int]) -> Signal:
+def _view_as(call: OperatorCall, dims: Sequence[int]) -> Signal:
     signal = call.signal()
     if math.prod(dims) != math.prod(signal.dims) or any(n < 1 for n in dims):
         raise UnexplainedOperator(f"{list(signal.dims)} cannot be read as {list(dims)}")
@@ -56,16 +56,16 @@ def reshape(call: OperatorCall) -> Signal:
     each = math.prod(signal.dims)
     if not wanted:
         raise UnexplainedOperator("the batch does not stay the first dimension")
-    first, rest = wanted[0], _copied(wanted[1:], signal.dims, zeros=zeros)
+    first, rest = wanted[0], _copy_dims(wanted[1:], signal.dims, zeros=zeros)
     stays = first in (None, call.walk.batch) or (first == 0 and zeros)
     if first == -1 and -1 not in rest:
         stays = math.prod(rest) == each
     if not stays:
         raise UnexplainedOperator("the batch does not stay the first dimension")
-    return _seen(call, deduced(rest, each, f"{each} elements"))
+    return _view_as(call, deduce_dims(rest, each, f"{each} elements"))
 
 
-def _copied(wanted: Sequence[int | None], dims: Shape, *, zeros: bool) -> list[int]:
+def _copy_dims(wanted: Sequence[int | None], dims: Shape, *, zeros: bool) -> list[int]:
     found = []
     for place, n in enumerate(wanted):
         if n is None or (n == 0 and zeros and place >= len(dims)):
@@ -79,7 +79,7 @@ def flatten(call: OperatorCall) -> Signal:
     rank = len(call.signal().dims) + 1
     if call.attribute("axis") % rank != 1:
         raise UnexplainedOperator(f"axis {call.attribute('axis')}: the batch does not stay the first dimension")
-    return _seen(call, [math.prod(call.signal().dims)])
+    return _view_as(call, [math.prod(call.signal().dims)])
 
 
 def squeeze(call: OperatorCall) -> Signal:
@@ -93,7 +93,7 @@ def squeeze(call: OperatorCall) -> Signal:
         raise UnexplainedOperator(
             f"axes {list(axes)} are not all of size 1: behind the batch stand {list(signal.dims)}"
         )
-    return _seen(call, [n for place, n in enumerate(signal.dims, 1) if place not in gone])
+    return _view_as(call, [n for place, n in enumerate(signal.dims, 1) if place not in gone])
 
 
 def unsqueeze(call: OperatorCall) -> Signal:
@@ -103,7 +103,7 @@ def unsqueeze(call: OperatorCall) -> Signal:
     new, old = {_axis(axis, rank) for axis in axes}, iter(signal.dims)
     if len(new) != len(axes):
         raise UnexplainedOperator(f"axes {list(axes)} twice")
-    return _seen(call, [1 if place in new else next(old) for place in range(1, rank)])
+    return _view_as(call, [1 if place in new else next(old) for place in range(1, rank)])
 
 
 def _axis(axis: int, rank: int) -> int:
@@ -129,12 +129,12 @@ def transpose(call: OperatorCall) -> Signal:
         signal, order = before.inner, both
     moved = [place for place in order[1:] if signal.dims[place - 1] > 1]
     if moved == sorted(moved):
-        return _seen(call, dims)
+        return _view_as(call, dims)
     if list(order) == [0, 2, 1, 3] and signal.term.shape == (math.prod(dims), 1, 1):
-        return call.seen(
+        return call.make_signal(
             PermutedMap(signal.term.shape, call.index, signal.term, signal.dims[0], signal.dims[1]), tuple(dims)
         )
-    return call.seen(Transposed(tuple(dims), call.index, signal, tuple(order)))
+    return call.make_signal(Transposed(tuple(dims), call.index, signal, tuple(order)))
 
 
 def softmax(call: OperatorCall) -> Signal:
@@ -143,7 +143,7 @@ def softmax(call: OperatorCall) -> Signal:
     rank = len(signal.dims) + 1
     axis = _axis(call.attribute("axis"), rank)
     if len(signal.dims) == 1:
-        return call.made(Softmax(), call.value())
+        return call.add_node(Softmax(), call.value())
     if axis != 1 or call.opset < 13:
         raise UnexplainedOperator(f"a softmax along axis {axis} of {rank}")
     term = signal.term
@@ -156,7 +156,7 @@ def softmax(call: OperatorCall) -> Signal:
         op = SplitSoftmax(signal.dims[0])
     else:
         raise UnexplainedOperator(f"a softmax along axis {axis} of {rank}")
-    return call.seen(call.later(op, term).term, signal.dims)
+    return call.make_signal(call.defer_node(op, term).term, signal.dims)
 
 
 def expand(call: OperatorCall) -> Signal:
@@ -170,7 +170,7 @@ def expand(call: OperatorCall) -> Signal:
     if dims == signal.dims:
         return signal
     term = call.term()
-    return call.seen(BroadcastGate(dims, call.index, term))
+    return call.make_signal(BroadcastGate(dims, call.index, term))
 
 
 def pad(call: OperatorCall) -> Signal:
@@ -191,7 +191,7 @@ def pad(call: OperatorCall) -> Signal:
     if not any(counts):
         return call.signal()
     shape = tuple(b + n + a for b, n, a in zip(before[1:], term.shape, after[1:], strict=True))
-    return call.seen(PaddedMap(shape, call.index, term, tuple(before[1:]), tuple(after[1:]), mode))
+    return call.make_signal(PaddedMap(shape, call.index, term, tuple(before[1:]), tuple(after[1:]), mode))
 
 
 def slices(call: OperatorCall) -> Signal:
@@ -205,24 +205,24 @@ def slices(call: OperatorCall) -> Signal:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         place = _axis(axis, rank) - 1
         first, last, _ = slice(start, end, step).indices(signal.dims[place]) if step > 0 else (-1, -1, 0)
-        signal = _sliced(call, signal, place, first, last, step)
+        signal = _slice_axis(call, signal, place, first, last, step)
     return signal
 
 
-def _sliced(call: OperatorCall, signal: Signal, place: int, first: int, last: int, step: int) -> Signal:
+def _slice_axis(call: OperatorCall, signal: Signal, place: int, first: int, last: int, step: int) -> Signal:
     side = signal.dims[place]
     if (first, last, step) == (0, side, 1):
         return signal
-    term = call.walk.natural(signal)
+    term = call.walk.resolve_dims(signal)
     if place == 0 and step == 1 and len(term.shape) == 3:
-        return call.later(TakeChannels(first, last), term)
+        return call.defer_node(TakeChannels(first, last), term)
     if place == 0 or first or last != side or step < 2:
         raise UnexplainedOperator(f"{first} to {last} at steps of {step} along axis {place + 1}")
     steps, inner = ((step, 1) if place == 1 else (1, step)), term
     if isinstance(term, StridedMap):
         inner, steps = term.inner, (term.steps[0] * steps[0], term.steps[1] * steps[1])
     shape = tuple(-(-n // s) for n, s in zip(inner.shape, (1, *steps), strict=True))
-    return call.seen(StridedMap(shape, call.index, inner, steps))
+    return call.make_signal(StridedMap(shape, call.index, inner, steps))
 
 
 def split(call: OperatorCall) -> list[Wire]:
@@ -239,7 +239,7 @@ def split(call: OperatorCall) -> list[Wire]:
         raise UnexplainedOperator(f"{signal.dims[0]} channels in parts of {list(sizes)}")
     term = call.term()
     starts = [sum(sizes[:i]) for i in range(parts)]
-    return [call.later(TakeChannels(start, start + n), term) for start, n in zip(starts, sizes, strict=True)]
+    return [call.defer_node(TakeChannels(start, start + n), term) for start, n in zip(starts, sizes, strict=True)]
 
 
 def concat(call: OperatorCall) -> Wire:
@@ -253,7 +253,7 @@ def concat(call: OperatorCall) -> Wire:
         raise UnexplainedOperator(f"a concatenation along axis {axis} of {rank}")
     if len(signals) == 1:
         return signals[0]
-    return call.made(Concat(axis - 1), *(call.value(place) for place in range(len(signals))))
+    return call.add_node(Concat(axis - 1), *(call.value(place) for place in range(len(signals))))
 
 
 def gather(call: OperatorCall) -> Signal:
@@ -261,14 +261,14 @@ def gather(call: OperatorCall) -> Signal:
     wire = call.wire(0)
     if not isinstance(wire, (Signal, StackedMaps)) or len(wire.dims) != 4 or call.attribute("axis") % 5 != 1:
         raise UnexplainedOperator("single channels or positions")
-    parts, index = stacked(call, wire).parts, int(number(call.constant(1)))
+    parts, index = stack_maps(call, wire).parts, int(number(call.constant(1)))
     if not -len(parts) <= index < len(parts):
         raise UnexplainedOperator(f"part {index} of {len(parts)}")
     part = parts[index]
     return part if not call.constant(1).dims else Signal(part.term, (1, *part.dims), call.index)
 
 
-def stacked(call: OperatorCall, wire: Signal | StackedMaps) -> StackedMaps:
+def stack_maps(call: OperatorCall, wire: Signal | StackedMaps) -> StackedMaps:
     """Activations side by side, or the channels of one in as many parts as its first dimension says."""
     if isinstance(wire, StackedMaps):
         return wire
@@ -277,6 +277,6 @@ def stacked(call: OperatorCall, wire: Signal | StackedMaps) -> StackedMaps:
         raise UnexplainedOperator(f"{list(wire.dims)} are no activations side by side")
     key = id(wire.term), wire.dims
     if key not in call.walk.stacks:  # whoever reads it, its channels are taken once
-        parts = [call.later(TakeChannels(i * channels, (i + 1) * channels), wire.term) for i in range(count)]
+        parts = [call.defer_node(TakeChannels(i * channels, (i + 1) * channels), wire.term) for i in range(count)]
         call.walk.stacks[key] = StackedMaps(tuple(parts), call.index)
     return call.walk.stacks[key]

@@ -29,17 +29,17 @@ def shape(call: OperatorCall) -> Wire:
     if isinstance(wire, (Signal, StackedMaps, QuantizedSignal)):
         dims = (call.walk.batch, *dims)
     start, end = call.attribute("start", 0), call.attribute("end", len(dims))
-    return sizes(dims[slice(start, end)])
+    return make_sizes(dims[slice(start, end)])
 
 
-def sizes(values: Sequence[int | None], dtype: Any = np.int64, *, scalar: bool = False) -> Wire:
+def make_sizes(values: Sequence[int | None], dtype: Any = np.int64, *, scalar: bool = False) -> Wire:
     """Integers as a constant, or as sizes where one is the batch's."""
     if any(n is None for n in values):
         return ShapeSizes(tuple(values), scalar)
     return known_constant(np.asarray(values[0] if scalar else values, dtype))
 
 
-def _list(wire: Wire) -> np.dtype[Any]:
+def _check_list(wire: Wire) -> np.dtype[Any]:
     """The type of a list of integers; raises `UnexplainedOperator` for what is no list."""
     if isinstance(wire, FileConstant) and len(wire.dims) == 1:
         return wire.dtype
@@ -54,7 +54,7 @@ def _dims(call: OperatorCall) -> Shape:
     return (len(wire.values),) * (not wire.scalar) if isinstance(wire, ShapeSizes) else call.constant(0).dims
 
 
-def deduced(dims: Sequence[int], size: int, what: str) -> list[int]:
+def deduce_dims(dims: Sequence[int], size: int, what: str) -> list[int]:
     """Dimensions of `what`, which has so many elements, with the one that is -1 worked out."""
     known = math.prod(n for n in dims if n != -1)
     if dims.count(-1) > 1 or (-1 in dims and (known < 1 or size % known)):
@@ -62,7 +62,7 @@ def deduced(dims: Sequence[int], size: int, what: str) -> list[int]:
     return [size // known if n == -1 else n for n in dims]
 
 
-def places(axes: Sequence[int], rank: int) -> tuple[int, ...]:
+def resolve_axes(axes: Sequence[int], rank: int) -> tuple[int, ...]:
     """Axes counted from the front; raises `UnexplainedOperator` for one that is not there, or there twice."""
     found = tuple(axis % max(rank, 1) for axis in axes)
     beyond = next((axis for axis in axes if not -rank <= axis < rank), None)
@@ -84,23 +84,23 @@ def constant(call: OperatorCall) -> Wire:
     tensor = call.attribute("value")
     if tensor is None:
         raise UnexplainedOperator("a constant that is no array of numbers")
-    return call.tensor(tensor).called(call.node.output[0])
+    return call.tensor(tensor).with_name(call.node.output[0])
 
 
 def gather(call: OperatorCall) -> Wire:
     """Gather of integers."""
-    values, index, dtype = call.sizes(0), integers(call.constant(1)), _list(call.wire(0))
+    values, index, dtype = call.sizes(0), integers(call.constant(1)), _check_list(call.wire(0))
     if call.attribute("axis") not in (0, -1) or not all(-len(values) <= i < len(values) for i in index):
         raise UnexplainedOperator("integers that are not there")
-    return sizes([values[i] for i in index], dtype, scalar=not call.constant(1).dims)
+    return make_sizes([values[i] for i in index], dtype, scalar=not call.constant(1).dims)
 
 
 def concat(call: OperatorCall) -> Wire:
     """Concat of integers."""
-    dtypes = {_list(wire) for wire in map(call.wire, range(len(call.wires)))}
+    dtypes = {_check_list(wire) for wire in map(call.wire, range(len(call.wires)))}
     if call.attribute("axis") not in (0, -1) or len(dtypes) != 1:
         raise UnexplainedOperator("lists of several types, or joined along another axis than theirs")
-    return sizes([n for place in range(len(call.wires)) for n in call.sizes(place)], dtypes.pop())
+    return make_sizes([n for place in range(len(call.wires)) for n in call.sizes(place)], dtypes.pop())
 
 
 def slices(call: OperatorCall) -> Wire:
@@ -113,14 +113,14 @@ def slices(call: OperatorCall) -> Wire:
     wire = call.wire(0)
     dims = _dims(call)
     taken = [range(n) for n in dims]
-    for axis, *cut in zip(places(axes, len(dims)), start, end, step, strict=True):
-        taken[axis] = _taken(dims[axis], *cut)
+    for axis, *cut in zip(resolve_axes(axes, len(dims)), start, end, step, strict=True):
+        taken[axis] = _slice_range(dims[axis], *cut)
     if isinstance(wire, ShapeSizes):
-        return sizes([wire.values[i] for i in taken[0]])
-    return _part(call.constant(0), taken)
+        return make_sizes([wire.values[i] for i in taken[0]])
+    return _take_part(call.constant(0), taken)
 
 
-def _taken(side: int, start: int, end: int, step: int) -> range:
+def _slice_range(side: int, start: int, end: int, step: int) -> range:
     """The places that Slice takes along a side; its ends are those of ONNX, which are not Python's."""
     start, end = (n + side if n < 0 else n for n in (start, end))
     if step > 0:
@@ -128,7 +128,7 @@ def _taken(side: int, start: int, end: int, step: int) -> range:
     return range(min(max(start, 0), side - 1), min(max(end, -1), side - 1), step)
 
 
-def _part(found: FileConstant, taken: Sequence[range]) -> FileConstant:
+def _take_part(found: FileConstant, taken: Sequence[range]) -> FileConstant:
     cut = tuple(slice(r.start, r.stop if r.stop >= 0 else None, r.step) if len(r) else slice(0) for r in taken)
     return derived_constant(found, tuple(map(len, taken)), lambda: np.asarray(found.array()[cut]))
 
@@ -150,30 +150,30 @@ def _integer(call: OperatorCall, place: int) -> int:
     return found[0]
 
 
-def redimensioned(call: OperatorCall) -> Wire:
+def change_dims(call: OperatorCall) -> Wire:
     """Squeeze and Unsqueeze."""
     wire, axes = call.wire(0), call.axes()
-    dims = (_squeezed if call.node.op_type == "Squeeze" else _unsqueezed)(_dims(call), axes)
-    return _sizes_as(wire, dims) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), dims)
+    dims = (_squeeze_dims if call.node.op_type == "Squeeze" else _unsqueeze_dims)(_dims(call), axes)
+    return _reshape_sizes(wire, dims) if isinstance(wire, ShapeSizes) else _reshape_constant(call.constant(0), dims)
 
 
-def _squeezed(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
+def _squeeze_dims(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
     if axes is not None and not len(axes):
         raise UnexplainedOperator("no axes, which may be all or none")
-    gone = places(axes, len(dims)) if axes is not None else [i for i, n in enumerate(dims) if n == 1]
+    gone = resolve_axes(axes, len(dims)) if axes is not None else [i for i, n in enumerate(dims) if n == 1]
     if any(dims[axis] != 1 for axis in gone):
         raise UnexplainedOperator(f"axes {list(gone)} of {list(dims)} are not all of size 1")
     return [n for place, n in enumerate(dims) if place not in gone]
 
 
-def _unsqueezed(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
+def _unsqueeze_dims(dims: Sequence[int], axes: Sequence[int] | None) -> list[int]:
     made = list(dims)
-    for axis in sorted(places(axes or (), len(dims) + len(axes or ()))):
+    for axis in sorted(resolve_axes(axes or (), len(dims) + len(axes or ()))):
         made.insert(axis, 1)
     return made
 
 
-def _sizes_as(wire: ShapeSizes, dims: Sequence[int]) -> ShapeSizes:
+def _reshape_sizes(wire: ShapeSizes, dims: Sequence[int]) -> ShapeSizes:
     """Sizes in other dimensions, of which they have one or none."""
     if len(dims) > 1 or math.prod(dims) != len(wire.values):
         raise UnexplainedOperator(f"{len(wire.values)} sizes as {list(dims)}")
@@ -187,11 +187,11 @@ def reshape(call: OperatorCall) -> Wire:
     wanted = call.integers(1)
     if not call.attribute("allowzero", 0):
         wanted = tuple(dims[i] if n == 0 and i < len(dims) else n for i, n in enumerate(wanted))
-    made = deduced(wanted, math.prod(dims), str(list(dims)))
-    return _sizes_as(wire, made) if isinstance(wire, ShapeSizes) else _reshaped(call.constant(0), made)
+    made = deduce_dims(wanted, math.prod(dims), str(list(dims)))
+    return _reshape_sizes(wire, made) if isinstance(wire, ShapeSizes) else _reshape_constant(call.constant(0), made)
 
 
-def _reshaped(found: FileConstant, dims: Sequence[int]) -> FileConstant:
+def _reshape_constant(found: FileConstant, dims: Sequence[int]) -> FileConstant:
     if math.prod(dims) != found.size or any(n < 0 for n in dims):
         raise UnexplainedOperator(f"{list(found.dims)} cannot be read as {list(dims)}")
     return derived_constant(found, tuple(dims), lambda: found.array().reshape(tuple(dims)))
@@ -212,8 +212,8 @@ def expand(call: OperatorCall) -> Wire:
         filled = call.constant(0)
         dims = broadcast(filled.dims, call.integers(1))
     else:
-        filled, dims = _filling(call), call.integers(0)
-        _list(call.wire(0))
+        filled, dims = _fill_value(call), call.integers(0)
+        _check_list(call.wire(0))
     zero = filled.zero or (filled.size == 1 and filled.dtype.kind == "f" and number(filled) == 0.0)
     if math.prod(dims) > 1 << 30 or any(n < 0 for n in dims):
         raise UnexplainedOperator(f"an array of {list(dims)}")
@@ -226,13 +226,13 @@ def expand(call: OperatorCall) -> Wire:
     return FileConstant((call.node.output[0],), dims, filled.dtype, load, zero=zero, rounded=filled.rounded)
 
 
-def _filling(call: OperatorCall) -> FileConstant:
+def _fill_value(call: OperatorCall) -> FileConstant:
     """The number that ConstantOfShape repeats."""
     value = call.attribute("value")
     found = call.tensor(value) if value is not None else known_constant(np.zeros(1, np.float32))
     if found.size != 1:
         raise UnexplainedOperator(f"an array filled with {found.size} numbers")
-    return _reshaped(found, ())
+    return _reshape_constant(found, ())
 
 
 def broadcast(first: Shape, second: Shape) -> Shape:

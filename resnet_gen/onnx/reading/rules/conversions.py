@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.onnx.reading.constants import CODES, DTYPES, FileConstant
 from resnet_gen.onnx.reading.operator_call import OperatorCall
-from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError, Numbers, largest_number
 from resnet_gen.onnx.reading.signals import ShapeSizes, UnexplainedOperator, Wire
 from resnet_gen.ops import Shape
 from resnet_gen.problems import shorten
@@ -23,15 +23,15 @@ _FAR = 2.0**30
 
 def cast(call: OperatorCall) -> Wire:
     """Cast and CastLike of a constant."""
-    found, dtype = call.wire(0), target(call)
+    found, dtype = call.wire(0), target_type(call)
     if isinstance(found, ShapeSizes):
         if dtype != np.int64:
             raise UnexplainedOperator(f"a shape of any batch as {dtype.name}")
         return found
-    return _cast(call.constant(0), dtype, saturate=bool(call.attribute("saturate", 1)))
+    return _cast_constant(call.constant(0), dtype, saturate=bool(call.attribute("saturate", 1)))
 
 
-def target(call: OperatorCall) -> np.dtype[Any]:
+def target_type(call: OperatorCall) -> np.dtype[Any]:
     """The type that Cast and CastLike are to."""
     if call.node.op_type == "CastLike":
         return _type_of(call)
@@ -54,7 +54,7 @@ def _type_of(call: OperatorCall) -> np.dtype[Any]:
     return only
 
 
-def _cast(found: FileConstant, dtype: np.dtype[Any], *, saturate: bool) -> FileConstant:
+def _cast_constant(found: FileConstant, dtype: np.dtype[Any], *, saturate: bool) -> FileConstant:
     def as_type(array: Numbers) -> Numbers:
         return convert_numbers(array, dtype, found.names[0], saturate=saturate)
 
@@ -71,33 +71,33 @@ def convert_numbers(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate
     if dtype.kind in "iu" and array.dtype.kind not in "iub":
         whole, limits = np.trunc(array.astype(np.float64)), np.iinfo(dtype)
         if not ((whole >= limits.min) & (whole < float(limits.max) + 1)).all():
-            raise _open(name, dtype)
+            raise _runtime_choice_error(name, dtype)
         return whole.astype(dtype)
     if dtype.kind == "b" and array.dtype.name in CODES and (np.signbit(array) & (array == 0)).any():
-        raise _open(name, dtype)  # some runtimes take the sign of zero for something
+        raise _runtime_choice_error(name, dtype)  # some runtimes take the sign of zero for something
     if dtype.kind in "iub" or dtype.itemsize > 2:
         return array.astype(dtype)
-    return _narrowed(array, dtype, name, saturate=saturate)
+    return _narrow_numbers(array, dtype, name, saturate=saturate)
 
 
-def _narrowed(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
+def _narrow_numbers(array: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
     """Numbers in sixteen bits or eight, where it is all one whether a runtime rounds to float32 in between.
 
     In eight bits, what is beyond the largest is that; without `saturate`, runtimes are of several minds about it.
     """
     exact, between = array.astype(np.float64), array.astype(np.float32)
     if dtype.itemsize == 1:
-        most = largest(dtype)
+        most = largest_number(dtype)
         if not saturate and (np.abs(exact) > most).any():
-            raise _open(name, dtype)
+            raise _runtime_choice_error(name, dtype)
         exact, between = np.clip(exact, -most, most), np.clip(between, -most, most)
     made, other = np.asarray(exact).astype(dtype), np.asarray(between).astype(dtype)
     if not ((made == other) | np.isnan(exact)).all():
-        raise _open(name, dtype)
+        raise _runtime_choice_error(name, dtype)
     return made
 
 
-def _open(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
+def _runtime_choice_error(name: str, dtype: np.dtype[Any]) -> MissingNumbersError:
     return MissingNumbersError(f"the numbers of '{shorten(name)}' as {dtype.name} are the runtime's choice")
 
 
@@ -105,7 +105,7 @@ def dequantize(call: OperatorCall) -> Wire:
     """DequantizeLinear of a constant, by rows."""
     found, scale = call.constant(0), call.constant(1)
     zero = zero_point(call)
-    around, dtype = _along(call, found, scale), made(call, scale)
+    around, dtype = _scale_shape(call, found, scale), dequantized_type(call, scale)
     if zero is not None:
         _check_number(scale, zero)
         _check_type(zero, found.dtype)
@@ -113,15 +113,15 @@ def dequantize(call: OperatorCall) -> Wire:
     def rows(array: Numbers, start: int, stop: int | None) -> Numbers:
         values = array.astype(np.float32)
         if zero is not None:
-            values = values - _steps(zero, around, start, stop)
+            values = values - _read_steps(zero, around, start, stop)
             if array.dtype.itemsize > 2 and zero.array().any():
-                raise _open(found.names[0], dtype)  # ONNX has none there, and sums may wrap around
-        return np.asarray(values * _steps(scale, around, start, stop)).astype(dtype)
+                raise _runtime_choice_error(found.names[0], dtype)  # ONNX has none there, and sums may wrap around
+        return np.asarray(values * _read_steps(scale, around, start, stop)).astype(dtype)
 
     def part(start: int, stop: int) -> Numbers:
         return rows(found.part(start, stop) if found.part else found.array()[start:stop], start, stop)
 
-    steps = partial(_steps, scale, around)
+    steps = partial(_read_steps, scale, around)
     return FileConstant(
         found.names, found.dims, dtype, lambda: rows(found.array(), 0, None), part if found.dims else None,
         rounded=found.dtype, steps=steps,
@@ -133,7 +133,7 @@ def zero_point(call: OperatorCall) -> FileConstant | None:
     return call.constant(2) if call.has(2) else None
 
 
-def made(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
+def dequantized_type(call: OperatorCall, scale: FileConstant) -> np.dtype[Any]:
     """The type of what DequantizeLinear makes: that of the scale, if it is not stated."""
     given = call.attribute("output_dtype", 0)
     dtype = DTYPES.get(given) if given else scale.dtype
@@ -156,7 +156,7 @@ def _check_type(zero: FileConstant, dtype: np.dtype[Any]) -> None:
         raise UnexplainedOperator(f"its zero point is {zero.dtype.name}, and its codes are {dtype.name}")
 
 
-def _along(call: OperatorCall, found: FileConstant, scale: FileConstant) -> Shape:
+def _scale_shape(call: OperatorCall, found: FileConstant, scale: FileConstant) -> Shape:
     """The shape in which scales go with an array; only one for all, or one a row."""
     if scale.size == 1:
         return ()
@@ -165,7 +165,7 @@ def _along(call: OperatorCall, found: FileConstant, scale: FileConstant) -> Shap
     return (-1, *[1] * (len(found.dims) - 1))
 
 
-def _steps(constant: FileConstant, around: Shape, start: int, stop: int | None) -> Numbers:
+def _read_steps(constant: FileConstant, around: Shape, start: int, stop: int | None) -> Numbers:
     values = constant.array().astype(np.float32)
     return values.reshape(-1)[start:stop].reshape(around) if around else values.reshape(())
 
@@ -174,25 +174,25 @@ def quantize(call: OperatorCall) -> Wire:
     """QuantizeLinear of a constant."""
     found, scale = call.constant(0), call.constant(1)
     zero = zero_point(call)
-    dtype, around = codes(call, zero), _along(call, found, scale)
+    dtype, around = code_type(call, zero), _scale_shape(call, found, scale)
     if zero is not None:
         _check_number(scale, zero)
     saturate = bool(call.attribute("saturate", 1))
 
     def load() -> Numbers:
-        offset = _steps(zero, around, 0, None) if zero is not None else np.zeros((), np.float32)
+        offset = _read_steps(zero, around, 0, None) if zero is not None else np.zeros((), np.float32)
         first, *others = (
-            _coded(steps, offset, dtype, found.names[0], saturate=saturate)
-            for steps in _divided(found.array(), _steps(scale, around, 0, None))
+            _encode_steps(steps, offset, dtype, found.names[0], saturate=saturate)
+            for steps in _divide_by_scale(found.array(), _read_steps(scale, around, 0, None))
         )
         if any((first != other).any() for other in others):
-            raise _open(found.names[0], dtype)
+            raise _runtime_choice_error(found.names[0], dtype)
         return first
 
     return FileConstant(found.names, found.dims, dtype, load)
 
 
-def codes(call: OperatorCall, zero: FileConstant | None) -> np.dtype[Any]:
+def code_type(call: OperatorCall, zero: FileConstant | None) -> np.dtype[Any]:
     """The type of what QuantizeLinear makes."""
     given = call.attribute("output_dtype", 0)
     default = zero.dtype if zero is not None else np.dtype(np.uint8)
@@ -204,7 +204,7 @@ def codes(call: OperatorCall, zero: FileConstant | None) -> np.dtype[Any]:
     return dtype
 
 
-def _divided(array: Numbers, scale: Numbers) -> Iterator[Numbers]:
+def _divide_by_scale(array: Numbers, scale: Numbers) -> Iterator[Numbers]:
     """Numbers over their scale: in float32, and in each other type that a runtime may divide in."""
     yield np.asarray(array.astype(np.float32) / scale)
     if array.dtype != np.float32:
@@ -212,13 +212,13 @@ def _divided(array: Numbers, scale: Numbers) -> Iterator[Numbers]:
         yield np.asarray(array.astype(other) / scale.astype(other)).astype(np.float32)
 
 
-def _coded(steps: Numbers, zero: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
+def _encode_steps(steps: Numbers, zero: Numbers, dtype: np.dtype[Any], name: str, *, saturate: bool) -> Numbers:
     """Steps as codes; raises `MissingNumbersError` for what ONNX leaves open."""
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         if not (np.abs(steps) < _FAR).all():
-            raise _open(name, dtype)  # some runtimes make integers of them before they are cut off
+            raise _runtime_choice_error(name, dtype)  # some runtimes make integers of them before they are cut off
         return convert_numbers(np.asarray(np.clip(np.rint(steps) + zero, limits.min, limits.max)), dtype, name)
     if zero.any():
-        raise _open(name, dtype)
+        raise _runtime_choice_error(name, dtype)
     return convert_numbers(steps, dtype, name, saturate=saturate)

@@ -10,9 +10,9 @@ import numpy as np
 
 from resnet_gen import ops
 from resnet_gen.onnx.reading.constants import FileConstant
-from resnet_gen.onnx.reading.operator_call import OperatorCall, numbers, small
-from resnet_gen.onnx.reading.rules.arrangement import stacked
-from resnet_gen.onnx.reading.rules.layers import all_around, dilations, pads, square
+from resnet_gen.onnx.reading.operator_call import OperatorCall, check_limits, numbers
+from resnet_gen.onnx.reading.rules.arrangement import stack_maps
+from resnet_gen.onnx.reading.rules.layers import dilations, pads, square_setting, uniform_padding
 from resnet_gen.onnx.reading.signals import (
     AxisMean,
     PaddedMap,
@@ -25,12 +25,12 @@ from resnet_gen.onnx.reading.signals import (
 from resnet_gen.onnx.writing.rules import windows_inside
 
 
-def _slide(call: OperatorCall, shape: ops.Shape) -> tuple[int, int, int, bool]:
+def _read_window(call: OperatorCall, shape: ops.Shape) -> tuple[int, int, int, bool]:
     """Kernel, stride, padding, and whether the last window may hang over the map's end."""
     if len(shape) != 3:
         raise UnexplainedOperator("pooling of what is no map")
-    kernel = square("kernel_shape", call.attribute("kernel_shape"))
-    stride = square("strides", call.attribute("strides", [1, 1]))
+    kernel = square_setting("kernel_shape", call.attribute("kernel_shape"))
+    stride = square_setting("strides", call.attribute("strides", [1, 1]))
     if list(dilations(call)) != [1, 1]:
         raise UnexplainedOperator(f"dilations {list(dilations(call))}: pooling with gaps")
     ceil = bool(call.attribute("ceil_mode", 0))
@@ -46,8 +46,8 @@ def _hangs_over(call: OperatorCall, given: Sequence[int], sides: ops.Shape, kern
     """Whether padding behind the map holds the ends of windows that begin within it, and no window of its own."""
     if len(given) != 4 or given[0] != given[1] or call.attribute("auto_pad") != b"NOTSET":
         return False
-    small({"stride": stride, "kernel": kernel}, 1)
-    small({"padding": given[0]})
+    check_limits({"stride": stride, "kernel": kernel}, 1)
+    check_limits({"padding": given[0]})
     whole, hanging = (ops.MaxPool(kernel, stride, given[0], ceil) for ceil in (False, True))
     ends = zip(sides, given[2:], strict=True)
     taken = tuple((side + given[0] + behind - kernel) // stride + 1 for side, behind in ends)
@@ -59,16 +59,16 @@ def _hangs_over(call: OperatorCall, given: Sequence[int], sides: ops.Shape, kern
 def max_pool(call: OperatorCall) -> Signal:
     """MaxPool; zeros that a Pad puts around the map take part."""
     term = call.term()
-    kernel, stride, padding, ceil = _slide(call, term.shape)
+    kernel, stride, padding, ceil = _read_window(call, term.shape)
     if len(call.node.output) > 1 and call.node.output[1]:
         raise UnexplainedOperator("max pooling whose positions are read")
-    around = all_around(term) if isinstance(term, PaddedMap) and term.mode == "constant" else None
+    around = uniform_padding(term) if isinstance(term, PaddedMap) and term.mode == "constant" else None
     if isinstance(term, PaddedMap) and around and not padding:
-        return call.later(ops.MaxPool(kernel, stride, around, ceil, zeros=True), term.inner)
-    return call.later(ops.MaxPool(kernel, stride, padding, ceil), term)
+        return call.defer_node(ops.MaxPool(kernel, stride, around, ceil, zeros=True), term.inner)
+    return call.defer_node(ops.MaxPool(kernel, stride, padding, ceil), term)
 
 
-def bordered(call: OperatorCall, signal: Signal, border: FileConstant) -> Signal:
+def absorb_border(call: OperatorCall, signal: Signal, border: FileConstant) -> Signal:
     """The maximum of max pooling and a constant that is zero where windows reach over the border, else the least."""
     term = signal.term
     if not (isinstance(term, PendingNode) and isinstance(term.op, ops.MaxPool)) or border.dims[-2:] != term.shape[1:]:
@@ -78,16 +78,16 @@ def bordered(call: OperatorCall, signal: Signal, border: FileConstant) -> Signal
     within = windows_inside(op, term.inputs[0].shape, term.shape)
     if border.size != within.size or (found[~within] != 0).any() or (found[within] > -1e4).any():
         raise UnexplainedOperator("a maximum with a constant that is no border of zeros")
-    return call.later(ops.MaxPool(op.kernel, op.stride, op.padding, op.ceil, zeros=True), *term.inputs)
+    return call.defer_node(ops.MaxPool(op.kernel, op.stride, op.padding, op.ceil, zeros=True), *term.inputs)
 
 
 def avg_pool(call: OperatorCall) -> Signal:
     """AveragePool, padding counted; of single pixels it is nothing, of a whole map the map's mean."""
     term = call.term()
-    kernel, stride, padding, ceil = _slide(call, term.shape)
+    kernel, stride, padding, ceil = _read_window(call, term.shape)
     counted = bool(call.attribute("count_include_pad", 0))
     if isinstance(term, PaddedMap) and term.mode == "constant":
-        around = all_around(term)
+        around = uniform_padding(term)
         if around and not padding:
             term, padding, counted = term.inner, around, True
     if ceil and counted and any(call.attribute("pads", [0])):
@@ -95,15 +95,15 @@ def avg_pool(call: OperatorCall) -> Signal:
     if padding and not counted:
         raise UnexplainedOperator("average pooling that leaves its padding out of the count")
     if (kernel, stride, padding) == (1, 1, 0):
-        return call.seen(term)
+        return call.make_signal(term)
     if not padding and term.shape[1:] == (kernel, kernel):
-        return call.made(ops.GlobalAvgPool(), call.walk.value(term))
-    return call.made(ops.AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
+        return call.add_node(ops.GlobalAvgPool(), call.walk.value(term))
+    return call.add_node(ops.AvgPool(kernel, stride, padding, ceil), call.walk.value(term))
 
 
-def whole_map(call: OperatorCall) -> Signal:
+def pool_whole_map(call: OperatorCall) -> Signal:
     """GlobalAveragePool and GlobalMaxPool."""
-    return call.made(_OVER_MAP[call.node.op_type](), call.value())
+    return call.add_node(_OVER_MAP[call.node.op_type](), call.value())
 
 
 _OVER_MAP: dict[str, type[ops.Op]] = {
@@ -123,48 +123,52 @@ def reduce(call: OperatorCall) -> Signal:
     rank = len(wire.dims) + 1
     over = tuple(sorted(axis % rank for axis in axes if -rank <= axis < rank))
     if kind == "ReduceSum" and rank == 5 and over == (1,) and not keep:
-        return _sum(call, stacked(call, wire))
+        return _sum_stack(call, stack_maps(call, wire))
     if isinstance(wire, StackedMaps):
         raise UnexplainedOperator("activations side by side that are not summed")
     if kind == "ReduceMean" and isinstance(wire.term, AxisMean):
-        return _other_side(call, wire, wire.term, over, keep=keep)
+        return _mean_of_other_side(call, wire, wire.term, over, keep=keep)
     if rank == 3 and over == (2,) and len(wire.term.shape) == 3 and wire.dims[0] == wire.term.shape[0]:
-        made = call.made(_of(_OVER_MAP, kind, over)(), call.walk.value(wire.term))
-        return call.seen(made.term, (*wire.dims[:1], 1) if keep else wire.dims[:1])
+        made = call.add_node(_choose_operation(_OVER_MAP, kind, over)(), call.walk.value(wire.term))
+        return call.make_signal(made.term, (*wire.dims[:1], 1) if keep else wire.dims[:1])
     if rank != 4:
         raise UnexplainedOperator(f"it goes over axes {list(axes)}")
     if kind == "ReduceMean" and over in ((2,), (3,)) and wire.dims == wire.term.shape:
-        return _one_side(call, wire, over[0] - 1, keep=keep)
-    op = _of(_OVER_MAP if over == (2, 3) else _OVER_CHANNELS if over == (1,) and keep else {}, kind, over)()
-    made = call.made(op, call.value())
-    return made if keep else call.seen(made.term, made.dims[:1])
+        return _mean_of_side(call, wire, over[0] - 1, keep=keep)
+    op = _choose_operation(
+        _OVER_MAP if over == (2, 3) else _OVER_CHANNELS if over == (1,) and keep else {}, kind, over
+    )()
+    made = call.add_node(op, call.value())
+    return made if keep else call.make_signal(made.term, made.dims[:1])
 
 
-def _one_side(call: OperatorCall, wire: Signal, side: int, *, keep: bool) -> Signal:
+def _mean_of_side(call: OperatorCall, wire: Signal, side: int, *, keep: bool) -> Signal:
     """The mean of a map over its rows or its columns."""
     shape = tuple(1 if place == side else n for place, n in enumerate(wire.dims))
     dims = shape if keep else tuple(n for place, n in enumerate(wire.dims) if place != side)
-    return call.seen(AxisMean(shape, call.index, wire.term, side), dims)
+    return call.make_signal(AxisMean(shape, call.index, wire.term, side), dims)
 
 
-def _other_side(call: OperatorCall, wire: Signal, mean: AxisMean, over: tuple[int, ...], *, keep: bool) -> Signal:
+def _mean_of_other_side(
+    call: OperatorCall, wire: Signal, mean: AxisMean, over: tuple[int, ...], *, keep: bool
+) -> Signal:
     """The mean of such means over the side that is left: that of the whole map."""
     left = (1 if mean.side == 2 else 2) if wire.dims == mean.shape else 1
     if over != (left + 1,) or math.prod(wire.dims[:left] + wire.dims[left + 1 :]) != mean.shape[0]:
         raise UnexplainedOperator(f"a mean over axes {list(over)} of means over one side")
-    made = call.made(ops.GlobalAvgPool(), call.walk.value(mean.inner))
-    return call.seen(made.term, (*wire.dims[:left], *((1,) if keep else ()), *wire.dims[left + 1 :]))
+    made = call.add_node(ops.GlobalAvgPool(), call.walk.value(mean.inner))
+    return call.make_signal(made.term, (*wire.dims[:left], *((1,) if keep else ()), *wire.dims[left + 1 :]))
 
 
-def _of(table: dict[str, type[ops.Op]], kind: str, axes: tuple[int, ...]) -> type[ops.Op]:
+def _choose_operation(table: dict[str, type[ops.Op]], kind: str, axes: tuple[int, ...]) -> type[ops.Op]:
     if kind not in table:
         raise UnexplainedOperator(f"it goes over axes {list(axes)}")
     return table[kind]
 
 
-def _sum(call: OperatorCall, stack: StackedMaps) -> Signal:
-    first, *others = (call.walk.value(call.walk.natural(part)) for part in stack.parts)
-    total = call.seen(ValueSignal(first.shape, call.index, first))
+def _sum_stack(call: OperatorCall, stack: StackedMaps) -> Signal:
+    first, *others = (call.walk.value(call.walk.resolve_dims(part)) for part in stack.parts)
+    total = call.make_signal(ValueSignal(first.shape, call.index, first))
     for value in others:
-        total = call.made(ops.Add(), call.walk.value(total.term), value)
+        total = call.add_node(ops.Add(), call.walk.value(total.term), value)
     return total

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
-from resnet_gen.infer.infer import UnexplainedGraph, infer
 from resnet_gen.infer.proof import RecoveredSpec, load_recovered
-from resnet_gen.infer.report import account, as_json, refusal
-from resnet_gen.infer.shipped_specs import describe_equivalents, extending, same_as
+from resnet_gen.infer.report import as_json, describe_recovery, explain_refusal
+from resnet_gen.infer.search import UnexplainedGraph, infer_spec
+from resnet_gen.infer.shipped_specs import derive_extension, describe_equivalents, find_equivalents
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.design_rules import broken_steps, excused_steps
 from resnet_gen.language.faults import NAME_HINT
@@ -70,47 +70,47 @@ def recover_spec(
     """
     called = network_name(file, name)
     if not is_stored(file):
-        return _of_onnx(file, called, parent, norms, weights)
+        return _recover_onnx(file, called, parent, norms, weights)
     for option, given in {"--extends": parent is not None, "--weights": weights, "--plain-biases": not norms}.items():
         if given:
             raise refuse(f"{option} means nothing for a checkpoint", hint="it is for ONNX files")
-    return _of_checkpoint(file, called)
+    return _recover_checkpoint(file, called)
 
 
-def _of_checkpoint(file: Path, name: str) -> Imported | Problem:
+def _recover_checkpoint(file: Path, name: str) -> Imported | Problem:
     found = recognition.recognize(file, name)
     if isinstance(found, Problem):
         return found
-    text = _deviating(found.data, file, f"Recognized by the names and shapes in {file.name}.")
+    text = _write_text(found.data, file, f"Recognized by the names and shapes in {file.name}.")
     data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
-    return Imported(text, tuple(map(visible, recognition.account(found))), data, found.loaded)
+    return Imported(text, tuple(map(visible, recognition.describe_match(found))), data, found.loaded)
 
 
-def _of_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:
+def _recover_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:
     try:
-        opened, why = _read(file)
+        opened, why = _read_graph(file)
     except NotExplained as refused:  # a node without even a shape
         return refused.problems[0]
-    found, opened = _explained(opened, name, norms)
+    found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
-        return refusal(found, opened.graph, str(file), why)
-    same = same_as(found, opened.graph)
+        return explain_refusal(found, opened.graph, str(file), why)
+    same = find_equivalents(found, opened.graph)
     comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
-    text = _deviating(extending(found, parent) if parent is not None else found.data, file, " ".join(comment))
-    lines = tuple(map(visible, account(found, opened, same, weights=weights)))
+    text = _write_text(derive_extension(found, parent) if parent is not None else found.data, file, " ".join(comment))
+    lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights)))
     return Imported(text, lines, as_json(found, opened.graph, same), load_recovered(text), found, opened)
 
 
-def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:
+def _explain_graph(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:
     """What makes the graph of a file or, if nothing does, that graph without the ReLUs that change nothing."""
-    found, once = infer(opened.graph, name, norms=norms), without_repeated_relus(opened.graph)
+    found, once = infer_spec(opened.graph, name, norms=norms), without_repeated_relus(opened.graph)
     if isinstance(found, RecoveredSpec) or once is opened.graph:
         return found, opened
-    again = infer(once, name, norms=norms)
+    again = infer_spec(once, name, norms=norms)
     return (again, replace(opened, graph=once)) if isinstance(again, RecoveredSpec) else (found, opened)
 
 
-def _deviating(data: dict[str, Any], file: Path, comment: str) -> str:
+def _write_text(data: dict[str, Any], file: Path, comment: str) -> str:
     """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
     loaded = load_recovered(spec_yaml(data))
     excused = {step.excuse for step in excused_steps(loaded)}
@@ -119,7 +119,7 @@ def _deviating(data: dict[str, Any], file: Path, comment: str) -> str:
     return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, [comment])
 
 
-def _read(file: Path) -> tuple[OnnxModel, str | None]:
+def _read_graph(file: Path) -> tuple[OnnxModel, str | None]:
     """The file as a graph; where a node is none of our operations, with that node as it stands, and why."""
     try:
         return read(file), None

@@ -1,4 +1,4 @@
-"""The job: a graph to a specification that makes exactly it, or the first node that none explains."""
+"""The search: a graph to a specification that makes exactly it, or the first node that none explains."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.infer.chains import NetworkChain, chains
+from resnet_gen.infer.chains import NetworkChain, find_chains
 from resnet_gen.infer.flow import Flow, OutOfPatience
-from resnet_gen.infer.network_choices import NetworkChoice, choices
+from resnet_gen.infer.network_choices import NetworkChoice, propose_choices
 from resnet_gen.infer.proof import RecoveredSpec, prove_spec
 from resnet_gen.infer.stages import group_stages
 from resnet_gen.parts.registry import load_parts
@@ -22,7 +22,7 @@ class UnexplainedGraph(NamedTuple):
 
     Where each node is explained alone, `together` says it: `node` is then the
     first that no specification makes beside those before it, or None where it is
-    `output` that none outputs. `given_up` says that more was still to be tried.
+    `output` that none outputs. `out_of_patience` says that more was still to be tried.
     """
 
     node: Node | None
@@ -30,10 +30,10 @@ class UnexplainedGraph(NamedTuple):
     explained: int
     together: bool
     place: str
-    given_up: bool
+    out_of_patience: bool
 
 
-def infer(graph: Graph, name: str, *, norms: bool = True) -> RecoveredSpec | UnexplainedGraph:
+def infer_spec(graph: Graph, name: str, *, norms: bool = True) -> RecoveredSpec | UnexplainedGraph:
     """The specification of a graph, called `name`; names and places of the graph's nodes are not looked at.
 
     But for one thing: where biases may be plain ones or norms that were folded, it
@@ -42,12 +42,12 @@ def infer(graph: Graph, name: str, *, norms: bool = True) -> RecoveredSpec | Une
     """
     load_parts()
     search = _Search(Flow(graph), name)
-    given_up = False
+    out_of_patience = False
     try:
-        search.through(choices(search.flow, norms))
+        search.try_choices(propose_choices(search.flow, norms))
     except OutOfPatience:
-        given_up = True
-    return search.found or search.unexplained(given_up)
+        out_of_patience = True
+    return search.found or search.explain_failure(out_of_patience)
 
 
 class _Search:
@@ -60,10 +60,10 @@ class _Search:
         self.strange: Node | None = None
         """The first node that a whole specification did not make."""
 
-    def through(self, tried: Iterable[NetworkChoice]) -> None:
+    def try_choices(self, choices: Iterable[NetworkChoice]) -> None:
         """Try choices until one makes the graph and, if biases could be norms, another reading of them too."""
-        for choice in tried:
-            found = self._first(choice)
+        for choice in choices:
+            found = self._try_choice(choice)
             if found is None:
                 continue
             known, self.found = self.found, found
@@ -72,16 +72,16 @@ class _Search:
             if known or not (choice.chained and found.naming.renamed):
                 return
 
-    def _first(self, choice: NetworkChoice) -> RecoveredSpec | None:
-        for chain in chains(self.flow, choice):
-            found = self._proved(chain) if chain.head else None
+    def _try_choice(self, choice: NetworkChoice) -> RecoveredSpec | None:
+        for chain in find_chains(self.flow, choice):
+            found = self._prove_chain(chain) if chain.head else None
             if found:
                 return found
             if self.best is None or len(chain.seen) > len(self.best.seen):
                 self.best = chain
         return None
 
-    def _proved(self, chain: NetworkChain) -> RecoveredSpec | None:
+    def _prove_chain(self, chain: NetworkChain) -> RecoveredSpec | None:
         """The specification of a chain, if its text makes the very graph."""
         self.flow.patience.take(_PROOF * len(self.flow.graph.nodes))
         found = prove_spec(self.flow, chain, self.name)
@@ -90,7 +90,7 @@ class _Search:
         self.strange = self.strange or found
         return None
 
-    def unexplained(self, given_up: bool) -> UnexplainedGraph:
+    def explain_failure(self, out_of_patience: bool) -> UnexplainedGraph:
         """What is said where nothing was found."""
         flow, best = self.flow, self.best
         seen = best.seen if best else frozenset()
@@ -99,10 +99,10 @@ class _Search:
         ends = {unit.end for unit in best.units} if best else set()
         output = next((value for value in flow.graph.outputs if flow.numbers[value.name] not in ends), None)
         explained, whole = len(flow.graph.nodes) - len(missing), not missing
-        return UnexplainedGraph(node, output, explained, whole, _place(flow, best), given_up)
+        return UnexplainedGraph(node, output, explained, whole, _describe_end(flow, best), out_of_patience)
 
 
-def _place(flow: Flow, best: NetworkChain | None) -> str:
+def _describe_end(flow: Flow, best: NetworkChain | None) -> str:
     """Where the best specification came to its end."""
     if best is None or best.stem is None:
         return "the input"
