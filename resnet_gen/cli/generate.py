@@ -47,14 +47,14 @@ def generate(
     Example: resnet-gen generate resnet50 --to pytorch -o models
              resnet-gen generate net.yaml --to card --build build -o .
     """
-    from resnet_gen.generate.output import differing, write_generated
+    from resnet_gen.generate.output import find_differing, write_generated
     from resnet_gen.system.journal import recover
 
     if not check:
         recover(folder)  # a card lists what is built there
     files = _generate_files(specs, options.with_input(settings, side), to, folder, built)
     if check:
-        found = differing(folder, files)
+        found = find_differing(folder, files)
         for name, what in found.items():
             say(f"{folder / name}: {what}")
         say(f"{len(files)} files checked, {len(found)} to change", err=True)
