@@ -19,7 +19,7 @@ from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.runtimes import open_file
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.speed.benchmark import Effort, Timing, measure, ratio
+from resnet_gen.speed.benchmark import Effort, Timing, compare_speed, measure
 from resnet_gen.weights.base import Array
 from tests.reference import weights_rule
 
@@ -124,7 +124,7 @@ def _fastest(of: dict[str, Timing], start: str) -> Timing:
 
 
 def _line(batch: int, what: str, ours: Timing, theirs: Timing, least: float, missing: str = "") -> None:
-    found = ratio(ours, theirs)
+    found = compare_speed(ours, theirs)
     verdict = "reached" if found.median >= least else "level" if found.high >= least else "NOT REACHED"
     spread = f"(quartiles {found.low:.2f} to {found.high:.2f})"
     why = f", {missing}" if missing and verdict != "reached" else ""

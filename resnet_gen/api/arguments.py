@@ -24,7 +24,7 @@ Device: TypeAlias = Union["Target", AnyPath]
 """A loaded device, the name of a shipped one, or the path of a YAML file."""
 
 
-def loaded(spec: Network) -> Loaded:
+def resolve_spec(spec: Network) -> Loaded:
     """The spec itself, loaded if it is not; raises `Refused`."""
     return spec if isinstance(spec, Loaded) else load(name_of(spec))
 
@@ -36,7 +36,7 @@ def name_of(given: AnyPath) -> str:
     return os.fspath(given)
 
 
-def target(device: Device) -> Target:
+def resolve_target(device: Device) -> Target:
     """The device itself, loaded if it is not; raises `Refused`."""
     from resnet_gen.speed.targets import Target, load_target
 
@@ -46,16 +46,16 @@ def target(device: Device) -> Target:
 def setting_texts(settings: Settings) -> list[str]:
     """Settings as `--set` takes them; raises `Refused` for a value that YAML has no word for."""
     if isinstance(settings, Mapping):
-        return [f"{key}={_written(dump_inline, value, str(key))}" for key, value in settings.items()]
+        return [f"{key}={_dump_yaml(dump_inline, value, str(key))}" for key, value in settings.items()]
     return [settings] if isinstance(settings, str) else list(settings)
 
 
 def as_yaml(data: Mapping[str, object]) -> str:
     """A spec's data as YAML text; raises `Refused` for a value that YAML has no word for."""
-    return _written(dump, dict(data), "load_spec")
+    return _dump_yaml(dump, dict(data), "load_spec")
 
 
-def _written(dumped: Callable[[object], str], value: object, what: str) -> str:
+def _dump_yaml(dumped: Callable[[object], str], value: object, what: str) -> str:
     try:
         return dumped(value)
     except UnwrittenError as error:
@@ -64,7 +64,7 @@ def _written(dumped: Callable[[object], str], value: object, what: str) -> str:
         ) from None
 
 
-def path(place: AnyPath | None) -> Path | None:
+def resolve_path(place: AnyPath | None) -> Path | None:
     """A place as a path."""
     return None if place is None else Path(place)
 
@@ -82,7 +82,7 @@ def check_within(name: str, value: int | None, least: int, most: int) -> None:
         raise refuse(f"{name}: {given} is not a whole number from {least:,} to {most:,}")
 
 
-def read_by(spec: Network) -> Iterator[Path]:
+def list_files_read(spec: Network) -> Iterator[Path]:
     """The files that a spec is read from, which nothing may be written over."""
     given = spec.path if isinstance(spec, Loaded) else name_of(spec)
     return iter(()) if given is None else files(str(given))

@@ -9,7 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
 
-from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, read_by, target
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Device,
+    Network,
+    check_one_of,
+    check_within,
+    list_files_read,
+    resolve_spec,
+    resolve_target,
+)
 from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.ops.limits import BATCHES
@@ -100,12 +109,12 @@ def emit_onnx(
     from resnet_gen.system.write import check_writable
 
     check_within("batch", batch, *BATCHES)
-    request = _request("onnx", (), batch, options)
+    request = _resolve_request("onnx", (), batch, options)
     if path is None:
-        return model_bytes(loaded(spec), request)
+        return model_bytes(resolve_spec(spec), request)
     file = Path(path)
-    check_writable(file, [*read_by(spec), *_read(options)])
-    write_model(loaded(spec), request, file)
+    check_writable(file, [*list_files_read(spec), *_list_files_read(options)])
+    write_model(resolve_spec(spec), request, file)
     return file
 
 
@@ -192,33 +201,35 @@ def build(
     from resnet_gen.build.build import build as built
 
     check_one_of("target", target, BUILD_TARGETS)
-    request = _request(target, compute_capabilities, batch, options)
-    network = loaded(spec)
-    tell = partial(_warn, network.spec.name)
+    request = _resolve_request(target, compute_capabilities, batch, options)
+    network = resolve_spec(spec)
+    tell = partial(_warn_of_cost, network.spec.name)
     return tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
 
 
-def _warn(name: str, cost: PrecisionCost) -> None:
+def _warn_of_cost(name: str, cost: PrecisionCost) -> None:
     for line in cost.warnings():
         warnings.warn(f"{name}: {line}", stacklevel=4)
 
 
-def _request(
+def _resolve_request(
     target_name: str | None, capabilities: tuple[int, ...], batch: BatchSize | None, options: Options
 ) -> Request:
     """What the arguments come to; raises `Refused` for what does not go together."""
-    from resnet_gen.build.request_resolution import BuildWishes, choose
+    from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 
-    wished: dict[str, Any] = dict(options)
+    wishes: dict[str, Any] = dict(options)
     for name, known in _CLOSED.items():
-        check_one_of(name, wished.get(name), known)
-    check_within("seed", wished.get("seed"), *SEEDS)
-    check_within("opset", wished.get("opset"), *_OPSETS)
-    for name, as_wish in _FORMS.items():
-        if wished.get(name) is not None:
-            wished[name] = as_wish(wished[name])
-    return choose(
-        BuildWishes(target=target_name, capabilities=tuple(sorted(set(capabilities))), batch=_batch(batch), **wished)
+        check_one_of(name, wishes.get(name), known)
+    check_within("seed", wishes.get("seed"), *SEEDS)
+    check_within("opset", wishes.get("opset"), *_OPSETS)
+    for name, convert in _FORMS.items():
+        if wishes.get(name) is not None:
+            wishes[name] = convert(wishes[name])
+    return resolve_request(
+        BuildWishes(
+            target=target_name, capabilities=tuple(sorted(set(capabilities))), batch=_resolve_batch(batch), **wishes
+        )
     )
 
 
@@ -227,15 +238,19 @@ _OPSETS = Bounds(1, 1_000)
 _CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
 
 
-def _calibration(given: Calibration | AnyPath) -> Calibration:
+def _resolve_calibration(given: Calibration | AnyPath) -> Calibration:
     return given if isinstance(given, Calibration) else Calibration(os.fspath(given))
 
 
-_FORMS: dict[str, Callable[[Any], Any]] = {"device": target, "weights": Path, "calibration": _calibration}
+_FORMS: dict[str, Callable[[Any], Any]] = {
+    "device": resolve_target,
+    "weights": Path,
+    "calibration": _resolve_calibration,
+}
 """How arguments become what is wished."""
 
 
-def _batch(given: BatchSize | None) -> BuildBatch:
+def _resolve_batch(given: BatchSize | None) -> BuildBatch:
     from resnet_gen.build.batches import parse_batch
 
     if given is None:
@@ -243,8 +258,8 @@ def _batch(given: BatchSize | None) -> BuildBatch:
     return parse_batch(":".join(map(str, given if isinstance(given, tuple) else (given,))))
 
 
-def _read(options: Options) -> list[Path]:
+def _list_files_read(options: Options) -> list[Path]:
     """The files that options name, which nothing may be written over."""
     calibration = options.get("calibration")
-    named = [options.get("weights"), _calibration(calibration).source if calibration is not None else None]
+    named = [options.get("weights"), _resolve_calibration(calibration).source if calibration is not None else None]
     return [Path(place) for place in named if place is not None]

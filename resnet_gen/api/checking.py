@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Device,
+    Network,
+    check_one_of,
+    check_within,
+    name_of,
+    resolve_path,
+    resolve_spec,
+    resolve_target,
+)
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
@@ -65,10 +75,10 @@ def verify(
     if against is not None:
         from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
 
-        more = rules(Path(name_of(against)), path(weights), ignored_rules(ignore))
+        more = rules(Path(name_of(against)), resolve_path(weights), ignored_rules(ignore))
     elif weights is not None:
         raise refuse("weights: means nothing without 'against'")
-    return examine_loaded(loaded(spec), chosen_rules(select, ignore, more), more).findings
+    return examine_loaded(resolve_spec(spec), chosen_rules(select, ignore, more), more).findings
 
 
 def explain_rule(rule: str) -> str:
@@ -133,8 +143,8 @@ def diff(
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
-    predicted = predictor(target(device), precision, batch) if device is not None else None
-    return compare_sides(_side(before), _side(after), predicted)
+    predicted = predictor(resolve_target(device), precision, batch) if device is not None else None
+    return compare_sides(_resolve_side(before), _resolve_side(after), predicted)
 
 
 def check_engine(
@@ -171,12 +181,15 @@ def check_engine(
     if seed is not None and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     asked = EngineRequirements(
-        loaded(spec) if spec is not None else None, path(weights), seed, target(device) if device is not None else None
+        resolve_spec(spec) if spec is not None else None,
+        resolve_path(weights),
+        seed,
+        resolve_target(device) if device is not None else None,
     )
     return tuple(check(Path(name_of(file)), asked))
 
 
-def _side(given: Network) -> Side:
+def _resolve_side(given: Network) -> Side:
     from resnet_gen.compare.difference.operands import side, side_of
 
     if not isinstance(given, Loaded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, overload
 
-from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, loaded, read_by
+from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, list_files_read, resolve_spec
 from resnet_gen.generate.languages import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
@@ -57,7 +57,7 @@ def generate(
     place = None if folder is None else Path(folder)
     if place is not None:
         recover(place)  # a card lists what is built there
-    texts = generate_files(CodeSubject(loaded(spec), place), to)
+    texts = generate_files(CodeSubject(resolve_spec(spec), place), to)
     return texts if place is None else tuple(write_generated(place, texts, replace=replace))
 
 
@@ -110,10 +110,10 @@ def convert_weights(
     check_within("in_channels", in_channels, *CHANNELS)
     check_within("seed", seed, *SEEDS)
     source, out = Path(checkpoint), Path(path)
-    check_free(out, [source, *read_by(spec)], replace=replace)
+    check_free(out, [source, *list_files_read(spec)], replace=replace)
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    made = plan_conversion(at_numbers(loaded(spec), classes, in_channels), source, out, to, names, change)
+    made = plan_conversion(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
     write_conversion(made, out, source)
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import Network, check_one_of, loaded
+from resnet_gen.api.arguments import Network, check_one_of, resolve_spec
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts
 from resnet_gen.graph.counts import count as counted
@@ -38,7 +38,7 @@ def build_graph(spec: Network) -> Graph:
         >>> graph.state()["layer1.0.conv2.weight"].shape
         (64, 64, 3, 3)
     """
-    return lower(loaded(spec))
+    return lower(resolve_spec(spec))
 
 
 def count(network: Graph | Network) -> Counts:
@@ -95,7 +95,7 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
     from resnet_gen.ops.counters import CONVENTION_NAMES
 
     check_one_of("convention", convention, CONVENTION_NAMES)
-    one = loaded(spec)
+    one = resolve_spec(spec)
     return figure(lower(one), library(one.spec.naming.kind, one.spec.reference), convention_of(convention, one)[0])
 
 
@@ -151,4 +151,4 @@ def report(spec: Network) -> dict[str, str]:
     """
     from resnet_gen.generate.report import report_files
 
-    return report_files(loaded(spec))
+    return report_files(resolve_spec(spec))

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import AnyPath, Device, Network, check_one_of, check_within, loaded, name_of, path, target
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Device,
+    Network,
+    check_one_of,
+    check_within,
+    name_of,
+    resolve_path,
+    resolve_spec,
+    resolve_target,
+)
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -76,13 +86,14 @@ def run(
     from resnet_gen.engine.image import read_image
 
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
-    x = _numbers(images, wanted=picture is None)
+    x = _check_images(images, wanted=picture is None)
     check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    opened = _opened(model, ModelSource((), path(weights), seed, fold), runtime, 1 if picture else len(x), tuning)
+    source = ModelSource((), resolve_path(weights), seed, fold)
+    opened = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
         taken = opened.taken or embedded_input(session) or assumed_input(session)
@@ -91,11 +102,11 @@ def run(
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)
-    _warn(session, tuning)
+    _warn_of_numerics(session, tuning)
     return outputs
 
 
-def _numbers(images: Array | AnyPath, *, wanted: bool) -> Array:
+def _check_images(images: Array | AnyPath, *, wanted: bool) -> Array:
     """Images as an array; none where a picture is to be read instead."""
     import numpy as np
 
@@ -157,21 +168,22 @@ def bench(
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tunings = _tunings([by for _, by in models], precision_hint)
-    made = ModelSource((), path(weights), seed, fold)
-    runners = [_opened(one, made, by, batch or 1, own).runner for (one, by), own in zip(models, tunings, strict=True)]
+    tunings = _resolve_tunings([by for _, by in models], precision_hint)
+    made = ModelSource((), resolve_path(weights), seed, fold)
+    pairs = zip(models, tunings, strict=True)
+    runners = [_open_model(one, made, by, batch or 1, own).runner for (one, by), own in pairs]
     result = _measure(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
-        _warn(runner, own)
+        _warn_of_numerics(runner, own)
     return result
 
 
 def _measure(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
     import numpy as np
 
-    from resnet_gen.speed.benchmark import common_shape, measure
+    from resnet_gen.speed.benchmark import find_common_shape, measure
 
-    x = np.random.default_rng(seed).standard_normal(common_shape(runners, None, batch), np.float32)
+    x = np.random.default_rng(seed).standard_normal(find_common_shape(runners, None, batch), np.float32)
     return measure(runners, x, effort)
 
 
@@ -183,7 +195,7 @@ def _check_effort(seconds: float | None, repeat: int | None) -> None:
         raise refuse(message, hint="give 'repeat'")
 
 
-def _tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuning]:
+def _resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuning]:
     """How each model is run; raises `Refused` for a hint that none of them would take."""
     from resnet_gen.engine.base import Tuning
 
@@ -194,11 +206,11 @@ def _tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuni
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
-def _warn(runner: Runner, asked: Tuning) -> None:
+def _warn_of_numerics(runner: Runner, asked: Tuning) -> None:
     """Warn who called the function that calls this of what this processor does not compute; after the first run."""
-    from resnet_gen.engine.cpu_numerics import departures
+    from resnet_gen.engine.cpu_numerics import list_departures
 
-    for line in departures(runner, asked):
+    for line in list_departures(runner, asked):
         warnings.warn(line, stacklevel=3)
 
 
@@ -235,7 +247,7 @@ def predict(
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
-    return predicted(lower(loaded(spec)), target(device), precision, batch)
+    return predicted(lower(resolve_spec(spec)), resolve_target(device), precision, batch)
 
 
 def list_targets() -> tuple[str, ...]:
@@ -272,19 +284,21 @@ def load_target(device: Device) -> Target:
         >>> t4.compute_capability, t4.memory_gb, t4.precisions
         ('7.5', 16.0, ('fp32', 'fp16', 'int8'))
     """
-    return target(device)
+    return resolve_target(device)
 
 
-def _opened(model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning) -> RunnableModel:
+def _open_model(
+    model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
+) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
-    from resnet_gen.build.models import RunnableModel, is_file, open_spec, refuse_ignored
+    from resnet_gen.build.models import RunnableModel, is_model_file, open_spec, refuse_ignored
     from resnet_gen.engine.runtimes import open_file
 
     check_one_of("runtime", runtime, RUNTIMES)
     if isinstance(model, Loaded):
         return open_spec(model, made, runtime or suitable_runtime(""), tuning, (batch,))
     name = name_of(model)
-    if not is_file(name):
+    if not is_model_file(name):
         return open_spec(load(name), made, runtime or suitable_runtime(name), tuning, (batch,), name)
     refuse_ignored(name, made._replace(seed=made.seed or None))
     return RunnableModel(open_file(runtime or suitable_runtime(name), Path(name), tuning=tuning), None)

@@ -28,17 +28,17 @@ class ShapeOptions(NamedTuple):
         if sorted(given) not in (["--shapes"], ["--max-shapes", "--min-shapes", "--opt-shapes"]):
             hint = "give --shapes alone, or all of --min-shapes, --opt-shapes and --max-shapes"
             raise refuse(f"{' and '.join(given)}: neither one shape nor a range", hint=hint)
-        (first, *images), *others = (_image_shape(option, text) for option, text in given.items())
+        (first, *images), *others = (_parse_image_shape(option, text) for option, text in given.items())
         if any(image != images for _, *image in others):
             raise refuse("shapes of a range differ in more than the batch", hint="only the batch may be symbolic")
         sizes = [first, *(n for n, *_ in others)]
-        return _batch(sizes, ", ".join(given))._replace(image=tuple(images))
+        return _make_batch(sizes, ", ".join(given))._replace(image=tuple(images))
 
 
 NO_SHAPES = ShapeOptions()
 
 
-def _image_shape(option: str, text: str) -> tuple[int, ...]:
+def _parse_image_shape(option: str, text: str) -> tuple[int, ...]:
     shapes = parse_shapes(text, option)
     name, shape = next(iter(shapes.items()))
     if len(shapes) > 1 or name not in ("", INPUT) or len(shape) != 4:
@@ -63,10 +63,10 @@ def parse_batch(text: str | None) -> BuildBatch:
     if len(parts) not in (1, 3) or not all(_is_batch(p) for p in parts):
         hint = f"write --batch 8, or --batch 1:8:32 for a range; 1 to {BATCHES.most:,}"
         raise refuse(f"--batch: '{shorten(text)}' is not a batch", hint=hint)
-    return _batch([int(part) for part in parts], "--batch")
+    return _make_batch([int(part) for part in parts], "--batch")
 
 
-def _batch(numbers: list[int], option: str) -> BuildBatch:
+def _make_batch(numbers: list[int], option: str) -> BuildBatch:
     if max(numbers) > BATCHES.most:
         raise refuse(f"{option}: a batch of {max(numbers):,} is too large", hint=f"at most {BATCHES.most:,}")
     if len(numbers) == 1:

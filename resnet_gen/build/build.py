@@ -28,7 +28,7 @@ SPEC_KEY = "resnet_gen.spec"
 """Key of the ONNX metadata under which the resolved specification stands."""
 SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
 """The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
-Tell: TypeAlias = "Callable[[PrecisionCost], None]"
+CostListener: TypeAlias = "Callable[[PrecisionCost], None]"
 """Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"
 """The same of the seed that weights were drawn from, where they were."""
@@ -60,7 +60,7 @@ def onnx_size(loaded: Loaded, precision: Float) -> int:
 
 def model_bytes(loaded: Loaded, request: Request) -> bytes:
     """The ONNX file of a specification, read back; raises `Refused` where it would be more than one message holds."""
-    network, file = _model(loaded, request)
+    network, file = _prepare_model(loaded, request)
     if file.needs_external_data:
         raise refuse(f"{loaded.spec.name} is larger than 2 GiB", hint="write it to a file: its weights lie beside it")
     with process.start_readback(network.graph, file.structure(), aside=False) as read_back:
@@ -71,7 +71,7 @@ def model_bytes(loaded: Loaded, request: Request) -> bytes:
 
 def write_model(loaded: Loaded, request: Request, path: Path) -> None:
     """Write the ONNX file of a specification, read back, over what is there; without a manifest."""
-    network, file = _model(loaded, request)
+    network, file = _prepare_model(loaded, request)
     with (
         process.start_readback(network.graph, file.structure(), aside=False) as read_back,
         Transaction(path.parent) as out,
@@ -80,12 +80,12 @@ def write_model(loaded: Loaded, request: Request, path: Path) -> None:
         read_back()
 
 
-def _model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, OnnxFile]:
+def _prepare_model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, OnnxFile]:
     _check_request(request)
     _check_image(loaded, request.batch)
     network = prepare(loaded, request)
     if request.images is not None:  # else nobody asks for it, and there is no reason to refuse
-        _compared(loaded, network, request)
+        _compare_with_float32(loaded, network, request)
     return network, onnx_file(loaded, network, request)
 
 
@@ -97,7 +97,7 @@ def build(
     replace: bool = False,
     progress: Progress | None = None,
     aside: bool = True,
-    tell: Tell | None = None,
+    tell: CostListener | None = None,
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
@@ -110,12 +110,12 @@ def build(
     _check_image(loaded, request.batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
-    folder, model = _layout(folder, name, request)
+    folder, model = _locate_model(folder, name, request)
     recover(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     file = onnx_file(loaded, network, request)
-    cost = _compared(loaded, network, request, tell)
+    cost = _compare_with_float32(loaded, network, request, tell)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = aside and request.backend is None
     with process.start_readback(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
@@ -124,8 +124,8 @@ def build(
         engine = _write_engine(out, name, network, request, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
-        delivered = _delivered(out, loaded, network, request, files)
-        how = _how(request, network, file, cost)
+        delivered = _write_delivery(out, loaded, network, request, files)
+        how = _describe_model(request, network, file, cost)
         made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
@@ -134,21 +134,23 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
-def _compared(
-    loaded: Loaded, network: PreparedNetwork, request: Request, tell: Tell | None = None
+def _compare_with_float32(
+    loaded: Loaded, network: PreparedNetwork, request: Request, tell: CostListener | None = None
 ) -> PrecisionCost | None:
     """What the network costs beside float32, where that is asked for; raises `Refused` for what overflows."""
-    if not request.compared:
+    if not request.is_compared:
         return None
-    from resnet_gen.build.precision_cost import cost  # ONNX Runtime, which others do without
+    from resnet_gen.build.precision_cost import measure_cost  # ONNX Runtime, which others do without
 
-    found = cost(loaded, network, request)
+    found = measure_cost(loaded, network, request)
     if tell:
         tell(found)
     return found
 
 
-def _how(request: Request, network: PreparedNetwork, file: OnnxFile, cost: PrecisionCost | None) -> dict[str, Any]:
+def _describe_model(
+    request: Request, network: PreparedNetwork, file: OnnxFile, cost: PrecisionCost | None
+) -> dict[str, Any]:
     """What the manifest says of how the model was made."""
     return {
         "device": request.device.name if request.device else None,
@@ -175,7 +177,7 @@ def _check_request(request: Request) -> None:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
 
 
-def _layout(folder: Path, name: str, request: Request) -> tuple[Path, str]:
+def _locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
     """The folder that is written to, and the model's name in it: Triton wants a folder a model, and one a version."""
     if request.target != "triton":
         return folder, f"{name}.onnx"
@@ -208,18 +210,18 @@ def _write_account(out: Transaction, name: str, network: PreparedNetwork) -> dic
     return {file: out.text(file, network.quantized.account)} if network.quantized else {}
 
 
-def _delivered(
+def _write_delivery(
     out: Transaction, loaded: Loaded, network: PreparedNetwork, request: Request, files: dict[str, str]
 ) -> dict[str, Any]:
     """Write what goes to a device or a server beside the model, into `files` too; what the manifest says of it."""
     if request.target not in ("bundle", "triton"):
         return {}
     # ONNX Runtime and templates, which others do without.
-    from resnet_gen.build.delivery import bundle, triton
+    from resnet_gen.build.delivery import make_bundle, make_triton_files
 
-    texts, entries = triton(loaded, network.graph, request) if request.target == "triton" else ({}, {})
+    texts, entries = make_triton_files(loaded, network.graph, request) if request.target == "triton" else ({}, {})
     if request.in_place:
-        more, entries["bundle"] = bundle(loaded, network, request, files)
+        more, entries["bundle"] = make_bundle(loaded, network, request, files)
         texts = {**texts, **more}
     for file, data in texts.items():
         files[file] = out.write(file, [data])

@@ -49,18 +49,18 @@ class BundleRequest:
         """How far the engine's outputs may be off."""
         return _TF32 if self.tf32 and self.precision == "fp32" else TOLERANCE[self.precision]
 
-    def building(self) -> list[str]:
+    def list_build_options(self) -> list[str]:
         """The options of trtexec that build the engine, quoted for a shell, but for the names of files."""
-        given = trtexec.building(self.version, self.precision, tf32=self.tf32)
-        given += trtexec.profile(self.input, *self.batches) if len(self.batches) == 3 else []
-        return [*map(shlex.quote, given), trtexec.workspace(self.version, '"$workspace"')]
+        given = trtexec.list_build_options(self.version, self.precision, tf32=self.tf32)
+        given += trtexec.list_profile_options(self.input, *self.batches) if len(self.batches) == 3 else []
+        return [*map(shlex.quote, given), trtexec.format_workspace(self.version, '"$workspace"')]
 
-    def trying(self) -> list[str]:
+    def list_run_options(self) -> list[str]:
         """The options of trtexec that run the engine, without the names of files."""
-        shape = trtexec.shape(self.input, self.batches[0])
+        shape = trtexec.format_shape(self.input, self.batches[0])
         return [f"--shapes={shlex.quote(shape)}"] if len(self.batches) == 3 else []
 
-    def workspace(self) -> int:
+    def compute_workspace(self) -> int:
         """MiB for tactics: a power of two, no more than a quarter of the device's memory."""
         quarter = int((self.memory_gb or 4) * 1e9 / 4 / (1 << 20))
         return min(_LARGEST_WORKSPACE, 1 << (max(1, quarter).bit_length() - 1))
@@ -75,13 +75,13 @@ def bundle_files(
     texts = {
         "build.sh": render("bundle/build.sh.jinja", **given),
         "check.py": render("bundle/check.py.jinja", **given),
-        "expected.json": _expected(order, outputs),
+        "expected.json": _dump_outputs(order, outputs),
         "bundle.md": render("bundle/bundle.md.jinja", **given),
     }
     return {f"{order.name}.input.bin": image, **{f"{order.name}.{end}": text.encode() for end, text in texts.items()}}
 
 
-def _expected(order: BundleRequest, outputs: Mapping[str, Array]) -> str:
+def _dump_outputs(order: BundleRequest, outputs: Mapping[str, Array]) -> str:
     entries = {}
     for name, values in outputs.items():
         every = -(-values.size // _MOST_VALUES)

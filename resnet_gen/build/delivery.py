@@ -8,7 +8,7 @@ from typing import Any
 from resnet_gen.build.bundle import BundleRequest, bundle_files
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
-from resnet_gen.build.sample import sample
+from resnet_gen.build.sample import draw_sample
 from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
@@ -17,7 +17,7 @@ from resnet_gen.language.load import Loaded
 Files = dict[str, bytes]
 
 
-def bundle(
+def make_bundle(
     loaded: Loaded, network: PreparedNetwork, request: Request, files: Mapping[str, str]
 ) -> tuple[Files, dict[str, Any]]:
     """The files that build an engine on the device, and what the manifest says of them.
@@ -42,7 +42,7 @@ def bundle(
         served=served,
         tf32=request.tf32,
     )
-    seen = sample(network.exact, network.weights, loaded.spec.input, network.graph.input.dtype)
+    drawn = draw_sample(network.exact, network.weights, loaded.spec.input, network.graph.input.dtype)
     entry = {
         "device": device.name,
         "tensorrt": device.tensorrt,
@@ -51,10 +51,10 @@ def bundle(
         "tf32": order.tf32,
         "batch": list(profile) if fixed is None else fixed,
     }
-    return bundle_files(order, seen.image, seen.outputs, files), entry
+    return bundle_files(order, drawn.image, drawn.outputs, files), entry
 
 
-def triton(loaded: Loaded, graph: Graph, request: Request) -> tuple[Files, dict[str, Any]]:
+def make_triton_files(loaded: Loaded, graph: Graph, request: Request) -> tuple[Files, dict[str, Any]]:
     """Triton's settings of the model and its README, and what the manifest says of them."""
     _, best, most = request.batch.range
     device = request.device

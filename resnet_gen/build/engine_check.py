@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from resnet_gen import __version__
-from resnet_gen.build.manifest_schema import FileManifest, place, read_manifest
-from resnet_gen.engine.machine import Gpu, Validity, gpus, installed_version, validity
+from resnet_gen.build.manifest_schema import FileManifest, locate_manifest, read_manifest
+from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
-from resnet_gen.system.journal import unfinished
+from resnet_gen.system.journal import is_unfinished
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
@@ -54,65 +54,69 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
     if not path.is_file():
         raise refuse("not a file" if path.exists() else "there is no such file", str(path))
     model = path.suffix == ONNX
-    at = place(path)
+    at = locate_manifest(path)
     manifest = read_manifest(at.manifest)
-    said = None if model else validity(path)
-    whole = list(_whole(path, at.manifest))
+    validity = None if model else ask_validity(path)
+    whole = list(_check_whole(path, at.manifest))
     if manifest is None:
-        return whole or _without_manifest(path, at.manifest.name, model, said)
-    checks = [*whole, *_files(path, at.file, at.manifest, manifest)]
+        return whole or _check_without_manifest(path, at.manifest.name, model, validity)
+    checks = [*whole, *_check_files(path, at.file, at.manifest, manifest)]
     if not model:
-        known = _of(manifest, at.file)
-        checks += [*_runtime(known, said), _library(known, at.file in manifest.files), _gpu(known, asked.device)]
+        known = _find_origin(manifest, at.file)
+        checks += [
+            *_check_runtime(known, validity),
+            _check_library(known, at.file in manifest.files),
+            _check_gpu(known, asked.device),
+        ]
     elif asked.device:
-        checks.append(_readable(manifest, asked.device))
-    return [*checks, _spec(manifest, asked.spec), _weights(manifest, asked), *_rest(manifest)]
+        checks.append(_check_readable(manifest, asked.device))
+    return [*checks, _check_spec(manifest, asked.spec), _check_weights(manifest, asked), *_note_origin(manifest)]
 
 
-def _whole(*files: Path) -> Iterator[Check]:
+def _check_whole(*files: Path) -> Iterator[Check]:
     """Nothing, unless a run has died that was to put these files there."""
-    if any(map(unfinished, files)):
+    if any(map(is_unfinished, files)):
         yield Check("set", "no", "half of it is new: what wrote it died, and the next that writes there takes it back")
 
 
-def _without_manifest(path: Path, wanted: str, model: bool, said: Validity | None) -> list[Check]:
+def _check_without_manifest(path: Path, wanted: str, model: bool, validity: Validity | None) -> list[Check]:
     """An engine or a model that nothing is known of; raises `Refused` for another file."""
     if model:
         from resnet_gen.engine.onnxruntime import open_model  # which takes a while, and is needed here alone
 
         open_model(path)
-    elif said is None or said.malformed:
+    elif validity is None or validity.malformed:
         raise refuse(f"not known as an engine, and there is no {wanted} beside it", str(path))
     checks = [Check("manifest", "no", f"there is no {wanted}: nothing is known of what this was made of")]
-    return checks + ([] if said is None else [_said(said)])
+    return checks + ([] if validity is None else [_check_validity(validity)])
 
 
-def _files(path: Path, file: str, manifest: Path, told: FileManifest) -> Iterator[Check]:
+def _check_files(path: Path, file: str, place: Path, manifest: FileManifest) -> Iterator[Check]:
     """The manifest names the file, and the bytes of all that is there are those it states."""
-    if file in told.files:
-        yield Check("manifest", "ok", f"{manifest.name} names it")
-        yield _same("bytes", path, told.files[file])
-    elif told.bundle and file == told.bundle.engine:
-        yield Check("manifest", "ok", f"{manifest.name} is of the bundle that it was built from")
+    if file in manifest.files:
+        yield Check("manifest", "ok", f"{place.name} names it")
+        yield _check_digest("bytes", path, manifest.files[file])
+    elif manifest.bundle and file == manifest.bundle.engine:
+        yield Check("manifest", "ok", f"{place.name} is of the bundle that it was built from")
         yield Check("bytes", "unknown", "it was built on the device: no manifest has its hash")
     else:
-        yield Check("manifest", "no", f"{manifest.name} {_unnamed(file, told)}")
-    for name, digest in told.files.items():
-        other_path = manifest.parent / name
+        yield Check("manifest", "no", f"{place.name} {_explain_unnamed(file, manifest)}")
+    for name, digest in manifest.files.items():
+        other_path = place.parent / name
         needed = name == f"{file}.data"  # without which the model cannot be loaded
         if name != file and not name.endswith(ENGINE) and (needed or other_path.is_file()):
-            yield _same(name, other_path, digest)
+            yield _check_digest(name, other_path, digest)
 
 
-def _unnamed(file: str, told: FileManifest) -> str:
+def _explain_unnamed(file: str, manifest: FileManifest) -> str:
     """What a manifest says instead of naming the file."""
-    if not told.files:
+    if not manifest.files:
         return "lists no files: it does not say what was built"
-    other = f" but {told.engine.file}" if told.engine and file.endswith(ENGINE) else ""
+    other = f" but {manifest.engine.file}" if manifest.engine and file.endswith(ENGINE) else ""
     return f"does not name it{other}: it may be of an earlier build"
 
 
-def _same(what: str, path: Path, digest: str) -> Check:
+def _check_digest(what: str, path: Path, digest: str) -> Check:
     try:
         well = digest_file(path) == digest
     except OSError as error:
@@ -128,37 +132,37 @@ class _Origin(NamedTuple):
     capabilities: list[str]
 
 
-def _of(told: FileManifest, file: str) -> _Origin | None:
+def _find_origin(manifest: FileManifest, file: str) -> _Origin | None:
     """The origin of an engine; None for an engine of another build."""
-    if told.engine and file == told.engine.file:
-        return _Origin(told.engine.library, told.engine.version, told.engine.compute_capabilities)
-    if told.bundle and file == told.bundle.engine:
-        return _Origin("tensorrt", told.bundle.tensorrt, [told.bundle.compute_capability])
+    if manifest.engine and file == manifest.engine.file:
+        return _Origin(manifest.engine.library, manifest.engine.version, manifest.engine.compute_capabilities)
+    if manifest.bundle and file == manifest.bundle.engine:
+        return _Origin("tensorrt", manifest.bundle.tensorrt, [manifest.bundle.compute_capability])
     return None
 
 
-def _runtime(known: _Origin | None, said: Validity | None) -> Iterator[Check]:
+def _check_runtime(known: _Origin | None, validity: Validity | None) -> Iterator[Check]:
     """TensorRT-RTX's own word, which TensorRT has nothing like."""
     if known and known.library != "tensorrt-rtx":
         return
-    if said is None:
+    if validity is None:
         yield Check("runtime", "unknown", "there is no TensorRT-RTX here that can be asked")
     else:
-        yield _said(said)
+        yield _check_validity(validity)
 
 
-def _said(said: Validity) -> Check:
-    reasons = ", ".join(said.reasons)
-    if said.state == "unsaid":
+def _check_validity(validity: Validity) -> Check:
+    reasons = ", ".join(validity.reasons)
+    if validity.state == "unsaid":
         return Check("runtime", "unknown", "TensorRT-RTX needs a GPU's driver to tell, and its header is an engine's")
-    if said.state == "suboptimal":
+    if validity.state == "suboptimal":
         return Check("runtime", "warning", "TensorRT-RTX takes it, and would rather have it built anew")
-    if said.state == "valid":
+    if validity.state == "valid":
         return Check("runtime", "ok", "TensorRT-RTX takes it")
     return Check("runtime", "no", f"TensorRT-RTX declines it: {reasons}")
 
 
-def _library(known: _Origin | None, listed: bool) -> Check:
+def _check_library(known: _Origin | None, listed: bool) -> Check:
     """Engines are of one release of one library; of a release's builds, the fourth number, nothing is documented."""
     if known is None and listed:
         return Check("library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
@@ -176,11 +180,11 @@ def _library(known: _Origin | None, listed: bool) -> Check:
     return Check("library", "no", f"it is of {library} {version}, and {here} is here: engines are of one version")
 
 
-def _gpu(known: _Origin | None, device: Target | None) -> Check:
+def _check_gpu(known: _Origin | None, device: Target | None) -> Check:
     """One of the GPUs here, or the device's, is one that the engine is for."""
     wanted = known.capabilities if known else []
     listed = f"compute capability {', '.join(wanted)}"
-    found = [Gpu(device.name, device.compute_capability or "none")] if device else gpus() or []
+    found = [Gpu(device.name, device.compute_capability or "none")] if device else list_gpus() or []
     if not wanted:
         return Check("gpu", "unknown", "the manifest states no compute capability")
     if not found:
@@ -192,29 +196,31 @@ def _gpu(known: _Origin | None, device: Target | None) -> Check:
     return Check("gpu", "no", f"it is for {listed}, and not for {shown}")
 
 
-def _readable(told: FileManifest, device: Target) -> Check:
+def _check_readable(manifest: FileManifest, device: Target) -> Check:
     """Whether the device runs the model's precision, and reads its opset."""
-    if told.onnx is None:
+    if manifest.onnx is None:
         return Check("device", "unknown", "the manifest states no opset")
-    if reason := device.refusal(told.precision):
-        return Check("device", "no", f"{device.name} is not for {told.precision.upper()}: {reason}")
-    if told.onnx.opset > device.opset:
-        return Check("device", "no", f"opset {told.onnx.opset}, and {device.name} reads up to {device.opset}")
-    return Check("device", "ok", f"{told.precision} in opset {told.onnx.opset}, which {device.name} runs and reads")
+    if reason := device.refusal(manifest.precision):
+        return Check("device", "no", f"{device.name} is not for {manifest.precision.upper()}: {reason}")
+    if manifest.onnx.opset > device.opset:
+        return Check("device", "no", f"opset {manifest.onnx.opset}, and {device.name} reads up to {device.opset}")
+    return Check(
+        "device", "ok", f"{manifest.precision} in opset {manifest.onnx.opset}, which {device.name} runs and reads"
+    )
 
 
-def _spec(told: FileManifest, spec: Loaded | None) -> Check:
+def _check_spec(manifest: FileManifest, spec: Loaded | None) -> Check:
     if spec is None:
-        return Check("spec", "unknown", f"'{told.name}', not compared: --spec says with what")
-    if spec.digest() == told.spec.sha256:
+        return Check("spec", "unknown", f"'{manifest.name}', not compared: --spec says with what")
+    if spec.digest() == manifest.spec.sha256:
         return Check("spec", "ok", f"'{spec.spec.name}', SHA-256 as in the manifest")
-    if spec.spec.name != told.name:
-        return Check("spec", "no", f"it is of '{told.name}', and the spec is '{spec.spec.name}'")
-    return Check("spec", "no", f"it is of another '{told.name}' than the spec")
+    if spec.spec.name != manifest.name:
+        return Check("spec", "no", f"it is of '{manifest.name}', and the spec is '{spec.spec.name}'")
+    return Check("spec", "no", f"it is of another '{manifest.name}' than the spec")
 
 
-def _weights(told: FileManifest, asked: EngineRequirements) -> Check:
-    weights = told.weights
+def _check_weights(manifest: FileManifest, asked: EngineRequirements) -> Check:
+    weights = manifest.weights
     made = f"seed {weights.seed}" if weights.source == "seed" else f"'{weights.file}'"
     if asked.weights is None and asked.seed is None:
         return Check("weights", "unknown", f"of {made}, not compared: --weights says with what")
@@ -229,10 +235,10 @@ def _weights(told: FileManifest, asked: EngineRequirements) -> Check:
     return Check("weights", "ok" if well else "no", f"of {made}" + ("" if well else ", whose SHA-256 is another"))
 
 
-def _rest(told: FileManifest) -> Iterator[Check]:
+def _note_origin(manifest: FileManifest) -> Iterator[Check]:
     """What does not stand against the file, and should be known."""
-    if told.tool.version != __version__:
-        made = f"{told.tool.name} {told.tool.version}"
+    if manifest.tool.version != __version__:
+        made = f"{manifest.tool.name} {manifest.tool.version}"
         yield Check("tool", "warning", f"built by {made}, and this is {__version__}")
-    if told.quantization and told.quantization.accuracy_is_meaningless:
+    if manifest.quantization and manifest.quantization.accuracy_is_meaningless:
         yield Check("accuracy", "warning", "calibrated with random images: its accuracy means nothing")

@@ -75,7 +75,7 @@ def check_replaceable(folder: Path, loaded: Loaded, weights: dict[str, Any], mod
         if file.exists() and not file.is_file():
             raise refuse("is in the way: not a file", str(file), "remove it, or choose another folder with -o")
     if not path.exists():
-        if model.exists() and not _carries(model, loaded.digest()):
+        if model.exists() and not _carries_digest(model, loaded.digest()):
             raise refuse("exists and has no manifest: not built here", str(model), REPLACE_HINT)
         return
     there = read(path)
@@ -96,7 +96,7 @@ def check_strangers(folder: Path, name: str, model_name: str, files: Iterable[st
             raise refuse("exists and has no manifest: not built here", str(folder / file), REPLACE_HINT)
 
 
-def _carries(model: Path, digest: str) -> bool:
+def _carries_digest(model: Path, digest: str) -> bool:
     """Whether an ONNX file that has no manifest, as `emit_onnx` writes it, is of this spec."""
     with open_regular_file(model) as stream:
         stream.seek(-min(model.stat().st_size, _METADATA), 2)

@@ -21,7 +21,7 @@ _FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,250}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,250})?$
 _CAPABILITY = r"^[0-9]{1,2}\.[0-9]$"
 _SHA256 = r"^[0-9a-f]{64}$"
 
-Text = Annotated[str, Field(max_length=1000)]
+ManifestText = Annotated[str, Field(max_length=1000)]
 Digest = Annotated[str, Field(pattern=_SHA256)]
 
 
@@ -32,8 +32,8 @@ class _Part(BaseModel):
 class WriterTool(_Part):
     """What wrote the manifest."""
 
-    name: Text
-    version: Text
+    name: ManifestText
+    version: ManifestText
 
 
 class SpecPart(_Part):
@@ -47,26 +47,26 @@ class WeightsPart(_Part):
 
     source: Literal["seed", "file"]
     seed: int | None = None
-    file: Text | None = None
+    file: ManifestText | None = None
     sha256: Digest | None = None
 
 
 class EnginePart(_Part):
     """An engine that was built with the manifest."""
 
-    file: Text
-    library: Text
-    version: Text
+    file: ManifestText
+    library: ManifestText
+    version: ManifestText
     compute_capabilities: Annotated[list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(at_most(100))]
 
 
 class BundlePart(_Part):
     """An engine that a script builds on the device."""
 
-    device: Text
-    tensorrt: Text
+    device: ManifestText
+    tensorrt: ManifestText
     compute_capability: Annotated[str, Field(pattern=_CAPABILITY)]
-    engine: Text
+    engine: ManifestText
 
 
 class OnnxPart(_Part):
@@ -84,11 +84,11 @@ class QuantizationPart(_Part):
 class FileManifest(_Part):
     """The parts of a manifest that a file can be compared with."""
 
-    name: Text
+    name: ManifestText
     tool: WriterTool
     spec: SpecPart
     weights: WeightsPart
-    precision: Text
+    precision: ManifestText
     files: Annotated[dict[Annotated[str, Field(pattern=_FILE)], Digest], BeforeValidator(at_most(1_000))]
     onnx: OnnxPart | None = None
     engine: EnginePart | None
@@ -103,7 +103,7 @@ class ManifestPlace(NamedTuple):
     file: str
 
 
-def place(path: Path) -> ManifestPlace:
+def locate_manifest(path: Path) -> ManifestPlace:
     """Beside the file; above it for the `1/model.onnx` of a Triton repository."""
     where = path.absolute()
     if where.stem == "model" and where.parent.name.isdecimal():
@@ -117,18 +117,18 @@ def read_manifest(path: Path) -> FileManifest | None:
     if not path.exists():
         return None
     try:
-        return FileManifest.model_validate(_read(path))
+        return FileManifest.model_validate(_read_json(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(shorten(str(step), 30) for step in first["loc"]) or "it"
-        raise refuse(f"not a manifest of this tool: {key}: {_words(first)}", str(path), _HINT) from None
+        raise refuse(f"not a manifest of this tool: {key}: {_describe_fault(first)}", str(path), _HINT) from None
 
 
-def _words(fault: ErrorDetails) -> str:
+def _describe_fault(fault: ErrorDetails) -> str:
     return "not as a manifest has it" if fault["type"] == "string_pattern_mismatch" else fault["msg"].lower()
 
 
-def _read(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(read_regular_file(path, LARGEST))
     except OSError as error:

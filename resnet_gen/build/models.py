@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, sides
+from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -48,7 +48,7 @@ class RunnableModel(NamedTuple):
     taken: Input | None
 
 
-def is_file(model: str) -> bool:
+def is_model_file(model: str) -> bool:
     """Whether a word of the command line names a model's file, not a spec."""
     return model.endswith((ONNX, ENGINE))
 
@@ -58,7 +58,7 @@ def open_model_file(
 ) -> RunnableModel:
     """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
     runtime = runtime or suitable_runtime(model)
-    if is_file(model):
+    if is_model_file(model):
         path = Path(model)
         if path.with_name(f"{path.name}.data").exists():
             check_whole(path)
@@ -94,7 +94,7 @@ def open_spec(
 
 def refuse_ignored(model: str, made: ModelSource) -> None:
     """Refuse what would change a spec, where the model is a file."""
-    if is_file(model) and made.of_a_spec:
+    if is_model_file(model) and made.of_a_spec:
         what = "an ONNX file" if model.endswith(ONNX) else "an engine"
         raise refuse(f"{what} has its own shape and weights", model, "run the spec instead")
 
@@ -104,17 +104,17 @@ def embedded_input(session: Runner) -> Input | None:
 
     Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
     """
-    told = session.metadata
-    if SPEC_KEY not in told:
+    metadata = session.metadata
+    if SPEC_KEY not in metadata:
         return None
     try:
-        if len(told[SPEC_KEY]) > SMALL:
+        if len(metadata[SPEC_KEY]) > SMALL:
             raise ValueError
-        found = Input.model_validate_json(json.dumps(json.loads(told[SPEC_KEY])["input"]))
+        found = Input.model_validate_json(json.dumps(json.loads(metadata[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
         raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
-    code = told.get(PARTS_KEY, "").split()
-    if SHA256_KEY in told and told[SHA256_KEY] != digest_of(told[SPEC_KEY], code):
+    code = metadata.get(PARTS_KEY, "").split()
+    if SHA256_KEY in metadata and metadata[SHA256_KEY] != digest_of(metadata[SPEC_KEY], code):
         raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
     return found
 
@@ -144,14 +144,16 @@ def check_input(session: Runner, taken: Input, batch: int) -> None:
     if fixed is not None and fixed != batch:
         raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
     if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
-        raise refuse(f"takes {sides(image)}, the spec in its metadata {sides(taken.shape)}", session.where)
+        raise refuse(
+            f"takes {format_shape(image)}, the spec in its metadata {format_shape(taken.shape)}", session.where
+        )
 
 
 def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image."""
     for name, values in outputs.items():
         if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
-            found = f"{values.dtype} {sides(values.shape) or 'scalar'}"
+            found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)
 
 

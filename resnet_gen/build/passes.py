@@ -40,7 +40,7 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     graph = lower(loaded)
     counts = count(graph)
-    graph, weights = standardize_weights(graph, _weights(loaded, graph, request))
+    graph, weights = standardize_weights(graph, _find_weights(loaded, graph, request))
     reference = graph, weights
     if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
         graph, weights = fold_batch_norm(graph, weights)
@@ -60,7 +60,7 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
     return PreparedNetwork(graph, weights, counts, exact, reference, eight)
 
 
-def _weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
+def _find_weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:
     if request.weights is None:
         return SeededWeights(graph, request.seed)
     # The readers of all formats, which a seed does without.

@@ -46,13 +46,13 @@ class PrecisionCost:
             return [f"{self._overflow(found)}; bfloat16 and float32 hold that"]
         if not found.finite:
             return [f"in {self.compute} it outputs values that are not finite"]
-        said = []
+        lines = []
         if min(found.decibels.values()) < _LEAST_DECIBELS:
-            said.append("it is far from the network in float32: look for weights that the type cannot hold")
+            lines.append("it is far from the network in float32: look for weights that the type cannot hold")
         if found.near:
             layers = name_layers(found.near)
-            said.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
-        return said
+            lines.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
+        return lines
 
     def refusal(self, option: str) -> Refused | None:
         """Why it is not built, if images that were given show it; `option` chooses another type."""
@@ -70,7 +70,7 @@ class PrecisionCost:
         return "drawn noise reaches" if self.drawn else "the images reach"
 
 
-def cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> PrecisionCost:
+def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> PrecisionCost:
     """Compare what is built with float32.
 
     Raises `Refused` for images that cannot be read, and where images that were

@@ -63,7 +63,7 @@ class Request:
         return self.compute != "float32" or (self.fold and self.quantizing is None)
 
     @property
-    def compared(self) -> bool:
+    def is_compared(self) -> bool:
         """Whether what is built is to be compared with float32."""
         return self.compare and self.comparable
 

@@ -53,71 +53,71 @@ class BuildWishes:
     compare: bool = True
 
 
-def choose(wish: BuildWishes) -> Request:
-    """The request that a wish comes to; raises `Refused` with the reason for what the device cannot do."""
-    target = wish.target or (_KINDS[wish.device.engine] if wish.device else "onnx")
-    precision = wish.precision or _best(wish)
-    if wish.weights and wish.seed is not None:
+def resolve_request(wishes: BuildWishes) -> Request:
+    """The request that wishes come to; raises `Refused` with the reason for what the device cannot do."""
+    target = wishes.target or (_KINDS[wishes.device.engine] if wishes.device else "onnx")
+    precision = wishes.precision or _choose_precision(wishes)
+    if wishes.weights and wishes.seed is not None:
         raise refuse("--seed means nothing beside --weights")
-    if wish.batch.profile and target == "onnx":
+    if wishes.batch.profile and target == "onnx":
         raise refuse("--batch: a range means nothing for target 'onnx'", hint="it is for engines, bundles and triton")
-    if wish.device:
-        _check_device(wish.device, target, precision, wish)
-    _check_delivery(wish, target, precision)
-    capabilities = _capabilities(wish, target, precision)
+    if wishes.device:
+        _check_device(wishes.device, target, precision, wishes)
+    _check_delivery(wishes, target, precision)
+    capabilities = _resolve_capabilities(wishes, target, precision)
     for number in capabilities:
         if reason := explain_too_old(precision, divmod(number, 10)):
             raise refuse(f"--precision {precision}: not for SM {number}: {reason}", hint="leave it out of --sm")
-    quantizing = _quantizing(wish, target, precision)
-    if wish.typed_io and (quantizing.compute if quantizing else COMPUTE[precision]) == "float32":
+    quantizing = _resolve_quantization(wishes, target, precision)
+    if wishes.typed_io and (quantizing.compute if quantizing else COMPUTE[precision]) == "float32":
         raise refuse(f"--io typed means nothing for --precision {precision}", hint="layers compute in float32")
     return Request(
         target,
         precision,
         capabilities,
-        wish.opset,
-        wish.batch,
-        wish.weights,
-        wish.seed or DEFAULT_SEED,
-        wish.fold,
+        wishes.opset,
+        wishes.batch,
+        wishes.weights,
+        wishes.seed or DEFAULT_SEED,
+        wishes.fold,
         quantizing,
-        wish.typed_io,
-        wish.device,
-        wish.tf32,
-        wish.calibration if target != REPORT else None,
-        wish.compare,
+        wishes.typed_io,
+        wishes.device,
+        wishes.tf32,
+        wishes.calibration if target != REPORT else None,
+        wishes.compare,
     )
 
 
-def _best(wish: BuildWishes) -> Precision:
+def _choose_precision(wishes: BuildWishes) -> Precision:
     """INT8 where there are images for it, FP16 on a GPU, else FP32."""
-    if not wish.device:
+    if not wishes.device:
         return "fp32"
-    if wish.calibration and "int8" in wish.device.precisions:
+    if wishes.calibration and "int8" in wishes.device.precisions:
         return "int8"
-    return "fp16" if "fp16" in wish.device.precisions and wish.device.engine != "onnx" else "fp32"
+    return "fp16" if "fp16" in wishes.device.precisions and wishes.device.engine != "onnx" else "fp32"
 
 
-def _check_device(device: Target, target: str, precision: Precision, wish: BuildWishes) -> None:
+def _check_device(device: Target, target: str, precision: Precision, wishes: BuildWishes) -> None:
     if reason := device.refusal(precision):
         hint = f"it has {', '.join(device.precisions)}"
         raise refuse(f"--for {device.name}: not in {precision.upper()}: {reason}", hint=hint)
     if target in BACKENDS and device.engine != target and not (target == "tensorrt" and device.engine != "onnx"):
         wanted = _KINDS[device.engine]
         raise refuse(f"--for {device.name}: {target} builds no engines for it", hint=f"use --target {wanted}")
-    if wish.capabilities:
-        said = "says the compute capability already" if device.compute_capability else "no engine is built there"
-        raise refuse(f"--for {device.name}: {said}", hint="leave out --sm")
-    if wish.opset and wish.opset > device.opset:
+    if wishes.capabilities:
+        words = "says the compute capability already" if device.compute_capability else "no engine is built there"
+        raise refuse(f"--for {device.name}: {words}", hint="leave out --sm")
+    if wishes.opset and wishes.opset > device.opset:
         reader = f"TensorRT {device.tensorrt}" if device.tensorrt else device.title
         raise refuse(f"--for {device.name}: {reader} reads ONNX opsets up to {device.opset}", hint="leave out --opset")
 
 
-def _check_delivery(wish: BuildWishes, target: str, precision: Precision) -> None:
+def _check_delivery(wishes: BuildWishes, target: str, precision: Precision) -> None:
     """What goes to a device or a server as scripts and settings must be right for it without ever being tried here."""
-    device = wish.device
+    device = wishes.device
     gpu = device is not None and device.engine != "onnx"
-    if wish.tf32 and not (target in BACKENDS or target == "bundle" or (target == "triton" and (gpu or not device))):
+    if wishes.tf32 and not (target in BACKENDS or target == "bundle" or (target == "triton" and (gpu or not device))):
         raise refuse(f"--tf32 means nothing for target '{target}'", hint="it is for GPUs: engines, bundles, triton")
     if target == "bundle" and device is None:
         raise refuse("--target bundle: for which device?", hint="add --for DEVICE; `resnet-gen targets` lists them")
@@ -125,90 +125,90 @@ def _check_delivery(wish: BuildWishes, target: str, precision: Precision) -> Non
         raise refuse(f"--for {device.name}: no engine is built there", hint="use --target onnx, or triton")
     if target == "triton" and device and not gpu and precision == "bf16":
         raise refuse("--target triton: ONNX Runtime has no bfloat16 convolution on CPUs", hint="--precision fp32")
-    least = wish.batch.profile.least if wish.batch.profile else 1
+    least = wishes.batch.profile.least if wishes.batch.profile else 1
     if target == "triton" and least > 1:
         hint = "begin the range with 1, or fix the batch: --batch 8"
         raise refuse(f"--batch: Triton sends batches of 1, and the range begins with {least}", hint=hint)
 
 
-def _capabilities(wish: BuildWishes, target: str, precision: Precision) -> tuple[int, ...]:
+def _resolve_capabilities(wishes: BuildWishes, target: str, precision: Precision) -> tuple[int, ...]:
     backend = BACKENDS.get(target)
     if not (backend and backend.names_targets):
-        return wish.capabilities
-    if wish.device:
-        major, minor = wish.device.capability
+        return wishes.capabilities
+    if wishes.device:
+        major, minor = wishes.device.capability
         return (10 * major + minor,)
     having = (n for n in CAPABILITIES if not explain_too_old(precision, divmod(n, 10)))
-    return wish.capabilities or tuple(having)
+    return wishes.capabilities or tuple(having)
 
 
-def _quantizing(wish: BuildWishes, target: str, precision: Precision) -> QuantizationChoice | None:
+def _resolve_quantization(wishes: BuildWishes, target: str, precision: Precision) -> QuantizationChoice | None:
     if precision not in ("int8", "fp8"):
-        _check_plain(wish, precision)
+        _check_plain(wishes, precision)
         return None
-    if wish.fold:
+    if wishes.fold:
         raise refuse(f"--fold-bn means nothing for --precision {precision}", hint="batch norms are folded for it")
-    if wish.reduce_range and precision == "fp8":
+    if wishes.reduce_range and precision == "fp8":
         raise refuse("--reduce-range means nothing for --precision fp8", hint="it is for the integers of int8")
-    calibration, placement = _needed(wish, target, precision)
-    old = wish.device is not None and (wish.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
-    compute = COMPUTE[wish.rest] if wish.rest else _rest(wish, target, precision, placement)
-    seven = wish.reduce_range or (wish.device is not None and wish.device.reduce_range)
+    calibration, placement = _require_calibration(wishes, target, precision)
+    old = wishes.device is not None and (wishes.device.tensorrt or "10").split(".")[0] in ("7", "8", "9")
+    compute = COMPUTE[wishes.rest] if wishes.rest else _choose_rest(wishes, target, precision, placement)
+    seven = wishes.reduce_range or (wishes.device is not None and wishes.device.reduce_range)
     return QuantizationChoice(precision, placement, compute, calibration, old, seven and precision == "int8")
 
 
-def _needed(wish: BuildWishes, target: str, precision: Precision) -> tuple[Calibration, Placement]:
+def _require_calibration(wishes: BuildWishes, target: str, precision: Precision) -> tuple[Calibration, Placement]:
     """Images and placement; raises `Refused` for all of them that nobody said, at once."""
     faults, placement = list[Problem](), None
-    if wish.calibration is None:
+    if wishes.calibration is None:
         hint = "--calibration FOLDER or FILE.npz; --calibration random shows that it builds, and nothing of accuracy"
         faults.append(Problem(f"--precision {precision}: needs images to calibrate with", hint=hint))
     try:
-        placement = _placement(wish, target, precision)
+        placement = _resolve_placement(wishes, target, precision)
     except Refused as refused:
         faults.extend(refused.problems)
-    if wish.calibration is None or placement is None:
+    if wishes.calibration is None or placement is None:
         raise Refused(faults)
-    return wish.calibration, placement
+    return wishes.calibration, placement
 
 
-def _check_plain(wish: BuildWishes, precision: Precision) -> None:
+def _check_plain(wishes: BuildWishes, precision: Precision) -> None:
     """Refuse what would be ignored where nothing is quantized."""
-    images = wish.calibration
-    if images and not wish.compare:
+    images = wishes.calibration
+    if images and not wishes.compare:
         raise refuse(f"--calibration means nothing for --precision {precision} beside --no-compare")
-    said = {
-        "--calibration": images if precision == "fp32" and not wish.fold else None,
+    options = {
+        "--calibration": images if precision == "fp32" and not wishes.fold else None,
         "--calibration-method": images and images[2:] != Calibration("")[2:],
-        "--qdq": wish.placement,
-        "--rest": wish.rest,
-        "--reduce-range": wish.reduce_range,
+        "--qdq": wishes.placement,
+        "--rest": wishes.rest,
+        "--reduce-range": wishes.reduce_range,
     }
-    for option, value in said.items():
+    for option, value in options.items():
         if value:
             hint = "it is for int8 and fp8" if option != "--calibration" else "give --fold-bn, or another precision"
             raise refuse(f"{option} means nothing for --precision {precision}", hint=hint)
 
 
-def _placement(wish: BuildWishes, target: str, precision: Precision) -> Placement:
+def _resolve_placement(wishes: BuildWishes, target: str, precision: Precision) -> Placement:
     fitting: Placement | None = None
     if target in BACKENDS or target == "bundle" or precision == "fp8":
         fitting = "tensorrt"
-    elif wish.device:
-        fitting = "cpu" if wish.device.engine == "onnx" else "tensorrt"
-    if fitting and wish.placement not in (None, fitting):
-        what = f"--for {wish.device.name}" if wish.device else f"--precision {precision} --target {target}"
-        raise refuse(f"--qdq {wish.placement}: {what} wants Q/DQ placed for {fitting}", hint="leave out --qdq")
-    placement = fitting or wish.placement
+    elif wishes.device:
+        fitting = "cpu" if wishes.device.engine == "onnx" else "tensorrt"
+    if fitting and wishes.placement not in (None, fitting):
+        what = f"--for {wishes.device.name}" if wishes.device else f"--precision {precision} --target {target}"
+        raise refuse(f"--qdq {wishes.placement}: {what} wants Q/DQ placed for {fitting}", hint="leave out --qdq")
+    placement = fitting or wishes.placement
     if placement is None:
         hint = "say --for DEVICE, --qdq cpu or --qdq tensorrt: in the wrong places Q/DQ are slower than FP32"
         raise refuse(f"--precision {precision}: for which kind of runtime?", hint=hint)
     return placement
 
 
-def _rest(wish: BuildWishes, target: str, precision: Precision, placement: Placement) -> DType:
+def _choose_rest(wishes: BuildWishes, target: str, precision: Precision, placement: Placement) -> DType:
     """float16 beside eight bits on GPUs, where the file may have scales of that type."""
-    if placement == "cpu" or (wish.device and wish.device.opset < _TYPED_SCALES):
+    if placement == "cpu" or (wishes.device and wishes.device.opset < _TYPED_SCALES):
         return "float32"
-    gpu = wish.device is not None or target in BACKENDS or precision == "fp8"
+    gpu = wishes.device is not None or target in BACKENDS or precision == "fp8"
     return "float16" if gpu else "float32"

@@ -24,12 +24,12 @@ class Sample(NamedTuple):
     outputs: dict[str, Array]
 
 
-def sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample:
+def draw_sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample:
     """An image of random pixels, and the outputs of a graph that computes in float32 what is not in eight bits.
 
     `dtype` is the type of the image. Raises `Refused` where an output is not finite.
     """
-    image = _pixels(taken).astype(element_type(dtype))
+    image = _draw_pixels(taken).astype(element_type(dtype))
     with open_session(graph, weights, (), as_written=True) as session:
         outputs = {name: values[0] for name, values in session.run(image.astype(np.float32)).items()}
     for name, values in outputs.items():
@@ -38,7 +38,7 @@ def sample(graph: Graph, weights: Weights, taken: Input, dtype: DType) -> Sample
     return Sample(image.tobytes(), outputs)
 
 
-def _pixels(taken: Input) -> Array:
+def _draw_pixels(taken: Input) -> Array:
     """Raw bits of a generator, which no version of NumPy may change, unlike its distributions."""
     count = math.prod(taken.shape)
     words = np.random.PCG64(0).random_raw(-(-count // 8)).astype("<u8")

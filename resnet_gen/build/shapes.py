@@ -26,16 +26,18 @@ def parse_shapes(text: str, option: str = "--shapes") -> dict[str, tuple[int, ..
     while place < len(text):
         part = _SHAPE.match(text, place)
         if part is None:
-            raise _refused(text, option, "is not a shape")
+            raise _refuse_text(text, option, "is not a shape")
         name = part["name"] or ""
         if name in found:
-            raise _refused(text, option, f"has {f'two shapes for {name!r}' if name else 'two shapes without a name'}")
+            raise _refuse_text(
+                text, option, f"has {f'two shapes for {name!r}' if name else 'two shapes without a name'}"
+            )
         found[name] = tuple(int(side) for side in re.findall(r"\d+", part["sides"]))
         place = part.end()
     if not found or text.rstrip().endswith(","):
-        raise _refused(text, option, "is not a shape")
+        raise _refuse_text(text, option, "is not a shape")
     return found
 
 
-def _refused(text: str, option: str, what: str) -> Exception:
+def _refuse_text(text: str, option: str, what: str) -> Exception:
     return refuse(f"{option}: '{shorten(text)}' {what}", hint=HINT)

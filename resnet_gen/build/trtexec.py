@@ -13,14 +13,14 @@ float16 too."""
 _NO_LIMIT = 99
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def parse_version(version: str) -> tuple[int, ...]:
     """A version as numbers, such as (8, 5, 2); the newest of its kind where the last ones are not said."""
     return (*map(int, version.split(".")), _NO_LIMIT, _NO_LIMIT)
 
 
-def building(version: str, precision: str, *, tf32: bool = False) -> list[str]:
+def list_build_options(version: str, precision: str, *, tf32: bool = False) -> list[str]:
     """How types are chosen, whether float32 may be TF32, and that nothing is timed once the engine is there."""
-    number = numbers(version)
+    number = parse_version(version)
     if number >= (11,):
         types: Sequence[str] = ()  # every network is strongly typed, and the flags of precisions are gone
     else:
@@ -28,17 +28,17 @@ def building(version: str, precision: str, *, tf32: bool = False) -> list[str]:
     return [*types, *([] if tf32 else ["--noTF32"]), "--skipInference" if number >= (8, 6) else "--buildOnly"]
 
 
-def workspace(version: str, megabytes: str) -> str:
+def format_workspace(version: str, megabytes: str) -> str:
     """How much memory tactics may take, in MiB; trtexec 8.2 gives them 16 by itself."""
-    return f"--memPoolSize=workspace:{megabytes}" if numbers(version) >= (8, 4) else f"--workspace={megabytes}"
+    return f"--memPoolSize=workspace:{megabytes}" if parse_version(version) >= (8, 4) else f"--workspace={megabytes}"
 
 
-def profile(value: Value, least: int, best: int, most: int) -> list[str]:
+def list_profile_options(value: Value, least: int, best: int, most: int) -> list[str]:
     """The batches that an engine of a symbolic batch accepts."""
     sizes = {"min": least, "opt": best, "max": most}
-    return [f"--{which}Shapes={shape(value, size)}" for which, size in sizes.items()]
+    return [f"--{which}Shapes={format_shape(value, size)}" for which, size in sizes.items()]
 
 
-def shape(value: Value, batch: int) -> str:
+def format_shape(value: Value, batch: int) -> str:
     """An input's name and shape, such as `input:1x3x224x224`."""
     return f"{value.name}:{'x'.join(map(str, (batch, *value.shape)))}"

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import ModelSource, is_file, open_model_file, refuse_ignored
+from resnet_gen.build.models import ModelSource, is_model_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
@@ -19,7 +19,7 @@ from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.language.load import files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
-from resnet_gen.speed.benchmark import Effort, Result, Told, common_shape, measure
+from resnet_gen.speed.benchmark import BenchProgress, Effort, Result, find_common_shape, measure
 from resnet_gen.speed.limits import DEFAULT_SECONDS, MEASURED_BATCHES
 from resnet_gen.system.write import check_writable
 from resnet_gen.weights.seeds import DEFAULT_SEED
@@ -28,9 +28,9 @@ MAX_VALUES = 1 << 28
 """Of one input: a gigabyte of float32."""
 
 
-_Wanted: TypeAlias = tuple[int | None, dict[str, tuple[int, ...]]]
+_BatchShapes: TypeAlias = tuple[int | None, dict[str, tuple[int, ...]]]
 """A batch size, and shapes by the names of inputs where those were asked for."""
-_Begun: TypeAlias = Callable[[int], Told | None]
+_BeginBatch: TypeAlias = Callable[[int], BenchProgress | None]
 """Called with a batch size when it is begun; what is to be said about it."""
 
 
@@ -63,29 +63,29 @@ def bench_models(
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
     _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
-    wanted = _wanted(batch, shapes)
-    models = _models(_Model(model, runtime), against, against_runtime)
+    wanted = _parse_batches(batch, shapes)
+    models = _list_models(_Model(model, runtime), against, against_runtime)
     made = ModelSource(settings, weights, seed, fold)
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
-    runners = _opened(models, made, tuning, [n for n, _ in wanted if n])
-    measured = _shapes(runners, wanted)
-    results = _measured(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
+    runners = _open_models(models, made, tuning, [n for n, _ in wanted if n])
+    measured = _choose_shapes(runners, wanted)
+    results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
         tell_saturation(runner)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
-    _put_out(text, runners, results, output, plot)
+    _output_results(text, runners, results, output, plot)
 
 
-def _models(first: _Model, against: str | None, against_runtime: str | None) -> list[_Model]:
+def _list_models(first: _Model, against: str | None, against_runtime: str | None) -> list[_Model]:
     if against is None and against_runtime is None:
         return [first]
     # The same model on another runtime needs no second name.
     return [first, _Model(against or first.name, against_runtime)]
 
 
-def _opened(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
+def _open_models(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
     """Load the models; what is set for specs has to mean something for one of them."""
-    if all(is_file(model.name) for model in models):
+    if all(is_model_file(model.name) for model in models):
         refuse_ignored(models[0].name, made)
     hinted = [m for m in models if m.runtime == "openvino"]
     if tuning.precision_hint and not hinted:
@@ -99,7 +99,7 @@ def _opened(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches
     return runners
 
 
-def _wanted(batch: str | None, shapes: str | None) -> list[_Wanted]:
+def _parse_batches(batch: str | None, shapes: str | None) -> list[_BatchShapes]:
     """Batch sizes, with the shapes that were asked for by name; one (None, {}) for what the models take."""
     if batch is not None and shapes is not None:
         raise refuse("--batch and --shapes both say how large a batch is", hint="leave one of them away")
@@ -115,16 +115,16 @@ def _wanted(batch: str | None, shapes: str | None) -> list[_Wanted]:
     return [(n, {}) for n in sorted({int(part) for part in parts})]
 
 
-def _shapes(runners: Sequence[Runner], wanted: Sequence[_Wanted]) -> list[tuple[int, ...]]:
+def _choose_shapes(runners: Sequence[Runner], wanted: Sequence[_BatchShapes]) -> list[tuple[int, ...]]:
     """The shapes to measure at, which every model takes."""
-    found = [common_shape(runners, _of_input(runners, by_name), batch) for batch, by_name in wanted]
+    found = [find_common_shape(runners, _find_input_shape(runners, by_name), batch) for batch, by_name in wanted]
     for shape in found:
         if np.prod(shape, dtype=float) > MAX_VALUES:
             raise refuse(f"an input of {'x'.join(map(str, shape))} is larger than any that is measured")
     return found
 
 
-def _of_input(runners: Sequence[Runner], by_name: dict[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+def _find_input_shape(runners: Sequence[Runner], by_name: dict[str, tuple[int, ...]]) -> tuple[int, ...] | None:
     """The shape of the models' one input, which may stand there under the name of either, or under none."""
     if not by_name:
         return None
@@ -137,9 +137,11 @@ def _of_input(runners: Sequence[Runner], by_name: dict[str, tuple[int, ...]]) ->
     return next(iter(by_name.values()))
 
 
-def _measured(runners: Sequence[Runner], shapes: Sequence[tuple[int, ...]], effort: Effort, seed: int) -> list[Result]:
+def _measure_shapes(
+    runners: Sequence[Runner], shapes: Sequence[tuple[int, ...]], effort: Effort, seed: int
+) -> list[Result]:
     results = []
-    with _progress(len(shapes)) as begun:
+    with _show_progress(len(shapes)) as begun:
         for shape in shapes:
             x = np.random.default_rng(seed).standard_normal(shape, np.float32)
             results.append(measure(runners, x, effort, begun(shape[0])))
@@ -151,7 +153,7 @@ def _check_files(output: Path | None, plot: Path | None, read: Iterable[Path]) -
     if plot is not None:
         if plot.suffix.lower() not in pictures.FORMATS:
             raise refuse("a picture is an .svg or a .png file", str(plot))
-        pictures.library()
+        pictures.load_matplotlib()
     for path in (output, plot):
         if path is not None:
             check_writable(path, read)
@@ -159,7 +161,7 @@ def _check_files(output: Path | None, plot: Path | None, read: Iterable[Path]) -
         raise refuse("--output and --plot name one file", str(plot))
 
 
-def _put_out(
+def _output_results(
     text: str, runners: Sequence[Runner], results: Sequence[Result], output: Path | None, plot: Path | None
 ) -> None:
     """Figures to stdout, or to a file whose path is printed; the picture to its file."""
@@ -176,7 +178,7 @@ def _put_out(
 
 
 @contextmanager
-def _progress(shapes: int) -> Iterator[_Begun]:
+def _show_progress(shapes: int) -> Iterator[_BeginBatch]:
     """A progress bar on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -189,7 +191,7 @@ def _progress(shapes: int) -> Iterator[_Begun]:
         task = bar.add_task("warming up", total=shapes)
         begun = [0]
 
-        def begin(batch: int) -> Told:
+        def begin(batch: int) -> BenchProgress:
             before = begun[0]
             begun[0] += 1
             return lambda share: bar.update(task, description=f"batch {batch}", completed=before + share)

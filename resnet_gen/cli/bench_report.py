@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from resnet_gen.cli.output import finite_or_none
-from resnet_gen.engine.base import Runner, sides
+from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.problems import json_text, several, visible
-from resnet_gen.speed.benchmark import OutputDifference, Result, Timing, ratio
+from resnet_gen.speed.benchmark import OutputDifference, Result, Timing, compare_speed
 
 PERCENTILES = (50, 90, 99)
 
@@ -33,7 +33,7 @@ def as_json(runners: Sequence[Runner], results: Sequence[Result]) -> str:
 def _entry(result: Result) -> dict[str, Any]:
     entry: dict[str, Any] = {"shape": list(result.shape), "timings": [_timing(t) for t in result.timings]}
     if len(result.timings) == 2:
-        found = ratio(*result.timings)
+        found = compare_speed(*result.timings)
         quartiles = [round(found.low, 4), round(found.high, 4)]
         entry["ratio"] = {"median": round(found.median, 4), "quartiles": quartiles, "blocks": found.blocks}
         entry["outputs"] = _outputs(result.difference)
@@ -66,7 +66,7 @@ def as_text(runners: Sequence[Runner], results: Sequence[Result]) -> str:
     """A table with a row for each model and batch; for two models, how they compare below."""
     letters = ["A", "B"] if len(runners) > 1 else [""]
     lines = [f"{letter}  {title(r)}".lstrip() for letter, r in zip(letters, runners, strict=True)]
-    lines += [f"images of {sides(results[0].shape[1:])}", ""]
+    lines += [f"images of {format_shape(results[0].shape[1:])}", ""]
     lines.append(
         f"{'batch':>5} {'':1} {'runs':>7} {'p50 ms':>10} {'p90 ms':>10} {'p99 ms':>10} {'mean ms':>10} {'images/s':>10}"
     )
@@ -84,13 +84,13 @@ def _row(letter: str, timing: Timing) -> str:
 
 
 def _comparison(result: Result) -> list[str]:
-    found = ratio(*result.timings)
+    found = compare_speed(*result.timings)
     spread = f"quartiles of {found.blocks} blocks {found.low:.3f} to {found.high:.3f}"
     speed = f"batch {result.shape[0]}: A is {found.median:.3f} times as fast as B ({spread})"
-    return [speed, f"  outputs: {_words(result.difference)}"]
+    return [speed, f"  outputs: {_describe_difference(result.difference)}"]
 
 
-def _words(found: OutputDifference | None) -> str:
+def _describe_difference(found: OutputDifference | None) -> str:
     if found is None:
         return "of different number or shape, so not compared"
     text = f"largest difference {found.largest:.3g}, largest value {found.scale:.3g}"

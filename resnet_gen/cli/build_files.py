@@ -15,13 +15,13 @@ from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.build.request import Request
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.engine.cpu_numerics import saturation_by, sums_saturate
+from resnet_gen.engine.cpu_numerics import describe_saturation_by, sums_saturate
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
 
 
-def _calibration(
+def _resolve_calibration(
     source: str | None, most: int | None, method: Method | None, percentile: float | None
 ) -> Calibration | None:
     """What to calibrate with; raises `Refused` for options that would be ignored."""
     more = {"most": most, "method": method, "percentile": percentile}
-    said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
     if source is None:
-        if said:
-            raise refuse(f"{_CALIBRATION[next(iter(said))]} means nothing without --calibration")
+        if given:
+            raise refuse(f"{_CALIBRATION[next(iter(given))]} means nothing without --calibration")
         return None
     if percentile is not None and method not in (None, "percentile"):
         raise refuse(f"--percentile means nothing for --calibration-method {method}")
-    return Calibration(source, **said)
+    return Calibration(source, **given)
 
 
 _CALIBRATION = {"most": "--calibration-images", "method": "--calibration-method", "percentile": "--percentile"}
@@ -70,18 +70,18 @@ def build_all(
     """
     if check and force:
         raise refuse("--force means nothing beside --check", hint="it writes nothing")
-    request = _request(**choices)
+    request = _resolve_request(**choices)
     loaded = [load_noted(spec, settings) for spec in specs]
-    _distinct(loaded)
+    _check_distinct(loaded)
     if check:
-        return _check(loaded, request, folder, whole=whole)
+        return _check_built(loaded, request, folder, whole=whole)
     for one in loaded:
-        for path in _build(one, request, folder, force):
+        for path in _build_spec(one, request, folder, force):
             say(path)
     return 0
 
 
-def _request(
+def _resolve_request(
     *,
     sm: str | None,
     batch: str | None,
@@ -95,13 +95,13 @@ def _request(
     **choices: Any,
 ) -> Request:
     """What the options come to; raises `Refused` for what does not go together."""
-    request = choose(
+    request = resolve_request(
         BuildWishes(
-            _device(device),
+            _load_device(device),
             capabilities=natural_numbers(sm, "--sm") if sm is not None else (),
             batch=resolve_batch(batch, shapes),
             typed_io=io == "typed",
-            calibration=_calibration(calibration, images, method, percentile),
+            calibration=_resolve_calibration(calibration, images, method, percentile),
             **choices,
         )
     )
@@ -113,7 +113,7 @@ def _request(
     return request
 
 
-def _device(name: str | None) -> Target | None:
+def _load_device(name: str | None) -> Target | None:
     if name is None:
         return None
     from resnet_gen.speed.targets import load_target  # models that a build without a device does without
@@ -121,28 +121,28 @@ def _device(name: str | None) -> Target | None:
     return load_target(name)
 
 
-def _build(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
+def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == REPORT:
         return _write_report(loaded, folder / loaded.spec.name, force)
     if request.fold and not foldable(lower(loaded)):
         say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
         request = dataclasses.replace(request, fold=False)
-    with _progress(loaded.spec.name, request) as said:
-        tell = partial(_tell, loaded.spec.name)
-        paths = build_one(loaded, request, folder, replace=force, progress=said, tell=tell)
+    with _show_progress(loaded.spec.name, request) as progress:
+        tell = partial(_report_cost, loaded.spec.name)
+        paths = build_one(loaded, request, folder, replace=force, progress=progress, tell=tell)
     if request.quantizing:
-        _tell_cost(loaded.spec.name, paths[-1], request.quantizing)
+        _report_quantization(loaded.spec.name, paths[-1], request.quantizing)
     return paths
 
 
-def _tell(name: str, cost: PrecisionCost) -> None:
+def _report_cost(name: str, cost: PrecisionCost) -> None:
     """What a build costs beside FP32."""
     say(f"{name}: {cost.summary()}", err=True)
     for warning in cost.warnings():
         say(f"warning: {name}: {warning}", err=True)
 
 
-def _tell_cost(name: str, path: Path, how: QuantizationChoice) -> None:
+def _report_quantization(name: str, path: Path, how: QuantizationChoice) -> None:
     """What eight bits cost, and whether this machine can show it."""
     made = (read(path) or {})["quantization"]
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
@@ -157,7 +157,7 @@ def _tell_cost(name: str, path: Path, how: QuantizationChoice) -> None:
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
-        warn_of_saturation(saturation_by("ONNX Runtime", name))
+        warn_of_saturation(describe_saturation_by("ONNX Runtime", name))
 
 
 def _check_report(request: Request) -> None:
@@ -195,7 +195,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _distinct(loaded: list[Loaded]) -> None:
+def _check_distinct(loaded: list[Loaded]) -> None:
     """Two specs of one name would write the same files."""
     names = [one.spec.name for one in loaded]
     twice = {name for name in names if names.count(name) > 1}
@@ -203,11 +203,11 @@ def _distinct(loaded: list[Loaded]) -> None:
         raise refuse(f"two specs are called '{min(twice)}'", hint="give one of them another name")
 
 
-def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
+def _check_built(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
     """Build into a temporary folder and compare; print what differs."""
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
-        wanted = {p.relative_to(fresh) for one in loaded for p in _build(one, request, fresh, force=True)}
+        wanted = {p.relative_to(fresh) for one in loaded for p in _build_spec(one, request, fresh, force=True)}
         differing = sorted(name for name in wanted if not is_as_built(fresh / name, folder / name))
     there = {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()} if whole and folder.is_dir() else set()
     if request.target == REPORT:  # beside which there may be what `generate` writes
@@ -222,7 +222,7 @@ def _check(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool)
 
 
 @contextmanager
-def _progress(name: str, request: Request) -> Iterator[Progress | None]:
+def _show_progress(name: str, request: Request) -> Iterator[Progress | None]:
     """A progress bar on a terminal while an engine is built; nothing elsewhere."""
     if not (request.backend or request.quantizing) or not sys.stderr.isatty():
         yield None
@@ -235,8 +235,8 @@ def _progress(name: str, request: Request) -> Iterator[Progress | None]:
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(escape(name), total=None)
 
-        def said(phase: str, done: int, steps: int) -> bool:
+        def show_phase(phase: str, done: int, steps: int) -> bool:
             bar.update(task, description=escape(visible(f"{name}: {phase[:50]}")), completed=done, total=steps or None)
             return True
 
-        yield said
+        yield show_phase

@@ -85,10 +85,10 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
     from resnet_gen.build.batches import ShapeOptions
     from resnet_gen.cli.build_files import build_all
-    from resnet_gen.cli.projects import to_build
+    from resnet_gen.cli.projects import choose_specs_to_build
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
-    found = to_build(specs, config, no_config, every=every)
+    found = choose_specs_to_build(specs, config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 

@@ -42,8 +42,8 @@ def targets(form: str) -> None:
             t.engine,
             str(t.opset),
             " ".join(t.precisions),
-            _figure(t.memory_gb),
-            _figure(t.bandwidth_gb_s),
+            _format_number(t.memory_gb),
+            _format_number(t.bandwidth_gb_s),
         )
         for t in found
     ]
@@ -51,7 +51,7 @@ def targets(form: str) -> None:
     say_lines(columns([header, *rows], right=(4, 6, 7)))
 
 
-def _figure(number: float | None) -> str:
+def _format_number(number: float | None) -> str:
     return "-" if number is None else f"{number:,g}"
 
 
@@ -96,12 +96,12 @@ def predict(
         return
     say(title, err=True)
     say("", err=True)
-    say_lines(_table(found, layers))
+    say_lines(_format_table(found, layers))
     say("", err=True)
     say(f"efficiency of arithmetic {found.efficiency.value:.3f}: {found.efficiency.basis}", err=True)
 
 
-def _table(found: Prediction, layers: bool) -> str:
+def _format_table(found: Prediction, layers: bool) -> str:
     from resnet_gen.graph.tables import columns
 
     cells = [

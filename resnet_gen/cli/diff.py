@@ -52,13 +52,13 @@ def diff(
     from resnet_gen.language.load import files
 
     output = check_output(output, chain(files(before), files(after or before), [Path(device or before)]))
-    sides = _sides(before, after, settings)
+    sides = _read_sides(before, after, settings)
     report = compare_sides(*sides, predictor(device, precision, batch))
-    write_report(_written(report, form), output)
+    write_report(_format_report(report, form), output)
     return 0 if report.identical else 1
 
 
-def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
+def _read_sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
     from resnet_gen.compare.difference.operands import side
 
     if after is not None:
@@ -75,7 +75,7 @@ def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[S
     return side(before), changed._replace(given=shown)
 
 
-def _written(report: Report, form: str) -> str:
+def _format_report(report: Report, form: str) -> str:
     if form == "json":
         return json_text(report.as_dict()) + "\n"
     return report.markdown() if form == "markdown" else str(report)

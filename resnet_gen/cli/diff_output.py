@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resnet_gen.compare.difference.operands import Side
     from resnet_gen.compare.formats.comparison import Latency
 
-comparison = options.together(
+comparison = options.combine_options(
     click.option("--for", "device", metavar="DEVICE", help="Predict how long each takes on this device."),
     click.option(
         "--precision",

@@ -47,14 +47,14 @@ def generate(
     Example: resnet-gen generate resnet50 --to pytorch -o models
              resnet-gen generate net.yaml --to card --build build -o .
     """
-    from resnet_gen.generate.output import differing, write_generated
+    from resnet_gen.generate.output import find_differing, write_generated
     from resnet_gen.system.journal import recover
 
     if not check:
         recover(folder)  # a card lists what is built there
-    files = _files(specs, options.with_input(settings, side), to, folder, built)
+    files = _generate_files(specs, options.with_input(settings, side), to, folder, built)
     if check:
-        found = differing(folder, files)
+        found = find_differing(folder, files)
         for name, what in found.items():
             say(f"{folder / name}: {what}")
         say(f"{len(files)} files checked, {len(found)} to change", err=True)
@@ -64,7 +64,9 @@ def generate(
     return 0
 
 
-def _files(specs: Sequence[str], settings: Sequence[str], to: str, folder: Path, built: Path | None) -> dict[str, str]:
+def _generate_files(
+    specs: Sequence[str], settings: Sequence[str], to: str, folder: Path, built: Path | None
+) -> dict[str, str]:
     """What is generated, by name; raises `Refused` if two specs would write one file."""
     from resnet_gen.build.manifest import file_name
     from resnet_gen.cli.loading import load_noted

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from resnet_gen.cli.output import say
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.engine.cpu_numerics import FOR_SATURATION, other_type, saturation
+from resnet_gen.engine.cpu_numerics import FOR_SATURATION, describe_saturation, find_other_type
 
 
 def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
     """Say in what the layers are computed where none is in the type that was asked for."""
-    if found := other_type(runner, asked):
+    if found := find_other_type(runner, asked):
         say(found, err=True)
 
 
 def tell_saturation(runner: Runner) -> None:
     """Say of a file that was run in eight bits that this CPU does not compute what it says; after the first run."""
-    if found := saturation(runner):
+    if found := describe_saturation(runner):
         warn_of_saturation(found)
 
 

@@ -44,22 +44,22 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     """
     from resnet_gen.infer.recovery import network_name, recover_spec
 
-    _check(output, choices)
+    _check_options(output, choices)
     called = network_name(file, name)
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
-    _free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
+    _check_free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
     kept = choices["weights"] is not None
     found = recover_spec(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
     if isinstance(found, Problem):
         say_lines(f"{found}\n", err=True)
         return 1
-    _put(found, spec, choices)
+    _output_spec(found, spec, choices)
     for line in found.account:
         say(line, err=True)
     return 0
 
 
-def _check(output: Path | None, choices: dict[str, Any]) -> None:
+def _check_options(output: Path | None, choices: dict[str, Any]) -> None:
     """Refuse options that would change nothing, and a name of weights of another format, before any work."""
     weights: Path | None = choices["weights"]
     if weights and weights.suffix != ".safetensors":
@@ -69,7 +69,7 @@ def _check(output: Path | None, choices: dict[str, Any]) -> None:
         raise refuse("--force means nothing without -o or --weights", hint="nothing is written but to stdout")
 
 
-def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
+def _output_spec(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
     """Print or write the spec, and write the weights if that was asked for."""
     from resnet_gen.system.write import check_unread, write_together
 
@@ -86,7 +86,7 @@ def _put(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
         say_lines(found.text)
 
 
-def _free(paths: list[Path], force: bool, read: Path) -> None:
+def _check_free(paths: list[Path], force: bool, read: Path) -> None:
     from resnet_gen.system.journal import recover
     from resnet_gen.system.write import check_apart, check_new
 

@@ -45,31 +45,31 @@ def run(arguments: Sequence[str] | None, patience: float) -> int:
     Raises `Refused` where the process ends, or says nothing for so many seconds, before its work is done.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with _process(words) as (process, token):
+    with _start_process(words) as (process, token):
         handed: queue.Queue[bytes | None] = queue.Queue()
         noise: list[str] = []
         threads = [
-            threading.Thread(target=_read, args=(process.stdout, MOST_BYTES, handed.put), daemon=True),
+            threading.Thread(target=_read_lines, args=(process.stdout, MOST_BYTES, handed.put), daemon=True),
             threading.Thread(
-                target=_read, args=(process.stderr, 1 << 16, lambda line: _keep(noise, line)), daemon=True
+                target=_read_lines, args=(process.stderr, 1 << 16, lambda line: _keep_noise(noise, line)), daemon=True
             ),
         ]
         for thread in threads:
             thread.start()
         try:
-            frames, code = _taken(handed, token, process, patience)
+            frames, code = _take_frames(handed, token, process, patience)
         finally:
-            _kill(process)
+            _kill_process(process)
             for thread in threads:
                 thread.join(1)
-            _tell(noise)
+            _print_noise(noise)
     for frame in frames:
-        _perform(frame)
+        _output_frame(frame)
     return code
 
 
 @contextmanager
-def _process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _start_process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     token = secrets.token_hex(16)
     environment = {name: value for name, value in os.environ.items() if not _HELD_BACK.fullmatch(name)}
     with subprocess.Popen(  # noqa: S603 - this very Python
@@ -86,28 +86,28 @@ def _process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
             process.stdin.close()
             yield process, token
         finally:
-            _kill(process)
+            _kill_process(process)
 
 
-def _read(stream: IO[bytes], most: int, take: Callable[[bytes | None], Any]) -> None:
+def _read_lines(stream: IO[bytes], most: int, take: Callable[[bytes | None], Any]) -> None:
     while line := stream.readline(most):
         take(line)
     take(None)
 
 
-def _keep(noise: list[str], line: bytes | None) -> None:
+def _keep_noise(noise: list[str], line: bytes | None) -> None:
     if line is not None and len(noise) <= MOST_NOISE:
         noise.append(shorten(line.decode(errors="backslashreplace").rstrip("\r\n"), 300))
 
 
-def _tell(noise: list[str]) -> None:
+def _print_noise(noise: list[str]) -> None:
     for line in noise[:MOST_NOISE]:
         output.say(f"parts print: {line}", err=True)
     if len(noise) > MOST_NOISE:
         output.say("parts print: and more", err=True)
 
 
-def _taken(
+def _take_frames(
     handed: queue.Queue[bytes | None], token: str, process: subprocess.Popen[bytes], patience: float
 ) -> tuple[list[dict[str, Any]], int]:
     """What the process handed back, and its exit code."""
@@ -121,21 +121,21 @@ def _taken(
             hint = "their code hangs, or --parts-patience is too short for it"
             raise refuse(f"parts: nothing was heard for {wait:g} seconds of what runs them", used, hint) from None
         if line is None:
-            raise refuse(f"parts: what runs them ended before its work was done{_ending(process)}", used)
+            raise refuse(f"parts: what runs them ended before its work was done{_describe_exit(process)}", used)
         room -= len(line)
-        frame = _frame(line)
+        frame = _parse_frame(line)
         if frame is None or frame.get("token") != token or room < 0:
             raise refuse("parts: what runs them handed back what it should not", used)
         if "done" in frame:
             code = frame["done"]
-            if code not in (0, 1, 2) or code != _ended(process):
-                raise refuse(f"parts: what runs them did not end as it said{_ending(process)}", used)
+            if code not in (0, 1, 2) or code != _wait_for_exit(process):
+                raise refuse(f"parts: what runs them did not end as it said{_describe_exit(process)}", used)
             return frames, code
         used = str(frame.get("uses") or used or "") or None
         frames.append(frame)
 
 
-def _frame(line: bytes) -> dict[str, Any] | None:
+def _parse_frame(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -143,12 +143,12 @@ def _frame(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
-    code = _ended(process)
+def _describe_exit(process: subprocess.Popen[bytes]) -> str:
+    code = _wait_for_exit(process)
     return "" if code is None else f" (signal {-code})" if code < 0 else f" (exit code {code})"
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int | None:
+def _wait_for_exit(process: subprocess.Popen[bytes]) -> int | None:
     """What the process ended with, None if it does not end."""
     try:
         return process.wait(5)
@@ -156,7 +156,7 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
         return None
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill_process(process: subprocess.Popen[bytes]) -> None:
     """End the process, and those that it started."""
     if hasattr(os, "killpg"):
         try:
@@ -167,7 +167,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def _perform(frame: dict[str, Any]) -> None:
+def _output_frame(frame: dict[str, Any]) -> None:
     """Print or write what was handed back; its text is made visible here, too."""
     if "files" in frame:
         try:

@@ -47,26 +47,26 @@ def lock_all(specs: tuple[str, ...], project: Project | None, file: Path | None,
         raise refuse("there is no such lock", name, "`resnet-gen lock` writes it")
     if not check:
         check_writable(path)
-    now = _networks(_references(specs, project, before), path.parent)
-    there = _known(before, now) if before else {}
+    now = _count_networks(_choose_references(specs, project, before), path.parent)
+    there = _find_locked(before, now) if before else {}
     compared = {key: there[key] for key in there if key in now} if specs else there
-    changes = _changes(compared, now)
-    told = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
+    changes = _find_changes(compared, now)
+    summary = ", ".join(f"{sum(c.kind == kind for c in changes)} {kind}" for kind in _KINDS)
     if check:
         for change in changes:
             say_lines(f"{change}\n")
-        say(f"{several(len(now), 'network')} compared with {name}: {told}", err=True)
+        say(f"{several(len(now), 'network')} compared with {name}: {summary}", err=True)
         return 1 if changes else 0
-    _write(path, lock_text({**there, **now} if specs else now))
+    _write_lock(path, lock_text({**there, **now} if specs else now))
     for change in changes:
         if before:
             say_lines(f"{change}\n", err=True)
     say(name)
-    say(f"{several(len(now), 'network')} locked: {told}", err=True)
+    say(f"{several(len(now), 'network')} locked: {summary}", err=True)
     return 0
 
 
-def _known(lock: Lock, now: Mapping[str, LockedNetwork]) -> Mapping[str, LockedNetwork]:
+def _find_locked(lock: Lock, now: Mapping[str, LockedNetwork]) -> Mapping[str, LockedNetwork]:
     """What is locked; an old lock says nothing of settings, which are taken as they are."""
     if not lock.old:
         return lock.networks
@@ -74,31 +74,31 @@ def _known(lock: Lock, now: Mapping[str, LockedNetwork]) -> Mapping[str, LockedN
     return {key: n.model_copy(update={"settings": settings.get(key, {})}) for key, n in lock.networks.items()}
 
 
-def _references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:
+def _choose_references(specs: tuple[str, ...], project: Project | None, lock: Lock | None) -> tuple[str, ...]:
     """The specs to lock: those named, else the project's, else those that are locked and still there."""
     if specs:
-        return tuple(reference for spec in specs for reference in _meant(spec, project, lock))
+        return tuple(reference for spec in specs for reference in _resolve_word(spec, project, lock))
     if project and project.settings.specs:
         return project.references
     if lock is None:
         hint = "name specs, or list them under 'specs' in resnet-gen.toml (docs/contracts.md)"
         raise refuse("there is nothing to lock", hint=hint)
-    recorded = (_recorded(network, lock) for network in lock.networks.values())
+    recorded = (_locate_spec(network, lock) for network in lock.networks.values())
     return tuple(r for r in recorded if r in shipped_specs() or Path(r).exists())
 
 
-def _meant(word: str, project: Project | None, lock: Lock | None) -> tuple[str, ...]:
+def _resolve_word(word: str, project: Project | None, lock: Lock | None) -> tuple[str, ...]:
     """A spec as it is named on the command line: networks of the lock and the project by their name alone, too."""
     if lock and word in lock.networks:
-        return (_recorded(lock.networks[word], lock),)
+        return (_locate_spec(lock.networks[word], lock),)
     of_project = project.references if project else ()
     called = [reference for reference in of_project if Path(reference).stem == word][:1]
     if not called and not Path(word).exists():
-        called = [reference for reference in of_project if _name(reference) == word]
+        called = [reference for reference in of_project if _read_name(reference) == word]
     return tuple(called) or (word,)
 
 
-def _name(reference: str) -> str | None:
+def _read_name(reference: str) -> str | None:
     """What the network of a spec is called; None if the spec cannot be read."""
     try:
         return load(reference).spec.name
@@ -106,11 +106,11 @@ def _name(reference: str) -> str | None:
         return None
 
 
-def _recorded(network: LockedNetwork, lock: Lock) -> str:
+def _locate_spec(network: LockedNetwork, lock: Lock) -> str:
     return network.spec if network.spec in shipped_specs() else shown_path(lock.path.parent / network.spec)
 
 
-def _networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetwork]:
+def _count_networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetwork]:
     """What there is to lock of each spec, by its name; raises `Refused` with every fault of any."""
     found: dict[str, LockedNetwork] = {}
     faults: list[Problem] = []
@@ -132,7 +132,7 @@ def _networks(references: tuple[str, ...], folder: Path) -> dict[str, LockedNetw
     return found
 
 
-def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwork]) -> list[_Change]:
+def _find_changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwork]) -> list[_Change]:
     """What is not as it was, in the order of names."""
     found = []
     for name in sorted({**before, **now}):
@@ -145,7 +145,7 @@ def _changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedNetwor
     return found
 
 
-def _write(path: Path, text: str) -> None:
+def _write_lock(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
     recover(path.parent)  # what a run that died has left goes, even where there is nothing to write
     if holds(path, text.encode()):

@@ -54,7 +54,7 @@ class _File(_Place):
 FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
 
 
-def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+def combine_options(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one, in this order."""
 
     def add(function: F) -> F:
@@ -75,7 +75,7 @@ def parts(function: F) -> F:
     """`--parts`: which files of parts are run."""
 
     @wraps(function)
-    def permitted(*given: Any, parts: str, **more: Any) -> Any:
+    def run_permitted(*given: Any, parts: str, **more: Any) -> Any:
         base = more.get("base")
         with permitting(f"base:{base}" if parts == "base" and base else parts):
             return function(*given, **more)
@@ -83,10 +83,10 @@ def parts(function: F) -> F:
     return click.option(
         "--parts", metavar="none|base:REVISION|all", default=ALL, show_default=True,
         help="Whose Python files of parts are run: nobody's, those that a git revision has, or all.",
-    )(cast("F", permitted))  # fmt: skip
+    )(cast("F", run_permitted))  # fmt: skip
 
 
-spec_options = together(settings, parts)
+spec_options = combine_options(settings, parts)
 """How a spec is read."""
 
 
@@ -94,19 +94,19 @@ def gate_parts(function: F) -> F:
     """The same of a command whose exit code is a verdict: it runs them in a process of its own."""
 
     @wraps(function)
-    def watched(*given: Any, parts_patience: float, **more: Any) -> Any:
-        with _watching(parts_patience):
+    def run_watched(*given: Any, parts_patience: float, **more: Any) -> Any:
+        with _watch_parts(parts_patience):
             return function(*given, **more)
 
     return parts(
         click.option(
             "--parts-patience", type=Finite(0.1, 86_400), metavar="SECONDS", default=60, show_default=True,
             help="How long code of parts may say nothing before it fails.",
-        )(cast("F", watched))
+        )(cast("F", run_watched))
     )  # fmt: skip
 
 
-def _watching(patience: float) -> AbstractContextManager[None]:
+def _watch_parts(patience: float) -> AbstractContextManager[None]:
     """Inside, code of parts is announced: to stop before it, or as a sign of life where it is to run."""
     from resnet_gen.cli import CodeAhead, output
     from resnet_gen.language.custom_parts import files
@@ -117,7 +117,7 @@ def _watching(patience: float) -> AbstractContextManager[None]:
     return files.holding(files.notice, output.give_sign if output.receiver else stop)
 
 
-project = together(
+project = combine_options(
     click.option(
         "--config", type=FILE,
         help="The project file, in place of the resnet-gen.toml or pyproject.toml that is found.",
@@ -137,7 +137,7 @@ def output_format(*choices: str) -> Callable[[F], F]:
 def weights(more: str = "") -> Callable[[F], F]:
     """`--weights` and `--seed`; `more` is what else the seed is of."""
     also = f", {more}" if more else ""
-    return together(
+    return combine_options(
         click.option(
             "--seed", type=click.IntRange(*SEEDS),
             help=f"Seed of the He initialization that is used without --weights{also}.  [default: {DEFAULT_SEED}]",
@@ -153,7 +153,7 @@ _SHAPES = {
     "max-shapes": "Largest shape of the range",
 }
 _AS_WRITTEN = "in place of --batch, as trtexec and Polygraphy write it."
-shapes = together(
+shapes = combine_options(
     *(
         click.option(f"--{name}", metavar="input:NxCxHxW", help=f"{which} {_AS_WRITTEN}")
         for name, which in _SHAPES.items()
@@ -161,7 +161,7 @@ shapes = together(
 )
 
 _CALIBRATION = Calibration("")
-quantization = together(
+quantization = combine_options(
     click.option(
         "--calibration", metavar="FOLDER|FILE.npz|random",
         help="Images that INT8 and FP8 take their scales from, and that a build is compared with FP32 on.",

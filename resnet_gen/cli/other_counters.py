@@ -24,7 +24,7 @@ _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
 def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
     """Print the figures of each spec: a table, or one object a spec, one a line."""
     wanted = CONVENTION_NAMES if "all" in names else tuple(dict.fromkeys(names))
-    tables = [_of_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
+    tables = [_count_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
     if form == "json":
         for entry, _ in tables:
             say_json(entry, None)
@@ -33,10 +33,12 @@ def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], 
     say_lines(columns([header, *(row for _, rows in tables for row in rows)], right=(2, 4)))
     for entry, _ in tables:
         if _BY_MODULE & set(wanted):
-            say(f"{entry['name']}: {_modules(entry)}", err=True)
+            say(f"{entry['name']}: {_format_modules(entry)}", err=True)
 
 
-def _of_spec(loaded: Loaded, wanted: Sequence[str], *, lenient: bool) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
+def _count_spec(
+    loaded: Loaded, wanted: Sequence[str], *, lenient: bool
+) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
     """What is said of one spec, for programs and for people; `lenient` goes on where its paper says nothing."""
     spec, graph = loaded.spec, lower(loaded)
     writer = library(spec.naming.kind, spec.reference)
@@ -78,7 +80,7 @@ def _rows(name: str, found: Figure, note: str) -> Iterator[tuple[str, ...]]:
         yield "", "", "", "", f"{part.difference:+,}", f"{part.kind}: {part.rule}"
 
 
-def _modules(entry: dict[str, Any]) -> str:
+def _format_modules(entry: dict[str, Any]) -> str:
     if entry["modules"] == "torch.nn":
         return "no library publishes it: counted as if written with torch.nn's modules"
     if entry["reference"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.problems import refuse
-from resnet_gen.system.project_folder import candidates
+from resnet_gen.system.project_folder import list_candidates
 
 if TYPE_CHECKING:
     from resnet_gen.project.project_file import Project
@@ -57,13 +57,15 @@ def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: b
     return VerificationScope(references, held, not specs)
 
 
-def to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool) -> tuple[str, ...]:
+def choose_specs_to_build(
+    specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool
+) -> tuple[str, ...]:
     """The specs that are named, else the project's; all shipped ones only where `every` one is asked for."""
     from resnet_gen.system.resources import shipped_specs
 
     shipped = tuple(shipped_specs())
-    for option, said in {"--all-shipped": every, "--config": config}.items():
-        if said and specs:
+    for option, value in {"--all-shipped": every, "--config": config}.items():
+        if value and specs:
             raise refuse(f"{option} means nothing where a SPEC is named", hint="leave one of them away")
     if every and (config or no_config):
         raise refuse(f"--{'config' if config else 'no-config'} means nothing beside --all-shipped")
@@ -79,7 +81,7 @@ def open_project(config: Path | None, no_config: bool) -> Project | None:
     """The project of `--config`, else the one that the working folder belongs to; None where there is none."""
     if config and no_config:
         raise refuse("--config and --no-config exclude each other")
-    if no_config or not (config or any(candidates())):
+    if no_config or not (config or any(list_candidates())):
         return None
     from resnet_gen.project.project_file import find_project, read_project
 

@@ -51,7 +51,7 @@ class SpecFile(pytest.File):
         """One test that it can be read at all, and one for each rule."""
         from resnet_gen.verify.outcome import applicable_rules
 
-        chosen, more = _contract(self.config)
+        chosen, more = _read_contract(self.config)
         for rule in applicable_rules(chosen, more):
             yield SpecItem.from_parent(self, name=rule)
 
@@ -60,12 +60,12 @@ class SpecFile(pytest.File):
         """What verifying it came to; done once for all of its tests."""
         from resnet_gen.verify.outcome import examine
 
-        chosen, more = _contract(self.config)
+        chosen, more = _read_contract(self.config)
         with permitting(self.config.getoption(PARTS)):
-            return examine(_shown(self.path), (), chosen, more)
+            return examine(_shorten_path(self.path), (), chosen, more)
 
 
-def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
+def _read_contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
     """The rules that are chosen, and those that the project adds; read once."""
     if _CONTRACT not in config.stash:
         from resnet_gen.cli.projects import verification_scope
@@ -84,7 +84,7 @@ def _contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, ...]]:
 _CONTRACT = pytest.StashKey[tuple[frozenset[str], "tuple[Rule, ...]"]]()
 
 
-def _shown(path: Path) -> str:
+def _shorten_path(path: Path) -> str:
     """A file from the working folder where it lies below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
@@ -114,4 +114,4 @@ class SpecItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The spec, and the rule as reports call it."""
-        return self.path, None, visible_line(f"{_shown(self.path)}: {self.name}")
+        return self.path, None, visible_line(f"{_shorten_path(self.path)}: {self.name}")

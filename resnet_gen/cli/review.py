@@ -58,7 +58,7 @@ def review(
     held = verification_scope(specs, config, no_config)
     output = check_output(output, held.read())
     since = moves(base)
-    projects, unread = _projects(held, since, config, no_config=no_config)
+    projects, unread = _read_projects(held, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
         held = held._replace(references=())  # the project file is gone, and lists nothing any more
     networks = reviewed(held.references, since, ProjectRevisions() if specs else projects)
@@ -67,12 +67,12 @@ def review(
     terms = () if unread else projects.terms(since)
     changed = [(n.given, n.before, n.after) for n in networks if n.changed]
     latencies = {given: predicted(a, b) for given, a, b in changed if predicted and a and b}
-    told = Review(base, networks, findings, latencies, projects.called, terms, unread)
-    write_report(_written(told, form), output)
-    return 2 if any(network.unread for network in networks) else int(not told.same)
+    result = Review(base, networks, findings, latencies, projects.called, terms, unread)
+    write_report(_format_review(result, form), output)
+    return 2 if any(network.unread for network in networks) else int(not result.same)
 
 
-def _projects(
+def _read_projects(
     held: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
 ) -> tuple[ProjectRevisions, tuple[Problem, ...]]:
     """The project file as it was and is, and what is wrong with what it was."""
@@ -85,7 +85,7 @@ def _projects(
         return ProjectRevisions(None, now), refused.problems
 
 
-def _written(review: Review, form: str) -> str:
+def _format_review(review: Review, form: str) -> str:
     from resnet_gen.compare.formats import review as emitter
 
     if form == "json":

@@ -11,7 +11,7 @@ import numpy as np
 from resnet_gen.build import models
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import finite_or_none, say, say_json
-from resnet_gen.engine.base import Tuning, sides
+from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
@@ -34,7 +34,7 @@ def run_model(
     form: str,
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
-    draws_input = models.is_file(model) and image is None
+    draws_input = models.is_model_file(model) and image is None
     made = models.ModelSource(settings, weights, None if draws_input else seed)
     models.refuse_ignored(model, made)
     if weights is not None and image is not None and seed is not None:
@@ -49,19 +49,19 @@ def run_model(
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     models.check_input(session, taken, batch)
     drawn = str(seed or DEFAULT_SEED) if weights is None else None
-    if models.is_file(model):
+    if models.is_model_file(model):
         drawn = models.embedded_seed(session)
     if drawn is not None:  # a file may name it in any words
         say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
-    x = _input(image, taken, batch, seed or DEFAULT_SEED)
-    outputs, times = session.timed(x, repeat)
+    x = _read_input(image, taken, batch, seed or DEFAULT_SEED)
+    outputs, times = session.time_runs(x, repeat)
     models.check_outputs(session, outputs)
     tell_saturation(session)
     shown = str(image) if image else "random"
-    _report(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
+    _report_outputs(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
 
 
-def _input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
+def _read_input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
     if image is not None:
         return np.repeat(read_image(image, taken), batch, axis=0)
     return models.drawn_input(taken, batch, seed)
@@ -75,40 +75,40 @@ class _Run(NamedTuple):
     seconds: float
     runtime: dict[str, str]
 
-    def computed(self) -> str:
+    def describe_types(self) -> str:
         """In which types, as the runtime says, and by what."""
         types = self.runtime.get("precision", "the engine's types")
         return f"computed in {types} by {self.runtime['library']} {self.runtime['version']}"
 
-    def speed(self) -> dict[str, float]:
+    def speed_entry(self) -> dict[str, float]:
         """Milliseconds a batch, images a second."""
         images = self.shape[0] or 1
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
 
 
-def _report(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
+def _report_outputs(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
     scores = next((values for values in found.values() if values.ndim == 1), None)
-    best = _best(scores, top)
+    best = _find_best_classes(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
     if form == "json":
         classes = [{"class": i, "score": finite_or_none(score)} for i, score in best]
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
         head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
-        say_json({**head, **shown, **run.speed()})
+        say_json({**head, **shown, **run.speed_entry()})
         return
     for name, values in maps.items():
-        say(f"{name:<14} {sides(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
+        say(f"{name:<14} {format_shape(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
         say(f"class {i:>5}  score {score:9.4f}")
-    speed = run.speed()
+    speed = run.speed_entry()
     times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
-    say(f"{times}, {run.computed()}")
+    say(f"{times}, {run.describe_types()}")
 
 
-def _best(scores: Array | None, top: int) -> list[tuple[int, float]]:
+def _find_best_classes(scores: Array | None, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
     if scores is None:
         return []

@@ -68,20 +68,20 @@ def verify(
     """
     from resnet_gen.cli import verify_specs
     from resnet_gen.cli.projects import verification_scope
-    from resnet_gen.system.project_folder import candidates
+    from resnet_gen.system.project_folder import list_candidates
     from resnet_gen.verify.rule_selection import chosen_rules
 
     try:
         held = verification_scope(specs, config, no_config)
     except Refused as refused:
         verify_specs.tell_unread(
-            refused, verify_specs.destinations(forms, outputs, [config] if config else candidates())
+            refused, verify_specs.destinations(forms, outputs, [config] if config else list_candidates())
         )
         raise
-    held = held._replace(against=verify_specs.against(specs, against, weights, ignore))
+    held = held._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
     chosen = chosen_rules(*held.rules(select, ignore), held.against)
-    told = verify_specs.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
-    return verify_specs.verify(held, settings, chosen, told)
+    targets = verify_specs.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
+    return verify_specs.verify(held, settings, chosen, targets)
 
 
 @click.command(short_help="Explain a rule of verify.")

@@ -43,7 +43,7 @@ def destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[P
     return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
 
 
-def against(
+def against_rules(
     references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str]
 ) -> tuple[Rule, ...]:
     """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
@@ -61,17 +61,17 @@ def against(
     return rules(file, weights, ignored_rules(ignore))
 
 
-def tell_unread(refused: Refused, told: Sequence[Destination]) -> None:
+def tell_unread(refused: Refused, targets: Sequence[Destination]) -> None:
     """Report a project file that cannot be read, wherever the format is not text."""
     if outcome := project_unread(refused.problems):
-        _tell([destination for destination in told if destination.form != "text"], [outcome])
+        _write_outcomes([destination for destination in targets if destination.form != "text"], [outcome])
 
 
 def verify(
-    held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], told: Sequence[Destination]
+    held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
-    live = Destination("text", None) in told
+    live = Destination("text", None) in targets
     for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
@@ -81,10 +81,10 @@ def verify(
             say_lines(_render("text", [outcome]), err=not live)
         for note in outcome.notes:
             say_lines(f"{note}\n", err=True)
-    _tell([destination for destination in told if destination.file or not live], outcomes)
-    for destination in told:
+    _write_outcomes([destination for destination in targets if destination.file or not live], outcomes)
+    for destination in targets:
         if destination.file:
-            say(destination.file, err=any(other.file is None for other in told))
+            say(destination.file, err=any(other.file is None for other in targets))
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
@@ -103,8 +103,8 @@ def examine_specs(held: VerificationScope, settings: Sequence[str], chosen: froz
         yield held.contract.outcome(names, chosen)
 
 
-def _tell(told: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
-    texts = {destination: _render(destination.form, outcomes) for destination in told}
+def _write_outcomes(targets: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
+    texts = {destination: _render(destination.form, outcomes) for destination in targets}
     write_files({place.file: text.encode() for place, text in texts.items() if place.file})
     for destination, text in texts.items():
         if not destination.file:

@@ -76,30 +76,30 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     if form == "json":
         say_json(_data(made, out))
     else:
-        say_lines(_text(made, out))
+        say_lines(_format_conversion(made, out))
 
 
-def _text(made: Conversion, out: Path) -> str:
+def _format_conversion(made: Conversion, out: Path) -> str:
     from resnet_gen.ops.base import format_shape
 
     rows = [
         (row.old or "-", row.new or "-", format_shape(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows
     ]
     totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
-    prefix = f" (every name with '{_cell(made.prefix)}' before it)" if made.prefix else ""
+    prefix = f" (every name with '{_format_cell(made.prefix)}' before it)" if made.prefix else ""
     return (
-        _table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
+        _format_table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
         + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{visible(str(out))}: {totals}\n"
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _format_table(rows: Sequence[Sequence[str]]) -> str:
     from resnet_gen.graph.tables import columns
 
-    return columns([[_cell(text) for text in row] for row in rows])
+    return columns([[_format_cell(text) for text in row] for row in rows])
 
 
-def _cell(text: str) -> str:
+def _format_cell(text: str) -> str:
     """What came from a file, as one line of few characters; `--format json` has it whole."""
     return shorten(visible(text), WIDEST)
 
@@ -131,14 +131,14 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
     """
     from resnet_gen.ops.base import format_shape
 
-    found = _tensors(source, settings)
+    found = _list_tensors(source, settings)
     if form == "json":
         say_json([{"name": n, "shape": s, "dtype": t} for n, s, t in found])
         return
-    say_lines(_table([("name", "shape", "type"), *((n, format_shape(s), t) for n, s, t in found)]))
+    say_lines(_format_table([("name", "shape", "type"), *((n, format_shape(s), t) for n, s, t in found)]))
 
 
-def _tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
+def _list_tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
     """Name, shape and type of each tensor of a file of weights, or of a specification."""
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower

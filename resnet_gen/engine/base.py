@@ -15,7 +15,7 @@ import numpy as np
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
 
-Shape: TypeAlias = tuple[int | None, ...]
+DynamicShape: TypeAlias = tuple[int | None, ...]
 """Sides of a tensor, batch first; None where symbolic."""
 
 DTYPES: dict[str, Any] = {
@@ -57,7 +57,7 @@ class Runner(ABC):
     where: str
     runtime: dict[str, str]
     input: str
-    shape: Shape
+    shape: DynamicShape
     dtype: Any
     outputs: tuple[str, ...]
     metadata: dict[str, str]
@@ -71,7 +71,7 @@ class Runner(ABC):
         come as float32. Raises `Refused` with the runtime's words if it fails.
         """
 
-    def fed(self, x: Array) -> Array:
+    def prepare_input(self, x: Array) -> Array:
         """`x` as `run` hands it to the runtime: contiguous, of type `dtype`; `x` itself if it is that already."""
         return np.ascontiguousarray(x, self.dtype)
 
@@ -79,15 +79,15 @@ class Runner(ABC):
         """Raises `Refused` if the model does not take a batch of this shape."""
         own = self.shape
         if len(own) != len(shape) or any(side not in (None, n) for side, n in zip(own, shape, strict=True)):
-            raise refuse(f"takes {sides(own)}, not {sides(shape)}", self.where)
+            raise refuse(f"takes {format_shape(own)}, not {format_shape(shape)}", self.where)
         if self.bounds and not all(a <= n <= b for a, n, b in zip(self.bounds[0], shape, self.bounds[1], strict=True)):
-            least, most = map(sides, self.bounds)
-            message = f"its profile goes from {least} to {most}, and {sides(shape)} lies outside"
+            least, most = map(format_shape, self.bounds)
+            message = f"its profile goes from {least} to {most}, and {format_shape(shape)} lies outside"
             raise refuse(message, self.where, "build it with another --batch MIN:OPT:MAX")
 
-    def timed(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
+    def time_runs(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
         """The outputs, and the seconds that each of `repeat` runs took after one to warm up."""
-        x = self.fed(x)
+        x = self.prepare_input(x)
         outputs = self.run(x)
         times = []
         for _ in range(repeat):
@@ -97,22 +97,22 @@ class Runner(ABC):
         return outputs, times
 
 
-def type_list(types: Iterable[str]) -> str:
+def format_types(types: Iterable[str]) -> str:
     """Types, the most frequent first: `u8, f32`."""
     return ", ".join(kind for kind, _ in Counter(types).most_common())
 
 
-def sides(shape: Sequence[int | None]) -> str:
+def format_shape(shape: Sequence[int | None]) -> str:
     """`8x3x224x224`, with `?` for what is symbolic."""
     return "x".join(str(side or "?") for side in shape)
 
 
-def readable(values: Array) -> Array:
+def widen_bfloat16(values: Array) -> Array:
     """Outputs in a type that NumPy computes with: bfloat16, which it does not know, becomes float32."""
     return values.astype(np.float32) if values.dtype == BFLOAT16 else values
 
 
-def no_image(where: str) -> Refused:
+def refuse_no_image(where: str) -> Refused:
     """The refusal of a model whose input is something else."""
     known = ", ".join(DTYPES)
     return refuse("not a network with one image as its input", where, f"one input of 4 dimensions, of {known}")

@@ -15,7 +15,7 @@ SEVEN_BITS = 64
 FOR_SATURATION = "for such CPUs, build --for cpu-avx2, or with --reduce-range"
 
 
-def other_type(runner: Runner, asked: Tuning) -> str | None:
+def find_other_type(runner: Runner, asked: Tuning) -> str | None:
     """In what the layers are computed where none is in the type that was asked for."""
     used = runner.runtime.get("precision", "")
     if not asked.precision_hint or asked.precision_hint in used.split(", "):
@@ -23,23 +23,23 @@ def other_type(runner: Runner, asked: Tuning) -> str | None:
     return f"{runner.where}: {runner.runtime['library']} computes in {used} on this processor"
 
 
-def saturation(runner: Runner) -> str | None:
+def describe_saturation(runner: Runner) -> str | None:
     """That this CPU does not compute what a file in eight bits says, if so; known after its first run."""
     path, used = Path(runner.where), runner.runtime.get("precision", "").split(", ")
     if path.suffix != ONNX or not {"u8", "i8"}.intersection(used) or not sums_saturate() or has_seven_bits(path):
         return None
-    return saturation_by(runner.runtime["library"], runner.where)
+    return describe_saturation_by(runner.runtime["library"], runner.where)
 
 
-def saturation_by(library: str, where: str) -> str:
+def describe_saturation_by(library: str, where: str) -> str:
     """What a library does with the eight bits of a file, or a network, on a CPU that has not what they want."""
     return f"{where}: this CPU has no VNNI: {library} saturates sums of 8-bit products here"
 
 
-def departures(runner: Runner, asked: Tuning) -> list[str]:
+def list_departures(runner: Runner, asked: Tuning) -> list[str]:
     """All of this that holds for a model, each in one line; known after its first run."""
-    saturated = saturation(runner)
-    lines = [other_type(runner, asked), f"{saturated}; {FOR_SATURATION}" if saturated else None]
+    saturated = describe_saturation(runner)
+    lines = [find_other_type(runner, asked), f"{saturated}; {FOR_SATURATION}" if saturated else None]
     return [line for line in lines if line]
 
 

@@ -23,7 +23,7 @@ class DecoderMemory(NamedTuple):
     later: int = 0
 
 
-def beside(file: Image.Image, data: bytes) -> DecoderMemory:
+def estimate_memory(file: Image.Image, data: bytes) -> DecoderMemory:
     """What the decoder of an opened picture holds; `tests/engine/test_image_memory.py` measures each."""
     pixels, own = file.width * file.height, 1 if file.mode in ONE_BYTE else 4
     if file.format in ("JPEG", "MPO"):
@@ -32,7 +32,7 @@ def beside(file: Image.Image, data: bytes) -> DecoderMemory:
     if file.format == "WEBP":  # two canvases that stay, and the bytes of the one that is handed over
         return DecoderMemory(12 * pixels, 8 * pixels)
     if file.format == "TIFF" and _decoder(file) == "libtiff":
-        return DecoderMemory(_of_piece(file, data, own))
+        return DecoderMemory(_estimate_piece(file, data, own))
     if _decoder(file) in _SLOW:  # what was read so far, which may have grown by an eighth more, and a copy
         return DecoderMemory(-(-9 * pixels * len(file.getbands()) // 4))
     if file.format == "GIF":  # what the next frame would begin with
@@ -40,7 +40,7 @@ def beside(file: Image.Image, data: bytes) -> DecoderMemory:
     return DecoderMemory(0)
 
 
-def _of_piece(file: Image.Image, data: bytes, own: int) -> int:
+def _estimate_piece(file: Image.Image, data: bytes, own: int) -> int:
     """A strip or a tile as libtiff holds it, and what the library behind it does, of JPEG two bytes a sample."""
     times = 3 if file.info.get("compression") == "jpeg" else 2
     return times * own * largest_piece(data, file.size)

@@ -59,7 +59,7 @@ class JpegHead(NamedTuple):
     is_usual: bool
 
 
-def excess(data: bytes) -> str | None:
+def find_excess(data: bytes) -> str | None:
     """What a JPEG, a PNG, a GIF, a PPM or a TIFF has too much of; None if nothing is."""
     if data.startswith(b"\xff\xd8"):
         return _excess_of_jpeg(data)
@@ -184,7 +184,7 @@ def excess_of_entries(data: bytes) -> str | None:
         if count > MOST_NUMBERS and kind not in (_BYTES, _ASCII, _UNDEFINED):
             return f"an entry of more than {MOST_NUMBERS:,} numbers"
         sides[tag] = max(number, sides.get(tag, 0))
-    return f"a tile of more than {MOST_TILE:,} bytes" if _tile(sides) > MOST_TILE else None
+    return f"a tile of more than {MOST_TILE:,} bytes" if _limit_tile(sides) > MOST_TILE else None
 
 
 def largest_piece(data: bytes, sides: tuple[int, int]) -> int:
@@ -194,10 +194,10 @@ def largest_piece(data: bytes, sides: tuple[int, int]) -> int:
         plain = kind in (_SHORT, _LONG) and count == 1
         stated[tag] = max(number if plain else 1 << 32, stated.get(tag, 0))
     rows = min(sides[1], stated.get(_ROWS) or sides[1])
-    return max(sides[0] * rows, _tile({**stated, _SAMPLES: 1}) // _DEEPEST)
+    return max(sides[0] * rows, _limit_tile({**stated, _SAMPLES: 1}) // _DEEPEST)
 
 
-def _tile(sides: Mapping[int, int]) -> int:
+def _limit_tile(sides: Mapping[int, int]) -> int:
     """The most bytes that a tile may take, if there are any: a side that is not stated is the picture's."""
     if sides.keys().isdisjoint((_TILE_WIDTH, _TILE_HEIGHT)):
         return 0
@@ -206,7 +206,7 @@ def _tile(sides: Mapping[int, int]) -> int:
     return width * height * sides.get(_SAMPLES, 1) * _DEEPEST
 
 
-def _first(value: int, kind: int, order: str, room: int) -> int:
+def _read_first(value: int, kind: int, order: str, room: int) -> int:
     """The number of an entry that has one: a short one takes the first bytes of its room alone."""
     size = {_BYTES: 1, _SHORT: 2, _LONG: 4}.get(kind, room)
     return value & (1 << 8 * size) - 1 if order == "<" else value >> 8 * (room - size)
@@ -223,6 +223,6 @@ def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         at += 8 if wide else 2
         for place in range(at, min(at + number * struct.calcsize(form), len(data)), struct.calcsize(form)):
             tag, kind, count, value = struct.unpack_from(form, data, place)
-            yield tag, kind, count, _first(value, kind, order, 8 if wide else 4)
+            yield tag, kind, count, _read_first(value, kind, order, 8 if wide else 4)
     except (struct.error, OverflowError):  # it ends early, or leads beyond any memory, which Pillow will say
         return

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.engine.tensorrt import BACKENDS, DAMAGED, load_backend, logger
+from resnet_gen.engine.tensorrt import BACKENDS, DAMAGED, load_backend, make_logger
 from resnet_gen.problems import Refused
 from resnet_gen.system.files import read_regular_file
 
@@ -31,7 +31,7 @@ class Validity(NamedTuple):
     malformed: bool = False
 
 
-def gpus() -> list[Gpu] | None:
+def list_gpus() -> list[Gpu] | None:
     """The GPUs that the NVIDIA driver knows; None where it cannot be asked."""
     command = shutil.which("nvidia-smi")
     if command is None:
@@ -54,7 +54,7 @@ def installed_version(library: str) -> str | None:
         return None
 
 
-def validity(path: Path) -> Validity | None:
+def ask_validity(path: Path) -> Validity | None:
     """What TensorRT-RTX says of a file; None where TensorRT-RTX, or this question, is not there.
 
     It reads the header alone. Without a driver it knows a header that is none from one that may be right, and no more.
@@ -63,14 +63,14 @@ def validity(path: Path) -> Validity | None:
         trt = load_backend(BACKENDS["tensorrt-rtx"])
     except Refused:
         return None
-    runtime = trt.Runtime(logger(trt))  # which prints nothing: a missing driver is no error here
+    runtime = trt.Runtime(make_logger(trt))  # which prints nothing: a missing driver is no error here
     if not hasattr(runtime, "get_engine_validity"):
         return None  # came with TensorRT-RTX 1.1
     state, diagnostics = runtime.get_engine_validity(read_regular_file(path, most=None))
-    return _validity(trt, state, int(diagnostics))
+    return _describe_validity(trt, state, int(diagnostics))
 
 
-def _validity(trt: Any, state: Any, diagnostics: int) -> Validity:
+def _describe_validity(trt: Any, state: Any, diagnostics: int) -> Validity:
     """The answer in words. An engine is invalid for no reason where only the driver is missing."""
     members = trt.EngineInvalidityDiagnostics.__members__.items()
     reasons = tuple(name.lower().replace("_", " ") for name, bit in members if diagnostics & int(bit))

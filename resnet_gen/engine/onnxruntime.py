@@ -15,7 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable, type_list
+from resnet_gen.engine.base import (
+    BFLOAT16,
+    DTYPES,
+    OWN_CHOICE,
+    Runner,
+    Tuning,
+    format_types,
+    refuse_no_image,
+    widen_bfloat16,
+)
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.weights.base import Array
@@ -37,7 +46,7 @@ class Session(Runner):
     profile: ProfileFolder | None = None
 
     def run(self, x: Array) -> dict[str, Array]:
-        x = self.fed(x)
+        x = self.prepare_input(x)
         try:
             if self.plain:
                 found = [np.asarray(values) for values in self.session.run(None, {self.input: x})]
@@ -46,10 +55,10 @@ class Session(Runner):
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
         if self.profile and "precision" not in self.runtime:
-            self._tell_types()
+            self._note_types()
         return dict(zip(self.outputs, found, strict=True))
 
-    def _tell_types(self) -> None:
+    def _note_types(self) -> None:
         """Note the types that layers ran in, and end the profile, which would slow later runs down."""
         assert self.profile
         text = read_regular_file(Path(self.session.end_profiling()), most=None).decode(errors="replace")
@@ -57,7 +66,7 @@ class Session(Runner):
             events = json.loads(text, strict=False)
         except ValueError:  # ONNX Runtime 1.23 writes names of nodes as they are, quotes too
             events = []
-        self.runtime["precision"] = type_list(_types(events)) or "unknown"
+        self.runtime["precision"] = format_types(_types(events)) or "unknown"
         self.profile.remove()
 
 
@@ -72,9 +81,9 @@ class ProfileFolder:
 def _types(events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The type of each layer in a profile, by its first operand, as OpenVINO says it."""
     for event in events:
-        told = event.get("args", {})
-        if told.get("op_name", "").endswith(_LAYERS) and told.get("input_type_shape"):
-            kind = next(iter(told["input_type_shape"][0]))
+        fields = event.get("args", {})
+        if fields.get("op_name", "").endswith(_LAYERS) and fields.get("input_type_shape"):
+            kind = next(iter(fields["input_type_shape"][0]))
             yield _SHORT.get(kind, kind)
 
 
@@ -96,7 +105,7 @@ def _array(value: Any) -> Array:
         return np.asarray(value.numpy())
     shape = tuple(value.shape())  # `numpy()` refuses this type, so its bytes are read where they lie
     data = ctypes.string_at(value.data_ptr(), math.prod(shape) * BFLOAT16.itemsize)
-    return readable(np.frombuffer(data, BFLOAT16).reshape(shape))
+    return widen_bfloat16(np.frombuffer(data, BFLOAT16).reshape(shape))
 
 
 def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> Session:
@@ -112,7 +121,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
-        raise no_image(where)
+        raise refuse_no_image(where)
     runtime = {"library": "onnxruntime", "version": onnxruntime.__version__}
     return Session(
         where=where,

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import BFLOAT16, DTYPES, OWN_CHOICE, Runner, Tuning, no_image, readable, type_list
+from resnet_gen.engine.base import (
+    BFLOAT16,
+    DTYPES,
+    OWN_CHOICE,
+    Runner,
+    Tuning,
+    format_types,
+    refuse_no_image,
+    widen_bfloat16,
+)
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -23,17 +32,17 @@ class CompiledModel(Runner):
 
     def run(self, x: Array) -> dict[str, Array]:
         try:
-            self.request.infer([_tensor(self.fed(x))], share_inputs=True)
+            self.request.infer([_tensor(self.prepare_input(x))], share_inputs=True)
             found = [_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
         except Exception as error:  # RuntimeError and classes of its own
-            raise refuse(f"OpenVINO cannot run it: {_words(error)}", self.where) from None
+            raise refuse(f"OpenVINO cannot run it: {_shorten_error(error)}", self.where) from None
         return dict(zip(self.outputs, found, strict=True))
 
 
 def _array(tensor: Any) -> Array:
     """A copy, since the next run writes to the same place."""
     if tensor.element_type.get_type_name() == "bf16":  # whose bytes OpenVINO shows as float16
-        return readable(tensor.data.view(np.uint16).view(BFLOAT16))
+        return widen_bfloat16(tensor.data.view(np.uint16).view(BFLOAT16))
     return np.array(tensor.data)
 
 
@@ -44,16 +53,16 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     that is followed; `runtime["precision"]` says what the compiled layers compute in.
     """
     where = shown or str(path)
-    openvino = _library()
+    openvino = _load_library()
     try:
-        core, model = openvino.Core(), _read(path)
+        core, model = openvino.Core(), _read_model(path)
         tuning = tuning._replace(precision_hint=tuning.precision_hint or _own_type(core, model))
         compiled = core.compile_model(model, "CPU", _properties(tuning))
     except Exception as error:  # RuntimeError and classes of its own
-        raise refuse(f"OpenVINO declines it: {_words(error)}", where) from None
+        raise refuse(f"OpenVINO declines it: {_shorten_error(error)}", where) from None
     inputs = compiled.inputs
     if len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4 or _type(inputs[0]) not in _TYPES:
-        raise no_image(where)
+        raise refuse_no_image(where)
     return CompiledModel(
         where=where,
         runtime=_runtime(openvino, compiled),
@@ -67,7 +76,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     )
 
 
-def _library() -> Any:
+def _load_library() -> Any:
     try:
         import openvino
     except (ImportError, OSError) as error:  # OSError: the module is there, a shared library of it is not
@@ -75,7 +84,7 @@ def _library() -> Any:
     return openvino
 
 
-def _read(path: Path) -> Any:
+def _read_model(path: Path) -> Any:
     """By the reader of ONNX alone: asked for any, OpenVINO's others print what they cannot make of a damaged file."""
     from openvino.frontend import FrontEndManager
 
@@ -107,7 +116,7 @@ def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
     return {
         "library": "openvino",
         "version": openvino.__version__.split("-")[0],
-        "precision": _executed(compiled),
+        "precision": _list_executed_types(compiled),
         "threads": str(compiled.get_property("INFERENCE_NUM_THREADS")),
     }
 
@@ -115,14 +124,14 @@ def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
 _LAYERS = ("Convolution", "FullyConnected", "MatMul")
 
 
-def _executed(compiled: Any) -> str:
+def _list_executed_types(compiled: Any) -> str:
     """The types that layers were compiled to; of a network without any, the type that was granted."""
-    told = (op.get_rt_info() for op in compiled.get_runtime_model().get_ops())
+    infos = (op.get_rt_info() for op in compiled.get_runtime_model().get_ops())
     found = [
-        (str(i["layerType"].astype(str)), str(i["runtimePrecision"].astype(str))) for i in told if "layerType" in i
+        (str(i["layerType"].astype(str)), str(i["runtimePrecision"].astype(str))) for i in infos if "layerType" in i
     ]
     layers = [kind for layer, kind in found if layer in _LAYERS]
-    return type_list(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    return format_types(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 
 def _metadata(model: Any) -> dict[str, str]:
@@ -143,7 +152,7 @@ def _tensor(x: Array) -> Any:
     return openvino.Tensor(x, shared_memory=True)
 
 
-def _words(error: Exception) -> str:
+def _shorten_error(error: Exception) -> str:
     """The last line of OpenVINO's message; those before it are files of its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

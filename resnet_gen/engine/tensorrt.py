@@ -81,33 +81,33 @@ def build(
     """
     with DeferredSignals() as signals:
         trt = load_backend(backend)
-        log = logger(trt)
-        builder = _builder(trt, backend, log)
+        log = make_logger(trt)
+        builder = _make_builder(trt, backend, log)
         network = builder.create_network(_strongly_typed(trt))
-        _parse(trt, backend, network, model, log)
+        _parse_model(trt, backend, network, model, log)
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
         check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
         config = builder.create_builder_config()
         if compute_capabilities:
-            _target(trt, config, compute_capabilities)
+            _set_target(trt, config, compute_capabilities)
         if not tf32:
             config.clear_flag(trt.BuilderFlag.TF32)
         if profile:
             shapes = builder.create_optimization_profile()
             shapes.set_shape(graph.input.name, *((size, *graph.input.shape) for size in profile))
             config.add_optimization_profile(shapes)
-        config.progress_monitor = _monitor(trt, progress, signals)
+        config.progress_monitor = _make_monitor(trt, progress, signals)
         data = builder.build_serialized_network(network, config)
         if data is None:
-            raise _declined(backend, "could not build the engine", log)
+            raise _refuse_declined(backend, "could not build the engine", log)
     return Engine(memoryview(data), trt.__version__)
 
 
-def _builder(trt: Any, backend: Backend, log: Any) -> Any:
+def _make_builder(trt: Any, backend: Backend, log: Any) -> Any:
     try:
         return trt.Builder(log)
     except TypeError:  # what the bindings raise where TensorRT finds no GPU
-        raise _declined(backend, "cannot start", log) from None
+        raise _refuse_declined(backend, "cannot start", log) from None
 
 
 def _strongly_typed(trt: Any) -> int:
@@ -116,13 +116,13 @@ def _strongly_typed(trt: Any) -> int:
     return 1 << int(flags.STRONGLY_TYPED) if hasattr(flags, "STRONGLY_TYPED") else 0
 
 
-def _parse(trt: Any, backend: Backend, network: Any, model: Path, log: Any) -> None:
+def _parse_model(trt: Any, backend: Backend, network: Any, model: Path, log: Any) -> None:
     parser = trt.OnnxParser(network, log)
     if parser.parse_from_file(str(model)):
         return
     errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
     if not errors:
-        raise _declined(backend, "no parse", log)
+        raise _refuse_declined(backend, "no parse", log)
     raise Refused(Problem(f"{backend.name}: {error}", model.name) for error in errors)
 
 
@@ -132,7 +132,7 @@ def known_targets(backend: Backend) -> dict[int, Any]:
     return {int(name[2:]): value for name, value in members.items() if name[2:].isdigit()}
 
 
-def _target(trt: Any, config: Any, compute_capabilities: Sequence[int]) -> None:
+def _set_target(trt: Any, config: Any, compute_capabilities: Sequence[int]) -> None:
     config.num_compute_capabilities = len(compute_capabilities)
     for index, number in enumerate(compute_capabilities):
         config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{number}"), index)
@@ -152,7 +152,7 @@ def parsed_layers(trt: Any, network: Any) -> list[FileLayer]:
     return found
 
 
-def logger(trt: Any) -> Any:
+def make_logger(trt: Any) -> Any:
     """A logger that keeps errors, whose texts are the only reasons that TensorRT gives."""
 
     class BuilderLog(trt.ILogger):  # type: ignore[misc]
@@ -167,7 +167,7 @@ def logger(trt: Any) -> Any:
     return BuilderLog()
 
 
-def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> Any:
+def _make_monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> Any:
     """TensorRT's nested phases, reported to `progress` as they begin and advance; a signal ends the build."""
 
     class BuildMonitor(trt.IProgressMonitor):  # type: ignore[misc]
@@ -178,26 +178,26 @@ def _monitor(trt: Any, progress: Progress | None, signals: DeferredSignals) -> A
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             self.steps[phase] = steps
-            self._tell(phase, 0)
+            self._report_phase(phase, 0)
 
         def phase_finish(self, phase: str) -> None:
-            self._tell(phase, self.steps.get(phase, 0))
+            self._report_phase(phase, self.steps.get(phase, 0))
 
         def step_complete(self, phase: str, step: int) -> bool:
-            self._tell(phase, step + 1)
+            self._report_phase(phase, step + 1)
             return self.going and not signals.pending
 
-        def _tell(self, phase: str, done: int) -> None:
+        def _report_phase(self, phase: str, done: int) -> None:
             if progress:
                 self.going = progress(phase, done, self.steps.get(phase, 0)) and self.going
 
     return BuildMonitor()
 
 
-def _declined(backend: Backend, what: str, log: Any) -> Refused:
-    return refuse(f"{backend.name} {what}: {reasons(log)}")
+def _refuse_declined(backend: Backend, what: str, log: Any) -> Refused:
+    return refuse(f"{backend.name} {what}: {list_errors(log)}")
 
 
-def reasons(log: Any) -> str:
+def list_errors(log: Any) -> str:
     """The errors that a logger has kept."""
     return "; ".join(log.errors) or "it gave no reason"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import DTYPES, Runner, no_image, readable
-from resnet_gen.engine.tensorrt import DAMAGED, Backend, load_backend, logger, reasons
+from resnet_gen.engine.base import DTYPES, Runner, refuse_no_image, widen_bfloat16
+from resnet_gen.engine.tensorrt import DAMAGED, Backend, list_errors, load_backend, make_logger
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
 from resnet_gen.weights.base import Array
@@ -91,7 +91,7 @@ class EngineRunner(Runner):
     engine: Any = field(repr=False)  # TensorRT's context does not keep it alive
 
     def run(self, x: Array) -> dict[str, Array]:
-        x = self.fed(x)
+        x = self.prepare_input(x)
         self.check(x.shape)
         try:
             return self._run(x)
@@ -101,29 +101,29 @@ class EngineRunner(Runner):
     def _run(self, x: Array) -> dict[str, Array]:
         place = self.cuda.memory(self.input, x.nbytes)
         self.cuda.to_gpu(place, x)
-        self._require(self.context.set_input_shape(self.input, x.shape))
-        self._require(self.context.set_tensor_address(self.input, place))
+        self._require_done(self.context.set_input_shape(self.input, x.shape))
+        self._require_done(self.context.set_tensor_address(self.input, place))
         found = {name: np.empty(tuple(self.context.get_tensor_shape(name)), t) for name, t in self.types.items()}
         places = {name: self.cuda.memory(name, values.nbytes) for name, values in found.items()}
         for name, address in places.items():
-            self._require(self.context.set_tensor_address(name, address))
-        self._require(self.context.execute_async_v3(int(self.cuda.stream)))
+            self._require_done(self.context.set_tensor_address(name, address))
+        self._require_done(self.context.execute_async_v3(int(self.cuda.stream)))
         for name, values in found.items():
             self.cuda.from_gpu(values, places[name])
         self.cuda.wait()
-        return {name: readable(values) for name, values in found.items()}
+        return {name: widen_bfloat16(values) for name, values in found.items()}
 
-    def _require(self, done: bool) -> None:
+    def _require_done(self, done: bool) -> None:
         if not done:
-            raise refuse(reasons(self.log))
+            raise refuse(list_errors(self.log))
 
 
 def open_engine(backend: Backend, path: Path, shown: str | None = None) -> EngineRunner:
     """Load a serialized engine; raises `Refused` if it is none, if no GPU can run it, or if it is no image network."""
     where = shown or str(path)
     trt = load_backend(backend)
-    data = _bytes(path, where)
-    log = logger(trt)
+    data = _read_engine(path, where)
+    log = make_logger(trt)
     runtime = trt.Runtime(log)
     # TensorRT-RTX tells damaged bytes from an engine for another GPU, without any GPU; TensorRT does not.
     if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & DAMAGED:
@@ -132,13 +132,13 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         hint = "an engine runs on the GPUs and the library version that it was built for"
-        raise refuse(f"{backend.name} declines it: {reasons(log)}", where, hint)
+        raise refuse(f"{backend.name} declines it: {list_errors(log)}", where, hint)
     context = engine.create_execution_context()
     if context is None:
-        raise refuse(f"{backend.name} cannot prepare it: {reasons(log)}", where)
+        raise refuse(f"{backend.name} cannot prepare it: {list_errors(log)}", where)
     inputs, outputs = _tensors(trt, engine)
     if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _type(engine, inputs[0]) not in _TYPES:
-        raise no_image(where)
+        raise refuse_no_image(where)
     shape, bounds = _shapes(engine, inputs[0])
     return EngineRunner(
         where=where,
@@ -157,7 +157,7 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     )
 
 
-def _bytes(path: Path, where: str) -> bytes:
+def _read_engine(path: Path, where: str) -> bytes:
     try:
         return read_regular_file(path, most=None)
     except OSError as error:

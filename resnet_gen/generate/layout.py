@@ -18,7 +18,7 @@ class PythonCall:
     """A call, or with other brackets a list or a dictionary."""
 
     head: str
-    items: Sequence[Text]
+    items: Sequence[PythonText]
     brackets: str = "()"
 
 
@@ -27,14 +27,14 @@ class KeywordPair:
     """`key=value`, or in a dictionary `key: value`: `key` has its sign."""
 
     key: str
-    value: Text
+    value: PythonText
 
 
 @dataclass(frozen=True)
 class GeneratorExpression:
     """Something for each of a number of things: a generator, starred where it stands among others."""
 
-    one: Text
+    one: PythonText
     clause: str
     starred: bool = True
 
@@ -43,62 +43,66 @@ class GeneratorExpression:
 class ConditionalExpression:
     """One thing where a condition holds, else another."""
 
-    there: Text
+    there: PythonText
     condition: str
     instead: str
 
 
-Text: TypeAlias = str | PythonCall | KeywordPair | GeneratorExpression | ConditionalExpression
+PythonText: TypeAlias = str | PythonCall | KeywordPair | GeneratorExpression | ConditionalExpression
 
 
-def flat(text: Text) -> str:
+def format_on_one_line(text: PythonText) -> str:
     """On one line."""
     match text:
         case PythonCall(head, items, brackets):
-            return f"{head}{brackets[0]}{', '.join(map(flat, items))}{brackets[1]}"
+            return f"{head}{brackets[0]}{', '.join(map(format_on_one_line, items))}{brackets[1]}"
         case KeywordPair(key, value):
-            return f"{key}{flat(value)}"
+            return f"{key}{format_on_one_line(value)}"
         case GeneratorExpression(one, clause, starred):
-            inner = f"{flat(one)} {clause}"
+            inner = f"{format_on_one_line(one)} {clause}"
             return f"*({inner})" if starred else inner
         case ConditionalExpression(there, condition, instead):
-            return f"{flat(there)} if {condition} else {instead}"
+            return f"{format_on_one_line(there)} if {condition} else {instead}"
     return text
 
 
-def lines(before: str, text: Text, indent: int, after: str = "") -> list[str]:
+def format_lines(before: str, text: PythonText, indent: int, after: str = "") -> list[str]:
     """`before`, the text and `after`, from a column on, in as many lines as it takes."""
-    one = f"{before}{flat(text)}{after}"
+    one = f"{before}{format_on_one_line(text)}{after}"
     if indent + len(one) <= WIDTH or isinstance(text, str):
         return [one]
     match text:
         case PythonCall(head, (GeneratorExpression(starred=False) as only,), brackets):
-            inner = lines("", only, indent + 4)
+            inner = format_lines("", only, indent + 4)
             return [f"{before}{head}{brackets[0]}", *indent_lines(inner), f"{brackets[1]}{after}"]
         case PythonCall(head, items, brackets):
-            inner = [line for item in items for line in lines("", item, indent + 4, ",")]
+            inner = [line for item in items for line in format_lines("", item, indent + 4, ",")]
             return [f"{before}{head}{brackets[0]}", *indent_lines(inner), f"{brackets[1]}{after}"]
         case KeywordPair(key, value):
-            return lines(before + key, value, indent, after)
+            return format_lines(before + key, value, indent, after)
         case GeneratorExpression(one_of, clause, starred):
-            inner = [*lines("", one_of, indent + 4 * starred), *re.split(" (?=for )", clause)]
+            inner = [*format_lines("", one_of, indent + 4 * starred), *re.split(" (?=for )", clause)]
             return [f"{before}*(", *indent_lines(inner), f"){after}"] if starred else inner
         case ConditionalExpression(there, condition, instead):
-            return [*lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
+            return [*format_lines(before, there, indent), f"if {condition}", f"else {instead}{after}"]
 
 
-def statement(text: str, indent: int) -> list[str]:
+def format_statement(text: str, indent: int) -> list[str]:
     """A statement in as many lines as it takes; only calls and lists are taken apart."""
     found = re.fullmatch(r"(return |\w+(?:: \w+)? \+?= )(.*)", text)
-    return [text] if indent + len(text) <= WIDTH or not found else lines(found[1], _parsed(found[2]), indent)
+    return (
+        [text]
+        if indent + len(text) <= WIDTH or not found
+        else format_lines(found[1], _parse_expression(found[2]), indent)
+    )
 
 
-def _parsed(text: str) -> Text:
+def _parse_expression(text: str) -> PythonText:
     """What an expression consists of, in its own words."""
     found = ast.parse(text, mode="eval").body
 
-    def source(node: ast.expr) -> Text:
-        return _parsed(ast.get_source_segment(text, node) or "")
+    def source(node: ast.expr) -> PythonText:
+        return _parse_expression(ast.get_source_segment(text, node) or "")
 
     if isinstance(found, ast.List):
         return PythonCall("", [source(node) for node in found.elts], "[]")
@@ -108,7 +112,7 @@ def _parsed(text: str) -> Text:
     return PythonCall(ast.get_source_segment(text, found.func) or "", [*map(source, found.args), *named])
 
 
-def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -> list[str]:
+def format_signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -> list[str]:
     """The first line of a method; its arguments on a line of their own, or one on each, where that is too long."""
     one = f"def {name}({', '.join(given)}) -> {returned}:"
     if indent + len(one) <= WIDTH:
@@ -118,30 +122,30 @@ def signature(name: str, given: Sequence[str], returned: str, indent: int = 4) -
     return [f"def {name}(", *indent_lines(middle), f") -> {returned}:"]
 
 
-def docstring(text: str, indent: int = 4) -> list[str]:
+def format_docstring(text: str, indent: int = 4) -> list[str]:
     """A class's docstring: what it is, and in a paragraph of its own the source that is named in brackets."""
     found = re.fullmatch(r"(.*) \(([^()]*\d{4}[^()]*)\)\.", text)
     whole = indent + len(text) + 6 <= WIDTH
-    return paragraphs([[text]] if whole or not found else [[f"{found[1]}."], [f"{found[2]}."]], indent)
+    return format_paragraphs([[text]] if whole or not found else [[f"{found[1]}."], [f"{found[2]}."]], indent)
 
 
-def quotable(text: str) -> str:
+def escape_for_docstring(text: str) -> str:
     """A text as it may stand in a docstring, on one line; what no editor shows is escaped."""
     escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
 
 
-def paragraphs(texts: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
+def format_paragraphs(texts: Sequence[Sequence[str]], indent: int = 0) -> list[str]:
     """A docstring of paragraphs, whose sentences begin a line each and take as many as they need."""
     if sum(map(len, texts)) == 1:
-        one = f'"""{quotable(texts[0][0])}"""'
+        one = f'"""{escape_for_docstring(texts[0][0])}"""'
         if indent + len(one) <= WIDTH:
             return [one]
     found: list[str] = []
     for paragraph in texts:
         found += [""] if found else []
         for sentence in paragraph:
-            found += textwrap.wrap(quotable(sentence), WIDTH - indent - 3, break_on_hyphens=False)
+            found += textwrap.wrap(escape_for_docstring(sentence), WIDTH - indent - 3, break_on_hyphens=False)
     if len(found) == 1:  # too long with its quotes, which would stand behind it
         found = textwrap.wrap(found[0], WIDTH - indent - 6, break_on_hyphens=False)
     return [f'"""{found[0]}', *found[1:], '"""']

@@ -11,7 +11,7 @@ from resnet_gen.system.journal import recover
 from resnet_gen.system.write import write_together
 
 
-def differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+def find_differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     """The files that are not there as they would be written: name to `missing` or `differs`."""
     found = {}
     for name, text in files.items():
@@ -27,7 +27,7 @@ def write_generated(folder: Path, files: Mapping[str, str], *, replace: bool) ->
     """Write the files; raises `Refused`, writing none, if one is there and differs, unless `replace`."""
     for parent in {(folder / name).parent for name in files}:
         recover(parent)
-    other = [name for name, what in differing(folder, files).items() if what == "differs"]
+    other = [name for name, what in find_differing(folder, files).items() if what == "differs"]
     if other and not replace:
         hint = "--force replaces it, --check lists all that differ"
         raise Refused([Problem("exists and differs from what would be written", str(folder / other[0]), hint)])

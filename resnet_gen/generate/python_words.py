@@ -11,7 +11,7 @@ from typing import Any
 from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ModuleCall, ModuleClass, OperationCall
 from resnet_gen.generate.modules.patterns import Pattern
-from resnet_gen.generate.spelling import free_name, section
+from resnet_gen.generate.spelling import find_free_name, format_slice
 
 _WORDS = {
     *keyword.kwlist, *dir(builtins), "index", "layer", "layers", "maps", "nn", "self", "split_softmax", "torch", "x",
@@ -19,42 +19,42 @@ _WORDS = {
 """Words that have another meaning where functions are called, or in them."""
 
 
-def function_names(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
+def name_functions(classes: Sequence[ModuleClass]) -> dict[ModuleClass, str]:
     """What the functions are called that write the layers of a class each: by a name that nothing else has."""
     taken = {*_WORDS, *(parameter.name for kind in classes for parameter in kind.parameters)}
     found: dict[ModuleClass, str] = {}
     for kind in classes:
         if kind.unit.spread:
             word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.name).lower()
-            found[kind] = free_name([word, f"{word}_layers"], taken)
+            found[kind] = find_free_name([word, f"{word}_layers"], taken)
             taken.add(found[kind])
     return found
 
 
-def parameter_texts(kind: ModuleClass) -> list[str]:
+def format_parameters(kind: ModuleClass) -> list[str]:
     """The parameters of a class's constructor, with their types and defaults."""
     usual = kind.instances[kind.unit] if kind.unit.level == "network" else {}
-    return [_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
+    return [_format_parameter(p.name, p.setting, usual.get(p.name, p.default)) for p in kind.parameters]
 
 
-def _parameter(name: str, setting: str, default: int | None) -> str:
+def _format_parameter(name: str, setting: str, default: int | None) -> str:
     kind = "bool" if setting == "present" else "int"
     return f"{name}: {kind}" if default is None else f"{name}: {kind} = {bool(default) if kind == 'bool' else default}"
 
 
-def member_key(names: Pattern) -> str:
+def format_member_key(names: Pattern) -> str:
     """What a block of a run is called, as a formatted text of its index."""
     number = f"{{{names.number}}}" if names.number else ""
     return f'f"{names.head}{number}{names.separator}{{index}}"'
 
 
-def argument_texts(what: ModuleCall) -> list[str]:
+def format_arguments(what: ModuleCall) -> list[str]:
     """What a module of a class is made with."""
     named = [(p, what.arguments[p.name]) for p in what.kind.parameters if p.name in what.arguments]
     return [text if p.positional else f"{p.name}={text}" for p, text in named]
 
 
-def constructor(what: OperationCall, known: Mapping[type[ops.Op], tuple[str, ...]]) -> tuple[str, list[str]]:
+def find_constructor(what: OperationCall, known: Mapping[type[ops.Op], tuple[str, ...]]) -> tuple[str, list[str]]:
     """The class of an operation and what it is made with, but for what it would be anyway (`key=value|usual`)."""
     op = what.leaf.op
     name, *words = known[type(op)]
@@ -80,7 +80,7 @@ def operation_values(op: ops.Op, arguments: Mapping[str, str]) -> dict[str, Any]
             numbers = wide.isdecimal() and narrow.isdecimal()
             values["more"] = str(int(wide) - int(narrow)) if numbers else f"{wide} - {narrow}"
         case ops.TakeChannels():
-            values["section"] = section(arguments["start"], arguments["stop"])
+            values["section"] = format_slice(arguments["start"], arguments["stop"])
         case ops.Subsample():
-            values["step"] = f":{section('', arguments['stride'])}"
+            values["step"] = f":{format_slice('', arguments['stride'])}"
     return values

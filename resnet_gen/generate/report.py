@@ -24,13 +24,13 @@ def report_files(loaded: Loaded) -> dict[str, str]:
     graph = lower(loaded)
     counts = {"name": loaded.spec.name, "input": list(graph.input.shape), **count(graph).as_dict()}
     return {
-        "README.md": render("report/README.md.jinja", **facts(loaded, graph)),
+        "README.md": render("report/README.md.jinja", **collect_facts(loaded, graph)),
         "counts.json": json.dumps(counts, indent=2) + "\n",
         "layers.txt": tables.layer_table(graph),
     }
 
 
-def facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
+def collect_facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
     """What pages say of a network: its table, counts, claims and findings."""
     counts = count(graph)
     by_size = counts_by_size(loaded, counts, WorkBudget(graph))

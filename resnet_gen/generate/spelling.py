@@ -21,7 +21,7 @@ def quote_text(text: str) -> str:
     return literal if '"' not in text or "'" in text else "'" + literal[1:-1].replace('\\"', '"') + "'"
 
 
-def free_name(words: Sequence[str], taken: Container[str], mark: str = "") -> str:
+def find_free_name(words: Sequence[str], taken: Container[str], mark: str = "") -> str:
     """The first of some names that is not taken, else the last one with a number behind it: `y2`."""
     numbered = (f"{words[-1]}{mark}{number}" for number in count(2))
     return next(name for name in chain(words, numbered) if name not in taken)
@@ -37,20 +37,20 @@ def is_list(keys: Iterable[str]) -> bool:
 def apply_operation(template: str, given: Sequence[str], /, **settings: object) -> str:
     """An operation written with its operands: those in brackets without which Python would read something else."""
     texts = [f"({text})" for text in given]
-    wanted = _read(template.format(*texts, **settings))
+    wanted = _parse_expression(template.format(*texts, **settings))
     for number, text in enumerate(given):
         plain = [*texts[:number], text, *texts[number + 1 :]]
-        if _read(template.format(*plain, **settings)) == wanted:
+        if _parse_expression(template.format(*plain, **settings)) == wanted:
             texts = plain
     return template.format(*texts, **settings)
 
 
-def section(start: str, stop: str) -> str:
+def format_slice(start: str, stop: str) -> str:
     """`1:3` in an index, as ruff has it: with spaces where a bound is more than a name or a number."""
     space = "" if all(re.fullmatch(r"\w*", bound) for bound in (start, stop)) else " "
     return f"{start}{space and start and space}:{space}{stop}"
 
 
-def _read(text: str) -> str:
+def _parse_expression(text: str) -> str:
     """What Python reads in an expression."""
     return ast.dump(ast.parse(text, mode="eval"))

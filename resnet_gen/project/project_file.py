@@ -26,7 +26,7 @@ from resnet_gen.parts.base import StrictModel
 from resnet_gen.problems import Document, Problem, Refused, refuse, shorten
 from resnet_gen.project.toml_source import read_toml
 from resnet_gen.system.links import check_inside, check_named, shown_path
-from resnet_gen.system.project_folder import PYPROJECT, candidates
+from resnet_gen.system.project_folder import PYPROJECT, list_candidates
 from resnet_gen.system.resources import shipped_specs
 
 LOCK = "resnet-gen.lock"
@@ -192,7 +192,7 @@ def reference(path: Path) -> str:
 
 def find_project(folder: Path | None = None) -> Project | None:
     """The project that a folder, the working one by default, belongs to; None where there is none."""
-    found = (_read(path) for path in candidates(folder))
+    found = (_read(path) for path in list_candidates(folder))
     return next((project for project in found if project), None)
 
 

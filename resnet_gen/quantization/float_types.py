@@ -25,9 +25,9 @@ def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Grap
     if dtype == "float32":
         return graph
     if typed_io:
-        nodes = tuple(_node(node, lambda value: _typed(value, dtype), dtype) for node in graph.nodes)
-        outputs = tuple(_typed(value, dtype) for value in graph.outputs)
-        return replace(graph, input=_typed(graph.input, dtype), nodes=nodes, outputs=outputs)
+        nodes = tuple(_retype_node(node, lambda value: _retype_value(value, dtype), dtype) for node in graph.nodes)
+        outputs = tuple(_retype_value(value, dtype) for value in graph.outputs)
+        return replace(graph, input=_retype_value(graph.input, dtype), nodes=nodes, outputs=outputs)
     inside = graph.input._replace(name=f"{graph.input.name}.cast", dtype=dtype)
     names = {value.name for value in graph.outputs}
 
@@ -35,11 +35,11 @@ def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Grap
         if value.name == graph.input.name:
             return inside
         name = f"{value.name}.{dtype}" if value.name in names else value.name
-        return _typed(value._replace(name=name), dtype)
+        return _retype_value(value._replace(name=name), dtype)
 
-    first = _cast(inside.name, graph.input, inside, dtype)
-    body = [_node(node, typed, dtype) for node in graph.nodes]
-    last = [_cast(f"{v.name}.cast", typed(v), v, "float32") for v in graph.outputs]
+    first = _make_cast(inside.name, graph.input, inside, dtype)
+    body = [_retype_node(node, typed, dtype) for node in graph.nodes]
+    last = [_make_cast(f"{v.name}.cast", typed(v), v, "float32") for v in graph.outputs]
     return replace(graph, nodes=(first, *body, *last))
 
 
@@ -53,7 +53,7 @@ def check_variances(graph: Graph, weights: Weights, dtype: DType) -> None:
         if isinstance(node.op, GroupNorm) and np.asarray(node.op.eps, np.float32).astype(kind) == 0:
             raise refuse(f"'{node.name}': its eps of {node.op.eps:g} is 0 in {dtype}", hint=f"set norm.eps, {_WIDER}")
         if isinstance(node.op, BatchNorm) and node.output.dtype == dtype:
-            channels, beyond = _lost(node, node.op.eps, weights, kind)
+            channels, beyond = _count_lost(node, node.op.eps, weights, kind)
             if channels:
                 how = "are beyond" if beyond else "vanish in"
                 what = f"variances of {several(channels, 'channel')} with eps {node.op.eps:g} {how} {dtype}"
@@ -65,7 +65,7 @@ _MOST_LOST = 0.05
 """Of what a channel is divided by."""
 
 
-def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> tuple[int, bool]:
+def _count_lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> tuple[int, bool]:
     """How many channels, of those with a number, are divided by something else where variance and eps are of a type.
 
     And whether the type's range is what ends there, for one of them.
@@ -79,16 +79,16 @@ def _lost(norm: Node, eps: float, weights: Weights, kind: np.dtype[Any]) -> tupl
         return int(lost.sum()), bool((lost & np.isinf(held)).any())
 
 
-def _typed(value: Value, dtype: DType) -> Value:
+def _retype_value(value: Value, dtype: DType) -> Value:
     return value._replace(dtype=dtype) if value.dtype == "float32" else value
 
 
-def _node(node: Node, typed: Callable[[Value], Value], dtype: DType) -> Node:
+def _retype_node(node: Node, typed: Callable[[Value], Value], dtype: DType) -> Node:
     op = node.op
     if isinstance(op, TypeChange) and op.to == "float32":
         op = replace(op, to=dtype)
     return replace(node, op=op, inputs=tuple(map(typed, node.inputs)), output=typed(node.output))
 
 
-def _cast(name: str, source: Value, result: Value, to: DType) -> Node:
+def _make_cast(name: str, source: Value, result: Value, to: DType) -> Node:
     return Node(name, name, Cast(to), (source,), result)

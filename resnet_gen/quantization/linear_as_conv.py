@@ -16,12 +16,12 @@ def linear_as_conv(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     Names and numbers stay; a weight (out, in) becomes (out, in, 1, 1).
     """
     linear = [node for node in graph.nodes if isinstance(node.op, Linear)]
-    recipes = {node.weight_name("weight"): _reshaped(node.weight_name("weight")) for node in linear}
-    nodes = tuple(new for node in graph.nodes for new in _rewritten(node))
+    recipes = {node.weight_name("weight"): _reshape_weight(node.weight_name("weight")) for node in linear}
+    nodes = tuple(new for node in graph.nodes for new in _rewrite_node(node))
     return replace(graph, nodes=nodes), DerivedWeights(weights, recipes)
 
 
-def _rewritten(node: Node) -> Iterator[Node]:
+def _rewrite_node(node: Node) -> Iterator[Node]:
     op, (x, *_) = node.op, node.inputs
     if not isinstance(op, Linear):
         yield node
@@ -33,5 +33,5 @@ def _rewritten(node: Node) -> Iterator[Node]:
     yield Node(f"{node.name}.flatten", f"{node.name}.flatten", Flatten(), (result,), node.output, node.role)
 
 
-def _reshaped(name: str) -> Recipe:
+def _reshape_weight(name: str) -> Recipe:
     return lambda base, start, stop: base.rows(name, start, stop)[:, :, None, None]

@@ -58,7 +58,7 @@ class Range(NamedTuple):
     most: float
 
 
-class Placement(NamedTuple):
+class QdqPlacement(NamedTuple):
     """What is quantized of a graph: layers by name, and operands by node and position."""
 
     layers: frozenset[str]
@@ -66,21 +66,21 @@ class Placement(NamedTuple):
     values: tuple[Value, ...]
 
 
-def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Placement:
+def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> QdqPlacement:
     """Where `style` quantizes a graph whose batch norms are folded; the nodes named in `keep` stay as they are."""
     makers = {node.output.name: node for node in graph.nodes}
     nodes = [node for node in graph.nodes if node.name not in keep]
     first = next((node.name for node in graph.nodes if node.op.is_layer), "")
-    layers = frozenset(n.name for n in nodes if _wanted(n, style) and (style.first or n.name != first))
+    layers = frozenset(n.name for n in nodes if _is_quantizable(n, style) and (style.first or n.name != first))
     operands = {(n.name, index) for n in nodes for index in _operands(n, layers, style, makers)}
     if style.branches:
-        operands |= {(n.name, index) for n in nodes for index in _ends(n, layers, makers)}
+        operands |= {(n.name, index) for n in nodes for index in _find_ends(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
     values = (graph.input, *(node.output for node in graph.nodes))
-    return Placement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
+    return QdqPlacement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
 
 
-def _wanted(node: Node, style: PlacementStyle) -> bool:
+def _is_quantizable(node: Node, style: PlacementStyle) -> bool:
     if node.role == "attention":
         return False
     if isinstance(node.op, ops.Conv):
@@ -91,13 +91,13 @@ def _wanted(node: Node, style: PlacementStyle) -> bool:
 def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]) -> Iterable[int]:
     if node.name in layers:
         return (0,)
-    if _residual(node, makers):
+    if _is_residual(node, makers):
         return (0, 1) if style.branches else (1,)
     pooling = isinstance(node.op, (ops.Flatten, ops.GlobalAvgPool)) and node.role != "attention"
     return (0,) if style.pools and pooling else ()
 
 
-def _residual(node: Node, makers: Mapping[str, Node]) -> bool:
+def _is_residual(node: Node, makers: Mapping[str, Node]) -> bool:
     """Whether a sum joins a branch and its shortcut: what came into the block, or a projection of that."""
     if not isinstance(node.op, ops.Add):
         return False
@@ -108,7 +108,7 @@ def _residual(node: Node, makers: Mapping[str, Node]) -> bool:
 _COMPUTING = (ops.AvgPool, ops.ChannelMax, ops.ChannelMean, ops.GlobalAvgPool, ops.GlobalMaxPool, ops.Mul)
 
 
-def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
+def _find_ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
     """The operands that come from a convolution in eight bits, which is to end in integers whoever reads it.
 
     OpenVINO 2026.4 computes wrong numbers where attention reads such a convolution as floats, twice.
@@ -125,7 +125,7 @@ def _ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> It
 def quantize(
     graph: Graph,
     weights: Weights,
-    placement: Placement,
+    placement: QdqPlacement,
     ranges: Mapping[str, Range],
     style: PlacementStyle,
     compute: DType,
@@ -135,8 +135,8 @@ def quantize(
     `ranges` are those of the placement's values, by name. Scales are rounded to
     what `compute` can hold before anything is divided by them.
     """
-    positive = never_negative(graph)
-    pairs = {v.name: _pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
+    positive = find_nonnegative(graph)
+    pairs = {v.name: _make_pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}
     for node in graph.nodes:
@@ -144,12 +144,12 @@ def quantize(
             recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
             stored = ops.WeightStorage(style.weights, style.int32_bias, style.in_graph)
             node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
-        nodes.append(_reading(node, placement, pairs))
+        nodes.append(_read_dequantized(node, placement, pairs))
         nodes += pairs.get(node.output.name, ())
     return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
-def never_negative(graph: Graph) -> set[str]:
+def find_nonnegative(graph: Graph) -> set[str]:
     """The values that no input can make negative."""
     found: set[str] = set()
     for node in graph.nodes:
@@ -158,7 +158,7 @@ def never_negative(graph: Graph) -> set[str]:
     return found
 
 
-def _reading(node: Node, placement: Placement, pairs: Mapping[str, tuple[Node, Node]]) -> Node:
+def _read_dequantized(node: Node, placement: QdqPlacement, pairs: Mapping[str, tuple[Node, Node]]) -> Node:
     """The node with its quantized operands read from behind their Q/DQ."""
     inputs = tuple(
         pairs[v.name][1].output if (node.name, i) in placement.operands else v for i, v in enumerate(node.inputs)
@@ -166,10 +166,10 @@ def _reading(node: Node, placement: Placement, pairs: Mapping[str, tuple[Node, N
     return replace(node, inputs=inputs)
 
 
-def _pair(value: Value, seen: Range, positive: bool, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
+def _make_pair(value: Value, span: Range, positive: bool, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
     """Q and DQ of a value."""
     kind = style.activations
-    reach = max(abs(seen.least), abs(seen.most))
+    reach = max(abs(span.least), abs(span.most))
     zero = 0
     if kind == "uint8" and not positive:
         zero, limit = _MIDDLE, LIMITS["int8"]

@@ -13,9 +13,9 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Cast, DType
-from resnet_gen.quantization.calibration.activations import batches, open_session
+from resnet_gen.quantization.calibration.activations import open_session, split_batches
 from resnet_gen.quantization.calibration.images import Images
-from resnet_gen.quantization.signal_to_noise import SignalPower, agreeing, scores
+from resnet_gen.quantization.signal_to_noise import SignalPower, count_agreeing, find_scores
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import largest_number, narrow_values
 
@@ -64,16 +64,16 @@ def compare(
     outputs = reference[0].outputs
     powers, same, finite = {value.name: SignalPower() for value in outputs}, 0, True
     with open_session(*reference, (), as_written=True) as true, open_session(*file, (), as_written=True) as typed:
-        for batch in batches(images, outputs):
+        for batch in split_batches(images, outputs):
             wanted, found = true.run(batch), typed.run(batch)
-            if not _finite(wanted):
+            if not _are_finite(wanted):
                 return None
-            finite = finite and _finite(found)
+            finite = finite and _are_finite(found)
             for name, power in powers.items():
                 power.add(wanted[name], found[name].astype(np.float64))
-            same += agreeing(wanted, found, outputs)
+            same += count_agreeing(wanted, found, outputs)
     ratios = {name: power.decibels for name, power in powers.items()}
-    agreement = same / len(images) if scores(outputs) else None
+    agreement = same / len(images) if find_scores(outputs) else None
     magnitudes = _magnitudes(*exact, images) if emulated else {}
     return PrecisionComparison(len(images), ratios, agreement, finite, emulated, magnitudes, largest_number(compute))
 
@@ -83,36 +83,36 @@ def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, flo
     values = tuple(node.output for node in graph.nodes if node.output.dtype == "float32")
     found = dict.fromkeys((value.name for value in values), 0.0)
     with open_session(graph, weights, values, as_written=True) as session:
-        for batch in batches(images, values):
+        for batch in split_batches(images, values):
             for name, seen in session.run(batch).items():
                 found[name] = float(np.maximum(found[name], np.max(np.abs(seen), initial=0.0)))
     return found
 
 
-def _finite(found: dict[str, Array]) -> bool:
+def _are_finite(found: dict[str, Array]) -> bool:
     return all(bool(np.isfinite(values).all()) for values in found.values())
 
 
 def round_graph(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, Weights]:
     """A float32 graph that computes what one of `dtype` does: all values and weights rounded to it."""
-    nodes: list[Node] = [*_rounding(graph.input, dtype)]
+    nodes: list[Node] = [*_make_rounding(graph.input, dtype)]
     for node in graph.nodes:
-        inputs = tuple(_renamed(v) if v.name == graph.input.name else v for v in node.inputs)
+        inputs = tuple(_rename_reference(v) if v.name == graph.input.name else v for v in node.inputs)
         if node.output.dtype != "float32":
             nodes.append(replace(node, inputs=inputs))
             continue
         raw = node.output._replace(name=f"{node.output.name}.raw")
-        nodes += [replace(node, inputs=inputs, output=raw), *_rounding(raw, dtype, node.output)]
+        nodes += [replace(node, inputs=inputs, output=raw), *_make_rounding(raw, dtype, node.output)]
     recipes = {name: _recipe(name, dtype) for name, tensor in graph.state().items() if tensor.dtype is None}
     return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
-def _renamed(value: Value) -> Value:
+def _rename_reference(value: Value) -> Value:
     return value._replace(name=f"{value.name}.rounded")
 
 
-def _rounding(value: Value, dtype: DType, to: Value | None = None) -> tuple[Node, Node]:
-    to = to or _renamed(value)
+def _make_rounding(value: Value, dtype: DType, to: Value | None = None) -> tuple[Node, Node]:
+    to = to or _rename_reference(value)
     short = value._replace(name=f"{to.name}.short", dtype=dtype)
     return (
         Node(short.name, short.name, Cast(dtype), (value,), short),

@@ -15,7 +15,7 @@ from resnet_gen.ops.precision import QuantizationChoice
 from resnet_gen.problems import refuse
 from resnet_gen.quantization import placement as eight
 from resnet_gen.quantization.calibration import calibrate
-from resnet_gen.quantization.calibration.activations import Seen
+from resnet_gen.quantization.calibration.activations import ImageProgress
 from resnet_gen.quantization.calibration.images import RANDOM, Images, images
 from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
 from resnet_gen.quantization.signal_to_noise import NetworkNoise, bias_corrections, measure
@@ -25,7 +25,7 @@ _COSTLIEST = 5
 """Layers that the manifest names, because the most is lost in them."""
 
 
-def style(how: QuantizationChoice) -> PlacementStyle:
+def choose_style(how: QuantizationChoice) -> PlacementStyle:
     """Where Q/DQ stand, and in which types."""
     if how.kind == "fp8":
         return eight.TENSORRT_FP8
@@ -46,27 +46,27 @@ def quantize_network(
     graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, progress: Progress | None = None
 ) -> QuantizedNetwork:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
-    wanted = style(how)
+    wanted = choose_style(how)
     placement = place(graph, wanted, float_nodes(graph, loaded))
     if not placement.layers:
         hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
     given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
 
-    def phase(name: str) -> Seen | None:
+    def phase(name: str) -> ImageProgress | None:
         return partial(progress, name) if progress else None
 
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
     ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)
     first = quantize(graph, weights, placement, ranges, wanted, how.compute)
-    corrected = _shifted(weights, bias_corrections((graph, weights), first, given, phase("biases")))
+    corrected = _shift_biases(weights, bias_corrections((graph, weights), first, given, phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
     noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
     entry = _entry(how, given, noise)
-    return QuantizedNetwork(new, stored, entry, _account(entry, new, ranges, noise))
+    return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, ranges, noise))
 
 
-def _shifted(weights: Weights, by: dict[str, Array]) -> Weights:
+def _shift_biases(weights: Weights, by: dict[str, Array]) -> Weights:
     """The weights with these numbers added to the layers' biases."""
 
     def recipe(name: str, shift: Array) -> Recipe:
@@ -84,7 +84,7 @@ def _entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[
     return {
         "kind": how.kind,
         "placement": how.placement,
-        "weight_bits": style(how).weight_bits,
+        "weight_bits": choose_style(how).weight_bits,
         "layers": len(noise.layers),
         "calibration": {**given.entry(), **rule},
         "accuracy_is_meaningless": how.calibration.source == RANDOM,
@@ -95,7 +95,7 @@ def _entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[
     }
 
 
-def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: NetworkNoise) -> str:
+def _dump_account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], noise: NetworkNoise) -> str:
     """The whole account as JSON, a line for each range and scale and for each layer's ratios in dB."""
     scales = {n.name.removesuffix(".dequantize"): n.op for n in graph.nodes if isinstance(n.op, Dequantize)}
     activations = {
@@ -104,9 +104,9 @@ def _account(entry: dict[str, Any], graph: Graph, ranges: dict[str, Range], nois
     }
     layers = {ratio.layer: {"own_db": round(ratio.own, 2), "total_db": round(ratio.total, 2)} for ratio in noise.layers}
     head = json.dumps(entry, indent=1)[:-2]
-    return f'{head},\n "activations": {_lines(activations)},\n "noise": {_lines(layers)}\n}}\n'
+    return f'{head},\n "activations": {_dump_lines(activations)},\n "noise": {_dump_lines(layers)}\n}}\n'
 
 
-def _lines(entries: dict[str, dict[str, Any]]) -> str:
+def _dump_lines(entries: dict[str, dict[str, Any]]) -> str:
     """A JSON object with a line for each entry."""
     return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()) + "\n }"

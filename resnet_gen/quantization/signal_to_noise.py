@@ -18,7 +18,13 @@ import numpy as np
 
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Conv
-from resnet_gen.quantization.calibration.activations import Seen, batches, finite, open_session, watch_batches
+from resnet_gen.quantization.calibration.activations import (
+    ImageProgress,
+    open_session,
+    require_finite,
+    split_batches,
+    watch_batches,
+)
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.weights.base import Array, Weights
 
@@ -105,7 +111,10 @@ class _Both:
 
 
 def bias_corrections(
-    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+    exact: tuple[Graph, Weights],
+    quantized: tuple[Graph, Weights],
+    images: Images,
+    progress: ImageProgress | None = None,
 ) -> dict[str, Array]:
     """By how much each convolution's channels are too low on average, when it alone works in eight bits.
 
@@ -115,21 +124,24 @@ def bias_corrections(
     layers = [n for n in eight.nodes if isinstance(n.op, Conv) and n.op.stored and n.op.bias]
     if not layers:
         return {}
-    values = (*(n.output for n in layers), *(_copied(n.output) for n in layers))
+    values = (*(n.output for n in layers), *(_copy_value(n.output) for n in layers))
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
-    both, seen = _Both(exact[1], quantized[1]), FirstImages(images)
-    with open_session(_copies(graph, eight, layers), both, values, as_written=True) as session:
-        for batch in watch_batches(batches(seen, values), seen, told):
-            outputs = finite(session.run(batch), _COPY)
+    both, few = _Both(exact[1], quantized[1]), FirstImages(images)
+    with open_session(_add_copies(graph, eight, layers), both, values, as_written=True) as session:
+        for batch in watch_batches(split_batches(few, values), few, progress):
+            outputs = require_finite(session.run(batch), _COPY)
             for node in layers:
                 name = node.output.name
                 noise = outputs[name].astype(np.float64) - outputs[name + _COPY]
                 found[node.name] += noise.mean(axis=(2, 3)).sum(axis=0)
-    return {name: (sums / len(seen)).astype(np.float32) for name, sums in found.items()}
+    return {name: (sums / len(few)).astype(np.float32) for name, sums in found.items()}
 
 
 def measure(
-    exact: tuple[Graph, Weights], quantized: tuple[Graph, Weights], images: Images, told: Seen | None = None
+    exact: tuple[Graph, Weights],
+    quantized: tuple[Graph, Weights],
+    images: Images,
+    progress: ImageProgress | None = None,
 ) -> NetworkNoise:
     """The noise that quantization brought; both networks are in float32 but for what is in eight bits."""
     graph, eight = exact[0], quantized[0]
@@ -137,48 +149,48 @@ def measure(
     own, total = ({node.name: SignalPower() for node in layers} for _ in range(2))
     outputs = {value.name: SignalPower() for value in graph.outputs}
     values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
-    copies = _copies(graph, eight, layers)
+    copies = _add_copies(graph, eight, layers)
     both = _Both(exact[1], quantized[1])
-    seen = FirstImages(images)
+    few = FirstImages(images)
     same = 0
     with (
-        open_session(copies, both, (*values, *(_copied(n.output) for n in layers)), as_written=True) as true,
+        open_session(copies, both, (*values, *(_copy_value(n.output) for n in layers)), as_written=True) as true,
         open_session(eight, quantized[1], values, as_written=True) as rounded,
     ):
-        for batch in watch_batches(batches(seen, (*values, *values, *values)), seen, told):
-            wanted, found = finite(true.run(batch), _COPY), finite(rounded.run(batch))
+        for batch in watch_batches(split_batches(few, (*values, *values, *values)), few, progress):
+            wanted, found = require_finite(true.run(batch), _COPY), require_finite(rounded.run(batch))
             for node in layers:
                 name = node.output.name
                 own[node.name].add(wanted[name], wanted[name + _COPY])
                 total[node.name].add(wanted[name], found[name])
             for name, power in outputs.items():
                 power.add(wanted[name], found[name])
-            same += agreeing(wanted, found, graph.outputs)
+            same += count_agreeing(wanted, found, graph.outputs)
     ratios = tuple(LayerNoise(n.name, own[n.name].decibels, total[n.name].decibels) for n in layers)
-    agreement = same / len(seen) if scores(graph.outputs) else None
-    return NetworkNoise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(seen))
+    agreement = same / len(few) if find_scores(graph.outputs) else None
+    return NetworkNoise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(few))
 
 
 _SCORES = ("logits", "probabilities", "policy")
 """Outputs that hold a score for each class, or each move; the best place of features and maps means nothing."""
 
 
-def scores(outputs: Sequence[Value]) -> list[Value]:
+def find_scores(outputs: Sequence[Value]) -> list[Value]:
     """The outputs that are rows of scores."""
     return [value for value in outputs if value.name in _SCORES and len(value.shape) == 1 and value.shape[0] > 1]
 
 
-def agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
+def count_agreeing(wanted: dict[str, Array], found: dict[str, Array], outputs: Sequence[Value]) -> int:
     """For how many images the best class of every row of scores is the same."""
-    best = [np.equal(*(a[v.name].argmax(axis=1) for a in (wanted, found))) for v in scores(outputs)]
+    best = [np.equal(*(a[v.name].argmax(axis=1) for a in (wanted, found))) for v in find_scores(outputs)]
     return int(np.logical_and.reduce(best).sum()) if best else 0
 
 
-def _copied(value: Value) -> Value:
+def _copy_value(value: Value) -> Value:
     return value._replace(name=value.name + _COPY)
 
 
-def _copies(graph: Graph, eight: Graph, layers: Sequence[Node]) -> Graph:
+def _add_copies(graph: Graph, eight: Graph, layers: Sequence[Node]) -> Graph:
     """The float graph, beside each quantized layer a copy of it that alone works in eight bits."""
     makers = {node.output.name: node for node in eight.nodes}
     nodes = list(graph.nodes)
@@ -188,5 +200,5 @@ def _copies(graph: Graph, eight: Graph, layers: Sequence[Node]) -> Graph:
         if back.name not in paired:
             paired.add(back.name)
             nodes += [makers[back.inputs[0].name], back]
-        nodes.append(replace(layer, name=layer.name + _COPY, output=_copied(layer.output)))
+        nodes.append(replace(layer, name=layer.name + _COPY, output=_copy_value(layer.output)))
     return replace(graph, nodes=tuple(nodes))

@@ -20,7 +20,7 @@ WARM_UP_RUNS = 3
 WARM_UP_SHARE = 0.1
 """Of the seconds of a measurement, spent on warming up where three runs take less."""
 
-Told = Callable[[float], None]
+BenchProgress = Callable[[float], None]
 """Called with the share that is done, 0 to 1."""
 
 
@@ -71,7 +71,7 @@ class SpeedRatio(NamedTuple):
     blocks: int
 
 
-def ratio(first: Timing, second: Timing) -> SpeedRatio:
+def compare_speed(first: Timing, second: Timing) -> SpeedRatio:
     """Median seconds of `second` over those of `first`; above 1 the first is the faster one.
 
     It is taken in each pair of blocks, which stood beside one another in time,
@@ -96,26 +96,28 @@ class OutputDifference(NamedTuple):
     images: int
 
 
-def difference(first: dict[str, Array], second: dict[str, Array]) -> OutputDifference | None:
+def compare_outputs(first: dict[str, Array], second: dict[str, Array]) -> OutputDifference | None:
     """Compare outputs, paired by name, else by order; None where their numbers or shapes differ."""
     names = list(first) if first.keys() == second.keys() else list(second)
-    pairs = [(_numbers(a), _numbers(b)) for a, b in zip(first.values(), (second[n] for n in names), strict=False)]
+    pairs = [
+        (_widen_numbers(a), _widen_numbers(b)) for a, b in zip(first.values(), (second[n] for n in names), strict=False)
+    ]
     if len(first) != len(second) or any(a.shape != b.shape for a, b in pairs):
         return None
     with np.errstate(invalid="ignore"):  # infinity less infinity: nan, which is what is to be said
-        largest = _largest([a - b for a, b in pairs])
-    scale = _largest([a for a, _ in pairs])
+        largest = _find_largest([a - b for a, b in pairs])
+    scale = _find_largest([a for a, _ in pairs])
     scores = next(((a, b) for a, b in pairs if a.ndim == 2 and a.shape[1] > 1), None)
     agreeing = None if scores is None else int(np.sum(scores[0].argmax(axis=1) == scores[1].argmax(axis=1)))
     return OutputDifference(largest, scale, agreeing, len(pairs[0][0]) if pairs and pairs[0][0].ndim else 0)
 
 
-def _largest(arrays: Sequence[Array]) -> float:
+def _find_largest(arrays: Sequence[Array]) -> float:
     """The largest magnitude; nan where there is any, which Python's `max` would lose."""
     return float(np.max([np.max(np.abs(values), initial=0.0) for values in arrays], initial=0.0))
 
 
-def _numbers(values: Array) -> Array:
+def _widen_numbers(values: Array) -> Array:
     """In a type that no difference overflows in."""
     return values.astype(np.float64)
 
@@ -132,7 +134,7 @@ def measure(
     runners: Sequence[Runner],
     x: Array,
     effort: Effort,
-    told: Told | None = None,
+    progress: BenchProgress | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Measure each of the one or two models on the batch `x` (N, C, H, W), float32.
@@ -140,21 +142,21 @@ def measure(
     Two are run alternately in blocks, so that what slows the machine for a while slows both. Every model is warmed up;
     in turns, a run that is not timed opens each block, since the other model's data are in the caches.
     """
-    inputs = [runner.fed(x) for runner in runners]
-    outputs = [_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
+    inputs = [runner.prepare_input(x) for runner in runners]
+    outputs = [_compute_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
     once = [_warm_up(runner, fed, effort, clock) for runner, fed in zip(runners, inputs, strict=True)]
     sizes = _block_sizes(once, effort)
     blocks: list[list[tuple[float, ...]]] = [[] for _ in runners]
     start = clock()
-    while not _enough(blocks, clock() - start, effort, told):
+    while not _is_enough(blocks, clock() - start, effort, progress):
         for which, (runner, fed) in enumerate(zip(runners, inputs, strict=True)):
-            size = _left(sizes[which], blocks[which], effort)
-            blocks[which].append(_block(runner, fed, size, len(runners) > 1, clock))
+            size = _limit_block(sizes[which], blocks[which], effort)
+            blocks[which].append(_run_block(runner, fed, size, len(runners) > 1, clock))
     timings = tuple(Timing(len(x), tuple(of_one)) for of_one in blocks)
-    return Result(x.shape, timings, difference(*outputs) if len(outputs) == 2 else None)
+    return Result(x.shape, timings, compare_outputs(*outputs) if len(outputs) == 2 else None)
 
 
-def _outputs(runner: Runner, x: Array) -> dict[str, Array]:
+def _compute_outputs(runner: Runner, x: Array) -> dict[str, Array]:
     outputs = runner.run(x)
     for name, values in outputs.items():
         if values.dtype.kind not in "fiu":
@@ -166,7 +168,7 @@ def _warm_up(runner: Runner, x: Array, effort: Effort, clock: Callable[[], float
     """Seconds of a run, the median of those that warmed it up."""
     times: list[float] = []
     while len(times) < WARM_UP_RUNS or sum(times) < WARM_UP_SHARE * (effort.seconds or 0):
-        times.append(_seconds(runner, x, clock))
+        times.append(_time_run(runner, x, clock))
     return float(np.median(times))
 
 
@@ -180,34 +182,36 @@ def _block_sizes(once: Sequence[float], effort: Effort) -> list[int]:
     return [min([math.ceil(effort.repeat / BLOCKS), *counts])] * len(once)
 
 
-def _left(size: int, blocks: Sequence[Sequence[float]], effort: Effort) -> int:
+def _limit_block(size: int, blocks: Sequence[Sequence[float]], effort: Effort) -> int:
     return size if effort.repeat is None else min(size, effort.repeat - sum(map(len, blocks)))
 
 
-def _enough(blocks: Sequence[Sequence[Sequence[float]]], elapsed: float, effort: Effort, told: Told | None) -> bool:
+def _is_enough(
+    blocks: Sequence[Sequence[Sequence[float]]], elapsed: float, effort: Effort, progress: BenchProgress | None
+) -> bool:
     """Whether the runs that were asked for are made, or the time for all models has passed."""
     runs = sum(map(len, blocks[0]))
     by_runs = runs / effort.repeat if effort.repeat else 0.0
     by_time = elapsed / (effort.seconds * len(blocks)) if effort.seconds else 0.0
     done = max(by_runs, by_time)
-    if told:
-        told(min(1.0, done))
+    if progress:
+        progress(min(1.0, done))
     return runs > 0 and done >= 1
 
 
-def _block(runner: Runner, x: Array, size: int, opened: bool, clock: Callable[[], float]) -> tuple[float, ...]:
+def _run_block(runner: Runner, x: Array, size: int, opened: bool, clock: Callable[[], float]) -> tuple[float, ...]:
     if opened:
         runner.run(x)
-    return tuple(_seconds(runner, x, clock) for _ in range(size))
+    return tuple(_time_run(runner, x, clock) for _ in range(size))
 
 
-def _seconds(runner: Runner, x: Array, clock: Callable[[], float]) -> float:
+def _time_run(runner: Runner, x: Array, clock: Callable[[], float]) -> float:
     start = clock()
     runner.run(x)
     return clock() - start
 
 
-def common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None, batch: int | None) -> tuple[int, ...]:
+def find_common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None, batch: int | None) -> tuple[int, ...]:
     """The shape to measure at: `wanted`, else the image that the models take, `batch` times, or in their own batch.
 
     Raises `Refused` where a model does not take it, where two take different

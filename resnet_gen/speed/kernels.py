@@ -70,7 +70,7 @@ def kernels(graph: Graph) -> list[Kernel]:
             for v in node.inputs
             if v.name in maker and v.shape == node.shape and v.name not in kept and len(readers[v.name]) == 1
         ]
-        into = [(i, v) for i, v in into if isinstance(node.op, _POINTWISE) and _takes_more(found[i])]
+        into = [(i, v) for i, v in into if isinstance(node.op, _POINTWISE) and _can_take_more(found[i])]
         if into:
             index, value = max(into, key=lambda pair: pair[0])  # the other operand must be there by then
             others = tuple(v for v in node.inputs if v is not value)
@@ -82,7 +82,7 @@ def kernels(graph: Graph) -> list[Kernel]:
     return found
 
 
-def _takes_more(kernel: Kernel) -> bool:
+def _can_take_more(kernel: Kernel) -> bool:
     return kernel.op.is_layer or isinstance(kernel.op, _POINTWISE)
 
 

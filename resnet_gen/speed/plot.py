@@ -34,7 +34,7 @@ _MARKS = ((50.0, "o", 7.0), (90.0, "D", 4.5), (99.0, "_", 12.0))
 """Percentile, marker and its size in points."""
 
 
-def library() -> Any:
+def load_matplotlib() -> Any:
     """matplotlib; raises `Refused` where it is not installed."""
     try:
         import matplotlib
@@ -45,7 +45,7 @@ def library() -> Any:
 
 def draw(models: Sequence[str], results: Sequence[Result], form: str) -> bytes:
     """The picture of one or two models' latency and throughput over the batches, as the bytes of `form`."""
-    matplotlib = library()
+    matplotlib = load_matplotlib()
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -57,16 +57,16 @@ def draw(models: Sequence[str], results: Sequence[Result], form: str) -> bytes:
             timings = [result.timings[which] for result in results]
             beside = (which - (len(models) - 1) / 2) * 0.36  # the middle of its batch
             places = [at + beside for at in range(len(results))]
-            _latency(left, places, timings, _COLOURS[which])
-            _throughput(right, places, timings, _COLOURS[which], model, (0.36 if len(models) > 1 else 0.45))
-        _dress(left, right, results)
-        _legends(figure, left, right)
+            _draw_latency(left, places, timings, _COLOURS[which])
+            _draw_throughput(right, places, timings, _COLOURS[which], model, (0.36 if len(models) > 1 else 0.45))
+        _label_axes(left, right, results)
+        _add_legends(figure, left, right)
         picture, undated = io.BytesIO(), {"Date": None} if form == ".svg" else {}
         figure.savefig(picture, format=form.removeprefix("."), dpi=160, metadata=undated)
     return picture.getvalue()
 
 
-def _latency(axes: Any, places: Sequence[float], timings: Sequence[Timing], colour: str) -> None:
+def _draw_latency(axes: Any, places: Sequence[float], timings: Sequence[Timing], colour: str) -> None:
     """A line from the median to the 99th percentile, and a mark at each percentile."""
     at = {p: [1000 * timing.percentile(p) for timing in timings] for p, _, _ in _MARKS}
     axes.vlines(places, at[50.0], at[99.0], color=colour, linewidth=2.2, alpha=0.35)
@@ -74,25 +74,25 @@ def _latency(axes: Any, places: Sequence[float], timings: Sequence[Timing], colo
         fill = colour if percent != 90.0 else "white"
         axes.plot(places, at[percent], marker, color=colour, markerfacecolor=fill, markersize=size, markeredgewidth=1.6)
     for place, milliseconds in zip(places, at[50.0], strict=True):
-        text = _figure(milliseconds)
+        text = _format_number(milliseconds)
         axes.annotate(
             text, (place, milliseconds), (0, -8), textcoords="offset points", ha="center", va="top", fontsize=8.5
         )
 
 
-def _throughput(
+def _draw_throughput(
     axes: Any, places: Sequence[float], timings: Sequence[Timing], colour: str, model: str, width: float
 ) -> None:
     bars = axes.bar(places, [t.images_per_second for t in timings], width * 0.92, color=colour, label=model)
-    axes.bar_label(bars, [_figure(t.images_per_second) for t in timings], padding=3, fontsize=8)
+    axes.bar_label(bars, [_format_number(t.images_per_second) for t in timings], padding=3, fontsize=8)
 
 
-def _figure(value: float) -> str:
+def _format_number(value: float) -> str:
     """Three digits, and no exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _dress(left: Any, right: Any, results: Sequence[Result]) -> None:
+def _label_axes(left: Any, right: Any, results: Sequence[Result]) -> None:
     """Titles, units and ticks."""
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -101,7 +101,7 @@ def _dress(left: Any, right: Any, results: Sequence[Result]) -> None:
     if slowest > 12 * min(medians):
         left.set_yscale("log")
         left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        left.yaxis.set_major_formatter(lambda value, _: _figure(value))
+        left.yaxis.set_major_formatter(lambda value, _: _format_number(value))
         left.yaxis.set_minor_locator(NullLocator())
         left.set_ylim(1000 * min(medians) / 1.6, 1000 * slowest * 1.3)
     else:
@@ -118,7 +118,7 @@ def _dress(left: Any, right: Any, results: Sequence[Result]) -> None:
         axes.grid(axis="y", which="major")
 
 
-def _legends(figure: Any, left: Any, right: Any) -> None:
+def _add_legends(figure: Any, left: Any, right: Any) -> None:
     """The models above both panels; what the marks mean, in the panel that has them."""
     from matplotlib.lines import Line2D
 

@@ -49,7 +49,7 @@ class Cost(NamedTuple):
         """Its time where arithmetic reaches this part of its peak."""
         return max(self.compute / efficiency, self.memory) + FIXED_SECONDS
 
-    def bound(self, efficiency: float) -> Bound:
+    def find_bound(self, efficiency: float) -> Bound:
         """What most of its time goes into."""
         compute = self.compute / efficiency
         if max(compute, self.memory) < FIXED_SECONDS:
@@ -94,7 +94,7 @@ class Prediction:
     @property
     def seconds(self) -> float:
         """Time of one pass."""
-        return _seconds(self.costs, self.efficiency.value)
+        return _sum_seconds(self.costs, self.efficiency.value)
 
     @property
     def images_per_second(self) -> float:
@@ -120,9 +120,11 @@ class Prediction:
         e = self.efficiency.value
         bounds: dict[Bound, float] = {}
         for cost in costs:
-            bounds[cost.bound(e)] = bounds.get(cost.bound(e), 0.0) + cost.seconds(e)
+            bounds[cost.find_bound(e)] = bounds.get(cost.find_bound(e), 0.0) + cost.seconds(e)
         totals = sum(c.macs for c in costs), sum(c.bytes for c in costs)
-        return KernelTime(name, len(costs), *totals, _seconds(costs, e), max(bounds, key=lambda bound: bounds[bound]))
+        return KernelTime(
+            name, len(costs), *totals, _sum_seconds(costs, e), max(bounds, key=lambda bound: bounds[bound])
+        )
 
 
 def predict(graph: Graph, target: Target, precision: Precision, batch: int = PREDICTED_BATCH) -> Prediction:
@@ -137,7 +139,7 @@ def predict(graph: Graph, target: Target, precision: Precision, batch: int = PRE
     return Prediction(target, precision, batch, efficiency_of(target), costs)
 
 
-def _seconds(costs: Iterable[Cost], efficiency: float) -> float:
+def _sum_seconds(costs: Iterable[Cost], efficiency: float) -> float:
     return sum(cost.seconds(efficiency) for cost in costs)
 
 
@@ -179,10 +181,10 @@ def _check_memory(name: str, found: list[Kernel], target: Target, precision: Pre
 
 def _cost(kernel: Kernel, rates: _Rates, batch: int) -> Cost:
     moved = rates.bytes * (kernel.weights + batch * kernel.activations)
-    return Cost(kernel, batch * kernel.macs, moved, _compute(kernel, rates, batch), moved / rates.bandwidth)
+    return Cost(kernel, batch * kernel.macs, moved, _compute_seconds(kernel, rates, batch), moved / rates.bandwidth)
 
 
-def _compute(kernel: Kernel, rates: _Rates, batch: int) -> float:
+def _compute_seconds(kernel: Kernel, rates: _Rates, batch: int) -> float:
     """Time of the arithmetic at the peak of those multiprocessors that have a tile to compute."""
     if not kernel.macs:
         return 0.0
@@ -191,21 +193,21 @@ def _compute(kernel: Kernel, rates: _Rates, batch: int) -> float:
     used = min(1.0, tiles / (rates.target.multiprocessors or 1))
     operations = 2 * batch * kernel.macs
     if not rates.target.tensor_cores:
-        return operations / _winograd(kernel) / rates.main / used
-    times = [operations * _padding(kernel, rates.bytes) / rates.main]
+        return operations / _winograd_factor(kernel) / rates.main / used
+    times = [operations * _padding_factor(kernel, rates.bytes) / rates.main]
     if rates.plain:
         times.append(operations / rates.plain)
     return min(times) / used
 
 
-def _winograd(kernel: Kernel) -> float:
+def _winograd_factor(kernel: Kernel) -> float:
     """What Winograd's algorithm saves, where it applies and products do not come in matrices."""
     op = kernel.op
     fits = isinstance(op, ops.Conv) and (op.kernel, op.stride, op.dilation, op.groups) == (3, 1, 1, 1)
     return WINOGRAD if fits else 1.0
 
 
-def _padding(kernel: Kernel, size: int) -> float:
+def _padding_factor(kernel: Kernel, size: int) -> float:
     """How much more tensor cores compute, as they take channels by 16 bytes (NVIDIA, Matrix Multiplication, 2.2)."""
     step = 16 // size
     _, columns, groups = kernel.product
@@ -220,27 +222,27 @@ def efficiency_of(target: Target) -> Efficiency:
     """
     if target.measured:
         m = target.measured
-        told = f"{m.network} at {m.images_per_second:g} images/s ({m.precision}, batch {m.batch}; {m.source})"
-        return Efficiency(_solved(target, m), f"solved from {told}")
+        source = f"{m.network} at {m.images_per_second:g} images/s ({m.precision}, batch {m.batch}; {m.source})"
+        return Efficiency(_solve_efficiency(target, m), f"solved from {source}")
     alike = [t for t in map(load_target, shipped_targets()) if t.measured and t.tensor_cores == target.tensor_cores]
-    values = [_solved(t, t.measured) for t in alike if t.measured]
+    values = [_solve_efficiency(t, t.measured) for t in alike if t.measured]
     names = ", ".join(t.name for t in alike)
-    told = f"no measurement of {target.name} is known; the mean of {names} is taken for it"
-    return Efficiency(math.exp(sum(map(math.log, values)) / len(values)), told)
+    source = f"no measurement of {target.name} is known; the mean of {names} is taken for it"
+    return Efficiency(math.exp(sum(map(math.log, values)) / len(values)), source)
 
 
-def _solved(target: Target, measured: Measured) -> float:
+def _solve_efficiency(target: Target, measured: Measured) -> float:
     """The efficiency with which the prediction of what was measured is what was measured, by bisection."""
     rates = _rates(target, measured.precision)
     costs = [_cost(kernel, rates, measured.batch) for kernel in _kernels_of(measured.network)]
     wanted = measured.batch / measured.images_per_second
     low, high = 1e-6, 1e3
-    if not _seconds(costs, high) < wanted < _seconds(costs, low):
+    if not _sum_seconds(costs, high) < wanted < _sum_seconds(costs, low):
         words = f"{measured.images_per_second:g} images/s of {measured.network} cannot be: its peaks do not allow it"
         raise refuse(f"measured of {target.name}: {words}")
     for _ in range(60):
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if _seconds(costs, middle) > wanted else (low, middle)
+        low, high = (middle, high) if _sum_seconds(costs, middle) > wanted else (low, middle)
     return high
 
 

@@ -22,10 +22,10 @@ from resnet_gen.system.resources import shipped_specs, targets_folder
 
 Rate: TypeAlias = Annotated[float, Field(ge=1e-6, le=1e9)]
 """A figure of a device; beyond these none is of any, and times would be no numbers."""
-Engine: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
+EngineKind: TypeAlias = Literal["tensorrt-rtx", "in-place", "onnx"]
 
 
-def _one_line(text: str) -> str:
+def _check_one_line(text: str) -> str:
     if "\n" in text:
         raise PydanticCustomError("one_line", "a text of more than one line")
     return text
@@ -37,14 +37,14 @@ _SCRIPTED = (8, 2), (12, 0)
 """The versions of TensorRT whose trtexec bundles are written for, the last one not among them."""
 
 
-def _shipped(network: str) -> str:
+def _check_network(network: str) -> str:
     if network not in shipped_specs():
         hint = suggest(network, shipped_specs())
         raise PydanticCustomError("network", "there is no network '{network}'", {"network": network, "hint": hint})
     return network
 
 
-def _distinct(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
+def _check_distinct(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
     for index, precision in enumerate(precisions):
         if precision in precisions[:index]:
             raise PydanticCustomError("twice", "{precision} stands there twice", {"precision": precision, "at": index})
@@ -54,7 +54,7 @@ def _distinct(precisions: tuple[Precision, ...]) -> tuple[Precision, ...]:
 class Measured(StrictModel):
     """A throughput that somebody measured on the device, on an image of the network's own size."""
 
-    network: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_shipped)] = Field(
+    network: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_check_network)] = Field(
         description="The shipped network."
     )
     precision: Precision = Field(description="The precision that its layers computed in.")
@@ -67,8 +67,8 @@ class Target(StrictModel):
     """A device: what it computes in, what its engines are built by, how fast and how large it is."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(description="Letters, digits, '-' and '_'.")
-    title: Annotated[Words, AfterValidator(_one_line)] = Field(description="What people call the device.")
-    architecture: Annotated[Words, AfterValidator(_one_line)] = Field(
+    title: Annotated[Words, AfterValidator(_check_one_line)] = Field(description="What people call the device.")
+    architecture: Annotated[Words, AfterValidator(_check_one_line)] = Field(
         description="The family of its processor: Maxwell, Turing, Hopper, ..."
     )
     compute_capability: Annotated[str, Field(pattern=CAPABILITY_PATTERN)] | None = Field(
@@ -77,13 +77,13 @@ class Target(StrictModel):
     tensorrt: Annotated[str, Field(pattern=VERSION_PATTERN)] | None = Field(
         None, description="The last version of TensorRT that serves it."
     )
-    engine: Engine = Field(
+    engine: EngineKind = Field(
         description="`tensorrt-rtx`: engines are built anywhere, by TensorRT-RTX; `in-place`: on the device itself, "
         "by its TensorRT; `onnx`: there are none, an ONNX runtime reads the model."
     )
     opset: Annotated[int, Field(ge=13, le=26)] = Field(description="The newest ONNX opset that it reads.")
-    precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)] = Field(
-        description="What it runs."
+    precisions: Annotated[tuple[Precision, ...], Field(strict=False, min_length=1), AfterValidator(_check_distinct)] = (
+        Field(description="What it runs.")
     )
     refuses: dict[Precision, Words] = Field(
         default_factory=dict, description="The reason for each precision that it does not run."
@@ -112,20 +112,20 @@ class Target(StrictModel):
         for precision in PRECISIONS:
             allowed, refused = precision in self.precisions, precision in self.refuses
             if not (allowed or refused):
-                raise _fault("no_reason", "nothing is said of {precision}", "precisions", precision=precision)
+                raise _make_fault("no_reason", "nothing is said of {precision}", "precisions", precision=precision)
             if allowed and refused:
-                raise _fault("both", "{precision} stands under 'refuses' too", "precisions", precision=precision)
+                raise _make_fault("both", "{precision} stands under 'refuses' too", "precisions", precision=precision)
         return self
 
     @model_validator(mode="after")
     def _has_what_its_gpu_has(self) -> Target:
         if self.engine != "onnx" and not (self.compute_capability and self.tensorrt):
             words = "'{engine}' needs 'compute_capability' and 'tensorrt'"
-            raise _fault("engine", words, "engine", engine=self.engine)
+            raise _make_fault("engine", words, "engine", engine=self.engine)
         if self.compute_capability:
             for precision in self.precisions:
                 if reason := explain_too_old(precision, self.capability):
-                    raise _fault("too_old", "{reason}", "precisions", reason=reason)
+                    raise _make_fault("too_old", "{reason}", "precisions", reason=reason)
         return self
 
     @model_validator(mode="after")
@@ -134,10 +134,10 @@ class Target(StrictModel):
             if precision in self.precisions and self.opset < opset:
                 words = "{precision} needs ONNX opset {needed}, and this reads up to {own}"
                 own = str(self.opset)
-                raise _fault("opset", words, "precisions", precision=precision, needed=str(opset), own=own)
+                raise _make_fault("opset", words, "precisions", precision=precision, needed=str(opset), own=own)
         version = tuple(int(n) for n in (self.tensorrt or "10").split(".")[:2])
         if self.engine == "in-place" and not _SCRIPTED[0] <= version < _SCRIPTED[1]:
-            raise _fault("tensorrt", "bundles are for TensorRT 8.2 to 11", "tensorrt")
+            raise _make_fault("tensorrt", "bundles are for TensorRT 8.2 to 11", "tensorrt")
         return self
 
     @property
@@ -154,17 +154,17 @@ class Target(StrictModel):
         return next(reasons, f"there is no precision '{precision}'")
 
 
-def _fault(kind: str, words: str, at: str, **context: str) -> PydanticCustomError:
+def _make_fault(kind: str, words: str, at: str, **context: str) -> PydanticCustomError:
     return PydanticCustomError(kind, words, {"at": at, **context})
 
 
 @cache
 def shipped_targets() -> dict[str, Path]:
     """The shipped devices: name to file, in alphabetical order, numbers by their size."""
-    return {path.stem: path for path in sorted(targets_folder().glob("*.yaml"), key=lambda p: _natural(p.stem))}
+    return {path.stem: path for path in sorted(targets_folder().glob("*.yaml"), key=lambda p: _natural_key(p.stem))}
 
 
-def _natural(name: str) -> list[tuple[str, int]]:
+def _natural_key(name: str) -> list[tuple[str, int]]:
     return [("", int(word)) if word.isdigit() else (word, 0) for word in re.split(r"(\d+)", name)]
 
 
@@ -177,8 +177,8 @@ def load_target(reference: str) -> Target:
         return _shipped_target(reference)
     path = named_file(reference)
     if path is None:
-        raise _unknown(reference)
-    return _read(path, reference)
+        raise _refuse_unknown(reference)
+    return _read_target(path, reference)
 
 
 def is_file_of_device(name: str) -> bool:
@@ -189,20 +189,20 @@ def is_file_of_device(name: str) -> bool:
 def load_shipped_target(name: str) -> Target:
     """A shipped device; raises `Refused` for any other name, be there a file of it or not."""
     if name not in shipped_targets():
-        raise _unknown(name)
+        raise _refuse_unknown(name)
     return _shipped_target(name)
 
 
 @cache
 def _shipped_target(name: str) -> Target:
     path = shipped_targets()[name]
-    return _read(path, f"specs/targets/{path.name}")
+    return _read_target(path, f"specs/targets/{path.name}")
 
 
-def _read(path: Path, shown: str) -> Target:
+def _read_target(path: Path, shown: str) -> Target:
     return validate(Target, read_file(path, shown, "start with 'name: my-device'"))
 
 
-def _unknown(reference: str) -> Refused:
+def _refuse_unknown(reference: str) -> Refused:
     hint = suggest(reference, shipped_targets(), exact_numbers=True, others="are files (docs/targets.md)")
     return refuse(f"there is no target '{shorten(reference)}'", hint=hint)

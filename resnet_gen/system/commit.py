@@ -38,7 +38,7 @@ def commit(places: Sequence[Staging], entries: Sequence[JournalEntry]) -> None:
 def _rename_one(place: Staging, entry: JournalEntry) -> None:
     """One file needs no account: there is a moment before it and one after it, and none between."""
     try:
-        place.new(entry.name).replace(place.folder / entry.name)
+        place.staged_path(entry.name).replace(place.folder / entry.name)
         flush(place.folder)
     except OSError as error:
         raise refuse(f"cannot be written: {error.strerror}", str(place.folder / entry.name)) from None
@@ -63,35 +63,35 @@ class _Commit:
         except OSError as error:
             last = self.journal.entries[self.appeared[-1] if self.appeared else 0]
             where = str(self.places[last.place].folder / last.name)
-            raise self._undone(refuse(f"cannot be written: {error.strerror}", where)) from None
+            raise self._undo(refuse(f"cannot be written: {error.strerror}", where)) from None
         except BaseException as error:  # Ctrl-C, or a request to end
-            raise self._undone(error) from None
+            raise self._undo(error) from None
         with suppress(OSError):  # all are there: the next run can end the account too
             self.journal.remove()
 
     def _prepare(self) -> None:
         """Keep what is there under second names, and put the account on the disk; nothing has changed then."""
         for entry in self.journal.entries:
-            if not os.path.lexists(path := self.places[entry.place].new(entry.name)):
+            if not os.path.lexists(path := self.places[entry.place].staged_path(entry.name)):
                 raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
-        entries = tuple(self._keep(number, entry) for number, entry in enumerate(self.journal.entries))
+        entries = tuple(self._keep_old(number, entry) for number, entry in enumerate(self.journal.entries))
         self.journal = self.journal._replace(entries=entries, folders=self._missing_folders())
         self.journal.write()
 
-    def _keep(self, number: int, entry: JournalEntry) -> JournalEntry:
+    def _keep_old(self, number: int, entry: JournalEntry) -> JournalEntry:
         """Give what is there a second name, so that its own is never without a file."""
         place = self.places[entry.place]
         final = place.folder / entry.name
         if not os.path.lexists(final):
             return entry
-        self._hold(number, entry)
+        self._hold_open(number, entry)
         if not final.is_symlink():
             with suppress(OSError):  # where there are no second names, as on FAT, it is moved when its turn comes
-                place.before(number).hardlink_to(final)
+                place.backup_path(number).hardlink_to(final)
                 return entry._replace(before="linked")
         return entry._replace(before="moved")
 
-    def _hold(self, number: int, entry: JournalEntry) -> None:
+    def _hold_open(self, number: int, entry: JournalEntry) -> None:
         """Hold what is there open, should somebody delete the hidden folder meanwhile."""
         final = self.places[entry.place].folder / entry.name
         with suppress(OSError):
@@ -117,10 +117,10 @@ class _Commit:
             place = self.places[entry.place]
             final = place.folder / entry.name
             if entry.before == "moved":
-                final.replace(place.before(number))
-            place.new(entry.name).replace(final)
+                final.replace(place.backup_path(number))
+            place.staged_path(entry.name).replace(final)
 
-    def _undone(self, error: BaseException) -> BaseException:
+    def _undo(self, error: BaseException) -> BaseException:
         """Put back what was there; returns what to raise."""
         try:
             self.journal.take_back(self.appeared, self.held)

@@ -32,13 +32,13 @@ class NotRegularError(OSError):
 def open_regular_file(path: Path) -> BufferedReader:
     """Open a file to read its bytes; raises `OSError`, at once, for anything but a regular file."""
     try:
-        _check(os.stat(path).st_mode)  # noqa: PTH116 - a device is not even opened: that may do something
+        _check_mode(os.stat(path).st_mode)  # noqa: PTH116 - a device is not even opened: that may do something
         note_opened(path)
         stream = os.fdopen(os.open(path, _FLAGS), "rb")
     except ValueError as error:  # a name with a zero byte
         raise OSError(errno.EINVAL, str(error)) from None
     try:
-        _check(os.fstat(stream.fileno()).st_mode)
+        _check_mode(os.fstat(stream.fileno()).st_mode)
     except NotRegularError:  # it was changed for another meanwhile
         stream.close()
         raise
@@ -78,7 +78,7 @@ def opened_files() -> tuple[str, ...]:
     return tuple(_opened)
 
 
-def _check(mode: int) -> None:
+def _check_mode(mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise NotRegularError
 

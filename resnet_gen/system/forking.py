@@ -24,7 +24,7 @@ def may_fork() -> bool:
 
 
 @contextmanager
-def forked(work: Callable[[int], None]) -> Iterator[int | None]:
+def fork_process(work: Callable[[int], None]) -> Iterator[int | None]:
     """A copy of this process at work, and the descriptor of what it writes; None where no process can be had.
 
     `work` has the descriptor that it writes to, and ends the copy, whose parent's files and folders are not its to

@@ -58,8 +58,8 @@ class Journal(NamedTuple):
             flush(other.path)
         places = [relative(other.path, owner.folder) for other in others]
         draft = owner.path / ".draft~"
-        told = {"begun": owner.begun(), "places": places, "entries": self.entries, "folders": self.folders}
-        text = json.dumps(told)
+        data = {"begun": owner.read_start_time(), "places": places, "entries": self.entries, "folders": self.folders}
+        text = json.dumps(data)
         draft.write_text(text, encoding="utf-8")
         flush(draft)
         draft.replace(owner.journal)
@@ -68,7 +68,7 @@ class Journal(NamedTuple):
     def pending(self) -> list[int]:
         """The numbers of the entries whose files have not appeared."""
         there = ((self.places[entry.place], entry.name) for entry in self.entries)
-        return [n for n, (place, name) in enumerate(there) if place and os.path.lexists(place.new(name))]
+        return [n for n, (place, name) in enumerate(there) if place and os.path.lexists(place.staged_path(name))]
 
     def names(self, folder: str, name: str) -> bool:
         """Whether a file of a folder is among those that are to appear."""
@@ -91,7 +91,7 @@ class Journal(NamedTuple):
         place = self.places[entry.place]
         if place is None or not is_at_home(place.folder, entry.name):
             return
-        final, aside = place.folder / entry.name, place.before(number)
+        final, aside = place.folder / entry.name, place.backup_path(number)
         ours = appeared and is_file(final) and digest_file(final) == entry.sha256
         if ours and entry.before == "nothing":
             final.unlink()
@@ -99,7 +99,7 @@ class Journal(NamedTuple):
             if os.path.lexists(aside):
                 aside.replace(final)
             elif old is not None:
-                _write_again(final, old)
+                _rewrite_file(final, old)
 
     def flush(self) -> None:
         """Wait until the names of the files are on the disk."""
@@ -130,18 +130,18 @@ def recover(folder: Path) -> None:
     for staging in staged_in(folder):
         try:
             with uncounted_files():
-                _settle(staging)
+                _recover_staging(staging)
         except OSError as error:
             words = f"half written by a run that died, which cannot be taken back: {error.strerror}"
             raise refuse(words, error.filename or str(folder)) from None
 
 
-def unfinished(path: Path) -> bool:
+def is_unfinished(path: Path) -> bool:
     """Whether a file is one of a set that is half renamed, by a run that died or that is at it now."""
     where = os.path.realpath(path.parent)
     for staging in (*staged_in(path.parent), *staged_in(path.parent.parent)):
         with suppress(OSError, ValueError):
-            journal = read(staging.owner())
+            journal = read(staging.find_owner())
             if journal and 0 < len(journal.pending()) < len(journal.entries) and journal.names(where, path.name):
                 return True
     return False
@@ -149,17 +149,17 @@ def unfinished(path: Path) -> bool:
 
 def check_whole(path: Path) -> None:
     """Refuse a model whose weights lie beside it while one of the two is new and the other old."""
-    if unfinished(path):
+    if is_unfinished(path):
         hint = "whatever writes to its folder next takes that back"
         raise refuse("half written by a run that died: its weights may be another's", str(path), hint)
 
 
-def _settle(found: Staging) -> None:
-    owner = found.owner()
+def _recover_staging(found: Staging) -> None:
+    owner = found.find_owner()
     with (
         suppress(ValueError),  # an account that no run wrote is left alone
         lock_folders(place.folder for place in (found, *_places(read(owner)))) as alone,
-        owner.claimed(alone) as dead,
+        owner.claim(alone) as dead,
     ):
         if not dead or not is_folder(found.path):
             return
@@ -187,9 +187,9 @@ def read(owner: Staging) -> Journal | None:
         _check_own(data["begun"], owner)
         if len(data["places"]) > _MOST_PLACES:  # each is looked for on the disk
             raise ValueError("none of ours")
-        places = (owner, *(_place(owner, words) for words in data["places"]))
-        entries = tuple(_entry(one, len(places)) for one in data["entries"])
-        folders = tuple((_number(index, len(places)), _name(name)) for index, name in data["folders"])
+        places = (owner, *(_find_place(owner, words) for words in data["places"]))
+        entries = tuple(_parse_entry(one, len(places)) for one in data["entries"])
+        folders = tuple((_parse_number(index, len(places)), _parse_name(name)) for index, name in data["folders"])
     except (KeyError, TypeError):
         raise ValueError("none of ours") from None
     return Journal(places, entries, folders)
@@ -198,33 +198,33 @@ def read(owner: Staging) -> Journal | None:
 def _check_own(begun: Any, owner: Staging) -> None:
     """Refuse an account that was not written in this very folder: one that was committed says what others wish."""
     try:
-        if type(begun) is int and begun == owner.begun():
+        if type(begun) is int and begun == owner.read_start_time():
             return
     except OSError:
         pass
     raise ValueError("none of ours")
 
 
-def _place(owner: Staging, words: str) -> Staging | None:
+def _find_place(owner: Staging, words: str) -> Staging | None:
     """Another hidden folder of the same run, which says so too; None where it is not there."""
-    place = owner.beside(words)
-    return place if place and os.path.realpath(place.owner().path) == os.path.realpath(owner.path) else None
+    place = owner.find_other(words)
+    return place if place and os.path.realpath(place.find_owner().path) == os.path.realpath(owner.path) else None
 
 
-def _entry(data: Any, places: int) -> JournalEntry:
+def _parse_entry(data: Any, places: int) -> JournalEntry:
     place, name, sha256, before = data
     if not isinstance(sha256, str) or before not in get_args(Before):
         raise ValueError("none of ours")
-    return JournalEntry(_number(place, places), _name(name), sha256, before)
+    return JournalEntry(_parse_number(place, places), _parse_name(name), sha256, before)
 
 
-def _number(number: Any, limit: int) -> int:
+def _parse_number(number: Any, limit: int) -> int:
     if not isinstance(number, int) or not 0 <= number < limit:
         raise ValueError("none of ours")
     return number
 
 
-def _name(name: Any) -> str:
+def _parse_name(name: Any) -> str:
     """A path that leads nowhere but into the destination."""
     path = PurePosixPath(name)
     if not isinstance(name, str) or not path.parts or path.is_absolute() or ".." in path.parts:
@@ -238,7 +238,7 @@ def is_at_home(folder: Path, name: str) -> bool:
     return os.path.realpath(folder / where) == str(Path(os.path.realpath(folder)) / where)
 
 
-def _write_again(final: Path, old: Old) -> None:
+def _rewrite_file(final: Path, old: Old) -> None:
     """Write what a file held once more: its last name was taken away while it was open."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=final.parent) as folder:
         copy = Path(folder) / "copy"

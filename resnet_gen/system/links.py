@@ -33,7 +33,7 @@ class Fence(NamedTuple):
             return False
 
 
-def fence(here: Path | None = None) -> Fence | None:
+def find_fence(here: Path | None = None) -> Fence | None:
     """The repository that a folder, the working one by default, is in, else that of its project; None without both."""
     try:
         here = here or Path.cwd()
@@ -48,13 +48,13 @@ def fence(here: Path | None = None) -> Fence | None:
 
 def _fence_around(by: Path) -> Fence | None:
     """The fence of the working folder if a file lies in it, else its own: whoever works elsewhere names it alone."""
-    around = fence()
-    return around if around and around.holds(by) else fence(Path(os.path.abspath(by)).parent)  # noqa: PTH100 - as above
+    around = find_fence()
+    return around if around and around.holds(by) else find_fence(Path(os.path.abspath(by)).parent)  # noqa: PTH100 - as above
 
 
 def check_inside(path: Path) -> None:
     """Refuse a file inside the fence that is a link to one elsewhere; what lies elsewhere, somebody may name."""
-    around = fence()
+    around = find_fence()
     if around and around.holds(path) and around.leads_out(path):
         raise refuse(f"leads out of {around.called}", shown_path(path), "a link leads to it; name the file itself")
 
@@ -81,7 +81,7 @@ def check_output_folder(folder: Path) -> None:
 
 def _check_folder(folder: Path, shown: Path, what: str) -> None:
     try:
-        around = fence() or Fence(Path.cwd().resolve(), "the working folder")
+        around = find_fence() or Fence(Path.cwd().resolve(), "the working folder")
     except OSError:  # there is none, and nothing in it
         return
     if around.holds(folder) and around.leads_out(folder):

@@ -12,7 +12,7 @@ FILE = "resnet-gen.toml"
 PYPROJECT = "pyproject.toml"
 
 
-def candidates(folder: Path | None = None) -> Iterator[Path]:
+def list_candidates(folder: Path | None = None) -> Iterator[Path]:
     """Files that may hold a folder's project, the nearest first, up to the folder that holds `.git`.
 
     The folder is the working one by default. A `pyproject.toml` is one if it so much as names resnet-gen.
@@ -24,7 +24,7 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
     for here in (start, *start.parents):
         if (here / FILE).is_file():
             yield here / FILE
-        elif _says(here / PYPROJECT, _NAME):
+        elif _contains_words(here / PYPROJECT, _NAME):
             yield here / PYPROJECT
         if (here / ".git").exists():
             return
@@ -32,7 +32,9 @@ def candidates(folder: Path | None = None) -> Iterator[Path]:
 
 def project_folder(folder: Path | None = None) -> Path | None:
     """The folder of the project that a folder, the working one by default, is in, as nearly as files' texts show."""
-    return next((path.parent for path in candidates(folder) if path.name == FILE or _says(path, _TABLE)), None)
+    return next(
+        (path.parent for path in list_candidates(folder) if path.name == FILE or _contains_words(path, _TABLE)), None
+    )
 
 
 _TABLE = re.compile(rb"""tool[\s.\]"']*resnet-gen""")
@@ -40,7 +42,7 @@ _TABLE = re.compile(rb"""tool[\s.\]"']*resnet-gen""")
 _NAME = re.compile(rb"resnet-gen")
 
 
-def _says(path: Path, words: re.Pattern[bytes]) -> bool:
+def _contains_words(path: Path, words: re.Pattern[bytes]) -> bool:
     try:
         return bool(words.search(read_regular_file(path)))
     except OSError:

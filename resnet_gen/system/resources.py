@@ -35,7 +35,7 @@ def targets_folder() -> Path:
 def shipped_specs() -> dict[str, Path]:
     """The shipped specifications: name to file, sorted by family and then by size."""
     networks = (path for path in _folder("specs").glob("*/*.yaml") if path.parent != targets_folder())
-    found = sorted(networks, key=lambda p: (p.parent.name, _natural(p.stem)))
+    found = sorted(networks, key=lambda p: (p.parent.name, _natural_key(p.stem)))
     return {path.stem: path for path in found}
 
 
@@ -44,7 +44,7 @@ def is_shipped(path: Path) -> bool:
     return shipped_specs().get(path.stem) == path
 
 
-def _natural(name: str) -> tuple[tuple[int, str], ...]:
+def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
     words = "".join(c if c.isdigit() else f" {c} " for c in name).split()
     digits = "".join(c if c.isdigit() else " " for c in name).split()
     return (*((int(d), "") for d in digits[:1]), *((0, w) for w in words))

@@ -44,11 +44,11 @@ class Staging:
         """Where the account of what is about to change lies, while there is one."""
         return self.path / _JOURNAL
 
-    def new(self, name: str) -> Path:
+    def staged_path(self, name: str) -> Path:
         """Where a file lies until it appears."""
         return self.path / name
 
-    def before(self, number: int) -> Path:
+    def backup_path(self, number: int) -> Path:
         """Where what a file replaces is kept until all have appeared."""
         return self.path / f".before{number}~"
 
@@ -57,7 +57,7 @@ class Staging:
         self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         lock(self._lock, wait=False)
 
-    def begun(self) -> int:
+    def read_start_time(self) -> int:
         """When somebody moved in, by the clock of the disk: what git, an archive or a copy brings is of another moment.
 
         Raises `OSError` where nobody ever did.
@@ -69,20 +69,20 @@ class Staging:
         (self.path / _OWNER).write_text(relative(owner.path, self.folder), encoding="utf-8")
         flush(self.path / _OWNER)
 
-    def owner(self) -> Staging:
+    def find_owner(self) -> Staging:
         """The one that has the account: another that knows of this one, or this one."""
         try:
-            return self.beside(read_small(self.path / _OWNER).decode()) or self
+            return self.find_other(read_small(self.path / _OWNER).decode()) or self
         except (OSError, ValueError):
             return self
 
-    def beside(self, words: str) -> Staging | None:
+    def find_other(self, words: str) -> Staging | None:
         """Another hidden folder, by its path from the destination of this one; None where there is none."""
         path = Path(os.path.realpath(self.folder / words))
         return Staging(path) if path.name.startswith(PREFIX) and is_folder(path) else None
 
     @contextmanager
-    def claimed(self, alone: bool) -> Iterator[bool]:
+    def claim(self, alone: bool) -> Iterator[bool]:
         """Whether nobody lives in it; `alone` says that nobody can be about to move in."""
         try:
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))

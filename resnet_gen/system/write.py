@@ -61,7 +61,7 @@ class Transaction:
                 self._places.append(stage(folder))
             except BaseException as error:
                 self._remove(made=True)
-                raise _refused(error, folder) from None
+                raise _explain_error(error, folder) from None
         return self
 
     def __exit__(
@@ -82,7 +82,7 @@ class Transaction:
         Raises `Refused` on a full disk.
         """
         place = self._folders.index(folder or self.folder)
-        path, digest = self._places[place].new(name), hashlib.sha256()
+        path, digest = self._places[place].staged_path(name), hashlib.sha256()
         try:
             if "/" in name:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,13 +122,13 @@ class Transaction:
                 folder.rmdir()
 
 
-def _refused(error: BaseException, folder: Path) -> BaseException:
+def _explain_error(error: BaseException, folder: Path) -> BaseException:
     if isinstance(error, FileExistsError):
         return refuse("cannot be written: a file is in the way", str(folder))
     return refuse(f"cannot be written: {error.strerror}", str(folder)) if isinstance(error, OSError) else error
 
 
-def _batches(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
+def _group_chunks(chunks: Iterable[bytes | memoryview]) -> Iterator[_Batch]:
     """The chunks in batches of about a megabyte, so that handing them to a thread costs nothing."""
     batch: _Batch = []
     size = 0
@@ -149,8 +149,8 @@ def _write_through(descriptor: int, chunks: Iterable[bytes | memoryview], digest
         for chunk in batch:
             digest.update(chunk)
 
-    with _aside(hash_all) as hash_too, _aside(lambda _: os.fsync(descriptor)) as flush_aside:
-        for number, batch in enumerate(_batches(chunks), 1):
+    with _start_worker(hash_all) as hash_too, _start_worker(lambda _: os.fsync(descriptor)) as flush_aside:
+        for number, batch in enumerate(_group_chunks(chunks), 1):
             hash_too(batch)
             for chunk in batch:
                 _write_all(descriptor, chunk)
@@ -160,7 +160,7 @@ def _write_through(descriptor: int, chunks: Iterable[bytes | memoryview], digest
 
 
 @contextmanager
-def _aside(work: Callable[[_Batch], object]) -> Iterator[Callable[[_Batch], None]]:
+def _start_worker(work: Callable[[_Batch], object]) -> Iterator[Callable[[_Batch], None]]:
     """A thread that works on what it is given, and does not need Python's lock for most of it; raises what failed.
 
     A signal may end what is written anywhere. An interruption within `Queue` would lose a notification, or leave its

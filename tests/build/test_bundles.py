@@ -18,7 +18,7 @@ from resnet_gen.build import trtexec
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.bundle import TOLERANCE, BundleRequest
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph import Value
 from resnet_gen.language.load import load
@@ -36,7 +36,7 @@ IN_PLACE = [name for name in shipped_targets() if load_target(name).engine == "i
 def wished(device="jetson-nano", precision="fp32", **more):
     if precision in ("int8", "fp8"):
         more["calibration"] = Calibration("random")
-    return choose(BuildWishes(load_target(device), "bundle", precision, **more))
+    return resolve_request(BuildWishes(load_target(device), "bundle", precision, **more))
 
 
 def bundle(folder, device="jetson-nano", precision="fp32", *, settings=(), **more):
@@ -113,7 +113,7 @@ def test_other_targets_say_nothing_of_bundles(tmp_path):
 
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_where_engines_are_built_in_place_a_bundle_is_what_is_made(name, tmp_path):
-    request = choose(BuildWishes(load_target(name)))
+    request = resolve_request(BuildWishes(load_target(name)))
     assert request.target == "bundle"
     build_one(load(str(TINY)), request, tmp_path)
     assert (tmp_path / "tiny.build.sh").exists()
@@ -144,7 +144,7 @@ def test_nothing_is_written_where_the_network_puts_out_what_is_not_finite(tmp_pa
 )
 def test_a_bundle_of_what_no_device_can_do_is_refused(wish, words):
     with pytest.raises(Refused, match=words):
-        choose(wish)
+        resolve_request(wish)
 
 
 # --- trtexec's options ----------------------------------------------------------
@@ -166,8 +166,8 @@ X = Value("input", (3, 224, 224))
     ],
 )
 def test_how_types_are_chosen_is_each_version_s(version, precision, options):
-    assert trtexec.building(version, precision) == options
-    assert trtexec.building(version, precision, tf32=True) == [o for o in options if o != "--noTF32"]
+    assert trtexec.list_build_options(version, precision) == options
+    assert trtexec.list_build_options(version, precision, tf32=True) == [o for o in options if o != "--noTF32"]
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_how_types_are_chosen_is_each_version_s(version, precision, options):
     ],
 )
 def test_memory_is_limited_in_each_version_s_words(version, option):
-    assert trtexec.workspace(version, "512") == option
+    assert trtexec.format_workspace(version, "512") == option
 
 
 def test_a_range_of_batches_is_a_profile():
-    assert trtexec.profile(X, 1, 8, 32) == [
+    assert trtexec.list_profile_options(X, 1, 8, 32) == [
         "--minShapes=input:1x3x224x224", "--optShapes=input:8x3x224x224", "--maxShapes=input:32x3x224x224",
     ]  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_a_range_of_batches_is_a_profile():
 )
 def test_tactics_get_a_power_of_two_of_at_most_a_quarter_of_the_memory(memory, megabytes):
     order = BundleRequest("n", "fp32", "D", "8.2.1", memory, X, (1,), "n.onnx", "n.engine")
-    assert order.workspace() == megabytes
+    assert order.compute_workspace() == megabytes
 
 
 # --- the script, run --------------------------------------------------------------
@@ -482,4 +482,4 @@ def test_outputs_that_are_right_do_not_excuse_a_file_that_has_changed(tmp_path):
 
 @pytest.mark.parametrize(("gigabytes", "mebibytes"), [(0.004, 1), (4, 512), (4.3, 1024), (5, 1024), (None, 512)])
 def test_tactics_have_a_quarter_of_the_memory_at_the_most(gigabytes, mebibytes):
-    assert BundleRequest.workspace(SimpleNamespace(memory_gb=gigabytes)) == mebibytes
+    assert BundleRequest.compute_workspace(SimpleNamespace(memory_gb=gigabytes)) == mebibytes

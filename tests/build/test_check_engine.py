@@ -17,7 +17,7 @@ from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
 from resnet_gen.build.request import Request
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine import machine
 from resnet_gen.engine.machine import Gpu, Validity
 from resnet_gen.language.load import load
@@ -57,8 +57,8 @@ def bare(monkeypatch, request):
     """A machine without a GPU and without a library, unless a test says otherwise."""
     if "rtx" not in request.fixturenames:
         monkeypatch.setattr(engine_check, "installed_version", lambda library: None)
-        monkeypatch.setattr(engine_check, "validity", lambda path: None)
-    monkeypatch.setattr(engine_check, "gpus", lambda: None)
+        monkeypatch.setattr(engine_check, "ask_validity", lambda path: None)
+    monkeypatch.setattr(engine_check, "list_gpus", lambda: None)
 
 
 def change(path, **keys):
@@ -166,7 +166,7 @@ def test_an_engine_is_of_one_version_of_its_library(here, wanted, pretended, mon
     ],
 )
 def test_one_of_the_gpus_here_must_be_one_that_it_is_for(gpus, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(engine_check, "gpus", lambda: gpus)
+    monkeypatch.setattr(engine_check, "list_gpus", lambda: gpus)
     found = lines(pretended)["gpu"]
     assert found[0] == wanted
     assert wanted != "ok" or found[1].endswith(gpus[-1].name)
@@ -175,7 +175,7 @@ def test_one_of_the_gpus_here_must_be_one_that_it_is_for(gpus, wanted, pretended
 
 @pytest.mark.parametrize(("device", "wanted"), [("rtx-4090", "ok"), ("h100", "no"), ("cpu", "no")])
 def test_a_device_stands_for_the_gpus_here(device, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(engine_check, "gpus", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(engine_check, "list_gpus", lambda: pytest.fail("asked"))
     assert state(pretended, "gpu", device=load_target(device)) == wanted
 
 
@@ -217,7 +217,7 @@ def test_what_does_not_stand_against_it_is_a_warning(pretended):
 
 def test_a_real_build_with_random_calibration_warns(tmp_path):
     wish = BuildWishes(load_target("cpu"), None, "int8", calibration=Calibration("random"))
-    build_one(load(str(TINY)), choose(wish), tmp_path)
+    build_one(load(str(TINY)), resolve_request(wish), tmp_path)
     found = lines(tmp_path / "tiny.onnx")
     assert found["accuracy"][0] == "warning"
     assert found["tiny.quantization.json"][0] == "ok"
@@ -233,7 +233,7 @@ def test_a_real_build_with_random_calibration_warns(tmp_path):
     ],
 )
 def test_tensorrt_rtx_has_a_word(said, wanted, pretended, monkeypatch):
-    monkeypatch.setattr(engine_check, "validity", lambda path: said)
+    monkeypatch.setattr(engine_check, "ask_validity", lambda path: said)
     assert state(pretended, "runtime") == wanted
     assert all(reason in lines(pretended)["runtime"][1] for reason in said.reasons)
 
@@ -257,7 +257,7 @@ def test_a_model_whose_weights_are_not_beside_it_does_not_fit(tmp_path, monkeypa
 
 
 def test_an_engine_that_was_built_on_its_device(tmp_path):
-    build_one(load(str(TINY)), choose(BuildWishes(load_target("jetson-nano"))), tmp_path)
+    build_one(load(str(TINY)), resolve_request(BuildWishes(load_target("jetson-nano"))), tmp_path)
     path = tmp_path / "tiny.fp16.engine"
     path.write_bytes(b"made there")
     found = lines(path, device=load_target("jetson-nano"))
@@ -270,7 +270,9 @@ def test_an_engine_that_was_built_on_its_device(tmp_path):
 
 @pytest.mark.parametrize("device", [None, "h100"])
 def test_a_model_of_triton_has_its_manifest_one_folder_up(device, tmp_path):
-    build_one(load(str(TINY)), choose(BuildWishes(load_target(device) if device else None, "triton")), tmp_path)
+    build_one(
+        load(str(TINY)), resolve_request(BuildWishes(load_target(device) if device else None, "triton")), tmp_path
+    )
     path = tmp_path / "tiny" / "1" / ("model.plan" if device else "model.onnx")
     path.parent.mkdir(exist_ok=True)
     if device:
@@ -286,7 +288,7 @@ def test_without_a_manifest_nothing_fits(pretended, monkeypatch):
     }
     with pytest.raises(Refused, match=r"not known as an engine, and there is no tiny\.manifest\.json"):
         check(pretended, EngineRequirements())
-    monkeypatch.setattr(engine_check, "validity", lambda path: Validity("unsaid"))
+    monkeypatch.setattr(engine_check, "ask_validity", lambda path: Validity("unsaid"))
     assert {what: state for what, (state, _) in lines(pretended).items()} == {"manifest": "no", "runtime": "unknown"}
 
 
@@ -311,14 +313,14 @@ def test_what_tensorrt_rtx_says_of_real_bytes(rtx, tmp_path, monkeypatch):
     damaged = tmp_path / "damaged"
     for data in (bytes(flipped), good[:63], b"", bytes(5000), b"\x08\x0a" + good):
         damaged.write_bytes(data)
-        assert machine.validity(damaged).malformed
-        assert machine.validity(damaged).state == "invalid"
-    said = machine.validity(path)
+        assert machine.ask_validity(damaged).malformed
+        assert machine.ask_validity(damaged).state == "invalid"
+    said = machine.ask_validity(path)
     assert not said.malformed
-    if machine.gpus() is None:
+    if machine.list_gpus() is None:
         assert said == Validity("unsaid")
         damaged.write_bytes(good[: len(good) // 2])
-        assert machine.validity(damaged) == said, "which is why a hash is needed"
+        assert machine.ask_validity(damaged) == said, "which is why a hash is needed"
     assert lines(path)["library"] == ("ok", f"tensorrt-rtx {rtx.__version__}, as here")
     path.write_bytes(good[: len(good) // 2])
     assert lines(path)["bytes"][0] == "no"
@@ -340,7 +342,7 @@ def test_what_tensorrt_rtx_says_of_real_bytes(rtx, tmp_path, monkeypatch):
 def test_each_answer_of_tensorrt_rtx_in_words(state, bits, wanted):
     names = {"VERSION_MISMATCH": 1, "UNSUPPORTED_CC": 2, "MALFORMED_ENGINE": 32, "CUDA_ERROR": 64}
     trt = SimpleNamespace(EngineInvalidityDiagnostics=SimpleNamespace(__members__=names))
-    assert machine._validity(trt, SimpleNamespace(name=state), bits) == wanted
+    assert machine._describe_validity(trt, SimpleNamespace(name=state), bits) == wanted
 
 
 # --- the GPUs ---------------------------------------------------------------------
@@ -366,12 +368,12 @@ def test_the_driver_is_asked_for_the_gpus(script, wanted, tmp_path, monkeypatch)
     command.chmod(0o755)
     monkeypatch.setattr(machine, "_PATIENCE", 1)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert machine.gpus() == wanted
+    assert machine.list_gpus() == wanted
 
 
 def test_without_a_driver_there_is_nobody_to_ask(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert machine.gpus() is None
+    assert machine.list_gpus() is None
 
 
 def test_a_library_that_is_not_there_has_no_version():

@@ -3,7 +3,7 @@
 import pytest
 
 from resnet_gen.build.request import BuildBatch
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.ops.precision import PRECISIONS, Calibration
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target, shipped_targets
@@ -16,7 +16,7 @@ def wish(device=None, **more):
 
 
 def chosen(device=None, **more):
-    return choose(wish(device, **more))
+    return resolve_request(wish(device, **more))
 
 
 def refused(device=None, **more):

@@ -12,7 +12,7 @@ import pytest
 
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.cli import main
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.load import load
@@ -49,7 +49,7 @@ def repository(folder, device=None, precision="fp32", *, settings=(), **more):
     if precision == "int8":
         more["calibration"] = Calibration("random")
     wish = BuildWishes(load_target(device) if device else None, "triton", precision, **more)
-    return build_one(load(str(TINY), settings), choose(wish), folder)
+    return build_one(load(str(TINY), settings), resolve_request(wish), folder)
 
 
 def config(schema, folder):
@@ -119,7 +119,7 @@ def test_for_a_gpu_the_bundle_s_script_makes_the_plan(device, tmp_path):
 
 
 def test_bundles_that_are_not_for_triton_do_not_speak_of_it(tmp_path):
-    build_one(load(str(TINY)), choose(BuildWishes(load_target("h100"))), tmp_path)
+    build_one(load(str(TINY)), resolve_request(BuildWishes(load_target("h100"))), tmp_path)
     assert "Triton" not in (tmp_path / "tiny.bundle.md").read_text()
 
 
@@ -136,7 +136,7 @@ def test_bundles_that_are_not_for_triton_do_not_speak_of_it(tmp_path):
 )
 def test_what_triton_cannot_serve_is_refused(wish, words):
     with pytest.raises(Refused, match=words):
-        choose(wish)
+        resolve_request(wish)
 
 
 def test_weights_beside_the_model_are_named_as_they_lie(tmp_path, monkeypatch):

@@ -228,8 +228,8 @@ def test_tensorrt_multiplies_float32_in_tf32_only_if_asked(tf32, tmp_path, monke
 @pytest.mark.parametrize("tf32", [False, True])
 def test_tensorrt_rtx_has_the_flag_that_is_asked_for(tf32, tmp_path, monkeypatch):
     trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this system", exc_type=ImportError)
-    seen, target = [], tensorrt._target
-    monkeypatch.setattr(tensorrt, "_target", lambda trt, config, sm: seen.append(config) or target(trt, config, sm))
+    seen, target = [], tensorrt._set_target
+    monkeypatch.setattr(tensorrt, "_set_target", lambda trt, config, sm: seen.append(config) or target(trt, config, sm))
     build(TINY, tmp_path, target="tensorrt-rtx", compute_capabilities=(86,), tf32=tf32)
     assert seen[0].get_flag(trt.BuilderFlag.TF32) is tf32
 

@@ -18,7 +18,7 @@ from resnet_gen.build import passes as module
 from resnet_gen.build.build import build, onnx_file
 from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.cli import main
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.interrupts import DeferredSignals
@@ -87,7 +87,7 @@ def parsed(trt, path):
 def typed(precision, targets, images=1):
     """A request for an engine in any precision, calibrated with noise."""
     calibration = Calibration("random", images) if precision in ("int8", "fp8") else None
-    return choose(BuildWishes(None, "tensorrt-rtx", precision, targets, calibration=calibration))
+    return resolve_request(BuildWishes(None, "tensorrt-rtx", precision, targets, calibration=calibration))
 
 
 def allowed(precision):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from resnet_gen.engine import image
 from resnet_gen.engine.image import SmallerPictureWarning, read_image
-from resnet_gen.engine.image_limits import excess, gif_frame, jpeg_head, largest_piece
+from resnet_gen.engine.image_limits import find_excess, gif_frame, jpeg_head, largest_piece
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
 from resnet_gen.quantization.calibration.images import images
@@ -291,7 +291,7 @@ def test_tiles_of_a_tiff_are_as_large_as_both_sides_say_in_any_byte_order(kind, 
         for height in (None, 8, 256, most):
             sides = [side or 8 for side in (width, height)]
             large = (width, height) != (None, None) and 2 * sides[0] * sides[1] > 1 << 25
-            found = excess(tiff_of_tiles(kind, width, height, number))
+            found = find_excess(tiff_of_tiles(kind, width, height, number))
             assert bool(found) == large, (width, height)
 
 
@@ -387,7 +387,7 @@ def test_a_gif_s_first_frame_is_found_behind_its_blocks(saved):
     assert gif_frame(data[:20]) == gif_frame(data[:13] + b";") == (0, 0)
 
 
-@pytest.mark.parametrize("place", ["excess", "_cropped", "_held"])
+@pytest.mark.parametrize("place", ["find_excess", "_resize_and_crop", "_count_bytes"])
 def test_a_fault_of_ours_is_no_fault_of_the_picture_s(saved, monkeypatch, place):
     def faulty(*arguments, **named):
         raise ZeroDivisionError("ours")

@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from resnet_gen.build.build import build
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine import image
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.generate.report import report_files
@@ -50,7 +50,7 @@ def tables(text):
 
 @pytest.fixture
 def folder(tmp_path):
-    build(load(str(TINY)), choose(BuildWishes(None, "onnx", "fp32")), tmp_path / "build")
+    build(load(str(TINY)), resolve_request(BuildWishes(None, "onnx", "fp32")), tmp_path / "build")
     return tmp_path / "build"
 
 

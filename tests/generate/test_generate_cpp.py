@@ -122,7 +122,7 @@ def test_pixels_become_the_very_tensor_that_pillow_and_numpy_make(network):
     fed = b"".join(f"{a.shape[1]} {a.shape[0]} {to.channels}\n".encode() + a.tobytes() for a in cases)
     found = tensors(subprocess.run([driver], input=fed, capture_output=True, check=True).stdout, to)
     pictures = [Image.fromarray(a if to.channels > 1 else a[..., 0]) for a in cases]
-    wanted = np.stack([image.normalize_pixels(image._cropped(picture, to), to)[0] for picture in pictures])
+    wanted = np.stack([image.normalize_pixels(image._resize_and_crop(picture, to), to)[0] for picture in pictures])
     if SAME_PILLOW:
         assert np.array_equal(found, wanted)
     elif to.channels != 4:  # what is divided by a small alpha may be many levels off

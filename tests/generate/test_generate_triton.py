@@ -14,7 +14,7 @@ import pytest
 
 from resnet_gen.build.build import build
 from resnet_gen.build.request import BuildBatch
-from resnet_gen.build.request_resolution import BuildWishes, choose
+from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.build.triton import TritonModel, model_folder
 from resnet_gen.engine import image
 from resnet_gen.generate.base import CodeSubject, generate_files
@@ -36,7 +36,7 @@ INPUTS = [
 def served(folder, settings=(), device=None, precision="fp32", **more):
     """The model's folder as `build` writes it."""
     wish = BuildWishes(load_target(device) if device else None, "triton", precision, **more)
-    build(load(str(TINY), settings), choose(wish), folder)
+    build(load(str(TINY), settings), resolve_request(wish), folder)
     return folder / "tiny"
 
 

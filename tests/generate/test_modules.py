@@ -9,11 +9,11 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.generate.modules.classes import ModuleClasses, ParameterNamer
-from resnet_gen.generate.modules.expressions import Parameter, expression_of, fit_parameters
-from resnet_gen.generate.modules.forward import statements
+from resnet_gen.generate.modules.expressions import Parameter, find_expression, fit_parameters
+from resnet_gen.generate.modules.forward import write_statements
 from resnet_gen.generate.modules.naming import name_classes
-from resnet_gen.generate.modules.patterns import flat, is_counted, is_run, is_sequence, pattern
-from resnet_gen.generate.modules.tree import ChannelChunks, tree
+from resnet_gen.generate.modules.patterns import find_pattern, flatten_steps, is_counted, is_run, is_sequence
+from resnet_gen.generate.modules.tree import ChannelChunks, build_tree
 from resnet_gen.generate.spelling import is_attribute_name, is_list, quote_text
 from resnet_gen.generate.targets.pytorch import _PyTorch
 from resnet_gen.generate.torch_names import check_member_name
@@ -38,7 +38,7 @@ def net(*rows, outputs=("last",)):
 
 
 def test_names_spell_a_tree_whose_leaves_are_operations():
-    root = tree(net(("a.conv", CONV), ("a.norm", NORM), ("fc", ops.Conv(2, 1))))
+    root = build_tree(net(("a.conv", CONV), ("a.norm", NORM), ("fc", ops.Conv(2, 1))))
     assert [step.name for step in root.steps] == ["a", "fc"]
     inner = root.steps[0].what
     assert [(s.name, s.what.op, s.inputs) for s in inner.steps] == [("conv", CONV, ("in0",)), ("norm", NORM, ("conv",))]
@@ -48,26 +48,26 @@ def test_names_spell_a_tree_whose_leaves_are_operations():
 
 def test_a_layer_called_as_what_holds_another_is_refused_by_both_names():
     with pytest.raises(Refused, match=r"the layer 'a' is called as what holds 'a\.norm\.0'"):
-        tree(net(("a", CONV), ("a.norm.0", NORM)))
-    assert tree(net(("a", RELU), ("a.norm", NORM)))  # what has no weights goes to another place
+        build_tree(net(("a", CONV), ("a.norm.0", NORM)))
+    assert build_tree(net(("a", RELU), ("a.norm", NORM)))  # what has no weights goes to another place
 
 
 def test_numbered_chains_are_sequences_and_others_are_none():
-    numbered = tree(net(("a.0", CONV), ("a.1", NORM), ("a.4", CONV)))
-    named = tree(net(("a.conv", CONV), ("a.norm", NORM)))
-    falling = tree(net(("a.1", CONV), ("a.0", NORM)))
+    numbered = build_tree(net(("a.0", CONV), ("a.1", NORM), ("a.4", CONV)))
+    named = build_tree(net(("a.conv", CONV), ("a.norm", NORM)))
+    falling = build_tree(net(("a.1", CONV), ("a.0", NORM)))
     assert [is_sequence(root.steps[0].what) for root in (numbered, named, falling)] == [True, False, False]
-    assert [step.name for step in flat(numbered)] == ["a.0", "a.1", "a.4"]
+    assert [step.name for step in flatten_steps(numbered)] == ["a.0", "a.1", "a.4"]
 
 
 def test_a_group_that_cannot_be_done_as_a_whole_is_opened():
     rows = [("convs.0", CONV), ("norms.0", NORM), ("convs.1", CONV), ("norms.1", NORM)]
-    assert [step.name for step in tree(net(*rows)).steps] == ["convs.0", "norms.0", "convs.1", "norms.1"]
+    assert [step.name for step in build_tree(net(*rows)).steps] == ["convs.0", "norms.0", "convs.1", "norms.1"]
 
 
 def test_a_group_with_several_results_is_opened():
     rows = [("a.conv", CONV, "input"), ("a.norm", NORM, "a.conv"), ("add", ops.Add(), "a.conv", "a.norm")]
-    assert [step.name for step in tree(net(*rows)).steps] == ["a.conv", "a.norm", "add"]
+    assert [step.name for step in build_tree(net(*rows)).steps] == ["a.conv", "a.norm", "add"]
 
 
 def test_channels_that_are_taken_part_by_part_are_one_chunk():
@@ -75,11 +75,11 @@ def test_channels_that_are_taken_part_by_part_are_one_chunk():
         ("split_0", ops.TakeChannels(0, 2), "input"), ("split_1", ops.TakeChannels(2, 4), "input"),
         ("add", ops.Add(), "split_0", "split_1"),
     ]  # fmt: skip
-    first, add = tree(net(*rows)).steps
+    first, add = build_tree(net(*rows)).steps
     assert first.what.op == ChannelChunks(2)
     assert add.inputs == ("split:0", "split:1")
     uneven = [rows[0], ("split_1", ops.TakeChannels(2, 3), "input"), ("cat", ops.Concat(), "split_0", "split_1")]
-    assert not any(isinstance(step.what.op, ChannelChunks) for step in tree(net(*uneven)).steps)
+    assert not any(isinstance(step.what.op, ChannelChunks) for step in build_tree(net(*uneven)).steps)
 
 
 def of(name, setting, *values):
@@ -102,11 +102,11 @@ def of(name, setting, *values):
 )
 def test_a_number_is_told_by_those_before_it(setting, values, expression):
     known = [of("width", "out_channels", 2, 3), of("kernel", "kernel_size", 3, 5)]
-    assert expression_of(setting, values, known) == expression
+    assert find_expression(setting, values, known) == expression
 
 
 def test_a_part_is_told_by_division():
-    assert expression_of("out_channels", (2, 3), [of("width", "out_channels", 8, 12)]) == "width // 4"
+    assert find_expression("out_channels", (2, 3), [of("width", "out_channels", 8, 12)]) == "width // 4"
 
 
 def test_the_fewest_parameters_are_taken_in_order():
@@ -160,15 +160,15 @@ def test_blocks_are_counted_where_their_names_are(names, found):
         return path
 
     graph = graph_of("naming=paths")
-    root = tree(rename_nodes(graph, [rename(node.name) for node in graph.nodes], ["logits"]))
+    root = build_tree(rename_nodes(graph, [rename(node.name) for node in graph.nodes], ["logits"]))
     stage = next(s.what for s in root.steps if s.name == "stages").steps[0].what
     assert is_run(stage)
-    assert pattern(stage) == found
+    assert find_pattern(stage) == found
 
 
 def condition(spec, name, *settings):
     """The condition of a member of the block's class, and what is handed on without it."""
-    classes = ModuleClasses([tree(lower(load(spec, settings)))])
+    classes = ModuleClasses([build_tree(lower(load(spec, settings)))])
     return next((m.condition, m.instead) for kind in classes.all for m in kind.members if m.name == name)
 
 
@@ -179,7 +179,7 @@ def test_a_projection_that_is_not_there_hands_on_what_enters_it():
 def test_a_sequence_that_is_not_there_may_hand_on_another_value_than_enters_it():
     """Pre-activation: projections take what the first norm and activation make, identities the block's input."""
     assert condition("preact110", "shortcut") == ("stride != 1 or in_channels != out_channels", "in0")
-    classes = ModuleClasses([tree(graph_of(spec="preact110"))])
+    classes = ModuleClasses([build_tree(graph_of(spec="preact110"))])
     steps = [step for kind in classes.all for step in kind.unit.steps if step.name == "shortcut"]
     assert [step.inputs for step in steps] == [("act1",)]
 
@@ -207,9 +207,9 @@ def test_members_told_apart_by_numbers_from_0_are_a_list():
 
 def written(*rows):
     """The lines that make a network's members, and those of its `forward`, in PyTorch."""
-    kind, language = ModuleClasses([tree(net(*rows))]).network, _PyTorch()
-    language.begin(kind)
-    return language.members(kind), statements(kind, language)
+    kind, language = ModuleClasses([build_tree(net(*rows))]).network, _PyTorch()
+    language.begin_class(kind)
+    return language.write_members(kind), write_statements(kind, language)
 
 
 @pytest.mark.parametrize("function", ["relu", "sigmoid", "tanh"])
@@ -241,7 +241,7 @@ def test_channels_that_are_no_equal_parts_are_slices():
 def blocks_of(*second):
     """The classes of blocks where the first is a convolution and a sum, and the second these rows."""
     first = [("stages.0.0.conv1", CONV, "input"), ("stages.0.0.add", ops.Add(), "stages.0.0.conv1", "input")]
-    made = ModuleClasses([tree(net(*first, *second))])
+    made = ModuleClasses([build_tree(net(*first, *second))])
     return [kind for kind in made.all if kind.unit.level == "block"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from resnet_gen.generate.base import CodeSubject, generate_files
-from resnet_gen.generate.output import differing, write_generated
+from resnet_gen.generate.output import find_differing, write_generated
 from resnet_gen.language.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
         refresh()
         return 0
     wanted = files()
-    found = {**differing(FOLDER, wanted), **dict.fromkeys(stale(wanted), "nothing generates it")}
+    found = {**find_differing(FOLDER, wanted), **dict.fromkeys(stale(wanted), "nothing generates it")}
     for name, what in found.items():
         print(f"generated/{name}: {what}")
     print(f"{len(wanted)} files checked, {len(found)} to change", file=sys.stderr)

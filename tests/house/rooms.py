@@ -95,7 +95,7 @@ def inside() -> set[tuple[str, str]]:
 
 WALK = (
     "cli.build_files.build_all",
-    "build.request_resolution.choose",
+    "build.request_resolution.resolve_request",
     "language.load.load",
     "build.build.build",
     "build.passes.prepare",

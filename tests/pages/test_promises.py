@@ -156,8 +156,8 @@ def test_the_table_of_trtexec_has_its_options():
         above = [old if "the same" in new else new for old, new in zip(above, cells, strict=True)]
         types, memory, timing = above
         for version in versions.split(", "):
-            assert f"`{trtexec.workspace(version, 'MIB')}`" == memory
-            fp16, int8 = (trtexec.building(version, precision) for precision in ("fp16", "int8"))
+            assert f"`{trtexec.format_workspace(version, 'MIB')}`" == memory
+            fp16, int8 = (trtexec.list_build_options(version, precision) for precision in ("fp16", "int8"))
             assert f"`{fp16[-1]}`" == f"`{int8[-1]}`" == timing
             assert "--noTF32" in fp16
             told = re.findall(r"`([^`]+)`", types)

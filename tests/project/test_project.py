@@ -73,7 +73,7 @@ TABLE = '[project]\nname = "mine"\n[tool.resnet-gen]\nspecs = ["resnet50"]\n'
 
 def test_without_a_file_there_is_no_project(tree):
     assert find_project() is None
-    assert list(project_folder.candidates()) == []
+    assert list(project_folder.list_candidates()) == []
 
 
 def test_a_file_of_its_own_is_found_from_below_and_wins_over_a_pyproject_beside_it(tree):

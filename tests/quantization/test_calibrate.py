@@ -22,19 +22,19 @@ from resnet_gen.ops.precision import METHODS, Calibration, QuantizationChoice
 from resnet_gen.problems import Refused
 from resnet_gen.quantization import precision_error
 from resnet_gen.quantization.calibration import calibrate
-from resnet_gen.quantization.calibration.activations import batches
+from resnet_gen.quantization.calibration.activations import split_batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
 from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, images
-from resnet_gen.quantization.calibration.observers import _divergence, observer
+from resnet_gen.quantization.calibration.observers import _divergence, make_observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.quantization.precision_error import PrecisionComparison
-from resnet_gen.quantization.quantizer import _shifted, quantize_network
+from resnet_gen.quantization.quantizer import _shift_biases, quantize_network
 from resnet_gen.quantization.signal_to_noise import (
     CEILING,
     FirstImages,
     SignalPower,
-    agreeing,
     bias_corrections,
+    count_agreeing,
     measure,
 )
 from resnet_gen.weights.base import DerivedWeights
@@ -50,7 +50,7 @@ COLOUR = Input(channels=3, size=(8, 6), crop=1.0)
 
 
 def seen(method, *batches, percentile=99.0):
-    watching = observer(method, percentile)
+    watching = make_observer(method, percentile)
     for batch in batches:
         watching.see(np.asarray(batch, np.float32))
     return watching.range()
@@ -78,9 +78,9 @@ def test_images_of_nothing_count_as_zeros_whenever_they_come(method, part):
 @pytest.mark.parametrize("name", ["nan", "inf", "-inf"])
 def test_one_number_that_is_none_is_enough(name):
     fine, bad = np.ones(3), np.array([1, float(name), 1])
-    assert precision_error._finite({"a": fine, "b": fine})
+    assert precision_error._are_finite({"a": fine, "b": fine})
     for outputs in ({"a": fine, "b": bad}, {"a": bad, "b": fine}, {"a": bad}):
-        assert not precision_error._finite(outputs)
+        assert not precision_error._are_finite(outputs)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -433,7 +433,7 @@ def test_a_shift_of_the_biases_takes_the_mean_out_of_the_noise(style):
     assert all(np.abs(shift).max() > 0 for shift in by.values())
     ranges = calibrate(*exact, place(exact[0], style).values, given, Calibration("", 4, "minmax"))
     placement = place(exact[0], style)
-    again = quantize(exact[0], _shifted(exact[1], by), placement, ranges, style, "float32")
+    again = quantize(exact[0], _shift_biases(exact[1], by), placement, ranges, style, "float32")
     left = bias_corrections(exact, again, given)
     for name, shift in by.items():
         assert np.abs(left[name]).max() < 0.05 * np.abs(shift).max() + 1e-4, name
@@ -541,7 +541,7 @@ def test_cpu_placement_ends_every_convolution_in_integers():
 def test_as_many_images_run_at_once_as_their_activations_may_take(channels, sizes):
     pictures = [np.zeros((3, 8, 8), np.float32)] * 5
     values = [Value("x", (channels, 1 << 8, 1 << 8))]
-    assert [len(batch) for batch in batches(pictures, values)] == sizes
+    assert [len(batch) for batch in split_batches(pictures, values)] == sizes
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -561,9 +561,9 @@ def test_rare_magnitudes_are_left_out_however_small_they_are(size):
 
 def test_a_network_without_scores_agrees_for_no_image():
     maps = {"map": np.ones((4, 2, 3, 3), np.float32)}
-    assert agreeing(maps, maps, [Value("map", (2, 3, 3))]) == 0
+    assert count_agreeing(maps, maps, [Value("map", (2, 3, 3))]) == 0
     rows = {"logits": np.eye(4, 5, dtype=np.float32)}
-    assert agreeing(rows, rows, [Value("logits", (5,))]) == 4
+    assert count_agreeing(rows, rows, [Value("logits", (5,))]) == 4
 
 
 @pytest.mark.parametrize("far", [16.0, 1 / 16])

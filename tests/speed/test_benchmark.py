@@ -7,7 +7,7 @@ import pytest
 
 from resnet_gen.engine.base import DTYPES, Runner
 from resnet_gen.problems import Refused
-from resnet_gen.speed.benchmark import Effort, Timing, common_shape, difference, measure, ratio
+from resnet_gen.speed.benchmark import Effort, Timing, compare_outputs, compare_speed, find_common_shape, measure
 
 
 class Clock:
@@ -65,15 +65,15 @@ def test_percentiles_are_interpolated():
 def test_the_ratio_is_taken_in_pairs_of_blocks():
     fast, slow = (1.0, 2.0, 3.0, 4.0, 5.0), (2.0, 6.0, 12.0, 20.0, 30.0)
     first, second = (Timing(1, tuple((t, t, 100.0) for t in times)) for times in (fast, slow))
-    found = ratio(first, second)  # 2, 3, 4, 5, 6: the outliers of 100 s are no block's median
+    found = compare_speed(first, second)  # 2, 3, 4, 5, 6: the outliers of 100 s are no block's median
     assert found == (4.0, 3.0, 5.0, 5)
-    assert ratio(second, first).median == pytest.approx(1 / 4)
+    assert compare_speed(second, first).median == pytest.approx(1 / 4)
 
 
 def test_what_slows_the_machine_for_a_while_is_in_both_sides_of_the_ratio():
     busy = [1.0] * 10 + [7.0] * 10
     first, second = (Timing(1, tuple((factor * t,) for t in busy)) for factor in (1, 2))
-    assert ratio(first, second) == (2.0, 2.0, 2.0, 20)
+    assert compare_speed(first, second) == (2.0, 2.0, 2.0, 20)
 
 
 # --- turns ------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_two_models_take_turns_in_blocks_that_an_untimed_run_opens():
     assert [timing.runs for timing in result.timings] == [50, 50]
     assert [len(block) for block in result.timings[0].blocks] == [3] * 16 + [2]
     assert [timing.percentile(50) for timing in result.timings] == pytest.approx([0.01, 0.03])
-    assert ratio(*result.timings) == pytest.approx((3, 3, 3, 17))
+    assert compare_speed(*result.timings) == pytest.approx((3, 3, 3, 17))
 
 
 def test_seconds_are_for_each_model_and_blocks_of_one_length():
@@ -163,33 +163,33 @@ def test_outputs_that_are_no_numbers_are_refused():
 def test_the_difference_of_outputs_and_the_top_classes():
     first = {"y": np.array([[1, 2, 3], [9, 2, 3], [1, 7, 3.0]], np.float32)}
     second = {"y": np.array([[1, 2, 3.5], [1, 2, 3], [1, 7, 3.0]], np.float32)}
-    assert difference(first, second) == (8.0, 9.0, 2, 3)
-    assert difference(first, first) == (0.0, 9.0, 3, 3)
+    assert compare_outputs(first, second) == (8.0, 9.0, 2, 3)
+    assert compare_outputs(first, first) == (0.0, 9.0, 3, 3)
 
 
 def test_outputs_are_paired_by_name_else_by_order():
     a, b = np.zeros((1, 2)), np.ones((1, 2))
-    assert difference({"a": a, "b": b}, {"b": b, "a": a}).largest == 0
-    assert difference({"a": a, "b": b}, {"c": b, "d": a}).largest == 1
-    assert difference({"a": a}, {"c": a}).largest == 0
+    assert compare_outputs({"a": a, "b": b}, {"b": b, "a": a}).largest == 0
+    assert compare_outputs({"a": a, "b": b}, {"c": b, "d": a}).largest == 1
+    assert compare_outputs({"a": a}, {"c": a}).largest == 0
 
 
 def test_outputs_of_other_shapes_or_numbers_are_not_compared():
     a = np.zeros((1, 2))
-    assert difference({"a": a}, {"a": np.zeros((1, 3))}) is None
-    assert difference({"a": a}, {"a": a, "b": a}) is None
+    assert compare_outputs({"a": a}, {"a": np.zeros((1, 3))}) is None
+    assert compare_outputs({"a": a}, {"a": a, "b": a}) is None
 
 
 def test_types_do_not_overflow_and_values_that_are_not_finite_are_told():
     half = {"y": np.array([[60000.0, -60000.0]], np.float16)}
-    assert difference(half, {"y": -half["y"]}).largest == 120000
-    assert difference({"y": np.array([[0, 3]], np.uint8)}, {"y": np.array([[1, 0]], np.uint8)}).largest == 3
+    assert compare_outputs(half, {"y": -half["y"]}).largest == 120000
+    assert compare_outputs({"y": np.array([[0, 3]], np.uint8)}, {"y": np.array([[1, 0]], np.uint8)}).largest == 3
     later = {"a": np.zeros((1, 2)), "b": np.array([[np.nan, 1]])}
-    assert np.isnan(difference(later, later).largest)
+    assert np.isnan(compare_outputs(later, later).largest)
 
 
 def test_maps_have_no_top_class():
-    found = difference({"y": np.ones((2, 3, 4, 4))}, {"y": np.zeros((2, 3, 4, 4))})
+    found = compare_outputs({"y": np.ones((2, 3, 4, 4))}, {"y": np.zeros((2, 3, 4, 4))})
     assert found == (1.0, 1.0, None, 2)
 
 
@@ -209,7 +209,7 @@ def test_maps_have_no_top_class():
 )
 def test_the_shape_is_what_all_models_take(shapes, wanted, batch, found):
     clock = Clock()
-    assert common_shape([model(clock, shape=s) for s in shapes], wanted, batch) == found
+    assert find_common_shape([model(clock, shape=s) for s in shapes], wanted, batch) == found
 
 
 @pytest.mark.parametrize(
@@ -224,13 +224,13 @@ def test_the_shape_is_what_all_models_take(shapes, wanted, batch, found):
 def test_a_shape_that_a_model_does_not_take_is_refused(shapes, wanted, batch, words):
     clock = Clock()
     with pytest.raises(Refused, match=words):
-        common_shape([model(clock, shape=s) for s in shapes], wanted, batch)
+        find_common_shape([model(clock, shape=s) for s in shapes], wanted, batch)
 
 
 def test_a_profile_bounds_the_batch_and_its_least_is_the_default():
     bounded = model(Clock(), bounds=((2, 3, 4, 4), (8, 3, 4, 4)))
-    assert common_shape([bounded], None, None) == (2, 3, 4, 4)
-    assert common_shape([bounded], None, 8) == (8, 3, 4, 4)
+    assert find_common_shape([bounded], None, None) == (2, 3, 4, 4)
+    assert find_common_shape([bounded], None, 8) == (8, 3, 4, 4)
     for batch in (1, 9):
         with pytest.raises(Refused, match=r"its profile goes from 2x3x4x4 to 8x3x4x4, and .x3x4x4 lies outside"):
-            common_shape([bounded], None, batch)
+            find_common_shape([bounded], None, batch)

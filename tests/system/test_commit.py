@@ -15,7 +15,7 @@ import pytest
 
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
-from resnet_gen.system.journal import recover, unfinished
+from resnet_gen.system.journal import is_unfinished, recover
 from resnet_gen.system.staging import Staging, stage
 from resnet_gen.system.write import Transaction, write_together
 
@@ -187,13 +187,13 @@ def die(folder, renames, **files):
 
 def test_a_half_renamed_set_is_told_of_until_the_next_run_takes_it_back(old, tmp_path):
     names = ("a", "b", "1/c")
-    assert [unfinished(tmp_path / name) for name in names] == [False] * 3
+    assert [is_unfinished(tmp_path / name) for name in names] == [False] * 3
     die(tmp_path, 2, **{"a": "new a", "1/c": "new c"})
     assert (tmp_path / "a").read_bytes() == b"new a"
-    assert [unfinished(tmp_path / name) for name in names] == [True, False, True]
+    assert [is_unfinished(tmp_path / name) for name in names] == [True, False, True]
     recover(tmp_path)
     assert holds(tmp_path) == old
-    assert [unfinished(tmp_path / name) for name in names] == [False] * 3
+    assert [is_unfinished(tmp_path / name) for name in names] == [False] * 3
 
 
 def test_what_was_edited_since_is_left_as_it_is(old, tmp_path):
@@ -295,9 +295,9 @@ def hidden(folder, data):
     staging = Staging(folder / ".resnet-gen.theirs")
     staging.path.mkdir()
     (staging.path / ".lock~").write_bytes(b"")
-    told = data if isinstance(data, bytes) else json.dumps({"begun": staging.begun(), **data}).encode()
+    told = data if isinstance(data, bytes) else json.dumps({"begun": staging.read_start_time(), **data}).encode()
     staging.journal.write_bytes(told)
-    staging.new("pending").write_bytes(b"")
+    staging.staged_path("pending").write_bytes(b"")
     return staging
 
 
@@ -354,7 +354,7 @@ def test_an_account_that_was_brought_along_takes_nothing_back(old, tmp_path, bef
     if not begun:
         staging.journal.write_text(json.dumps(account(*entries)))
     for number in range(2):
-        staging.before(number).write_bytes(b"planted")
+        staging.backup_path(number).write_bytes(b"planted")
     if not lock:
         (staging.path / ".lock~").unlink()
     here = holds(tmp_path)

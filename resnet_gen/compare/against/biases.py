@@ -11,7 +11,7 @@ from resnet_gen.graph import Node
 from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops import AsMap, Flatten, Linear
-from resnet_gen.quantization.placement import never_negative
+from resnet_gen.quantization.placement import find_nonnegative
 from resnet_gen.weights.base import Array, runs
 
 _FUSED = 0.01
@@ -83,7 +83,7 @@ def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxMo
     if not covers:
         return BiasAllowance(correction, correction, alike, unlike, 0.0, 0.0)
     least, most = covers[0].least, covers[0].most
-    if wanted.inputs[0].name in never_negative(variant.graph):
+    if wanted.inputs[0].name in find_nonnegative(variant.graph):
         least = 0.0
     size, half = max(-covers[0].least, most), covers[0].step / 2
     for start, stop in runs(tensor.shape):

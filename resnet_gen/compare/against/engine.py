@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet_gen.build.engine_check import EngineRequirements, check
-from resnet_gen.build.manifest_schema import place, read_manifest
+from resnet_gen.build.manifest_schema import locate_manifest, read_manifest
 from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file
@@ -23,7 +23,7 @@ def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFi
     if faults:
         return FileFindings(str(path), engine=faults, behind=("layers", "shapes", "weights"))
     which = "its bytes, this spec and these weights" if weights else "its bytes and this spec"
-    words = f"{path} ({which} by the hashes in {place(path).manifest.name}; not opened, which takes its GPU)"
+    words = f"{path} ({which} by the hashes in {locate_manifest(path).manifest.name}; not opened, which takes its GPU)"
     model = _model(path)
     if model is None:
         behind = ("layers", "shapes", "weights")
@@ -34,7 +34,7 @@ def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFi
 
 def _model(path: Path) -> Path | None:
     """The ONNX file that the manifest of an engine names, if it lies beside it unchanged."""
-    known = read_manifest(place(path).manifest)
+    known = read_manifest(locate_manifest(path).manifest)
     names = [name for name in known.files if name.endswith(ONNX)] if known else []
     if known is None or len(names) != 1:
         return None

@@ -16,7 +16,7 @@ from resnet_gen.onnx.reading.activations import compute_tree
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, several
-from resnet_gen.quantization.placement import Range, never_negative
+from resnet_gen.quantization.placement import Range, find_nonnegative
 from resnet_gen.verify.rules.against import first_faults
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compare_ranges(path: Path, found: FileMatch, file: OnnxModel, images: Input 
     values = {b.output.name: a.output for a, b in found.match.pairs}
     values[file.graph.input.name] = found.variant.graph.input
     known = [(cover, values[cover.value]) for cover in file.covers if cover.value in values]
-    faults = list(_below_zero(path, known, never_negative(found.variant.graph)))
+    faults = list(_below_zero(path, known, find_nonnegative(found.variant.graph)))
     if not images or not known or find_spec("onnxruntime") is None:
         return RangeComparison("", first_faults(path, faults, "range"), _ALL if file.covers else "")
     try:

@@ -14,15 +14,23 @@ from resnet_gen.generate.modules.expressions import (
     ClassArguments,
     Column,
     Parameter,
+    ParameterValues,
     Slot,
-    Values,
-    expression_of,
+    find_expression,
     fit_parameters,
 )
-from resnet_gen.generate.modules.patterns import Pattern, PatternClasses, flat, fullest, is_run, is_sequence, pattern
-from resnet_gen.generate.modules.settings import FAMILIES, settings
+from resnet_gen.generate.modules.patterns import (
+    Pattern,
+    PatternClasses,
+    find_fullest,
+    find_pattern,
+    flatten_steps,
+    is_run,
+    is_sequence,
+)
+from resnet_gen.generate.modules.settings import FAMILIES, find_settings
 from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, OperationLeaf
-from resnet_gen.generate.spelling import free_name
+from resnet_gen.generate.spelling import find_free_name
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class BlockRun:
     names: Pattern
 
 
-What: TypeAlias = OperationCall | ModuleCall | SequentialCall | BlockRun
+MemberCall: TypeAlias = OperationCall | ModuleCall | SequentialCall | BlockRun
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class ClassMember:
     """
 
     name: str
-    what: What
+    what: MemberCall
     condition: str | None = None
     instead: str = ""
 
@@ -96,41 +104,41 @@ class ModuleClasses:
     def __init__(self, roots: Sequence[ModuleUnit]) -> None:
         self._skeletons = PatternClasses(roots)
         self._known: dict[int, ModuleClass] = {}
-        self.network = self.of(roots[0])
+        self.network = self.class_of(roots[0])
 
     @property
     def all(self) -> list[ModuleClass]:
         """All classes, each behind those that it uses; the network is last."""
         return list(self._known.values())
 
-    def of(self, unit: ModuleUnit) -> ModuleClass:
+    def class_of(self, unit: ModuleUnit) -> ModuleClass:
         """The class of a module that is written as one."""
-        key = self._skeletons.of(unit)
+        key = self._skeletons.class_number(unit)
         if key not in self._known:
-            made = self._made(unit)
+            made = self._make_class(unit)
             self._known[key] = made
         return self._known[key]
 
-    def _made(self, unit: ModuleUnit) -> ModuleClass:
-        instances = self._skeletons.members(unit)
-        full = fullest(instances)
-        arguments = self._arguments(full, instances)
-        scope = _Scope(arguments, instances, self._skeletons.instead(unit))
+    def _make_class(self, unit: ModuleUnit) -> ModuleClass:
+        instances = self._skeletons.list_members(unit)
+        full = find_fullest(instances)
+        arguments = self._fit_arguments(full, instances)
+        scope = _Scope(arguments, instances, self._skeletons.find_substitutes(unit))
         made = ModuleClass("", full)
         if is_run(full):
-            run = self._run(full, (), scope)
+            run = self._make_run(full, (), scope)
             assert isinstance(run, BlockRun)
             made.run = run
         else:
-            made.members = tuple(self._members(full, scope))
-        made.parameters = arguments.ordered()
+            made.members = tuple(self._make_members(full, scope))
+        made.parameters = arguments.order_parameters()
         made.instances = {instance: arguments.values(number) for number, instance in enumerate(instances)}
         return made
 
-    def _arguments(self, full: ModuleUnit, instances: Sequence[ModuleUnit]) -> ClassArguments:
+    def _fit_arguments(self, full: ModuleUnit, instances: Sequence[ModuleUnit]) -> ClassArguments:
         """The parameters of a class, by what every slot is in every instance."""
-        rows = [dict(self._row(instance, ())) for instance in instances]
-        order = dict(self._row(full, ()))
+        rows = [dict(self._list_slots(instance, ())) for instance in instances]
+        order = dict(self._list_slots(full, ()))
         for row in rows:
             order.update((slot, value) for slot, value in row.items() if slot not in order)
         slots: dict[Slot, Column] = {
@@ -144,87 +152,87 @@ class ModuleClasses:
         arguments.parameters = [p for p in arguments.parameters if p.name in used]
         return arguments
 
-    def _row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+    def _list_slots(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         """Every slot of a module, with what setting it is and its value."""
         if is_run(unit):
-            yield from self._run_row(unit, above)
+            yield from self._list_run_slots(unit, above)
             return
-        for step in flat(unit):
+        for step in flatten_steps(unit):
             place = (*above, step.name)
             if isinstance(step.what, OperationLeaf):
-                yield from (((*place, name), (name, value)) for name, value in settings(step.what).items())
+                yield from (((*place, name), (name, value)) for name, value in find_settings(step.what).items())
             elif is_run(step.what) and not is_class(step.what):
-                yield from self._run_row(step.what, place)
+                yield from self._list_run_slots(step.what, place)
             else:
-                yield from self._call_row(step.what, place)
+                yield from self._list_call_slots(step.what, place)
 
-    def _run_row(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+    def _list_run_slots(self, unit: ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         blocks = [step.what for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        names = pattern(unit)
+        names = find_pattern(unit)
         if names is None:
             for step in unit.steps:
-                yield from self._call_row(step.what, (*above, step.name))
+                yield from self._list_call_slots(step.what, (*above, step.name))
             return
-        yield from self._call_row(blocks[0], (*above, "first"))
+        yield from self._list_call_slots(blocks[0], (*above, "first"))
         if len(blocks) > 1:
-            yield from self._call_row(blocks[1], (*above, "rest"))
+            yield from self._list_call_slots(blocks[1], (*above, "rest"))
         yield (*above, COUNT), (COUNT, len(blocks))
         if names.number:
             yield (*above, "number"), ("number", int(names.number))
 
-    def _call_row(self, what: OperationLeaf | ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
+    def _list_call_slots(self, what: OperationLeaf | ModuleUnit, above: Slot) -> Iterator[tuple[Slot, tuple[str, int]]]:
         assert isinstance(what, ModuleUnit)
-        kind = self.of(what)
+        kind = self.class_of(what)
         values = kind.instances[what]
         for parameter in kind.parameters:
             if parameter.name in values:
                 yield (*above, parameter.name), (parameter.setting, values[parameter.name])
 
-    def _members(
+    def _make_members(
         self, unit: ModuleUnit, scope: _Scope, above: str = "", there: Sequence[bool] = ()
     ) -> Iterator[ClassMember]:
         """The members of a module, or of a sequence in one; `there` names the instances that have the sequence."""
         for step in unit.steps:
             name = f"{above}{step.name}"
-            condition = scope.condition(name, there)
-            what = self._what(step.what, name, scope)
-            yield ClassMember(step.name, what, condition, scope.handed_on(name, step, unit) if condition else "")
+            condition = scope.find_condition(name, there)
+            what = self._make_member(step.what, name, scope)
+            yield ClassMember(step.name, what, condition, scope.find_substitute(name, step, unit) if condition else "")
 
-    def _what(self, what: OperationLeaf | ModuleUnit, name: str, scope: _Scope) -> What:
+    def _make_member(self, what: OperationLeaf | ModuleUnit, name: str, scope: _Scope) -> MemberCall:
         if isinstance(what, OperationLeaf):
-            return OperationCall(what, {key: scope.told((name, key)) for key in settings(what)})
+            return OperationCall(what, {key: scope.express((name, key)) for key in find_settings(what)})
         if is_class(what):
-            return self._call(what, (name,), scope)
+            return self._make_call(what, (name,), scope)
         if is_run(what):
-            return self._run(what, (name,), scope)
-        return SequentialCall(tuple(self._members(what, scope, f"{name}.", scope.having(name))))
+            return self._make_run(what, (name,), scope)
+        return SequentialCall(tuple(self._make_members(what, scope, f"{name}.", scope.find_instances_with(name))))
 
-    def _run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
+    def _make_run(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> BlockRun | SequentialCall:
         blocks = [(step.name, step.what) for step in unit.steps if isinstance(step.what, ModuleUnit)]
-        names = pattern(unit)
+        names = find_pattern(unit)
         if names is None:
             return SequentialCall(
-                tuple(ClassMember(name, self._call(block, (*above, name), scope)) for name, block in blocks)
+                tuple(ClassMember(name, self._make_call(block, (*above, name), scope)) for name, block in blocks)
             )
-        first = rest = self._call(blocks[0][1], (*above, "first"), scope)
+        first = rest = self._make_call(blocks[0][1], (*above, "first"), scope)
         if len(blocks) > 1:
-            rest = self._call(blocks[1][1], (*above, "rest"), scope)
-        names = names._replace(number=scope.told((*above, "number")) if names.number else "")
-        return BlockRun(None if first == rest else first, rest, scope.told((*above, COUNT)), names)
+            rest = self._make_call(blocks[1][1], (*above, "rest"), scope)
+        names = names._replace(number=scope.express((*above, "number")) if names.number else "")
+        return BlockRun(None if first == rest else first, rest, scope.express((*above, COUNT)), names)
 
-    def _call(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> ModuleCall:
-        kind = self.of(unit)
+    def _make_call(self, unit: ModuleUnit, above: Slot, scope: _Scope) -> ModuleCall:
+        kind = self.class_of(unit)
         given = {}
         for parameter in kind.parameters:
-            told = scope.arguments.expressions.get((*above, parameter.name))
-            if told is not None and not _is_default(told, parameter):
-                given[parameter.name] = told
+            text = scope.arguments.expressions.get((*above, parameter.name))
+            if text is not None and not _is_default(text, parameter):
+                given[parameter.name] = text
         return ModuleCall(kind, given)
 
 
-def _is_default(told: str, parameter: Parameter) -> bool:
+def _is_default(text: str, parameter: Parameter) -> bool:
     default = parameter.default
-    return default is not None and told in (str(default), str(bool(default)))
+    return default is not None and text in (str(default), str(bool(default)))
 
 
 _LACKING = {"stride": 1}
@@ -234,7 +242,7 @@ _LACKING = {"stride": 1}
 def is_class(unit: ModuleUnit) -> bool:
     """Whether a module is written as a class; others are written where they are used."""
     if is_run(unit):
-        return unit.level == "stage" and pattern(unit) is not None
+        return unit.level == "stage" and find_pattern(unit) is not None
     return not is_sequence(unit)
 
 
@@ -243,44 +251,46 @@ class _Scope:
 
     def __init__(self, arguments: ClassArguments, instances: Sequence[ModuleUnit], instead: Mapping[str, str]) -> None:
         self.arguments, self.instead = arguments, instead
-        self._names = [[step.name for step in flat(instance)] if not is_run(instance) else [] for instance in instances]
+        self._names = [
+            [step.name for step in flatten_steps(instance)] if not is_run(instance) else [] for instance in instances
+        ]
         self._sides = [(instance.inputs[0][0], instance.shapes[0][0]) for instance in instances]
 
-    def told(self, slot: Slot) -> str:
+    def express(self, slot: Slot) -> str:
         """The expression of a slot; 0 where no instance says."""
         return self.arguments.expressions.get(slot, "0")
 
-    def having(self, name: str) -> list[bool]:
+    def find_instances_with(self, name: str) -> list[bool]:
         """Which instances have a member, or any of the sequence of this name."""
         return [any(n == name or n.startswith(f"{name}.") for n in names) for names in self._names]
 
-    def handed_on(self, name: str, step: MemberStep, unit: ModuleUnit) -> str:
+    def find_substitute(self, name: str, step: MemberStep, unit: ModuleUnit) -> str:
         """What is read where a member, or a whole sequence of them, is not there: a value of the steps of `unit`."""
         ends = name
         if isinstance(step.what, ModuleUnit) and is_sequence(step.what) and not is_run(step.what):
-            ends = f"{name}.{flat(step.what)[-1].name}"
+            ends = f"{name}.{flatten_steps(step.what)[-1].name}"
         value = self.instead.get(ends, step.inputs[0])
         return next((other.name for other in unit.steps if value.startswith(f"{other.name}.")), value)
 
-    def condition(self, name: str, above: Sequence[bool]) -> str | None:
+    def find_condition(self, name: str, above: Sequence[bool]) -> str | None:
         """When a member is there, as an expression; None where it always is."""
         asked = [number for number in range(len(self._names)) if not above or above[number]]
-        there = self.having(name)
+        there = self.find_instances_with(name)
         if all(there[number] for number in asked):
             return None
-        for text, holds in self._candidates():
+        for text, holds in self._list_conditions():
             if all(holds[number] == there[number] for number in asked):
                 return text
         taken = {parameter.name for parameter in self.arguments.parameters}
-        flag = free_name([_parameter_name(name)], taken, "_")
+        flag = find_free_name([_parameter_name(name)], taken, "_")
         self.arguments.parameters.append(Parameter(flag, PRESENT, tuple(map(int, there))))
         return flag
 
-    def _candidates(self) -> Iterator[tuple[str, list[bool]]]:
+    def _list_conditions(self) -> Iterator[tuple[str, list[bool]]]:
         """Conditions that a programmer would write, and where they hold."""
         by_setting = {p.setting: p for p in reversed(self.arguments.parameters) if None not in p.values}
         entering, leaving = zip(*self._sides, strict=True)
-        narrow, wide = (expression_of("channels", side, self.arguments.parameters) for side in (entering, leaving))
+        narrow, wide = (find_expression("channels", side, self.arguments.parameters) for side in (entering, leaving))
         widened = [into != out for into, out in self._sides]
         narrow = narrow if any(widened) else None
         stride = by_setting.get("stride")
@@ -303,19 +313,19 @@ class ParameterNamer:
         self._entering = [instance.inputs[0][0] for instance in instances]
         self._leaving = list(zip(*([shape[0] for shape in instance.shapes] for instance in instances), strict=True))
 
-    def __call__(self, slot: Slot, setting: str, values: Values, known: Sequence[Parameter]) -> str:
+    def __call__(self, slot: Slot, setting: str, values: ParameterValues, known: Sequence[Parameter]) -> str:
         """A name that no other parameter has."""
         taken = {parameter.name for parameter in known}
-        wished = self._channels(slot, values) if FAMILIES.get(setting) == "channels" else setting
+        wished = self._name_channels(slot, values) if FAMILIES.get(setting) == "channels" else setting
         if setting == "groups":
             wished = "groups"
         if setting == PRESENT:
             wished = slot[-1]
         spare = "_".join(word for word in slot if word != "first")
-        return free_name([_parameter_name(wished), _parameter_name(spare)], taken, "_")
+        return find_free_name([_parameter_name(wished), _parameter_name(spare)], taken, "_")
 
-    def _channels(self, slot: Slot, values: Values) -> str:
-        into, out = _agree(values, self._entering), any(_agree(values, side) for side in self._leaving)
+    def _name_channels(self, slot: Slot, values: ParameterValues) -> str:
+        into, out = _do_agree(values, self._entering), any(_do_agree(values, side) for side in self._leaving)
         if out and self._level in ("network", "head"):
             return "classes"
         if into:
@@ -335,5 +345,5 @@ def _parameter_name(name: str) -> str:
     return f"with_{word}" if keyword.iskeyword(word) or word in _USED or not word[:1].islower() else word
 
 
-def _agree(values: Values, sides: Sequence[int]) -> bool:
+def _do_agree(values: ParameterValues, sides: Sequence[int]) -> bool:
     return all(value is None or value == side for value, side in zip(values, sides, strict=True))

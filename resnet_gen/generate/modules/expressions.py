@@ -10,11 +10,11 @@ from resnet_gen.generate.modules.settings import FAMILIES
 
 Slot: TypeAlias = tuple[str, ...]
 """Where a number is used: the member, then the setting or parameter: (`conv1`, `stride`)."""
-Values: TypeAlias = tuple[int | None, ...]
+ParameterValues: TypeAlias = tuple[int | None, ...]
 """The number in each instance of a class; None where an instance has no such member."""
 Pairs: TypeAlias = list[tuple[int, int]]
 """A parameter's value and a slot's, instance by instance."""
-Column: TypeAlias = tuple[str, Values]
+Column: TypeAlias = tuple[str, ParameterValues]
 """What setting a slot is for in the end, and its values."""
 
 COUNT, PRESENT = "blocks", "present"
@@ -27,7 +27,7 @@ class Parameter:
 
     name: str
     setting: str
-    values: Values
+    values: ParameterValues
 
     @property
     def default(self) -> int | None:
@@ -54,66 +54,66 @@ class ClassArguments:
         found = {parameter.name: parameter.values[instance] for parameter in self.parameters}
         return {name: value for name, value in found.items() if value is not None}
 
-    def ordered(self) -> list[Parameter]:
+    def order_parameters(self) -> list[Parameter]:
         """Those that are given by their place first, then by name, then those that can be left out."""
         return sorted(self.parameters, key=lambda p: (p.default is not None, not p.positional))
 
 
-Naming: TypeAlias = Callable[[Slot, str, Values, Sequence[Parameter]], str]
+ParameterNaming: TypeAlias = Callable[[Slot, str, ParameterValues, Sequence[Parameter]], str]
 
 
-def fit_parameters(slots: Mapping[Slot, Column], named: Naming) -> ClassArguments:
-    """The fewest parameters, taken in order, from which every slot follows; `named` gives a new one its name."""
+def fit_parameters(slots: Mapping[Slot, Column], name_parameter: ParameterNaming) -> ClassArguments:
+    """The fewest parameters, taken in order, from which every slot follows; `name_parameter` names a new one."""
     arguments = ClassArguments()
     for slot, (setting, values) in slots.items():
-        found = expression_of(setting, values, arguments.parameters)
+        found = find_expression(setting, values, arguments.parameters)
         if found is None:
-            found = named(slot, setting, values, arguments.parameters)
+            found = name_parameter(slot, setting, values, arguments.parameters)
             arguments.parameters.append(Parameter(found, setting, values))
         arguments.expressions[slot] = found
     return arguments
 
 
-def expression_of(setting: str, values: Values, parameters: Sequence[Parameter]) -> str | None:
+def find_expression(setting: str, values: ParameterValues, parameters: Sequence[Parameter]) -> str | None:
     """The values as an expression of the parameters; None if there is none."""
     known = {value for value in values if value is not None}
     if len(known) <= 1:
         value = next(iter(known), 0)
         return str(bool(value) if setting == PRESENT else value)
-    for relation in (_same, _multiple, _part, _half):
+    for relation in (_express_equal, _express_multiple, _express_part, _express_half):
         for parameter in parameters:
-            pairs = _pairs(parameter, values) if _related(parameter.setting, setting) else None
+            pairs = _pair_values(parameter, values) if _are_related(parameter.setting, setting) else None
             if pairs and (text := relation(parameter, pairs)):
                 return text
     return None
 
 
-def _related(one: str, other: str) -> bool:
+def _are_related(one: str, other: str) -> bool:
     return FAMILIES.get(one, one) == FAMILIES.get(other, other)
 
 
-def _pairs(parameter: Parameter, values: Values) -> Pairs | None:
+def _pair_values(parameter: Parameter, values: ParameterValues) -> Pairs | None:
     """The numbers of both; None if one of the two alone is known."""
     pairs = [(p, v) for p, v in zip(parameter.values, values, strict=True) if v is not None]
     known = [(p, v) for p, v in pairs if p is not None]
     return known if len(known) == len(pairs) else None
 
 
-def _same(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_equal(parameter: Parameter, pairs: Pairs) -> str | None:
     return parameter.name if all(p == v for p, v in pairs) else None
 
 
-def _multiple(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_multiple(parameter: Parameter, pairs: Pairs) -> str | None:
     factor = pairs[0][1] // (pairs[0][0] or 1)
     return f"{factor} * {parameter.name}" if factor and all(p and p * factor == v for p, v in pairs) else None
 
 
-def _part(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_part(parameter: Parameter, pairs: Pairs) -> str | None:
     divisor = pairs[0][0] // (pairs[0][1] or 1)
     return f"{parameter.name} // {divisor}" if divisor and all(v and v * divisor == p for p, v in pairs) else None
 
 
-def _half(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_half(parameter: Parameter, pairs: Pairs) -> str | None:
     """The padding that keeps a map's size."""
     halved = parameter.setting == "kernel_size" and all(p // 2 == v for p, v in pairs)
     return f"{parameter.name} // 2" if halved else None

@@ -11,7 +11,7 @@ from inspect import cleandoc
 from resnet_gen import ops
 from resnet_gen.generate.modules.classes import ModuleClass
 from resnet_gen.generate.modules.tree import ModuleUnit, OperationLeaf
-from resnet_gen.generate.spelling import free_name
+from resnet_gen.generate.spelling import find_free_name
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import matches_block
 from resnet_gen.parts.base import Part
@@ -29,14 +29,14 @@ def name_classes(classes: Sequence[ModuleClass], loaded: Loaded) -> None:
     taken = {*RESERVED, *keyword.kwlist, *dir(builtins)}
     *inner, network = classes
     for kind in (network, *inner):
-        part = _part(kind.unit, loaded)
-        name = _spelled(loaded) if kind.unit.level == "network" else _name(kind.unit, part)
-        kind.name = free_name([name], taken)
-        kind.doc = _first_paragraph(part) if part else _structure(kind.unit)
+        part = _find_part(kind.unit, loaded)
+        name = _spell_network(loaded) if kind.unit.level == "network" else _choose_name(kind.unit, part)
+        kind.name = find_free_name([name], taken)
+        kind.doc = _first_paragraph(part) if part else _describe_structure(kind.unit)
         taken.add(kind.name)
 
 
-def _spelled(loaded: Loaded) -> str:
+def _spell_network(loaded: Loaded) -> str:
     """The network's name, in capitals where its title has them: `resnext50_32x4d` of ResNeXt-50."""
     found = ""
     for word in re.findall(r"[a-zA-Z0-9]+", loaded.spec.name):
@@ -47,7 +47,7 @@ def _spelled(loaded: Loaded) -> str:
     return found if found[:1].isalpha() else f"Net{found}"
 
 
-def _part(unit: ModuleUnit, loaded: Loaded) -> Part | None:
+def _find_part(unit: ModuleUnit, loaded: Loaded) -> Part | None:
     """The part of the spec that a module is made by."""
     spec = loaded.spec
     if unit.level == "stem":
@@ -65,9 +65,9 @@ def _part(unit: ModuleUnit, loaded: Loaded) -> Part | None:
     return attention if inside else block if unit.level == "block" else None
 
 
-def _name(unit: ModuleUnit, part: Part | None) -> str:
+def _choose_name(unit: ModuleUnit, part: Part | None) -> str:
     if unit.level in ("stem", "head"):
-        return _camel(unit.name) or unit.level.title()
+        return _camel_case(unit.name) or unit.level.title()
     if unit.level == "stage":
         return "Stage"
     if part:
@@ -79,13 +79,13 @@ def _name(unit: ModuleUnit, part: Part | None) -> str:
         return "ConvNormAct" if kinds[2:] else "ConvNorm"
     if any(kind is ops.SplitSoftmax for kind in kinds):
         return "SplitAttention"
-    return _camel(unit.name) or "Inner"
+    return _camel_case(unit.name) or "Inner"
 
 
 _NORMS = ([ops.BatchNorm], [ops.GroupNorm])
 
 
-def _camel(name: str) -> str:
+def _camel_case(name: str) -> str:
     words = re.findall(r"[a-zA-Z]+", re.sub(r"\.\d+$", "", name).rpartition(".")[2])
     found = "".join(word[0].upper() + word[1:] for word in words)
     return found if len(found) != 1 else "Branch"
@@ -106,7 +106,7 @@ _WORDS = {
 }
 
 
-def _structure(unit: ModuleUnit) -> str:
+def _describe_structure(unit: ModuleUnit) -> str:
     """What a module consists of, where no part of the spec says it."""
     if unit.level == "stage":
         return "The blocks of one stage."

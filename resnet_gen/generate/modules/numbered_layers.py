@@ -13,11 +13,11 @@ from resnet_gen.generate.modules.tree import Level, MemberStep, ModuleUnit, Oper
 from resnet_gen.graph import is_block, stage_and_block
 
 
-def spread(unit: ModuleUnit) -> ModuleUnit:
+def group_layers(unit: ModuleUnit) -> ModuleUnit:
     """The network with such sequences grouped; every other one is left as it is."""
     if _is_flat(unit):
-        return _grouped(unit)
-    inner = [replace(s, what=spread(s.what)) if isinstance(s.what, ModuleUnit) else s for s in unit.steps]
+        return _group_stages(unit)
+    inner = [replace(s, what=group_layers(s.what)) if isinstance(s.what, ModuleUnit) else s for s in unit.steps]
     changed = any(new.what is not old.what for new, old in zip(inner, unit.steps, strict=True))
     return replace(unit, steps=tuple(inner)) if changed else unit
 
@@ -29,48 +29,48 @@ def _is_flat(unit: ModuleUnit) -> bool:
     return unit.chain and numbered and len({stage_and_block(leaf.place)[1] for leaf in leaves}) > 1
 
 
-def _grouped(unit: ModuleUnit) -> ModuleUnit:
+def _group_stages(unit: ModuleUnit) -> ModuleUnit:
     stages = groupby(unit.steps, key=lambda step: stage_and_block(step.what.place)[0])
-    steps = [_stage(name, list(members)) for name, members in stages]
-    return replace(unit, steps=tuple(_linked(steps)), outputs=(str(len(steps) - 1),))
+    steps = [_make_stage(name, list(members)) for name, members in stages]
+    return replace(unit, steps=tuple(_link_members(steps)), outputs=(str(len(steps) - 1),))
 
 
-def _stage(name: str, steps: Sequence[MemberStep]) -> ModuleUnit:
+def _make_stage(name: str, steps: Sequence[MemberStep]) -> ModuleUnit:
     """The layers of one stage: its blocks, and what stands behind them."""
     if not name.startswith("stages."):
-        return _unit("inner", [step.what for step in steps])
+        return _make_unit("inner", [step.what for step in steps])
     blocks = [
         (block, [step.what for step in members])
         for block, members in groupby(steps, key=lambda step: stage_and_block(step.what.place)[1])
     ]
-    inner = [_unit("block", members) for block, members in blocks if is_block(block)]
+    inner = [_make_unit("block", members) for block, members in blocks if is_block(block)]
     behind = [what for block, members in blocks if not is_block(block) for what in members]
-    return _unit("stage", [replace(_unit("inner", inner), spread=False), *behind])
+    return _make_unit("stage", [replace(_make_unit("inner", inner), spread=False), *behind])
 
 
-def _unit(level: Level, members: Sequence[OperationLeaf | ModuleUnit]) -> ModuleUnit:
-    steps = tuple(_linked(members))
+def _make_unit(level: Level, members: Sequence[OperationLeaf | ModuleUnit]) -> ModuleUnit:
+    steps = tuple(_link_members(members))
     return ModuleUnit(
         name="",
         level=level,
         steps=steps,
-        inputs=_entering(members[0]),
+        inputs=_input_shapes(members[0]),
         outputs=(steps[-1].name,),
-        shapes=_leaving(members[-1]),
+        shapes=_output_shapes(members[-1]),
         place=members[0].place,
         role="main",
         spread=True,
     )
 
 
-def _linked(members: Sequence[OperationLeaf | ModuleUnit]) -> list[MemberStep]:
+def _link_members(members: Sequence[OperationLeaf | ModuleUnit]) -> list[MemberStep]:
     names = ["in0", *map(str, range(len(members)))]
     return [MemberStep(name, what, (given,)) for (given, name), what in zip(pairwise(names), members, strict=True)]
 
 
-def _entering(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
+def _input_shapes(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
     return what.shapes if isinstance(what, OperationLeaf) else what.inputs
 
 
-def _leaving(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
+def _output_shapes(what: OperationLeaf | ModuleUnit) -> tuple[tuple[int, ...], ...]:
     return (what.op.shape(*what.shapes),) if isinstance(what, OperationLeaf) else what.shapes

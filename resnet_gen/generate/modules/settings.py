@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from resnet_gen import ops
 from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
 
-Settings: TypeAlias = dict[str, int]
+ModuleSettings: TypeAlias = dict[str, int]
 
 FAMILIES = {
     "in_channels": "channels",
@@ -28,13 +28,13 @@ FAMILIES = {
 """Settings that may be derived from each other; any other only by those of its own name."""
 
 
-def settings(leaf: OperationLeaf) -> Settings:
+def find_settings(leaf: OperationLeaf) -> ModuleSettings:
     """The numbers that the operation is made with, in the order in which a constructor takes them."""
     given = {"channels": leaf.shapes[0][0], **vars(leaf.op)}
     return {name: given[source] for name, source in _SETTINGS.get(type(leaf.op), {}).items()}
 
 
-def fixed(leaf: OperationLeaf) -> tuple[Any, ...]:
+def find_fixed_settings(leaf: OperationLeaf) -> tuple[Any, ...]:
     """What makes two operations different ones, whatever their numbers."""
     op = leaf.op
     slope = op.slope if isinstance(op, ops.Activation) and op.sloped else None

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from resnet_gen.generate.modules.classes import ModuleClasses
 from resnet_gen.generate.modules.naming import name_classes
-from resnet_gen.generate.modules.numbered_layers import spread
-from resnet_gen.generate.modules.tree import ModuleUnit, tree
+from resnet_gen.generate.modules.numbered_layers import group_layers
+from resnet_gen.generate.modules.tree import ModuleUnit, build_tree
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import at_numbers, lower
@@ -32,26 +32,26 @@ def outline(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
     follows one of them by no rule that is known here, that number is none of the constructor's. Raises `Refused`
     where the spec does.
     """
-    trees = [tree(graph) for graph in (lower(loaded), *_others(loaded))]
-    classes = _outlined(trees, spreads)
+    trees = [build_tree(graph) for graph in (lower(loaded), *_lower_others(loaded))]
+    classes = _make_classes(trees, spreads)
     while not {parameter.name for parameter in classes.network.parameters} <= _NUMBERS:
-        classes = _outlined(trees := trees[:-1], spreads)
+        classes = _make_classes(trees := trees[:-1], spreads)
     name_classes(classes.all, loaded)
     return classes
 
 
-def _outlined(trees: Sequence[ModuleUnit], spreads: bool) -> ModuleClasses:
-    return ModuleClasses([spread(root) for root in trees] if spreads else trees)
+def _make_classes(trees: Sequence[ModuleUnit], spreads: bool) -> ModuleClasses:
+    return ModuleClasses([group_layers(root) for root in trees] if spreads else trees)
 
 
-def _others(loaded: Loaded) -> Iterator[Graph]:
+def _lower_others(loaded: Loaded) -> Iterator[Graph]:
     classes, channels = getattr(loaded.spec.head, "classes", None), loaded.spec.input.channels
     if classes is not None:
-        yield from _first(at_numbers(loaded, classes=classes + _MORE))
-    yield from _first(*(at_numbers(loaded, channels=other) for other in (channels + _MORE, channels * _MORE)))
+        yield from _lower_first(at_numbers(loaded, classes=classes + _MORE))
+    yield from _lower_first(*(at_numbers(loaded, channels=other) for other in (channels + _MORE, channels * _MORE)))
 
 
-def _first(*networks: Loaded) -> list[Graph]:
+def _lower_first(*networks: Loaded) -> list[Graph]:
     """The graph of the first of some networks that is possible: their parts may allow only a multiple, or no other."""
     for network in networks:
         try:

@@ -88,25 +88,25 @@ class _Item:
     def leaf(self) -> bool:
         return len(self.nodes) == 1 and not self.nodes[0][0]
 
-    def opened(self) -> list[_Item]:
-        return [replace(item, name=(*self.name, *item.name)) for item in _grouped(self.nodes)]
+    def list_inner(self) -> list[_Item]:
+        return [replace(item, name=(*self.name, *item.name)) for item in _group_nodes(self.nodes)]
 
 
-def tree(graph: Graph) -> ModuleUnit:
+def build_tree(graph: Graph) -> ModuleUnit:
     """The modules of a network, whose root is the network itself.
 
     Raises `Refused` where a layer with weights is called as what holds another one.
     """
-    return _Builder(graph).unit(_Item((), tuple(_placed(graph))), "network")
+    return _Builder(graph).make_unit(_Item((), tuple(_place_nodes(graph))), "network")
 
 
-def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
+def _place_nodes(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
     """Every node at the place of its name; those without weights may go where it is simpler."""
     weighted = [tuple(node.name.split(".")) for node in graph.nodes if node.tensors]
     prefixes = {name[:n]: name for name in weighted for n in range(1, len(name))}
     for name in weighted:
         if name in prefixes:
-            raise _both(".".join(name), ".".join(prefixes[name]))
+            raise _refuse_both(".".join(name), ".".join(prefixes[name]))
     for node in graph.nodes:
         name = tuple(node.name.split("."))
         if not node.tensors:
@@ -118,7 +118,7 @@ def _placed(graph: Graph) -> Iterable[tuple[_Parts, Node]]:
         yield name, node
 
 
-def _both(layer: str, inside: str) -> Refused:
+def _refuse_both(layer: str, inside: str) -> Refused:
     return refuse(
         f"the layer '{layer}' is called as what holds '{inside}', which no module can be",
         hint="names come from the naming scheme ('naming') and from the parts: call one of the two otherwise",
@@ -130,7 +130,7 @@ def _is_behind_stage(node: Node) -> bool:
     return node.path.startswith("stages.") and not is_block(node.block)
 
 
-def _grouped(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
+def _group_nodes(nodes: Iterable[tuple[_Parts, Node]]) -> list[_Item]:
     """Nodes by the first word of their names; what has no weights stays one by one, but for chains."""
     groups: dict[str, list[tuple[_Parts, Node]]] = {}
     for name, node in nodes:
@@ -164,43 +164,43 @@ class _Builder:
         self._stages = Counter(node.stage for node in inside)
         self._blocks = Counter(node.block for node in inside if node.block != node.stage)
 
-    def unit(self, item: _Item, level: Level) -> ModuleUnit:
+    def make_unit(self, item: _Item, level: Level) -> ModuleUnit:
         """The module of an item's nodes."""
         nodes = [node for _, node in item.nodes]
-        members = self._members(item, level)
-        taken = self._taken(nodes)
+        members = self._order_members(item, level)
+        taken = self._find_inputs(nodes)
         values = {name: f"in{number}" for number, name in enumerate(taken)}
         steps: list[MemberStep] = []
         for member in members:
-            given = self._read(member)
+            given = self._list_given(member)
             name = ".".join(member.name)
-            steps.append(MemberStep(name, self._made(member, level), tuple(values[value] for value in given)))
-            values.update((value, name) for value in self._given(member))
-        outputs = [values[value] for value in self._given(item)]
+            steps.append(MemberStep(name, self._make_member(member, level), tuple(values[value] for value in given)))
+            values.update((value, name) for value in self._find_outputs(member))
+        outputs = [values[value] for value in self._find_outputs(item)]
         shapes = {value.name: value.shape for node in nodes for value in (*node.inputs, node.output)}
-        return _chunked(
+        return _join_chunks(
             ModuleUnit(
                 name=".".join(item.name),
                 level=level,
                 steps=tuple(steps),
                 inputs=tuple(shapes[value] for value in taken),
                 outputs=tuple(outputs),
-                shapes=tuple(shapes[value] for value in self._given(item)),
+                shapes=tuple(shapes[value] for value in self._find_outputs(item)),
                 place=nodes[0].path,
                 role=nodes[0].role if len({node.role for node in nodes}) == 1 else "main",
             )
         )
 
-    def _made(self, member: _Item, level: Level) -> OperationLeaf | ModuleUnit:
+    def _make_member(self, member: _Item, level: Level) -> OperationLeaf | ModuleUnit:
         if member.leaf:
             node = member.nodes[0][1]
             return OperationLeaf(node.op, node.input_shapes, node.role, node.path)
-        return self.unit(member, self._level(member, level))
+        return self.make_unit(member, self._find_level(member, level))
 
-    def _level(self, member: _Item, above: Level) -> Level:
+    def _find_level(self, member: _Item, above: Level) -> Level:
         nodes = [node for _, node in member.nodes]
         stages, blocks = {node.stage for node in nodes}, {node.block for node in nodes}
-        several = len(_grouped(member.nodes)) > 1
+        several = len(_group_nodes(member.nodes)) > 1
         if above in ("network", "inner") and len(stages) == 1:
             stage = next(iter(stages))
             if stage in ("stem", "head"):
@@ -211,7 +211,7 @@ class _Builder:
             return "block"
         return "inner"
 
-    def _given(self, item: _Item) -> list[str]:
+    def _find_outputs(self, item: _Item) -> list[str]:
         """The values that an item's nodes make and others read, or that are output."""
         own = {node.name for _, node in item.nodes}
         made = [node.output.name for _, node in item.nodes]
@@ -220,38 +220,38 @@ class _Builder:
             sorted(wanted, key=[v.name for v in self._graph.outputs].index) if len(own) == len(self._order) else wanted
         )
 
-    def _taken(self, nodes: Sequence[Node]) -> list[str]:
+    def _find_inputs(self, nodes: Sequence[Node]) -> list[str]:
         """The values that nodes read and do not make, in the order of their reading."""
         made = {node.output.name for node in nodes}
         return list(dict.fromkeys(v.name for node in nodes for v in node.inputs if v.name not in made))
 
-    def _read(self, member: _Item) -> list[str]:
+    def _list_given(self, member: _Item) -> list[str]:
         """What a member is given: an operation a value as often as it reads it, a module each value once."""
         nodes = [node for _, node in member.nodes]
-        return [value.name for value in nodes[0].inputs] if member.leaf else self._taken(nodes)
+        return [value.name for value in nodes[0].inputs] if member.leaf else self._find_inputs(nodes)
 
-    def _members(self, item: _Item, level: Level) -> list[_Item]:
+    def _order_members(self, item: _Item, level: Level) -> list[_Item]:
         """What a module consists of, in an order in which it can be done.
 
         A group that cannot be done as a whole, or outputs several values, is opened: its members are done one
         by one, and it becomes the list that holds them.
         """
-        members = _grouped(item.nodes)
+        members = _group_nodes(item.nodes)
         while True:
-            several = [m for m in members if not m.leaf and len(self._given(m)) != 1]
+            several = [m for m in members if not m.leaf and len(self._find_outputs(m)) != 1]
             if not several:
                 try:
-                    return self._sorted(members)
+                    return self._sort_members(members)
                 except CycleError as error:
                     several = [m for m in error.args[1] if not m.leaf]
             opened = set(several)
-            members = [inner for m in members for inner in (m.opened() if m in opened else [m])]
+            members = [inner for m in members for inner in (m.list_inner() if m in opened else [m])]
 
-    def _sorted(self, members: Sequence[_Item]) -> list[_Item]:
+    def _sort_members(self, members: Sequence[_Item]) -> list[_Item]:
         makers = {node.output.name: member for member in members for _, node in member.nodes}
         sorter: TopologicalSorter[_Item] = TopologicalSorter()
         for member in members:
-            before = {makers[value] for value in self._taken([n for _, n in member.nodes]) if value in makers}
+            before = {makers[value] for value in self._find_inputs([n for _, n in member.nodes]) if value in makers}
             sorter.add(member, *before)
         sorter.prepare()
         ready: list[tuple[int, _Item]] = []
@@ -264,26 +264,26 @@ class _Builder:
         return found
 
 
-def _chunked(unit: ModuleUnit) -> ModuleUnit:
+def _join_chunks(unit: ModuleUnit) -> ModuleUnit:
     """The unit with channels that are taken part by part from one value as one step."""
     sources: dict[str, list[MemberStep]] = {}
     for step in unit.steps:
         if isinstance(step.what, OperationLeaf) and isinstance(step.what.op, TakeChannels):
             sources.setdefault(step.inputs[0], []).append(step)
     for steps in sources.values():
-        if _tiles([step.what for step in steps if isinstance(step.what, OperationLeaf)]):
-            unit = _as_one(unit, steps)
+        if _are_tiles([step.what for step in steps if isinstance(step.what, OperationLeaf)]):
+            unit = _join_steps(unit, steps)
     return unit
 
 
-def _tiles(leaves: Sequence[OperationLeaf]) -> bool:
+def _are_tiles(leaves: Sequence[OperationLeaf]) -> bool:
     """Whether the leaves take all channels of their source, in order and equally many each."""
     taken = [(leaf.op.start, leaf.op.stop) for leaf in leaves if isinstance(leaf.op, TakeChannels)]
     size, channels = taken[0][1], leaves[0].shapes[0][0]
     return taken == [(start, start + size) for start in range(0, channels, size)] and len(taken) > 1
 
 
-def _as_one(unit: ModuleUnit, steps: Sequence[MemberStep]) -> ModuleUnit:
+def _join_steps(unit: ModuleUnit, steps: Sequence[MemberStep]) -> ModuleUnit:
     first = steps[0]
     assert isinstance(first.what, OperationLeaf)
     short = first.name.rpartition("_")[0]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from resnet_gen.build.manifest import file_name
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.generate.base import CodeSubject
-from resnet_gen.generate.report import facts
+from resnet_gen.generate.report import collect_facts
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.templates import render
@@ -27,23 +27,23 @@ class BuiltFile(NamedTuple):
 def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME.md`, to be published as README.md. Raises `Refused` for files that are not as their manifest says."""
     graph = subject.graph
-    found = _manifest(subject)
-    known = facts(subject.loaded, graph)
+    found = _read_manifest(subject)
+    known = collect_facts(subject.loaded, graph)
     scores = any(value.name in _SCORES for value in graph.outputs)
     text = render(
         "card/card.md.jinja",
         **{**known, "findings": [f"{finding.message} [{finding.rule}]" for finding in known["findings"]]},
-        front=_front(subject, scores),
+        front=_front_matter(subject, scores),
         graph=graph,
         module=subject.module,
         scores=scores,
         built=found,
-        built_files=_files(subject, found) if found else [],
+        built_files=_check_files(subject, found) if found else [],
     )
     return {f"{subject.name}.md": text}
 
 
-def _front(subject: CodeSubject, scores: bool) -> dict[str, Any]:
+def _front_matter(subject: CodeSubject, scores: bool) -> dict[str, Any]:
     """What Hugging Face's hub reads at a card's top."""
     task = "image-classification" if scores else "image-feature-extraction"
     return {
@@ -54,7 +54,7 @@ def _front(subject: CodeSubject, scores: bool) -> dict[str, Any]:
     }
 
 
-def _manifest(subject: CodeSubject) -> FileManifest | None:
+def _read_manifest(subject: CodeSubject) -> FileManifest | None:
     """What was built of this spec; None where no manifest is."""
     if subject.build is None:
         return None
@@ -65,7 +65,7 @@ def _manifest(subject: CodeSubject) -> FileManifest | None:
     return found
 
 
-def _files(subject: CodeSubject, found: FileManifest) -> list[BuiltFile]:
+def _check_files(subject: CodeSubject, found: FileManifest) -> list[BuiltFile]:
     assert subject.build is not None
     rows = []
     for name, digest in found.files.items():

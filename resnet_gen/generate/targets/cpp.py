@@ -19,7 +19,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
 
     Raises `Refused` for a network that outputs no scores of classes, and for channels that no picture has.
     """
-    taken, scores = subject.loaded.spec.input, _scores(subject)
+    taken, scores = subject.loaded.spec.input, _find_scores(subject)
     if taken.mode is None:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
         raise refuse(message, hint="1, 3 and 4 channels can be read")
@@ -30,14 +30,14 @@ def files(subject: CodeSubject) -> dict[str, str]:
         title=subject.title,
         input=subject.graph.input,
         scores=scores,
-        mean=_floats("mean", mean),
-        std=_floats("std", std),
+        mean=_format_floats("mean", mean),
+        std=_format_floats("std", std),
         taken=taken,
     )
     return {f"{subject.name}/{name}": text for name, text in texts.items()}
 
 
-def _scores(subject: CodeSubject) -> Value:
+def _find_scores(subject: CodeSubject) -> Value:
     """The output that holds a score for each class."""
     for value in subject.graph.outputs:
         if value.name in SCORES and len(value.shape) == 1:
@@ -47,7 +47,7 @@ def _scores(subject: CodeSubject) -> Value:
     raise refuse(message, hint="a head with classes outputs 'logits' or 'probabilities'")
 
 
-def _floats(what: str, values: Sequence[float]) -> list[str]:
+def _format_floats(what: str, values: Sequence[float]) -> list[str]:
     """Numbers as float32 literals of C++, which the compiler need not round again."""
     try:
         exact = [struct.unpack("<f", struct.pack("<f", value))[0] for value in values]

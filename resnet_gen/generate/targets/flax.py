@@ -7,13 +7,20 @@ from collections.abc import Sequence
 
 from resnet_gen import ops
 from resnet_gen.generate.base import CodeSubject
-from resnet_gen.generate.docstrings import module_doc, network_doc
-from resnet_gen.generate.layout import GeneratorExpression, KeywordPair, PythonCall, Text, indent_lines, lines
+from resnet_gen.generate.docstrings import describe_module, describe_network
+from resnet_gen.generate.layout import (
+    GeneratorExpression,
+    KeywordPair,
+    PythonCall,
+    PythonText,
+    format_lines,
+    indent_lines,
+)
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import outline
 from resnet_gen.generate.modules.tree import ChannelChunks
-from resnet_gen.generate.python import INDENT, PythonSyntax, Settings
-from resnet_gen.generate.python_words import constructor
+from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
+from resnet_gen.generate.python_words import find_constructor
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
@@ -29,12 +36,12 @@ def files(subject: CodeSubject) -> dict[str, str]:
     shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
     classes = render(
         "flax/classes.py.jinja",
-        classes=[language.written(kind) for kind in inner],
-        network={**language.network(network), "doc": network_doc(subject, shapes)},
+        classes=[language.write_class(kind) for kind in inner],
+        network={**language.write_network(network), "doc": describe_network(subject, shapes)},
     )
     body = render("flax/helpers.py.jinja", classes=classes) + classes
     more = "Maps have their channels last: (N, H, W, C). `load` takes weights by their names."
-    text = render("flax/module.py.jinja", doc=module_doc(subject, "Flax NNX", more), body=body)
+    text = render("flax/module.py.jinja", doc=describe_module(subject, "Flax NNX", more), body=body)
     return {f"{subject.module}_flax.py": text}
 
 
@@ -103,39 +110,39 @@ class _Flax(PythonSyntax):
     """How Flax NNX writes what a class is made of and does."""
 
     tensor, module, layer = "Array", "nnx.Module", "Function"
-    sequence, listed, mapped = "Sequential", "nnx.List", "nnx.Dict"
+    sequence, list_type, mapping_type = "Sequential", "nnx.List", "nnx.Dict"
     identity, call = "nnx.identity", "__call__"
-    handed, setter = (RNGS,), ("setattr", "self")
+    extra_arguments, setter = (RNGS,), ("setattr", "self")
     modules, operations = _MODULES, _OPERATIONS
 
-    def asked(self, kind: ModuleClass) -> list[str]:
+    def list_extra_parameters(self, kind: ModuleClass) -> list[str]:
         """The source of random numbers; of the network, also what it computes in."""
         dtype = ["dtype: DTypeLike | None = None"] if kind.unit.level == "network" else []
         return ["*", *dtype, "rngs: nnx.Rngs"]
 
-    def activation(self, op: ops.Activation, *, fresh: bool) -> list[str]:
+    def list_activation_words(self, op: ops.Activation, *, fresh: bool) -> list[str]:
         settings = ["approximate=False"] if op.function == "gelu" else []
         if op.sloped:
             settings = [f"{'alpha' if op.function == 'elu' else 'negative_slope'}={op.slope!r}"]
         return [_FUNCTIONS[op.function], *settings]
 
-    def applied(self, op: ops.Op, given: Sequence[str], settings: Settings, *, fresh: bool) -> str:
+    def write_expression(self, op: ops.Op, given: Sequence[str], settings: OperationArguments, *, fresh: bool) -> str:
         """An operation; a mean over a map need not keep its axes for `flatten` to drop them."""
         kept = ", keepdims=True)"
         if isinstance(op, ops.Flatten) and given[0].endswith(f"(1, 2){kept}"):
             return f"{given[0].removesuffix(kept)})"
-        return super().applied(op, given, settings, fresh=fresh)
+        return super().write_expression(op, given, settings, fresh=fresh)
 
-    def typed(self, text: str) -> bool:
+    def is_plainly_typed(self, text: str) -> bool:
         """Batch norm returns anything too."""
         return bool(re.match(r"[a-z_.]+\(", text)) and not text.startswith("self.")
 
-    def reached(self, name: str) -> str:
+    def write_access(self, name: str) -> str:
         """`self.conv1`; by its name what Python cannot spell, or lies in lists or dictionaries that lie in others."""
         by_name = name.count(".") > 1 or not is_attribute_name(name.partition(".")[0])
-        return f"attrgetter({quote_text(name)})(self)" if by_name else super().reached(name)
+        return f"attrgetter({quote_text(name)})(self)" if by_name else super().write_access(name)
 
-    def checked(self, word: str) -> str:
+    def check_name(self, word: str) -> str:
         """The name of a member; raises `Refused` where Python cannot spell it, or Flax has another use for it."""
         if word in _TAKEN or not (is_attribute_name(word) or word.isdecimal()):
             raise refuse(
@@ -144,28 +151,28 @@ class _Flax(PythonSyntax):
             )
         return word
 
-    def constructed(self, what: OperationCall, *, fresh: bool) -> Text:
+    def write_module(self, what: OperationCall, *, fresh: bool) -> PythonText:
         op = what.leaf.op
         if type(op) in _MODULES:
-            return PythonCall(*constructor(what, _MODULES))
+            return PythonCall(*find_constructor(what, _MODULES))
         if isinstance(op, ops.Activation):
-            function, *settings = self.activation(op, fresh=fresh)
+            function, *settings = self.list_activation_words(op, fresh=fresh)
             return PythonCall("partial", [function, *settings]) if settings else function
-        return f"lambda x: {self.applied(op, ['x'], what.arguments, fresh=fresh)}"
+        return f"lambda x: {self.write_expression(op, ['x'], what.arguments, fresh=fresh)}"
 
-    def optional(self, name: str, condition: str, made: Text, *, handed_on: bool) -> list[str]:
+    def write_optional(self, name: str, condition: str, made: PythonText, *, handed_on: bool) -> list[str]:
         """A member is made once: NNX does not let another kind of value take its place."""
         kind, instead = ("Function", self.identity) if handed_on else ("Function | None", "None")
-        there = lines(f"self.{name}: {kind} = ", made, INDENT + 4)
+        there = format_lines(f"self.{name}: {kind} = ", made, INDENT + 4)
         if not is_attribute_name(name):
-            there = self.assigned(name, made, INDENT + 4)
-        otherwise = self.assigned(name, instead, INDENT + 4)
+            there = self.write_assignment(name, made, INDENT + 4)
+        otherwise = self.write_assignment(name, instead, INDENT + 4)
         return [f"if {condition}:", *indent_lines(there), "else:", *indent_lines(otherwise)]
 
-    def named(self, members: Sequence[tuple[str, Text]]) -> list[Text]:
+    def write_named_members(self, members: Sequence[tuple[str, PythonText]]) -> list[PythonText]:
         """`conv=Conv2d(...)`."""
         return [KeywordPair(f"{name}=", text) for name, text in members]
 
-    def counted(self, key: str, clause: str) -> Text:
+    def write_counted_members(self, key: str, clause: str) -> PythonText:
         """`**{f"block{index}": layer for index, layer in enumerate(layers)}`."""
         return PythonCall("**", [GeneratorExpression(f"{key}: layer", clause, starred=False)], "{}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from resnet_gen.build.delivery import triton
+from resnet_gen.build.delivery import make_triton_files
 from resnet_gen.build.request import Request
 from resnet_gen.generate.base import CodeSubject
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME/config.pbtxt` and `NAME/README.md`, as `build --target triton` writes them by default."""
-    texts, _ = triton(subject.loaded, subject.graph, Request(target="triton"))
+    texts, _ = make_triton_files(subject.loaded, subject.graph, Request(target="triton"))
     return {f"{subject.name}/{name}": data.decode() for name, data in texts.items()}

@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from resnet_gen.system.links import Fence, fence
+from resnet_gen.system.links import Fence, find_fence
 from resnet_gen.system.resources import PACKAGE, targets_folder, templates
 
 MODULES = "resnet_gen_outside_"
@@ -58,7 +58,7 @@ def restrict_file_access(path: Path) -> None:
     What they try to read all the same is as a file to which they have no right.
     """
     _own.add(os.path.realpath(path))
-    around = fence()
+    around = find_fence()
     _fences.update([around] if around else ())
     _installed.clear()
     _installed.update(_folders_of_packages())

@@ -14,7 +14,7 @@ from onnx import ModelProto
 
 from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit
 from resnet_gen.ops import Shape
-from resnet_gen.system.forking import forked, may_fork
+from resnet_gen.system.forking import fork_process, may_fork
 
 _PATIENCE = 10.0
 """Seconds to wait for an answer."""
@@ -44,7 +44,7 @@ def _ask_question(question: Callable[[bytes], Any], model: ModelProto) -> Any:
 
 def _ask_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
     answer = b""
-    with forked(partial(_answer_question, question, message)) as answers:
+    with fork_process(partial(_answer_question, question, message)) as answers:
         if answers is not None and select.select([answers], [], [], _PATIENCE)[0]:
             answer = b"".join(iter(partial(os.read, answers, 1 << 16), b""))
     try:

@@ -14,7 +14,7 @@ from functools import partial
 
 from resnet_gen.graph import Graph
 from resnet_gen.onnx.witness import WitnessError
-from resnet_gen.system.forking import forked, may_fork
+from resnet_gen.system.forking import fork_process, may_fork
 
 Finish = Callable[[], None]
 """Ends a reading; raises `WitnessError` unless the model holds the graph."""
@@ -30,7 +30,7 @@ def start_readback(graph: Graph, serialized: bytes, *, aside: bool = True) -> It
     if not (aside and may_fork()):
         yield lambda: _read(graph, serialized)
         return
-    with forked(partial(_answer, graph, serialized)) as answers:
+    with fork_process(partial(_answer, graph, serialized)) as answers:
         yield lambda: _finish(graph, serialized, answers)
 
 

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from resnet_gen.graph import Graph, Value
 from resnet_gen.language.spec import Input
 from resnet_gen.ops.precision import Calibration
-from resnet_gen.quantization.calibration.activations import Seen, batches, finite, open_session, watch_batches
+from resnet_gen.quantization.calibration.activations import (
+    ImageProgress,
+    open_session,
+    require_finite,
+    split_batches,
+    watch_batches,
+)
 from resnet_gen.quantization.calibration.image_content import ImageContent
 from resnet_gen.quantization.calibration.images import Images
-from resnet_gen.quantization.calibration.observers import observer
+from resnet_gen.quantization.calibration.observers import make_observer
 from resnet_gen.quantization.placement import Range
 from resnet_gen.weights.base import Weights
 
@@ -21,7 +27,7 @@ def calibrate(
     values: Sequence[Value],
     images: Images,
     how: Calibration,
-    seen: Seen | None = None,
+    progress: ImageProgress | None = None,
     pictures: Input | None = None,
 ) -> dict[str, Range]:
     """The range of each of `values` while the graph, in float32, looks at `images`.
@@ -30,12 +36,12 @@ def calibrate(
     `pictures` are refused where they show nothing, and warned of where they are not normalized so.
     """
     content = ImageContent()
-    observers = {value.name: observer(how.method, how.percentile) for value in values}
+    observers = {value.name: make_observer(how.method, how.percentile) for value in values}
     with open_session(graph, weights, values) as session:
-        for batch in watch_batches(batches(images, values), images, seen):
+        for batch in watch_batches(split_batches(images, values), images, progress):
             content.see(batch)
             found = {**session.run(batch), graph.input.name: batch}
-            for name, activation in finite({name: found[name] for name in observers}).items():
+            for name, activation in require_finite({name: found[name] for name in observers}).items():
                 observers[name].see(activation)
     if pictures:
         content.check(pictures)

@@ -20,7 +20,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.quantization.calibration.images import Images
 from resnet_gen.weights.base import Array, Weights
 
-Seen = Callable[[int, int], object]
+ImageProgress = Callable[[int, int], object]
 """Called with the images seen and their number in all."""
 
 _AT_ONCE = 1 << 24
@@ -39,12 +39,12 @@ def open_session(
         path = Path(folder) / "model.onnx"
         external = f"{path.name}.data" if file.needs_external_data else None
         if external:
-            _write(path.with_name(external), file.external_chunks())
-        _write(path, file.chunks(external))
+            _write_model(path.with_name(external), file.external_chunks())
+        _write_model(path, file.chunks(external))
         yield open_model(path, graph.name, Tuning(as_written=as_written))
 
 
-def finite(found: dict[str, Array], copy: str = "") -> dict[str, Array]:
+def require_finite(found: dict[str, Array], copy: str = "") -> dict[str, Array]:
     """Values by their names, handed on; raises `Refused` if one is not finite. `copy` ends the names of copies."""
     for name, values in found.items():
         if not np.isfinite(values).all():
@@ -53,12 +53,12 @@ def finite(found: dict[str, Array], copy: str = "") -> dict[str, Array]:
     return found
 
 
-def _write(path: Path, chunks: Iterator[bytes | memoryview]) -> None:
+def _write_model(path: Path, chunks: Iterator[bytes | memoryview]) -> None:
     with path.open("wb") as stream:
         stream.writelines(chunks)
 
 
-def batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
+def split_batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
     """The images, as many at once as activations of all `values` may be held for."""
     each = sum(math.prod(value.shape) for value in values)
     size = min(max(1, _AT_ONCE // max(1, each)), _MOST_AT_ONCE)
@@ -67,11 +67,11 @@ def batches(images: Images, values: Sequence[Value]) -> Iterator[Array]:
         yield np.stack(batch)
 
 
-def watch_batches(found: Iterator[Array], images: Images, told: Seen | None) -> Iterator[Array]:
-    """The batches; `told` hears how many images have been dealt with when the next is asked for."""
+def watch_batches(found: Iterator[Array], images: Images, progress: ImageProgress | None) -> Iterator[Array]:
+    """The batches; `progress` hears how many images have been dealt with when the next is asked for."""
     done = 0
     for batch in found:
         yield batch
         done += len(batch)
-        if told:
-            told(done, len(images))
+        if progress:
+            progress(done, len(images))

@@ -34,16 +34,16 @@ class ImageContent:
             raise refuse("the images to calibrate with are all zero", hint=_NOTHING)
         if self._even and to.size != (1, 1):
             raise refuse("each of the images to calibrate with is of one colour", hint=_NOTHING)
-        widest = _widest(to)
+        widest = _find_widest(to)
         if not widest / _FAR <= self._reach <= widest * _FAR:
-            said = f"the images to calibrate with reach {self._reach:.3g}, and pictures reach {widest:.3g}"
-            warnings.warn(f"{said} as the spec's input normalizes them", stacklevel=2)
+            text = f"the images to calibrate with reach {self._reach:.3g}, and pictures reach {widest:.3g}"
+            warnings.warn(f"{text} as the spec's input normalizes them", stacklevel=2)
 
 
 _NOTHING = "scales for real ones cannot follow from them"
 
 
-def _widest(to: Input) -> float:
+def _find_widest(to: Input) -> float:
     """The largest magnitude that a picture can have once it is normalized."""
     mean, std = (np.asarray(values) for values in to.normalization)
     return float((np.maximum(mean, 1 - mean) / std).max())

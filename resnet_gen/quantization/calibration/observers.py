@@ -27,7 +27,7 @@ _STEP = 16
 Histogram: TypeAlias = npt.NDArray[np.float64]
 
 
-def observer(method: Method, percentile: float) -> MinMax:
+def make_observer(method: Method, percentile: float) -> MinMax:
     """A new observer; `percentile` (0 to 100) is of the magnitudes, for the method of that name."""
     if method == "minmax":
         return MinMax()
@@ -64,11 +64,11 @@ class _Counting(MinMax, ABC):
         if top < _LEAST:
             self._bins[0] += values.size
             return
-        self._widen(top)
+        self._widen_bins(top)
         places = (np.abs(values).ravel() * np.float32(1 / self._width)).astype(np.int32)
         self._bins += np.bincount(np.minimum(places, _BINS - 1, out=places), minlength=_BINS)
 
-    def _widen(self, top: float) -> None:
+    def _widen_bins(self, top: float) -> None:
         if not self._width:
             self._width = top / _BINS
         while top > self._width * _BINS:
@@ -80,11 +80,11 @@ class _Counting(MinMax, ABC):
         """What was seen, but for the magnitudes above the one chosen."""
         if not self._width:
             return super().range()
-        reach = self._reach(self._bins) * self._width
+        reach = self._choose_reach(self._bins) * self._width
         return Range(max(self._least, -reach), min(self._most, reach))
 
     @abstractmethod
-    def _reach(self, bins: Any) -> int:
+    def _choose_reach(self, bins: Any) -> int:
         """The number of bins to cover, from zero."""
 
 
@@ -95,7 +95,7 @@ class Percentile(_Counting):
         super().__init__()
         self._part = percentile / 100
 
-    def _reach(self, bins: Any) -> int:
+    def _choose_reach(self, bins: Any) -> int:
         below = np.cumsum(bins)
         return int(np.searchsorted(below, self._part * below[-1])) + 1
 
@@ -103,7 +103,7 @@ class Percentile(_Counting):
 class Entropy(_Counting):
     """Covers the range whose quantized distribution diverges least from the one seen."""
 
-    def _reach(self, bins: Any) -> int:
+    def _choose_reach(self, bins: Any) -> int:
         seen = bins.astype(np.float64)
         seen[0] = seen[1]  # after a ReLU zero would drown the rest, and every range holds it exactly
         last = int(np.flatnonzero(bins)[-1]) + 1
