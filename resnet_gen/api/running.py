@@ -172,13 +172,13 @@ def bench(
     made = ModelSource((), resolve_path(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
     runners = [_open_model(one, made, by, batch or 1, own).runner for (one, by), own in pairs]
-    result = _measure(runners, batch, seed, Effort(seconds, repeat))
+    result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         _warn_of_numerics(runner, own)
     return result
 
 
-def _measure(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
+def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
     import numpy as np
 
     from resnet_gen.speed.benchmark import find_common_shape, measure

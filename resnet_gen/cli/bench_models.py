@@ -12,7 +12,7 @@ import numpy as np
 
 from resnet_gen.build.models import ModelSource, is_model_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
-from resnet_gen.cli.bench_report import as_json, as_text, title
+from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
@@ -167,7 +167,7 @@ def _output_results(
     """Figures to stdout, or to a file whose path is printed; the picture to its file."""
     files = {output: text.encode() + b"\n"} if output else {}
     if plot:
-        files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
+        files[plot] = pictures.draw([format_title(r) for r in runners], results, plot.suffix.lower())
     write_files(files)
     if output:
         say(output)

@@ -137,8 +137,8 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
 
 def _report_cost(name: str, cost: PrecisionCost) -> None:
     """What a build costs beside FP32."""
-    say(f"{name}: {cost.summary()}", err=True)
-    for warning in cost.warnings():
+    say(f"{name}: {cost.summarize()}", err=True)
+    for warning in cost.list_warnings():
         say(f"warning: {name}: {warning}", err=True)
 
 
@@ -191,7 +191,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
         raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)
     with Transaction(folder) as out:
         for name, text in files.items():
-            out.text(name, text)
+            out.write_text(name, text)
     return [folder / name for name in files]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, make_predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
@@ -54,7 +54,7 @@ def review(
     from resnet_gen.compare.formats.review import Review
     from resnet_gen.verify.rule_selection import chosen_rules
 
-    predicted = predictor(device, precision, batch)
+    predicted = make_predictor(device, precision, batch)
     held = verification_scope(specs, config, no_config)
     output = check_output(output, held.read())
     since = moves(base)

@@ -75,12 +75,12 @@ def verify(
         held = verification_scope(specs, config, no_config)
     except Refused as refused:
         verify_specs.tell_unread(
-            refused, verify_specs.destinations(forms, outputs, [config] if config else list_candidates())
+            refused, verify_specs.choose_destinations(forms, outputs, [config] if config else list_candidates())
         )
         raise
     held = held._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
     chosen = chosen_rules(*held.rules(select, ignore), held.against)
-    targets = verify_specs.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
+    targets = verify_specs.choose_destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
     return verify_specs.verify(held, settings, chosen, targets)
 
 

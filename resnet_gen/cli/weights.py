@@ -74,7 +74,7 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     made = plan(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write(made, out, checkpoint)
     if form == "json":
-        say_json(_data(made, out))
+        say_json(_make_document(made, out))
     else:
         say_lines(_format_conversion(made, out))
 
@@ -102,7 +102,7 @@ def _format_cell(text: str) -> str:
     return shorten(visible(text), WIDEST)
 
 
-def _data(made: Conversion, out: Path) -> dict[str, Any]:
+def _make_document(made: Conversion, out: Path) -> dict[str, Any]:
     return {
         "network": made.network,
         "from": made.source,
