@@ -114,6 +114,6 @@ def convert_weights(
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    made = plan(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
-    write(made, out, source)
-    return made
+    conversion = plan(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
+    write(conversion, out, source)
+    return conversion

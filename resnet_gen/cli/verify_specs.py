@@ -68,16 +68,16 @@ def tell_unread(refused: Refused, targets: Sequence[Destination]) -> None:
 
 
 def verify(
-    held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
+    scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in targets
-    for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
+    for file in (file for reference in scope.references for file in files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
-    for outcome in examine_specs(held, settings, chosen):
+    for outcome in examine_specs(scope, settings, chosen):
         outcomes.append(outcome)
-        if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
+        if live or (scope.against and not outcome.findings):  # what was not compared stands in no other format
             say_lines(_render_outcomes("text", [outcome]), err=not live)
         for note in outcome.notes:
             say_lines(f"{note}\n", err=True)
@@ -88,19 +88,21 @@ def verify(
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
-    say(_format_summary(outcomes, len(held.references)), err=True)
+    say(_format_summary(outcomes, len(scope.references)), err=True)
     return int(any(outcome.findings for outcome in outcomes))
 
 
-def examine_specs(held: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+def examine_specs(scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
-    for reference in held.references:
-        outcome = examine(reference, settings, chosen, (*(held.contract.rules if held.contract else ()), *held.against))
+    for reference in scope.references:
+        outcome = examine(
+            reference, settings, chosen, (*(scope.contract.rules if scope.contract else ()), *scope.against)
+        )
         names += [] if outcome.invalid else [outcome.name]
         yield outcome
-    if held.contract and held.whole and len(names) == len(held.references):
-        yield held.contract.outcome(names, chosen)
+    if scope.contract and scope.whole and len(names) == len(scope.references):
+        yield scope.contract.outcome(names, chosen)
 
 
 def _write_outcomes(targets: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
