@@ -32,7 +32,7 @@ def resolve_spec(spec: Network) -> Loaded:
 def name_of(given: AnyPath) -> str:
     """A name or a path as text; raises `Refused` for anything else."""
     if not isinstance(given, (str, os.PathLike)):
-        raise refuse(f"a name or a path is wanted, not {_kind(given)}")
+        raise refuse(f"a name or a path is wanted, not {_name_kind(given)}")
     return os.fspath(given)
 
 
@@ -78,7 +78,7 @@ def check_one_of(name: str, value: object, known: Sequence[str]) -> None:
 def check_within(name: str, value: int | None, least: int, most: int) -> None:
     """Refuse what is no whole number from `least` to `most`."""
     if value is not None and not (type(value) is int and least <= value <= most):
-        given = f"'{value}'" if type(value) in (int, float, str) else _kind(value)
+        given = f"'{value}'" if type(value) in (int, float, str) else _name_kind(value)
         raise refuse(f"{name}: {given} is not a whole number from {least:,} to {most:,}")
 
 
@@ -88,5 +88,5 @@ def list_files_read(spec: Network) -> Iterator[Path]:
     return iter(()) if given is None else files(str(given))
 
 
-def _kind(value: object) -> str:
+def _name_kind(value: object) -> str:
     return f"a value of type '{type(value).__name__}'"

@@ -208,7 +208,7 @@ def build(
 
 
 def _warn_of_cost(name: str, cost: PrecisionCost) -> None:
-    for line in cost.warnings():
+    for line in cost.list_warnings():
         warnings.warn(f"{name}: {line}", stacklevel=4)
 
 

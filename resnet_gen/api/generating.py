@@ -114,6 +114,6 @@ def convert_weights(
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    made = plan_conversion(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
-    write_conversion(made, out, source)
-    return made
+    conversion = plan_conversion(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
+    write_conversion(conversion, out, source)
+    return conversion

@@ -169,16 +169,16 @@ def bench(
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = _resolve_tunings([by for _, by in models], precision_hint)
-    made = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_path(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
-    runners = [_open_model(one, made, by, batch or 1, own).runner for (one, by), own in pairs]
-    result = _measure(runners, batch, seed, Effort(seconds, repeat))
+    runners = [_open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
+    result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         _warn_of_numerics(runner, own)
     return result
 
 
-def _measure(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
+def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
     import numpy as np
 
     from resnet_gen.speed.benchmark import find_common_shape, measure
@@ -288,7 +288,7 @@ def load_target(device: Device) -> Target:
 
 
 def _open_model(
-    model: Network, made: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
+    model: Network, source: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
 ) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
     from resnet_gen.build.models import RunnableModel, is_model_file, open_spec, refuse_ignored
@@ -296,9 +296,9 @@ def _open_model(
 
     check_one_of("runtime", runtime, RUNTIMES)
     if isinstance(model, Loaded):
-        return open_spec(model, made, runtime or suitable_runtime(""), tuning, (batch,))
+        return open_spec(model, source, runtime or suitable_runtime(""), tuning, (batch,))
     name = name_of(model)
     if not is_model_file(name):
-        return open_spec(load(name), made, runtime or suitable_runtime(name), tuning, (batch,), name)
-    refuse_ignored(name, made._replace(seed=made.seed or None))
+        return open_spec(load(name), source, runtime or suitable_runtime(name), tuning, (batch,), name)
+    refuse_ignored(name, source._replace(seed=source.seed or None))
     return RunnableModel(open_file(runtime or suitable_runtime(name), Path(name), tuning=tuning), None)

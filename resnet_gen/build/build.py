@@ -130,7 +130,7 @@ def build(
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         text = manifest.manifest_text(loaded, network.counts, network.graph, request.batch.fixed, made)
-        out.text(manifest.file_name(name), text)
+        out.write_text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
@@ -207,7 +207,7 @@ def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:
 def _write_account(out: Transaction, name: str, network: PreparedNetwork) -> dict[str, str]:
     """Write the account of eight bits, where there are any; file names and SHA-256."""
     file = f"{name}.quantization.json"
-    return {file: out.text(file, network.quantized.account)} if network.quantized else {}
+    return {file: out.write_text(file, network.quantized.account)} if network.quantized else {}
 
 
 def _write_delivery(
@@ -236,7 +236,7 @@ def _write_engine(
     profile = request.batch.range if request.batch.fixed is None else None
     engine = tensorrt.build(
         backend,
-        out.readable(f"{name}.onnx"),
+        out.find_staged(f"{name}.onnx"),
         network.graph,
         profile=profile,
         compute_capabilities=request.compute_capabilities,

@@ -9,7 +9,7 @@ from resnet_gen.build.bundle import BundleRequest, bundle_files
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.build.sample import draw_sample
-from resnet_gen.build.triton import TritonModel, model_folder
+from resnet_gen.build.triton import TritonModel, render_model_folder
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
@@ -71,5 +71,5 @@ def make_triton_files(loaded: Loaded, graph: Graph, request: Request) -> tuple[F
         as_written=request.precision == "fp8",
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
-    texts = model_folder(served, loaded.spec)
+    texts = render_model_folder(served, loaded.spec)
     return {name: text.encode() for name, text in texts.items()}, {"triton": entry}

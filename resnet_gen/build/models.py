@@ -54,7 +54,7 @@ def is_model_file(model: str) -> bool:
 
 
 def open_model_file(
-    model: str, made: ModelSource, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
+    model: str, source: ModelSource, runtime: str | None, tuning: Tuning = OWN_CHOICE, batches: Sequence[int] = (1,)
 ) -> RunnableModel:
     """Open a file, or build a spec into a temporary folder and open that; `batches` are what an engine is for."""
     runtime = runtime or suitable_runtime(model)
@@ -64,12 +64,12 @@ def open_model_file(
             check_whole(path)
         return RunnableModel(open_file(runtime, path, tuning=tuning), None)
     check_tuning(runtime, tuning)
-    return open_spec(load(model, made.settings), made, runtime, tuning, batches, model)
+    return open_spec(load(model, source.settings), source, runtime, tuning, batches, model)
 
 
 def open_spec(
     loaded: Loaded,
-    made: ModelSource,
+    source: ModelSource,
     runtime: str,
     tuning: Tuning = OWN_CHOICE,
     batches: Sequence[int] = (1,),
@@ -82,9 +82,9 @@ def open_spec(
     request = Request(
         target=runtime if engine else "onnx",
         batch=BuildBatch(profile=profile),
-        weights=made.weights,
-        seed=made.seed or DEFAULT_SEED,
-        fold=made.fold,
+        weights=source.weights,
+        seed=source.seed or DEFAULT_SEED,
+        fold=source.fold,
     )
     with tempfile.TemporaryDirectory() as folder:
         files = build(loaded, request, Path(folder))
@@ -92,9 +92,9 @@ def open_spec(
         return RunnableModel(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
 
 
-def refuse_ignored(model: str, made: ModelSource) -> None:
+def refuse_ignored(model: str, source: ModelSource) -> None:
     """Refuse what would change a spec, where the model is a file."""
-    if is_model_file(model) and made.of_a_spec:
+    if is_model_file(model) and source.of_a_spec:
         what = "an ONNX file" if model.endswith(ONNX) else "an engine"
         raise refuse(f"{what} has its own shape and weights", model, "run the spec instead")
 
@@ -124,8 +124,8 @@ def embedded_seed(session: Runner) -> str | None:
     path = Path(session.where)
     if path.suffix != ENGINE:
         return session.metadata.get(SEED_KEY)
-    made = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
-    seed = made["weights"].get("seed") if made else None
+    built = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
+    seed = built["weights"].get("seed") if built else None
     return None if seed is None else str(seed)
 
 

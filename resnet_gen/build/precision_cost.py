@@ -11,7 +11,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, refuse, several
-from resnet_gen.quantization.calibration.images import RANDOM, images
+from resnet_gen.quantization.calibration.images import RANDOM, open_images
 from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
@@ -24,7 +24,7 @@ class PrecisionCost:
     entry: dict[str, Any]
     compute: DType
 
-    def summary(self) -> str:
+    def summarize(self) -> str:
         """What was found, or why nothing was."""
         found = self.comparison
         if found is None:
@@ -37,13 +37,13 @@ class PrecisionCost:
         how = f", every value rounded to {self.compute}" if found.emulated else ""
         return f"signal to noise of {ratios} against FP32 on {images}{same}{how}"
 
-    def warnings(self) -> list[str]:
+    def list_warnings(self) -> list[str]:
         """What may be wrong with what was built."""
         found = self.comparison
         if found is None:
             return []
         if found.beyond:
-            return [f"{self._overflow(found)}; bfloat16 and float32 hold that"]
+            return [f"{self._describe_overflow(found)}; bfloat16 and float32 hold that"]
         if not found.finite:
             return [f"in {self.compute} it outputs values that are not finite"]
         lines = []
@@ -54,15 +54,15 @@ class PrecisionCost:
             lines.append(f"{self.compute} ends at {found.limit:,.0f}, and {self._images} near it: {layers}")
         return lines
 
-    def refusal(self, option: str) -> Refused | None:
+    def make_refusal(self, option: str) -> Refused | None:
         """Why it is not built, if images that were given show it; `option` chooses another type."""
         found = self.comparison
         if self.drawn or not found or (found.finite and not found.beyond):
             return None
-        words = self._overflow(found) if found.beyond else f"{self.compute} outputs values that are not finite"
+        words = self._describe_overflow(found) if found.beyond else f"{self.compute} outputs values that are not finite"
         return refuse(words, hint=f"{option} bf16 or fp32 holds that; --no-compare builds it all the same")
 
-    def _overflow(self, found: PrecisionComparison) -> str:
+    def _describe_overflow(self, found: PrecisionComparison) -> str:
         return f"{self.compute} holds up to {found.limit:,.0f}, and {self._images} {name_layers(found.beyond)}"
 
     @property
@@ -77,11 +77,11 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     given make values that the type cannot hold.
     """
     asked = request.images or Calibration(RANDOM)
-    given = images(asked.source, loaded.spec.input, min(asked.most, MOST_IMAGES))
+    given = open_images(asked.source, loaded.spec.input, min(asked.most, MOST_IMAGES))
     exact = network.exact, network.weights
     found = compare(network.reference, exact, network.graph, request.compute, given)
     made = PrecisionCost(found, asked.source == RANDOM, given.entry(), request.compute)
-    if refused := made.refusal("--rest" if request.quantizing else "--precision"):
+    if refused := made.make_refusal("--rest" if request.quantizing else "--precision"):
         raise refused
     return made
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_gen.graph import Value
 from resnet_gen.language.spec import Spec
-from resnet_gen.system.templates import tree
+from resnet_gen.system.templates import render_tree
 
 _TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
 
@@ -41,13 +41,13 @@ class TritonModel:
         """Triton's: 0 where the batch stands among the dimensions."""
         return self.preferred[-1] if self.batch is None else 0
 
-    def tensor(self, value: Value) -> dict[str, Any]:
+    def describe_tensor(self, value: Value) -> dict[str, Any]:
         """A tensor in Triton's words."""
         first = () if self.batch is None else (self.batch,)
         return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *value.shape)}
 
 
-def model_folder(served: TritonModel, spec: Spec) -> dict[str, str]:
+def render_model_folder(served: TritonModel, spec: Spec) -> dict[str, str]:
     """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
-    outputs = [served.tensor(value) for value in served.outputs]
-    return tree("triton", served=served, input=served.tensor(served.input), outputs=outputs, spec=spec)
+    outputs = [served.describe_tensor(value) for value in served.outputs]
+    return render_tree("triton", served=served, input=served.describe_tensor(served.input), outputs=outputs, spec=spec)

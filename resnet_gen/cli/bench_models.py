@@ -12,7 +12,7 @@ import numpy as np
 
 from resnet_gen.build.models import ModelSource, is_model_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
-from resnet_gen.cli.bench_report import as_json, as_text, title
+from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
@@ -65,9 +65,9 @@ def bench_models(
     _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
     wanted = _parse_batches(batch, shapes)
     models = _list_models(_Model(model, runtime), against, against_runtime)
-    made = ModelSource(settings, weights, seed, fold)
+    source = ModelSource(settings, weights, seed, fold)
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
-    runners = _open_models(models, made, tuning, [n for n, _ in wanted if n])
+    runners = _open_models(models, source, tuning, [n for n, _ in wanted if n])
     measured = _choose_shapes(runners, wanted)
     results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
@@ -83,17 +83,17 @@ def _list_models(first: _Model, against: str | None, against_runtime: str | None
     return [first, _Model(against or first.name, against_runtime)]
 
 
-def _open_models(models: Sequence[_Model], made: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
+def _open_models(models: Sequence[_Model], source: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
     """Load the models; what is set for specs has to mean something for one of them."""
     if all(is_model_file(model.name) for model in models):
-        refuse_ignored(models[0].name, made)
+        refuse_ignored(models[0].name, source)
     hinted = [m for m in models if m.runtime == "openvino"]
     if tuning.precision_hint and not hinted:
         raise refuse("--precision-hint means something for openvino alone", hint="use --backend openvino")
     runners = []
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
-        runner = open_model_file(model.name, made, model.runtime, own, batches or (1,)).runner
+        runner = open_model_file(model.name, source, model.runtime, own, batches or (1,)).runner
         tell_refused_hint(runner, own)
         runners.append(runner)
     return runners
@@ -141,10 +141,10 @@ def _measure_shapes(
     runners: Sequence[Runner], shapes: Sequence[tuple[int, ...]], effort: Effort, seed: int
 ) -> list[Result]:
     results = []
-    with _show_progress(len(shapes)) as begun:
+    with _show_progress(len(shapes)) as begin:
         for shape in shapes:
             x = np.random.default_rng(seed).standard_normal(shape, np.float32)
-            results.append(measure(runners, x, effort, begun(shape[0])))
+            results.append(measure(runners, x, effort, begin(shape[0])))
     return results
 
 
@@ -167,7 +167,7 @@ def _output_results(
     """Figures to stdout, or to a file whose path is printed; the picture to its file."""
     files = {output: text.encode() + b"\n"} if output else {}
     if plot:
-        files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
+        files[plot] = pictures.draw([format_title(r) for r in runners], results, plot.suffix.lower())
     write_files(files)
     if output:
         say(output)

@@ -137,26 +137,26 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
 
 def _report_cost(name: str, cost: PrecisionCost) -> None:
     """What a build costs beside FP32."""
-    say(f"{name}: {cost.summary()}", err=True)
-    for warning in cost.warnings():
+    say(f"{name}: {cost.summarize()}", err=True)
+    for warning in cost.list_warnings():
         say(f"warning: {name}: {warning}", err=True)
 
 
 def _report_quantization(name: str, path: Path, how: QuantizationChoice) -> None:
     """What eight bits cost, and whether this machine can show it."""
-    made = (read(path) or {})["quantization"]
-    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in made["signal_to_noise_db"].items())
-    agreement = made["top1_agreement"]
+    entry = (read(path) or {})["quantization"]
+    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in entry["signal_to_noise_db"].items())
+    agreement = entry["top1_agreement"]
     same = "" if agreement is None else f"; same best class for {agreement:.0%}"
-    images = several(made["noise_images"], "image")
+    images = several(entry["noise_images"], "image")
     say(f"{name}: signal to noise of {ratios} against FP32 on {images}{same}", err=True)
-    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in made["costliest_db"].items())
+    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in entry["costliest_db"].items())
     say(f"{name}: costliest layers: {costliest}", err=True)
-    if made["accuracy_is_meaningless"]:
+    if entry["accuracy_is_meaningless"]:
         say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
     if how.kind == "fp8":
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
-    if how.kind == "int8" and how.placement == "cpu" and made["weight_bits"] == 8 and sums_saturate():
+    if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
         warn_of_saturation(describe_saturation_by("ONNX Runtime", name))
 
 
@@ -191,7 +191,7 @@ def _write_report(loaded: Loaded, folder: Path, force: bool) -> list[Path]:
         raise refuse("exists and is not of a report", str(folder / there[0]), REPLACE_HINT)
     with Transaction(folder) as out:
         for name, text in files.items():
-            out.text(name, text)
+            out.write_text(name, text)
     return [folder / name for name in files]
 
 

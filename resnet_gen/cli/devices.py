@@ -92,7 +92,7 @@ def predict(
     found = predicted(lower(loaded), target, precision, batch)
     title = f"{loaded.spec.title or loaded.spec.name} on {target.title}, {precision}, batch {batch:,}"
     if form == "json":
-        say_json(_as_dict(loaded.spec.name, found, layers))
+        say_json(_make_document(loaded.spec.name, found, layers))
         return
     say(title, err=True)
     say("", err=True)
@@ -106,20 +106,20 @@ def _format_table(found: Prediction, layers: bool) -> str:
 
     cells = [
         (row.name, str(row.kernels), f"{row.macs:,}", f"{row.bytes:,}", f"{1e3 * row.seconds:,.3f}", row.bound)
-        for row in [*_rows(found, layers), found.total()]
+        for row in [*_choose_rows(found, layers), found.total()]
     ]
     header = ("layer" if layers else "stage", "kernels", "MACs", "bytes", "ms", "bound by")
     table = [row[:1] + row[2:] if layers else row for row in (header, *cells)]
     return columns(table, right=range(1, len(table[0]) - 1)) + f"\n{found.images_per_second:,.1f} images/s\n"
 
 
-def _rows(found: Prediction, layers: bool) -> list[KernelTime]:
+def _choose_rows(found: Prediction, layers: bool) -> list[KernelTime]:
     from resnet_gen.graph.tables import stage_title
 
     return found.layers() if layers else [replace(row, name=stage_title(row.name)) for row in found.stages()]
 
 
-def _as_dict(network: str, found: Prediction, layers: bool) -> dict[str, Any]:
+def _make_document(network: str, found: Prediction, layers: bool) -> dict[str, Any]:
     return {
         "network": network,
         "target": found.target.name,
@@ -129,11 +129,11 @@ def _as_dict(network: str, found: Prediction, layers: bool) -> dict[str, Any]:
         "images_per_second": found.images_per_second,
         "efficiency": found.efficiency.value,
         "basis": found.efficiency.basis,
-        "layers" if layers else "stages": [_entry(row) for row in _rows(found, layers)],
+        "layers" if layers else "stages": [_make_entry(row) for row in _choose_rows(found, layers)],
     }
 
 
-def _entry(row: KernelTime) -> dict[str, Any]:
+def _make_entry(row: KernelTime) -> dict[str, Any]:
     values = asdict(row)
     return {
         "milliseconds" if key == "seconds" else key: 1e3 * v if key == "seconds" else v for key, v in values.items()

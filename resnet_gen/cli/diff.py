@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, make_predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import json_text, refuse
 
@@ -53,7 +53,7 @@ def diff(
 
     output = check_output(output, chain(files(before), files(after or before), [Path(device or before)]))
     sides = _read_sides(before, after, settings)
-    report = compare_sides(*sides, predictor(device, precision, batch))
+    report = compare_sides(*sides, make_predictor(device, precision, batch))
     write_report(_format_report(report, form), output)
     return 0 if report.identical else 1
 

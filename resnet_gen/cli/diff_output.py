@@ -32,7 +32,7 @@ comparison = options.combine_options(
 )
 
 
-def predictor(
+def make_predictor(
     device: str | None, precision: Precision | None, batch: int | None
 ) -> Callable[[Side, Side], Latency] | None:
     """What predicts the times of two networks on a device; None without one."""

@@ -24,7 +24,7 @@ def list_specs(form: str) -> None:
     from resnet_gen.graph.tables import columns
     from resnet_gen.system.resources import shipped_specs
 
-    entries = [_entry(name, ()) for name in shipped_specs()]
+    entries = [_make_entry(name, ()) for name in shipped_specs()]
     if form == "json":
         names = ("name", "family", "reference", "params", "macs", "layers")
         say_json([{key: entry[key] for key in names} for entry in entries])
@@ -37,7 +37,7 @@ def list_specs(form: str) -> None:
     say_lines(columns([header, *rows], right=(3, 4, 5)))
 
 
-def _entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
+def _make_entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """Everything that `list` and `count` say of one spec."""
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.graph.counts import count
@@ -78,10 +78,10 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     if conventions:
         from resnet_gen.cli import other_counters
 
-        other_counters.show(specs, settings, conventions, form)
+        other_counters.show_counts(specs, settings, conventions, form)
         return
 
-    entries = [_entry(spec, settings) for spec in specs]
+    entries = [_make_entry(spec, settings) for spec in specs]
     if form == "json":
         for entry in entries:
             say_json({key: value for key, value in entry.items() if key != "family"}, None)

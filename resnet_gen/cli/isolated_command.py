@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from resnet_gen.cli import output
 from resnet_gen.problems import refuse, shorten
-from resnet_gen.system.processes import command, first_line
+from resnet_gen.system.processes import make_command, make_first_line
 
 MOST_BYTES = 1 << 28
 """Of everything that is handed back."""
@@ -73,7 +73,7 @@ def _start_process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], 
     token = secrets.token_hex(16)
     environment = {name: value for name, value in os.environ.items() if not _HELD_BACK.fullmatch(name)}
     with subprocess.Popen(  # noqa: S603 - this very Python
-        command("resnet_gen.cli.isolated_server"),
+        make_command("resnet_gen.cli.isolated_server"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -82,7 +82,7 @@ def _start_process(words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], 
     ) as process:
         assert process.stdin
         try:
-            process.stdin.write(first_line({"words": words, "token": token}))
+            process.stdin.write(make_first_line({"words": words, "token": token}))
             process.stdin.close()
             yield process, token
         finally:

@@ -21,7 +21,7 @@ _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
 """Whose figures depend on how the modules are written."""
 
 
-def show(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
+def show_counts(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
     """Print the figures of each spec: a table, or one object a spec, one a line."""
     wanted = CONVENTION_NAMES if "all" in names else tuple(dict.fromkeys(names))
     tables = [_count_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
@@ -55,14 +55,14 @@ def _count_spec(
             rows.append((spec.name, name, "-", "", "", reason))
         else:
             found = figure(graph, writer, convention)
-            entries.append(_entry(found))
-            rows += _rows(spec.name, found, note)
+            entries.append(_make_entry(found))
+            rows += _format_rows(spec.name, found, note)
     sides, macs = list(graph.input.shape), count(graph).macs
     whole = {"name": spec.name, "reference": spec.reference, "input": sides, "macs": macs, "modules": writer.name}
     return {**whole, "figures": entries}, rows
 
 
-def _entry(found: Figure) -> dict[str, Any]:
+def _make_entry(found: Figure) -> dict[str, Any]:
     return {
         "convention": found.convention.name,
         "called": found.convention.says,
@@ -73,7 +73,7 @@ def _entry(found: Figure) -> dict[str, Any]:
     }
 
 
-def _rows(name: str, found: Figure, note: str) -> Iterator[tuple[str, ...]]:
+def _format_rows(name: str, found: Figure, note: str) -> Iterator[tuple[str, ...]]:
     difference = f"{found.difference:+,}" if found.difference else "0"
     yield name, found.convention.name, f"{found.value:,}", found.convention.says, difference, note
     for part in found.parts:

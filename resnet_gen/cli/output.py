@@ -23,17 +23,17 @@ _ANNOTATION = re.compile(r"::(error|warning) [^:]*::")
 
 def say(text: object, err: bool = False) -> None:
     """Print one line; line ends within it are escaped."""
-    _print(visible_line(str(text)) + "\n", err=err)
+    _print_text(visible_line(str(text)) + "\n", err=err)
 
 
 def say_lines(text: str, err: bool = False) -> None:
     """Print lines that were laid out here: a table, a report; what they hold of files was made visible in its place."""
-    _print(visible_lines(text), err=err)
+    _print_text(visible_lines(text), err=err)
 
 
 def say_json(data: Any, indent: int | None = 2) -> None:
     """Print data as JSON."""
-    _print(json_text(data, indent) + "\n")
+    _print_text(json_text(data, indent) + "\n")
 
 
 def finite_or_none(value: float) -> float | None:
@@ -44,7 +44,7 @@ def finite_or_none(value: float) -> float | None:
 def say_command(text: str, err: bool = False) -> None:
     """Print annotations, lines that GitHub is to obey, each part of which is escaped as it asks."""
     lines = (line if _ANNOTATION.match(line) else visible_line(line) for line in text.split("\n"))
-    _print("\n".join(lines), err=err, command=True)
+    _print_text("\n".join(lines), err=err, command=True)
 
 
 def write_files(files: Mapping[Path, bytes], *, rewrite: bool = False) -> None:
@@ -65,7 +65,7 @@ def give_sign(file: str) -> None:
         receiver({"uses": file})
 
 
-def _print(text: str, *, err: bool = False, command: bool = False) -> None:
+def _print_text(text: str, *, err: bool = False, command: bool = False) -> None:
     if receiver:
         receiver({"text": text, "err": err, "command": command})
     else:

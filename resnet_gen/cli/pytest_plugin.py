@@ -73,11 +73,11 @@ def _read_contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, .
         from resnet_gen.verify.rule_selection import chosen_rules
 
         try:
-            held = verification_scope((), None, False)
-            chosen = chosen_rules(*held.rules((), ()))
+            scope = verification_scope((), None, False)
+            chosen = chosen_rules(*scope.rules((), ()))
         except Refused as refused:  # a project file that cannot be read
             raise pytest.Collector.CollectError(str(refused)) from None
-        config.stash[_CONTRACT] = chosen, held.contract.rules if held.contract else ()
+        config.stash[_CONTRACT] = chosen, scope.contract.rules if scope.contract else ()
     return config.stash[_CONTRACT]
 
 

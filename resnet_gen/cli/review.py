@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.diff_output import check_output, comparison, predictor, write_report
+from resnet_gen.cli.diff_output import check_output, comparison, make_predictor, write_report
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import Problem, Refused, json_text
 
@@ -54,15 +54,15 @@ def review(
     from resnet_gen.compare.formats.review import Review
     from resnet_gen.verify.rule_selection import chosen_rules
 
-    predicted = predictor(device, precision, batch)
-    held = verification_scope(specs, config, no_config)
-    output = check_output(output, held.read())
+    predicted = make_predictor(device, precision, batch)
+    scope = verification_scope(specs, config, no_config)
+    output = check_output(output, scope.read())
     since = moves(base)
-    projects, unread = _read_projects(held, since, config, no_config=no_config)
+    projects, unread = _read_projects(scope, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
-        held = held._replace(references=())  # the project file is gone, and lists nothing any more
-    networks = reviewed(held.references, since, ProjectRevisions() if specs else projects)
-    outcomes = verify_specs.examine_specs(held, (), chosen_rules(*held.rules((), ())))
+        scope = scope._replace(references=())  # the project file is gone, and lists nothing any more
+    networks = reviewed(scope.references, since, ProjectRevisions() if specs else projects)
+    outcomes = verify_specs.examine_specs(scope, (), chosen_rules(*scope.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
     changed = [(n.given, n.before, n.after) for n in networks if n.changed]
@@ -73,12 +73,12 @@ def review(
 
 
 def _read_projects(
-    held: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
+    scope: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
 ) -> tuple[ProjectRevisions, tuple[Problem, ...]]:
     """The project file as it was and is, and what is wrong with what it was."""
     from resnet_gen.compare.difference.base_revision import ProjectRevisions, project_then
 
-    now = held.contract.project if held.contract else None
+    now = scope.contract.project if scope.contract else None
     try:
         return ProjectRevisions(None if no_config else project_then(since, config), now), ()
     except Refused as refused:

@@ -35,12 +35,12 @@ def run_model(
 ) -> None:
     """Run a spec, an ONNX file or an engine and print what comes out."""
     draws_input = models.is_model_file(model) and image is None
-    made = models.ModelSource(settings, weights, None if draws_input else seed)
-    models.refuse_ignored(model, made)
+    source = models.ModelSource(settings, weights, None if draws_input else seed)
+    models.refuse_ignored(model, source)
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    session, taken = models.open_model_file(model, made, runtime, tuning, (batch or 1,))
+    session, taken = models.open_model_file(model, source, runtime, tuning, (batch or 1,))
     tell_refused_hint(session, tuning)
     taken = taken or models.embedded_input(session)
     if taken is None:

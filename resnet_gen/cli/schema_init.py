@@ -38,6 +38,6 @@ def init(name: str, folder: Path) -> None:
     path = folder / f"{name}.yaml"
     check_new(path, replace=False, hint="choose another name, or delete it first")
     with Transaction(folder) as out:
-        out.text(path.name, text)
+        out.write_text(path.name, text)
     say(path)
     say(f"next: resnet-gen verify {path}", err=True)

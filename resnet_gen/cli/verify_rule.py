@@ -72,16 +72,16 @@ def verify(
     from resnet_gen.verify.rule_selection import chosen_rules
 
     try:
-        held = verification_scope(specs, config, no_config)
+        scope = verification_scope(specs, config, no_config)
     except Refused as refused:
         verify_specs.tell_unread(
-            refused, verify_specs.destinations(forms, outputs, [config] if config else list_candidates())
+            refused, verify_specs.choose_destinations(forms, outputs, [config] if config else list_candidates())
         )
         raise
-    held = held._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
-    chosen = chosen_rules(*held.rules(select, ignore), held.against)
-    targets = verify_specs.destinations(forms, outputs, chain(held.read(), filter(None, (against, weights))))
-    return verify_specs.verify(held, settings, chosen, targets)
+    scope = scope._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
+    chosen = chosen_rules(*scope.rules(select, ignore), scope.against)
+    targets = verify_specs.choose_destinations(forms, outputs, chain(scope.read(), filter(None, (against, weights))))
+    return verify_specs.verify(scope, settings, chosen, targets)
 
 
 @click.command(short_help="Explain a rule of verify.")

@@ -27,7 +27,7 @@ class Destination(NamedTuple):
     file: Path | None
 
 
-def destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[Path]) -> list[Destination]:
+def choose_destinations(forms: Sequence[str], outputs: Sequence[Path], read: Iterable[Path]) -> list[Destination]:
     """Each `--format` with its `--output`; raises `Refused` for what could not be written, or is `read`."""
     if len(forms) != max(1, len(outputs)):
         counts = f"{several(len(forms), 'format')} and {several(len(outputs), 'output')}"
@@ -68,17 +68,17 @@ def tell_unread(refused: Refused, targets: Sequence[Destination]) -> None:
 
 
 def verify(
-    held: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
+    scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in targets
-    for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
+    for file in (file for reference in scope.references for file in files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
-    for outcome in examine_specs(held, settings, chosen):
+    for outcome in examine_specs(scope, settings, chosen):
         outcomes.append(outcome)
-        if live or (held.against and not outcome.findings):  # what was not compared stands in no other format
-            say_lines(_render("text", [outcome]), err=not live)
+        if live or (scope.against and not outcome.findings):  # what was not compared stands in no other format
+            say_lines(_render_outcomes("text", [outcome]), err=not live)
         for note in outcome.notes:
             say_lines(f"{note}\n", err=True)
     _write_outcomes([destination for destination in targets if destination.file or not live], outcomes)
@@ -88,35 +88,37 @@ def verify(
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
-    say(_summary(outcomes, len(held.references)), err=True)
+    say(_format_summary(outcomes, len(scope.references)), err=True)
     return int(any(outcome.findings for outcome in outcomes))
 
 
-def examine_specs(held: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
+def examine_specs(scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str]) -> Iterator[Outcome]:
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
-    for reference in held.references:
-        outcome = examine(reference, settings, chosen, (*(held.contract.rules if held.contract else ()), *held.against))
+    for reference in scope.references:
+        outcome = examine(
+            reference, settings, chosen, (*(scope.contract.rules if scope.contract else ()), *scope.against)
+        )
         names += [] if outcome.invalid else [outcome.name]
         yield outcome
-    if held.contract and held.whole and len(names) == len(held.references):
-        yield held.contract.outcome(names, chosen)
+    if scope.contract and scope.whole and len(names) == len(scope.references):
+        yield scope.contract.outcome(names, chosen)
 
 
 def _write_outcomes(targets: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
-    texts = {destination: _render(destination.form, outcomes) for destination in targets}
+    texts = {destination: _render_outcomes(destination.form, outcomes) for destination in targets}
     write_files({place.file: text.encode() for place, text in texts.items() if place.file})
     for destination, text in texts.items():
         if not destination.file:
             (say_command if destination.form == "github" else say_lines)(text)
 
 
-def _render(form: str, outcomes: Sequence[Outcome]) -> str:
+def _render_outcomes(form: str, outcomes: Sequence[Outcome]) -> str:
     text: str = importlib.import_module(FORMATS[form]).render(outcomes)
     return text
 
 
-def _summary(outcomes: Sequence[Outcome], specs: int) -> str:
+def _format_summary(outcomes: Sequence[Outcome], specs: int) -> str:
     findings = sum(len(outcome.findings) for outcome in outcomes)
     suppressed = sum(len(outcome.suppressed) for outcome in outcomes)
     more = f", {suppressed:,} suppressed" if suppressed else ""

@@ -71,25 +71,26 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
-    made = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
-    write_conversion(made, out, checkpoint)
+    conversion = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
+    write_conversion(conversion, out, checkpoint)
     if form == "json":
-        say_json(_data(made, out))
+        say_json(_make_document(conversion, out))
     else:
-        say_lines(_format_conversion(made, out))
+        say_lines(_format_conversion(conversion, out))
 
 
-def _format_conversion(made: Conversion, out: Path) -> str:
+def _format_conversion(conversion: Conversion, out: Path) -> str:
     from resnet_gen.ops.base import format_shape
 
     rows = [
-        (row.old or "-", row.new or "-", format_shape(row.shape), row.dtype, ", ".join(row.done)) for row in made.rows
+        (row.old or "-", row.new or "-", format_shape(row.shape), row.dtype, ", ".join(row.done))
+        for row in conversion.rows
     ]
-    totals = ", ".join(f"{count:,} {done}" for done, count in made.totals().items())
-    prefix = f" (every name with '{_format_cell(made.prefix)}' before it)" if made.prefix else ""
+    totals = ", ".join(f"{count:,} {done}" for done, count in conversion.totals().items())
+    prefix = f" (every name with '{_format_cell(conversion.prefix)}' before it)" if conversion.prefix else ""
     return (
         _format_table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
-        + f"\n{made.network}: {made.source}{prefix} to {made.target}\n{visible(str(out))}: {totals}\n"
+        + f"\n{conversion.network}: {conversion.source}{prefix} to {conversion.target}\n{visible(str(out))}: {totals}\n"
     )
 
 
@@ -104,17 +105,17 @@ def _format_cell(text: str) -> str:
     return shorten(visible(text), WIDEST)
 
 
-def _data(made: Conversion, out: Path) -> dict[str, Any]:
+def _make_document(conversion: Conversion, out: Path) -> dict[str, Any]:
     return {
-        "network": made.network,
-        "from": made.source,
-        "to": made.target,
-        "prefix": made.prefix,
+        "network": conversion.network,
+        "from": conversion.source,
+        "to": conversion.target,
+        "prefix": conversion.prefix,
         "file": str(out),
-        "totals": made.totals(),
+        "totals": conversion.totals(),
         "tensors": [
             {"old": row.old, "new": row.new, "shape": row.shape, "dtype": row.dtype, "done": row.done}
-            for row in made.rows
+            for row in conversion.rows
         ],
     }
 

@@ -58,13 +58,13 @@ def has_seven_bits(path: Path) -> bool:
     from resnet_gen.onnx.reading.rounding_error import MissingNumbersError  # onnx, which files without Q/DQ do without
 
     try:
-        largest = list(_largest(path))
+        largest = list(_find_largest(path))
     except (Refused, MissingNumbersError):  # a runtime may read what we do not
         return False
     return bool(largest) and max(largest) <= SEVEN_BITS
 
 
-def _largest(path: Path) -> Iterator[int]:
+def _find_largest(path: Path) -> Iterator[int]:
     """The largest magnitude of each array of an ONNX file that has int8 in rows."""
     from resnet_gen.onnx.reading.constants import tensor_constant
     from resnet_gen.onnx.reading.model_outline import read_outline

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from resnet_gen.engine.image_decoders import ONE_BYTE, DecoderMemory, estimate_memory, is_slow
-from resnet_gen.engine.image_limits import excess_of_entries, find_excess, gif_frame, jpeg_head
+from resnet_gen.engine.image_limits import find_excess, find_excess_of_entries, read_gif_frame, read_jpeg_head
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file, why_unread
@@ -93,7 +93,7 @@ def _turn_upright(file: Image.Image, to: Input, data: bytes, where: str) -> Imag
         raise _refuse_too_large(where, "save it smaller, or as PNG")
     most, taken = _limit_memory(data), estimate_memory(file, data)
     if isinstance(file, JpegImageFile):
-        if not jpeg_head(data).is_usual:
+        if not read_jpeg_head(data).is_usual:
             raise refuse("a JPEG coded as few are", where, "save it as baseline or progressive JPEG")
         _shrink(file, to, taken, most, where)
     if _count_bytes(file, to, taken) > most:
@@ -119,7 +119,7 @@ def _limit_memory(data: bytes) -> int:
 
 def _refuse_large_frame(data: bytes, where: str) -> None:
     """Refuse a GIF whose first frame is too large, for which Pillow takes memory as soon as it is opened."""
-    if data.startswith(b"GIF8") and 2 * math.prod(gif_frame(data) or ()) > _limit_memory(data):
+    if data.startswith(b"GIF8") and 2 * math.prod(read_gif_frame(data) or ()) > _limit_memory(data):
         raise _refuse_too_large(where)
 
 
@@ -129,7 +129,7 @@ def _check_excess(excess: str | None, where: str) -> None:
 
 
 def _is_turned(file: Image.Image, where: str) -> bool:
-    _check_excess(excess_of_entries(file.info.get("exif", b"")), where)
+    _check_excess(find_excess_of_entries(file.info.get("exif", b"")), where)
     return bool(file.getexif().get(_ORIENTATION, 1) != 1)
 
 

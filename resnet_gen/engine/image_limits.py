@@ -62,20 +62,20 @@ class JpegHead(NamedTuple):
 def find_excess(data: bytes) -> str | None:
     """What a JPEG, a PNG, a GIF, a PPM or a TIFF has too much of; None if nothing is."""
     if data.startswith(b"\xff\xd8"):
-        return _excess_of_jpeg(data)
+        return _find_excess_of_jpeg(data)
     if data.startswith(_PNG):
-        return _excess_of_png(data)
+        return _find_excess_of_png(data)
     if data.startswith(b"GIF8"):
-        return f"more than {MOST_BLOCKS:,} blocks before its pixels" if gif_frame(data) is None else None
+        return f"more than {MOST_BLOCKS:,} blocks before its pixels" if read_gif_frame(data) is None else None
     if found := _PPM.match(data):
-        long = _header_of_ppm(data, 2 if found[1] in b"14" else 3) > MOST_COMMENT
+        long = _find_end_of_ppm_header(data, 2 if found[1] in b"14" else 3) > MOST_COMMENT
         return f"more than {MOST_COMMENT:,} bytes before its pixels" if long else None
-    return excess_of_entries(data)
+    return find_excess_of_entries(data)
 
 
-def _excess_of_jpeg(data: bytes) -> str | None:
+def _find_excess_of_jpeg(data: bytes) -> str | None:
     fill = scans = exifs = 0
-    for count, (marker, at, gap) in enumerate(_segments(data)):
+    for count, (marker, at, gap) in enumerate(_walk_segments(data)):
         fill += 0 if scans else gap
         scans += marker == _SCAN
         exifs += data[at + 2 : at + 6] == b"Exif"
@@ -85,19 +85,19 @@ def _excess_of_jpeg(data: bytes) -> str | None:
             return f"more than {MOST_EXIFS} parts of EXIF"
         if fill > MOST_FILL:
             return f"more than {MOST_FILL:,} bytes between its parts"
-    head = jpeg_head(data)
+    head = read_jpeg_head(data)
     most = MOST_SAMPLES + MOST_SAMPLES_EACH * len(data)
     return f"{head.scans} passes over so many pixels" if head.is_held and head.samples * head.scans > most else None
 
 
-def jpeg_head(data: bytes) -> JpegHead:
+def read_jpeg_head(data: bytes) -> JpegHead:
     """What a JPEG of at most `MOST_SEGMENTS` parts says of itself, as libjpeg reads it."""
     samples, components, scans, first = 0, 0, 0, 0
     frame = _BASELINE
-    for marker, at, _ in _segments(data):
+    for marker, at, _ in _walk_segments(data):
         if marker in _FRAMES and not components:
             frame = marker
-            samples, components = _samples(data, at)
+            samples, components = _count_samples(data, at)
         if marker == _SCAN:
             scans += 1
             first = first or int.from_bytes(data[at + 2 : at + 3], "big")
@@ -105,7 +105,7 @@ def jpeg_head(data: bytes) -> JpegHead:
     return JpegHead(samples, scans, is_held, frame in (_BASELINE, _EXTENDED, _PROGRESSIVE))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """The parts of a JPEG up to its end: marker, where its length stands, and bytes between it and the one before."""
     at = 2
     while found := _MARKER.search(data, at):
@@ -118,7 +118,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             at += max(2, int.from_bytes(data[at : at + 2], "big"))
 
 
-def _samples(data: bytes, at: int) -> tuple[int, int]:
+def _count_samples(data: bytes, at: int) -> tuple[int, int]:
     """The samples and the number of components of a frame, whose blocks fill up what is sampled together."""
     height, width, components = struct.unpack_from(">HHB", data[at + 3 : at + 8].ljust(5, b"\0"))
     factors = [(each >> 4 or 1, each & 15 or 1) for each in data[at + 9 : at + 8 + 3 * components : 3]]
@@ -127,18 +127,18 @@ def _samples(data: bytes, at: int) -> tuple[int, int]:
     return together * sum(64 * x * y for x, y in factors), components
 
 
-def _excess_of_png(data: bytes) -> str | None:
+def _find_excess_of_png(data: bytes) -> str | None:
     texts, most = 0, MOST_CHUNKS + len(data) // CHUNK
-    for count, name in enumerate(_chunks(data)):
+    for count, name in enumerate(_walk_chunks(data)):
         texts += name in _TEXTS
         if count == most:
             return f"more than {most:,} chunks"
     return f"more than {MOST_TEXTS} compressed texts" if texts > MOST_TEXTS else None
 
 
-def gif_frame(data: bytes) -> tuple[int, int] | None:
+def read_gif_frame(data: bytes) -> tuple[int, int] | None:
     """The sides of a GIF's first frame, (0, 0) without one; None if too many blocks stand before it."""
-    at = 13 + _palette(data[10:11])
+    at = 13 + _count_palette(data[10:11])
     for _ in range(MOST_BLOCKS):
         kind = data[at : at + 1]
         if kind == b",":
@@ -154,12 +154,12 @@ def gif_frame(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _palette(flags: bytes) -> int:
+def _count_palette(flags: bytes) -> int:
     (value,) = flags or b"\0"
     return 3 << (value & 7) + 1 if value & 0x80 else 0
 
 
-def _header_of_ppm(data: bytes, numbers: int) -> int:
+def _find_end_of_ppm_header(data: bytes, numbers: int) -> int:
     """Where the numbers at the beginning end, each behind blanks and comments."""
     at = 2
     for _ in range(numbers):
@@ -168,7 +168,7 @@ def _header_of_ppm(data: bytes, numbers: int) -> int:
     return at
 
 
-def _chunks(data: bytes) -> Iterator[bytes]:
+def _walk_chunks(data: bytes) -> Iterator[bytes]:
     """The names of a PNG's chunks."""
     at = len(_PNG)
     while at + 8 <= len(data):
@@ -177,20 +177,20 @@ def _chunks(data: bytes) -> Iterator[bytes]:
         at += 12 + length
 
 
-def excess_of_entries(data: bytes) -> str | None:
+def find_excess_of_entries(data: bytes) -> str | None:
     """What the first directory of a TIFF, or of EXIF, has too much of."""
     sides: dict[int, int] = {}
-    for tag, kind, count, number in _entries(data.removeprefix(b"Exif\0\0")):
+    for tag, kind, count, number in _walk_entries(data.removeprefix(b"Exif\0\0")):
         if count > MOST_NUMBERS and kind not in (_BYTES, _ASCII, _UNDEFINED):
             return f"an entry of more than {MOST_NUMBERS:,} numbers"
         sides[tag] = max(number, sides.get(tag, 0))
     return f"a tile of more than {MOST_TILE:,} bytes" if _limit_tile(sides) > MOST_TILE else None
 
 
-def largest_piece(data: bytes, sides: tuple[int, int]) -> int:
+def find_largest_piece(data: bytes, sides: tuple[int, int]) -> int:
     """The pixels of a tile or a strip of a TIFF with these sides; all where what is said of strips is not plain."""
     stated: dict[int, int] = {}
-    for tag, kind, count, number in _entries(data):
+    for tag, kind, count, number in _walk_entries(data):
         plain = kind in (_SHORT, _LONG) and count == 1
         stated[tag] = max(number if plain else 1 << 32, stated.get(tag, 0))
     rows = min(sides[1], stated.get(_ROWS) or sides[1])
@@ -212,7 +212,7 @@ def _read_first(value: int, kind: int, order: str, room: int) -> int:
     return value & (1 << 8 * size) - 1 if order == "<" else value >> 8 * (room - size)
 
 
-def _entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+def _walk_entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     form = _ENTRIES.get(data[:4])
     if form is None:
         return

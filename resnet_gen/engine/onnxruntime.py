@@ -51,7 +51,7 @@ class Session(Runner):
             if self.plain:
                 found = [np.asarray(values) for values in self.session.run(None, {self.input: x})]
             else:
-                found = [_array(v) for v in self.session.run_with_ort_values(None, {self.input: _value(x)})]
+                found = [_make_array(v) for v in self.session.run_with_ort_values(None, {self.input: _make_value(x)})]
         except Exception as error:  # ONNX Runtime raises a dozen classes of its own
             raise refuse(f"ONNX Runtime cannot run it: {str(error).strip()}", self.where) from None
         if self.profile and "precision" not in self.runtime:
@@ -66,7 +66,7 @@ class Session(Runner):
             events = json.loads(text, strict=False)
         except ValueError:  # ONNX Runtime 1.23 writes names of nodes as they are, quotes too
             events = []
-        self.runtime["precision"] = format_types(_types(events)) or "unknown"
+        self.runtime["precision"] = format_types(_list_types(events)) or "unknown"
         self.profile.remove()
 
 
@@ -78,7 +78,7 @@ class ProfileFolder:
         self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-def _types(events: Iterable[dict[str, Any]]) -> Iterator[str]:
+def _list_types(events: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The type of each layer in a profile, by its first operand, as OpenVINO says it."""
     for event in events:
         fields = event.get("args", {})
@@ -92,7 +92,7 @@ _LAYERS = ("Conv", "Gemm", "MatMul", "MatMulInteger", "ConvInteger")
 _SHORT = {"float": "f32", "float16": "f16", "bfloat16": "bf16", "double": "f64", "uint8": "u8", "int8": "i8"}
 
 
-def _value(x: Array) -> Any:
+def _make_value(x: Array) -> Any:
     from onnxruntime import OrtValue
 
     if x.dtype == BFLOAT16:
@@ -100,7 +100,7 @@ def _value(x: Array) -> Any:
     return OrtValue.ortvalue_from_numpy(x)
 
 
-def _array(value: Any) -> Array:
+def _make_array(value: Any) -> Array:
     if value.data_type() != "tensor(bfloat16)":
         return np.asarray(value.numpy())
     shape = tuple(value.shape())  # `numpy()` refuses this type, so its bytes are read where they lie
@@ -115,7 +115,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     where = shown or str(path)
     profile = ProfileFolder() if tuning.tells_types else None
     try:
-        options = _options(tuning, profile)
+        options = _make_options(tuning, profile)
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
@@ -137,7 +137,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     )
 
 
-def _options(tuning: Tuning, profile: ProfileFolder | None = None) -> Any:
+def _make_options(tuning: Tuning, profile: ProfileFolder | None = None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

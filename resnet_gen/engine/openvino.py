@@ -32,14 +32,14 @@ class CompiledModel(Runner):
 
     def run(self, x: Array) -> dict[str, Array]:
         try:
-            self.request.infer([_tensor(self.prepare_input(x))], share_inputs=True)
-            found = [_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
+            self.request.infer([_make_tensor(self.prepare_input(x))], share_inputs=True)
+            found = [_copy_array(self.request.get_output_tensor(i)) for i in range(len(self.outputs))]
         except Exception as error:  # RuntimeError and classes of its own
             raise refuse(f"OpenVINO cannot run it: {_shorten_error(error)}", self.where) from None
         return dict(zip(self.outputs, found, strict=True))
 
 
-def _array(tensor: Any) -> Array:
+def _copy_array(tensor: Any) -> Array:
     """A copy, since the next run writes to the same place."""
     if tensor.element_type.get_type_name() == "bf16":  # whose bytes OpenVINO shows as float16
         return widen_bfloat16(tensor.data.view(np.uint16).view(BFLOAT16))
@@ -56,22 +56,22 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     openvino = _load_library()
     try:
         core, model = openvino.Core(), _read_model(path)
-        tuning = tuning._replace(precision_hint=tuning.precision_hint or _own_type(core, model))
-        compiled = core.compile_model(model, "CPU", _properties(tuning))
+        tuning = tuning._replace(precision_hint=tuning.precision_hint or _choose_own_type(core, model))
+        compiled = core.compile_model(model, "CPU", _make_properties(tuning))
     except Exception as error:  # RuntimeError and classes of its own
         raise refuse(f"OpenVINO declines it: {_shorten_error(error)}", where) from None
     inputs = compiled.inputs
-    if len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4 or _type(inputs[0]) not in _TYPES:
+    if len(inputs) != 1 or len(inputs[0].get_partial_shape()) != 4 or _name_type(inputs[0]) not in _TYPES:
         raise refuse_no_image(where)
     return CompiledModel(
         where=where,
-        runtime=_runtime(openvino, compiled),
+        runtime=_describe_runtime(openvino, compiled),
         input=inputs[0].get_any_name(),
         shape=tuple(d.get_length() if d.is_static else None for d in inputs[0].get_partial_shape()),
-        dtype=DTYPES[_TYPES[_type(inputs[0])]],
+        dtype=DTYPES[_TYPES[_name_type(inputs[0])]],
         # Compiled, an output may have the names of values inside the network beside its own.
         outputs=tuple(output.get_any_name() for output in model.outputs),
-        metadata=_metadata(model),
+        metadata=_read_metadata(model),
         request=compiled.create_infer_request(),
     )
 
@@ -92,14 +92,14 @@ def _read_model(path: Path) -> Any:
     return reader.convert(reader.load(str(path)))
 
 
-def _own_type(core: Any, model: Any) -> str:
+def _choose_own_type(core: Any, model: Any) -> str:
     """The type to ask for, so that a file is computed in its own: OpenVINO itself takes bfloat16 where a CPU has it.
 
     Float16 only of a CPU that has that: others would take bfloat16 for it.
     Layers that are bfloat16 in the file, or in eight bits, stay so under f32.
     """
     halves = "FP16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    types = {_type(op.output(0)) for op in model.get_ops() if op.get_type_name() not in _CARRYING and op.outputs()}
+    types = {_name_type(op.output(0)) for op in model.get_ops() if op.get_type_name() not in _CARRYING and op.outputs()}
     return "f16" if halves and types & {"f16", "f32", "f64"} == {"f16"} else "f32"
 
 
@@ -107,12 +107,12 @@ _CARRYING = ("Constant", "Convert", "Parameter", "Result")
 """Operations that compute nothing."""
 
 
-def _properties(tuning: Tuning) -> dict[str, Any]:
+def _make_properties(tuning: Tuning) -> dict[str, Any]:
     wanted = {"INFERENCE_NUM_THREADS": tuning.threads, "INFERENCE_PRECISION_HINT": tuning.precision_hint}
     return {"PERFORMANCE_HINT": "LATENCY"} | {key: value for key, value in wanted.items() if value is not None}
 
 
-def _runtime(openvino: Any, compiled: Any) -> dict[str, str]:
+def _describe_runtime(openvino: Any, compiled: Any) -> dict[str, str]:
     return {
         "library": "openvino",
         "version": openvino.__version__.split("-")[0],
@@ -134,17 +134,17 @@ def _list_executed_types(compiled: Any) -> str:
     return format_types(layers) or str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
 
-def _metadata(model: Any) -> dict[str, str]:
+def _read_metadata(model: Any) -> dict[str, str]:
     """The ONNX file's metadata, where OpenVINO keeps them."""
     kept = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
     return {str(key): str(value) for key, value in kept.items()}
 
 
-def _type(port: Any) -> str:
+def _name_type(port: Any) -> str:
     return str(port.get_element_type().get_type_name())
 
 
-def _tensor(x: Array) -> Any:
+def _make_tensor(x: Array) -> Any:
     import openvino
 
     if x.dtype == BFLOAT16:

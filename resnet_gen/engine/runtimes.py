@@ -43,7 +43,7 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
         from resnet_gen.engine.tensorrt_run import open_engine
 
         return open_engine(BACKENDS[runtime], path, where)
-    types = _element_types(path)
+    types = _read_element_types(path)
     if runtime == "openvino":
         from resnet_gen.engine import openvino
 
@@ -59,7 +59,7 @@ _FP8 = range(17, 21)
 """The eight-bit floats of ONNX's TensorProto.DataType."""
 
 
-def _element_types(path: Path) -> set[int]:
+def _read_element_types(path: Path) -> set[int]:
     """Those of the tensors of an ONNX file that may have external data or Q/DQ, none of what we do not read.
 
     Reading them counts the files of external data among what the command reads.

@@ -83,7 +83,7 @@ def build(
         trt = load_backend(backend)
         log = make_logger(trt)
         builder = _make_builder(trt, backend, log)
-        network = builder.create_network(_strongly_typed(trt))
+        network = builder.create_network(_find_strongly_typed_flag(trt))
         _parse_model(trt, backend, network, model, log)
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
         check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
@@ -110,7 +110,7 @@ def _make_builder(trt: Any, backend: Backend, log: Any) -> Any:
         raise _refuse_declined(backend, "cannot start", log) from None
 
 
-def _strongly_typed(trt: Any) -> int:
+def _find_strongly_typed_flag(trt: Any) -> int:
     """The flag that TensorRT 10 needs for what TensorRT 11 always does."""
     flags = trt.NetworkDefinitionCreationFlag
     return 1 << int(flags.STRONGLY_TYPED) if hasattr(flags, "STRONGLY_TYPED") else 0

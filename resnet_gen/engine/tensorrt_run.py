@@ -24,10 +24,10 @@ class Cuda:
     """
 
     def __init__(self) -> None:
-        self.runtime = _bindings()
+        self.runtime = _load_bindings()
         code, count = self.runtime.cudaGetDeviceCount()
         if int(code) or not count:
-            reason = self._text(code) if int(code) else "there is none"
+            reason = self._describe_error(code) if int(code) else "there is none"
             hint = "an engine runs on an NVIDIA GPU with its driver; nvidia-smi shows whether there is one"
             raise refuse(f"no GPU can be used: {reason}", hint=hint)
         self.stream = self.call("cudaStreamCreate")
@@ -37,7 +37,7 @@ class Cuda:
         """Call a function of the runtime; what it returns beside the code."""
         code, *values = getattr(self.runtime, function)(*arguments)
         if int(code):
-            raise refuse(f"{function}: {self._text(code)}")
+            raise refuse(f"{function}: {self._describe_error(code)}")
         return values[0] if values else None
 
     def memory(self, name: str, nbytes: int) -> int:
@@ -65,11 +65,11 @@ class Cuda:
         """Wait for everything that was begun."""
         self.call("cudaStreamSynchronize", self.stream)
 
-    def _text(self, code: Any) -> str:
+    def _describe_error(self, code: Any) -> str:
         return str(self.runtime.cudaGetErrorString(code)[1].decode())
 
 
-def _bindings() -> Any:
+def _load_bindings() -> Any:
     try:
         from cuda.bindings import runtime
     except (ImportError, OSError, RuntimeError) as error:  # of the three, RuntimeError: a library of it is not there
@@ -136,23 +136,23 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     context = engine.create_execution_context()
     if context is None:
         raise refuse(f"{backend.name} cannot prepare it: {list_errors(log)}", where)
-    inputs, outputs = _tensors(trt, engine)
-    if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _type(engine, inputs[0]) not in _TYPES:
+    inputs, outputs = _list_tensors(trt, engine)
+    if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _name_type(engine, inputs[0]) not in _TYPES:
         raise refuse_no_image(where)
-    shape, bounds = _shapes(engine, inputs[0])
+    shape, bounds = _read_shapes(engine, inputs[0])
     return EngineRunner(
         where=where,
         runtime={"library": backend.name, "version": trt.__version__},
         input=inputs[0],
         shape=shape,
-        dtype=DTYPES[_TYPES[_type(engine, inputs[0])]],
+        dtype=DTYPES[_TYPES[_name_type(engine, inputs[0])]],
         outputs=tuple(outputs),
         metadata={},
         bounds=bounds,
         cuda=cuda,
         context=context,
         log=log,
-        types=_output_types(trt, engine, outputs),
+        types=_find_output_types(trt, engine, outputs),
         engine=engine,
     )
 
@@ -164,18 +164,18 @@ def _read_engine(path: Path, where: str) -> bytes:
         raise refuse(why_unread(error), where) from None
 
 
-def _tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
+def _list_tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
     """The names of the inputs, and of the outputs."""
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
     return inputs, [name for name in names if name not in inputs]
 
 
-def _type(engine: Any, name: str) -> str:
+def _name_type(engine: Any, name: str) -> str:
     return str(engine.get_tensor_dtype(name).name)
 
 
-def _shapes(engine: Any, name: str) -> tuple[Any, Any]:
+def _read_shapes(engine: Any, name: str) -> tuple[Any, Any]:
     """The shape of the input, None where it may vary, and in that case the smallest and the largest."""
     shape = tuple(side if side >= 0 else None for side in engine.get_tensor_shape(name))
     if None not in shape:
@@ -184,6 +184,8 @@ def _shapes(engine: Any, name: str) -> tuple[Any, Any]:
     return shape, (tuple(least), tuple(most))
 
 
-def _output_types(trt: Any, engine: Any, names: list[str]) -> dict[str, Any]:
+def _find_output_types(trt: Any, engine: Any, names: list[str]) -> dict[str, Any]:
     """NumPy's types of the outputs; those that no image has, TensorRT itself translates."""
-    return {n: DTYPES.get(_TYPES.get(_type(engine, n), "")) or trt.nptype(engine.get_tensor_dtype(n)) for n in names}
+    return {
+        n: DTYPES.get(_TYPES.get(_name_type(engine, n), "")) or trt.nptype(engine.get_tensor_dtype(n)) for n in names
+    }

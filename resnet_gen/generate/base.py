@@ -48,10 +48,10 @@ class CodeSubject:
     @property
     def module(self) -> str:
         """The name as a Python module has it: `cifar_resnet20`."""
-        return identifier(self.name)
+        return make_identifier(self.name)
 
 
-def identifier(text: str) -> str:
+def make_identifier(text: str) -> str:
     """A text as the name of a module: other characters become `_`, and what has another meaning gets one behind it."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     name = f"_{name}" if name[:1].isdigit() else name
@@ -67,12 +67,12 @@ TARGETS = "resnet_gen.generate.targets"
 """The package that holds a module for each target; they import this one, not the other way round."""
 
 
-def target(name: str) -> ModuleType:
+def import_target(name: str) -> ModuleType:
     """The module of a target: its docstring says what it is, `files(subject)` gives texts by their file names."""
     return importlib.import_module(f"{TARGETS}.{name}")
 
 
 def generate_files(subject: CodeSubject, to: str) -> dict[str, str]:
     """The files of one target, by name, `/` between folders. Raises `Refused` where it cannot be done."""
-    files: dict[str, str] = target(to).files(subject)
+    files: dict[str, str] = import_target(to).files(subject)
     return files

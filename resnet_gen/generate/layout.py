@@ -51,24 +51,24 @@ class ConditionalExpression:
 PythonText: TypeAlias = str | PythonCall | KeywordPair | GeneratorExpression | ConditionalExpression
 
 
-def format_on_one_line(text: PythonText) -> str:
+def flatten_text(text: PythonText) -> str:
     """On one line."""
     match text:
         case PythonCall(head, items, brackets):
-            return f"{head}{brackets[0]}{', '.join(map(format_on_one_line, items))}{brackets[1]}"
+            return f"{head}{brackets[0]}{', '.join(map(flatten_text, items))}{brackets[1]}"
         case KeywordPair(key, value):
-            return f"{key}{format_on_one_line(value)}"
+            return f"{key}{flatten_text(value)}"
         case GeneratorExpression(one, clause, starred):
-            inner = f"{format_on_one_line(one)} {clause}"
+            inner = f"{flatten_text(one)} {clause}"
             return f"*({inner})" if starred else inner
         case ConditionalExpression(there, condition, instead):
-            return f"{format_on_one_line(there)} if {condition} else {instead}"
+            return f"{flatten_text(there)} if {condition} else {instead}"
     return text
 
 
 def format_lines(before: str, text: PythonText, indent: int, after: str = "") -> list[str]:
     """`before`, the text and `after`, from a column on, in as many lines as it takes."""
-    one = f"{before}{format_on_one_line(text)}{after}"
+    one = f"{before}{flatten_text(text)}{after}"
     if indent + len(one) <= WIDTH or isinstance(text, str):
         return [one]
     match text:

@@ -15,9 +15,9 @@ from resnet_gen.generate.layout import (
     KeywordPair,
     PythonCall,
     PythonText,
+    flatten_text,
     format_docstring,
     format_lines,
-    format_on_one_line,
     format_signature,
     format_statement,
     indent_lines,
@@ -138,6 +138,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
                 "body": format_lines("return ", PythonCall("", self.write_layers(kind), "[]"), 4),
             }
         self.begin_class(kind)
+        parameters = ["self", *format_parameters(kind), *self.list_extra_parameters(kind)]
         forward = [] if kind.run else self.write_body(kind)
         kept = [f"self.{attribute} = {name}" for name, attribute in sorted(self.kept_arguments.items())]
         given = ["self", *(f"{name}: {self.tensor}" for name in name_inputs(kind.unit))]
@@ -145,9 +146,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
             "name": kind.name,
             "doc": format_docstring(kind.doc),
             "base": self.sequence if kind.run else self.module,
-            "init": format_signature(
-                "__init__", ["self", *format_parameters(kind), *self.list_extra_parameters(kind)], "None"
-            ),
+            "init": format_signature("__init__", parameters, "None"),
             "body": self.write_run(kind.run) if kind.run else [*kept, *self.write_members(kind)],
             "call": format_signature(self.call, given, self._write_type(len(kind.unit.outputs))),
             "forward": forward,
@@ -305,7 +304,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
             pairs = [KeywordPair(f"{quote_text(key)}: ", text) for key, text in texts.items()]
             return PythonCall(self.mapping_type, [PythonCall("", pairs, "{}")])
         inside = [texts.get(str(number), self.identity) for number in range(max(map(int, texts)) + 1)]
-        if len(set(map(format_on_one_line, inside))) == 1 and len(inside) > 1:
+        if len(set(map(flatten_text, inside))) == 1 and len(inside) > 1:
             one = GeneratorExpression(inside[0], f"for _ in range({len(inside)})", starred=False)
             return PythonCall(self.list_type, [one])
         return PythonCall(self.list_type, [PythonCall("", inside, "[]")])
@@ -331,7 +330,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
 
     def _write_counted_run(self, run: BlockRun, layers: PythonText) -> PythonText:
         start = [str(run.names.start)] if run.names.start else []
-        clause = f"for index, layer in {format_on_one_line(PythonCall('enumerate', [layers, *start]))}"
+        clause = f"for index, layer in {flatten_text(PythonCall('enumerate', [layers, *start]))}"
         return self.write_counted_members(format_member_key(run.names), clause)
 
     def _write_blocks(self, run: BlockRun) -> list[PythonText]:
@@ -346,7 +345,7 @@ class PythonSyntax(FrameworkSyntax, ABC):
         if count == "1":
             return [first, rest]
         if spread:
-            clause = f"for _ in range({count}) for layer in {format_on_one_line(rest).removeprefix('*')}"
+            clause = f"for _ in range({count}) for layer in {flatten_text(rest).removeprefix('*')}"
             return [first, GeneratorExpression("layer", clause)]
         return [first, GeneratorExpression(rest, f"for _ in range({count})")]
 
@@ -354,22 +353,19 @@ class PythonSyntax(FrameworkSyntax, ABC):
         """The constructor of a member, which takes what `before` gives and nobody else."""
         if isinstance(what, ModuleCall):
             function = self.functions.get(what.kind)
-            return PythonCall(
-                f"*{function}" if function else what.kind.name, [*format_arguments(what), *self.extra_arguments]
-            )
+            arguments = [*format_arguments(what), *self.extra_arguments]
+            return PythonCall(f"*{function}" if function else what.kind.name, arguments)
         if isinstance(what, OperationCall):
             made = before.what if before and not before.condition else None
             fresh = isinstance(made, OperationCall) and isinstance(made.leaf.op, FORGETFUL)
             return self.write_module(what, fresh=fresh)
-        return PythonCall(
-            self.sequence, self._write_named_run(what) if isinstance(what, BlockRun) else self._write_chain(what)
-        )
+        items = self._write_named_run(what) if isinstance(what, BlockRun) else self._write_chain(what)
+        return PythonCall(self.sequence, items)
 
     def _write_chain(self, what: SequentialCall) -> list[PythonText]:
         if not all(member.name.isdecimal() or isinstance(member.what, OperationCall) for member in what.members):
-            return self.write_named_members(
-                [(self.check_name(m.name), self._write_constructor(m.what)) for m in what.members]
-            )
+            pairs = [(self.check_name(m.name), self._write_constructor(m.what)) for m in what.members]
+            return self.write_named_members(pairs)
         texts: list[PythonText] = []
         spread = any(isinstance(m.what, ModuleCall) and m.what.kind.unit.spread for m in what.members)
         for before, member in zip((None, *what.members), what.members, strict=False):

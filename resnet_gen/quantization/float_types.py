@@ -31,15 +31,15 @@ def set_precision(graph: Graph, dtype: DType, *, typed_io: bool = False) -> Grap
     inside = graph.input._replace(name=f"{graph.input.name}.cast", dtype=dtype)
     names = {value.name for value in graph.outputs}
 
-    def typed(value: Value) -> Value:
+    def retype(value: Value) -> Value:
         if value.name == graph.input.name:
             return inside
         name = f"{value.name}.{dtype}" if value.name in names else value.name
         return _retype_value(value._replace(name=name), dtype)
 
     first = _make_cast(inside.name, graph.input, inside, dtype)
-    body = [_retype_node(node, typed, dtype) for node in graph.nodes]
-    last = [_make_cast(f"{v.name}.cast", typed(v), v, "float32") for v in graph.outputs]
+    body = [_retype_node(node, retype, dtype) for node in graph.nodes]
+    last = [_make_cast(f"{v.name}.cast", retype(v), v, "float32") for v in graph.outputs]
     return replace(graph, nodes=(first, *body, *last))
 
 
@@ -83,11 +83,11 @@ def _retype_value(value: Value, dtype: DType) -> Value:
     return value._replace(dtype=dtype) if value.dtype == "float32" else value
 
 
-def _retype_node(node: Node, typed: Callable[[Value], Value], dtype: DType) -> Node:
+def _retype_node(node: Node, retype: Callable[[Value], Value], dtype: DType) -> Node:
     op = node.op
     if isinstance(op, TypeChange) and op.to == "float32":
         op = replace(op, to=dtype)
-    return replace(node, op=op, inputs=tuple(map(typed, node.inputs)), output=typed(node.output))
+    return replace(node, op=op, inputs=tuple(map(retype, node.inputs)), output=retype(node.output))
 
 
 def _make_cast(name: str, source: Value, result: Value, to: DType) -> Node:

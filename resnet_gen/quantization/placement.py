@@ -72,7 +72,7 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Qd
     nodes = [node for node in graph.nodes if node.name not in keep]
     first = next((node.name for node in graph.nodes if node.op.is_layer), "")
     layers = frozenset(n.name for n in nodes if _is_quantizable(n, style) and (style.first or n.name != first))
-    operands = {(n.name, index) for n in nodes for index in _operands(n, layers, style, makers)}
+    operands = {(n.name, index) for n in nodes for index in _find_operands(n, layers, style, makers)}
     if style.branches:
         operands |= {(n.name, index) for n in nodes for index in _find_ends(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
@@ -88,7 +88,9 @@ def _is_quantizable(node: Node, style: PlacementStyle) -> bool:
     return style.linear and isinstance(node.op, ops.Linear)
 
 
-def _operands(node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]) -> Iterable[int]:
+def _find_operands(
+    node: Node, layers: Collection[str], style: PlacementStyle, makers: Mapping[str, Node]
+) -> Iterable[int]:
     if node.name in layers:
         return (0,)
     if _is_residual(node, makers):
@@ -141,7 +143,7 @@ def quantize(
     recipes: dict[str, Recipe] = {}
     for node in graph.nodes:
         if node.name in placement.layers:
-            recipes.update(_recipes(node, pairs[node.inputs[0].name], style, compute))
+            recipes.update(_make_recipes(node, pairs[node.inputs[0].name], style, compute))
             stored = ops.WeightStorage(style.weights, style.int32_bias, style.in_graph)
             node = replace(node, op=replace(node.op, stored=stored))  # type: ignore[call-arg]
         nodes.append(_read_dequantized(node, placement, pairs))
@@ -175,14 +177,14 @@ def _make_pair(value: Value, span: Range, positive: bool, style: PlacementStyle,
         zero, limit = _MIDDLE, LIMITS["int8"]
     else:
         limit = LIMITS[kind]
-    scale = float(_scales(np.asarray([reach / limit]), compute, value.name)[0])
+    scale = float(_round_scales(np.asarray([reach / limit]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")
     first = Node(small.name, small.name, ops.Quantize(kind, scale, zero), (value,), small)
     return first, Node(back.name, back.name, ops.Dequantize(value.dtype, scale, zero), (small,), back)
 
 
-def _scales(exact: Array, compute: DType, name: str) -> Array:
+def _round_scales(exact: Array, compute: DType, name: str) -> Array:
     """Scales of the tensor `name` as `compute` holds them; what never differs from zero gets a scale of one.
 
     Raises `Refused` for those that it cannot hold.
@@ -208,7 +210,7 @@ nor to reach the end of int32. Where scales are float16, ONNX Runtime and OpenVI
 """
 
 
-def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
+def _find_least_scales(bias: Array, scale: float, compute: DType) -> Array:
     """The least scales of filters beside whose products, with inputs of this scale, their biases can be written.
 
     A filter whose weights are below that adds nothing that can be seen beside its bias.
@@ -219,7 +221,7 @@ def _least_scales(bias: Array, scale: float, compute: DType) -> Array:
     return found
 
 
-def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute: DType) -> dict[str, Recipe]:
+def _make_recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute: DType) -> dict[str, Recipe]:
     """How a layer's stored weight, scales and bias come from its float ones."""
     quantizer = pair[0].op
     assert isinstance(quantizer, ops.Quantize)
@@ -229,32 +231,32 @@ def _recipes(node: Node, pair: tuple[Node, Node], style: PlacementStyle, compute
     integers = compute if whole else "float32"
     has_bias = getattr(node.op, "bias", False)
 
-    def scales(base: Weights, start: int, stop: int) -> Array:
+    def compute_scales(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)
         exact = np.abs(rows).reshape(len(rows), -1).max(axis=1) / limit
         if has_bias:
-            exact = np.maximum(exact, _least_scales(base.rows(bias, start, stop), quantizer.scale, integers))
-        return _scales(exact, compute, weight)
+            exact = np.maximum(exact, _find_least_scales(base.rows(bias, start, stop), quantizer.scale, integers))
+        return _round_scales(exact, compute, weight)
 
-    def quantized(base: Weights, start: int, stop: int) -> Array:
+    def quantize_weight(base: Weights, start: int, stop: int) -> Array:
         rows = base.rows(weight, start, stop)
-        steps = scales(base, start, stop).reshape(-1, *[1] * (rows.ndim - 1))
+        steps = compute_scales(base, start, stop).reshape(-1, *[1] * (rows.ndim - 1))
         near = np.rint(rows / steps) if whole else rows / steps
         clipped: Array = np.clip(near, -limit, limit)
         return clipped
 
-    def products(base: Weights, start: int, stop: int) -> Array:
-        exact = scales(base, start, stop) * np.float32(quantizer.scale)
+    def multiply_scales(base: Weights, start: int, stop: int) -> Array:
+        exact = compute_scales(base, start, stop) * np.float32(quantizer.scale)
         held: Array = exact.astype(element_type(compute)).astype(np.float32)
         return held
 
-    def whole_bias(base: Weights, start: int, stop: int) -> Array:
-        near: Array = np.rint(base.rows(bias, start, stop).astype(np.float64) / products(base, start, stop))
+    def round_bias(base: Weights, start: int, stop: int) -> Array:
+        near: Array = np.rint(base.rows(bias, start, stop).astype(np.float64) / multiply_scales(base, start, stop))
         return near
 
-    recipes: dict[str, Recipe] = {node.weight_name("weight_scale"): scales}
+    recipes: dict[str, Recipe] = {node.weight_name("weight_scale"): compute_scales}
     if not style.in_graph:
-        recipes[weight] = quantized
+        recipes[weight] = quantize_weight
     if style.int32_bias:
-        recipes |= {bias: whole_bias, node.weight_name("bias_scale"): products}
+        recipes |= {bias: round_bias, node.weight_name("bias_scale"): multiply_scales}
     return recipes

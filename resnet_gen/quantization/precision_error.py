@@ -74,11 +74,11 @@ def compare(
             same += count_agreeing(wanted, found, outputs)
     ratios = {name: power.decibels for name, power in powers.items()}
     agreement = same / len(images) if find_scores(outputs) else None
-    magnitudes = _magnitudes(*exact, images) if emulated else {}
+    magnitudes = _find_magnitudes(*exact, images) if emulated else {}
     return PrecisionComparison(len(images), ratios, agreement, finite, emulated, magnitudes, largest_number(compute))
 
 
-def _magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:
+def _find_magnitudes(graph: Graph, weights: Weights, images: Images) -> dict[str, float]:
     """The largest magnitude of each value that the graph has in float32, by its name."""
     values = tuple(node.output for node in graph.nodes if node.output.dtype == "float32")
     found = dict.fromkeys((value.name for value in values), 0.0)
@@ -103,7 +103,7 @@ def round_graph(graph: Graph, weights: Weights, dtype: DType) -> tuple[Graph, We
             continue
         raw = node.output._replace(name=f"{node.output.name}.raw")
         nodes += [replace(node, inputs=inputs, output=raw), *_make_rounding(raw, dtype, node.output)]
-    recipes = {name: _recipe(name, dtype) for name, tensor in graph.state().items() if tensor.dtype is None}
+    recipes = {name: _make_recipe(name, dtype) for name, tensor in graph.state().items() if tensor.dtype is None}
     return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
 
 
@@ -120,7 +120,7 @@ def _make_rounding(value: Value, dtype: DType, to: Value | None = None) -> tuple
     )
 
 
-def _recipe(name: str, dtype: DType) -> Recipe:
+def _make_recipe(name: str, dtype: DType) -> Recipe:
     return lambda base, start, stop: narrow_values(base.rows(name, start, stop), name, dtype).astype(np.float32)
 
 

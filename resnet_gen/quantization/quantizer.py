@@ -16,9 +16,9 @@ from resnet_gen.problems import refuse
 from resnet_gen.quantization import placement as eight
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import ImageProgress
-from resnet_gen.quantization.calibration.images import RANDOM, Images, images
+from resnet_gen.quantization.calibration.images import RANDOM, Images, open_images
 from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
-from resnet_gen.quantization.signal_to_noise import NetworkNoise, bias_corrections, measure
+from resnet_gen.quantization.signal_to_noise import NetworkNoise, find_bias_corrections, measure
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
 _COSTLIEST = 5
@@ -51,31 +51,33 @@ def quantize_network(
     if not placement.layers:
         hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
-    given = images(how.calibration.source, loaded.spec.input, how.calibration.most)
+    given = open_images(how.calibration.source, loaded.spec.input, how.calibration.most)
 
-    def phase(name: str) -> ImageProgress | None:
+    def begin_phase(name: str) -> ImageProgress | None:
         return partial(progress, name) if progress else None
 
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
-    ranges = calibrate(graph, weights, placement.values, given, how.calibration, phase("calibration"), pictures)
+    ranges = calibrate(graph, weights, placement.values, given, how.calibration, begin_phase("calibration"), pictures)
     first = quantize(graph, weights, placement, ranges, wanted, how.compute)
-    corrected = _shift_biases(weights, bias_corrections((graph, weights), first, given, phase("biases")))
+    corrected = _shift_biases(weights, find_bias_corrections((graph, weights), first, given, begin_phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
-    noise = measure((graph, weights), (new, stored), given, phase("signal to noise"))
-    entry = _entry(how, given, noise)
+    noise = measure((graph, weights), (new, stored), given, begin_phase("signal to noise"))
+    entry = _make_entry(how, given, noise)
     return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, ranges, noise))
 
 
 def _shift_biases(weights: Weights, by: dict[str, Array]) -> Weights:
     """The weights with these numbers added to the layers' biases."""
 
-    def recipe(name: str, shift: Array) -> Recipe:
+    def make_recipe(name: str, shift: Array) -> Recipe:
         return lambda base, start, stop: base.rows(name, start, stop) + shift[start:stop]
 
-    return DerivedWeights(weights, {f"{layer}.bias": recipe(f"{layer}.bias", shift) for layer, shift in by.items()})
+    return DerivedWeights(
+        weights, {f"{layer}.bias": make_recipe(f"{layer}.bias", shift) for layer, shift in by.items()}
+    )
 
 
-def _entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[str, Any]:
+def _make_entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[str, Any]:
     choice = how.calibration
     costliest = sorted(noise.layers, key=lambda ratio: ratio.own)[:_COSTLIEST]
     rule: dict[str, Any] = {"method": choice.method}

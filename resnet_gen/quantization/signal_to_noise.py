@@ -110,7 +110,7 @@ class _Both:
         return self.quantized.rows(f"{layer}.{role}", start, stop) if copy else self.exact.rows(name, start, stop)
 
 
-def bias_corrections(
+def find_bias_corrections(
     exact: tuple[Graph, Weights],
     quantized: tuple[Graph, Weights],
     images: Images,

@@ -145,7 +145,7 @@ def measure(
     inputs = [runner.prepare_input(x) for runner in runners]
     outputs = [_compute_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
     once = [_warm_up(runner, fed, effort, clock) for runner, fed in zip(runners, inputs, strict=True)]
-    sizes = _block_sizes(once, effort)
+    sizes = _choose_block_sizes(once, effort)
     blocks: list[list[tuple[float, ...]]] = [[] for _ in runners]
     start = clock()
     while not _is_enough(blocks, clock() - start, effort, progress):
@@ -172,7 +172,7 @@ def _warm_up(runner: Runner, x: Array, effort: Effort, clock: Callable[[], float
     return float(np.median(times))
 
 
-def _block_sizes(once: Sequence[float], effort: Effort) -> list[int]:
+def _choose_block_sizes(once: Sequence[float], effort: Effort) -> list[int]:
     """Runs in a block of each model: blocks of one length in time, but of equal runs where those are counted."""
     counts = []
     if effort.seconds is not None:
@@ -219,7 +219,7 @@ def find_common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None,
     """
     if wanted is None:
         found = [next((r.shape[axis] for r in runners if r.shape[axis] is not None), None) for axis in range(4)]
-        found[0] = batch or found[0] or _least_batch(runners)
+        found[0] = batch or found[0] or _find_least_batch(runners)
         if None in found:
             raise refuse("its input is no image of a fixed size", runners[0].where, "give --shapes 1x3x224x224")
         wanted = tuple(side for side in found if side is not None)
@@ -228,5 +228,5 @@ def find_common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None,
     return wanted
 
 
-def _least_batch(runners: Sequence[Runner]) -> int:
+def _find_least_batch(runners: Sequence[Runner]) -> int:
     return max((runner.bounds[0][0] for runner in runners if runner.bounds), default=1)

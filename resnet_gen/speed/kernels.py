@@ -56,7 +56,7 @@ class Kernel:
         return math.prod(shape[1:]), shape[0] // groups, groups
 
 
-def kernels(graph: Graph) -> list[Kernel]:
+def find_kernels(graph: Graph) -> list[Kernel]:
     """The kernels of a graph, in order; its batch norms need not be folded before."""
     readers = graph.consumers()
     kept = {value.name for value in graph.outputs}

@@ -18,7 +18,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import refuse
-from resnet_gen.speed.kernels import Kernel, kernels, most_activations
+from resnet_gen.speed.kernels import Kernel, find_kernels, most_activations
 from resnet_gen.speed.limits import PREDICTED_BATCH
 from resnet_gen.speed.targets import Measured, Target, load_target, shipped_targets
 
@@ -103,20 +103,20 @@ class Prediction:
 
     def layers(self) -> list[KernelTime]:
         """One row a kernel, called after its first operation."""
-        return [self._row(cost.kernel.node.name, [cost]) for cost in self.costs]
+        return [self._make_row(cost.kernel.node.name, [cost]) for cost in self.costs]
 
     def stages(self) -> list[KernelTime]:
         """One row a stage."""
         found: dict[str, list[Cost]] = {}
         for cost in self.costs:
             found.setdefault(cost.kernel.node.stage, []).append(cost)
-        return [self._row(stage, costs) for stage, costs in found.items()]
+        return [self._make_row(stage, costs) for stage, costs in found.items()]
 
     def total(self) -> KernelTime:
         """The whole network."""
-        return self._row("total", list(self.costs))
+        return self._make_row("total", list(self.costs))
 
-    def _row(self, name: str, costs: list[Cost]) -> KernelTime:
+    def _make_row(self, name: str, costs: list[Cost]) -> KernelTime:
         e = self.efficiency.value
         bounds: dict[Bound, float] = {}
         for cost in costs:
@@ -133,10 +133,10 @@ def predict(graph: Graph, target: Target, precision: Precision, batch: int = PRE
         raise refuse(
             f"{target.name} does not run {precision}: {reason}", hint=f"it runs {', '.join(target.precisions)}"
         )
-    rates, found = _rates(target, precision), kernels(graph)
+    rates, found = _find_rates(target, precision), find_kernels(graph)
     _check_memory(graph.name, found, target, precision, batch)
-    costs = tuple(_cost(kernel, rates, batch) for kernel in found)
-    return Prediction(target, precision, batch, efficiency_of(target), costs)
+    costs = tuple(_compute_cost(kernel, rates, batch) for kernel in found)
+    return Prediction(target, precision, batch, find_efficiency(target), costs)
 
 
 def _sum_seconds(costs: Iterable[Cost], efficiency: float) -> float:
@@ -153,7 +153,7 @@ class _Rates(NamedTuple):
     target: Target
 
 
-def _rates(target: Target, precision: Precision) -> _Rates:
+def _find_rates(target: Target, precision: Precision) -> _Rates:
     peaks = target.peak_tflops
     peak = peaks.get(precision)
     if peak is None and precision == "bf16":
@@ -179,7 +179,7 @@ def _check_memory(name: str, found: list[Kernel], target: Target, precision: Pre
         raise refuse(f"{words} {target.memory_gb:g}", hint=f"take a smaller {'batch' if batch > 1 else 'image'}")
 
 
-def _cost(kernel: Kernel, rates: _Rates, batch: int) -> Cost:
+def _compute_cost(kernel: Kernel, rates: _Rates, batch: int) -> Cost:
     moved = rates.bytes * (kernel.weights + batch * kernel.activations)
     return Cost(kernel, batch * kernel.macs, moved, _compute_seconds(kernel, rates, batch), moved / rates.bandwidth)
 
@@ -215,7 +215,7 @@ def _padding_factor(kernel: Kernel, size: int) -> float:
     return (math.ceil(columns / step) * step / columns) * (math.ceil(channels / step) * step / channels)
 
 
-def efficiency_of(target: Target) -> Efficiency:
+def find_efficiency(target: Target) -> Efficiency:
     """The efficiency that the device's own measurement gives, else the mean of shipped devices of its class.
 
     The mean is geometric; a class are the devices with tensor cores, or those without.
@@ -233,8 +233,8 @@ def efficiency_of(target: Target) -> Efficiency:
 
 def _solve_efficiency(target: Target, measured: Measured) -> float:
     """The efficiency with which the prediction of what was measured is what was measured, by bisection."""
-    rates = _rates(target, measured.precision)
-    costs = [_cost(kernel, rates, measured.batch) for kernel in _kernels_of(measured.network)]
+    rates = _find_rates(target, measured.precision)
+    costs = [_compute_cost(kernel, rates, measured.batch) for kernel in _find_kernels(measured.network)]
     wanted = measured.batch / measured.images_per_second
     low, high = 1e-6, 1e3
     if not _sum_seconds(costs, high) < wanted < _sum_seconds(costs, low):
@@ -247,5 +247,5 @@ def _solve_efficiency(target: Target, measured: Measured) -> float:
 
 
 @cache
-def _kernels_of(network: str) -> tuple[Kernel, ...]:
-    return tuple(kernels(lower(load(network))))
+def _find_kernels(network: str) -> tuple[Kernel, ...]:
+    return tuple(find_kernels(lower(load(network))))

@@ -65,12 +65,12 @@ class Journal(NamedTuple):
         draft.replace(owner.journal)
         flush(owner.path)
 
-    def pending(self) -> list[int]:
+    def list_pending(self) -> list[int]:
         """The numbers of the entries whose files have not appeared."""
         there = ((self.places[entry.place], entry.name) for entry in self.entries)
         return [n for n, (place, name) in enumerate(there) if place and os.path.lexists(place.staged_path(name))]
 
-    def names(self, folder: str, name: str) -> bool:
+    def includes(self, folder: str, name: str) -> bool:
         """Whether a file of a folder is among those that are to appear."""
         finals = (place.folder / entry.name for entry in self.entries if (place := self.places[entry.place]))
         return any(final.name == name and os.path.realpath(final.parent) == folder for final in finals)
@@ -110,7 +110,7 @@ class Journal(NamedTuple):
 
     def end(self) -> None:
         """Take back what appeared of a set whose run died, unless all of it did, and end the account."""
-        pending = self.pending()
+        pending = self.list_pending()
         if pending:
             self.take_back([number for number in range(len(self.entries)) if number not in pending])
         self.remove()
@@ -142,7 +142,11 @@ def is_unfinished(path: Path) -> bool:
     for staging in (*staged_in(path.parent), *staged_in(path.parent.parent)):
         with suppress(OSError, ValueError):
             journal = read(staging.find_owner())
-            if journal and 0 < len(journal.pending()) < len(journal.entries) and journal.names(where, path.name):
+            if (
+                journal
+                and 0 < len(journal.list_pending()) < len(journal.entries)
+                and journal.includes(where, path.name)
+            ):
                 return True
     return False
 
@@ -158,7 +162,7 @@ def _recover_staging(found: Staging) -> None:
     owner = found.find_owner()
     with (
         suppress(ValueError),  # an account that no run wrote is left alone
-        lock_folders(place.folder for place in (found, *_places(read(owner)))) as alone,
+        lock_folders(place.folder for place in (found, *_list_places(read(owner)))) as alone,
         owner.claim(alone) as dead,
     ):
         if not dead or not is_folder(found.path):
@@ -166,11 +170,11 @@ def _recover_staging(found: Staging) -> None:
         journal = read(owner)
         if journal:
             journal.end()
-        for place in reversed(_places(journal) or [found]):
+        for place in reversed(_list_places(journal) or [found]):
             place.remove()
 
 
-def _places(journal: Journal | None) -> list[Staging]:
+def _list_places(journal: Journal | None) -> list[Staging]:
     """The hidden folders of an account, the one that has it first; none without one."""
     return list(filter(None, journal.places)) if journal else []
 

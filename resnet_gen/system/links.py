@@ -23,12 +23,12 @@ class Fence(NamedTuple):
 
     def holds(self, path: Path) -> bool:
         """Whether a path lies in the folder, as it is written."""
-        return _inside(os.path.abspath(path), self.root)  # noqa: PTH100 - as it is written, links not followed
+        return _is_inside(os.path.abspath(path), self.root)  # noqa: PTH100 - as it is written, links not followed
 
     def leads_out(self, path: Path) -> bool:
         """Whether what a path means, links followed, lies elsewhere."""
         try:
-            return not _inside(os.path.realpath(path), self.root)
+            return not _is_inside(os.path.realpath(path), self.root)
         except ValueError:  # what no file can be called
             return False
 
@@ -46,7 +46,7 @@ def find_fence(here: Path | None = None) -> Fence | None:
     return Fence(project, "the project's folder") if project else None
 
 
-def _fence_around(by: Path) -> Fence | None:
+def _find_fence_around(by: Path) -> Fence | None:
     """The fence of the working folder if a file lies in it, else its own: whoever works elsewhere names it alone."""
     around = find_fence()
     return around if around and around.holds(by) else find_fence(Path(os.path.abspath(by)).parent)  # noqa: PTH100 - as above
@@ -61,7 +61,7 @@ def check_inside(path: Path) -> None:
 
 def check_named(path: Path, by: Path, where: Span | None, key: str) -> None:
     """Refuse what a file inside the fence names and that lies elsewhere, by its path or by a link."""
-    around = _fence_around(by)
+    around = _find_fence_around(by)
     if around and around.holds(by) and around.leads_out(path):
         words = f"{key}: leads out of {around.called}"
         raise refuse(words, where or shown_path(by), "bring it in: what others cannot see, nobody can review")
@@ -89,7 +89,7 @@ def _check_folder(folder: Path, shown: Path, what: str) -> None:
         raise refuse(words, str(shown), "name the folder itself")
 
 
-def _inside(path: str, root: Path) -> bool:
+def _is_inside(path: str, root: Path) -> bool:
     return Path(path).is_relative_to(root)
 
 

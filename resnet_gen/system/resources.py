@@ -11,30 +11,30 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 
-def _folder(name: str) -> Path:
+def _find_folder(name: str) -> Path:
     inside = PACKAGE / "_data" / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def templates() -> Path:
     """The folder of jinja templates."""
-    return _folder("templates")
+    return _find_folder("templates")
 
 
 def references_folder() -> Path:
     """The folder of reference networks: names and shapes of published state dicts."""
-    return _folder("specs") / "references"
+    return _find_folder("specs") / "references"
 
 
 def targets_folder() -> Path:
     """The folder of devices that networks are built for."""
-    return _folder("specs") / "targets"
+    return _find_folder("specs") / "targets"
 
 
 @cache
 def shipped_specs() -> dict[str, Path]:
     """The shipped specifications: name to file, sorted by family and then by size."""
-    networks = (path for path in _folder("specs").glob("*/*.yaml") if path.parent != targets_folder())
+    networks = (path for path in _find_folder("specs").glob("*/*.yaml") if path.parent != targets_folder())
     found = sorted(networks, key=lambda p: (p.parent.name, _natural_key(p.stem)))
     return {path.stem: path for path in found}
 

@@ -17,11 +17,11 @@ from resnet_gen.system.resources import templates
 
 def render(template: str, **values: Any) -> str:
     """The text of a template; an undefined name in it is an error, never an empty string."""
-    return _environment(templates()).get_template(template).render(**values)
+    return _make_environment(templates()).get_template(template).render(**values)
 
 
 @lru_cache
-def _environment(folder: Path) -> jinja2.Environment:
+def _make_environment(folder: Path) -> jinja2.Environment:
     """It keeps the templates that it has compiled, which takes longer than to render one."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -35,7 +35,7 @@ def _environment(folder: Path) -> jinja2.Environment:
     return environment
 
 
-def tree(folder: str, **values: Any) -> dict[str, str]:
+def render_tree(folder: str, **values: Any) -> dict[str, str]:
     """The texts of a folder of templates by their paths in it; what is not called `*.jinja` stays as it is."""
     root, found = templates() / folder, {}
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
@@ -69,7 +69,7 @@ def markdown(text: str) -> str:
     line = re.sub(
         r"([\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", unlink(visible(" ".join(text.split())))
     )
-    return re.sub(r"^([-+=#]|\d+(?=[.)]))", _first, line).replace("\u200b", "&#8203;")
+    return re.sub(r"^([-+=#]|\d+(?=[.)]))", _escape_first, line).replace("\u200b", "&#8203;")
 
 
 def code(text: str) -> str:
@@ -79,7 +79,7 @@ def code(text: str) -> str:
     return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"
 
 
-def _first(found: re.Match[str]) -> str:
+def _escape_first(found: re.Match[str]) -> str:
     return f"{found[1]}\\" if found[1].isdigit() else f"\\{found[1]}"
 
 

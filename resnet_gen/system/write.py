@@ -93,11 +93,11 @@ class Transaction:
         self._entries.append(JournalEntry(place, name, digest.hexdigest(), "nothing"))
         return digest.hexdigest()
 
-    def text(self, name: str, text: str) -> str:
+    def write_text(self, name: str, text: str) -> str:
         """Write `name` as UTF-8; returns the SHA-256 of its bytes."""
         return self.write(name, [text.encode()])
 
-    def readable(self, name: str) -> Path:
+    def find_staged(self, name: str) -> Path:
         """Where the bytes of `name`, a file of the first folder, lie until the end of the transaction."""
         return self._places[0].path / name
 

@@ -158,7 +158,7 @@ def test_another_network_of_the_name_is_not_replaced(tmp_path):
 
 
 def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("resnet_gen.build.delivery"), "model_folder", lambda *_: 1 / 0)
+    monkeypatch.setattr(import_module("resnet_gen.build.delivery"), "render_model_folder", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         repository(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -273,5 +273,7 @@ def test_fp8_is_run_as_it_is_written(name, rest, tmp_path):
 
 def test_other_files_keep_the_optimizer(tmp_path):
     for way in ("fp32", "fp16", "int8, cpu", "int8, fp16 elsewhere"):
-        assert runtimes._element_types(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS[way])).isdisjoint(runtimes._FP8)
-    assert not runtimes._element_types(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS["fp8"])).isdisjoint(runtimes._FP8)
+        assert runtimes._read_element_types(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS[way])).isdisjoint(runtimes._FP8)
+    assert not runtimes._read_element_types(emit_onnx(TINY, tmp_path / "a.onnx", **WAYS["fp8"])).isdisjoint(
+        runtimes._FP8
+    )

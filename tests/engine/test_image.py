@@ -12,10 +12,10 @@ from PIL import Image
 
 from resnet_gen.engine import image
 from resnet_gen.engine.image import SmallerPictureWarning, read_image
-from resnet_gen.engine.image_limits import find_excess, gif_frame, jpeg_head, largest_piece
+from resnet_gen.engine.image_limits import find_excess, find_largest_piece, read_gif_frame, read_jpeg_head
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from resnet_gen.quantization.calibration.images import images
+from resnet_gen.quantization.calibration.images import open_images
 from tests.helpers.varied import spread
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -244,7 +244,7 @@ def test_run_says_that_a_picture_is_decoded_smaller_and_calibration_does_not(sav
     path = saved(Image.new("RGB", (64, 64), GREEN), "p.jpg")
     code, _, err = cli("run", "cifar-resnet20", "--image", path, "--repeat", "1")
     assert (code, f"warning: {path}: so large that it is decoded at a half of its sides" in err) == (0, True)
-    assert len(list(images(str(path.parent), plain((8, 8)), 8))) == 1  # pytest turns warnings into errors
+    assert len(list(open_images(str(path.parent), plain((8, 8)), 8))) == 1  # pytest turns warnings into errors
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
@@ -359,22 +359,22 @@ def test_a_jpeg_that_is_coded_arithmetically_or_without_loss_is_refused(saved, f
 
 def test_what_a_jpeg_s_head_says(saved):
     data = saved(Image.new("RGB", (33, 17)), "p.jpg", subsampling="4:2:0").read_bytes()
-    assert jpeg_head(data) == (3 * 2 * 6 * 64, 1, False, True)  # squares of 16x16, of six blocks each
+    assert read_jpeg_head(data) == (3 * 2 * 6 * 64, 1, False, True)  # squares of 16x16, of six blocks each
     data = saved(Image.new("RGB", (33, 17)), "p.jpg", subsampling="4:4:4", progressive=True).read_bytes()
-    assert jpeg_head(data) == (5 * 3 * 3 * 64, 10, True, True)
-    assert jpeg_head(data + data + b"\xff\xda" * 100)[1] == 10  # of another picture behind it
+    assert read_jpeg_head(data) == (5 * 3 * 3 * 64, 10, True, True)
+    assert read_jpeg_head(data + data + b"\xff\xda" * 100)[1] == 10  # of another picture behind it
     first = data.index(b"\xff\xda")
     sequential = data.replace(b"\xff\xc2", b"\xff\xc0", 1)
-    assert not jpeg_head(sequential).is_held
+    assert not read_jpeg_head(sequential).is_held
     alone = sequential[: first + 2] + b"\0\x08\1" + sequential[first + 5 :]
-    assert jpeg_head(alone).is_held
+    assert read_jpeg_head(alone).is_held
 
 
 @pytest.mark.parametrize("more", [[], [(278, 3, 1, 4)], [(278, 4, 1, 4)]])
 def test_strips_of_a_tiff_are_as_large_as_is_said_once_and_plainly(more):
     def largest(*rows):
         entries = b"".join(struct.pack("<HHII", *entry) for entry in rows)
-        return largest_piece(b"II*\0" + struct.pack("<IH", 8, len(rows)) + entries, (10, 20))
+        return find_largest_piece(b"II*\0" + struct.pack("<IH", 8, len(rows)) + entries, (10, 20))
 
     assert largest(*more) == (40 if more else 200)
     for other in ((278, 3, 1, 50), (278, 11, 1, 4), (278, 3, 0, 4), (278, 1, 1, 4)):
@@ -383,8 +383,8 @@ def test_strips_of_a_tiff_are_as_large_as_is_said_once_and_plainly(more):
 
 def test_a_gif_s_first_frame_is_found_behind_its_blocks(saved):
     data = saved(Image.new("P", (7, 9)), "p.gif", comment=b"x" * 600).read_bytes()
-    assert gif_frame(data) == (7, 9)
-    assert gif_frame(data[:20]) == gif_frame(data[:13] + b";") == (0, 0)
+    assert read_gif_frame(data) == (7, 9)
+    assert read_gif_frame(data[:20]) == read_gif_frame(data[:13] + b";") == (0, 0)
 
 
 @pytest.mark.parametrize("place", ["find_excess", "_resize_and_crop", "_count_bytes"])

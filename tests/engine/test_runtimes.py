@@ -193,7 +193,7 @@ def test_a_file_or_an_option_that_a_runtime_has_no_use_for_is_refused(tmp_path, 
 def gpu(monkeypatch):
     """`import tensorrt` and CUDA's bindings find the stand-in."""
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu)
-    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._bindings", lambda: fake_gpu)
+    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._load_bindings", lambda: fake_gpu)
     for name, value in {"driver": 0, "devices": 1, "runs": True, "allocates": True}.items():
         monkeypatch.setattr(fake_gpu.MODE, name, value)
     monkeypatch.setattr(fake_gpu.MODE, "memory", {})

@@ -15,7 +15,7 @@ import pytest
 from resnet_gen.build.build import build
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
-from resnet_gen.build.triton import TritonModel, model_folder
+from resnet_gen.build.triton import TritonModel, render_model_folder
 from resnet_gen.engine import image
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import Value
@@ -180,7 +180,7 @@ def test_odd_names_and_titles_break_neither_the_settings_nor_the_page(schema, tm
     made = TritonModel(
         "tiny", "onnxruntime_onnx", "KIND_AUTO", None, (1, 8), value, [value], tf32=False, as_written=False
     )
-    files = model_folder(made, spec)
+    files = render_model_folder(made, spec)
     found = text_format.Parse(files["config.pbtxt"], schema.ModelConfig())
     assert found.input[0].name == odd
     first = files["README.md"].splitlines()[0]

@@ -145,7 +145,7 @@ def _write_below(folder, *words):
 
     with Transaction(Path(folder)) as out:
         for word in words:
-            out.text(*word.split("="))
+            out.write_text(*word.split("="))
 
 
 FUNCTIONS = {"together": _write, "below": _write_below}

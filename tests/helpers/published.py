@@ -62,7 +62,7 @@ def medians():
 def efficiencies():
     """The solved efficiencies, by the device."""
     targets = map(load_target, (*DEVICES.values(), "agx-xavier"))
-    return {target.name: model.efficiency_of(target).value for target in targets}
+    return {target.name: model.find_efficiency(target).value for target in targets}
 
 
 def error_table():

@@ -20,7 +20,7 @@ def test_the_command_offers_each_target_that_there_is():
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_a_target_says_what_it_is_and_has_templates(name):
-    module = base.target(name)
+    module = base.import_target(name)
     assert (module.__doc__ or "").partition("\n")[0].endswith(".")
     assert callable(module.files)
     assert list((templates() / name).iterdir())

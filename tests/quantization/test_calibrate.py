@@ -24,8 +24,8 @@ from resnet_gen.quantization import precision_error
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import split_batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
-from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, images
-from resnet_gen.quantization.calibration.observers import _divergence, make_observer
+from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, open_images
+from resnet_gen.quantization.calibration.observers import _measure_divergence, make_observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.quantization.precision_error import PrecisionComparison
 from resnet_gen.quantization.quantizer import _shift_biases, quantize_network
@@ -33,8 +33,8 @@ from resnet_gen.quantization.signal_to_noise import (
     CEILING,
     FirstImages,
     SignalPower,
-    bias_corrections,
     count_agreeing,
+    find_bias_corrections,
     measure,
 )
 from resnet_gen.weights.base import DerivedWeights
@@ -140,7 +140,7 @@ def test_entropy_weighs_a_range_by_its_divergence_from_what_was_seen(filled, rea
     """Of histograms with gaps, too, in which places of no value get none and what falls into a gap counts as lost."""
     rng = np.random.default_rng(reach)
     bins = rng.integers(1, 200, 512) * (rng.random(512) < filled) * 1.0
-    assert _divergence(bins, reach) == pytest.approx(divergence(list(bins), reach), rel=1e-9)
+    assert _measure_divergence(bins, reach) == pytest.approx(divergence(list(bins), reach), rel=1e-9)
 
 
 @pytest.mark.parametrize("place", [None, 200, 511])
@@ -148,7 +148,7 @@ def test_entropy_takes_no_range_in_which_nothing_was_seen(place):
     bins = np.zeros(512)
     if place is not None:
         bins[place] = 5.0
-    assert _divergence(bins, 128) == float("inf")
+    assert _measure_divergence(bins, 128) == float("inf")
 
 
 def test_entropy_covers_the_few_values_that_lie_beyond_a_gap():
@@ -171,14 +171,14 @@ def pictures(folder, count=3, size=(8, 8), mode="L"):
 
 def refused(source, to=GREY, most=512):
     with pytest.raises(Refused) as caught:
-        list(images(str(source), to, most))
+        list(open_images(str(source), to, most))
     return str(caught.value)
 
 
 def test_a_folder_gives_its_pictures_as_run_would_read_them(tmp_path):
     pictures(tmp_path / "a")
     (tmp_path / "labels.txt").write_text("0\n")
-    found = images(str(tmp_path), GREY, 512)
+    found = open_images(str(tmp_path), GREY, 512)
     assert isinstance(found, ImageFolder)
     assert len(found) == 3
     for got, path in zip(found, sorted((tmp_path / "a").iterdir()), strict=True):
@@ -188,16 +188,16 @@ def test_a_folder_gives_its_pictures_as_run_would_read_them(tmp_path):
 def test_of_too_many_pictures_some_are_taken_evenly(tmp_path):
     for label in "abcd":
         pictures(tmp_path / label, 5)
-    found = images(str(tmp_path), GREY, 4)
+    found = open_images(str(tmp_path), GREY, 4)
     assert [p.parent.name for p in found.paths] == list("abcd")
 
 
 def test_the_entry_of_a_folder_changes_with_any_picture(tmp_path):
     pictures(tmp_path)
-    before = images(str(tmp_path), GREY, 512).entry()
-    assert before == images(str(tmp_path), GREY, 512).entry()
+    before = open_images(str(tmp_path), GREY, 512).entry()
+    assert before == open_images(str(tmp_path), GREY, 512).entry()
     Image.new("L", (8, 8)).save(tmp_path / "1.png")
-    after = images(str(tmp_path), GREY, 512).entry()
+    after = open_images(str(tmp_path), GREY, 512).entry()
     assert before["sha256"] != after["sha256"]
     assert {**before, "sha256": ""} == {**after, "sha256": ""} == {"source": "folder", "images": 3, "sha256": ""}
 
@@ -253,7 +253,7 @@ def test_an_npz_gives_floats_as_they_are_and_bytes_as_pictures(tmp_path):
     np.savez(tmp_path / "f.npz", floats)
     np.savez_compressed(tmp_path / "d.npz", images=floats.astype(np.float64), labels=np.arange(5))
     for name in ("f.npz", "d.npz"):
-        found = images(str(tmp_path / name), COLOUR, 4)
+        found = open_images(str(tmp_path / name), COLOUR, 4)
         assert isinstance(found, ImageArchive)
         assert len(found) == 4
         np.testing.assert_array_equal(np.stack(list(found)), floats[:4])
@@ -262,7 +262,7 @@ def test_an_npz_gives_floats_as_they_are_and_bytes_as_pictures(tmp_path):
     np.savez(tmp_path / "u.npz", pixels)
     Image.fromarray(pixels[1]).save(tmp_path / "one.png")
     np.testing.assert_array_equal(
-        list(images(str(tmp_path / "u.npz"), COLOUR, 9))[1], read_image(tmp_path / "one.png", COLOUR)[0]
+        list(open_images(str(tmp_path / "u.npz"), COLOUR, 9))[1], read_image(tmp_path / "one.png", COLOUR)[0]
     )
 
 
@@ -298,10 +298,10 @@ def test_a_damaged_npz_is_refused(tmp_path):
 
 
 def test_random_images_are_the_same_every_time():
-    first, second = (np.stack(list(images("random", COLOUR, 5))) for _ in range(2))
+    first, second = (np.stack(list(open_images("random", COLOUR, 5))) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (5, 3, 8, 6)
-    assert images("random", COLOUR, 512).entry() == {"source": "random", "images": 8, "seed": 0}
+    assert open_images("random", COLOUR, 512).entry() == {"source": "random", "images": 8, "seed": 0}
 
 
 # --- ranges of a network ------------------------------------------------------------
@@ -427,14 +427,14 @@ def test_decibels_of_any_numbers_are_finite(exact, found, ratio):
 @pytest.mark.parametrize("style", [TENSORRT_INT8, CPU_INT8], ids=["tensorrt", "cpu"])
 def test_a_shift_of_the_biases_takes_the_mean_out_of_the_noise(style):
     exact, first, given = small(style=style)
-    by = bias_corrections(exact, first, given)
+    by = find_bias_corrections(exact, first, given)
     convs = {n.name for n in first[0].nodes if isinstance(n.op, Conv)}
     assert set(by) == convs
     assert all(np.abs(shift).max() > 0 for shift in by.values())
     ranges = calibrate(*exact, place(exact[0], style).values, given, Calibration("", 4, "minmax"))
     placement = place(exact[0], style)
     again = quantize(exact[0], _shift_biases(exact[1], by), placement, ranges, style, "float32")
-    left = bias_corrections(exact, again, given)
+    left = find_bias_corrections(exact, again, given)
     for name, shift in by.items():
         assert np.abs(left[name]).max() < 0.05 * np.abs(shift).max() + 1e-4, name
     before, after = (measure(exact, network_, given).outputs["logits"] for network_ in (first, again))
@@ -450,7 +450,7 @@ def test_what_has_no_bias_is_not_shifted():
     ranges = calibrate(*exact, placement.values, given, Calibration("", 4, "minmax"))
     quantized_ = quantize(*exact, placement, ranges, TENSORRT_INT8, "float32")
     convs = {n.name: n.op.bias for n in exact[0].nodes if isinstance(n.op, Conv)}
-    assert set(bias_corrections(exact, quantized_, given)) == {name for name, bias in convs.items() if bias}
+    assert set(find_bias_corrections(exact, quantized_, given)) == {name for name, bias in convs.items() if bias}
     assert not all(convs.values())
 
 
@@ -595,4 +595,4 @@ def test_pictures_that_are_read_smaller_are_no_news_to_whoever_calibrates(tmp_pa
     monkeypatch.setattr("resnet_gen.quantization.calibration.images.read_image", read)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(list(images(str(tmp_path), Input(size=(4, 4)), 512))) == 2
+        assert len(list(open_images(str(tmp_path), Input(size=(4, 4)), 512))) == 2

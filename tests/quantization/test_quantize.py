@@ -24,8 +24,8 @@ from resnet_gen.quantization.placement import (
     TENSORRT_FP8,
     TENSORRT_INT8,
     Range,
-    _least_scales,
-    _scales,
+    _find_least_scales,
+    _round_scales,
     place,
     quantize,
 )
@@ -74,7 +74,7 @@ def test_filters_without_a_bias_are_scaled_by_their_weights_alone(compute, most,
     """A bias has 24 digits, which are a float's, or three quarters of what a float16 reaches (docs/precision.md)."""
     bias = np.array([0.0, -0.0, 1e-30, -1e3, 1e-37], np.float32)
     wanted = np.array([0, 0, max(least, 1e-30 / most), 1e3 / most, least]) / 0.5
-    np.testing.assert_allclose(_least_scales(bias, 0.5, compute), wanted, rtol=1e-6)
+    np.testing.assert_allclose(_find_least_scales(bias, 0.5, compute), wanted, rtol=1e-6)
 
 
 def eight(spec, style=TENSORRT_INT8, compute="float32", keep=()):
@@ -424,7 +424,7 @@ def test_the_witness_tells_a_layer_whose_input_is_not_in_eight_bits():
     ],
 )  # fmt: skip
 def test_the_least_scale_is_the_least_normal_number_of_its_type(exact, compute, scale):
-    assert _scales(np.array([exact]), compute, "x") == [scale]
+    assert _round_scales(np.array([exact]), compute, "x") == [scale]
 
 
 @pytest.mark.parametrize(

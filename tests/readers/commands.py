@@ -11,7 +11,7 @@ import resnet_gen.cli
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from resnet_gen.quantization.calibration.images import images
+from resnet_gen.quantization.calibration.images import open_images
 
 SPEC = str(Path(__file__).parents[1] / "fixtures" / "checkpoints" / "tiny.yaml")
 """The network that files are compared with."""
@@ -52,7 +52,7 @@ def _refusing(read):
 
 
 def _calibrate(path):
-    chosen = images(str(path), PIXELS, 8)
+    chosen = open_images(str(path), PIXELS, 8)
     chosen.entry()
     for image in chosen:
         assert image.shape == PIXELS.shape

@@ -161,7 +161,7 @@ def test_run_takes_a_runtime_too(cli, model):
 
 def test_an_engine_is_measured_on_the_gpu(cli, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu)
-    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._bindings", lambda: fake_gpu)
+    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._load_bindings", lambda: fake_gpu)
     path = tmp_path / "net.engine"
     path.write_bytes(fake_gpu.engine_bytes())
     code, out, _ = cli("bench", path, "--backend", "tensorrt", "--batch", "1,4", *QUICK, "--format", "json")
@@ -306,7 +306,7 @@ def test_a_missing_runtime_is_refused_with_how_to_install_it(cli, monkeypatch):
 
 def test_a_spec_is_not_built_in_vain_where_no_gpu_can_run_it(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu)
-    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._bindings", lambda: fake_gpu)
+    monkeypatch.setattr("resnet_gen.engine.tensorrt_run._load_bindings", lambda: fake_gpu)
     monkeypatch.setattr(fake_gpu.MODE, "driver", 35)
     monkeypatch.setattr(import_module("resnet_gen.build.models"), "build", lambda *_: pytest.fail("built"))
     code, out, err = cli("bench", TINY, "--backend", "tensorrt")

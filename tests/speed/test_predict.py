@@ -11,7 +11,7 @@ from resnet_gen.graph import Net, Value
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
-from resnet_gen.speed.prediction import FIXED_SECONDS, SUSTAINED_BANDWIDTH, WINOGRAD, efficiency_of, predict
+from resnet_gen.speed.prediction import FIXED_SECONDS, SUSTAINED_BANDWIDTH, WINOGRAD, find_efficiency, predict
 from resnet_gen.speed.targets import Measured, Target, load_target, shipped_targets
 from resnet_gen.system.resources import shipped_specs
 from tests.helpers import published
@@ -122,10 +122,10 @@ def test_what_was_measured_is_the_published_resnet_50():
 
 def test_a_device_that_nobody_measured_takes_the_mean_of_its_class_and_says_so():
     known = published.efficiencies()
-    found = efficiency_of(load_target("t4"))
+    found = find_efficiency(load_target("t4"))
     assert found.value == pytest.approx(math.sqrt(known["rtx-2080-ti"] * known["agx-xavier"]))
     assert found.basis == "no measurement of t4 is known; the mean of agx-xavier, rtx-2080-ti is taken for it"
-    assert efficiency_of(target()).basis.endswith("the mean of gtx-1650, jetson-nano, jetson-tx2 is taken for it")
+    assert find_efficiency(target()).basis.endswith("the mean of gtx-1650, jetson-nano, jetson-tx2 is taken for it")
 
 
 def refusal(device, precision="fp16", batch=1, network="resnet50"):

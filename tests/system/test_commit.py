@@ -173,7 +173,7 @@ def dying(path, target):
 Path.replace = dying
 with Transaction(Path(sys.argv[1])) as out:
     for word in sys.argv[3:]:
-        out.text(*word.split("="))
+        out.write_text(*word.split("="))
 """
 
 
@@ -221,10 +221,10 @@ def test_the_hidden_folder_of_a_dead_run_may_be_deleted(old, tmp_path):
 
 def test_a_live_run_s_hidden_folder_stays_whoever_else_writes(old, tmp_path):
     with Transaction(tmp_path) as out:
-        out.text("a", "new a")
+        out.write_text("a", "new a")
         write(tmp_path, {"b": b"newer b"})
         recover(tmp_path)
-        assert out.readable("a").read_bytes() == b"new a"
+        assert out.find_staged("a").read_bytes() == b"new a"
     assert holds(tmp_path) == {**old, "a": b"new a", "b": b"newer b"}
 
 
@@ -232,7 +232,7 @@ def test_a_live_run_in_another_process_is_left_alone(old, tmp_path):
     code = (
         "import sys; from pathlib import Path; from resnet_gen.system.write import Transaction\n"
         "with Transaction(Path(sys.argv[1])) as out:\n"
-        "    out.text('a', 'new a'); print('ready', flush=True); sys.stdin.read()\n"
+        "    out.write_text('a', 'new a'); print('ready', flush=True); sys.stdin.read()\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, tmp_path], text=True, **pipes) as process:
@@ -261,7 +261,7 @@ def test_runs_that_commit_at_once_leave_one_set_whole(tmp_path):
 
 def test_a_live_run_takes_back_what_one_that_died_beside_it_left(old, tmp_path):
     with Transaction(tmp_path) as out:
-        out.text("other", "other")
+        out.write_text("other", "other")
         die(tmp_path, 2, a="new a", b="new b")
     assert holds(tmp_path) == {**old, "other": b"other"}
 

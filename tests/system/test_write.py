@@ -53,17 +53,17 @@ def broken(*chunks, error=None):
 def test_all_files_appear_with_their_bytes_and_nothing_else(tmp_path):
     with Transaction(tmp_path / "new" / "folder") as out:
         digest = out.write("a", [b"one ", memoryview(b"two"), b""])
-        out.text("b", "drei ü\n")
+        out.write_text("b", "drei ü\n")
         assert not (tmp_path / "new" / "folder" / "a").exists()
-        assert out.readable("a").read_bytes() == b"one two"
+        assert out.find_staged("a").read_bytes() == b"one two"
     assert files(tmp_path / "new" / "folder") == {"a": b"one two", "b": "drei ü\n".encode()}
     assert digest == hashlib.sha256(b"one two").hexdigest() == digest_file(tmp_path / "new" / "folder" / "a")
 
 
 def test_files_wait_where_they_will_be_so_that_a_rename_is_all_that_is_left(tmp_path):
     with Transaction(tmp_path) as out:
-        out.text("a", "text")
-        assert out.readable("a").is_relative_to(tmp_path)
+        out.write_text("a", "text")
+        assert out.find_staged("a").is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
@@ -71,7 +71,7 @@ def test_files_have_the_permissions_that_the_user_asks_for(mask, tmp_path):
     old = os.umask(mask)
     try:
         with Transaction(tmp_path) as out:
-            out.text("a", "text")
+            out.write_text("a", "text")
         assert os.umask(mask) == mask
     finally:
         os.umask(old)
@@ -82,7 +82,7 @@ def test_existing_files_are_replaced(tmp_path):
     (tmp_path / "a").write_text("a longer text than the new one")
     (tmp_path / "other").write_text("other")
     with Transaction(tmp_path) as out:
-        out.text("a", "new")
+        out.write_text("a", "new")
     assert files(tmp_path) == {"a": b"new", "other": b"other"}
 
 
@@ -194,7 +194,7 @@ def test_just_enough_space_is_enough(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with Transaction(tmp_path) as out:
         out.require_space(10)
-        out.text("a", "new")
+        out.write_text("a", "new")
     assert files(tmp_path) == {"a": b"new"}
 
 

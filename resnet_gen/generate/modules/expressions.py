@@ -12,7 +12,7 @@ Slot: TypeAlias = tuple[str, ...]
 """Where a number is used: the member, then the setting or parameter: (`conv1`, `stride`)."""
 ParameterValues: TypeAlias = tuple[int | None, ...]
 """The number in each instance of a class; None where an instance has no such member."""
-Pairs: TypeAlias = list[tuple[int, int]]
+ValuePairs: TypeAlias = list[tuple[int, int]]
 """A parameter's value and a slot's, instance by instance."""
 Column: TypeAlias = tuple[str, ParameterValues]
 """What setting a slot is for in the end, and its values."""
@@ -92,28 +92,28 @@ def _are_related(one: str, other: str) -> bool:
     return FAMILIES.get(one, one) == FAMILIES.get(other, other)
 
 
-def _pair_values(parameter: Parameter, values: ParameterValues) -> Pairs | None:
+def _pair_values(parameter: Parameter, values: ParameterValues) -> ValuePairs | None:
     """The numbers of both; None if one of the two alone is known."""
     pairs = [(p, v) for p, v in zip(parameter.values, values, strict=True) if v is not None]
     known = [(p, v) for p, v in pairs if p is not None]
     return known if len(known) == len(pairs) else None
 
 
-def _express_equal(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_equal(parameter: Parameter, pairs: ValuePairs) -> str | None:
     return parameter.name if all(p == v for p, v in pairs) else None
 
 
-def _express_multiple(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_multiple(parameter: Parameter, pairs: ValuePairs) -> str | None:
     factor = pairs[0][1] // (pairs[0][0] or 1)
     return f"{factor} * {parameter.name}" if factor and all(p and p * factor == v for p, v in pairs) else None
 
 
-def _express_part(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_part(parameter: Parameter, pairs: ValuePairs) -> str | None:
     divisor = pairs[0][0] // (pairs[0][1] or 1)
     return f"{parameter.name} // {divisor}" if divisor and all(v and v * divisor == p for p, v in pairs) else None
 
 
-def _express_half(parameter: Parameter, pairs: Pairs) -> str | None:
+def _express_half(parameter: Parameter, pairs: ValuePairs) -> str | None:
     """The padding that keeps a map's size."""
     halved = parameter.setting == "kernel_size" and all(p // 2 == v for p, v in pairs)
     return f"{parameter.name} // 2" if halved else None

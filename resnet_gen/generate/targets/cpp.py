@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Value
 from resnet_gen.problems import refuse
-from resnet_gen.system.templates import tree
+from resnet_gen.system.templates import render_tree
 
 SCORES = ("logits", "probabilities")
 """What heads that classify output (`parts/heads/scores`)."""
@@ -24,7 +24,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
         raise refuse(message, hint="1, 3 and 4 channels can be read")
     mean, std = taken.normalization
-    texts = tree(
+    texts = render_tree(
         "cpp",
         name=subject.name,
         title=subject.title,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from resnet_gen.system.files import read_regular_file
-from resnet_gen.system.processes import command, first_line
+from resnet_gen.system.processes import make_command, make_first_line
 
 _SECONDS, _BYTES_PER_SECOND, _MEMORY = 1.0, 20 << 20, 96 << 20
 """Seconds of its own that an answer may take, and one more for so many bytes; and bytes beside the message's."""
@@ -67,13 +67,13 @@ class Process:
 
 def _start_process() -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603 - this very Python
-        command(__name__),
+        make_command(__name__),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _write_bytes(process.stdin, first_line({}))
+    _write_bytes(process.stdin, make_first_line({}))
     return process
 
 

@@ -93,13 +93,13 @@ class ImageArchive:
     def __iter__(self) -> Iterator[Array]:
         try:
             with open_archive(self.path) as archive, archive.open(self.name) as stream:
-                _header(stream)
+                _read_header(stream)
                 for _ in range(self.count):
-                    yield self._image(stream)
+                    yield self._normalize_image(stream)
         except _ERRORS as error:
             raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
 
-    def _image(self, stream: IO[bytes]) -> Array:
+    def _normalize_image(self, stream: IO[bytes]) -> Array:
         size = int(np.prod(self.stored[1:])) * self.dtype.itemsize
         data = stream.read(size)
         if len(data) < size:
@@ -137,19 +137,19 @@ class RandomImages:
         return {"source": "random", "images": self.count, "seed": self.seed}
 
 
-def images(source: str, to: Input, most: int) -> Images:
+def open_images(source: str, to: Input, most: int) -> Images:
     """At most `most` images of a folder, an .npz or `random`; raises `Refused` if there are none."""
     if source == RANDOM:
         return RandomImages(to, count=min(most, _RANDOM_IMAGES))
     path = Path(source)
     if source and path.is_dir():
-        return _folder(path, to, most)
+        return _open_folder(path, to, most)
     if path.is_file():
-        return _npz(path, to, most)
+        return _open_archive(path, to, most)
     raise refuse("there is no such file or folder", source, _SOURCES)
 
 
-def _folder(path: Path, to: Input, most: int) -> ImageFolder:
+def _open_folder(path: Path, to: Input, most: int) -> ImageFolder:
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise refuse("no pictures in this folder", str(path), f"it looks for {', '.join(sorted(SUFFIXES))}")
@@ -159,7 +159,7 @@ def _folder(path: Path, to: Input, most: int) -> ImageFolder:
     return ImageFolder(tuple(chosen), to)
 
 
-def _npz(path: Path, to: Input, most: int) -> ImageArchive:
+def _open_archive(path: Path, to: Input, most: int) -> ImageArchive:
     try:
         with open_archive(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
@@ -167,7 +167,7 @@ def _npz(path: Path, to: Input, most: int) -> ImageArchive:
             if not name or (len(names) > 1 and name != "images.npy"):
                 raise refuse(f"holds {several(len(names), 'array')}", str(path), "call the one to use 'images'")
             with archive.open(name) as stream:
-                shape, fortran, dtype, _ = _header(stream)
+                shape, fortran, dtype, _ = _read_header(stream)
     except _ERRORS as error:
         raise refuse(f"not an .npz file of images: {shorten(str(error))}", str(path), _SOURCES) from None
     wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
@@ -181,7 +181,7 @@ def _npz(path: Path, to: Input, most: int) -> ImageArchive:
     return ImageArchive(path, name, min(shape[0], most), shape, dtype, to)
 
 
-def _header(stream: IO[bytes]) -> NpyHeader:
+def _read_header(stream: IO[bytes]) -> NpyHeader:
     """The header of a .npy, whose data come next."""
     header = read_header(stream)
     if header.dtype.hasobject:

@@ -108,10 +108,10 @@ class Entropy(_Counting):
         seen[0] = seen[1]  # after a ReLU zero would drown the rest, and every range holds it exactly
         last = int(np.flatnonzero(bins)[-1]) + 1
         tried = [*range(_LEVELS, last, _STEP), last]
-        return min(tried, key=lambda reach: _divergence(seen, reach)) if last > _LEVELS else last
+        return min(tried, key=lambda reach: _measure_divergence(seen, reach)) if last > _LEVELS else last
 
 
-def _divergence(seen: Histogram, reach: int) -> float:
+def _measure_divergence(seen: Histogram, reach: int) -> float:
     """Of what is seen, clipped to `reach` bins, from the same in `_LEVELS` levels."""
     wanted = seen[:reach].copy()
     wanted[-1] += seen[reach:].sum()
