@@ -16,7 +16,7 @@ from resnet_gen.cli.bench_report import as_json, as_text, title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.language.load import files
+from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import Effort, Result, Told, common_shape, measure
@@ -62,7 +62,7 @@ def bench_models(
     """Measure one or two models and print, write and draw the figures."""
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
-    _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
+    _check_files(output, plot, [*list_spec_files(model), *list_spec_files(against or model), *filter(None, [weights])])
     wanted = _wanted(batch, shapes)
     models = _models(_Model(model, runtime), against, against_runtime)
     made = ModelSource(settings, weights, seed, fold)
@@ -163,10 +163,10 @@ def _put_out(
     text: str, runners: Sequence[Runner], results: Sequence[Result], output: Path | None, plot: Path | None
 ) -> None:
     """Figures to stdout, or to a file whose path is printed; the picture to its file."""
-    files = {output: text.encode() + b"\n"} if output else {}
+    list_spec_files = {output: text.encode() + b"\n"} if output else {}
     if plot:
-        files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
-    write_files(files)
+        list_spec_files[plot] = pictures.draw([title(r) for r in runners], results, plot.suffix.lower())
+    write_files(list_spec_files)
     if output:
         say(output)
     else:

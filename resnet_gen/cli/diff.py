@@ -51,9 +51,11 @@ def diff(
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
     from resnet_gen.compare.comparison import compare_sides
-    from resnet_gen.language.load import files
+    from resnet_gen.language.load import list_spec_files
 
-    output = check_output(output, chain(files(before), files(after or before), [Path(device or before)]))
+    output = check_output(
+        output, chain(list_spec_files(before), list_spec_files(after or before), [Path(device or before)])
+    )
     sides = _sides(before, after, settings)
     report = compare_sides(*sides, predictor(device, precision, batch))
     write_report(_written(report, form), output)

@@ -101,7 +101,7 @@ def _watching(patience: float) -> AbstractContextManager[None]:
     def stop(_: str) -> None:
         raise CodeAhead(patience)
 
-    return files.holding(files.notice, output.give_sign if output.receiver else stop)
+    return files.hold_value(files.notice, output.give_sign if output.receiver else stop)
 
 
 def project(function: F) -> F:

@@ -35,12 +35,12 @@ class VerificationScope(NamedTuple):
 
     def read(self) -> Iterator[Path]:
         """The files that are read of the project and its specs."""
-        from resnet_gen.language.load import files
+        from resnet_gen.language.load import list_spec_files
 
         if self.contract:
             yield from (self.contract.project.path, self.contract.project.lock_path)
         for reference in self.references:
-            yield from files(reference)
+            yield from list_spec_files(reference)
 
 
 def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:

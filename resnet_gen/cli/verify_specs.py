@@ -11,7 +11,7 @@ from typing import NamedTuple
 from resnet_gen.cli.output import say, say_command, say_lines, write_files
 from resnet_gen.cli.projects import VerificationScope
 from resnet_gen.language.custom_parts.files import give_notice
-from resnet_gen.language.load import files
+from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.system.write import check_writable
 from resnet_gen.verify.formats import FORMATS
@@ -72,7 +72,7 @@ def verify(
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in told
-    for file in (file for reference in held.references for file in files(reference) if file.suffix == ".py"):
+    for file in (file for reference in held.references for file in list_spec_files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
     for outcome in examine_specs(held, settings, chosen):

@@ -16,7 +16,7 @@ from resnet_gen.infer.proof import RecoveredSpec, load_recovered
 from resnet_gen.infer.report import account, as_json, refusal
 from resnet_gen.infer.shipped_specs import describe_equivalents, extending, same_as
 from resnet_gen.infer.spec_text import spec_yaml
-from resnet_gen.language.design_rules import broken_steps, excused_steps
+from resnet_gen.language.design_rules import find_broken_steps, find_excused_steps
 from resnet_gen.language.faults import NAME_HINT
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -113,8 +113,8 @@ def _explained(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec
 def _deviating(data: dict[str, Any], file: Path, comment: str) -> str:
     """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
     loaded = load_recovered(spec_yaml(data))
-    excused = {step.excuse for step in excused_steps(loaded)}
-    broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
+    excused = {step.excuse for step in find_excused_steps(loaded)}
+    broken = [step.rule for step in find_broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
     reasons = dict.fromkeys(broken, f"as in {shorten(visible(file.name), 100)}")
     return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, [comment])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_gen.graph.counts import count
-from resnet_gen.language.load import Loaded, load, shown_as
+from resnet_gen.language.load import Loaded, display_name, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.notes import notes
 from resnet_gen.language.source import SETTING
@@ -151,7 +151,7 @@ def project_unread(problems: Sequence[Problem]) -> Outcome | None:
 
 
 def _unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:
-    shown = shown_as(reference)
+    shown = display_name(reference)
     file = _relative(shown) if shown else None
     invalid = tuple(_finding(problem, file) for problem in problems)
     return Outcome(_relative(reference), file, (InvalidSpec.id,), invalid=invalid)

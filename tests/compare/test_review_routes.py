@@ -44,7 +44,7 @@ def project_of(folder, pattern):
 
 def there(project, pattern):
     """What lies in the folder and a pattern means."""
-    return {Path(path).resolve() for path in project._meant(pattern)}
+    return {Path(path).resolve() for path in project._resolve_pattern(pattern)}
 
 
 @pytest.mark.parametrize("pattern", spread(PATTERNS, len(PATTERNS) // 2))

@@ -223,8 +223,8 @@ def fits_step_by_step(parts, steps):
 
 @given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "?", "**"]), max_size=5))
 def test_what_a_glob_means_is_told_step_by_step(parts, steps):
-    assert project_file._fits(parts, steps) == fits_step_by_step(parts, steps)
+    assert project_file._matches_glob(parts, steps) == fits_step_by_step(parts, steps)
 
 
 def test_what_a_glob_means_is_told_at_once_however_many_folders_it_names():
-    assert not project_file._fits(["a"] * 60, ["**", "a"] * 25 + ["x"])
+    assert not project_file._matches_glob(["a"] * 60, ["**", "a"] * 25 + ["x"])

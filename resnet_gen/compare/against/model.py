@@ -12,7 +12,7 @@ from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.lower import at_size, lower
@@ -172,7 +172,7 @@ def _told(node: Node, other: Node) -> str:
     words = describe(node)
     if words != describe(other) or type(node.op) is not type(other.op):
         return words
-    ours, theirs = visible(node.op), visible(other.op)
+    ours, theirs = drop_invisible(node.op), drop_invisible(other.op)
     settings = [f.name for f in fields(ours)] if hasattr(ours, "__match_args__") else []
     apart = [f"{name} {getattr(ours, name):g}" for name in settings if getattr(ours, name) != getattr(theirs, name)]
     return ", ".join([words, *apart])

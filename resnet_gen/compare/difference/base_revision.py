@@ -13,7 +13,7 @@ from resnet_gen.compare.difference.terms import Term, differing
 from resnet_gen.language.source import Source, decode_document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
-from resnet_gen.project.project_file import LOCK, Project, project_in
+from resnet_gen.project.project_file import LOCK, Project, parse_project
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.system.project_folder import FILE, PYPROJECT
@@ -32,7 +32,7 @@ def project_then(since: RevisionMoves, config: Path | None) -> Project | None:
         text = since.base.text(path)
         if text is not None:
             document = decode_document(text, str(since.base.at(path)), "TOML", "project file")
-            if project := project_in(since.root / path, document):
+            if project := parse_project(since.root / path, document):
                 return project
     return None
 

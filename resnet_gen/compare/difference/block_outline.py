@@ -8,7 +8,7 @@ from functools import cached_property
 from resnet_gen import ops
 from resnet_gen.compare.difference.places import INNER, NodePlace, places_by_name
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.ops import Op
 
 FLAT = "network"
@@ -46,7 +46,7 @@ class BlockOutline:
     @cached_property
     def ops(self) -> tuple[Op, ...]:
         """The same as `exactly`, whatever its nodes are called."""
-        return tuple(visible(node.op) for node in self.nodes)
+        return tuple(drop_invisible(node.op) for node in self.nodes)
 
 
 @dataclass(frozen=True, eq=False)

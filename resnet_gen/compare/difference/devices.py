@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from resnet_gen.language.source import Loc, Source
-from resnet_gen.problems import Refused
+from resnet_gen.language.source import Source
+from resnet_gen.problems import Loc, Refused
 from resnet_gen.speed.targets import is_file_of_device
 
 

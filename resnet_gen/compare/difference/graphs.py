@@ -13,7 +13,7 @@ from resnet_gen.compare.difference.pairing import StagePair, pair
 from resnet_gen.compare.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import Counts, activations, buffers, count, macs, params
-from resnet_gen.graph.matching import match, plain
+from resnet_gen.graph.matching import match, simplify_op
 from resnet_gen.ops import Activation, Conv, Linear, Op
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "follows"]
@@ -183,7 +183,7 @@ def _change(
 
 def _exact(node: Node, files: bool) -> Op:
     """The operation with what makes it another: not what weights start from, and for files what they show."""
-    op, shown = node.op, plain(node.op, *node.input_shapes)
+    op, shown = node.op, simplify_op(node.op, *node.input_shapes)
     if isinstance(op, Conv) and isinstance(shown, Conv) and op.standardize and not files:
         return replace(shown, standardize=op.standardize)
     return shown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from resnet_gen.compare.difference.align import Aligner, Key, Pairs
 from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def _replaced(before: BlockOutline, after: BlockOutline) -> bool:
 
 
 _NODE_KEYS: tuple[Key[Node], ...] = (
-    lambda node: (visible(node.op), node.input_shapes),
-    lambda node: visible(node.op),
+    lambda node: (drop_invisible(node.op), node.input_shapes),
+    lambda node: drop_invisible(node.op),
     lambda node: (sort_of(node), node.role),
     sort_of,
 )

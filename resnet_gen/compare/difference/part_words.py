@@ -20,4 +20,4 @@ def permitting(words: str) -> AbstractContextManager[None]:
     revision = words.removeprefix("base:")
     if not revision or words not in ("none", f"base:{revision}"):
         raise refuse(f"parts: '{shorten(words)}' is no choice", hint=f"write none, {ALL} or base:REVISION")
-    return files.holding(files.permit, none if words == "none" else of(revision))
+    return files.hold_value(files.permit, none if words == "none" else of(revision))

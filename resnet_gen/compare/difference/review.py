@@ -10,9 +10,9 @@ from resnet_gen.compare.difference.graphs import Difference, compare
 from resnet_gen.compare.difference.operands import Side, side_now, side_then
 from resnet_gen.compare.difference.revision import RevisionMoves
 from resnet_gen.compare.difference.terms import Term, differing
-from resnet_gen.language.load import find
+from resnet_gen.language.load import find_spec
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.project.project_file import reference
+from resnet_gen.project.project_file import format_reference
 from resnet_gen.system.resources import shipped_specs
 
 
@@ -56,7 +56,7 @@ def review(specs: Iterable[str], since: RevisionMoves, projects: ProjectRevision
     listed = networks_then(since, projects.before)
     known = set(listed) if projects.before else None
     found = [_reviewed(spec, since, known) for spec in specs]
-    here = {since.inside(find(network.given)) for network in found}
+    here = {since.inside(find_spec(network.given)) for network in found}
     gone = [path for path in networks_then(since, projects.after) if not (since.root / path).exists()]
     left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
     return [_with_budgets(network, projects) for network in (*found, *(_left(path, since) for path in left))]
@@ -72,7 +72,7 @@ def _with_budgets(network: NetworkReview, projects: ProjectRevisions) -> Network
 
 def _reviewed(spec: str, since: RevisionMoves, known: set[str] | None = None) -> NetworkReview:
     """What became of a spec; where the networks are `known` that there were, no other was renamed to be this one."""
-    file = find(spec)
+    file = find_spec(spec)
     path = since.inside(file)
     if path is None:
         return _elsewhere(spec)
@@ -111,11 +111,11 @@ def _left(path: str, since: RevisionMoves) -> NetworkReview:
     now = since.root / since.now(path)
     if not now.exists():
         return _gone(path, since)
-    return _reviewed(reference(now), since)._replace(listed=False)
+    return _reviewed(format_reference(now), since)._replace(listed=False)
 
 
 def _gone(path: str, since: RevisionMoves) -> NetworkReview:
-    given = reference(since.root / path)
+    given = format_reference(since.root / path)
     try:
         return NetworkReview(given, before=side_then(since.base.at(path)))
     except Refused as refused:

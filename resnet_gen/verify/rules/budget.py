@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.language.budgets import Budgets, LatencyBudget
-from resnet_gen.language.source import Loc, Source, at
-from resnet_gen.problems import Problem, Refused, Span, several
+from resnet_gen.language.source import Source, value_at
+from resnet_gen.problems import Loc, Problem, Refused, Span, several
 from resnet_gen.system.links import check_named
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import PREDICTING, Subject
@@ -31,7 +31,7 @@ class _Stated:
     def place(self, name: str, index: int | None = None) -> Loc:
         """Where a budget stands: those that come in lists may stand alone too."""
         loc = (*self.loc, name)
-        return (*loc, index) if index is not None and isinstance(at(self.source.data, loc), list) else loc
+        return (*loc, index) if index is not None and isinstance(value_at(self.source.data, loc), list) else loc
 
 
 class BudgetKept(Rule):

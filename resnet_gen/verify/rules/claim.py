@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.language.figures import PrintedFigure
-from resnet_gen.language.source import Loc
 from resnet_gen.language.spec import Claim
-from resnet_gen.problems import Problem, several
+from resnet_gen.problems import Loc, Problem, several
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject, counts_by_size
 

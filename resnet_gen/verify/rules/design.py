@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, DesignBreak, broken_steps, excused_steps
+from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, DesignBreak, find_broken_steps, find_excused_steps
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.source import Loc
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Loc, Problem
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
@@ -21,7 +20,7 @@ class _StepRule(Rule):
         if self.id in subject.loaded.spec.deviations:
             return
         broken = [step for step in _broken(subject) if step.rule == self.id]
-        excused = {step.excuse for step in excused_steps(subject.loaded)} if broken else set()
+        excused = {step.excuse for step in find_excused_steps(subject.loaded)} if broken else set()
         for step in broken:
             if step.excuse not in excused:
                 hint = f"{step.wanted} filters keep the rule; or say why under 'deviations: {{{self.id}: ...}}'"
@@ -115,4 +114,4 @@ def _place(loaded: Loaded) -> Loc:
 @lru_cache(maxsize=1)
 def _broken(subject: Subject) -> tuple[DesignBreak, ...]:
     """What `broken_steps` finds; each of the rules asks."""
-    return broken_steps(subject.loaded, subject.graph)
+    return find_broken_steps(subject.loaded, subject.graph)
