@@ -63,21 +63,21 @@ def diff(
 
 
 def _sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
-    from resnet_gen.compare.difference.operands import side
+    from resnet_gen.compare.difference.operands import load_side
     from resnet_gen.problems import refuse
 
     if after is not None:
-        first, second = side(before, settings), side(after, settings)
+        first, second = load_side(before, settings), load_side(after, settings)
         if settings and first.what == second.what == "onnx":
             raise refuse("--set changes no file", hint="both networks are files")
         return first, second
     if not settings:
         raise refuse("one network is given, and nothing to compare it with", hint="give another, or --set KEY=VALUE")
-    changed = side(before, settings)
+    changed = load_side(before, settings)
     if changed.what == "onnx":
         raise refuse("--set changes no file", before, "give another network")
     shown = " ".join([before, *(f"--set {shlex.quote(text)}" for text in settings)])
-    return side(before), changed._replace(given=shown)
+    return load_side(before), changed._replace(given=shown)
 
 
 def _written(report: Report, form: str) -> str:

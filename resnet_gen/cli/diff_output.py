@@ -50,7 +50,7 @@ def predictor(
     from resnet_gen.compare import comparison
     from resnet_gen.speed.targets import load_target
 
-    return comparison.predictor(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
+    return comparison.make_predictor(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)
 
 
 def check_output(output: Path | None, read: Iterable[Path]) -> Path | None:

@@ -55,24 +55,24 @@ def review(
     from resnet_gen.cli import verify_specs
     from resnet_gen.cli.projects import verification_scope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
-    from resnet_gen.compare.difference.review import review as reviewed
-    from resnet_gen.compare.difference.revision import moves
+    from resnet_gen.compare.difference.review import review_networks as reviewed
+    from resnet_gen.compare.difference.revision import find_moves
     from resnet_gen.compare.formats.review import Review
-    from resnet_gen.verify.rule_selection import chosen_rules
+    from resnet_gen.verify.rule_selection import choose_rules
 
     predicted = predictor(device, precision, batch)
     held = verification_scope(specs, config, no_config)
     output = check_output(output, held.read())
-    since = moves(base)
+    since = find_moves(base)
     projects, unread = _projects(held, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
         held = held._replace(references=())  # the project file is gone, and lists nothing any more
     networks = reviewed(held.references, since, ProjectRevisions() if specs else projects)
-    outcomes = verify_specs.examine_specs(held, (), chosen_rules(*held.rules((), ())))
+    outcomes = verify_specs.examine_specs(held, (), choose_rules(*held.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
     latencies = _latencies(networks, predicted) if predicted else {}
-    told = Review(base, networks, findings, latencies, projects.called, terms, unread)
+    told = Review(base, networks, findings, latencies, projects.display_name, terms, unread)
     write_report(_written(told, form), output)
     return 2 if any(network.unread for network in networks) else int(not told.same)
 
@@ -81,11 +81,11 @@ def _projects(
     held: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
 ) -> tuple[ProjectRevisions, tuple[Problem, ...]]:
     """The project file as it was and is, and what is wrong with what it was."""
-    from resnet_gen.compare.difference.base_revision import ProjectRevisions, project_then
+    from resnet_gen.compare.difference.base_revision import ProjectRevisions, read_former_project
 
     now = held.contract.project if held.contract else None
     try:
-        return ProjectRevisions(None if no_config else project_then(since, config), now), ()
+        return ProjectRevisions(None if no_config else read_former_project(since, config), now), ()
     except Refused as refused:
         return ProjectRevisions(None, now), refused.problems
 
@@ -99,5 +99,5 @@ def _written(review: Review, form: str) -> str:
     from resnet_gen.compare.formats import review as emitter
 
     if form == "json":
-        return json_text(emitter.data(review)) + "\n"
-    return emitter.markdown(review) if form == "markdown" else emitter.text(review)
+        return json_text(emitter.collect_data(review)) + "\n"
+    return emitter.write_markdown(review) if form == "markdown" else emitter.write_text(review)

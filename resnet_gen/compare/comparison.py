@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.compare.difference.graphs import compare
 from resnet_gen.compare.difference.operands import Side
-from resnet_gen.compare.difference.terms import differing
+from resnet_gen.compare.difference.terms import find_differing
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report
 from resnet_gen.ops.precision import Precision
@@ -27,14 +27,16 @@ def compare_sides(first: Side, second: Side, predicted: Predictor | None = None)
 
         difference, folding = compare_files(first.graph, second.graph)
         return Report(first, second, difference, latency, *folding)
-    terms = differing(first.stated or {}, second.stated or {})
+    terms = find_differing(first.stated or {}, second.stated or {})
     versions = first.graph.name == second.graph.name or "revision" in (first.what, second.what)
     if not versions:
         terms = tuple(term._replace(loosened=False) for term in terms)
     return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
 
 
-def predictor(target: Target, precision: Precision = PREDICTED_PRECISION, batch: int = PREDICTED_BATCH) -> Predictor:
+def make_predictor(
+    target: Target, precision: Precision = PREDICTED_PRECISION, batch: int = PREDICTED_BATCH
+) -> Predictor:
     """What predicts the times of two networks on a device; it raises `Refused` as `predict` does."""
     from resnet_gen.speed.prediction import predict  # the devices' models, which comparing alone does without
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from resnet_gen.compare.difference.terms import differing
+from resnet_gen.compare.difference.terms import find_differing
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower
@@ -356,8 +356,8 @@ def test_any_leaf_of_any_spec_is_told_when_it_is_another_or_gone_or_new(data, dr
     else:
         path = (*path[:-1], "of tomorrow")
         holder[path[-1]] = {"a": [1, {"b": 2}]}
-    assert differing(data, data) == ()
-    told = [term.path[: len(path)] for term in differing(data, after)]
+    assert find_differing(data, data) == ()
+    told = [term.path[: len(path)] for term in find_differing(data, after)]
     assert told, "something is told"
     assert all(found == path[: len(found)] for found in told), "at the key, or the part that it is of"
 

@@ -78,17 +78,17 @@ def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[StageO
     Both are one stage of one block where the names of either show none.
     """
     graphs = (before, after)
-    placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
+    placed = [places_by_name(graph) if by_name else _place_by_path(graph) for graph in graphs]
     if not all(any(place.stage.startswith(INNER) for place in places) for places in placed) and by_name:
         placed = [[NodePlace(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
     elif by_name:
         one, other = zip(graphs, placed, strict=True)
-        placed = [_begun(*one, *other), _begun(*other, *one)]
-    first, second = (_grouped(graph, places) for graph, places in zip(graphs, placed, strict=True))
+        placed = [_move_first_norm(*one, *other), _move_first_norm(*other, *one)]
+    first, second = (_group_places(graph, places) for graph, places in zip(graphs, placed, strict=True))
     return first, second
 
 
-def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
+def _move_first_norm(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
     """The places of a file of half its names, with what its stem has more than the other's in the first block.
 
     Where activations precede convolutions, the first norm and activation belong to a block that no neighbour shows.
@@ -107,7 +107,7 @@ def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[Nod
     return [block._replace(inside=graph.nodes[at].name) if at in more else place for at, place in enumerate(places)]
 
 
-def _grouped(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
+def _group_places(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
     found: dict[str, dict[str, list[tuple[Node, str]]]] = {}
     for node, place in zip(graph.nodes, places, strict=True):
         found.setdefault(place.stage, {}).setdefault(place.block, []).append((node, place.inside))
@@ -117,5 +117,5 @@ def _grouped(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
     ]
 
 
-def _by_path(graph: Graph) -> list[NodePlace]:
+def _place_by_path(graph: Graph) -> list[NodePlace]:
     return [NodePlace(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]
