@@ -177,9 +177,9 @@ def check_engine(
 
 
 def _side(given: Network) -> Side:
-    from resnet_gen.compare.difference.operands import load_side, side_of
+    from resnet_gen.compare.difference.operands import load_side, make_side
 
     if not isinstance(given, Loaded):
         return load_side(name_of(given))
     changes = [f"--set {shlex.quote(document.text)}" for document in given.own[1:]]
-    return side_of(" ".join([given.spec.name, *changes]), "spec", given)
+    return make_side(" ".join([given.spec.name, *changes]), "spec", given)

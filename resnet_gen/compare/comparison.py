@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 Predictor: TypeAlias = Callable[[Side, Side], Latency]
 
 
-def compare_sides(first: Side, second: Side, predicted: Predictor | None = None) -> Report:
+def compare_sides(first: Side, second: Side, predict_times: Predictor | None = None) -> Report:
     """What differs; of a file no more than it shows, and with batch norms folded in both if one has them folded."""
-    latency = predicted(first, second) if predicted else None
+    latency = predict_times(first, second) if predict_times else None
     if "onnx" in (first.what, second.what):
         from resnet_gen.compare.difference.folding import compare_files  # NumPy, which comparing specs does without
 
@@ -40,8 +40,8 @@ def make_predictor(
     """What predicts the times of two networks on a device; it raises `Refused` as `predict` does."""
     from resnet_gen.speed.prediction import predict  # the devices' models, which comparing alone does without
 
-    def predicted(before: Side, after: Side) -> Latency:
+    def predict_times(before: Side, after: Side) -> Latency:
         each = [1e3 * predict(side.graph, target, precision, batch).seconds for side in (before, after)]
         return Latency(target.name, precision, batch, *each)
 
-    return predicted
+    return predict_times

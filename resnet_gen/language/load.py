@@ -200,11 +200,11 @@ def _merge_parents(
     source: Source,
     path: Path,
     children: tuple[Path, ...],
-    told: tuple[list[str], list[Source]],
+    record: tuple[list[str], list[Source]],
     called: Callable[[Path], str],
 ) -> Source:
-    """What was read at a path over its parents; `told` hears the hash of each file of parts, and each parent."""
-    _run_parts(source, path, told[0], called)
+    """What was read at a path over its parents; `record` gets the hash of each file of parts, and each parent."""
+    _run_parts(source, path, record[0], called)
     parent = source.data.get("extends")
     if parent is None:
         return source
@@ -220,8 +220,8 @@ def _merge_parents(
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
     shown = _display_path(target, parent) if parent in shipped_specs() else called(target)
-    whole = _merge_parents(_read_source(target, shown), target, chain, told, called)
-    told[1].append(whole)
+    whole = _merge_parents(_read_source(target, shown), target, chain, record, called)
+    record[1].append(whole)
     return overlay(_drop_own_keys(whole), source)
 
 
@@ -234,7 +234,7 @@ _read_shipped = cache(read_file)
 
 
 def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Path], str]) -> None:
-    """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
+    """Run the Python files beside a spec that it names under `parts`; `check_spec` refuses what names no file."""
     named = source.data.get("parts")
     listed = named if isinstance(named, list) else []
     if len(listed) > MAX_PARTS:

@@ -31,7 +31,7 @@ def load_parts(kinds: Container[str] | None = None) -> bool:
     A kind may be said with its folder (`norms.none`) where several families have it. Each part takes a millisecond and
     lives in a module called after its kind, so that a command imports the few that its specification names.
     """
-    wanted = [name for name in _list_modules() if kinds is None or any(said in kinds for said in _name_kinds(name))]
+    wanted = [name for name in _list_modules() if kinds is None or any(kind in kinds for kind in _name_kinds(name))]
     new = [name for name in wanted if name not in sys.modules]
     for name in new:
         importlib.import_module(name)
@@ -77,12 +77,12 @@ def find_holders(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
 
 
 def _is_offered(field: FieldInfo) -> bool:
-    return any(isinstance(said, OneOf) for said in field.metadata) or _offers_part(field.annotation)
+    return any(isinstance(annotation, OneOf) for annotation in field.metadata) or _offers_part(field.annotation)
 
 
 def _offers_part(annotation: Any) -> bool:
     """Whether an annotation, or one inside it, is of a family."""
-    return any(isinstance(said, OneOf) for said in getattr(annotation, "__metadata__", ())) or any(
+    return any(isinstance(inner, OneOf) for inner in getattr(annotation, "__metadata__", ())) or any(
         _offers_part(inner) for inner in getattr(annotation, "__args__", ())
     )
 

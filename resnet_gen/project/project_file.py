@@ -141,11 +141,11 @@ class Project:
             return []
         return [format_reference(self.folder / name) for name in sorted(names) if _is_in_sight(name.parts)]
 
-    def has(self, path: Path | None) -> bool:
+    def has_spec(self, path: Path | None) -> bool:
         """Whether the spec at a path is one of the project's."""
         return path is not None and path.resolve() in self._paths
 
-    def means(self, path: Path) -> bool:
+    def matches_path(self, path: Path) -> bool:
         """Whether the project's paths and globs mean a path as it is written, whether there is such a file or not."""
         try:
             parts = Path(os.path.relpath(path, self.folder)).parts

@@ -167,9 +167,9 @@ def test_paths_and_globs_start_from_the_file_in_order_and_once_each(tree):
     found = find_project()
     names = ["networks/b.yaml", "networks/a.yaml", "resnet50", "networks/deep/c.yaml", "networks/resnet18"]
     assert list(found.references) == [name.replace("/", os.sep) for name in names]
-    assert found.has(tree / "networks" / "a.yaml")
-    assert not found.has(tree / "networks" / ".hidden" / "d.yaml")
-    assert not found.has(None)
+    assert found.has_spec(tree / "networks" / "a.yaml")
+    assert not found.has_spec(tree / "networks" / ".hidden" / "d.yaml")
+    assert not found.has_spec(None)
 
 
 def test_references_are_paths_from_the_working_folder(tree, monkeypatch):

@@ -49,17 +49,17 @@ def _prepare_comparison(path: Path, weights: Path | None) -> CompareFile:
     return cache(lambda subject: compare_model(path, found, weights, subject))
 
 
-def _describe_comparison(ignored: tuple[type[Against], ...], held: FileFindings) -> str:
+def _describe_comparison(ignored: tuple[type[Against], ...], found: FileFindings) -> str:
     """What a file was compared with; what was not compared, if it is the spec's or something is ignored."""
-    whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
+    whole = found.words and not {AgainstLayer, AgainstEngine} & {*ignored}
     words = [
-        held.words if whole else held.file,
-        "" if AgainstWeight in ignored else held.weighed,
-        "" if AgainstLayer in ignored else held.ranged,
+        found.words if whole else found.file,
+        "" if AgainstWeight in ignored else found.weighed,
+        "" if AgainstLayer in ignored else found.ranged,
     ]
-    left = [] if held.behind and not ignored else [*(what for kind in ignored for what in kind.what), *held.left]
+    left = [] if found.behind and not ignored else [*(what for kind in ignored for what in kind.what), *found.left]
     if ignored:
-        left += held.behind
-    told = list(dict.fromkeys(left))
-    lacking = " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
-    return ", ".join(filter(None, [*words, f"{lacking} not compared" if told else ""]))
+        left += found.behind
+    unchecked = list(dict.fromkeys(left))
+    lacking = " and ".join(filter(None, [", ".join(unchecked[:-1]), *unchecked[-1:]]))
+    return ", ".join(filter(None, [*words, f"{lacking} not compared" if unchecked else ""]))

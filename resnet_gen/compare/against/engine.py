@@ -28,8 +28,8 @@ def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFi
     if model is None:
         behind = ("layers", "shapes", "weights")
         return FileFindings(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
-    held = compare_model(model, read_model(model), None, subject)
-    return held._replace(file=str(path), words=f"{words}, built from {held.words or held.file}")
+    found = compare_model(model, read_model(model), None, subject)
+    return found._replace(file=str(path), words=f"{words}, built from {found.words or found.file}")
 
 
 def _find_model(path: Path) -> Path | None:

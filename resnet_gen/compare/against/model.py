@@ -52,18 +52,18 @@ def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | No
         layers = tuple(_describe_differences(path, found, file.graph))
         return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
     words = f"all {_count_layers(file.graph)} of {path} ({_describe_match(found, file)})"
-    told = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
+    comparison = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
     ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
     valid, unknown = _check_validity(path)
     return FileFindings(
         str(path),
         words,
-        told.words,
+        comparison.words,
         ranges.words,
         (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
         layers=(*valid, *ranges.faults),
         shapes=shapes,
-        weights=told.faults,
+        weights=comparison.faults,
     )
 
 

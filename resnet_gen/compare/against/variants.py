@@ -54,8 +54,8 @@ def list_variants(graph: Graph, weights: Weights) -> Iterator[NetworkVariant]:
     graph, weights = standardize_weights(graph, weights)
     kept = NetworkVariant(graph, weights, folded=False, base=weights, summed={}, centred=centred)
     graph, weights = fold_batch_norm(kept.graph, kept.weights)
-    gone = len(graph.nodes) < len(kept.graph.nodes)
-    folded = NetworkVariant(graph, weights, gone, kept.weights, summands_of_biases(kept.graph), centred)
+    folds = len(graph.nodes) < len(kept.graph.nodes)
+    folded = NetworkVariant(graph, weights, folds, kept.weights, summands_of_biases(kept.graph), centred)
     yield kept
     yield folded
     if any(isinstance(node.op, Linear) for node in graph.nodes):

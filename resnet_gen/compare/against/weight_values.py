@@ -152,9 +152,9 @@ def _measure_bias(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxM
     exact, dtype = variant.weights.rows(kept, 0, size), file.weights.types.get(name)
     here = np.zeros_like(exact) if dtype is None else file.weights.as_written(name, 0, size)
     allowed = allow_for_bias(variant, wanted, node, file)
-    held = "float16" if "float16" in file.types else dtype  # what codes are read as
-    rounding = allowed.rounding + _allow_by_type(held) * variant.sizes(kept, exact, 0, size)
-    slack = (rounding + max(_STEP.get(held, 0.0), _SMALLEST)).astype(np.float32)
+    read_as = "float16" if "float16" in file.types else dtype  # what codes are read as
+    rounding = allowed.rounding + _allow_by_type(read_as) * variant.sizes(kept, exact, 0, size)
+    slack = (rounding + max(_STEP.get(read_as, 0.0), _SMALLEST)).astype(np.float32)
     moved = here - exact.astype(np.float64)
     beyond = np.maximum(np.abs(moved) - slack, 0.0)
     with np.errstate(all="ignore"):
@@ -171,12 +171,12 @@ def _measure_code(variant: NetworkVariant, wanted: Node, tensor: Tensor, name: s
     """The number of a weight in eight bits that is furthest from the code that is nearest to what it is to be."""
     kept, dtype = wanted.weight_name(tensor.role), file.weights.types[name]
     worst = _Distance(name, _CODE, _NEAREST, -1.0, (), 0.0, 0.0)
-    held = next((kind for kind in ("bfloat16", "float16") if kind in file.types), "float32")  # the coarsest first
+    read_as = next((kind for kind in ("bfloat16", "float16") if kind in file.types), "float32")  # the coarsest first
     least = max(_STEP["float16"] if "float16" in file.types else 0.0, _SMALLEST)
     for start, stop in runs(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = file.weights.as_written(name, start, stop).reshape(a.shape)
-        slack = _allow_by_type(held) * variant.sizes(kept, a, start, stop) + least
+        slack = _allow_by_type(read_as) * variant.sizes(kept, a, start, stop) + least
         far = count_steps_apart(a, b, file.weights.steps(name, start, stop), dtype, slack)
         worst = _choose_worse(worst, a, b, far, start)
     return worst

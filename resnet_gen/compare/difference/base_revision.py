@@ -73,10 +73,10 @@ class ProjectRevisions(NamedTuple):
         """What budgets held a network by its name before and do not by the one after, and the other way."""
         was, now = (_list_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
         if before != after:
-            gone = {name: told for name, told in was.items() if told not in now.values()}
-            new = {name: told for name, told in now.items() if told not in was.values()}
-            yield from (Term((_BUDGETS, f"[{name}]"), told, None, loosened=True) for name, told in gone.items())
-            yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
+            gone = {name: budgets for name, budgets in was.items() if budgets not in now.values()}
+            new = {name: budgets for name, budgets in now.items() if budgets not in was.values()}
+            yield from (Term((_BUDGETS, f"[{name}]"), budgets, None, loosened=True) for name, budgets in gone.items())
+            yield from (Term((_BUDGETS, f"[{name}]"), None, budgets) for name, budgets in new.items())
 
     def _list_unlocked(self, since: RevisionMoves) -> Iterator[Term]:
         """The networks that are locked no more; where no lock is there, that holds for all."""
@@ -131,6 +131,6 @@ def list_former_networks(since: RevisionMoves, project: Project | None) -> list[
     """The specs of the revision that a project lists, by their paths from the root; no shipped ones."""
     if project is None:
         return []
-    listed = (path for path in since.base.files() if project.means(since.root / path))
+    listed = (path for path in since.base.files() if project.matches_path(since.root / path))
     found = {target: path for path in reversed([*listed]) if (target := since.base.target(path))}
     return [*reversed(found.values())]

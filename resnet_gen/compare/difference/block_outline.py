@@ -34,18 +34,18 @@ class BlockOutline:
     places: tuple[str, ...]
 
     @cached_property
-    def exactly(self) -> tuple[tuple[str, Op], ...]:
+    def exact_key(self) -> tuple[tuple[str, Op], ...]:
         """What it is made of, with every setting."""
         return tuple(zip(self.places, self.ops, strict=True))
 
     @cached_property
-    def roughly(self) -> tuple[tuple[str, str], ...]:
+    def rough_key(self) -> tuple[tuple[str, str], ...]:
         """The sorts of operations that it is made of."""
         return tuple((place, sort_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
 
     @cached_property
     def ops(self) -> tuple[Op, ...]:
-        """The same as `exactly`, whatever its nodes are called."""
+        """The same as `exact_key`, whatever its nodes are called."""
         return tuple(drop_invisible(node.op) for node in self.nodes)
 
 

@@ -71,15 +71,15 @@ class Git:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise refuse(f"git cannot be run: {error}", self.asked) from None
 
-    def _explain_refusal(self, told: str) -> Refused:
+    def _explain_refusal(self, text: str) -> Refused:
         """Why git works with no repository here."""
-        if "dubious ownership" in told:
+        if "dubious ownership" in text:
             hint = "if you trust it: git config --global --add safe.directory, with the repository's path"
             return refuse("git does not read this repository, which belongs to another user", self.asked, hint)
-        if "not a git repository" in told:
+        if "not a git repository" in text:
             hint = self.file_hint or "call it from inside the repository"
             return refuse("this folder is in no git repository", self.asked, hint)
-        return refuse(f"git: {shorten(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", self.asked)
+        return refuse(f"git: {shorten(text.strip().splitlines()[0] if text.strip() else 'it failed', 200)}", self.asked)
 
 
 class TreeEntry(NamedTuple):
@@ -108,7 +108,7 @@ class GitTree:
     def entry(self, path: str) -> TreeEntry | None:
         """What stands at a path from the root, through no link; None if nothing does."""
         if not self.oid:
-            return self._staged.get(path)
+            return self._staged_entries.get(path)
         found = TreeEntry(FOLDER, self.oid)
         for step in path.split("/"):
             inner = self._read_folder(found.oid).get(step) if found.mode == FOLDER else None
@@ -129,9 +129,9 @@ class GitTree:
     def files(self) -> dict[str, TreeEntry]:
         """All files and links by their paths from the root."""
         if not self.oid:
-            return {path: entry for path, entry in self._staged.items() if entry.mode != FOLDER}
-        told = os.fsdecode(self.git.read_answer("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
-        found = (line.split("\t", 1) for line in told)
+            return {path: entry for path, entry in self._staged_entries.items() if entry.mode != FOLDER}
+        lines = os.fsdecode(self.git.read_answer("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
+        found = (line.split("\t", 1) for line in lines)
         return {path: TreeEntry(mode, oid) for words, path in found for mode, _, oid in [words.split(" ")]}
 
     def _read_objects(self, what: str, oids: Sequence[str]) -> bytes:
@@ -144,11 +144,11 @@ class GitTree:
         return self._folders[oid]
 
     @cached_property
-    def _staged(self) -> dict[str, TreeEntry]:
+    def _staged_entries(self) -> dict[str, TreeEntry]:
         """What is staged, and the folders that its files are in."""
-        told = os.fsdecode(self.git.read_answer("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
+        lines = os.fsdecode(self.git.read_answer("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
         found = {}
-        for line in told:
+        for line in lines:
             words, path = line.split("\t", 1)
             mode, oid, stage = words.split(" ")
             if stage != "0":  # of a merge that is not settled
@@ -159,13 +159,13 @@ class GitTree:
         return found
 
 
-def _split_answers(told: bytes, number: int) -> Iterator[bytes]:
+def _split_answers(answer: bytes, number: int) -> Iterator[bytes]:
     """The objects that `cat-file --batch` prints, each behind a line that ends in its size."""
     at = 0
     for _ in range(number):
-        start = told.index(b"\n", at) + 1
-        end = start + int(told[at:start].split()[-1])
-        yield told[start:end]
+        start = answer.index(b"\n", at) + 1
+        end = start + int(answer[at:start].split()[-1])
+        yield answer[start:end]
         at = end + 1
 
 

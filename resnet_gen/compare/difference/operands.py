@@ -55,7 +55,7 @@ def load_side(given: str, settings: Sequence[str] = ()) -> Side:
 
 def load_current_side(reference: str, settings: Sequence[str] = ()) -> Side:
     """The spec of that name or at that path, whatever the path looks like."""
-    return side_of(reference, "spec", load(reference, settings))
+    return make_side(reference, "spec", load(reference, settings))
 
 
 def load_former_side(revision: Revision, settings: Sequence[str] = ()) -> Side:
@@ -64,10 +64,10 @@ def load_former_side(revision: Revision, settings: Sequence[str] = ()) -> Side:
         folder = Path(name)
         path = revision.export(folder)
         loaded = load(str(path), settings, lambda file: revision.display_name(file, folder))
-        return side_of(str(revision), "revision", loaded)
+        return make_side(str(revision), "revision", loaded)
 
 
-def side_of(given: str, what: OperandKind, loaded: Loaded) -> Side:
+def make_side(given: str, what: OperandKind, loaded: Loaded) -> Side:
     """A spec that was loaded."""
     folder = loaded.path.parent if loaded.path else Path()
 

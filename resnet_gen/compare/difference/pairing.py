@@ -57,8 +57,8 @@ def _pair_blocks(before: StageOutline | None, after: StageOutline | None, aligne
 
 
 _BLOCK_KEYS: tuple[AlignmentKey[BlockOutline], ...] = (
-    lambda block: block.exactly,
-    lambda block: block.roughly,
+    lambda block: block.exact_key,
+    lambda block: block.rough_key,
     lambda block: block.ops,
 )
 """By what blocks are paired, the strictest first; without names where those of one say nothing."""
@@ -66,16 +66,16 @@ _BLOCK_KEYS: tuple[AlignmentKey[BlockOutline], ...] = (
 
 def _pair_nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Aligner) -> Pairs[Node]:
     """Nodes of one place and sort; what is left over, of one sort and role, in order."""
-    if not (before and after) or before.exactly == after.exactly:
+    if not (before and after) or before.exact_key == after.exact_key:
         first, second = (block.nodes if block else () for block in (before, after))
         return aligner.align(first, second, [])
     if before.path == FLAT:
         return aligner.align(before.nodes, after.nodes, _NODE_KEYS, rest=False)
-    named = dict(zip(after.roughly, after.nodes, strict=True))
-    ends = {id(before.nodes[-1]): named.pop(after.roughly[-1])} if _ends_alike(before, after) else {}
+    named = dict(zip(after.rough_key, after.nodes, strict=True))
+    ends = {id(before.nodes[-1]): named.pop(after.rough_key[-1])} if _ends_alike(before, after) else {}
     partners = {
         id(node): ends[id(node)] if id(node) in ends else named.pop(place, None)
-        for place, node in zip(before.roughly, before.nodes, strict=True)
+        for place, node in zip(before.rough_key, before.nodes, strict=True)
     }
     left = [node for node in before.nodes if partners[id(node)] is None]
     ours, theirs = (Counter(map(sort_of, nodes)) for nodes in (left, named.values()))

@@ -30,11 +30,11 @@ def places_by_name(graph: Graph) -> list[NodePlace]:
     A node whose name is no path, as `Relu_6` in files that keep the names of parameters alone, stands where its
     neighbours stand. Empty where names show some blocks and not others.
     """
-    told = _place_by_name([node.name.split(".") for node in graph.nodes])
-    blocks = _place_by_neighbours(graph, [(place.stage, place.block) if place else None for place in told])
+    own = _place_by_name([node.name.split(".") for node in graph.nodes])
+    blocks = _place_by_neighbours(graph, [(place.stage, place.block) if place else None for place in own])
     counts: Counter[tuple[str, str]] = Counter()
     found = []
-    for node, place, (stage, block) in zip(graph.nodes, told, blocks, strict=False):  # of none, where some are unknown
+    for node, place, (stage, block) in zip(graph.nodes, own, blocks, strict=False):  # of none, where some are unknown
         kind = type(node.op).__name__.lower()
         counts[block, kind] += 1
         inside = f"{kind} {counts[block, kind]}" if stage.startswith(INNER) else node.name

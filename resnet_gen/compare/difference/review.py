@@ -58,7 +58,7 @@ def review_networks(specs: Iterable[str], since: RevisionMoves, projects: Projec
     found = [_review_spec(spec, since, known) for spec in specs]
     here = {since.inside(find_spec(network.given)) for network in found}
     gone = [path for path in list_former_networks(since, projects.after) if not (since.root / path).exists()]
-    left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
+    left = (path for path in dict.fromkeys([*listed, *gone]) if since.find_current_path(path) not in here)
     return [_add_budgets(network, projects) for network in (*found, *(_review_unlisted(path, since) for path in left))]
 
 
@@ -108,7 +108,7 @@ def _report_same(spec: str, after: Side) -> NetworkReview:
 
 def _review_unlisted(path: str, since: RevisionMoves) -> NetworkReview:
     """What became of a network that the project listed at a path of the revision, and lists nowhere now."""
-    now = since.root / since.now(path)
+    now = since.root / since.find_current_path(path)
     if not now.exists():
         return _review_removed(path, since)
     return _review_spec(format_reference(now), since)._replace(listed=False)

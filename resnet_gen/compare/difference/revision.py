@@ -94,8 +94,8 @@ class Revision:
         """The files of the revision that are there, by their paths from the root, and their bytes; few at once."""
         for start in range(0, len(paths), AT_ONCE):
             found = [(path, oid) for path in paths[start : start + AT_ONCE] if (oid := self._find_object(path))]
-            held = self.tree.blobs([oid for _, oid in found], MAX_BYTES)
-            yield from ((path, text) for (path, _), text in zip(found, held, strict=True))
+            texts = self.tree.blobs([oid for _, oid in found], MAX_BYTES)
+            yield from ((path, text) for (path, _), text in zip(found, texts, strict=True))
 
     def files(self) -> Iterator[str]:
         """The paths of all files from the root, and those by which links to folders lead to files."""
@@ -193,7 +193,7 @@ class RevisionMoves(NamedTuple):
                 return Path(path).relative_to(self.root).as_posix()
         return None
 
-    def now(self, path: str) -> str:
+    def find_current_path(self, path: str) -> str:
         """Where a file of the revision is now, or would be."""
         return next((new for new, old in self.renamed.items() if old == path), path)
 
@@ -208,8 +208,8 @@ def find_moves(name: str) -> RevisionMoves:
         raise refuse("a revision has no empty name")
     base = Revision(name, ".")
     options = "--cached", "--name-status", "--no-color", "--no-ext-diff", "--no-relative", "-z", "-M", "--diff-filter=R"
-    told = base.git.read_answer("diff-index", *options, base.tree.oid, "--")
-    _, old, new = (os.fsdecode(told).split("\0")[place:-1:3] for place in range(3))
+    answer = base.git.read_answer("diff-index", *options, base.tree.oid, "--")
+    _, old, new = (os.fsdecode(answer).split("\0")[place:-1:3] for place in range(3))
     return RevisionMoves(Path(base.git.root), dict(zip(new, old, strict=True)), base)
 
 

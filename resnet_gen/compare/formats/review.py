@@ -78,11 +78,11 @@ class Review:
         unread = sum(network.unread for network in self.networks)
         changed = len(self.changed) - unread
         of = f"{changed:,} of {several(len(self.networks), 'network')} changed"
-        told = [f"{several(len(self.loosened), 'promise')} loosened"] if self.loosened else []
-        told += [of if changed else "no network changed"]
-        told += [f"{self.file} changed"] if self.project or self.unread else []
-        told += [f"{unread:,} cannot be read"] if unread else []
-        return "; ".join([*told, *([several(len(self.findings), "finding")] if self.findings else [])])
+        parts = [f"{several(len(self.loosened), 'promise')} loosened"] if self.loosened else []
+        parts += [of if changed else "no network changed"]
+        parts += [f"{self.file} changed"] if self.project or self.unread else []
+        parts += [f"{unread:,} cannot be read"] if unread else []
+        return "; ".join([*parts, *([several(len(self.findings), "finding")] if self.findings else [])])
 
 
 def describe_network(network: NetworkReview) -> str:
@@ -95,8 +95,8 @@ def describe_network(network: NetworkReview) -> str:
     keys = spec_terms.term_clauses(network.terms, layers=not same, promises=True)
     renamed = len(network.difference.renamed)
     names = [f"{several(renamed, 'name')} {'differs' if renamed == 1 else 'differ'}"] if same and renamed else []
-    told = [*list_clauses(network.difference)[:4], *names, *keys]
-    return "; ".join(told or ["its description differs"] if network.terms else told)
+    parts = [*list_clauses(network.difference)[:4], *names, *keys]
+    return "; ".join(parts or ["its description differs"] if network.terms else parts)
 
 
 def write_markdown(review: Review) -> str:

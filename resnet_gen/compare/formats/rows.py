@@ -59,8 +59,8 @@ def _layer_text(change: LayerChange, block: BlockChange) -> str:
         taken = (_format_operands(change.before), _format_operands(change.after))
         return words.OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
     if change.kind == "changed":
-        told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
-        return ", ".join(words.describe_change(change, setting) for setting in told)
+        settings = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
+        return ", ".join(words.describe_change(change, setting) for setting in settings)
     role = change.node.role
     return describe(change.node) + (f" ({role})" if role != "main" else "")
 

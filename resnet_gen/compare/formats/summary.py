@@ -41,13 +41,13 @@ NumberedClauses: TypeAlias = Iterator[tuple[int, str]]
 
 def write_headline(report: NetworkComparison) -> str:
     """Everything in one line: what changed, and the counts that did."""
-    difference, told = report.difference, list_clauses(report.difference)
+    difference, parts = report.difference, list_clauses(report.difference)
     keys = spec_terms.term_clauses(report.terms, layers=not difference.same, promises=report.versions)
     if difference.same:
         names = several(len(difference.renamed), "name")
         differ = [f"{names} differ"] if len(difference.renamed) > 1 else [f"{names} differs"]
         return "; ".join(["the same architecture", *report.notes, *(differ if difference.renamed else []), *keys])
-    shown = told if len(told) <= MOST else [*told[: MOST - 1], f"{len(told) - MOST + 1} other kinds of change"]
+    shown = parts if len(parts) <= MOST else [*parts[: MOST - 1], f"{len(parts) - MOST + 1} other kinds of change"]
     counts = [_format_count(figure) for figure in compare_figures(difference)[:2] if figure.before != figure.after]
     latency = report.latency
     if latency:
@@ -64,11 +64,11 @@ def list_clauses(difference: Difference) -> list[str]:
     found = [_describe_input(difference)] if difference.input else []
     items = list(_list_items(difference))
     for rule in COARSE:
-        told, items = rule(items, difference)
-        found += told
+        clauses, items = rule(items, difference)
+        found += clauses
     layers = sorted(
         [*_number_settings(items, difference), *_number_layers(items), *_number_operands(items)],
-        key=lambda told: -told[0],
+        key=lambda each: -each[0],
     )
     return [*found, *([_describe_outputs(difference)] if difference.outputs else []), *(text for _, text in layers)]
 
@@ -80,8 +80,8 @@ def _list_items(difference: Difference) -> Iterator[ChangeItem]:
                 if change.kind in ("added", "removed"):
                     yield ChangeItem(stage, block, change)
                 elif change.kind == "changed":
-                    told = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
-                    yield from (ChangeItem(stage, block, change, setting) for setting in told)
+                    settings = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
+                    yield from (ChangeItem(stage, block, change, setting) for setting in settings)
 
 
 def _describe_input(difference: Difference) -> str:
@@ -109,13 +109,13 @@ def _take_stages(items: list[ChangeItem], difference: Difference) -> ClausesAndR
 def _take_blocks(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """Blocks added and removed, by stage; what stands between blocks is none."""
     found: dict[str, Counter[str]] = {"added": Counter(), "removed": Counter()}
-    told: set[int] = set()
+    reported: set[int] = set()
     for item in items:
         block, one = item.block, item.block.after or item.block.before
-        if one and not (block.before and block.after) and id(block) not in told and is_block(one.path):
+        if one and not (block.before and block.after) and id(block) not in reported and is_block(one.path):
             found["added" if block.after else "removed"][item.title] += 1
-            told.add(id(block))
-    left = [item for item in items if id(item.block) not in told]
+            reported.add(id(block))
+    left = [item for item in items if id(item.block) not in reported]
     return [_describe_blocks(what, stages) for what, stages in found.items() if stages], left
 
 
@@ -146,8 +146,8 @@ def _take_rebuilt_blocks(items: list[ChangeItem], difference: Difference) -> Cla
         if layer and item.change.node.role == "main" and item.title != FLAT:
             replaced[id(item.block)] = item.block
     kinds = Counter(f"{_describe_windows(b.before)} -> {_describe_windows(b.after)}" for b in replaced.values())
-    told = [f"{several(number, 'block')} replaced ({kind})" for kind, number in kinds.items()]
-    return told, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
+    clauses = [f"{several(number, 'block')} replaced ({kind})" for kind, number in kinds.items()]
+    return clauses, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
 
 
 def _describe_windows(block: BlockOutline | None) -> str:
@@ -159,7 +159,7 @@ def _take_moves(items: list[ChangeItem], difference: Difference) -> ClausesAndRe
     """Settings that one layer of a block gave to another: `stride 2 -> 1` here and `1 -> 2` there."""
     given: dict[tuple[int, str, int, int], ChangeItem] = {}
     moves: Counter[tuple[str, str, str]] = Counter()
-    told: set[int] = set()
+    reported: set[int] = set()
     for item in items:
         setting = item.setting
         if setting is None or setting.name not in MOVING:
@@ -170,9 +170,9 @@ def _take_moves(items: list[ChangeItem], difference: Difference) -> ClausesAndRe
             continue
         giver, taker = (item, other) if setting.before > setting.after else (other, item)
         moves[setting.name, giver.change.place, taker.change.place] += 1
-        told |= {id(item.setting), id(other.setting)}
+        reported |= {id(item.setting), id(other.setting)}
     clauses = [f"{several(n, name)} moved from {a} to {b}" for (name, a, b), n in moves.items()]
-    return clauses, [item for item in items if item.setting is None or id(item.setting) not in told]
+    return clauses, [item for item in items if item.setting is None or id(item.setting) not in reported]
 
 
 MOVING = ("stride", "dilation")
@@ -183,17 +183,17 @@ def _take_classes(items: list[ChangeItem], difference: Difference) -> ClausesAnd
     ends = (reversed(graph.nodes) for graph in (difference.before, difference.after))
     last = [next((node for node in nodes if isinstance(node.op, Linear)), None) for nodes in ends]
     features = (item for item in items if item.setting and item.setting.name == "features")
-    told = [item for item in features if [item.change.before, item.change.after] == last]
-    clauses = [f"{item.setting.before:,} -> {item.setting.after:,} classes" for item in told if item.setting]
-    return clauses, [item for item in items if item not in told]
+    reported = [item for item in features if [item.change.before, item.change.after] == last]
+    clauses = [f"{item.setting.before:,} -> {item.setting.after:,} classes" for item in reported if item.setting]
+    return clauses, [item for item in items if item not in reported]
 
 
 def _take_attention(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """What weighs a block: added, removed or replaced as a whole; single layers of it are left."""
     rebuilt = {id(i.block): i.block for i in items if i.setting is None and i.change.node.role == "attention"}
     whole = {key: what for key, block in rebuilt.items() if (what := _describe_attention(block))}
-    told = [f"attention {w} {_TO[w]} {several(number, 'block')}" for w, number in Counter(whole.values()).items()]
-    return told, [i for i in items if id(i.block) not in whole or i.change.node.role != "attention"]
+    clauses = [f"attention {w} {_TO[w]} {several(number, 'block')}" for w, number in Counter(whole.values()).items()]
+    return clauses, [i for i in items if id(i.block) not in whole or i.change.node.role != "attention"]
 
 
 def _describe_attention(block: BlockChange) -> str | None:

@@ -61,8 +61,8 @@ def hold_value(variable: ContextVar[T], value: T) -> Iterator[None]:
 
 def give_notice(shown: str) -> None:
     """Tell whoever asked for it that code of parts is about to be used."""
-    if told := notice.get():
-        told(shown)
+    if notify := notice.get():
+        notify(shown)
 
 
 def run_file(path: Path, where: Span | None, shown: str) -> str:

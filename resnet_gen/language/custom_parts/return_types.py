@@ -20,8 +20,8 @@ def check_returns(part: type[Part], shown: str) -> None:
     for name, member in list(vars(part).items()):
         method = member.fget if isinstance(member, property) else member
         if isinstance(method, FunctionType) and (stated := _find_return_type(part, name)):
-            held = _hold_to_type(method, stated, f"{shown}: {part.__name__}.{name}")
-            setattr(part, name, property(held) if isinstance(member, property) else held)
+            checked_method = _hold_to_type(method, stated, f"{shown}: {part.__name__}.{name}")
+            setattr(part, name, property(checked_method) if isinstance(member, property) else checked_method)
 
 
 def _find_return_type(part: type[Part], name: str) -> str:
@@ -38,14 +38,14 @@ def _hold_to_type(method: Callable[..., Any], stated: str, what: str) -> Callabl
     kind = eval(stated, vars(base))  # noqa: S307 - an annotation of the package's own
 
     @wraps(method)
-    def held(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         result = method(*arguments, **named)
         if not has_type(result, kind):
             returned = shorten(visible(repr(result)))
             raise refuse(f"parts: {what} returns {returned}", None, f"what is expected is {stated}")
         return result
 
-    return held
+    return call
 
 
 def has_type(value: object, kind: Any) -> bool:

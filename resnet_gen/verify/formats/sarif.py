@@ -21,8 +21,8 @@ def render(outcomes: Sequence[Outcome]) -> str:
 
     What a comment suppresses is a result that says so, with the comment's reason.
     """
-    held = {rule for outcome in outcomes for rule in outcome.rules}
-    rules = [rule for rule in RULES if rule in held]
+    covered = {rule for outcome in outcomes for rule in outcome.rules}
+    rules = [rule for rule in RULES if rule in covered]
     findings = [finding for outcome in outcomes for finding in outcome.all]
     files = [*(o.file for o in outcomes), *(f.place.file for f in findings)]
     artifacts = {file: number for number, file in enumerate(dict.fromkeys(filter(None, files)))}

@@ -113,5 +113,5 @@ def _find_place(loaded: Loaded) -> Loc:
 
 @lru_cache(maxsize=1)
 def _find_breaks(subject: Subject) -> tuple[DesignBreak, ...]:
-    """What `broken_steps` finds; each of the rules asks."""
+    """What `find_broken_steps` finds; each of the rules asks."""
     return find_broken_steps(subject.loaded, subject.graph)

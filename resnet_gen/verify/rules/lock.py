@@ -75,7 +75,7 @@ class AsLocked(Rule):
         return entry if self._is_own(subject) or entry.spec == spec_path(loaded, folder) else None
 
     def _is_own(self, subject: Subject) -> bool:
-        return len(subject.loaded.own) == 1 and self._project.has(subject.loaded.path)
+        return len(subject.loaded.own) == 1 and self._project.has_spec(subject.loaded.path)
 
 
 def _name_spec(subject: Subject) -> str:
