@@ -14,7 +14,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+Loc: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in data: the keys and indices that lead to it."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 parsers count as the end of a line
 _PAIR = re.compile("[\U00010000-\U0010ffff]")
@@ -86,7 +89,7 @@ class Span(NamedTuple):
         """The line with its number, and carets under the stretch; of a long line, what is around it."""
         cut = max(0, self.column - _SHOWN // 2) if self.document.width(self.line) > _SHOWN else 0
         line = self.document.line(self.line, cut, cut + _SHOWN)
-        text = "".join(c if _shows(c) else " " for c in line)
+        text = "".join(c if _is_shown(c) else " " for c in line)
         first, last = self.column - cut, self.end - cut
         carets = "^" * max(1, min(last, len(text)) - first)
         return f"{self.line + 1:>4} | {text}\n{'':>4}   {' ' * first}{carets}"
@@ -142,14 +145,14 @@ _COMMAND = re.compile(r"#(?=#\w*\[)")
 """Where `##[error]` or `##vso[...]` begins, which build servers obey wherever it stands in a line."""
 
 
-def _shows(character: str) -> bool:
+def _is_shown(character: str) -> bool:
     return character.isprintable() and not _UNSEEN.match(character)
 
 
 def visible(text: str) -> str:
     """`text` in one line, with escapes for what a terminal or a build server would obey, and for what shows nothing."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(c if _shows(c) else ascii(c)[1:-1] for c in text)
+        text = "".join(c if _is_shown(c) else ascii(c)[1:-1] for c in text)
     return _COMMAND.sub(r"\\x23", text)
 
 
@@ -205,7 +208,7 @@ MOST_NEAR = 5
 def suggest(word: str, known: Iterable[str], *, exact_numbers: bool = False, others: str = "") -> str:
     """A hint for an unknown `word`: the closest known ones, then all unless they are many, and what `others` are."""
     names = sorted(known)
-    close = _near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
+    close = _find_near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
     first = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
     shown = "" if close and len(names) > 20 else ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
     listed = "; ".join(filter(None, (f"known: {shown}" if shown else "", f"others {others}" if others else "")))
@@ -214,44 +217,44 @@ def suggest(word: str, known: Iterable[str], *, exact_numbers: bool = False, oth
 
 def closest(word: str, known: Iterable[str], least: float = NEAR) -> str | None:
     """The known word that is most like `word`, if one is."""
-    found = _near(word, list(known), least, exact_numbers=False)
+    found = _find_near(word, list(known), least, exact_numbers=False)
     return found[0] if len(found) == 1 else None
 
 
-def _near(word: str, known: Sequence[str], least: float, exact_numbers: bool) -> list[str]:
+def _find_near(word: str, known: Sequence[str], least: float, exact_numbers: bool) -> list[str]:
     """The known words that `word` may mean: one that it holds, those that hold it, or one that is spelt nearly so.
 
     With `exact_numbers` what has other numbers is something else: no misspelling makes an A100 of an A10.
     """
     import difflib
 
-    names, plain = {_plain(name): name for name in known}, _plain(word)
+    names, plain = {_normalize_word(name): name for name in known}, _normalize_word(word)
     if plain in WORDS and plain not in names:
-        meant = _plain(WORDS[plain] or "")
+        meant = _normalize_word(WORDS[plain] or "")
         if meant in names or not meant:
             return [names[meant]] if meant else []
     fitting = [name for name in names if not exact_numbers or _same_but_for_letters(name, plain)]
 
-    def alike(cutoff: float) -> list[str]:
+    def find_alike(cutoff: float) -> list[str]:
         return difflib.get_close_matches(plain, fitting, n=1, cutoff=cutoff)
 
-    around = sorted((name for name in names if _holds(name, plain)), key=len)
-    inside = sorted((name for name in names if _holds(plain, name) or _is_piece(name, plain)), key=len)
-    found = alike(SLIP) or around or inside[-1:] or alike(SURE if exact_numbers else least)
+    around = sorted((name for name in names if _holds_words(name, plain)), key=len)
+    inside = sorted((name for name in names if _holds_words(plain, name) or _is_piece(name, plain)), key=len)
+    found = find_alike(SLIP) or around or inside[-1:] or find_alike(SURE if exact_numbers else least)
     return [names[name] for name in found]
 
 
 def synonym(word: str) -> str | None:
     """What is called `word` elsewhere and otherwise here."""
-    return WORDS.get(_plain(word))
+    return WORDS.get(_normalize_word(word))
 
 
-def _plain(word: str) -> str:
+def _normalize_word(word: str) -> str:
     """A word without what people write in different ways: capitals, and what stands between its parts."""
     return re.sub(r"[\W_]+", "-", shorten(word, 200).casefold()).strip("-")
 
 
-def _holds(whole: str, part: str) -> bool:
+def _holds_words(whole: str, part: str) -> bool:
     """Whether `part` is some of the words of `whole`, side by side."""
     return len(part) > 1 and f"-{part}-" in f"-{whole}-"
 

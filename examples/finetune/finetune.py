@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from resnet_gen.engine.image import read_image
-from resnet_gen.language.load import Loaded, files, load
+from resnet_gen.language.load import Loaded, list_spec_files, load
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.system.write import check_writable
@@ -255,7 +255,7 @@ def run(
     loaded = load(spec, settings)
     out.mkdir(parents=True, exist_ok=True)
     start, result = out / "start.safetensors", out / f"{loaded.spec.name}.safetensors"
-    check_writable(result, [checkpoint, *files(spec)])
+    check_writable(result, [checkpoint, *list_spec_files(spec)])
     head = ("--classes", classes, "--head", "init", "--seed", seed)
     made = command("weights", "convert", spec, checkpoint, *given(settings), *head, "-o", start, "--force")
     say(made.splitlines()[-1])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from resnet_gen.language.load import Loaded, files, load
+from resnet_gen.language.load import Loaded, list_spec_files, load
 from resnet_gen.language.yaml_writer import UnwrittenError, dump, dump_inline
 from resnet_gen.problems import refuse, suggest
 
@@ -85,7 +85,7 @@ def check_within(name: str, value: int | None, least: int, most: int) -> None:
 def list_files_read(spec: Network) -> Iterator[Path]:
     """The files that a spec is read from, which nothing may be written over."""
     given = spec.path if isinstance(spec, Loaded) else name_of(spec)
-    return iter(()) if given is None else files(str(given))
+    return iter(()) if given is None else list_spec_files(str(given))
 
 
 def _name_kind(value: object) -> str:

@@ -68,17 +68,17 @@ def verify(
                                               ^^
     """
     from resnet_gen.verify.outcome import examine_loaded
-    from resnet_gen.verify.rule_selection import chosen_rules, ignored_rules
+    from resnet_gen.verify.rule_selection import choose_rules, parse_ignored_rules
     from resnet_gen.verify.rules.base import Rule
 
     more: tuple[Rule, ...] = ()
     if against is not None:
-        from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
+        from resnet_gen.compare.against import choose_file_rules  # onnx and NumPy, which other rules do without
 
-        more = rules(Path(name_of(against)), resolve_path(weights), ignored_rules(ignore))
+        more = choose_file_rules(Path(name_of(against)), resolve_path(weights), parse_ignored_rules(ignore))
     elif weights is not None:
         raise refuse("weights: means nothing without 'against'")
-    return examine_loaded(resolve_spec(spec), chosen_rules(select, ignore, more), more).findings
+    return examine_loaded(resolve_spec(spec), choose_rules(select, ignore, more), more).findings
 
 
 def explain_rule(rule: str) -> str:
@@ -99,9 +99,9 @@ def explain_rule(rule: str) -> str:
         A published figure is met exactly, or within one unit of its last printed digit.
         ...
     """
-    from resnet_gen.verify.rules import known_rule
+    from resnet_gen.verify.rules import find_rule
 
-    kind = known_rule(rule)
+    kind = find_rule(rule)
     return f"{kind.summary()}\n\n{kind.explanation()}"
 
 
@@ -139,11 +139,11 @@ def diff(
         >>> diff("resnet50", "resnet50").same
         True
     """
-    from resnet_gen.compare.comparison import compare_sides, predictor
+    from resnet_gen.compare.comparison import compare_sides, make_predictor
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
-    predicted = predictor(resolve_target(device), precision, batch) if device is not None else None
+    predicted = make_predictor(resolve_target(device), precision, batch) if device is not None else None
     return compare_sides(_resolve_side(before), _resolve_side(after), predicted)
 
 
@@ -190,9 +190,9 @@ def check_engine(
 
 
 def _resolve_side(given: Network) -> Side:
-    from resnet_gen.compare.difference.operands import side, side_of
+    from resnet_gen.compare.difference.operands import load_side, make_side
 
     if not isinstance(given, Loaded):
-        return side(name_of(given))
+        return load_side(name_of(given))
     changes = [f"--set {shlex.quote(document.text)}" for document in given.own[1:]]
-    return side_of(" ".join([given.spec.name, *changes]), "spec", given)
+    return make_side(" ".join([given.spec.name, *changes]), "spec", given)

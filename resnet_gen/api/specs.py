@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, setting_texts
-from resnet_gen.compare.difference.part_words import ALL, permitting
+from resnet_gen.compare.difference.part_words import ALL, permit_parts
 from resnet_gen.language.load import Loaded, load, load_text
 from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Problem, Refused, refuse
@@ -65,7 +65,7 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
         if settings:
             raise refuse("settings: the spec is loaded already", hint="load it again by its name or path")
         return source
-    with permitting(parts):
+    with permit_parts(parts):
         if isinstance(source, Mapping):
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
         return load(name_of(source), setting_texts(settings))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from resnet_gen.build.manifest import LARGEST, file_name
-from resnet_gen.language.faults import at_most
+from resnet_gen.language.faults import limit_entries
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import read_regular_file, why_unread
 
@@ -57,7 +57,9 @@ class EnginePart(_Part):
     file: ManifestText
     library: ManifestText
     version: ManifestText
-    compute_capabilities: Annotated[list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(at_most(100))]
+    compute_capabilities: Annotated[
+        list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(limit_entries(100))
+    ]
 
 
 class BundlePart(_Part):
@@ -89,7 +91,7 @@ class FileManifest(_Part):
     spec: SpecPart
     weights: WeightsPart
     precision: ManifestText
-    files: Annotated[dict[Annotated[str, Field(pattern=_FILE)], Digest], BeforeValidator(at_most(1_000))]
+    files: Annotated[dict[Annotated[str, Field(pattern=_FILE)], Digest], BeforeValidator(limit_entries(1_000))]
     onnx: OnnxPart | None = None
     engine: EnginePart | None
     bundle: BundlePart | None = None

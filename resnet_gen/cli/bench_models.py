@@ -16,7 +16,7 @@ from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.language.load import files
+from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import BenchProgress, Effort, Result, find_common_shape, measure
@@ -62,7 +62,7 @@ def bench_models(
     """Measure one or two models and print, write and draw the figures."""
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
-    _check_files(output, plot, [*files(model), *files(against or model), *filter(None, [weights])])
+    _check_files(output, plot, [*list_spec_files(model), *list_spec_files(against or model), *filter(None, [weights])])
     wanted = _parse_batches(batch, shapes)
     models = _list_models(_Model(model, runtime), against, against_runtime)
     source = ModelSource(settings, weights, seed, fold)

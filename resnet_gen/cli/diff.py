@@ -49,9 +49,11 @@ def diff(
              resnet-gen diff resnet50 --set stages.attention=se --for t4
     """
     from resnet_gen.compare.comparison import compare_sides
-    from resnet_gen.language.load import files
+    from resnet_gen.language.load import list_spec_files
 
-    output = check_output(output, chain(files(before), files(after or before), [Path(device or before)]))
+    output = check_output(
+        output, chain(list_spec_files(before), list_spec_files(after or before), [Path(device or before)])
+    )
     sides = _read_sides(before, after, settings)
     report = compare_sides(*sides, make_predictor(device, precision, batch))
     write_report(_format_report(report, form), output)
@@ -59,20 +61,20 @@ def diff(
 
 
 def _read_sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
-    from resnet_gen.compare.difference.operands import side
+    from resnet_gen.compare.difference.operands import load_side
 
     if after is not None:
-        first, second = side(before, settings), side(after, settings)
+        first, second = load_side(before, settings), load_side(after, settings)
         if settings and first.what == second.what == "onnx":
             raise refuse("--set changes no file", hint="both networks are files")
         return first, second
     if not settings:
         raise refuse("one network is given, and nothing to compare it with", hint="give another, or --set KEY=VALUE")
-    changed = side(before, settings)
+    changed = load_side(before, settings)
     if changed.what == "onnx":
         raise refuse("--set changes no file", before, "give another network")
     shown = " ".join([before, *(f"--set {shlex.quote(text)}" for text in settings)])
-    return side(before), changed._replace(given=shown)
+    return load_side(before), changed._replace(given=shown)
 
 
 def _format_report(report: Report, form: str) -> str:

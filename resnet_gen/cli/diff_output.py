@@ -40,7 +40,7 @@ def make_predictor(
         if precision or batch:
             raise refuse("--precision and --batch are for a prediction", hint="say on what device: --for t4")
         return None
-    from resnet_gen.compare.comparison import predictor as predictor_of
+    from resnet_gen.compare.comparison import make_predictor as predictor_of
     from resnet_gen.speed.targets import load_target
 
     return predictor_of(load_target(device), precision or PREDICTED_PRECISION, batch or PREDICTED_BATCH)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from resnet_gen.compare.difference.part_words import ALL, permitting
+from resnet_gen.compare.difference.part_words import ALL, permit_parts
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.ops.limits import SIDES
 from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
@@ -77,7 +77,7 @@ def parts(function: F) -> F:
     @wraps(function)
     def run_permitted(*given: Any, parts: str, **more: Any) -> Any:
         base = more.get("base")
-        with permitting(f"base:{base}" if parts == "base" and base else parts):
+        with permit_parts(f"base:{base}" if parts == "base" and base else parts):
             return function(*given, **more)
 
     return click.option(
@@ -114,7 +114,7 @@ def _watch_parts(patience: float) -> AbstractContextManager[None]:
     def stop(_: str) -> None:
         raise CodeAhead(patience)
 
-    return files.holding(files.notice, output.give_sign if output.receiver else stop)
+    return files.hold_value(files.notice, output.give_sign if output.receiver else stop)
 
 
 project = combine_options(

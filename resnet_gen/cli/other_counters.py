@@ -10,7 +10,7 @@ from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.graph.conventions import Figure, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.tables import columns
-from resnet_gen.graph.torch_modules import library
+from resnet_gen.graph.torch_modules import find_library
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.paper_counts import convention_of
@@ -41,7 +41,7 @@ def _count_spec(
 ) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
     """What is said of one spec, for programs and for people; `lenient` goes on where its paper says nothing."""
     spec, graph = loaded.spec, lower(loaded)
-    writer = library(spec.naming.kind, spec.reference)
+    writer = find_library(spec.naming.kind, spec.reference)
     entries: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
     for name in wanted:

@@ -35,12 +35,12 @@ class VerificationScope(NamedTuple):
 
     def read(self) -> Iterator[Path]:
         """The files that are read of the project and its specs."""
-        from resnet_gen.language.load import files
+        from resnet_gen.language.load import list_spec_files
 
         if self.contract:
             yield from (self.contract.project.path, self.contract.project.lock_path)
         for reference in self.references:
-            yield from files(reference)
+            yield from list_spec_files(reference)
 
 
 def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
@@ -50,9 +50,9 @@ def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: b
     project = open_project(config, no_config)
     if project is None:
         return VerificationScope(specs or tuple(shipped_specs()))
-    from resnet_gen.verify.contract import contract
+    from resnet_gen.verify.contract import read_contract
 
-    held = contract(project)
+    held = read_contract(project)
     references = specs or (project.references if project.settings.specs else tuple(shipped_specs()))
     return VerificationScope(references, held, not specs)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resnet_gen.compare.difference.part_words import ALL, permitting
+from resnet_gen.compare.difference.part_words import ALL, permit_parts
 from resnet_gen.problems import visible_line
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SpecFile(pytest.File):
         from resnet_gen.verify.outcome import examine
 
         chosen, more = _read_contract(self.config)
-        with permitting(self.config.getoption(PARTS)):
+        with permit_parts(self.config.getoption(PARTS)):
             return examine(_shorten_path(self.path), (), chosen, more)
 
 
@@ -70,11 +70,11 @@ def _read_contract(config: pytest.Config) -> tuple[frozenset[str], tuple[Rule, .
     if _CONTRACT not in config.stash:
         from resnet_gen.cli.projects import verification_scope
         from resnet_gen.problems import Refused
-        from resnet_gen.verify.rule_selection import chosen_rules
+        from resnet_gen.verify.rule_selection import choose_rules
 
         try:
             scope = verification_scope((), None, False)
-            chosen = chosen_rules(*scope.rules((), ()))
+            chosen = choose_rules(*scope.rules((), ()))
         except Refused as refused:  # a project file that cannot be read
             raise pytest.Collector.CollectError(str(refused)) from None
         config.stash[_CONTRACT] = chosen, scope.contract.rules if scope.contract else ()

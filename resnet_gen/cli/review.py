@@ -49,25 +49,25 @@ def review(
     from resnet_gen.cli import verify_specs
     from resnet_gen.cli.projects import verification_scope
     from resnet_gen.compare.difference.base_revision import ProjectRevisions
-    from resnet_gen.compare.difference.review import review as reviewed
-    from resnet_gen.compare.difference.revision import moves
+    from resnet_gen.compare.difference.review import review_networks as reviewed
+    from resnet_gen.compare.difference.revision import find_moves
     from resnet_gen.compare.formats.review import Review
-    from resnet_gen.verify.rule_selection import chosen_rules
+    from resnet_gen.verify.rule_selection import choose_rules
 
     predicted = make_predictor(device, precision, batch)
     scope = verification_scope(specs, config, no_config)
     output = check_output(output, scope.read())
-    since = moves(base)
+    since = find_moves(base)
     projects, unread = _read_projects(scope, since, config, no_config=no_config)
     if projects.before and not (projects.after or specs):
         scope = scope._replace(references=())  # the project file is gone, and lists nothing any more
     networks = reviewed(scope.references, since, ProjectRevisions() if specs else projects)
-    outcomes = verify_specs.examine_specs(scope, (), chosen_rules(*scope.rules((), ())))
+    outcomes = verify_specs.examine_specs(scope, (), choose_rules(*scope.rules((), ())))
     findings = [finding.problem for outcome in outcomes for finding in outcome.findings]
     terms = () if unread else projects.terms(since)
     changed = [(n.given, n.before, n.after) for n in networks if n.changed]
     latencies = {given: predicted(a, b) for given, a, b in changed if predicted and a and b}
-    result = Review(base, networks, findings, latencies, projects.called, terms, unread)
+    result = Review(base, networks, findings, latencies, projects.display_name, terms, unread)
     write_report(_format_review(result, form), output)
     return 2 if any(network.unread for network in networks) else int(not result.same)
 
@@ -76,11 +76,11 @@ def _read_projects(
     scope: VerificationScope, since: RevisionMoves, config: Path | None, *, no_config: bool
 ) -> tuple[ProjectRevisions, tuple[Problem, ...]]:
     """The project file as it was and is, and what is wrong with what it was."""
-    from resnet_gen.compare.difference.base_revision import ProjectRevisions, project_then
+    from resnet_gen.compare.difference.base_revision import ProjectRevisions, read_former_project
 
     now = scope.contract.project if scope.contract else None
     try:
-        return ProjectRevisions(None if no_config else project_then(since, config), now), ()
+        return ProjectRevisions(None if no_config else read_former_project(since, config), now), ()
     except Refused as refused:
         return ProjectRevisions(None, now), refused.problems
 
@@ -89,5 +89,5 @@ def _format_review(review: Review, form: str) -> str:
     from resnet_gen.compare.formats import review as emitter
 
     if form == "json":
-        return json_text(emitter.data(review)) + "\n"
-    return emitter.markdown(review) if form == "markdown" else emitter.text(review)
+        return json_text(emitter.collect_data(review)) + "\n"
+    return emitter.write_markdown(review) if form == "markdown" else emitter.write_text(review)

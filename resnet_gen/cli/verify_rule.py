@@ -69,7 +69,7 @@ def verify(
     from resnet_gen.cli import verify_specs
     from resnet_gen.cli.projects import verification_scope
     from resnet_gen.system.project_folder import list_candidates
-    from resnet_gen.verify.rule_selection import chosen_rules
+    from resnet_gen.verify.rule_selection import choose_rules
 
     try:
         scope = verification_scope(specs, config, no_config)
@@ -79,7 +79,7 @@ def verify(
         )
         raise
     scope = scope._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
-    chosen = chosen_rules(*scope.rules(select, ignore), scope.against)
+    chosen = choose_rules(*scope.rules(select, ignore), scope.against)
     targets = verify_specs.choose_destinations(forms, outputs, chain(scope.read(), filter(None, (against, weights))))
     return verify_specs.verify(scope, settings, chosen, targets)
 
@@ -97,9 +97,9 @@ def rule(id: str | None, form: str) -> None:
              resnet-gen rule claim
     """
     from resnet_gen.graph.tables import columns
-    from resnet_gen.verify.rules import RULES, known_rule
+    from resnet_gen.verify.rules import RULES, find_rule
 
-    kinds = list(RULES.values()) if id is None else [known_rule(id)]
+    kinds = list(RULES.values()) if id is None else [find_rule(id)]
     if form == "json":
         entries = [{"id": k.id, "summary": k.summary(), "explanation": k.explanation()} for k in kinds]
         say_json(entries if id is None else entries[0])

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from resnet_gen.cli.output import say, say_command, say_lines, write_files
 from resnet_gen.cli.projects import VerificationScope
 from resnet_gen.language.custom_parts.files import give_notice
-from resnet_gen.language.load import files
+from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.system.write import check_writable
 from resnet_gen.verify.formats import FORMATS
-from resnet_gen.verify.outcome import Outcome, examine, project_unread
-from resnet_gen.verify.rule_selection import ignored_rules
+from resnet_gen.verify.outcome import Outcome, examine, find_unread_project
+from resnet_gen.verify.rule_selection import parse_ignored_rules
 from resnet_gen.verify.rules.base import Rule
 
 
@@ -56,14 +56,14 @@ def against_rules(
         return ()
     if len(references) != 1:
         raise refuse("--against: one spec is compared with a file", hint="name the spec before it")
-    from resnet_gen.compare.against import rules  # onnx and NumPy, which other rules do without
+    from resnet_gen.compare.against import choose_file_rules  # onnx and NumPy, which other rules do without
 
-    return rules(file, weights, ignored_rules(ignore))
+    return choose_file_rules(file, weights, parse_ignored_rules(ignore))
 
 
 def tell_unread(refused: Refused, targets: Sequence[Destination]) -> None:
     """Report a project file that cannot be read, wherever the format is not text."""
-    if outcome := project_unread(refused.problems):
+    if outcome := find_unread_project(refused.problems):
         _write_outcomes([destination for destination in targets if destination.form != "text"], [outcome])
 
 
@@ -72,7 +72,7 @@ def verify(
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
     live = Destination("text", None) in targets
-    for file in (file for reference in scope.references for file in files(reference) if file.suffix == ".py"):
+    for file in (file for reference in scope.references for file in list_spec_files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
     for outcome in examine_specs(scope, settings, chosen):

@@ -62,14 +62,14 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.infer.conversion.files import plan_conversion, write_conversion
     from resnet_gen.infer.conversion.plan import ConversionOptions
-    from resnet_gen.language.load import files
+    from resnet_gen.language.load import list_spec_files
     from resnet_gen.language.lower import at_numbers
     from resnet_gen.system.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
     loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
-    check_free(out, [checkpoint, *files(spec)], replace=choices["force"])
+    check_free(out, [checkpoint, *list_spec_files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
     conversion = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
     write_conversion(conversion, out, checkpoint)

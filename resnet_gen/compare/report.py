@@ -12,25 +12,25 @@ class Report(NetworkComparison):
 
     def __str__(self) -> str:
         """The comparison as `resnet-gen diff` prints it."""
-        from resnet_gen.compare.formats.text import text  # each format is imported when it is asked for
+        from resnet_gen.compare.formats.text import write_text  # each format is imported when it is asked for
 
-        return text(self)
+        return write_text(self)
 
     def markdown(self) -> str:
         """The comparison as a comment of a pull request."""
-        from resnet_gen.compare.formats.markdown import markdown
+        from resnet_gen.compare.formats.markdown import write_markdown
 
-        return markdown(self)
+        return write_markdown(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as data; docs/diff.md describes every key."""
-        from resnet_gen.compare.formats.data import data
+        from resnet_gen.compare.formats.data import collect_data
 
-        return data(self)
+        return collect_data(self)
 
     @property
     def headline(self) -> str:
         """What changed, in one line."""
-        from resnet_gen.compare.formats.summary import headline
+        from resnet_gen.compare.formats.summary import write_headline
 
-        return headline(self)
+        return write_headline(self)

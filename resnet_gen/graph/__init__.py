@@ -8,7 +8,6 @@ Nothing here knows of YAML, of ResNets or of a file format. Parts are built with
 from resnet_gen.graph.net import (
     MAX_ELEMENTS,
     Graph,
-    Loc,
     Net,
     Node,
     Role,
@@ -20,6 +19,7 @@ from resnet_gen.graph.net import (
     stage_and_block,
     stages_of,
 )
+from resnet_gen.problems import Loc
 
 __all__ = [
     "MAX_ELEMENTS",

@@ -67,7 +67,7 @@ class Figure(NamedTuple):
     """What each kind of operation adds to our MACs, and by which rule."""
 
 
-def _same(rule: CountingRule, *calls: str) -> dict[str, CountingRule]:
+def _share_rule(rule: CountingRule, *calls: str) -> dict[str, CountingRule]:
     return dict.fromkeys(calls, rule)
 
 
@@ -75,38 +75,43 @@ _LAYERS = ("Conv2d", "timm.StdConv2d", "Conv1d", "F.conv2d", "Linear", "timm.Lin
 """What has multiply-accumulates; each other call has none."""
 
 _FVCORE = {
-    **_same(CountingRule(macs=1), *_LAYERS),
+    **_share_rule(CountingRule(macs=1), *_LAYERS),
     "timm.StdConv2d": CountingRule(macs=1, filters=4),
-    **_same(CountingRule(entering=2), "BatchNorm2d", "timm.BatchNormAct2d"),
-    **_same(CountingRule(entering=5), "GroupNorm", "timm.GroupNorm", "timm.GroupNormAct"),
+    **_share_rule(CountingRule(entering=2), "BatchNorm2d", "timm.BatchNormAct2d"),
+    **_share_rule(CountingRule(entering=5), "GroupNorm", "timm.GroupNorm", "timm.GroupNormAct"),
     "AdaptiveAvgPool2d": CountingRule(entering=1),
 }
 _THOP = {
-    **_same(CountingRule(macs=1), "Conv2d", "Conv1d", "Linear"),
+    **_share_rule(CountingRule(macs=1), "Conv2d", "Conv1d", "Linear"),
     "BatchNorm2d": CountingRule(entering=4),
     "AvgPool2d": CountingRule(leaving=1),
     "AdaptiveAvgPool2d": CountingRule(entering=1, leaving=1),
     "Softmax": CountingRule(entering=3, constant=-1),
 }
 _PTFLOPS = {
-    **_same(CountingRule(macs=1, biased=1), "Conv2d", "Conv1d", "Linear"),
-    **_same(CountingRule(entering=2), "BatchNorm2d", "GroupNorm", "MaxPool2d", "AvgPool2d"),
-    **_same(CountingRule(entering=2), "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "ReLU", "ELU", "GELU"),
-    **_same(CountingRule(entering=1), "LeakyReLU", "SiLU", "timm.GELU", "timm.AvgPool2dSame", "Softmax", "F.softmax"),
+    **_share_rule(CountingRule(macs=1, biased=1), "Conv2d", "Conv1d", "Linear"),
+    **_share_rule(CountingRule(entering=2), "BatchNorm2d", "GroupNorm", "MaxPool2d", "AvgPool2d"),
+    **_share_rule(CountingRule(entering=2), "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "ReLU", "ELU", "GELU"),
+    **_share_rule(
+        CountingRule(entering=1), "LeakyReLU", "SiLU", "timm.GELU", "timm.AvgPool2dSame", "Softmax", "F.softmax"
+    ),
 }
 _TORCHINFO = {
-    **_same(CountingRule(macs=1, biased=1), "Conv2d", "timm.StdConv2d", "Conv1d", "Linear", "timm.Linear"),
-    **_same(CountingRule(params=1), "BatchNorm2d", "GroupNorm", "timm.GroupNorm"),
+    **_share_rule(CountingRule(macs=1, biased=1), "Conv2d", "timm.StdConv2d", "Conv1d", "Linear", "timm.Linear"),
+    **_share_rule(CountingRule(params=1), "BatchNorm2d", "GroupNorm", "timm.GroupNorm"),
 }
 
 CONVENTIONS = {
     each.name: each
     for each in (
         Convention(
-            "macs", "MACs", "resnet-gen; torchvision's and most papers' FLOPs", _same(CountingRule(macs=1), *_LAYERS)
+            "macs",
+            "MACs",
+            "resnet-gen; torchvision's and most papers' FLOPs",
+            _share_rule(CountingRule(macs=1), *_LAYERS),
         ),
-        Convention("2xmacs", "FLOPs", "torch.utils.flop_counter 2.13", _same(CountingRule(macs=2), *_LAYERS)),
-        Convention("pycls", "flops", "pycls, 5719de6", _same(CountingRule(macs=1, biased=1), *_LAYERS)),
+        Convention("2xmacs", "FLOPs", "torch.utils.flop_counter 2.13", _share_rule(CountingRule(macs=2), *_LAYERS)),
+        Convention("pycls", "flops", "pycls, 5719de6", _share_rule(CountingRule(macs=1, biased=1), *_LAYERS)),
         Convention("fvcore", "flops", "fvcore 0.1.5.post20221221", _FVCORE),
         Convention("thop", "MACs", "thop 0.1.1.post2209072238", _THOP),
         Convention("ptflops", "MACs", "ptflops 0.7.5", _PTFLOPS),
@@ -116,7 +121,7 @@ CONVENTIONS = {
 """Every convention by its name."""
 
 
-def of_count(what: str, who: str) -> Convention:
+def convention_of_count(what: str, who: str) -> Convention:
     """The convention of one who prints `macs`, `flops` or `conv_macs` as FLOPs."""
     rules = CONVENTIONS["2xmacs" if what == "flops" else "macs"].rules
     if what == "conv_macs":
@@ -126,7 +131,7 @@ def of_count(what: str, who: str) -> Convention:
 
 def figure(graph: Graph, library: ModuleLibrary, convention: Convention) -> Figure:
     """What is counted for one image, if this library writes the network."""
-    parts = list(_merged(_parts(graph, library, convention)))
+    parts = list(_merge_parts(_list_parts(graph, library, convention)))
     ours = sum(map(macs, graph.nodes))
     difference = sum(part.difference for part in parts)
     return Figure(convention, ours + difference, difference, tuple(part for part in parts if part.difference))
@@ -137,7 +142,7 @@ def quantities(node: Node) -> CountingRule:
     return CountingRule(
         macs=macs(node),
         biased=biases(node),
-        entering=math.prod(_padded(node)),
+        entering=math.prod(_pad_shape(node)),
         leaving=math.prod(node.shape),
         params=params(node),
         filters=math.prod(node.tensors[0].shape) if node.tensors else 0,
@@ -145,7 +150,7 @@ def quantities(node: Node) -> CountingRule:
     )
 
 
-def _padded(node: Node) -> ops.Shape:
+def _pad_shape(node: Node) -> ops.Shape:
     """The first operand; PyTorch's max pooling knows no zeros around it, so that they stand there before."""
     shape = node.input_shapes[0]
     if isinstance(node.op, ops.MaxPool) and node.op.zeros:
@@ -153,20 +158,22 @@ def _padded(node: Node) -> ops.Shape:
     return shape
 
 
-def _parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iterable[FigurePart]:
+def _list_parts(graph: Graph, library: ModuleLibrary, convention: Convention) -> Iterable[FigurePart]:
     for node, call in zip(graph.nodes, torch_call_names(graph, library), strict=True):
         rule, there = convention.rules.get(call), quantities(node)
         if rule is None:
-            yield FigurePart(kind(node.op), -there.macs, f"it leaves out {call}")
+            yield FigurePart(describe_kind(node.op), -there.macs, f"it leaves out {call}")
             continue
-        yield FigurePart(kind(node.op), (rule.macs - 1) * there.macs, f"{rule.macs} for each multiply-accumulate")
+        yield FigurePart(
+            describe_kind(node.op), (rule.macs - 1) * there.macs, f"{rule.macs} for each multiply-accumulate"
+        )
         for name, what in _WHAT.items():
             factor = getattr(rule, name)
-            place = _PLACES.get(name, "{}").format(kind(node.op))
+            place = _PLACES.get(name, "{}").format(describe_kind(node.op))
             yield FigurePart(place, factor * getattr(there, name), what.format(factor))
 
 
-def _merged(parts: Iterable[FigurePart]) -> Iterable[FigurePart]:
+def _merge_parts(parts: Iterable[FigurePart]) -> Iterable[FigurePart]:
     """One part for each kind and rule, in order of first appearance."""
     sums: Counter[tuple[str, str]] = Counter()
     for part in parts:
@@ -186,7 +193,7 @@ _WHAT = {
 _PLACES = {"biased": "bias of {}", "filters": "standardized weights of {}"}
 
 
-def kind(op: Op) -> str:
+def describe_kind(op: Op) -> str:
     """What an operation is, in a word or two."""
     return op.function if isinstance(op, ops.Activation) else _KINDS.get(type(op), type(op).__name__.lower())
 

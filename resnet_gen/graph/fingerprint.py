@@ -33,64 +33,72 @@ class Fingerprint(NamedTuple):
 
 def fingerprint(graph: Graph) -> Fingerprint:
     """The hashes of a graph."""
-    lines = [_line(node) for node in graph.nodes]
-    ends = [_text(_value(graph.input)), *lines, _text([_value(value) for value in graph.outputs])]
-    stages = _grouped(graph.nodes, lines, lambda node: node.stage)
-    blocks = _grouped(graph.nodes, lines, lambda node: node.block)
+    lines = [_format_node(node) for node in graph.nodes]
+    ends = [
+        _dump_json(_encode_value(graph.input)),
+        *lines,
+        _dump_json([_encode_value(value) for value in graph.outputs]),
+    ]
+    stages = _hash_groups(graph.nodes, lines, lambda node: node.stage)
+    blocks = _hash_groups(graph.nodes, lines, lambda node: node.block)
     return Fingerprint(_hash([FORM, *ends]), stages, blocks)
 
 
-def _grouped(nodes: Iterable[Node], lines: Iterable[str], group: Callable[[Node], str]) -> dict[str, str]:
+def _hash_groups(nodes: Iterable[Node], lines: Iterable[str], group: Callable[[Node], str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for node, line in zip(nodes, lines, strict=True):
         found.setdefault(group(node), []).append(line)
     return {name: _hash(inside) for name, inside in found.items()}
 
 
-def _line(node: Node) -> str:
+def _format_node(node: Node) -> str:
     """One operation in its place, as one line of ASCII."""
     operands = [value.name for value in node.inputs]
-    weights = [[node.weight_name(t.role), *_tensor(t)] for t in node.tensors]
-    return _text([node.name, _op(node.op), operands, _value(node.output), node.role, weights])
+    weights = [[node.weight_name(t.role), *_encode_tensor(t)] for t in node.tensors]
+    return _dump_json([node.name, _encode_op(node.op), operands, _encode_value(node.output), node.role, weights])
 
 
-def _value(value: Value) -> list[Any]:
-    return [value.name, _plain(value.shape), value.dtype]
+def _encode_value(value: Value) -> list[Any]:
+    return [value.name, _encode_setting(value.shape), value.dtype]
 
 
 @lru_cache(maxsize=4096)
-def _op(op: Op) -> list[Any]:
+def _encode_op(op: Op) -> list[Any]:
     """An operation's class and settings.
 
     Those at their default are left out, so that a setting that a later version
     adds changes no hash; a default, once published, must therefore stay.
     """
-    settings = {f.name: _plain(getattr(op, f.name)) for f in fields(op) if getattr(op, f.name) != _default(f)}
+    settings = {
+        f.name: _encode_setting(getattr(op, f.name)) for f in fields(op) if getattr(op, f.name) != _default_value(f)
+    }
     return [type(op).__name__, settings]
 
 
 @lru_cache(maxsize=4096)
-def _tensor(tensor: Tensor) -> list[Any]:
+def _encode_tensor(tensor: Tensor) -> list[Any]:
     defaults = Tensor._field_defaults
-    stated = {k: _plain(v) for k, v in tensor._asdict().items() if k not in ("role", "shape") and v != defaults[k]}
-    return [_plain(tensor.shape), stated]
+    stated = {
+        k: _encode_setting(v) for k, v in tensor._asdict().items() if k not in ("role", "shape") and v != defaults[k]
+    }
+    return [_encode_setting(tensor.shape), stated]
 
 
-def _default(setting: Any) -> Any:
+def _default_value(setting: Any) -> Any:
     return object() if setting.default is MISSING else setting.default
 
 
-def _plain(value: Any) -> Any:
+def _encode_setting(value: Any) -> Any:
     """A setting as JSON has it: equal ones alike, whether numbers are whole, NumPy's, or true and false."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
+        return [_encode_setting(inner) for inner in value]
     number = float(value)
     return int(value) if number.is_integer() else number
 
 
-def _text(data: Any) -> str:
+def _dump_json(data: Any) -> str:
     return _ENCODER.encode(data)
 
 

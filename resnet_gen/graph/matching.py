@@ -32,9 +32,9 @@ class Match(NamedTuple):
 
 def match(first: Graph, second: Graph) -> Match:
     """Pair the nodes of two graphs that compute the same from the network's input on."""
-    makes, made = keys(first), keys(second)
-    same = _outputs(first, makes) == _outputs(second, made)
-    pairs = _paired(first, second, _refined(first, makes, same), _refined(second, made, same))
+    makes, made = hash_values(first), hash_values(second)
+    same = _list_output_keys(first, makes) == _list_output_keys(second, made)
+    pairs = _pair_nodes(first, second, _refine_keys(first, makes, same), _refine_keys(second, made, same))
     left, right = ({id(pair[i]) for pair in pairs} for i in (0, 1))
     return Match(
         tuple(pairs),
@@ -44,7 +44,7 @@ def match(first: Graph, second: Graph) -> Match:
     )
 
 
-def visible(op: Op) -> Op:
+def drop_invisible(op: Op) -> Op:
     """The operation without what no file shows of it."""
     if isinstance(op, Activation) and not op.sloped:
         return Activation(op.function)
@@ -53,18 +53,18 @@ def visible(op: Op) -> Op:
     return replace(op, stored=None) if isinstance(op, Linear) and op.stored else op
 
 
-def keys(graph: Graph) -> dict[str, str]:
+def hash_values(graph: Graph) -> dict[str, str]:
     """A hash of how each value comes from the network's input, by the value's name."""
     found = {graph.input.name: _hash("input", graph.input.shape)}
     for node in graph.nodes:
         inputs = [found[value.name] for value in node.inputs]
         if is_commutative(node):
             inputs.sort()
-        found[node.output.name] = _hash(signature(plain(node.op, *node.input_shapes)), inputs)
+        found[node.output.name] = _hash(signature(simplify_op(node.op, *node.input_shapes)), inputs)
     return found
 
 
-def plain(op: Op, *inputs: Shape) -> Op:
+def simplify_op(op: Op, *inputs: Shape) -> Op:
     """What a file shows of an operation on these shapes, without what makes no difference there.
 
     Averages of a whole map are its mean; windows that could hang over a map's end may not.
@@ -75,12 +75,12 @@ def plain(op: Op, *inputs: Shape) -> Op:
             return op if op.padding else GlobalAvgPool()
         if op.ceil and replace(op, ceil=False).shape(*inputs) == shape:
             return replace(op, ceil=False)
-    return visible(op)
+    return drop_invisible(op)
 
 
 def signature(op: Op) -> str:
     """An operation and its settings as text, as far as files show them."""
-    shown = visible(op)
+    shown = drop_invisible(op)
     listed = fields(shown) if hasattr(shown, "__match_args__") else ()
     settings = [f"{f.name}={getattr(shown, f.name)!r}" for f in listed]
     return f"{type(op).__name__}({', '.join(settings)})"
@@ -96,11 +96,11 @@ def is_commutative(node: Node) -> bool:
     return commutes(node.op, *node.input_shapes)
 
 
-def _outputs(graph: Graph, found: dict[str, str]) -> list[str]:
+def _list_output_keys(graph: Graph, found: dict[str, str]) -> list[str]:
     return [found[value.name] for value in graph.outputs]
 
 
-def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
+def _refine_keys(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
     """Each value's hash, and where the graphs are alike also how it is used: what tells equal branches apart."""
     if not same:
         return found
@@ -114,7 +114,7 @@ def _refined(graph: Graph, found: dict[str, str], same: bool) -> dict[str, str]:
     return {name: _hash(key, sorted(used[name])) for name, key in found.items()}
 
 
-def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str, str]) -> list[tuple[Node, Node]]:
+def _pair_nodes(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str, str]) -> list[tuple[Node, Node]]:
     """Nodes of equal hashes whose operands are paired too; equal branches in the order in which they stand."""
     free: dict[str, list[Node]] = defaultdict(list)
     for node in first.nodes:
@@ -122,9 +122,9 @@ def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str,
     known = {second.input.name: first.input.name}
     pairs = []
     for node in second.nodes:
-        wanted = _operands(node, (known.get(value.name) for value in node.inputs))
+        wanted = _order_operands(node, (known.get(value.name) for value in node.inputs))
         candidates = free[theirs[node.output.name]]
-        found = next((n for n in candidates if _operands(n, (v.name for v in n.inputs)) == wanted), None)
+        found = next((n for n in candidates if _order_operands(n, (v.name for v in n.inputs)) == wanted), None)
         if found:
             candidates.remove(found)
             known[node.output.name] = found.output.name
@@ -132,7 +132,7 @@ def _paired(first: Graph, second: Graph, ours: dict[str, str], theirs: dict[str,
     return pairs
 
 
-def _operands(node: Node, names: Iterable[str | None]) -> list[str]:
+def _order_operands(node: Node, names: Iterable[str | None]) -> list[str]:
     found = [name or "" for name in names]
     return sorted(found) if is_commutative(node) else found
 

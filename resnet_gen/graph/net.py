@@ -14,9 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from resnet_gen.ops import DType, Op, Shape, ShapeError, Tensor
 from resnet_gen.ops.base import format_shape
 from resnet_gen.ops.types import TypeChange
-from resnet_gen.problems import Span, refuse
+from resnet_gen.problems import Loc, Span, refuse
 
-Loc: TypeAlias = tuple[str | int, ...]
 Role: TypeAlias = Literal["main", "shortcut", "gate", "attention"]
 """What a node is for: the main path, a shortcut around it, a gate on either, or the weights of an attention."""
 

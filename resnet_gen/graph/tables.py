@@ -60,22 +60,24 @@ def blocks_text(nodes: Sequence[Node]) -> str:
     blocks = [text for _, text in groups if text]
     if not nodes[0].path.startswith("stages."):
         return ", ".join(blocks)
-    parts = [f"[{'] ['.join(run)}] x {times}" for run, times in _runs(blocks)]
+    parts = [f"[{'] ['.join(run)}] x {times}" for run, times in _find_runs(blocks)]
     behind = {f"[{text}] x 1" for block, text in groups if not is_block(block)}
     return ", ".join(p[1:].removesuffix("] x 1") if p in behind else p for p in parts)
 
 
-def _runs(items: Sequence[str]) -> list[tuple[list[str], int]]:
+def _find_runs(items: Sequence[str]) -> list[tuple[list[str], int]]:
     """The items as repeated runs of up to four, the run that covers most first chosen."""
     runs, start = [], 0
     while start < len(items):
-        length, times = max(((n, _times(items, start, n)) for n in range(1, 5)), key=lambda r: (r[1] > 1) * r[0] * r[1])
+        length, times = max(
+            ((n, _count_repeats(items, start, n)) for n in range(1, 5)), key=lambda r: (r[1] > 1) * r[0] * r[1]
+        )
         runs.append((list(items[start : start + length]), times))
         start += length * times
     return runs
 
 
-def _times(items: Sequence[str], start: int, length: int) -> int:
+def _count_repeats(items: Sequence[str], start: int, length: int) -> int:
     """How often the run of `length` items at `start` stands there in a row."""
     run, times = items[start : start + length], 1
     while items[start + times * length : start + (times + 1) * length] == run and len(run) == length:

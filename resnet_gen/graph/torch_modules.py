@@ -51,19 +51,19 @@ class ModuleLibrary(NamedTuple):
     call: Callable[[Node, str], str]
 
 
-def library(naming: str, reference: str | None = None) -> ModuleLibrary:
+def find_library(naming: str, reference: str | None = None) -> ModuleLibrary:
     """The library whose layers have the names of this scheme, or that publishes the reference; else `torch.nn`."""
     if reference in _PRUNED:
         return ModuleLibrary("timm", _timm_pruned)
-    return _LIBRARIES.get(naming, ModuleLibrary("torch.nn", _as_it_is))
+    return _LIBRARIES.get(naming, ModuleLibrary("torch.nn", _keep_call))
 
 
 def torch_call_names(graph: Graph, library: ModuleLibrary) -> tuple[str, ...]:
     """What calls each node is, in order; empty for arithmetic on tensors and what only rearranges them."""
-    return tuple(library.call(node, _call(node.op)) for node in graph.nodes)
+    return tuple(library.call(node, _name_call(node.op)) for node in graph.nodes)
 
 
-def _call(op: Op) -> str:
+def _name_call(op: Op) -> str:
     if isinstance(op, ops.Activation):
         return ACTIVATIONS[op.function]
     if isinstance(op, ops.Conv) and op.standardize is not None:
@@ -71,7 +71,7 @@ def _call(op: Op) -> str:
     return CALLS.get(type(op), "")
 
 
-def _as_it_is(node: Node, call: str) -> str:
+def _keep_call(node: Node, call: str) -> str:
     return call
 
 
@@ -116,8 +116,8 @@ def _timm_sknet(node: Node, call: str) -> str:
 
 
 _LIBRARIES = {
-    "torchvision": ModuleLibrary("torchvision", _as_it_is),
-    "torchvision_regnet": ModuleLibrary("torchvision", _as_it_is),
+    "torchvision": ModuleLibrary("torchvision", _keep_call),
+    "torchvision_regnet": ModuleLibrary("torchvision", _keep_call),
     "torchvision_vgg": ModuleLibrary("torchvision", _torchvision_vgg),
     "timm_regnet": ModuleLibrary("timm", _timm_fused),
     "timm_regnetv": ModuleLibrary("timm", _timm_fused),

@@ -18,7 +18,7 @@ from resnet_gen.ops import ChannelConv, ChannelMax, Concat, Conv, GlobalAvgPool,
 from resnet_gen.parts.attentions.eca import EfficientChannelAttention
 from resnet_gen.parts.attentions.se import SqueezeExcite
 from resnet_gen.parts.base import Attention, Using
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class AttentionMatch(NamedTuple):
@@ -67,7 +67,7 @@ def _settle_se(raws: Sequence[tuple[int, int, int, str]]) -> dict[str, Any] | No
         for ratio, divisor in product(dict.fromkeys((*_RATIOS, *own)), (8, 1, 16, 4, 2, 32)):
             settings = {"rd_ratio": ratio, "rd_divisor": divisor, "rd_of": rd_of, "activation": activations[0]}
             se = make_part(Attention, "se", settings)
-            if isinstance(se, SqueezeExcite) and list(map(se.reduced, channels)) == list(reduced):
+            if isinstance(se, SqueezeExcite) and list(map(se.reduce_channels, channels)) == list(reduced):
                 return settings
     return None
 
@@ -104,7 +104,7 @@ def _settle_cbam(raws: Sequence[tuple[int, int, int]]) -> dict[str, Any] | None:
     channels, reduced, windows = zip(*raws, strict=True)
     pairs = list(zip(channels, reduced, strict=True))
     for ratio in (*_RATIOS, reduced[0] / channels[0]):
-        if agree(windows) and all(divisible(c * ratio, 1, floor=0.0) == n for c, n in pairs):
+        if agree(windows) and all(round_to_multiple(c * ratio, 1, floor=0.0) == n for c, n in pairs):
             return {"rd_ratio": ratio, "kernel": windows[0]}
     return None
 

@@ -9,7 +9,7 @@ from resnet_gen.infer.block_features import BlockFeatures, SharedSettings, agree
 from resnet_gen.infer.flow import FAR, Flow
 from resnet_gen.infer.paths import ConvolutionStep, find_convolutions, skip_activation
 from resnet_gen.ops import Add, Concat, Conv, GlobalAvgPool, Mul, Op, TakeChannels
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 _JOINS: tuple[type[Op], ...] = (TakeChannels, Add, Concat)
 
@@ -160,7 +160,7 @@ def _settle_kernels(raws: Sequence[_Paths]) -> dict[str, Any] | None:
     for ratio in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1 / 32, reduced[-1] / widths[-1]):
         for divisor in (8, 16, 32, 4, 2, 1):
             for least in (1, 32, min(reduced)):
-                if all(max(least, divisible(width * ratio, divisor)) == n for width, n in pairs):
+                if all(max(least, round_to_multiple(width * ratio, divisor)) == n for width, n in pairs):
                     rule = {"rd_ratio": ratio, "rd_divisor": divisor, "rd_min": least}
                     return {"kernels": list(kernels[0]), "split_input": split[0], **rule}
     return None

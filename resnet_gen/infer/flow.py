@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from resnet_gen.graph import Graph, Loc, Net, Node, Value
-from resnet_gen.graph.matching import commutes, plain
+from resnet_gen.graph.matching import commutes, simplify_op
 from resnet_gen.ops import BatchNorm, Conv, Op, Shape, ShapeError
 from resnet_gen.problems import Refused
 from resnet_gen.system.allowance import Allowance
@@ -58,7 +58,7 @@ class Flow:
         self.counts = Counter(self.ops[1:])
 
     def _number(self, node: Node) -> int:
-        op, inputs = plain(node.op, *node.input_shapes), tuple(self.numbers[value.name] for value in node.inputs)
+        op, inputs = simplify_op(node.op, *node.input_shapes), tuple(self.numbers[value.name] for value in node.inputs)
         key = self._key(op, inputs)
         if key not in self._index:
             number = self._index[key] = len(self.ops)
@@ -77,7 +77,7 @@ class Flow:
     def find(self, op: Op, inputs: tuple[int, ...]) -> int | None:
         """The value that this operation makes of these values, if any node does that; raises `OutOfPatience`."""
         self.patience.take()
-        return self._index.get(self._key(plain(op, *(self.shapes[i] for i in inputs)), inputs))
+        return self._index.get(self._key(simplify_op(op, *(self.shapes[i] for i in inputs)), inputs))
 
     def find_readers(self, number: int, kind: type[T]) -> Iterator[tuple[int, T]]:
         """The values that operations of this kind make of a value, with those operations."""

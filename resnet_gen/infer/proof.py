@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph, Node, live
-from resnet_gen.graph.matching import Match, keys, match, visible
+from resnet_gen.graph.matching import Match, drop_invisible, hash_values, match
 from resnet_gen.infer.assembly import assemble_spec
 from resnet_gen.infer.chains import NetworkChain
 from resnet_gen.infer.flow import INPUT, Flow
@@ -65,7 +65,7 @@ def match_folded(graph: Graph, given: Graph) -> Match:
     bare = match(_drop_biases(other), _drop_biases(given))
     pairs = tuple((ours[a.name], theirs[b.name]) for a, b in bare.pairs)
     # A bias that a convolution had must be there; one that came by folding alone may be left out.
-    wrong = [b for a, b in pairs if had.get(a.name) and visible(a.op) != visible(b.op)]
+    wrong = [b for a, b in pairs if had.get(a.name) and drop_invisible(a.op) != drop_invisible(b.op)]
     same = bare.same and not wrong
     return Match(pairs, bare.missing, (*wrong, *(theirs[node.name] for node in bare.unexplained)), same)
 
@@ -85,7 +85,7 @@ def _lower_data(data: dict[str, Any]) -> Graph | None:
 
 def _find_strange_node(flow: Flow, chain: NetworkChain, name: str) -> Node | None:
     """The first node of the first block that no specification makes beside all before it."""
-    few, many, known = 0, len(chain.units) - 1, frozenset(keys(flow.graph).values())
+    few, many, known = 0, len(chain.units) - 1, frozenset(hash_values(flow.graph).values())
     while few < many:
         middle = (few + many + 1) // 2
         if _makes_blocks(flow, chain._replace(units=chain.units[:middle], head=NoHead()), name, known):
@@ -104,7 +104,7 @@ def _makes_blocks(flow: Flow, chain: NetworkChain, name: str, known: frozenset[s
     if not graph:
         return False
     forms = [graph, folded_graph(graph), _drop_biases(folded_graph(graph))] if chain.choice.folds else [graph]
-    return any(known.issuperset(keys(form).values()) for form in forms)
+    return any(known.issuperset(hash_values(form).values()) for form in forms)
 
 
 def _add_naming(data: dict[str, Any], graph: Graph, found: Match, *, folded: bool) -> RecoveredSpec:

@@ -16,7 +16,7 @@ from resnet_gen.infer.report import as_json, describe_recovery, explain_refusal
 from resnet_gen.infer.search import UnexplainedGraph, infer_spec
 from resnet_gen.infer.shipped_specs import derive_extension, describe_equivalents, find_equivalents
 from resnet_gen.infer.spec_text import spec_yaml
-from resnet_gen.language.design_rules import broken_steps, excused_steps
+from resnet_gen.language.design_rules import find_broken_steps, find_excused_steps
 from resnet_gen.language.faults import NAME_HINT
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -113,8 +113,8 @@ def _explain_graph(opened: OnnxModel, name: str, norms: bool) -> tuple[Recovered
 def _write_text(data: dict[str, Any], file: Path, comment: str) -> str:
     """The text of a specification, with the design rules that the file's network breaks, and no parent says why."""
     loaded = load_recovered(spec_yaml(data))
-    excused = {step.excuse for step in excused_steps(loaded)}
-    broken = [step.rule for step in broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
+    excused = {step.excuse for step in find_excused_steps(loaded)}
+    broken = [step.rule for step in find_broken_steps(loaded, lower(loaded)) if step.excuse not in excused]
     reasons = dict.fromkeys(broken, f"as in {shorten(visible(file.name), 100)}")
     return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, [comment])
 

@@ -21,17 +21,17 @@ _SIZE_FORM = re.compile(_SIZE + r"\Z")
 _POWER = {None: 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
-def _whole(value: Any) -> int:
+def _parse_count(value: Any) -> int:
     """A whole number, of a text such as `25.6M` or `4.1e9` too, which is taken for exactly that."""
     if isinstance(value, str):
         try:
             value = PrintedFigure.parse(value).value
         except PrintedError:
             raise PydanticCustomError("figure", "not a whole number") from None
-    return _exact(value, "figure")
+    return _check_whole(value, "figure")
 
 
-def _bytes(value: Any) -> int:
+def _parse_size(value: Any) -> int:
     """A number of bytes, of a text such as `100 MiB` or `97.5 MB` too."""
     if isinstance(value, str):
         match = _SIZE_FORM.match(value)
@@ -40,10 +40,10 @@ def _bytes(value: Any) -> int:
         unit = match[2]
         base = 1024 if unit and unit.endswith("i") else 1000
         value = Decimal(match[1]) * base ** _POWER[unit[:1] if unit else None]
-    return _exact(value, "size_in_bytes")
+    return _check_whole(value, "size_in_bytes")
 
 
-def _exact(value: Any, kind: str) -> int:
+def _check_whole(value: Any, kind: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or value % 1 != 0:
         raise PydanticCustomError(kind, "not a whole number")
     return int(value)
@@ -52,8 +52,8 @@ def _exact(value: Any, kind: str) -> int:
 _Number = Annotated[float, Field(ge=0)]
 _FigureText = Annotated[str, Field(pattern=f"^{FIGURE}$")]
 _SizeText = Annotated[str, Field(pattern=f"^{_SIZE}$")]
-Figure = Annotated[int, BeforeValidator(_whole, json_schema_input_type=_Number | _FigureText), Field(ge=0)]
-Size = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=_Number | _SizeText), Field(ge=0)]
+CountBound = Annotated[int, BeforeValidator(_parse_count, json_schema_input_type=_Number | _FigureText), Field(ge=0)]
+SizeBound = Annotated[int, BeforeValidator(_parse_size, json_schema_input_type=_Number | _SizeText), Field(ge=0)]
 Milliseconds = Annotated[float, Field(gt=0)]
 
 
@@ -64,7 +64,7 @@ class _Range(StrictModel):
         return getattr(self, "min", None), getattr(self, "max", None)
 
     @model_validator(mode="after")
-    def _bounded(self) -> _Range:
+    def _check_bounds(self) -> _Range:
         low, high = self.bounds
         if low is None and high is None:
             raise PydanticCustomError("one_bound", "neither a 'min' nor a 'max'")
@@ -76,8 +76,10 @@ class _Range(StrictModel):
 class CountBudget(_Range):
     """The range of a count."""
 
-    min: Figure | None = Field(None, description="The least that is allowed.")
-    max: Figure | None = Field(None, description="The most that is allowed: `25557032`, `25.6M` or `4.1e9`, exactly.")
+    min: CountBound | None = Field(None, description="The least that is allowed.")
+    max: CountBound | None = Field(
+        None, description="The most that is allowed: `25557032`, `25.6M` or `4.1e9`, exactly."
+    )
 
 
 class LatencyBudget(_Range):
@@ -96,23 +98,25 @@ class SizeBudget(_Range):
     """The range of the size of the ONNX model as `resnet-gen build` writes it, with its external data."""
 
     precision: Float = Field("fp32", description="What layers compute in.")
-    min: Size | None = Field(None, description="The least that is allowed, in bytes.")
-    max: Size | None = Field(None, description="The most that is allowed: bytes, or `97.5 MB` or `100 MiB`, exactly.")
+    min: SizeBound | None = Field(None, description="The least that is allowed, in bytes.")
+    max: SizeBound | None = Field(
+        None, description="The most that is allowed: bytes, or `97.5 MB` or `100 MiB`, exactly."
+    )
 
 
-def _listed(value: Any) -> Any:
+def _wrap_in_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
 Latencies = Annotated[
     tuple[LatencyBudget, ...],
     Field(strict=False, max_length=64),
-    BeforeValidator(_listed, json_schema_input_type=LatencyBudget | list[LatencyBudget]),
+    BeforeValidator(_wrap_in_list, json_schema_input_type=LatencyBudget | list[LatencyBudget]),
 ]
 Sizes = Annotated[
     tuple[SizeBudget, ...],
     Field(strict=False, max_length=64),
-    BeforeValidator(_listed, json_schema_input_type=SizeBudget | list[SizeBudget]),
+    BeforeValidator(_wrap_in_list, json_schema_input_type=SizeBudget | list[SizeBudget]),
 ]
 
 

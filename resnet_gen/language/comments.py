@@ -45,13 +45,13 @@ def ignore_comments(document: Document) -> Iterator[tuple[Span, list[IgnoreComme
     if not may_ignore(document):
         return
     spans = list(comments(document))
-    below = _below(spans)
+    below = _find_lines_below(spans)
     for span in spans:
         if ours := _OURS.search(document.line(span.line), span.column):
-            yield span, _ignores(span, ours.end(), below.get(span.line, span.line))
+            yield span, _parse_ids(span, ours.end(), below.get(span.line, span.line))
 
 
-def _below(spans: Iterable[Span]) -> dict[int, int]:
+def _find_lines_below(spans: Iterable[Span]) -> dict[int, int]:
     """For each line that holds a comment alone, the line that it is about: the first below that does not."""
     alone = [s.line for s in spans if not s.document.line(s.line)[: s.column].strip()]
     found: dict[int, int] = {}
@@ -60,7 +60,7 @@ def _below(spans: Iterable[Span]) -> dict[int, int]:
     return found
 
 
-def _ignores(span: Span, end: int, line: int) -> list[IgnoreComment]:
+def _parse_ids(span: Span, end: int, line: int) -> list[IgnoreComment]:
     """The ids that stand from `end` on the line of a comment, each with the reason for all."""
     text = span.document.line(span.line)
     bracket = _IDS.match(text, end)
@@ -84,16 +84,16 @@ def comments(document: Document) -> Iterator[Span]:
     try:
         for token in yaml.scan(document.text, Loader=LOADER):
             start, end = token.start_mark, token.end_mark
-            yield from _between(document, (line, column), (start.line, start.column))
+            yield from _find_comments_between(document, (line, column), (start.line, start.column))
             if getattr(token, "style", None) in ("|", ">"):
                 header = start.line, start.column  # its token takes in the comment behind the `|` or `>`
-                yield from _between(document, header, (start.line + 1, 0))
+                yield from _find_comments_between(document, header, (start.line + 1, 0))
             line, column = max((line, column), (end.line, end.column))
     except (yaml.YAMLError, UnicodeEncodeError):
         return
 
 
-def _between(document: Document, start: tuple[int, int], end: tuple[int, int]) -> Iterator[Span]:
+def _find_comments_between(document: Document, start: tuple[int, int], end: tuple[int, int]) -> Iterator[Span]:
     """The comments between two tokens, where nothing else stands but white space."""
     for number in range(start[0], end[0] + 1):
         line = document.line(number)

@@ -31,13 +31,16 @@ class DesignBreak(NamedTuple):
         return self.rule, self.widths
 
 
-def broken_steps(loaded: Loaded, graph: Graph) -> tuple[DesignBreak, ...]:
+def find_broken_steps(loaded: Loaded, graph: Graph) -> tuple[DesignBreak, ...]:
     """Every step from one stage to the next that breaks a rule."""
     found = []
-    for (number, before, size), (following, after, smaller) in pairwise(_stages(loaded, graph)):
+    for (number, before, size), (following, after, smaller) in pairwise(_list_stages(loaded, graph)):
         rule, wanted = _wanted_width(before.width, size, smaller)
         if rule and after.width != wanted:
-            maps, widths = f"maps of {_map(size)} and {_map(smaller)}", f"{before.width} and {after.width} filters"
+            maps, widths = (
+                f"maps of {_format_map(size)} and {_format_map(smaller)}",
+                f"{before.width} and {after.width} filters",
+            )
             message = f"stages {number} and {following}: {maps} with {widths}"
             found.append(DesignBreak(rule, (before.width, after.width), wanted, message))
     return tuple(found)
@@ -52,7 +55,7 @@ def _wanted_width(width: int, size: Shape, smaller: Shape) -> tuple[str | None, 
     return None, width
 
 
-def _stages(loaded: Loaded, graph: Graph) -> list[tuple[int, StagePlan, Shape]]:
+def _list_stages(loaded: Loaded, graph: Graph) -> list[tuple[int, StagePlan, Shape]]:
     """Each stage's number, plan, and the height and width of its blocks' map, were nothing of it withheld."""
     found = []
     nodes = reversed(graph.nodes)  # walked once: a stage ends before the next begins
@@ -63,22 +66,22 @@ def _stages(loaded: Loaded, graph: Graph) -> list[tuple[int, StagePlan, Shape]]:
     return found[::-1]
 
 
-def _map(size: Shape) -> str:
+def _format_map(size: Shape) -> str:
     """The side of a square map, else both."""
     return str(size[0]) if len({*size}) == 1 else format_shape(size)
 
 
-def excused_steps(loaded: Loaded) -> list[DesignBreak]:
+def find_excused_steps(loaded: Loaded) -> list[DesignBreak]:
     """The steps that break a rule in what a spec extends, where that, or one that it extends in turn, says why.
 
     A child inherits a deviation as far as it breaks the rule in the same step, from and to the same filters.
     """
     try:
         parent = parent_of(loaded)
-        steps = broken_steps(parent, lower(parent)) if parent else ()
+        steps = find_broken_steps(parent, lower(parent)) if parent else ()
     except Refused:  # no whole network by itself
         return []
     if not parent or not steps:
         return []
-    more = {step.excuse for step in excused_steps(parent)}
+    more = {step.excuse for step in find_excused_steps(parent)}
     return [step for step in steps if step.rule in parent.spec.deviations or step.excuse in more]

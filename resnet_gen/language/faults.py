@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from resnet_gen.language.source import Loc, Source, at, dotted_path
+from resnet_gen.graph import Loc
+from resnet_gen.language.source import Source, dotted_path, value_at
 from resnet_gen.parts.base import Part
 from resnet_gen.parts.registry import members
 from resnet_gen.problems import MOST_NEAR, SURE, Problem, Refused, Span, closest, several, shorten, suggest, synonym
@@ -22,7 +23,7 @@ MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
 
 
-def at_most(entries: int) -> Callable[[Any], Any]:
+def limit_entries(entries: int) -> Callable[[Any], Any]:
     """A check of pydantic's that a mapping or a list has no more entries, before each of them becomes a fault."""
 
     def check(value: Any) -> Any:
@@ -38,13 +39,13 @@ def validate(model: type[M], source: Source) -> M:
     try:
         return model.model_validate(source.data)
     except ValidationError as error:
-        raise Refused(problems(error.errors(include_url=False), source, model)) from None
+        raise Refused(find_problems(error.errors(include_url=False), source, model)) from None
 
 
-def problems(errors: list[ErrorDetails], source: Source, model: type[BaseModel]) -> list[Problem]:
+def find_problems(errors: list[ErrorDetails], source: Source, model: type[BaseModel]) -> list[Problem]:
     """The faults that `model` finds in `source`, once each, in the order of the text."""
-    follow_ups = _follow_ups(errors, model)
-    found = [_problem(e, source, model) for e in errors[: 2 * MAX_PROBLEMS] if (e["type"], e["loc"]) not in follow_ups]
+    others = _find_follow_ups(errors, model)
+    found = [_report_error(e, source, model) for e in errors[: 2 * MAX_PROBLEMS] if (e["type"], e["loc"]) not in others]
     shown = sorted(dict.fromkeys(found), key=_position)[:MAX_PROBLEMS]
     if len(errors) > MAX_PROBLEMS:
         shown.append(Problem(f"and more: {len(errors)} faults in all, too many to show"))
@@ -56,7 +57,7 @@ def _position(problem: Problem) -> tuple[str, int, int]:
     return (span.document.name, span.line, span.column) if isinstance(span, Span) else ("", 0, 0)
 
 
-def _follow_ups(errors: list[ErrorDetails], model: type[BaseModel]) -> set[tuple[str, tuple[str | int, ...]]]:
+def _find_follow_ups(errors: list[ErrorDetails], model: type[BaseModel]) -> set[tuple[str, tuple[str | int, ...]]]:
     """What goes away with another fault: a key missing because it is misspelt, a list short for its bad values."""
     found: set[tuple[str, tuple[str | int, ...]]] = set()
     for details in errors[: 2 * MAX_PROBLEMS]:
@@ -81,42 +82,42 @@ class _Fault:
 
     def problem(self, message: str, hint: str | None, loc: Loc | None = None, key: bool = False) -> Problem:
         where = self.source.span(self.loc if loc is None else loc, key)
-        return Problem(f"{_dotted(self.loc)}: {message}", where, hint)
+        return Problem(f"{_format_loc(self.loc)}: {message}", where, hint)
 
 
-def _problem(details: ErrorDetails, source: Source, model: type[BaseModel]) -> Problem:
-    loc, rest = _located(details["loc"], source.data)
+def _report_error(details: ErrorDetails, source: Source, model: type[BaseModel]) -> Problem:
+    loc, rest = _split_loc(details["loc"], source.data)
     if faulty := details.get("ctx", {}).get("at"):
         loc = (*loc, faulty)
-    return _SPECIAL.get(details["type"], _other)(_Fault(details, source, model, loc, rest))
+    return _SPECIAL.get(details["type"], _describe_other)(_Fault(details, source, model, loc, rest))
 
 
-def _other(fault: _Fault) -> Problem:
-    return fault.problem(_words(fault.details), _hint(fault.details), key=fault.rest == ("[key]",))
+def _describe_other(fault: _Fault) -> Problem:
+    return fault.problem(_format_message(fault.details), _find_hint(fault.details), key=fault.rest == ("[key]",))
 
 
-def _missing(fault: _Fault) -> Problem:
-    key, parent = fault.rest[-1], at(fault.source.data, fault.loc)
+def _describe_missing_key(fault: _Fault) -> Problem:
+    key, parent = fault.rest[-1], value_at(fault.source.data, fault.loc)
     if isinstance(key, int):
-        return fault.problem(_wrong_length("too_short", len(parent), {"min_length": key + 1}), None)
+        return fault.problem(_describe_length("too_short", len(parent), {"min_length": key + 1}), None)
     short = isinstance(parent, str)
     hint = f"write {{kind: {parent}, {key}: ...}}" if short else f"add '{key}{fault.source.joint}' here"
     return replace(fault, loc=(*fault.loc, key)).problem("missing", hint)
 
 
-def _no_depths(fault: _Fault) -> Problem:
+def _describe_missing_depths(fault: _Fault) -> Problem:
     loc = (*fault.loc, "depths")
-    if "depths" in at(fault.source.data, fault.loc):  # `null` takes a parent's away
-        return Problem(f"{_dotted(loc)}: null", fault.source.span(loc), "write the number of blocks of each stage")
-    return Problem(f"{_dotted(loc)}: missing", fault.source.span(fault.loc, key=True), "add 'depths:' here")
+    if "depths" in value_at(fault.source.data, fault.loc):  # `null` takes a parent's away
+        return Problem(f"{_format_loc(loc)}: null", fault.source.span(loc), "write the number of blocks of each stage")
+    return Problem(f"{_format_loc(loc)}: missing", fault.source.span(fault.loc, key=True), "add 'depths:' here")
 
 
-def _unknown_key(fault: _Fault) -> Problem:
+def _describe_unknown_key(fault: _Fault) -> Problem:
     key, parent = str(fault.loc[-1]), fault.details["loc"][:-1]
-    return fault.problem("unknown key", _meant(key, fault, _keys_at(fault.model, parent)), key=True)
+    return fault.problem("unknown key", _guess_key(key, fault, _keys_at(fault.model, parent)), key=True)
 
 
-def _meant(key: str, fault: _Fault, here: list[str]) -> str:
+def _guess_key(key: str, fault: _Fault, here: list[str]) -> str:
     """What may have been meant: a key of this place all but surely, one of another place, or any of this one."""
     homes, parent = list(homes_of_keys(fault.model)), fault.loc[:-1]
     if all(home.key != key for home in homes):
@@ -125,16 +126,16 @@ def _meant(key: str, fault: _Fault, here: list[str]) -> str:
         return suggest(key, here)
     if len(fault.loc) > 1 and key in fault.model.model_fields:
         return "it belongs at the top"
-    chosen = [h for h in homes if h.path != parent and h.kind in (None, _kind_in(fault.source.data, h.path))]
+    chosen = [h for h in homes if h.path != parent and h.kind in (None, _find_kind(fault.source.data, h.path))]
     near = closest(key, {home.key for home in chosen}, SURE)
     exact = [repr(str(h)) for h in chosen if h.key == key]
-    others = _of_other_kinds([h for h in homes if h.key == key and parent in ((), h.path)])
+    others = _name_kinds([h for h in homes if h.key == key and parent in ((), h.path)])
     alike = [repr(str(h)) for h in chosen if h.key == near]
     found = exact or [*(alike if len(alike) == 1 else []), *others]
     return f"did you mean {' or '.join(found[:MOST_NEAR])}?" if found else suggest(key, here)
 
 
-def _of_other_kinds(homes: list[KeyHome]) -> list[str]:
+def _name_kinds(homes: list[KeyHome]) -> list[str]:
     """Each place, with the kinds that have the key there."""
     kinds: dict[str, list[str]] = {}
     for home in homes:
@@ -173,7 +174,7 @@ def _is_listed(annotation: Any) -> bool:
     return any(get_origin(a) in (dict, tuple) or _is_listed(a) for a in getattr(annotation, "__args__", ()))
 
 
-def _kind_in(data: Any, path: Loc) -> str | None:
+def _find_kind(data: Any, path: Loc) -> str | None:
     """The kind of the part at a path; None where it is not said."""
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
@@ -181,44 +182,44 @@ def _kind_in(data: Any, path: Loc) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _unknown_kind(fault: _Fault) -> Problem:
+def _describe_unknown_kind(fault: _Fault) -> Problem:
     kinds = _kinds_at(fault.model, fault.details["loc"])
     place = (*fault.loc, "kind") if (*fault.loc, "kind") in fault.source.marks else fault.loc
-    kind = at(fault.source.data, place)
+    kind = value_at(fault.source.data, place)
     if isinstance(kind, str):
         hint = suggest(kind, kinds, others="are written as parts (docs/parts.md)")
-        return fault.problem(f"there is no {_quoted(kind)} here", hint, place)
-    return fault.problem(_is_not(kind, "a kind"), f"known: {', '.join(kinds)}", place)
+        return fault.problem(f"there is no {_quote_value(kind)} here", hint, place)
+    return fault.problem(_describe_mismatch(kind, "a kind"), f"known: {', '.join(kinds)}", place)
 
 
-def _no_kind(fault: _Fault) -> Problem:
+def _describe_missing_kind(fault: _Fault) -> Problem:
     known = ", ".join(_kinds_at(fault.model, fault.details["loc"]))
     return fault.problem("says no 'kind'", f"add 'kind:', one of {known}")
 
 
-def _no_choice(fault: _Fault) -> Problem:
+def _describe_unknown_choice(fault: _Fault) -> Problem:
     value = fault.details["input"]
     known = [word.strip("'") for word in re.split(", | or ", fault.details["ctx"]["expected"])]
     hint = f"without quotes: {value}" if value in known else suggest(str(value), known)
-    return fault.problem(_is_not(value, "one of the choices"), hint, key=fault.rest == ("[key]",))
+    return fault.problem(_describe_mismatch(value, "one of the choices"), hint, key=fault.rest == ("[key]",))
 
 
 _SPECIAL: dict[str, Callable[[_Fault], Problem]] = {
-    "missing": _missing,
-    "no_depths": _no_depths,
-    "extra_forbidden": _unknown_key,
-    "union_tag_invalid": _unknown_kind,
-    "model_attributes_type": _unknown_kind,
-    "union_tag_not_found": _no_kind,
-    "literal_error": _no_choice,
+    "missing": _describe_missing_key,
+    "no_depths": _describe_missing_depths,
+    "extra_forbidden": _describe_unknown_key,
+    "union_tag_invalid": _describe_unknown_kind,
+    "model_attributes_type": _describe_unknown_kind,
+    "union_tag_not_found": _describe_missing_kind,
+    "literal_error": _describe_unknown_choice,
 }
 
 
-def _dotted(loc: Loc) -> str:
+def _format_loc(loc: Loc) -> str:
     return ".".join(shorten(str(step)) for step in loc) if loc else "the spec"
 
 
-def _located(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
+def _split_loc(loc: tuple[str | int, ...], data: Any) -> tuple[Loc, Loc]:
     """Pydantic's location without the union tags in it, and what is not in the data."""
     found: list[str | int] = []
     rest: list[str | int] = []
@@ -282,18 +283,18 @@ _TYPES = {
 }  # fmt: skip
 
 
-def _words(details: ErrorDetails) -> str:
+def _format_message(details: ErrorDetails) -> str:
     kind, context, value = details["type"], details.get("ctx", {}), details["input"]
     if kind in _TYPES:
-        return _is_not(value, _TYPES[kind])
+        return _describe_mismatch(value, _TYPES[kind])
     if kind.endswith(("_short", "_long")):
-        return _wrong_length(kind, len(value), context)
+        return _describe_length(kind, len(value), context)
     for bound, words in _BOUNDS.items():
         if bound in context:
             limit = context[bound]
-            return f"{_quoted(value)} is {words} {int(limit) if limit == int(limit) else limit}"
+            return f"{_quote_value(value)} is {words} {int(limit) if limit == int(limit) else limit}"
     if kind == "string_pattern_mismatch":
-        return _is_not(value, _PATTERNS.get(context["pattern"], ("a name", ""))[0])
+        return _describe_mismatch(value, _PATTERNS.get(context["pattern"], ("a name", ""))[0])
     return details["msg"]
 
 
@@ -305,18 +306,18 @@ _BOUNDS = {
 }
 
 
-def _wrong_length(kind: str, length: int, context: dict[str, Any]) -> str:
+def _describe_length(kind: str, length: int, context: dict[str, Any]) -> str:
     noun = "character" if kind.startswith("string") else "value"
     if kind.endswith("_short"):
         return f"{several(length, noun)}, too few: at least {context['min_length']:,}"
     return f"{several(length, noun)}, too many: at most {context['max_length']:,}"
 
 
-def _is_not(value: Any, what: str) -> str:
-    return f"empty, not {what}" if value is None else f"{_quoted(value)} is not {what}"
+def _describe_mismatch(value: Any, what: str) -> str:
+    return f"empty, not {what}" if value is None else f"{_quote_value(value)} is not {what}"
 
 
-def _quoted(value: Any) -> str:
+def _quote_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
@@ -324,7 +325,7 @@ def _quoted(value: Any) -> str:
     return f"'{shorten(value)}'" if isinstance(value, str) else str(value)
 
 
-def _hint(details: ErrorDetails) -> str | None:
+def _find_hint(details: ErrorDetails) -> str | None:
     kind, value = details["type"], details["input"]
     if own := details.get("ctx", {}).get("hint"):
         return str(own)
@@ -337,11 +338,11 @@ def _hint(details: ErrorDetails) -> str | None:
     if kind == "int_type" and isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
     if kind == "tuple_type" and not isinstance(details["loc"][-1], int):  # of lists in lists, the length counts too
-        return _as_list(value)
+        return _write_as_list(value)
     return _HINTS.get(kind)
 
 
-def _as_list(value: Any) -> str | None:
+def _write_as_list(value: Any) -> str | None:
     """How a list is written of what stands in its place: one value, or several with commas or numbers with spaces."""
     if isinstance(value, dict):
         return "a list of one stands in brackets: [{...}]"

@@ -24,15 +24,17 @@ def float_nodes(graph: Graph, loaded: Loaded) -> frozenset[str]:
         raise refuse(message, loaded.source.span(("quantization", "keep"), key=True))
     for index, key in enumerate(exceptions.keep):
         pattern = re.compile(translate(key))  # once: what is remembered of them is forgotten among a thousand
-        names = {node.name for node in nodes if _means(key, node) or pattern.match(node.name)}
+        names = {node.name for node in nodes if _matches_node(key, node) or pattern.match(node.name)}
         if not names:
             where = loaded.source.span(("quantization", "keep", index))
-            raise refuse(f"quantization.keep: nothing here is called '{key}'", where, suggest(key, _known(graph)))
+            raise refuse(
+                f"quantization.keep: nothing here is called '{key}'", where, suggest(key, _list_known_names(graph))
+            )
         found |= names
     return frozenset(found)
 
 
-def _means(key: str, node: Node) -> bool:
+def _matches_node(key: str, node: Node) -> bool:
     steps = node.path.split(".")
     if steps[0] == "stages" and steps[2].isdecimal() and matches_block(key, int(steps[1]) + 1, int(steps[2]) + 1):
         return True
@@ -45,7 +47,7 @@ _QUANTIZED = (Add, Conv, Flatten, GlobalAvgPool, Linear)
 """What reads an operand in eight bits."""
 
 
-def _known(graph: Graph) -> list[str]:
+def _list_known_names(graph: Graph) -> list[str]:
     nodes = [node for node in graph.nodes if isinstance(node.op, _QUANTIZED)]
     stages = (f"stage{int(steps[1]) + 1}" for n in nodes if (steps := n.path.split("."))[0] == "stages")
     ends = (steps[0] for n in nodes if (steps := n.path.split("."))[0] != "stages")

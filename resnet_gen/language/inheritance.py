@@ -33,5 +33,5 @@ def with_changes(problem: Problem, source: Source, own: Collection[Document]) ->
     hint = problem.hint or ""
     if not found or any(change.rsplit(" at ", 1)[1] in hint for change in found):
         return problem
-    told = f"this line is inherited; changed: {', '.join(found[:_MOST_CHANGES])}"
-    return replace(problem, hint=f"{hint}; {told}" if hint else told)
+    words = f"this line is inherited; changed: {', '.join(found[:_MOST_CHANGES])}"
+    return replace(problem, hint=f"{hint}; {words}" if hint else words)

@@ -13,9 +13,9 @@ from typing import Any
 
 from resnet_gen.language.custom_parts.files import blame_part, run_file
 from resnet_gen.language.inheritance import changes, with_changes
-from resnet_gen.language.source import Loc, Source, overlay, read_file, setting
-from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check
-from resnet_gen.problems import Document, Refused, Span, refuse, shorten, suggest
+from resnet_gen.language.source import Source, overlay, parse_setting, read_file
+from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check_spec
+from resnet_gen.problems import Document, Loc, Refused, Span, refuse, shorten, suggest
 from resnet_gen.system.digest import digest_text
 from resnet_gen.system.files import named_file
 from resnet_gen.system.links import check_inside, check_named
@@ -85,36 +85,38 @@ def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], 
 
     `called` says how messages call a file that is not shipped. Raises `Refused` for whatever is wrong with any of it.
     """
-    path = find(reference)
+    path = find_spec(reference)
     if reference not in shipped_specs():
         check_inside(path)
-    source = _read(path, called(path) if called else _shown(path, reference))
+    source = _read_source(path, called(path) if called else _display_path(path, reference))
     shipped = shipped_specs().get(path.stem)
     group = family(shipped) if shipped and shipped.samefile(path) else ""
-    return replace(_checked(source, path, settings, called or str), family=group, path=path)
+    return replace(_check_source(source, path, settings, called or str), family=group, path=path)
 
 
 def load_text(source: Source, settings: Sequence[str] = ()) -> Loaded:
     """Load a spec that was read from no file; files that it names lie in the working folder. Raises `Refused`."""
-    return _checked(source, Path("text"), settings, str)
+    return _check_source(source, Path("text"), settings, str)
 
 
-def _checked(source: Source, path: Path, settings: Sequence[str], called: Callable[[Path], str]) -> Loaded:
+def _check_source(source: Source, path: Path, settings: Sequence[str], called: Callable[[Path], str]) -> Loaded:
     """What was read at a path, over its parents and with `settings` laid over it, checked."""
     code: list[str] = []
     parents: list[Source] = []
-    whole = _over_parents(source, path, (), (code, parents), called)
-    changes = [_setting(text) for text in settings]
+    whole = _merge_parents(source, path, (), (code, parents), called)
+    changes = [_read_setting(text) for text in settings]
     own = [s.marks[()].value.document for s in (source, *changes)]
     whole = reduce(overlay, changes, whole)
-    spec = _blaming(whole, own, parents, more_parts=bool(code))
+    spec = _check_blaming_changes(whole, own, parents, more_parts=bool(code))
     return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
 
 
-def _blaming(whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool) -> Spec:
+def _check_blaming_changes(
+    whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool
+) -> Spec:
     """The spec in `whole`; faults at lines that are right in the parent name the lines that changed it."""
     try:
-        return check(whole, more_parts=more_parts)
+        return check_spec(whole, more_parts=more_parts)
     except Refused as refused:
         if not parents or not _is_right(parents[-1]):
             raise
@@ -125,7 +127,7 @@ def _blaming(whole: Source, own: Sequence[Document], parents: Sequence[Source], 
 
 def _is_right(source: Source) -> bool:
     with suppress(Refused):
-        return bool(check(source))
+        return bool(check_spec(source))
     return False
 
 
@@ -134,18 +136,18 @@ def parent_of(loaded: Loaded) -> Loaded | None:
     if not loaded.parents:
         return None
     nearest, *others = loaded.parents
-    return Loaded(check(nearest), nearest, "", parents=tuple(others))
+    return Loaded(check_spec(nearest), nearest, "", parents=tuple(others))
 
 
-def _setting(text: str) -> Source:
-    source = setting(text)
+def _read_setting(text: str) -> Source:
+    source = parse_setting(text)
     for key in ("extends", "parts"):
         if key in source.data:
             raise refuse(f"{key}: cannot be set, only written in a spec", source.span((key,), key=True))
     return source
 
 
-def find(reference: str) -> Path:
+def find_spec(reference: str) -> Path:
     """The file that `reference` means: a shipped name, or the path of a YAML file."""
     if reference in shipped_specs():
         return shipped_specs()[reference]
@@ -153,10 +155,10 @@ def find(reference: str) -> Path:
         raise refuse(f"'{shorten(reference)}' is a folder", hint="name the specs in it, as in 'nets/*.yaml'")
     if path := named_file(reference):
         return path
-    raise refuse(f"there is no spec '{shorten(reference)}'", hint=_meant(reference, ""))
+    raise refuse(f"there is no spec '{shorten(reference)}'", hint=_suggest_names(reference, ""))
 
 
-def _meant(name: str, folder: str) -> str:
+def _suggest_names(name: str, folder: str) -> str:
     """A hint for a name that no shipped spec has: the file in the folder that only lacks its suffix, or close names."""
     for file in (f"{name}.yaml", f"{name}.yml"):
         if os.path.isfile(os.path.join(folder, file)):  # noqa: PTH113, PTH118 - as in find
@@ -164,45 +166,45 @@ def _meant(name: str, folder: str) -> str:
     return suggest(name, shipped_specs())
 
 
-def files(reference: str) -> Iterator[Path]:
+def list_spec_files(reference: str) -> Iterator[Path]:
     """What a spec is read from, as far as that can be told: its file, its parts', and those of its parents."""
     with suppress(Refused):
-        yield from _files(find(reference), ())
+        yield from _walk_spec_files(find_spec(reference), ())
 
 
-def _files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
+def _walk_spec_files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
     yield path
     if len(children) > MAX_PARENTS or path.suffix not in (".yaml", ".yml") or is_shipped(path):
         return
-    data = _read(path, str(path)).data
+    data = _read_source(path, str(path)).data
     parts, parent = data.get("parts"), data.get("extends")
     yield from (path.parent / str(name).replace("\0", "") for name in (parts if isinstance(parts, list) else ()))
     if isinstance(parent, str):
-        yield from _files(_parent_path(parent, path, None), (*children, path))
+        yield from _walk_spec_files(_parent_path(parent, path, None), (*children, path))
 
 
-def shown_as(reference: str) -> str | None:
+def display_name(reference: str) -> str | None:
     """How messages call the file that `reference` means; None if it means none."""
     try:
-        return _shown(find(reference), reference)
+        return _display_path(find_spec(reference), reference)
     except Refused:
         return None
 
 
-def _shown(path: Path, reference: str) -> str:
+def _display_path(path: Path, reference: str) -> str:
     """How messages call the file: shipped ones by their place in the project."""
     return f"specs/{family(path)}/{path.name}" if reference in shipped_specs() else reference
 
 
-def _over_parents(
+def _merge_parents(
     source: Source,
     path: Path,
     children: tuple[Path, ...],
-    told: tuple[list[str], list[Source]],
+    record: tuple[list[str], list[Source]],
     called: Callable[[Path], str],
 ) -> Source:
-    """What was read at a path over its parents; `told` hears the hash of each file of parts, and each parent."""
-    _run_parts(source, path, told[0], called)
+    """What was read at a path over its parents; `record` gets the hash of each file of parts, and each parent."""
+    _run_parts(source, path, record[0], called)
     parent = source.data.get("extends")
     if parent is None:
         return source
@@ -217,13 +219,13 @@ def _over_parents(
         check_named(target, path, where, "extends")
     if len(chain) > MAX_PARENTS:
         raise refuse(f"extends: more than {MAX_PARENTS} parents", where)
-    shown = _shown(target, parent) if parent in shipped_specs() else called(target)
-    whole = _over_parents(_read(target, shown), target, chain, told, called)
-    told[1].append(whole)
-    return overlay(_inherited(whole), source)
+    shown = _display_path(target, parent) if parent in shipped_specs() else called(target)
+    whole = _merge_parents(_read_source(target, shown), target, chain, record, called)
+    record[1].append(whole)
+    return overlay(_drop_own_keys(whole), source)
 
 
-def _read(path: Path, shown: str) -> Source:
+def _read_source(path: Path, shown: str) -> Source:
     """The text of a spec; that of a shipped one, from which many others start, is read once."""
     return _read_shipped(path, shown) if is_shipped(path) else read_file(path, shown)
 
@@ -232,7 +234,7 @@ _read_shipped = cache(read_file)
 
 
 def _run_parts(source: Source, path: Path, code: list[str], called: Callable[[Path], str]) -> None:
-    """Run the Python files beside a spec that it names under `parts`; what is no name of a file, `check` refuses."""
+    """Run the Python files beside a spec that it names under `parts`; `check_spec` refuses what names no file."""
     named = source.data.get("parts")
     listed = named if isinstance(named, list) else []
     if len(listed) > MAX_PARTS:
@@ -253,14 +255,14 @@ def _parent_path(parent: str, child: Path, where: Span | None) -> Path:
         return shipped_specs()[parent]
     path = child.parent / parent
     if path.suffix not in (".yaml", ".yml"):
-        hint = _meant(parent, str(child.parent))
+        hint = _suggest_names(parent, str(child.parent))
         raise refuse(f"extends: there is no spec '{shorten(parent)}'", where, hint)
     if not os.path.isfile(path):  # noqa: PTH113 - as in find
         raise refuse(f"extends: there is no file '{shorten(parent)}' beside this one", where)
     return path
 
 
-def _inherited(source: Source) -> Source:
+def _drop_own_keys(source: Source) -> Source:
     """A parent without the keys that describe that one network."""
 
     def keeps(loc: Loc) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from resnet_gen.graph import Graph, Net, Value, live, rename_nodes
 from resnet_gen.language.custom_parts.files import blame_part, has_run
-from resnet_gen.language.custom_parts.net_checks import NAME_HINT, CheckedNet, naming_fault
+from resnet_gen.language.custom_parts.net_checks import NAME_HINT, CheckedNet, find_naming_fault
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.plan import BlockChoice, StagePlan, for_all, plan
+from resnet_gen.language.plan import BlockChoice, StagePlan, choose_for_all, plan
 from resnet_gen.language.spec import Spec
 from resnet_gen.ops import Op
 from resnet_gen.parts.base import Place, Using
@@ -23,7 +23,7 @@ INPUT = "input"
 def lower(loaded: Loaded) -> Graph:
     """The graph of a specification; raises `Refused` at the line that makes it impossible."""
     try:
-        return _lowered(loaded)
+        return _lower_spec(loaded)
     except Refused as refused:
         raise Refused(with_changes(problem, loaded.source, loaded.own) for problem in refused.problems) from None
     except BaseException as error:
@@ -58,13 +58,13 @@ def at_numbers(loaded: Loaded, classes: int | None = None, channels: int | None 
     return replace(loaded, spec=spec.model_copy(update=changes))
 
 
-def _lowered(loaded: Loaded) -> Graph:
+def _lower_spec(loaded: Loaded) -> Graph:
     spec = loaded.spec
     stages = plan(loaded)
     net = (CheckedNet if has_run() else Net)(Value(INPUT, spec.input.shape), loaded.source.span)
-    outputs = _built(net, spec, stages)
+    outputs = _build_parts(net, spec, stages)
     ordered = {name: outputs[name] for name in (*spec.outputs, *outputs)}
-    return _published(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
+    return _publish_names(live(net.graph(spec.name, ordered.values())), list(ordered), loaded)
 
 
 def is_built_alike(loaded: Loaded, other: Spec) -> bool:
@@ -73,8 +73,8 @@ def is_built_alike(loaded: Loaded, other: Spec) -> bool:
         return False
     net = Net(Value(INPUT, loaded.spec.input.shape))
     try:
-        outputs = _built(net, loaded.spec, plan(loaded))
-        others = _built(_Alike(net), other, plan(replace(loaded, spec=other)))
+        outputs = _build_parts(net, loaded.spec, plan(loaded))
+        others = _build_parts(_Alike(net), other, plan(replace(loaded, spec=other)))
     except (_Differs, Refused):
         return False
     return outputs == others  # what is only in one of them leads to no output
@@ -99,21 +99,23 @@ class _Alike(Net):
         return made
 
 
-def _built(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
+def _build_parts(net: Net, spec: Spec, stages: Sequence[StagePlan]) -> dict[str, Value]:
     """Stem, stages and head; returns what the network outputs, by name."""
     bare = spec.stages.block.preactivated
-    x = spec.stem.build(net.scope("stem", at=("stem",)), net.input, _using(spec, for_all(spec.stages)), bare=bare)
+    x = spec.stem.build(
+        net.scope("stem", at=("stem",)), net.input, _gather_parts(spec, choose_for_all(spec.stages)), bare=bare
+    )
     outputs: dict[str, Value] = {}
     for stage in stages:
-        x, before_pooling = _stage(net, x, stage, spec)
+        x, before_pooling = _build_stage(net, x, stage, spec)
         if f"stage{stage.number + 1}" in spec.outputs:
             outputs[f"stage{stage.number + 1}"] = before_pooling
     if not spec.outputs or spec.head.kind != "none":
-        outputs.update(_headed(net, x, spec))
+        outputs.update(_build_head(net, x, spec))
     return outputs
 
 
-def _using(spec: Spec, chosen: BlockChoice) -> Using:
+def _gather_parts(spec: Spec, chosen: BlockChoice) -> Using:
     return Using(
         spec.norm,
         spec.activation,
@@ -127,9 +129,9 @@ def _using(spec: Spec, chosen: BlockChoice) -> Using:
     )
 
 
-def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
+def _build_head(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
     """What follows the last stage, and what it outputs."""
-    using = _using(spec, for_all(spec.stages))
+    using = _gather_parts(spec, choose_for_all(spec.stages))
     x = spec.stages.block.finish(net.scope("head", at=("stages", "block")), x, using)
     inside = net.scope("head", at=("head",))
     outputs = spec.head.build(inside, x, using)
@@ -140,7 +142,7 @@ def _headed(net: Net, x: Value, spec: Spec) -> dict[str, Value]:
     return outputs
 
 
-def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
+def _build_stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Value]:
     """A stage; returns what the next one gets, and what the last block output."""
     here = net.scope(f"stages.{stage.number}", at=("stages", "depths", stage.number))
     downsample = spec.stages.downsample
@@ -149,15 +151,15 @@ def _stage(net: Net, x: Value, stage: StagePlan, spec: Spec) -> tuple[Value, Val
     for index, (width, chosen) in enumerate(zip(stage.widths, stage.chosen, strict=True)):
         stride, number = 1 if index else first, stage.first + index
         place = Place(width, stride, index, number, stage.dilation, entering, stage.withheld)
-        x = chosen.block.build(here.scope(str(index), at=chosen.block_at), x, place, _using(spec, chosen))
+        x = chosen.block.build(here.scope(str(index), at=chosen.block_at), x, place, _gather_parts(spec, chosen))
         entering = stage.dilation
     return downsample.after(here, x, stage.stride), x
 
 
-def _published(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
+def _publish_names(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
     """The graph under the names that the naming scheme publishes."""
     names = loaded.spec.naming.names([node.path for node in graph.nodes])
-    if fault := naming_fault(names):
+    if fault := find_naming_fault(names):
         raise refuse(f"naming: {fault}", loaded.source.span(("naming",)), NAME_HINT)
     try:
         named = rename_nodes(graph, names, outputs)

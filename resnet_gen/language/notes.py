@@ -9,10 +9,10 @@ from resnet_gen.language.custom_parts.files import blame_part
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import is_built_alike
 from resnet_gen.language.plan import CHOICES, plan, stride_notes, width_notes
-from resnet_gen.language.source import Loc, at, dotted_path
+from resnet_gen.language.source import dotted_path, value_at
 from resnet_gen.language.spec import Spec
 from resnet_gen.parts.base import Part
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Loc, Problem
 
 
 def notes(loaded: Loaded) -> list[Problem]:
@@ -53,7 +53,7 @@ def _unread_notes(loaded: Loaded) -> Iterator[Problem]:
     for loc, mark in loaded.source.marks.items():
         part = _part_at(loaded.spec, loc[:-1]) if mark.value.document in loaded.own else None
         why = part.unread().get(str(loc[-1])) if isinstance(part, Part) and loc[-1] != "kind" else None
-        if why and getattr(part, str(loc[-1])) != _default(part, str(loc[-1])):
+        if why and getattr(part, str(loc[-1])) != _default_value(part, str(loc[-1])):
             message = f"{dotted_path(loc)}: changes nothing: {why}"
             yield Problem(message, mark.value, "leave this key away", severity="note")
 
@@ -68,22 +68,22 @@ def _choice_notes(loaded: Loaded) -> Iterator[Problem]:
     for loc in _SHRINKING:
         *outer, key = loc
         holder = _part_at(loaded.spec, tuple(outer))
-        kind, default = getattr(holder, key).kind, _default(holder, key)
+        kind, default = getattr(holder, key).kind, _default_value(holder, key)
         mark = marks.get((*loc, "kind")) or marks.get(loc)
         own = mark and mark.value.document in loaded.own and kind != default.kind
-        if mark and own and is_built_alike(loaded, _changed(loaded.spec, loc, default)):
+        if mark and own and is_built_alike(loaded, _replace_value(loaded.spec, loc, default)):
             message = f"{dotted_path(loc)}: changes nothing: there is no map that '{kind}' makes smaller"
             yield Problem(message, mark.value, "leave this key away, or give the stages strides", severity="note")
 
 
-def _default(model: Any, key: str) -> Any:
+def _default_value(model: Any, key: str) -> Any:
     return type(model).model_fields[key].get_default(call_default_factory=True)
 
 
-def _changed(model: Any, keys: tuple[str, ...], value: object) -> Any:
+def _replace_value(model: Any, keys: tuple[str, ...], value: object) -> Any:
     """A spec, or a model in it, with another value at a place."""
     key, *inner = keys
-    return model.model_copy(update={key: _changed(getattr(model, key), tuple(inner), value) if inner else value})
+    return model.model_copy(update={key: _replace_value(getattr(model, key), tuple(inner), value) if inner else value})
 
 
 def _head_notes(loaded: Loaded) -> Iterator[Problem]:
@@ -121,8 +121,8 @@ def _settings_that_stay(loaded: Loaded, loc: Loc) -> Iterator[Problem]:
     for key, field in type(part).model_fields.items() if isinstance(part, Part) else ():
         mark = marks.get((*loc, key))
         inherited = key != "kind" and mark and mark.value.document not in loaded.own
-        if inherited and not field.is_required() and getattr(part, key) != _default(part, key):
-            kept.append(f"{key}: {at(loaded.source.data, (*loc, key))}")
+        if inherited and not field.is_required() and getattr(part, key) != _default_value(part, key):
+            kept.append(f"{key}: {value_at(loaded.source.data, (*loc, key))}")
     if kept:
         kind = marks[(*loc, "kind")].value
         message = f"{dotted_path(loc)}: the parent's settings of this kind stay: {', '.join(kept)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resnet_gen.graph.conventions import CONVENTIONS, Convention, of_count
+from resnet_gen.graph.conventions import CONVENTIONS, Convention, convention_of_count
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.spec import Claim
 from resnet_gen.problems import refuse
@@ -17,7 +17,7 @@ def convention_of(name: str, loaded: Loaded) -> tuple[Convention, str]:
         return CONVENTIONS[name], ""
     claim = counting_claim(loaded)
     at = f" at {claim.size}" if claim.size else ""
-    return of_count(claim.what, claim.source), f"{claim.source}: {claim.printed or claim.value}{at}"
+    return convention_of_count(claim.what, claim.source), f"{claim.source}: {claim.printed or claim.value}{at}"
 
 
 def counting_claim(loaded: Loaded) -> Claim:

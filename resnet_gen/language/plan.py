@@ -10,11 +10,11 @@ from operator import mul
 from typing import NamedTuple
 
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.source import Loc, dotted_path
+from resnet_gen.language.source import dotted_path
 from resnet_gen.language.spec import Spec, Stages
 from resnet_gen.parts.base import Attention, Block, Downsample, Shortcut, Trait
 from resnet_gen.parts.registry import load_parts, members
-from resnet_gen.problems import Problem, refuse, several
+from resnet_gen.problems import Loc, Problem, refuse, several
 
 MAX_BLOCKS = 8_192
 _MOST_FITTED = 1_000_000
@@ -67,7 +67,7 @@ _PLACES = re.compile(r"stage([1-9]\d*)(?:-(\d+))?(?:\.block([1-9]\d*)(?:-(\d+))?
 
 
 @lru_cache(maxsize=4_096)
-def _place(key: str) -> tuple[range, range] | None:
+def _parse_place(key: str) -> tuple[range, range] | None:
     """The stages and the blocks that a key such as `stage1-2.block3` means, which count from 1."""
     found = _PLACES.fullmatch(key)
     if not found:
@@ -80,12 +80,12 @@ def _place(key: str) -> tuple[range, range] | None:
 
 def matches_block(key: str, stage: int, block: int) -> bool:
     """Whether a key such as `stage1-2.block3` means this block; both numbers count from 1."""
-    place = _place(key)
+    place = _parse_place(key)
     return place is not None and stage in place[0] and block in place[1]
 
 
-def _fits_any(key: str, depths: Sequence[int]) -> bool:
-    place = _place(key)
+def _matches_any_block(key: str, depths: Sequence[int]) -> bool:
+    place = _parse_place(key)
     return place is not None and any(
         number in place[0] and place[1][:1] and place[1][0] <= depth for number, depth in enumerate(depths, 1)
     )
@@ -94,24 +94,24 @@ def _fits_any(key: str, depths: Sequence[int]) -> bool:
 def plan(loaded: Loaded) -> list[StagePlan]:
     """The stages that are built; raises `Refused` where lists differ in length or choices do not go together."""
     stages = loaded.spec.stages
-    depths = _depths(loaded)
-    strides = _strides(loaded, depths)
-    kept, dilations = _dilated(loaded, strides.stated)
+    depths = _plan_depths(loaded)
+    strides = _plan_strides(loaded, depths)
+    kept, dilations = _plan_dilations(loaded, strides.stated)
     widths = stages.widths.widths(stages.downsample.entering(strides.nominal))
-    _same_length(loaded, widths, depths, ("stages", "widths"))
+    _check_length(loaded, widths, depths, ("stages", "widths"))
     widths = tuple(stages.block.fitted(width) for width in widths)
     _check_settings(loaded, depths)
     _check_overrides(loaded, depths)
-    chosen = _chosen(stages, depths)
+    chosen = _choose_blocks(stages, depths)
     _check_places(loaded, chosen)
-    withheld = _withheld(stages.downsample, strides.nominal, kept)
+    withheld = _count_withheld(stages.downsample, strides.nominal, kept)
     found, first = [], 0
     by_block = stages.widths.by_block(depths, widths)
     for index, (inner, stride, dilation) in enumerate(zip(by_block, kept, dilations, strict=True)):
         entering = dilations[index - 1] if index else 1
         found.append(StagePlan(index, inner, stride, first, dilation, entering, withheld[index], chosen[index]))
         first += len(inner)
-    return found[: _last(loaded, len(found))]
+    return found[: _count_built_stages(loaded, len(found))]
 
 
 class _Strides(NamedTuple):
@@ -121,16 +121,16 @@ class _Strides(NamedTuple):
     nominal: tuple[int, ...]
 
 
-def _strides(loaded: Loaded, depths: Sequence[int]) -> _Strides:
+def _plan_strides(loaded: Loaded, depths: Sequence[int]) -> _Strides:
     stages = loaded.spec.stages
     default = stages.downsample.default_strides(len(depths))
     stated = stages.strides or default
-    _same_length(loaded, stated, depths, ("stages", "strides"))
+    _check_length(loaded, stated, depths, ("stages", "strides"))
     nominal = default if stages.widths.by_stage else stated
     return _Strides(stated if stages.last_stride is None else (*stated[:-1], stages.last_stride), nominal)
 
 
-def _withheld(downsample: Downsample, nominal: Sequence[int], kept: Sequence[int]) -> list[int]:
+def _count_withheld(downsample: Downsample, nominal: Sequence[int], kept: Sequence[int]) -> list[int]:
     """By how much the map of each stage's blocks would be smaller, had it shrunk by the `nominal` strides."""
     steps = zip(downsample.entering(nominal), downsample.entering(kept), strict=True)
     return list(accumulate((max(1, wanted // got) for wanted, got in steps), mul))
@@ -139,7 +139,7 @@ def _withheld(downsample: Downsample, nominal: Sequence[int], kept: Sequence[int
 def stride_notes(loaded: Loaded) -> list[Problem]:
     """Where one would think that strides change widths, and they do not; raises `Refused` as `plan` does."""
     stages = loaded.spec.stages
-    nominal = _strides(loaded, _depths(loaded)).nominal
+    nominal = _plan_strides(loaded, _plan_depths(loaded)).nominal
     supposed, stated = map(stages.downsample.entering, (nominal, stages.strides or nominal))
     other = [str(n) for n, (a, b) in enumerate(zip(supposed, stated, strict=True), 1) if n > 1 and a != b]
     if not other:
@@ -155,7 +155,7 @@ def width_notes(loaded: Loaded) -> list[Problem]:
     """Widths that a spec writes out, and that its blocks round to others."""
     stages = loaded.spec.stages
     ruled = stages.widths.depths() is not None  # RegNet's line, of whose filters nobody wrote any
-    written = stages.widths.widths(stages.downsample.entering(_strides(loaded, _depths(loaded)).nominal))
+    written = stages.widths.widths(stages.downsample.entering(_plan_strides(loaded, _plan_depths(loaded)).nominal))
     built = [stages.block.fitted(width) for width in written]
     if ruled or list(written) == built:
         return []
@@ -164,7 +164,7 @@ def width_notes(loaded: Loaded) -> list[Problem]:
     return [Problem(message, loaded.source.span(("stages", "widths")), hint, severity="note")]
 
 
-def _depths(loaded: Loaded) -> tuple[int, ...]:
+def _plan_depths(loaded: Loaded) -> tuple[int, ...]:
     stages = loaded.spec.stages
     ruled = stages.widths.depths()
     where = loaded.source.span(("stages", "depths"))
@@ -177,7 +177,7 @@ def _depths(loaded: Loaded) -> tuple[int, ...]:
     return depths
 
 
-def _same_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], loc: Loc) -> None:
+def _check_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], loc: Loc) -> None:
     n = len(depths)
     if len(values) != n:
         message = f"{dotted_path(loc)}: {several(len(values), 'value')} for {several(n, 'stage')}"
@@ -187,7 +187,7 @@ def _same_length(loaded: Loaded, values: Sequence[int], depths: Sequence[int], l
         raise refuse(message, here, hint)
 
 
-def _dilated(loaded: Loaded, strides: Sequence[int]) -> tuple[list[int], list[int]]:
+def _plan_dilations(loaded: Loaded, strides: Sequence[int]) -> tuple[list[int], list[int]]:
     """Strides and dilations of the stages, the map shrinking no further than `output_stride`."""
     wanted = loaded.spec.stages.output_stride
     shrunk, dilation = loaded.spec.stem.shrinks, 1
@@ -218,7 +218,7 @@ def _refuse_stride(loaded: Loaded, reached: Sequence[int]) -> None:
 def _check_settings(loaded: Loaded, depths: Sequence[int]) -> None:
     """Refuse settings that do not fit the stages, or each other."""
     spec, span = loaded.spec, loaded.source.span
-    for loc, block in _blocks(spec.stages):
+    for loc, block in _list_blocks(spec.stages):
         if fault := block.check(depths):
             raise refuse(f"{dotted_path(loc)}: {fault}", span(loc))
     if spec.antialias.kind != "none" and spec.stages.output_stride is not None:
@@ -226,7 +226,7 @@ def _check_settings(loaded: Loaded, depths: Sequence[int]) -> None:
         raise refuse(message, span(("stages", "output_stride")), "leave out 'antialias' or 'output_stride'")
 
 
-def _blocks(stages: Stages) -> Iterator[tuple[Loc, Block]]:
+def _list_blocks(stages: Stages) -> Iterator[tuple[Loc, Block]]:
     """Every block that a spec names, and where."""
     yield ("stages", "block"), stages.block
     for key, override in stages.overrides.items():
@@ -237,18 +237,18 @@ def _blocks(stages: Stages) -> Iterator[tuple[Loc, Block]]:
 def _check_places(loaded: Loaded, chosen: Sequence[Sequence[BlockChoice]]) -> None:
     """Refuse what a block of the network has no place for."""
     for one in {id(one): one for stage in chosen for one in stage}.values():
-        for trait, loc in _asked(loaded.spec, one):
+        for trait, loc in _list_wanted_traits(loaded.spec, one):
             if trait not in one.block.takes:
                 place = "" if one.block_at == ("stages", "block") else dotted_path(one.block_at[:-1])
                 which = f"'{one.block.kind}' of {place}" if place else f"'{one.block.kind}'"
-                hint = f"blocks that have: {', '.join(_taking(trait))}"
+                hint = f"blocks that have: {', '.join(_list_kinds_taking(trait))}"
                 if place and loc == ("stages", "attention"):
                     hint = f"write 'attention: none' in {place}; {hint}"
                 message = f"{dotted_path(loc)}: the block {which} has no place for it"
                 raise refuse(message, loaded.source.span(loc), hint)
 
 
-def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
+def _list_wanted_traits(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
     """What a block is to have that not every one has a place for, and where the spec says so."""
     if one.attention.kind != "none":
         yield "attention", one.attention_at
@@ -258,31 +258,31 @@ def _asked(spec: Spec, one: BlockChoice) -> Iterator[tuple[Trait, Loc]]:
         yield "dilation", ("stages", "output_stride")
 
 
-def _taking(trait: Trait) -> list[str]:
+def _list_kinds_taking(trait: Trait) -> list[str]:
     load_parts()
     return [part.kind_name() for part in members(Block) if issubclass(part, Block) and trait in part.takes]
 
 
-def for_all(stages: Stages) -> BlockChoice:
+def choose_for_all(stages: Stages) -> BlockChoice:
     """What a block is made of that no override is for."""
     stated: Loc | None = ("stages", "shortcut") if "shortcut" in stages.model_fields_set else None
     places: tuple[Loc, Loc | None, Loc] = ("stages", "block"), stated, ("stages", "attention")
     return BlockChoice(stages.block, stages.shortcut, stages.attention, *places)
 
 
-def _chosen(stages: Stages, depths: Sequence[int]) -> list[tuple[BlockChoice, ...]]:
+def _choose_blocks(stages: Stages, depths: Sequence[int]) -> list[tuple[BlockChoice, ...]]:
     """What each block of each stage is made of: the last override that says so counts."""
 
     @cache
     def with_overrides(keys: tuple[str, ...]) -> BlockChoice:
-        found = for_all(stages)
+        found = choose_for_all(stages)
         for key in keys:
             for what in CHOICES:
                 if chosen := getattr(stages.overrides[key], what):
                     found = found._replace(**{what: chosen, f"{what}_at": ("stages", "overrides", key, what)})
         return found
 
-    places = {key: place for key in stages.overrides if (place := _place(key))}
+    places = {key: place for key in stages.overrides if (place := _parse_place(key))}
     chosen = []
     for number, depth in enumerate(depths, 1):
         here = [(key, blocks) for key, (numbers, blocks) in places.items() if number in numbers]
@@ -295,7 +295,7 @@ def _check_overrides(loaded: Loaded, depths: Sequence[int]) -> None:
     stages, span = loaded.spec.stages, loaded.source.span
     for key, override in stages.overrides.items():
         loc: Loc = ("stages", "overrides", key)
-        if not _fits_any(key, depths):
+        if not _matches_any_block(key, depths):
             raise refuse(f"stages.overrides: there is no '{key}'", span(loc, key=True))
         if override.block and override.block.preactivated != stages.block.preactivated:
             message = "stages.overrides: blocks with and without pre-activation cannot follow each other"
@@ -305,7 +305,7 @@ def _check_overrides(loaded: Loaded, depths: Sequence[int]) -> None:
         raise refuse(message, span(("stages", "overrides"), key=True))
 
 
-def _last(loaded: Loaded, stages: int) -> int:
+def _count_built_stages(loaded: Loaded, stages: int) -> int:
     """How many stages are built: all, or without a head those up to the last that is output."""
     spec = loaded.spec
     for index, name in enumerate(spec.outputs):

@@ -10,17 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
-from resnet_gen.language.yaml_nesting import first_too_deep
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse, shorten
+from resnet_gen.language.yaml_nesting import find_too_deep
+from resnet_gen.problems import Document, Loc, Problem, Refused, Span, refuse, shorten
 from resnet_gen.system.files import SMALL, open_regular_file, why_unread
-
-Loc: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES = SMALL
 MAX_DEPTH = 32
@@ -112,14 +110,14 @@ def decode_document(raw: bytes, name: str, language: str, what: str, most: int =
 
 def read_text(document: Document, begin: str = BEGIN) -> Source:
     """Read one YAML document, which must be a mapping."""
-    source = _read(document, document.text)
+    source = _read_yaml(document, document.text)
     if not isinstance(source.data, dict):
         what = "empty" if source.data is None else "not a mapping of keys to values"
         raise refuse(what, source.span(()) or document.name, begin)
     return source
 
 
-def _read(document: Document, text: str) -> Source:
+def _read_yaml(document: Document, text: str) -> Source:
     """Read `text`, whose positions are positions in `document`."""
     reader = _Reader(document, yaml.parse(text, Loader=LOADER))
     try:
@@ -130,12 +128,12 @@ def _read(document: Document, text: str) -> Source:
         where = document.span_at(max(0, document.text.find(chr(error.character))))
         raise refuse(f"not YAML: {error.reason}", where) from None
     except yaml.YAMLError as error:
-        raise Refused(_too_deep_ahead(reader, document, text) or _syntax_problem(error, document)) from None
+        raise Refused(_find_depth_ahead(reader, document, text) or _syntax_problem(error, document)) from None
 
 
-def _too_deep_ahead(reader: _Reader, document: Document, text: str) -> Problem | None:
+def _find_depth_ahead(reader: _Reader, document: Document, text: str) -> Problem | None:
     """That brackets nest too deep in what the parser has looked at, but not handed out yet."""
-    place = first_too_deep(text, reader.handed, MAX_DEPTH + 1 - reader.depth)
+    place = find_too_deep(text, reader.handed, MAX_DEPTH + 1 - reader.depth)
     return None if place is None else Problem(_TOO_DEEP, document.span_at(place))
 
 
@@ -168,14 +166,14 @@ class _Reader:
 
     def __init__(self, document: Document, events: Iterator[Any]) -> None:
         self.document = document
-        self.events = self._counted(events)
+        self.events = self._count_events(events)
         self.marks: dict[Loc, Mark] = {}
         self.depth = 0
         """How many collections are open."""
         self.handed = 0
         """Where in the text the events end that the parser has handed out."""
 
-    def _counted(self, events: Iterator[Any]) -> Iterator[Any]:
+    def _count_events(self, events: Iterator[Any]) -> Iterator[Any]:
         for event in events:
             self.handed = event.end_mark.index
             self.depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -186,23 +184,23 @@ class _Reader:
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
             return Source(None)
-        data = self._value(next(self.events), (), None)
+        data = self._read_value(next(self.events), (), None)
         next(self.events)  # the document's end
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
             raise refuse("a second document", self._span(after), "one spec a file: drop the '---'")
         return Source(data, self.marks)
 
-    def _value(self, event: Any, loc: Loc, key: Span | None) -> Any:
-        self._check(event, loc)
+    def _read_value(self, event: Any, loc: Loc, key: Span | None) -> Any:
+        self._check_event(event, loc)
         self.marks[loc] = Mark(self._span(event), key)
         if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(loc)
+            return self._read_mapping(loc)
         if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(loc)
-        return self._scalar(event)
+            return self._read_sequence(loc)
+        return self._read_scalar(event)
 
-    def _check(self, event: Any, loc: Loc) -> None:
+    def _check_event(self, event: Any, loc: Loc) -> None:
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             hint = "write the value out, or share it through 'extends'"
             raise refuse("anchors and aliases are not allowed", self._span(event), hint)
@@ -214,36 +212,36 @@ class _Reader:
         if len(self.marks) >= MAX_VALUES:
             raise refuse(f"more than {MAX_VALUES:,} values, which no spec has", self._span(event))
 
-    def _mapping(self, loc: Loc) -> dict[str, Any]:
+    def _read_mapping(self, loc: Loc) -> dict[str, Any]:
         result: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             span = self._span(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise refuse("a key must be a plain word", span)
-            self._check(event, loc)
+            self._check_event(event, loc)
             if event.value in result:
                 first = self.marks[(*loc, event.value)].key
                 hint = first and f"first on line {first.line + 1}"
                 raise refuse(f"the key '{shorten(event.value)}' stands twice", span, hint)
             result[event.value] = None
-            result[event.value] = self._value(next(self.events), (*loc, event.value), span)
-        self._close(event, loc)
+            result[event.value] = self._read_value(next(self.events), (*loc, event.value), span)
+        self._stretch_mark(event, loc)
         return result
 
-    def _sequence(self, loc: Loc) -> list[Any]:
+    def _read_sequence(self, loc: Loc) -> list[Any]:
         result: list[Any] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            result.append(self._value(event, (*loc, len(result)), None))
-        self._close(event, loc)
+            result.append(self._read_value(event, (*loc, len(result)), None))
+        self._stretch_mark(event, loc)
         return result
 
-    def _close(self, event: Any, loc: Loc) -> None:
+    def _stretch_mark(self, event: Any, loc: Loc) -> None:
         """Stretch the mark of a collection to its closing bracket, where that is on its line."""
         mark, end = self.marks[loc], event.end_mark
         if end.line == mark.value.line and end.column > mark.value.end:
             self.marks[loc] = Mark(mark.value._replace(end=end.column), mark.key)
 
-    def _scalar(self, event: Any) -> Any:
+    def _read_scalar(self, event: Any) -> Any:
         text: str = event.value
         if event.style in _QUOTED:
             return text
@@ -269,49 +267,49 @@ def overlay(base: Source, top: Source) -> Source:
     the base's, and a short form (`block: basic`) merges as `{kind: basic}` does.
     """
     marks: dict[Loc, Mark] = {}
-    data = _lay(base, top, (), marks)
+    data = _merge_values(base, top, (), marks)
     return Source(data, marks)
 
 
-def _lay(base: Source, top: Source, loc: Loc, marks: dict[Loc, Mark]) -> Any:
-    old, new = at(base.data, loc), at(top.data, loc)
+def _merge_values(base: Source, top: Source, loc: Loc, marks: dict[Loc, Mark]) -> Any:
+    old, new = value_at(base.data, loc), value_at(top.data, loc)
     if isinstance(new, str) and isinstance(old, dict) and old.get("kind") == new:
-        _copy(base, loc, marks)
+        _copy_marks(base, loc, marks)
         marks[loc] = marks[(*loc, "kind")] = top.marks[loc]
         return old
     if isinstance(new, dict) and isinstance(old, str) and "kind" not in new:
         old = {"kind": old}
         marks[(*loc, "kind")] = base.marks[loc]
-    if not (isinstance(old, dict) and isinstance(new, dict)) or _other_kind(old, new):
-        _copy(top, loc, marks)
+    if not (isinstance(old, dict) and isinstance(new, dict)) or _has_other_kind(old, new):
+        _copy_marks(top, loc, marks)
         return new
     marks[loc] = top.marks.get(loc) or base.marks[loc]
     merged: dict[str, Any] = {}
     for key in [*old, *(k for k in new if k not in old)]:
         inner = (*loc, key)
-        if key in new and key in old and isinstance(at(base.data, loc), dict):
-            merged[key] = _lay(base, top, inner, marks)
+        if key in new and key in old and isinstance(value_at(base.data, loc), dict):
+            merged[key] = _merge_values(base, top, inner, marks)
         elif key in new:
             merged[key] = new[key]
-            _copy(top, inner, marks)
+            _copy_marks(top, inner, marks)
         else:
             merged[key] = old[key]
-            _copy(base, inner, marks)
+            _copy_marks(base, inner, marks)
     return merged
 
 
-def _other_kind(old: dict[str, Any], new: dict[str, Any]) -> bool:
+def _has_other_kind(old: dict[str, Any], new: dict[str, Any]) -> bool:
     return "kind" in new and new["kind"] != old.get("kind")
 
 
-def _copy(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
+def _copy_marks(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
     """Take over the marks of the value at `loc` and of all that is in it."""
     if loc in source.marks:
         marks[loc] = source.marks[loc]
-    value = at(source.data, loc)
+    value = value_at(source.data, loc)
     inner = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for step in inner:
-        _copy(source, (*loc, step), marks)
+        _copy_marks(source, (*loc, step), marks)
 
 
 def dotted_path(loc: Loc) -> str:
@@ -319,7 +317,7 @@ def dotted_path(loc: Loc) -> str:
     return ".".join(map(str, loc))
 
 
-def at(data: Any, loc: Loc) -> Any:
+def value_at(data: Any, loc: Loc) -> Any:
     """The value at `loc` in plain data; None where there is none."""
     for step in loc:
         if isinstance(data, dict):
@@ -331,10 +329,10 @@ def at(data: Any, loc: Loc) -> Any:
     return data
 
 
-def setting(text: str) -> Source:
+def parse_setting(text: str) -> Source:
     """One `--set key.path=value` as a source whose marks point into its text."""
     key, equals, value = text.partition("=")
-    path = _steps(key)
+    path = _split_path(key)
     document = Document(SETTING, text)
     if any(step.isdecimal() for step in path):
         hint = "lists are replaced whole, as in --set 'stages.depths=[3,4,23,3]'"
@@ -342,7 +340,7 @@ def setting(text: str) -> Source:
     if not equals or not all(path) or len(path) > MAX_DEPTH:
         hint = "write --set key=value, as in --set 'stages.depths=[3,4,23,3]'"
         raise refuse("not of the form key=value", Span(document, 0, 0, max(1, len(text))), hint)
-    inner = _read(document, " " * (len(key) + 1) + value)
+    inner = _read_yaml(document, " " * (len(key) + 1) + value)
     loc: Loc = tuple(path)
     span = Span(document, 0, 0, len(key))
     marks = {loc[:n]: Mark(Span(document, 0, 0, len(text)), span) for n in range(len(loc) + 1)}
@@ -354,7 +352,7 @@ def setting(text: str) -> Source:
     return Source(data, marks)
 
 
-def _steps(key: str) -> list[str]:
+def _split_path(key: str) -> list[str]:
     """The keys on a path; that of an override holds a dot where it is for blocks: `stage1.block2`."""
     steps = [step.strip() for step in key.split(".")]
     if steps[:2] == ["stages", "overrides"] and len(steps) > 3 and re.fullmatch(r"block\d[\d-]*", steps[3]):

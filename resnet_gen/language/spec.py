@@ -26,7 +26,7 @@ _ALWAYS = {"widths.list"}
 """Kinds that a specification can mean without naming them: the short form of widths, and every default."""
 
 
-def _default(family: type[base.Part], kind: str, description: str) -> Any:
+def _part_field(family: type[base.Part], kind: str, description: str) -> Any:
     """The field of a part that is by default of this kind, with its own defaults."""
     _ALWAYS.add(f"{family.folder}.{kind}")
     return Field(default_factory=cache(lambda: registry.default_part(family, kind)), description=description)
@@ -35,12 +35,12 @@ def _default(family: type[base.Part], kind: str, description: str) -> Any:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Side = Annotated[int, Field(ge=SIDES.least, le=SIDES.most)]
+SideLength = Annotated[int, Field(ge=SIDES.least, le=SIDES.most)]
 _Stride = Annotated[int, Field(ge=1, le=8)]
 _PER_STAGE = Field(strict=False, min_length=1, max_length=64)
 
 
-def _printable(text: str) -> str:
+def _check_printable(text: str) -> str:
     """Text that a terminal shows and does not obey."""
     for character in text:
         if not (character.isprintable() or character == "\n"):
@@ -49,17 +49,17 @@ def _printable(text: str) -> str:
     return text
 
 
-Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_printable)]
+Words = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_check_printable)]
 MAX_PARTS = 64
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-Rule = Literal["same-map-same-filters", "half-map-double-filters"]
+DesignRule = Literal["same-map-same-filters", "half-map-double-filters"]
 
 
 class _Model(StrictModel):
     """A mapping in a spec: the schema of the whole holds all others."""
 
 
-def _square(size: Any) -> Any:
+def _expand_size(size: Any) -> Any:
     if isinstance(size, int) and not isinstance(size, bool):
         return size, size
     if isinstance(size, (list, tuple)) and len(size) == 2:
@@ -72,10 +72,11 @@ class Input(_Model):
 
     channels: Annotated[int, Field(ge=1, le=4_096)] = Field(3, description="Channels of the image.")
     size: Annotated[
-        tuple[Side, Side],
+        tuple[SideLength, SideLength],
         Field(strict=False),
         BeforeValidator(
-            _square, json_schema_input_type=Side | Annotated[list[Side], Field(min_length=2, max_length=2)]
+            _expand_size,
+            json_schema_input_type=SideLength | Annotated[list[SideLength], Field(min_length=2, max_length=2)],
         ),
     ] = Field((224, 224), description="Side of the square image, or [height, width], in pixels.")
     crop: float = Field(
@@ -92,7 +93,7 @@ class Input(_Model):
     )
 
     @model_validator(mode="after")
-    def _one_each(self) -> Input:
+    def _check_lengths(self) -> Input:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and len(values) != self.channels:
                 raise PydanticCustomError(
@@ -139,7 +140,7 @@ class Override(_Model):
     attention: Annotated[base.Attention, OneOf()] | None = Field(None, description="What weighs its branch.")
 
 
-def _none_inherited(given: Any) -> Any:
+def _replace_none(given: Any) -> Any:
     return {} if given is None else given
 
 
@@ -161,9 +162,13 @@ class Stages(_Model):
     )
     widths: Annotated[base.WidthRule, OneOf()] = Field(description="Filters of each stage; a list for short.")
     block: Annotated[base.Block, OneOf()] = Field(description="The unit that each stage repeats.")
-    shortcut: Annotated[base.Shortcut, OneOf()] = _default(base.Shortcut, "projection", "The path around each block.")
-    attention: Annotated[base.Attention, OneOf()] = _default(base.Attention, "none", "What weighs each block's branch.")
-    downsample: Annotated[base.Downsample, OneOf()] = _default(
+    shortcut: Annotated[base.Shortcut, OneOf()] = _part_field(
+        base.Shortcut, "projection", "The path around each block."
+    )
+    attention: Annotated[base.Attention, OneOf()] = _part_field(
+        base.Attention, "none", "What weighs each block's branch."
+    )
+    downsample: Annotated[base.Downsample, OneOf()] = _part_field(
         base.Downsample, "stride", "How a stage shrinks the map."
     )
     output_stride: Annotated[int, Field(ge=1, le=4_096)] | None = Field(
@@ -172,7 +177,7 @@ class Stages(_Model):
         "dilate their windows.",
     )
     overrides: Annotated[
-        dict[Which, Override], BeforeValidator(_none_inherited, json_schema_input_type=dict[Which, Override] | None)
+        dict[Which, Override], BeforeValidator(_replace_none, json_schema_input_type=dict[Which, Override] | None)
     ] = Field(
         default_factory=dict,
         description="What single stages or blocks have instead, by their place: `stage2`, `stage3-4`, `stage1.block2`; "
@@ -180,7 +185,7 @@ class Stages(_Model):
     )
 
     @model_validator(mode="after")
-    def _has_depths(self) -> Stages:
+    def _check_depths(self) -> Stages:
         if self.depths is None and self.widths.depths() is None:
             raise PydanticCustomError("no_depths", "missing")
         return self
@@ -193,7 +198,7 @@ class Deviation(_Model):
     reason: Words = Field(description="Why the printed figure cannot be met.")
 
 
-def _figure(text: str) -> str:
+def _check_figure(text: str) -> str:
     try:
         PrintedFigure.parse(text)
     except PrintedError as error:
@@ -206,15 +211,15 @@ class Claim(_Model):
 
     what: CountName = Field(description="The count (docs/counting.md says what each holds).")
     value: int | None = Field(None, ge=0, description="The exact figure.")
-    printed: Annotated[str, Field(max_length=32), AfterValidator(_figure)] | None = Field(
+    printed: Annotated[str, Field(max_length=32), AfterValidator(_check_figure)] | None = Field(
         None, description="The figure as printed (`3.8e9`, `25.5M`): met within one unit of its last digit."
     )
     source: Words = Field(description="Who prints it, and where.")
-    size: Side | None = Field(None, description="The input's side that the figure is for, if not the spec's own.")
+    size: SideLength | None = Field(None, description="The input's side that the figure is for, if not the spec's own.")
     exception: Deviation | None = Field(None, description="Stated where the printed figure cannot be met.")
 
     @model_validator(mode="after")
-    def _one_figure(self) -> Claim:
+    def _check_one_figure(self) -> Claim:
         if self.value is None and self.printed is None:
             raise PydanticCustomError("one_figure", "neither a 'value' nor a 'printed' figure")
         if self.value is not None and self.printed is not None:
@@ -249,10 +254,10 @@ class Spec(_Model):
     parts: Annotated[tuple[Words, ...], Field(strict=False, max_length=MAX_PARTS)] = Field(
         (), description="Python files beside this spec that define parts; their code is run (docs/parts.md)."
     )
-    title: Annotated[str, Field(max_length=200), AfterValidator(_printable)] = Field(
+    title: Annotated[str, Field(max_length=200), AfterValidator(_check_printable)] = Field(
         "", description="What people call the network."
     )
-    paper: Annotated[str, Field(max_length=400), AfterValidator(_printable)] = Field(
+    paper: Annotated[str, Field(max_length=400), AfterValidator(_check_printable)] = Field(
         "", description="The paper that describes it."
     )
     reference: str | None = Field(
@@ -261,10 +266,10 @@ class Spec(_Model):
     input: Input = Field(default_factory=Input, description="The image.")
     stem: Annotated[base.Stem, OneOf()] = Field(description="What stands before the first stage.")
     stages: Stages = Field(description="The stages.")
-    norm: Annotated[base.Norm, OneOf()] = _default(base.Norm, "batch", "Normalization.")
-    activation: Annotated[base.ActivationPart, OneOf()] = _default(base.ActivationPart, "relu", "The nonlinearity.")
+    norm: Annotated[base.Norm, OneOf()] = _part_field(base.Norm, "batch", "Normalization.")
+    activation: Annotated[base.ActivationPart, OneOf()] = _part_field(base.ActivationPart, "relu", "The nonlinearity.")
     head: Annotated[base.Head, OneOf()] = Field(description="What turns the last map into scores.")
-    antialias: Annotated[base.AntiAlias, OneOf()] = _default(
+    antialias: Annotated[base.AntiAlias, OneOf()] = _part_field(
         base.AntiAlias, "none", "What smooths a map before it shrinks."
     )
     weight_standardization: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -275,8 +280,8 @@ class Spec(_Model):
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
     ] = Field((), description="Stages whose maps the network outputs too (`stage2`, counted from 1), before its head.")
     quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
-    naming: Annotated[base.Naming, OneOf()] = _default(base.Naming, "paths", "How layers and parameters are called.")
-    deviations: dict[Rule, Words] = Field(
+    naming: Annotated[base.Naming, OneOf()] = _part_field(base.Naming, "paths", "How layers and parameters are called.")
+    deviations: dict[DesignRule, Words] = Field(
         default_factory=dict, description="The paper's design rules that this network breaks on purpose, and why."
     )
     claims: Annotated[tuple[Claim, ...], Field(strict=False, max_length=200)] = Field(
@@ -289,7 +294,7 @@ OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviatio
 """Keys that describe one network and are not inherited through `extends`."""
 
 
-def check(source: Source, *, more_parts: bool = False) -> Spec:
+def check_spec(source: Source, *, more_parts: bool = False) -> Spec:
     """The specification in `source`; raises `Refused` with every fault at its position.
 
     With `more_parts`, parts from outside the package were run since the last spec was checked.
@@ -297,7 +302,7 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
     if more_parts:
         know_every_part()
         _rebuild()
-    _know(_ALWAYS.union(_words(source.data)))
+    _hold_kinds(_ALWAYS.union(_list_texts(source.data)))
     try:
         return Spec.model_validate(source.data)
     except ValidationError:
@@ -308,7 +313,7 @@ def check(source: Source, *, more_parts: bool = False) -> Spec:
 def _rebuild() -> None:
     """Let `Spec`, and what of it was built by itself, hold the parts that there are now."""
     parts = (part for family in base.FAMILIES for part in registry.members(family))
-    built = registry.holders((*parts, *_Model.__subclasses__()))
+    built = registry.find_holders((*parts, *_Model.__subclasses__()))
     for model in built:
         if model is not Spec:
             model.model_rebuild(force=True)
@@ -334,7 +339,7 @@ _FEW = range(2)
 _made = count()
 
 
-def _know(kinds: set[str]) -> None:
+def _hold_kinds(kinds: set[str]) -> None:
     """Let `Spec` hold parts of these kinds; all, if that goes on or a family would have none."""
     if registry.load_parts(kinds):
         if next(_made) not in _FEW or not all(map(registry.members, base.FAMILIES)):
@@ -343,10 +348,10 @@ def _know(kinds: set[str]) -> None:
             _rebuild()
 
 
-def _words(data: Any) -> Iterator[str]:
+def _list_texts(data: Any) -> Iterator[str]:
     """Every text in plain data: among them are the kinds of all its parts."""
     if isinstance(data, str):
         yield data
     elif isinstance(data, (dict, list)):
         for inner in data.values() if isinstance(data, dict) else data:
-            yield from _words(inner)
+            yield from _list_texts(inner)

@@ -14,7 +14,7 @@ _OPENING = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
 _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 
 
-def first_too_deep(text: str, start: int, room: int) -> int | None:
+def find_too_deep(text: str, start: int, room: int) -> int | None:
     """Where, soon after `start`, the first bracket opens for which there is no more `room`."""
     try:
         for token in yaml.scan(text[start : start + LOOKS_AHEAD], Loader=yaml.SafeLoader):

@@ -16,15 +16,15 @@ class UnwrittenError(ValueError):
 
 def dump(data: Any) -> str:
     """Plain data as YAML that `source` reads back as the same data; raises `UnwrittenError` for other data."""
-    return _dumped(data, None)
+    return _dump_visibly(data, None)
 
 
 def dump_inline(data: Any) -> str:
     """Plain data as YAML in braces and brackets, on as few lines as they need, without the line's end."""
-    return _dumped(data, True).removesuffix("\n").removesuffix("\n...")
+    return _dump_visibly(data, True).removesuffix("\n").removesuffix("\n...")
 
 
-def _dumped(data: Any, flow: bool | None) -> str:
+def _dump_visibly(data: Any, flow: bool | None) -> str:
     try:
         text: str = yaml.dump(
             data, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, allow_unicode=True, width=100

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 Channels = Annotated[int, Field(ge=CHANNELS.least, le=CHANNELS.most)]
 """A number of channels."""
-Kernel = Annotated[int, Field(ge=1, le=31)]
+KernelSize = Annotated[int, Field(ge=1, le=31)]
 """The side of a square window."""
 Eps = Annotated[float, Field(ge=2.0**-126, lt=1)]
 """What is added to a variance: below the least normal number of float32, no type here holds it."""
 
 
-def _odd(side: int) -> int:
+def _check_odd(side: int) -> int:
     if side % 2 == 0:
         raise PydanticCustomError("odd", "{side} is even: only an odd window can keep the map's size", {"side": side})
     return side
 
 
-OddKernel = Annotated[Kernel, AfterValidator(_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})]
+OddKernel = Annotated[KernelSize, AfterValidator(_check_odd), Field(json_schema_extra={"not": {"multipleOf": 2}})]
 """The side of a convolution's window: odd, so that padding keeps the map's size."""
 
 
@@ -128,10 +128,10 @@ class Shortcut(Part):
 
     def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """The branch and the shortcut of `x`, joined; by default their sum."""
-        around = self._around(net, x, branch, place=place, using=using)
+        around = self._build_bridge(net, x, branch, place=place, using=using)
         return net.scope(at=using.shortcut_at).add("add", Add(), branch, around)
 
-    def _around(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
+    def _build_bridge(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
         """The bridge, among the layers of the shortcut."""
         inside = net.scope("shortcut", at=using.shortcut_at, role="shortcut")
         return self.bridge(inside, x, branch, place=place, using=using)

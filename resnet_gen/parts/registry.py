@@ -19,7 +19,7 @@ P = TypeVar("P", bound=Part)
 
 
 @cache
-def _modules() -> list[str]:
+def _list_modules() -> list[str]:
     """The modules of all parts."""
     package = importlib.import_module("resnet_gen.parts")
     return [m.name for m in pkgutil.walk_packages(package.__path__, "resnet_gen.parts.") if not m.ispkg]
@@ -31,14 +31,14 @@ def load_parts(kinds: Container[str] | None = None) -> bool:
     A kind may be said with its folder (`norms.none`) where several families have it. Each part takes a millisecond and
     lives in a module called after its kind, so that a command imports the few that its specification names.
     """
-    wanted = [name for name in _modules() if kinds is None or any(said in kinds for said in _said(name))]
+    wanted = [name for name in _list_modules() if kinds is None or any(kind in kinds for kind in _name_kinds(name))]
     new = [name for name in wanted if name not in sys.modules]
     for name in new:
         importlib.import_module(name)
     return bool(new)
 
 
-def _said(module: str) -> tuple[str, str]:
+def _name_kinds(module: str) -> tuple[str, str]:
     """How a part's module may be called: by its kind, and with its folder."""
     _, folder, kind = module.rsplit(".", 2)
     return kind, f"{folder}.{kind}"
@@ -47,7 +47,7 @@ def _said(module: str) -> tuple[str, str]:
 _forgotten: set[type[Part]] = set()
 
 
-def forget(parts: Iterable[type[Part]]) -> None:
+def forget_parts(parts: Iterable[type[Part]]) -> None:
     """Leave out parts that Python cannot forget: those that were defined together with a fault."""
     _forgotten.update(parts)
 
@@ -70,20 +70,20 @@ def default_part(family: Callable[..., P], kind: str) -> P:
     return cast("P", found.model_validate({"kind": kind}))
 
 
-def holders(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
+def find_holders(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
     """Those with a part among their settings whose schema was built: it knows the parts of that time alone."""
     built = [model for model in models if model.__pydantic_complete__]
-    return [model for model in built if any(map(_offered, model.model_fields.values()))]
+    return [model for model in built if any(map(_is_offered, model.model_fields.values()))]
 
 
-def _offered(field: FieldInfo) -> bool:
-    return any(isinstance(said, OneOf) for said in field.metadata) or _offers(field.annotation)
+def _is_offered(field: FieldInfo) -> bool:
+    return any(isinstance(annotation, OneOf) for annotation in field.metadata) or _offers_part(field.annotation)
 
 
-def _offers(annotation: Any) -> bool:
+def _offers_part(annotation: Any) -> bool:
     """Whether an annotation, or one inside it, is of a family."""
-    return any(isinstance(said, OneOf) for said in getattr(annotation, "__metadata__", ())) or any(
-        _offers(inner) for inner in getattr(annotation, "__args__", ())
+    return any(isinstance(inner, OneOf) for inner in getattr(annotation, "__metadata__", ())) or any(
+        _offers_part(inner) for inner in getattr(annotation, "__args__", ())
     )
 
 
@@ -102,13 +102,13 @@ class OneOf:
         if "list" in kinds:
             shorts.append(core_schema.list_schema(core_schema.int_schema()))
         shown = core_schema.union_schema(shorts)
-        spelled_out = _list_spelled_out if "list" in kinds else _spelled_out
+        spelled_out = _spell_out_list if "list" in kinds else _spell_out
         return core_schema.no_info_before_validator_function(spelled_out, union, json_schema_input_schema=shown)
 
 
-def _spelled_out(data: Any) -> Any:
+def _spell_out(data: Any) -> Any:
     return {"kind": data} if isinstance(data, str) else data
 
 
-def _list_spelled_out(data: Any) -> Any:
-    return {"kind": "list", "values": data} if isinstance(data, list) else _spelled_out(data)
+def _spell_out_list(data: Any) -> Any:
+    return {"kind": "list", "values": data} if isinstance(data, list) else _spell_out(data)

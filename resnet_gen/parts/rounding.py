@@ -1,7 +1,7 @@
 """How published networks round a number of channels."""
 
 
-def divisible(channels: float, divisor: int, *, least: int = 0, floor: float = 0.9) -> int:
+def round_to_multiple(channels: float, divisor: int, *, least: int = 0, floor: float = 0.9) -> int:
     """The multiple of `divisor` nearest to `channels`, at least `least` or one divisor, not below `floor` of it.
 
     The rule of the MobileNets, which torchvision and timm share (Sandler et al. 2018, code).

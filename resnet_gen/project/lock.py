@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.graph.counts import Counts, count_nodes
 from resnet_gen.graph.fingerprint import Fingerprint, fingerprint
-from resnet_gen.language.faults import MAX_PROBLEMS, at_most, problems
+from resnet_gen.language.faults import MAX_PROBLEMS, find_problems, limit_entries
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import NAME_PATTERN
@@ -43,7 +43,7 @@ _MOST_STAGES, _MOST_SIDES = 1_000, 8
 _BLOCK_DIGITS, _STAGE_DIGITS = 4, 16
 
 Whole = Annotated[int, Field(ge=0)]
-Shape = Annotated[tuple[Whole, ...], Field(strict=False), BeforeValidator(at_most(_MOST_SIDES))]
+LockedShape = Annotated[tuple[Whole, ...], Field(strict=False), BeforeValidator(limit_entries(_MOST_SIDES))]
 
 
 class LockedStage(StrictModel):
@@ -63,9 +63,9 @@ class LockedNetwork(StrictModel):
     """
 
     spec: str
-    input: Shape
-    outputs: Annotated[dict[str, Shape], BeforeValidator(at_most(_MOST_STAGES))]
-    settings: Annotated[dict[str, str], BeforeValidator(at_most(_MOST_STAGES))]
+    input: LockedShape
+    outputs: Annotated[dict[str, LockedShape], BeforeValidator(limit_entries(_MOST_STAGES))]
+    settings: Annotated[dict[str, str], BeforeValidator(limit_entries(_MOST_STAGES))]
     params: Whole
     buffers: Whole
     macs: Whole
@@ -75,7 +75,7 @@ class LockedNetwork(StrictModel):
     activations: Whole
     activations_and_pools: Whole
     hash: Annotated[str, Field(min_length=64, max_length=64)]
-    stages: Annotated[dict[str, LockedStage], BeforeValidator(at_most(_MOST_STAGES))]
+    stages: Annotated[dict[str, LockedStage], BeforeValidator(limit_entries(_MOST_STAGES))]
 
 
 COUNTS = ("params", "buffers", "macs", "conv_macs", "macs_and_biases", "layers", "activations", "activations_and_pools")
@@ -118,18 +118,18 @@ def parse_lock(document: Document, path: Path, *, old: bool = False) -> Lock:
     data, first = source.data, source.data.get("version") == 1 and old
     _check_version(source, old=old)
     if first:
-        data = {**data, "version": VERSION, "networks": _without_settings(data.get("networks"))}
-    networks, errors = _validated(data)
+        data = {**data, "version": VERSION, "networks": _empty_settings(data.get("networks"))}
+    networks, errors = _validate_networks(data)
     if errors:
-        raise Refused([*problems(errors, source, _File), Problem("damaged", document.name, HINT)])
+        raise Refused([*find_problems(errors, source, _File), Problem("damaged", document.name, HINT)])
     return Lock(path, networks, source, first)
 
 
-def _validated(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
+def _validate_networks(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[ErrorDetails]]:
     """The networks, and what is wrong: each is looked at by itself, since all faults of all of them may be too many."""
     networks: dict[str, LockedNetwork] = {}
     errors: list[ErrorDetails] = []
-    for part in _parts(data):
+    for part in _split_lock(data):
         try:
             networks |= _File.model_validate(part).networks
         except ValidationError as error:
@@ -139,7 +139,7 @@ def _validated(data: Mapping[str, Any]) -> tuple[dict[str, LockedNetwork], list[
     return networks, errors
 
 
-def _parts(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _split_lock(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """A lock without networks, of which some keys may be none of its own; then one for each network."""
     listed, first = data.get("networks"), dict(islice(data.items(), MAX_PROBLEMS))
     if not isinstance(listed, dict):
@@ -161,7 +161,7 @@ def _check_version(source: Source, *, old: bool) -> None:
         raise refuse("not a lock that this can read", where, "another tool wrote it, or a newer resnet-gen")
 
 
-def _without_settings(networks: Any) -> Any:
+def _empty_settings(networks: Any) -> Any:
     if not isinstance(networks, dict):
         return networks
     return {name: {**n, "settings": {}} if isinstance(n, dict) else n for name, n in networks.items()}
@@ -177,16 +177,18 @@ def lock_entry(loaded: Loaded, graph: Graph, counts: Counts, folder: Path) -> Lo
         settings=lock_settings(loaded),
         **{name: getattr(counts, name) for name in COUNTS},
         hash=hashes.graph,
-        stages={_title(stage): _stage(stage, nodes, hashes) for stage, nodes in stages_of(graph.nodes).items()},
+        stages={
+            _name_stage(stage): _lock_stage(stage, nodes, hashes) for stage, nodes in stages_of(graph.nodes).items()
+        },
     )
 
 
-def _title(stage: str) -> str:
+def _name_stage(stage: str) -> str:
     """A stage as specs call it: `stages.0` is `stage1`."""
     return f"stage{int(stage.partition('.')[2]) + 1}" if stage.startswith("stages.") else stage
 
 
-def _stage(stage: str, nodes: list[Node], hashes: Fingerprint) -> LockedStage:
+def _lock_stage(stage: str, nodes: list[Node], hashes: Fingerprint) -> LockedStage:
     total = count_nodes(nodes)
     blocks = list(dict.fromkeys(node.block for node in nodes))
     return LockedStage(
@@ -214,31 +216,31 @@ def spec_path(loaded: Loaded, folder: Path) -> str:
 
 def lock_text(networks: Mapping[str, LockedNetwork]) -> str:
     """The lock of these networks, as it is written."""
-    tables = (_table(name, networks[name]) for name in sorted(networks))
+    tables = (_write_table(name, networks[name]) for name in sorted(networks))
     return "\n".join((HEADER, f"version = {VERSION}", *tables)) + "\n"
 
 
-def _table(name: str, network: LockedNetwork) -> str:
+def _write_table(name: str, network: LockedNetwork) -> str:
     data = network.model_dump(exclude={"stages"})
-    lines = [f"\n[networks.{name}]", *(f"{key} = {_toml(value)}" for key, value in data.items())]
+    lines = [f"\n[networks.{name}]", *(f"{key} = {_write_value(value)}" for key, value in data.items())]
     stages = network.model_dump(include={"stages"}, exclude_defaults=True)["stages"]
-    lines += [f"stages.{key} = {_toml(stage)}" for key, stage in stages.items()]
+    lines += [f"stages.{key} = {_write_value(stage)}" for key, stage in stages.items()]
     return "\n".join(lines)
 
 
-def _toml(value: Any) -> str:
+def _write_value(value: Any) -> str:
     if isinstance(value, dict):
-        pairs = (f"{_key(key)} = {_toml(inner)}" for key, inner in value.items())
+        pairs = (f"{_write_key(key)} = {_write_value(inner)}" for key, inner in value.items())
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return str(value) if isinstance(value, int) else _text(value)
+        return f"[{', '.join(map(_write_value, value))}]"
+    return str(value) if isinstance(value, int) else _write_text(value)
 
 
-def _key(key: str) -> str:
-    return key if _BARE_KEY.match(key) else _text(key)
+def _write_key(key: str) -> str:
+    return key if _BARE_KEY.match(key) else _write_text(key)
 
 
-def _text(value: str) -> str:
+def _write_text(value: str) -> str:
     """A TOML string: JSON's escapes are TOML's, but that TOML escapes one character more."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

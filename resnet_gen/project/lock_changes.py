@@ -17,24 +17,24 @@ def differences(before: LockedNetwork, after: LockedNetwork) -> list[str]:
     if before.input != after.input:
         found.append(f"input {format_shape(before.input)} -> {format_shape(after.input)}")
     if list(before.outputs.items()) != list(after.outputs.items()):
-        found.append(f"outputs {_outputs(before)} -> {_outputs(after)}")
-    found += _settings(before.settings, after.settings)
-    found += _counts(before, after, COUNTS)
+        found.append(f"outputs {_format_outputs(before)} -> {_format_outputs(after)}")
+    found += _compare_settings(before.settings, after.settings)
+    found += _compare_counts(before, after, COUNTS)
     for stage in {**before.stages, **after.stages}:
-        if words := _stage_words(before.stages.get(stage), after.stages.get(stage)):
+        if words := _compare_stages(before.stages.get(stage), after.stages.get(stage)):
             found.append(f"{stage}: {words}")
     if before.hash != after.hash and not found:
         found.append("the order of its operations, every stage being as it was")
     return found
 
 
-def _settings(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def _compare_settings(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """What is computed of a picture, or built, in another way, though no layer is another."""
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return [f"{key} {before.get(key, 'none')} -> {after.get(key, 'none')}" for key in keys]
 
 
-def _counts(before: Any, after: Any, names: Iterable[str]) -> list[str]:
+def _compare_counts(before: Any, after: Any, names: Iterable[str]) -> list[str]:
     """The counts that differ, but those that differ because another does."""
     pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
     other = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -44,7 +44,7 @@ def _counts(before: Any, after: Any, names: Iterable[str]) -> list[str]:
 _FOLLOWS = {"conv_macs": "macs", "macs_and_biases": "macs", "activations_and_pools": "activations"}
 
 
-def _stage_words(before: LockedStage | None, after: LockedStage | None) -> str:
+def _compare_stages(before: LockedStage | None, after: LockedStage | None) -> str:
     """What differs in a stage; empty if nothing does."""
     if before is None or after is None:
         there = after or before
@@ -52,13 +52,13 @@ def _stage_words(before: LockedStage | None, after: LockedStage | None) -> str:
         return f"{'new' if before is None else 'gone'}, params {there.params:,}, macs {there.macs:,}"
     if before == after:
         return ""
-    where = _blocks(before.blocks.split(), after.blocks.split())
-    counts = ", ".join(_counts(before, after, ("params", "macs", "activations")))
+    where = _compare_blocks(before.blocks.split(), after.blocks.split())
+    counts = ", ".join(_compare_counts(before, after, ("params", "macs", "activations")))
     counts = counts or "other operations or inputs, the same counts"
     return f"{where}: {counts}" if where else counts
 
 
-def _blocks(before: list[str], after: list[str]) -> str:
+def _compare_blocks(before: list[str], after: list[str]) -> str:
     """Which blocks differ; empty if that cannot be said."""
     if len(before) != len(after):
         return f"{len(before) or 1} blocks -> {len(after) or 1}"
@@ -68,5 +68,5 @@ def _blocks(before: list[str], after: list[str]) -> str:
     return f"block {', '.join(other)} of {len(after)}" if len(other) < len(after) else "every block"
 
 
-def _outputs(network: LockedNetwork) -> str:
+def _format_outputs(network: LockedNetwork) -> str:
     return ", ".join(f"{name} {format_shape(shape)}" for name, shape in network.outputs.items())

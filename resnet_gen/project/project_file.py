@@ -33,18 +33,19 @@ LOCK = "resnet-gen.lock"
 _MOST_GLOBS = 100
 
 
-def _one_walk(pattern: str) -> str:
+def _check_walks(pattern: str) -> str:
     if pattern.count("**") > 1:
         raise PydanticCustomError("walks", "'**' may stand in it once")
     return pattern
 
 
-class Settings(StrictModel):
+class ProjectSettings(StrictModel):
     """What a project file can say."""
 
     specs: (
         Annotated[
-            tuple[Annotated[Words, AfterValidator(_one_walk)], ...], Field(strict=False, min_length=1, max_length=1_000)
+            tuple[Annotated[Words, AfterValidator(_check_walks)], ...],
+            Field(strict=False, min_length=1, max_length=1_000),
         ]
         | None
     ) = Field(
@@ -70,7 +71,7 @@ class Project:
     """A project file, read, and the position of everything in it."""
 
     path: Path
-    settings: Settings
+    settings: ProjectSettings
     source: Source
 
     @property
@@ -94,12 +95,12 @@ class Project:
         found: dict[Path, str] = {}
         faults: list[Problem] = []
         for index, pattern in enumerate(self.settings.specs or ()):
-            references = self._meant(pattern)
+            references = self._resolve_pattern(pattern)
             if not references:
-                faults.append(self._nothing(index, pattern))
+                faults.append(self._describe_missing(index, pattern))
             for reference in references:
-                faults += self._led_out(index, reference)
-                found.setdefault(_path(reference), reference)
+                faults += self._find_ways_out(index, reference)
+                found.setdefault(_resolve_reference(reference), reference)
         if faults:
             raise Refused(faults)
         return tuple(found.values())
@@ -112,7 +113,7 @@ class Project:
             where = self.source.span(("specs", globs[_MOST_GLOBS]))
             raise refuse(f"specs: more than {_MOST_GLOBS} globs", where, "name files, or take fewer and wider ones")
 
-    def _led_out(self, index: int, reference: str) -> tuple[Problem, ...]:
+    def _find_ways_out(self, index: int, reference: str) -> tuple[Problem, ...]:
         """What is wrong with a spec that lies elsewhere than in the project's repository."""
         if reference in shipped_specs():
             return ()
@@ -122,40 +123,40 @@ class Project:
             return refused.problems
         return ()
 
-    def _nothing(self, index: int, pattern: str) -> Problem:
+    def _describe_missing(self, index: int, pattern: str) -> Problem:
         where = self.source.span(("specs", index))
         if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
             return Problem(f"specs.{index}: '{shorten(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
         return Problem(f"specs.{index}: there is no file '{shorten(pattern)}'", where, "paths start from this file")
 
-    def _meant(self, pattern: str) -> list[str]:
+    def _resolve_pattern(self, pattern: str) -> list[str]:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""
         if pattern in shipped_specs():
             return [pattern]
-        if os.path.isfile(self.folder / pattern):  # noqa: PTH113 - as in _nothing
-            return [reference(self.folder / pattern)]
+        if os.path.isfile(self.folder / pattern):  # noqa: PTH113 - as in _describe_missing
+            return [format_reference(self.folder / pattern)]
         try:
             names = [path.relative_to(self.folder) for path in self.folder.glob(pattern) if path.is_file()]
         except (OSError, ValueError, IndexError, RuntimeError):  # what Pythons make of a pattern that is none
             return []
-        return [reference(self.folder / name) for name in sorted(names) if _seen(name.parts)]
+        return [format_reference(self.folder / name) for name in sorted(names) if _is_in_sight(name.parts)]
 
-    def has(self, path: Path | None) -> bool:
+    def has_spec(self, path: Path | None) -> bool:
         """Whether the spec at a path is one of the project's."""
         return path is not None and path.resolve() in self._paths
 
-    def means(self, path: Path) -> bool:
+    def matches_path(self, path: Path) -> bool:
         """Whether the project's paths and globs mean a path as it is written, whether there is such a file or not."""
         try:
             parts = Path(os.path.relpath(path, self.folder)).parts
         except ValueError:  # on another drive
             return False
         steps = (PurePosixPath(posixpath.normpath(pattern)).parts for pattern in self.settings.specs or ())
-        return any(parts == named or (_seen(parts) and _fits(parts, named)) for named in steps)
+        return any(parts == named or (_is_in_sight(parts) and _matches_glob(parts, named)) for named in steps)
 
     @cached_property
     def _paths(self) -> set[Path]:
-        return set(map(_path, self.references))
+        return set(map(_resolve_reference, self.references))
 
     def budgets(self, network: str) -> Iterator[tuple[str, Budgets]]:
         """The budgets for a network, each with the name or glob that it stands under."""
@@ -164,16 +165,16 @@ class Project:
                 yield pattern, budgets
 
 
-def _path(reference: str) -> Path:
+def _resolve_reference(reference: str) -> Path:
     return shipped_specs().get(reference, Path(reference)).resolve()
 
 
-def _seen(parts: Sequence[str]) -> bool:
+def _is_in_sight(parts: Sequence[str]) -> bool:
     """Whether a path is neither hidden nor in a hidden folder."""
     return not any(part[0] == "." and part != ".." for part in parts)
 
 
-def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
+def _matches_glob(parts: Sequence[str], steps: Sequence[str]) -> bool:
     """Whether a path's parts are what a glob's steps say."""
     taken = {0}  # how many parts the steps so far may be
     for step in steps:
@@ -184,7 +185,7 @@ def _fits(parts: Sequence[str], steps: Sequence[str]) -> bool:
     return len(parts) in taken
 
 
-def reference(path: Path) -> str:
+def format_reference(path: Path) -> str:
     """A file as commands take it: by its path from the working folder, and never as a shipped network's name."""
     name = shown_path(path)
     return f".{os.sep}{name}" if name in shipped_specs() else name
@@ -192,28 +193,28 @@ def reference(path: Path) -> str:
 
 def find_project(folder: Path | None = None) -> Project | None:
     """The project that a folder, the working one by default, belongs to; None where there is none."""
-    found = (_read(path) for path in list_candidates(folder))
+    found = (_read_if_project(path) for path in list_candidates(folder))
     return next((project for project in found if project), None)
 
 
 def read_project(path: Path) -> Project:
     """The project of a file; raises `Refused` with every fault at its position."""
-    project = _read(path)
+    project = _read_if_project(path)
     if project is None:
         raise refuse("has no table [tool.resnet-gen]", shown_path(path))
     return project
 
 
-def _read(path: Path) -> Project | None:
+def _read_if_project(path: Path) -> Project | None:
     check_inside(path)
-    return project_in(path, read_document(path, shown_path(path), "TOML", "project file"))
+    return parse_project(path, read_document(path, shown_path(path), "TOML", "project file"))
 
 
-def project_in(path: Path, document: Document) -> Project | None:
+def parse_project(path: Path, document: Document) -> Project | None:
     """The project in the text of the file at `path`; None for that of a `pyproject.toml` without one."""
     source = read_toml(document)
     table = _tool_table(source) if path.name == PYPROJECT else source
-    return _checked(path, table) if table else None
+    return _validate_project(path, table) if table else None
 
 
 def _tool_table(source: Source) -> Source | None:
@@ -225,7 +226,7 @@ def _tool_table(source: Source) -> Source | None:
     return Source(tool["resnet-gen"], marks, source.joint)
 
 
-def _checked(path: Path, source: Source) -> Project:
+def _validate_project(path: Path, source: Source) -> Project:
     if not isinstance(source.data, dict):
         raise refuse("tool.resnet-gen: not a table", source.span(()))
-    return Project(path, validate(Settings, source), source)
+    return Project(path, validate(ProjectSettings, source), source)

@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple
 
-from resnet_gen.language.source import MAX_DEPTH, MAX_VALUES, Loc
-from resnet_gen.problems import Document, refuse, shorten
+from resnet_gen.language.source import MAX_DEPTH, MAX_VALUES
+from resnet_gen.problems import Document, Loc, refuse, shorten
 
 if sys.version_info >= (3, 11):
     import tomllib as tomllib
@@ -63,9 +63,9 @@ class _Scanner:
         while self._skip_blank() < len(self.text):
             self._check_number()
             if self.text[self.at] == "[":
-                table = self._header()
+                table = self._read_header()
             else:
-                self._pair(table)
+                self._read_pair(table)
             self._skip(_SPACE)
             if self.at < len(self.text) and self.text[self.at] not in "#\r\n":
                 raise _NotToml
@@ -92,49 +92,49 @@ class _Scanner:
             raise _NotToml
         self.at += len(word)
 
-    def _header(self) -> Loc:
+    def _read_header(self) -> Loc:
         """`[table]` or `[[array of tables]]`; the location of what follows."""
         double = self.text.startswith("[[", self.at)
         self.at += 2 if double else 1
-        keys, span = self._keys()
+        keys, span = self._read_keys()
         self._take("]]" if double else "]")
         loc: Loc = ()
         for key in keys[:-1]:
-            loc = self._last((*loc, key))
+            loc = self._find_last_table((*loc, key))
             self.places.setdefault(loc, TomlPlace(span, span))
         loc = (*loc, keys[-1])
         self.places.setdefault(loc, TomlPlace(span, span))
         if double:
             self._lengths[loc] = self._lengths.get(loc, 0) + 1
-            loc = self._last(loc)
+            loc = self._find_last_table(loc)
             self.places.setdefault(loc, TomlPlace(span, span))
         return loc
 
-    def _last(self, loc: Loc) -> Loc:
+    def _find_last_table(self, loc: Loc) -> Loc:
         """The last table of an array of tables; any other location as it is."""
         return (*loc, self._lengths[loc] - 1) if loc in self._lengths else loc
 
-    def _keys(self) -> tuple[list[str], tuple[int, int]]:
+    def _read_keys(self) -> tuple[list[str], tuple[int, int]]:
         """A key and its dotted parts, and the stretch of them all."""
         keys, start, end = [], self._skip(_SPACE), 0
         while True:
-            keys.append(self._key())
+            keys.append(self._read_key())
             end = self.at
             if len(keys) > MAX_DEPTH:
-                self._too_deep(start)
+                self._refuse_depth(start)
             self._skip(_SPACE)
             if self.text[self.at] != ".":
                 return keys, (start, end)
             self.at += 1
             self._skip(_SPACE)
 
-    def _key(self) -> str:
+    def _read_key(self) -> str:
         start = self.at
         quote = self.text[start]
         if quote not in "\"'":
             self._skip(_PLAIN_KEY)
             return self.text[start : self.at]
-        self._string()
+        self._skip_string()
         raw = self.text[start + 1 : self.at - 1]
         if quote == "'" or "\\" not in raw:
             return raw
@@ -143,8 +143,8 @@ class _Scanner:
         except ValueError:
             raise _NotToml from None
 
-    def _pair(self, table: Loc) -> None:
-        keys, span = self._keys()
+    def _read_pair(self, table: Loc) -> None:
+        keys, span = self._read_keys()
         self._take("=")
         for n in range(1, len(keys)):
             self.places.setdefault((*table, *keys[:n]), TomlPlace(span, span))
@@ -154,24 +154,24 @@ class _Scanner:
             words = f"the key '{shorten(keys[-1])}' stands twice"
             raise refuse(words, self.document.span_at(*span), f"first on line {first.line + 1}")
         self._stated.add(loc)
-        self._value(loc, span)
+        self._read_value(loc, span)
 
-    def _value(self, loc: Loc, key: tuple[int, int] | None) -> None:
+    def _read_value(self, loc: Loc, key: tuple[int, int] | None) -> None:
         start = self._skip(_SPACE)
         self._check_number()
         if len(loc) > MAX_DEPTH:
-            self._too_deep(start)
+            self._refuse_depth(start)
         kind = self.text[start]
         self.places[loc] = TomlPlace((start, start + 1), key)
         if kind in "\"'":
-            self._string()
+            self._skip_string()
         elif kind in "[{":
-            self._inside(loc, "]" if kind == "[" else "}")
+            self._read_items(loc, "]" if kind == "[" else "}")
         else:
-            self._bare(start)
+            self._skip_bare(start)
         self.places[loc] = TomlPlace((start, self.at), key)
 
-    def _bare(self, start: int) -> None:
+    def _skip_bare(self, start: int) -> None:
         if self.text[start] not in _BARE_STARTS:
             raise _NotToml
         self._skip(_BARE)
@@ -179,15 +179,15 @@ class _Scanner:
         if self.at - start > _LONGEST_NUMBER:
             raise refuse(f"a number of more than {_LONGEST_NUMBER} digits", self.document.span_at(start, self.at))
 
-    def _inside(self, loc: Loc, close: str) -> None:
+    def _read_items(self, loc: Loc, close: str) -> None:
         """The values of an array, or the pairs of an inline table."""
         self.at += 1
         number = 0
         while self.text[self._skip_blank()] != close:
             if close == "]":
-                self._value((*loc, number), None)
+                self._read_value((*loc, number), None)
             else:
-                self._pair(loc)
+                self._read_pair(loc)
             number += 1
             if self.text[self._skip_blank()] == ",":
                 self.at += 1
@@ -195,7 +195,7 @@ class _Scanner:
                 raise _NotToml
         self.at += 1
 
-    def _string(self) -> None:
+    def _skip_string(self) -> None:
         """Move behind a string of any of the four kinds."""
         quote = self.text[self.at]
         close = quote * 3 if self.text.startswith(quote * 3, self.at) else quote
@@ -214,5 +214,5 @@ class _Scanner:
             at, more = at + 1, more - 1
         self.at = at
 
-    def _too_deep(self, start: int) -> None:
+    def _refuse_depth(self, start: int) -> None:
         raise refuse(f"nested more than {MAX_DEPTH} deep", self.document.span_at(start))

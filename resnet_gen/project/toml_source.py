@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from resnet_gen.language.source import MAX_VALUES, Loc, Mark, Source
-from resnet_gen.problems import Document, Problem, Refused, Span, refuse
+from resnet_gen.language.source import MAX_VALUES, Mark, Source
+from resnet_gen.problems import Document, Loc, Problem, Refused, Span, refuse
 from resnet_gen.project.toml_positions import TomlPlace, places, tomllib
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")

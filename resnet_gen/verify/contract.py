@@ -28,7 +28,7 @@ class Contract(NamedTuple):
     def outcome(self, networks: Iterable[str], chosen: Collection[str]) -> Outcome:
         """What the project says of networks that are not among `networks`, which are all that it has."""
         names = set(networks)
-        found = [*self._budgets_left_over(names), *self._locked_left_over(names)]
+        found = [*self._find_idle_budgets(names), *self._find_idle_locks(names)]
         tables = len(self.project.settings.budgets)
         covered = [f"budgets for {several(tables, 'name')}"] if tables else []
         covered += [f"lock of {several(len(self.lock.networks), 'network')}"] if self.lock else []
@@ -36,13 +36,13 @@ class Contract(NamedTuple):
         problems = [problem for problem in found if problem.rule in rules]
         return project_outcome(shown_path(self.project.path), rules, covered, problems)
 
-    def _budgets_left_over(self, names: Collection[str]) -> Iterator[Problem]:
+    def _find_idle_budgets(self, names: Collection[str]) -> Iterator[Problem]:
         for pattern in self.project.settings.budgets:
             if not any(fnmatchcase(name, pattern) for name in names):
                 where = self.project.source.span(("budgets", pattern), key=True)
                 yield Problem(f"no network is called '{pattern}'", where, suggest(pattern, names), BudgetKept.id)
 
-    def _locked_left_over(self, names: Collection[str]) -> Iterator[Problem]:
+    def _find_idle_locks(self, names: Collection[str]) -> Iterator[Problem]:
         if self.lock and self.project.settings.specs:
             for name in self.lock.networks:
                 if name not in names:
@@ -50,12 +50,12 @@ class Contract(NamedTuple):
                     yield Problem(words, self.lock.span(name), "`resnet-gen lock` takes it out", AsLocked.id)
 
 
-def contract(project: Project) -> Contract:
+def read_contract(project: Project) -> Contract:
     """The contract of a project.
 
     Raises `Refused` for a lock that is damaged, or named and not there, and for rules that there are not.
     """
-    if faults := list(_unknown_rules(project)):
+    if faults := list(_find_unknown_rules(project)):
         raise Refused(faults)
     project.check_lock()
     lock = read_lock(project.lock_path, shown_path(project.lock_path))
@@ -66,7 +66,7 @@ def contract(project: Project) -> Contract:
     return Contract(project, lock, (*rules, AsLocked(project, lock)) if lock else rules)
 
 
-def _unknown_rules(project: Project) -> Iterator[Problem]:
+def _find_unknown_rules(project: Project) -> Iterator[Problem]:
     """What is wrong with the rules that a project selects and ignores."""
     settings = project.settings
     for key, rules in (("select", settings.select or ()), ("ignore", settings.ignore)):

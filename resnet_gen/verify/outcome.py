@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from resnet_gen.graph.counts import count
-from resnet_gen.language.load import Loaded, load, shown_as
+from resnet_gen.language.load import Loaded, display_name, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.notes import notes
 from resnet_gen.language.source import SETTING
@@ -60,7 +60,7 @@ class Finding:
         return str(replace(self.problem, where=where))
 
 
-def advice(finding: Finding) -> str:
+def format_advice(finding: Finding) -> str:
     """The message of a finding, with the hint below it if there is one."""
     hint = finding.problem.hint
     return "\n".join(map(visible, [finding.message, *([f"hint: {hint}"] if hint else [])]))
@@ -103,7 +103,7 @@ def examine(
     try:
         return examine_loaded(load(reference, settings), chosen, more)
     except Refused as error:
-        return _unreadable(reference, error.problems)
+        return _describe_unreadable(reference, error.problems)
 
 
 def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), more: Sequence[Rule] = ()) -> Outcome:
@@ -114,19 +114,21 @@ def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), m
     problems = [problem for rule in rules for problem in rule.check(subject)]
     changed = len(loaded.own) > 1  # what a comment is for, a setting may have replaced
     found, suppressed, faults = suppress(problems, loaded, [] if changed else [rule.id for rule in rules])
-    file = _relative(loaded.own[0].name)
+    file = _make_relative(loaded.own[0].name)
     return Outcome(
         loaded.spec.name,
         file,
         applicable_rules(chosen, more),
         tuple(words for rule in rules if (words := rule.covers(subject))),
-        _in_order(_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))),
-        _in_order(_finding(problem, file, reason) for problem, reason in suppressed),
+        _sort_findings(
+            _describe_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))
+        ),
+        _sort_findings(_describe_finding(problem, file, reason) for problem, reason in suppressed),
         notes=tuple(notes(loaded)),
     )
 
 
-def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings by file and line, those without one first, and else as the rules reported them."""
     return tuple(sorted(findings, key=lambda finding: (finding.place.file or "", finding.place.line or 0)))
 
@@ -139,44 +141,46 @@ def applicable_rules(chosen: Collection[str], more: Iterable[Rule] = ()) -> tupl
 
 def project_outcome(file: str, rules: Iterable[str], covered: Iterable[str], problems: Iterable[Problem]) -> Outcome:
     """What a project, that `file` describes, came to beside its specs."""
-    findings = tuple(_finding(problem, file) for problem in problems)
+    findings = tuple(_describe_finding(problem, file) for problem in problems)
     return Outcome(file, file, tuple(rules), tuple(covered), findings)
 
 
-def project_unread(problems: Sequence[Problem]) -> Outcome | None:
+def find_unread_project(problems: Sequence[Problem]) -> Outcome | None:
     """The outcome of a project file that cannot be read; None where what is wrong stands in no file."""
-    file = next((place.file for place in (_place(problem.where, None) for problem in problems) if place.file), None)
-    invalid = tuple(_finding(problem, file) for problem in problems)
+    file = next(
+        (place.file for place in (_find_place(problem.where, None) for problem in problems) if place.file), None
+    )
+    invalid = tuple(_describe_finding(problem, file) for problem in problems)
     return Outcome(file, file, (InvalidSpec.id,), invalid=invalid) if file else None
 
 
-def _unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:
-    shown = shown_as(reference)
-    file = _relative(shown) if shown else None
-    invalid = tuple(_finding(problem, file) for problem in problems)
-    return Outcome(_relative(reference), file, (InvalidSpec.id,), invalid=invalid)
+def _describe_unreadable(reference: str, problems: Iterable[Problem]) -> Outcome:
+    shown = display_name(reference)
+    file = _make_relative(shown) if shown else None
+    invalid = tuple(_describe_finding(problem, file) for problem in problems)
+    return Outcome(_make_relative(reference), file, (InvalidSpec.id,), invalid=invalid)
 
 
-def _finding(problem: Problem, file: str | None, reason: str | None = None) -> Finding:
+def _describe_finding(problem: Problem, file: str | None, reason: str | None = None) -> Finding:
     """A problem of the spec in `file`; one of no rule kept it from being read."""
-    message, place = problem.message, _place(problem.where, file)
+    message, place = problem.message, _find_place(problem.where, file)
     if isinstance(problem.where, Span) and problem.where.document.name == SETTING:
         message += f" (at {SETTING} {shorten(problem.where.document.text)})"
     return Finding(problem.rule or InvalidSpec.id, problem, message, place, reason)
 
 
-def _place(where: Span | str | None, file: str | None) -> FindingPlace:
+def _find_place(where: Span | str | None, file: str | None) -> FindingPlace:
     """Where reports point; of a `--set`, which stands in no file, the first line of the spec."""
     if not isinstance(where, Span):
-        return FindingPlace(_relative(where) if where else file)
+        return FindingPlace(_make_relative(where) if where else file)
     if where.document.name == SETTING:
         return FindingPlace(file, 1 if file else None)
     column = where.document.utf16_column(where.line, where.column) + 1
     end = max(where.document.utf16_column(where.line, where.end) + 1, column + 1)  # what is missing has no width
-    return FindingPlace(_relative(where.document.name), where.line + 1, column, end)
+    return FindingPlace(_make_relative(where.document.name), where.line + 1, column, end)
 
 
-def _relative(name: str) -> str:
+def _make_relative(name: str) -> str:
     """A file by its path from here, so that reports hold no path of a machine; '/' between folders."""
     path = Path(name)
     if path.is_absolute():

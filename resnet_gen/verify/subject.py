@@ -9,9 +9,8 @@ from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import at_size, lower
-from resnet_gen.language.source import Loc
 from resnet_gen.ops.precision import Float
-from resnet_gen.problems import Span, refuse
+from resnet_gen.problems import Loc, Span, refuse
 from resnet_gen.weights import references
 
 MOST_WORK = 150_000

@@ -27,9 +27,9 @@ class SuppressionResult(NamedTuple):
     faults: list[Problem]
 
 
-def suppressions(loaded: Loaded) -> list[dict[str, str]]:
+def list_suppressions(loaded: Loaded) -> list[dict[str, str]]:
     """What the comments of a spec, and of those that it extends, suppress: rule, the line that it is about, reason."""
-    ignores = (ignore for document in documents(loaded) for ignore in _read(document)[0])
+    ignores = (ignore for document in documents(loaded) for ignore in _read_comments(document)[0])
     return [{"rule": i.rule, "line": i.where.document.line(i.line).strip(), "reason": i.reason} for i in ignores]
 
 
@@ -37,13 +37,15 @@ def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str
     """Problems sorted by what comments say; of rules that are `judged`, a comment must suppress something."""
     own = loaded.own[0]
     inherited = set(documents(loaded)).difference(loaded.own) if problems else set()
-    ignores, faults = _read(own)
-    by_target = {_target(i): i for d in inherited for i in _read(d)[0]} | {_target(i): i for i in reversed(ignores)}
+    ignores, faults = _read_comments(own)
+    by_target = {_find_target(i): i for d in inherited for i in _read_comments(d)[0]} | {
+        _find_target(i): i for i in reversed(ignores)
+    }
     extends = loaded.source.marks["extends",].value.line if inherited else 0
     used: set[IgnoreComment] = set()
     result = SuppressionResult([], [], faults)
     for problem in problems:
-        targets = _targets(problem, own, inherited, extends)
+        targets = _find_targets(problem, own, inherited, extends)
         ignore = next((by_target[target] for target in targets if target in by_target), None)
         if ignore is None:
             result.found.append(problem)
@@ -51,15 +53,15 @@ def suppress(problems: Sequence[Problem], loaded: Loaded, judged: Collection[str
             used.add(ignore)
             result.suppressed.append((problem, ignore.reason))
     unused = [i for i in ignores if i.rule in judged and i not in used]
-    faults += [_fault(f"'{i.rule}' finds nothing here to suppress", i.where, "delete it") for i in unused]
+    faults += [_report_fault(f"'{i.rule}' finds nothing here to suppress", i.where, "delete it") for i in unused]
     return result
 
 
-def _target(ignore: IgnoreComment) -> _Target:
+def _find_target(ignore: IgnoreComment) -> _Target:
     return ignore.where.document, ignore.line, ignore.rule
 
 
-def _targets(problem: Problem, own: Document, inherited: Collection[Document], extends: int) -> Iterator[_Target]:
+def _find_targets(problem: Problem, own: Document, inherited: Collection[Document], extends: int) -> Iterator[_Target]:
     """Where an id suppresses this problem: on its line and, if it was inherited, where the spec says from whom."""
     if isinstance(problem.where, Span):
         yield problem.where.document, problem.where.line, problem.rule
@@ -67,29 +69,29 @@ def _targets(problem: Problem, own: Document, inherited: Collection[Document], e
             yield own, extends, problem.rule
 
 
-def _read(document: Document) -> tuple[list[IgnoreComment], list[Problem]]:
+def _read_comments(document: Document) -> tuple[list[IgnoreComment], list[Problem]]:
     """What the comments of one document suppress, and what is wrong with those that say it wrongly."""
     ignores: list[IgnoreComment] = []
     faults: list[Problem] = []
     for span, found in ignore_comments(document):
-        wrong = list(_faults(span, found))
+        wrong = list(_find_faults(span, found))
         faults += wrong
         ignores += [] if wrong else found
     return ignores, faults
 
 
-def _faults(span: Span, ignores: Sequence[IgnoreComment]) -> Iterator[Problem]:
+def _find_faults(span: Span, ignores: Sequence[IgnoreComment]) -> Iterator[Problem]:
     if not all(i.rule for i in ignores) or not ignores:
-        yield _fault("names no rule", span, _HINT)
+        yield _report_fault("names no rule", span, _HINT)
         return
     for rule, where, *_ in ignores:
         if rule not in RULES:
-            yield _fault(f"there is no rule '{shorten(rule)}'", where, suggest(rule, RULES))
+            yield _report_fault(f"there is no rule '{shorten(rule)}'", where, suggest(rule, RULES))
         elif rule in (InvalidSpec.id, Suppression.id):
-            yield _fault(f"'{rule}' cannot be suppressed", where)
+            yield _report_fault(f"'{rule}' cannot be suppressed", where)
     if not ignores[0].reason:
-        yield _fault("no reason is given", span, _HINT)
+        yield _report_fault("no reason is given", span, _HINT)
 
 
-def _fault(message: str, where: Span, hint: str | None = None) -> Problem:
+def _report_fault(message: str, where: Span, hint: str | None = None) -> Problem:
     return Problem(message, where, hint, Suppression.id)

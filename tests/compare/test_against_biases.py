@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from resnet_gen import emit_onnx
 from resnet_gen.compare.against import biases as against_biases
 from resnet_gen.compare.against import weight_values
-from resnet_gen.compare.against.biases import read_otherwise
+from resnet_gen.compare.against.biases import has_other_steps
 from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
@@ -197,19 +197,19 @@ def test_another_weight_in_fp8_is_found(made, how):
 def test_steps_of_a_bias_are_compared_as_finely_as_they_are_kept(monkeypatch, half):
     """In float16 a step near its least number is far from what it stands for."""
     step = against_biases._LEAST_STEP / 2
-    monkeypatch.setattr(against_biases, "_products", lambda node, file: [np.full(3, 2 * step)])
+    monkeypatch.setattr(against_biases, "_find_product_steps", lambda node, file: [np.full(3, 2 * step)])
     weights = SimpleNamespace(steps=lambda name, start, stop: np.full(stop - start, step))
     file = SimpleNamespace(types={"float16"} if half else {"float32"}, weights=weights)
     node = SimpleNamespace(op=Linear(3), shape=(3,), weight_name=str)
-    assert read_otherwise(node, file) is not half
+    assert has_other_steps(node, file) is not half
 
 
 def test_a_filter_without_a_bias_may_be_as_small_as_its_type_holds(monkeypatch):
-    monkeypatch.setattr(against_biases, "_widest_first", lambda file, node: [SimpleNamespace(scale=1e-3)])
+    monkeypatch.setattr(against_biases, "_sort_by_width", lambda file, node: [SimpleNamespace(scale=1e-3)])
     variant = SimpleNamespace(weights=SimpleNamespace(rows=lambda name, start, stop: np.array([0.0, 1e-12, 1e3])))
     wanted = SimpleNamespace(shape=(3,), op=Linear(3, bias=True), weight_name=str)
     half, single = (
-        against_biases.least_scales(variant, wanted, None, SimpleNamespace(types=types), integers=True)
+        against_biases.find_least_scales(variant, wanted, None, SimpleNamespace(types=types), integers=True)
         for types in ({"float16"}, {"float32"})
     )
     assert half[0] == 2.0**-14 < half[1] == np.float32(2.0**-21 / 1e-3)
@@ -222,7 +222,7 @@ def test_a_filter_without_a_bias_may_be_as_small_as_its_type_holds(monkeypatch):
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "float8_e4m3fn"])
 def test_what_cannot_be_seen_of_a_weight_is_of_its_row(shape, dtype):
     rows = np.ones(shape, np.float32) * np.array([0, 1, 448e9], np.float32).reshape(-1, *[1] * (len(shape) - 1))
-    found = weight_values._slack(rows, np.array([1.0, 2.0, 3.0], np.float32), dtype)
+    found = weight_values._bound_slack(rows, np.array([1.0, 2.0, 3.0], np.float32), dtype)
     last = 3.0 if dtype.endswith("int8") else 0.51 * 2.0**-9 * 1e9
     np.testing.assert_allclose(np.broadcast_to(found, shape), np.ones(shape) * found, rtol=0)
     assert np.unique(np.broadcast_to(found, shape).reshape(3, -1), axis=1).tolist() == [[1], [2], [pytest.approx(last)]]
@@ -259,4 +259,4 @@ def test_codes_of_what_a_linear_layer_reads_are_those_of_the_map_that_is_flatten
         for name, most in ((fc.inputs[0].name, 1.0), (pooled, 9.0), ("input", 99.0))
     )
     file = SimpleNamespace(graph=graph, covers=[narrow, wide, other])
-    assert against_biases._widest_first(file, fc) == [wide, narrow]
+    assert against_biases._sort_by_width(file, fc) == [wide, narrow]

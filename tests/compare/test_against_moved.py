@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 
 from resnet_gen import emit_onnx
 from resnet_gen.compare.against.biases import BiasAllowance, allow_for_bias
-from resnet_gen.compare.against.codes import steps_apart
-from resnet_gen.compare.against.model import find, read_model
-from resnet_gen.compare.against.weight_values import _explained
+from resnet_gen.compare.against.codes import count_steps_apart
+from resnet_gen.compare.against.model import match_file, read_model
+from resnet_gen.compare.against.weight_values import _allow_by_type
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -109,7 +109,7 @@ def moved(made_file, codes=None, signs=None, part=CORRECTED):
 
 def _changed(path, loaded, numbers, change, how):
     graph, file = lower(loaded), read_model(path)
-    found = find(graph, weights_from(numbers, loaded, graph), file)
+    found = match_file(graph, weights_from(numbers, loaded, graph), file)
     ours, theirs = ({node.name: node for node in g.nodes} for g in (found.variant.graph, file.graph))
     model = onnx.load(path)
     tensors = {t.name: t for t in model.graph.initializer}
@@ -286,7 +286,7 @@ def test_onnx_runtime_s_own_quantization_is_no_difference(made, name, reduced, t
 
 def apart(wanted, here, steps=None, dtype="int8"):
     a, b = (np.array([row], np.float32) for row in (wanted, here))
-    return steps_apart(a, b, None if steps is None else np.array([steps], np.float32), dtype, np.zeros_like(a))[0]
+    return count_steps_apart(a, b, None if steps is None else np.array([steps], np.float32), dtype, np.zeros_like(a))[0]
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "float8_e4m3fn"])
@@ -294,14 +294,14 @@ def test_rounding_explains_what_it_does_and_at_most_twice_that(name):
     exact = np.geomspace(0.1, 1, 20_001)
     rounded = exact.astype(np.dtype(getattr(ml_dtypes, name, name))).astype(np.float64)
     most = (np.abs(rounded - exact) / exact).max()
-    assert most <= _explained(name) <= 2.1 * most
+    assert most <= _allow_by_type(name) <= 2.1 * most
 
 
 @pytest.mark.parametrize("name", ["int8", "uint8"])
 def test_codes_of_seven_bits_explain_half_a_step_of_the_largest_number(name):
     numbers = np.linspace(-1, 1, 20_001)
     most = np.abs(np.rint(numbers * 63) / 63 - numbers).max()
-    assert most <= _explained(name) <= 1.05 * most
+    assert most <= _allow_by_type(name) <= 1.05 * most
 
 
 @pytest.mark.parametrize("step", [1.0, -1.0])
@@ -362,7 +362,7 @@ def test_what_is_never_negative_has_no_mean_below_zero(made):
     """Though codes with a sign reach as far below."""
     loaded, numbers, _, file = made("digits", "tensorrt")
     graph, theirs = lower(loaded), read_model(file)
-    found = find(graph, weights_from(numbers, loaded, graph), theirs)
+    found = match_file(graph, weights_from(numbers, loaded, graph), theirs)
     ours, others = ({node.name: node for node in g.nodes} for g in (found.variant.graph, theirs.graph))
     layers = [(ours[a.name], others[b.name]) for a, b in found.match.pairs if isinstance(ours[a.name].op, Conv)]
     least = {a.path: allow_for_bias(found.variant, a, b, theirs).least for a, b in layers}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.compare.against.ranges import _part
+from resnet_gen.compare.against.ranges import _find_least_part
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.quantization.placement import Range
-from resnet_gen.verify.rules.against import first_faults
+from resnet_gen.verify.rules.against import list_first_faults
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from resnet_gen.verify.rules.against import first_faults
     ],
 )
 def test_the_side_counts_on_which_less_is_covered(cover, reached, part):
-    assert _part(CodeRange("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)
+    assert _find_least_part(CodeRange("x", *cover, scale=0.01, step=0.01), Range(*reached)) == pytest.approx(part)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 5, 9])
 def test_three_ranges_are_named_and_the_others_counted(number):
     faults = [f"range {n}" for n in range(number)]
     more = {0: (), 1: ("x.onnx: and 1 more range",)}.get(max(0, number - 3), (f"x.onnx: and {number - 3} more ranges",))
-    assert first_faults(Path("x.onnx"), faults, "range") == (*faults[:3], *more)
+    assert list_first_faults(Path("x.onnx"), faults, "range") == (*faults[:3], *more)

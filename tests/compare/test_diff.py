@@ -14,7 +14,7 @@ import pytest
 from resnet_gen.build.build import build
 from resnet_gen.build.request import Request
 from resnet_gen.compare.difference.git import Git
-from resnet_gen.compare.difference.revision import Revision, parse
+from resnet_gen.compare.difference.revision import Revision, parse_revision
 from resnet_gen.language.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -448,7 +448,7 @@ def test_a_revision_is_asked_for_no_more_than_a_spec_may_name(here, project, mon
     ],
 )
 def test_where_a_revision_ends(text, found):
-    assert parse(text) == (Revision(*found) if found else None)
+    assert parse_revision(text) == (Revision(*found) if found else None)
 
 
 def test_a_file_whose_name_has_a_colon_is_one_by_its_path_alone(here, tmp_path):

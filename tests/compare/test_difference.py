@@ -11,11 +11,11 @@ from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats import rows, spec_terms, summary
-from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, markdown
-from resnet_gen.compare.formats.review import what
-from resnet_gen.compare.formats.summary import clauses, headline
-from resnet_gen.compare.formats.text import text
-from resnet_gen.compare.formats.words import block_name, percent
+from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, write_markdown
+from resnet_gen.compare.formats.review import describe_network
+from resnet_gen.compare.formats.summary import list_clauses, write_headline
+from resnet_gen.compare.formats.text import write_text
+from resnet_gen.compare.formats.words import block_name, format_percent
 from resnet_gen.compare.report import Report
 from resnet_gen.graph import Net, Value, rename_nodes
 from resnet_gen.graph.rewiring import rewire_graph
@@ -44,7 +44,7 @@ def test_a_block_is_called_what_its_layers_have_in_common(names, called):
 
 
 def told(before, after, **given):
-    return clauses(report(before, after, **given).difference)
+    return list_clauses(report(before, after, **given).difference)
 
 
 def spec(name, *settings):
@@ -76,7 +76,7 @@ def test_every_broken_part_is_a_difference(name, patch, expected, monkeypatch):
         assert patch.__name__ in OUTSIDE_THE_GRAPH
         return
     assert not found.difference.same
-    assert clauses(found.difference)
+    assert list_clauses(found.difference)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_every_broken_part_is_a_difference(name, patch, expected, monkeypatch):
     ],
 )
 def test_the_headline(before, after, line):
-    assert headline(report(spec(*before), spec(*after))).startswith(line)
+    assert write_headline(report(spec(*before), spec(*after))).startswith(line)
 
 
 def test_an_inserted_block_is_one_added_block():
@@ -192,7 +192,7 @@ def test_so_many_keys_are_shown_and_the_rest_are_counted():
     sides = (Side(name, "spec", graph) for name in "ab")
     keys = tuple(Term(("quantization", f"[{number:02}]"), 0, 1, loosened=number < 25) for number in range(75))
     found = Report(*sides, compare(graph, graph), terms=keys)
-    shown, listed = text(found), markdown(found)
+    shown, listed = write_text(found), write_markdown(found)
     assert [shown.count(f"quantization[{number}]") for number in (24, 25, 64, 65)] == [1, 1, 1, 0]
     assert "\nand 10 more; --format json has everything\n" in shown
     assert listed.count("- **loosened**: ") == 20
@@ -206,7 +206,7 @@ def test_one_name_differs_and_two_differ():
         other = rename_nodes(graph, [f"{name}_" if number < count else name for number, name in enumerate(names)],
                         [value.name for value in graph.outputs])  # fmt: skip
         one, two = Side("a", "spec", graph), Side("b", "spec", other)
-        assert what(NetworkReview("net", one, two, compare(graph, other))) == words
+        assert describe_network(NetworkReview("net", one, two, compare(graph, other))) == words
 
 
 def test_a_report_has_the_headline_that_it_is_shown_with():
@@ -220,7 +220,7 @@ def test_another_order_of_outputs_is_told():
     assert told(graph, turned) == ["outputs stage2, stage3 -> stage3, stage2"]
     called = rename_nodes(graph, [node.name for node in graph.nodes], ["stage3", "stage2"])
     assert told(graph, called) == []
-    assert headline(report(graph, called)) == "the same architecture; 2 names differ"
+    assert write_headline(report(graph, called)) == "the same architecture; 2 names differ"
 
 
 def test_a_change_is_told_apart_from_what_follows_from_it():
@@ -264,10 +264,10 @@ def test_layers_without_telling_names_are_paired_by_what_they_do():
 
 
 def test_percentages_are_exact_to_the_digit_that_is_shown():
-    assert percent(100, 105) == "+5.00 %"
-    assert percent(1_000_000, 1_000_001) == "+<0.01 %"
-    assert percent(1_000_000, 999_999) == "-<0.01 %"
-    assert percent(0, 5) == percent(7, 7) == ""
+    assert format_percent(100, 105) == "+5.00 %"
+    assert format_percent(1_000_000, 1_000_001) == "+<0.01 %"
+    assert format_percent(1_000_000, 999_999) == "-<0.01 %"
+    assert format_percent(0, 5) == format_percent(7, 7) == ""
 
 
 HOSTILE = "@somebody `x` | </details><script>*a*_b_ #1 https://example.com [l](u) GH-1 ![i](u) deadbeef1234"
@@ -288,14 +288,14 @@ def test_a_graph_with_hostile_names_breaks_out_of_nothing():
     hostile = rename_nodes(graph, names, ["~~~\n```"])
     other = changed(hostile, 3, op=replace(hostile.nodes[3].op, bias=True))
     for page in (
-        markdown(report(hostile, other, files=True, names=(HOSTILE, "```\n# b"))),
-        markdown(report(graph, hostile, files=True, names=(HOSTILE, "b"))),
+        write_markdown(report(hostile, other, files=True, names=(HOSTILE, "```\n# b"))),
+        write_markdown(report(graph, hostile, files=True, names=(HOSTILE, "b"))),
     ):
         outside = re.sub(r"^```\w+\n.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
         assert "`" not in outside
         assert outside.count("<details>") == outside.count("</details>") == page.count("\n</details>")
         assert re.findall(r"</?(?!details|summary|code)\w+", outside) == []
-    assert all(line.isprintable() for line in text(report(hostile, other, files=True)).splitlines())
+    assert all(line.isprintable() for line in write_text(report(hostile, other, files=True)).splitlines())
 
 
 def test_a_comment_is_cut_before_github_would_refuse_it():
@@ -309,19 +309,19 @@ def test_a_comment_is_cut_before_github_would_refuse_it():
 
     before, after = long(5), long(7)
     named = rename_nodes(after, [f"{node.name}|" for node in after.nodes], ["out"])
-    page = markdown(report(before, named, names=("@" * 5_000, "|" * 5_000)))
+    page = write_markdown(report(before, named, names=("@" * 5_000, "|" * 5_000)))
     assert len(page) < LIMIT
     assert page.count("<details>") == page.count("</details>") > 1
     assert page.count("```") % 2 == 0
     assert re.search(r"\nand [\d,]+ more\n", page)
-    assert len(text(report(before, named)).splitlines()) < 500
+    assert len(write_text(report(before, named)).splitlines()) < 500
 
 
 @pytest.mark.parametrize("number", [1, 3, 4, 5, 9])
 def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number, monkeypatch):
     found = report(spec("resnet18"), spec("resnet18", "activation=silu"))
-    monkeypatch.setattr(summary, "clauses", lambda difference: [f"clause {n}" for n in range(number)])
-    told = headline(found).split("; ")
+    monkeypatch.setattr(summary, "list_clauses", lambda difference: [f"clause {n}" for n in range(number)])
+    told = write_headline(found).split("; ")
     told = told[: told.index("params and MACs unchanged")]
     rest = [f"{number - 3} other kinds of change"] if number > 4 else []
     assert told == [f"clause {n}" for n in range(3 if rest else number)] + rest
@@ -330,7 +330,7 @@ def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number
 @pytest.mark.parametrize("number", [1, 19, 20, 21, 40])
 def test_twenty_looser_promises_of_a_network_are_shown_and_the_number_of_the_others(number):
     looser = tuple(Term(("claims", f"[{n}]"), "x", None, True) for n in range(number))
-    found = markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=looser)).splitlines()
+    found = write_markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=looser)).splitlines()
     assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
     assert [line for line in found if line.endswith(" more")] == ([f"- and {number - 20} more"] if number > 20 else [])
 
@@ -345,8 +345,8 @@ def test_padding_that_goes_with_another_window_is_not_told_beside_it():
 @pytest.mark.parametrize(("sign", "most"), [("+", 200), ("=", 12)])
 def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, monkeypatch):
     found = [rows.LayerChangeRow(sign, f"layer {n} ", (f"name {n}",)) for n in range(number)]
-    monkeypatch.setattr("resnet_gen.compare.formats.text.rows", lambda difference: found)
-    shown = text(report(spec("vgg11"), spec("vgg11", "activation=silu")))
+    monkeypatch.setattr("resnet_gen.compare.formats.text.layer_rows", lambda difference: found)
+    shown = write_text(report(spec("vgg11"), spec("vgg11", "activation=silu")))
     assert shown.count("  name ") == min(number, most)
     rest = [line for line in shown.splitlines() if line.startswith("and ")]
     assert rest == ([f"and {number - most} more; --format json has everything"] if number > most else [])
@@ -355,7 +355,7 @@ def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_headline_names_some_keys_and_counts_the_others(number):
     changed = [Term((f"key{n}",), 1, 2) for n in range(number)]
-    (found,) = spec_terms.clauses(changed, layers=False, promises=False)
+    (found,) = spec_terms.term_clauses(changed, layers=False, promises=False)
     names = [f"key{n}" for n in range(number)]
     shown = ", ".join(names) if number <= 4 else f"key0, key1, key2 and {number - 3} more keys"
     assert found == f"{shown} {'differ' if number > 1 else 'differs'}"
@@ -376,7 +376,7 @@ def test_attention_that_loses_a_function_and_changes_a_layer_is_not_another():
 def test_what_two_networks_that_are_not_each_others_promise_is_told_in_one_row():
     graph = spec("cifar-resnet20")
     promised = (Term(("claims", "[layers]", "value"), 20, 21), Term(("title",), "a", "b"))
-    for shown in (text, markdown):
+    for shown in (write_text, write_markdown):
         found = shown(replace(report(graph, graph), terms=promised))
         assert "each its own" in found
         assert "claims[layers]" not in found
@@ -388,5 +388,5 @@ def test_a_block_of_one_layer_is_told_as_that_layer():
     after = rewire_graph(
         before, [node for node in before.nodes if node is not pool], {pool.output.name: pool.inputs[0]}
     )
-    (row,) = (row for row in rows.rows(compare(before, after)) if row.sign == "-")
+    (row,) = (row for row in rows.layer_rows(compare(before, after)) if row.sign == "-")
     assert (row.what, row.names) == ("2x2 max pool, stride 2", (pool.name,))

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from resnet_gen.compare.difference.terms import differing
+from resnet_gen.compare.difference.terms import find_differing
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower
-from resnet_gen.language.source import at, read_text
+from resnet_gen.language.source import read_text, value_at
 from resnet_gen.language.spec import Spec
 from resnet_gen.language.statements import DESCRIBING, PROMISING, lock_settings, resolved_values
 from resnet_gen.language.yaml_writer import dump
@@ -27,7 +27,7 @@ from resnet_gen.parts.registry import load_parts, members
 from resnet_gen.problems import Document
 from resnet_gen.project.lock import lock_entry as lock_entry
 from resnet_gen.project.lock import lock_text
-from resnet_gen.project.project_file import Settings
+from resnet_gen.project.project_file import ProjectSettings
 from resnet_gen.system.resources import shipped_specs
 from tests.properties.strategies import specs
 from tests.properties.test_specs import examples
@@ -263,7 +263,7 @@ PROJECT_CHANGES = {
 
 
 def test_every_key_of_the_project_file_is_changed_above():
-    assert set(keys(Settings)) == set(PROJECT_CHANGES)
+    assert set(keys(ProjectSettings)) == set(PROJECT_CHANGES)
 
 
 @pytest.mark.parametrize(("key", "change"), [(key, change) for key, some in PROJECT_CHANGES.items() for change in some])
@@ -347,7 +347,7 @@ def leaves(data, path=()):
 def test_any_leaf_of_any_spec_is_told_when_it_is_another_or_gone_or_new(data, draw):
     path = draw.draw(st.sampled_from(sorted(leaves(data), key=str)))
     after = copy.deepcopy(data)
-    holder = at(after, path[:-1])
+    holder = value_at(after, path[:-1])
     change = draw.draw(st.sampled_from(["other", "gone", "new"]))
     if change == "other":
         holder[path[-1]] = "\0"
@@ -356,8 +356,8 @@ def test_any_leaf_of_any_spec_is_told_when_it_is_another_or_gone_or_new(data, dr
     else:
         path = (*path[:-1], "of tomorrow")
         holder[path[-1]] = {"a": [1, {"b": 2}]}
-    assert differing(data, data) == ()
-    told = [term.path[: len(path)] for term in differing(data, after)]
+    assert find_differing(data, data) == ()
+    told = [term.path[: len(path)] for term in find_differing(data, after)]
     assert told, "something is told"
     assert all(found == path[: len(found)] for found in told), "at the key, or the part that it is of"
 

@@ -9,9 +9,9 @@ import pytest
 
 from resnet_gen.compare.comparison import compare_sides
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.operands import side
-from resnet_gen.compare.formats.data import data
-from resnet_gen.compare.formats.summary import clauses
+from resnet_gen.compare.difference.operands import load_side
+from resnet_gen.compare.formats.data import collect_data
+from resnet_gen.compare.formats.summary import list_clauses
 from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -105,21 +105,21 @@ def reordered(path, seed, swapped=False):
 
 def told(one, other):
     """Everything that is told of a difference, but for what the second is called."""
-    return json.dumps(data(compare_sides(one, other._replace(given="file"))), sort_keys=True)
+    return json.dumps(collect_data(compare_sides(one, other._replace(given="file"))), sort_keys=True)
 
 
 @pytest.mark.parametrize("unnamed", [False, True])
 @EACH
 def test_a_difference_is_the_same_in_any_order(name, unnamed, tmp_path):
     path = written(tmp_path, name, unnamed=unnamed)
-    file = side(str(path))
+    file = load_side(str(path))
     for seed in range(3):
-        other = side(str(reordered(path, seed)))
+        other = load_side(str(reordered(path, seed)))
         assert compare(file.graph, other.graph, files=True).same
         assert other.graph == file.graph
         for change in CHANGES:
             try:
-                changed = side(name, (change, "claims=[]", "reference=null"))
+                changed = load_side(name, (change, "claims=[]", "reference=null"))
             except Refused:  # a change that this network cannot have
                 continue
             assert told(changed, other) == told(changed, file)
@@ -136,9 +136,9 @@ def test_what_is_recovered_is_the_same_in_any_order(name, tmp_path):
 def test_one_change_is_one_change_in_any_order(name, swapped, tmp_path):
     """Where shortcuts are listed first, as tf2onnx does, and sums have their operands the other way round."""
     path = written(tmp_path, name, unnamed=True)
-    spec = side(name, ("head.classes=12", "claims=[]", "reference=null"))
+    spec = load_side(name, ("head.classes=12", "claims=[]", "reference=null"))
     for seed in range(3):
-        found = compare_sides(spec, side(str(reordered(path, seed, swapped)))).difference
+        found = compare_sides(spec, load_side(str(reordered(path, seed, swapped)))).difference
         changes = [(c.kind, [s.name for s in c.settings]) for c in found.changes if c.kind != "follows"]
         assert changes == [("changed", ["features"])]
 
@@ -167,18 +167,18 @@ def words(one, other):
     """What is told of a difference, in words; for what a layer is called there stands `it`."""
     names = {node.name for network in (one, other) for node in network.graph.nodes}
     called = re.compile(rf"(?:(?<= in )|(?<= \()|(?<=, ))({'|'.join(map(re.escape, names))})(?=$|[,)])")
-    return [called.sub("it", told) for told in clauses(compare_sides(one, other).difference)]
+    return [called.sub("it", told) for told in list_clauses(compare_sides(one, other).difference)]
 
 
 @pytest.mark.parametrize("fold", [False, True])
 @pytest.mark.parametrize("kept", [*list(KEPT)[:2], pytest.param("of convolutions", marks=pytest.mark.long)])
 @EACH
 def test_a_difference_is_told_in_the_same_words_where_names_are_lost(name, kept, fold, tmp_path):
-    file = side(str(written(tmp_path, name, fold=fold)))
-    half = side(str(written(tmp_path, name, fold=fold, kept=KEPT[kept])))
+    file = load_side(str(written(tmp_path, name, fold=fold)))
+    half = load_side(str(written(tmp_path, name, fold=fold, kept=KEPT[kept])))
     for change in MORE_CHANGES:
         try:
-            changed = side(name, (change, "claims=[]", "reference=null"))
+            changed = load_side(name, (change, "claims=[]", "reference=null"))
         except Refused:  # a change that this network cannot have
             continue
         assert words(half, changed) == words(file, changed), change
@@ -192,19 +192,19 @@ def test_blocks_without_any_name_are_not_taken_for_another(lost, tmp_path):
         ("head.classes=12", "1,000 -> 12 classes"),
         ("activation=silu", "relu -> silu everywhere (17)"),
     ]:
-        changed = side("resnet18", (change, "claims=[]", "reference=null"))
-        assert words(side(str(file)), changed) == [told]
+        changed = load_side("resnet18", (change, "claims=[]", "reference=null"))
+        assert words(load_side(str(file)), changed) == [told]
 
 
 def test_a_norm_without_a_name_belongs_to_the_convolution_before_it(tmp_path):
     """Where no path leads around it, as in networks without shortcuts."""
-    file = side(str(written(tmp_path, "cifar-plain20", kept=KEPT["of convolutions"], fold=False)))
-    changed = side("cifar-plain20", ("norm={kind: batch, eps: 0.001}", "claims=[]", "reference=null"))
+    file = load_side(str(written(tmp_path, "cifar-plain20", kept=KEPT["of convolutions"], fold=False)))
+    changed = load_side("cifar-plain20", ("norm={kind: batch, eps: 0.001}", "claims=[]", "reference=null"))
     assert words(file, changed) == ["eps 1e-05 -> 0.001 in 19 batch norms"]
 
 
 def test_the_sum_of_a_block_stays_where_its_layers_change_their_order(tmp_path):
-    file = side(str(written(tmp_path, "resnet18", fold=False)))
-    half = side(str(written(tmp_path, "resnet18", kept=KEPT["of parameters"], fold=False)))
-    changed = side("resnet18", ("stages.block=preact_basic", "claims=[]", "reference=null"))
+    file = load_side(str(written(tmp_path, "resnet18", fold=False)))
+    half = load_side(str(written(tmp_path, "resnet18", kept=KEPT["of parameters"], fold=False)))
+    changed = load_side("resnet18", ("stages.block=preact_basic", "claims=[]", "reference=null"))
     assert words(half, changed) == words(file, changed)

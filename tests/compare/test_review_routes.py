@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.compare.difference.base_revision import networks_then
-from resnet_gen.compare.difference.revision import moves
+from resnet_gen.compare.difference.base_revision import list_former_networks
+from resnet_gen.compare.difference.revision import find_moves
 from resnet_gen.project.project_file import find_project
 from tests.compare.test_review import git
 from tests.helpers.varied import spread
@@ -44,15 +44,15 @@ def project_of(folder, pattern):
 
 def there(project, pattern):
     """What lies in the folder and a pattern means."""
-    return {Path(path).resolve() for path in project._meant(pattern)}
+    return {Path(path).resolve() for path in project._resolve_pattern(pattern)}
 
 
 @pytest.mark.parametrize("pattern", spread(PATTERNS, len(PATTERNS) // 2))
 def test_what_git_has_is_listed_as_what_lies_there_is(linked, monkeypatch, pattern):
     """By whatever paths, folders above and links; else a network could be taken off the list unseen."""
     monkeypatch.chdir(linked)
-    since, project = moves("HEAD"), project_of(linked, pattern)
-    then = {(linked / path).resolve() for path in networks_then(since, project)}
+    since, project = find_moves("HEAD"), project_of(linked, pattern)
+    then = {(linked / path).resolve() for path in list_former_networks(since, project)}
     assert {path for path in there(project, pattern) if path.is_relative_to(linked.resolve())} <= then
     assert then <= {(linked / name).resolve() for name in FILES}
 

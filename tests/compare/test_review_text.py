@@ -8,7 +8,7 @@ from resnet_gen.compare.difference.graphs import compare
 from resnet_gen.compare.difference.operands import Side
 from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
-from resnet_gen.compare.formats.review import Review, markdown, text, what
+from resnet_gen.compare.formats.review import Review, describe_network, write_markdown, write_text
 from resnet_gen.compare.formats.spec_terms import describe_term
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -24,7 +24,7 @@ def unreadable(name, length):
 
 
 def lines(review):
-    return markdown(review).splitlines()
+    return write_markdown(review).splitlines()
 
 
 @pytest.mark.parametrize("number", [1, 19, 20, 21, 30])
@@ -44,7 +44,7 @@ def test_twenty_looser_promises_are_shown_and_the_number_of_the_others(number):
 @pytest.mark.parametrize("length", [499, 500, 501, 2000])
 def test_a_finding_is_shown_whole_up_to_500_characters(length):
     message = "y" * length
-    assert (message in markdown(Review("main", [], [Problem(message, "a.yaml")]))) == (length <= 500)
+    assert (message in write_markdown(Review("main", [], [Problem(message, "a.yaml")]))) == (length <= 500)
 
 
 @pytest.mark.parametrize("length", [499, 500, 501])
@@ -53,7 +53,7 @@ def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, l
     term = Term(("budgets", "y"), 1, None, loosened)
     term = term._replace(path=("budgets", "y" * (1 + length - len(describe_term(term)))))
     assert len(describe_term(term)) == length
-    assert (describe_term(term) in markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
+    assert (describe_term(term) in write_markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
 
 
 @pytest.mark.parametrize("number", [99, 100, 101, 250])
@@ -67,12 +67,12 @@ def test_a_hundred_networks_are_in_the_table_and_the_number_of_the_others(number
 
 def test_details_fill_a_comment_to_the_last_character():
     many = [unreadable(f"n{n}", 1000) for n in range(55)]
-    assert MORE not in markdown(Review("main", [*many[:50], unreadable("last", 1000)]))
-    while MORE not in markdown(Review("main", [*many, unreadable("last", 1000)])):
+    assert MORE not in write_markdown(Review("main", [*many[:50], unreadable("last", 1000)]))
+    while MORE not in write_markdown(Review("main", [*many, unreadable("last", 1000)])):
         many.append(unreadable(f"n{len(many)}", 1000))
 
     def comment(length):
-        return markdown(Review("main", [*many, unreadable("last", length)]))
+        return write_markdown(Review("main", [*many, unreadable("last", length)]))
 
     longest = bisect.bisect_left(range(1, 1001), True, key=lambda length: MORE in comment(length))
     assert 0 < longest < 1000
@@ -85,7 +85,7 @@ def test_what_a_network_promises_is_told_key_by_key():
     sides = [Side(name, "spec", graph) for name in ("before", "after")]
     term = Term(("claims", "[layers]", "value"), 20, 21)
     network = NetworkReview("net.yaml", *sides, compare(graph, graph), terms=(term,))
-    for shown in (markdown, text):
+    for shown in (write_markdown, write_text):
         assert "claims[layers].value" in shown(Review("main", [network]))
 
 
@@ -101,7 +101,7 @@ def test_counts_are_those_of_the_side_that_there_is():
 def test_at_most_four_clauses_say_what_became_of_a_network(number, monkeypatch):
     side = Side("net.yaml", "spec", lower(load("cifar-resnet20")))
     monkeypatch.setattr(
-        "resnet_gen.compare.formats.review.clauses", lambda difference: [f"clause {n}" for n in range(number)]
+        "resnet_gen.compare.formats.review.list_clauses", lambda difference: [f"clause {n}" for n in range(number)]
     )
     network = NetworkReview("net.yaml", side, side, compare(side.graph, side.graph))
-    assert what(network) == "; ".join(f"clause {n}" for n in range(min(number, 4)))
+    assert describe_network(network) == "; ".join(f"clause {n}" for n in range(min(number, 4)))

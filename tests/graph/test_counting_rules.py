@@ -13,12 +13,12 @@ from resnet_gen.graph.conventions import (
     Convention,
     CountingRule,
     FigurePart,
+    convention_of_count,
+    describe_kind,
     figure,
-    kind,
-    of_count,
 )
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, library, torch_call_names
+from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, find_library, torch_call_names
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import (
@@ -48,12 +48,12 @@ from tests.reference.make_outputs import VARIANTS
 TOOLS = ("2xmacs", "fvcore", "thop", "ptflops", "torchinfo")
 COUNTERS = json.loads(TABLE.read_text(encoding="utf-8"))
 PYCLS = json.loads((TABLE.parent / "pycls_complexity.json").read_text(encoding="utf-8"))["nets"]
-NAIVE = library("paths")
+NAIVE = find_library("paths")
 
 
 def of(name, *settings):
     loaded = load(name, settings)
-    return lower(loaded), library(loaded.spec.naming.kind, loaded.spec.reference)
+    return lower(loaded), find_library(loaded.spec.naming.kind, loaded.spec.reference)
 
 
 def small():
@@ -119,7 +119,7 @@ def newer():
 )
 def test_newer_operations_counted_by_hand(naming, convention, wanted):
     """Maps of 8 with 8 channels, 4 behind max pooling (whose padded input is of 10), 2 behind the blur."""
-    assert figure(newer(), library(naming), CONVENTIONS[convention]).value == wanted
+    assert figure(newer(), find_library(naming), CONVENTIONS[convention]).value == wanted
 
 
 def test_what_a_tool_leaves_out_is_told():
@@ -216,8 +216,8 @@ def test_macs_are_those_that_are_counted_everywhere_else(name):
     graph, by = of(name)
     counted = count(graph)
     assert figure(graph, by, CONVENTIONS["macs"])[1:] == (counted.macs, 0, ())
-    assert figure(graph, by, of_count("flops", "x")).value == counted.flops
-    assert figure(graph, by, of_count("conv_macs", "x")).value == counted.conv_macs
+    assert figure(graph, by, convention_of_count("flops", "x")).value == counted.flops
+    assert figure(graph, by, convention_of_count("conv_macs", "x")).value == counted.conv_macs
     assert figure(graph, by, CONVENTIONS["pycls"]).value == counted.macs_and_biases
 
 
@@ -227,4 +227,4 @@ def test_a_wrong_rule_is_noticed():
     rules = {**CONVENTIONS["fvcore"].rules, "BatchNorm2d": CountingRule(entering=1)}
     assert figure(graph, by, Convention("fvcore", "flops", "", rules)).value != entry["fvcore"]
     assert torch_call_names(graph, by)[:4] == ("Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d")
-    assert kind(graph.nodes[2].op) == "relu"
+    assert describe_kind(graph.nodes[2].op) == "relu"

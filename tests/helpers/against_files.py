@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.cli import main
-from resnet_gen.compare.against import rules
+from resnet_gen.compare.against import choose_file_rules
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules.base import Rule
 
@@ -37,7 +37,7 @@ def engine_beside(model: Path) -> Path:
 def breaking(rule: str, folder: Path) -> tuple[Rule, ...]:
     """The rules that the example of this one is to break, with the file that it speaks of; none for other rules."""
     if rule == "against-weight":
-        return rules(build("resnet8-digits", folder, "--weights", DIGITS, "--fold-bn"), DIGITS)
+        return choose_file_rules(build("resnet8-digits", folder, "--weights", DIGITS, "--fold-bn"), DIGITS)
     if rule == "against-engine":
-        return rules(engine_beside(build("cifar-resnet20", folder)), None)
-    return rules(build("resnet50", folder), None) if rule.startswith("against-") else ()
+        return choose_file_rules(engine_beside(build("cifar-resnet20", folder)), None)
+    return choose_file_rules(build("resnet50", folder), None) if rule.startswith("against-") else ()

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from resnet_gen.cli import COMMANDS, cli
-from resnet_gen.language.source import setting
+from resnet_gen.language.source import parse_setting
 from resnet_gen.problems import Refused
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_every_command_has_an_example_in_its_help():
 @pytest.mark.parametrize("wrong", ["stages", "=3", "stages.depths.0=3"])
 def test_hints_quote_what_a_shell_would_read(wrong):
     with pytest.raises(Refused) as caught:
-        setting(wrong)
+        parse_setting(wrong)
     words = settings(str(caught.value))
     assert words
     assert [word for word in words if unquoted(word)] == []

@@ -264,7 +264,7 @@ def test_a_project_s_budget_is_found_in_the_project_file_and_says_of_which_spec(
     ],
 )  # fmt: skip
 def test_a_figure_is_shown_whole_or_with_an_exponent(figure, shown):
-    assert budget._shown(figure) == shown
+    assert budget._format_figure(figure) == shown
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_figure_is_shown_whole_or_with_an_exponent(figure, shown):
     ],
 )  # fmt: skip
 def test_a_part_is_shown_in_percent_if_that_can_be_said(part, whole, shown):
-    assert budget._percent(part, whole) == shown
+    assert budget._format_percent(part, whole) == shown
 
 
 @pytest.mark.parametrize("name", ["l4", "a100"])

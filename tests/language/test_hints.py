@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resnet_gen import parse_spec
-from resnet_gen.language.faults import _as_list
+from resnet_gen.language.faults import _write_as_list
 from resnet_gen.problems import Refused
 
 
@@ -37,7 +37,7 @@ def test_a_list_is_written_of_what_stands_in_its_place(values, between, in_brack
             wanted = [text]
         else:
             wanted = [int(v) if number else v for v, number in zip(values, numbers, strict=True)]
-    told = _as_list(value)
+    told = _write_as_list(value)
     assert told.startswith("write [")
     read = [yaml.safe_load(told.removeprefix("write "))]
     if sys.version_info >= (3, 11):

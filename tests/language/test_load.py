@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_gen.language.load import MAX_PARENTS, find, load
+from resnet_gen.language.load import MAX_PARENTS, find_spec, load
 from resnet_gen.language.spec import OWN_KEYS
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import shipped_specs
@@ -66,7 +66,7 @@ def test_a_spec_of_ones_own_has_no_family_even_under_a_shipped_name(write):
 
 @pytest.mark.parametrize("reference", ["net.yaml", "net.yml", "dir/net", "dir\\net", "./net"])
 def test_what_looks_like_a_path_is_one(reference):
-    assert find(reference) == Path(reference)
+    assert find_spec(reference) == Path(reference)
     assert problem(reference).message == "there is no such file"
 
 

@@ -6,8 +6,8 @@ from resnet_gen.language import plan as module
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import is_built_alike, lower
 from resnet_gen.language.plan import plan
-from resnet_gen.language.source import overlay, read_text, setting
-from resnet_gen.language.spec import check
+from resnet_gen.language.source import overlay, parse_setting, read_text
+from resnet_gen.language.spec import check_spec
 from resnet_gen.ops import Add, BatchNorm, Conv, MaxPool, Mul, OneMinus, PadChannels, Subsample
 from resnet_gen.problems import Document, Refused
 
@@ -27,8 +27,8 @@ head: {kind: linear, classes: 10}
 def loaded(*settings):
     source = read_text(Document("net.yaml", TEXT))
     for text in settings:
-        source = overlay(source, setting(text))
-    return Loaded(check(source), source, "")
+        source = overlay(source, parse_setting(text))
+    return Loaded(check_spec(source), source, "")
 
 
 def graph(*settings):

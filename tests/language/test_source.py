@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resnet_gen.language.source import MAX_BYTES, Mark, Source, at, overlay, read_file, read_text, setting
+from resnet_gen.language.source import MAX_BYTES, Mark, Source, overlay, parse_setting, read_file, read_text, value_at
 from resnet_gen.problems import Document, Refused
 from tests.helpers.wording import without_wording
 
@@ -337,7 +337,7 @@ def locations(data, loc=()):
     [((), {"a": [1, {"b": 2}]}), (("a", 1, "b"), 2), (("a", 2), None), (("x", "y"), None), (("a", 0, "z"), None)],
 )
 def test_at_follows_a_location_or_finds_nothing(loc, value):
-    assert at({"a": [1, {"b": 2}]}, loc) == value
+    assert value_at({"a": [1, {"b": 2}]}, loc) == value
 
 
 @pytest.mark.parametrize(
@@ -367,12 +367,12 @@ def test_at_follows_a_location_or_finds_nothing(loc, value):
     ],
 )
 def test_a_setting_is_a_path_and_a_yaml_value(text, data):
-    assert setting(text).data == data
+    assert parse_setting(text).data == data
 
 
 @pytest.mark.parametrize("text", ["", "a", "=", "=1", "a.=1", ".a=1", "a..b=1", " =1", ".".join("a" * 40) + "=1"])
 def test_a_setting_without_a_path_or_an_equals_sign_is_refused(text):
-    problem = refusal(setting, text)
+    problem = refusal(parse_setting, text)
     assert problem.message == "not of the form key=value"
     assert problem.hint == "write --set key=value, as in --set 'stages.depths=[3,4,23,3]'"
 
@@ -387,11 +387,11 @@ def test_a_setting_without_a_path_or_an_equals_sign_is_refused(text):
     ],
 )
 def test_a_fault_in_a_setting_is_shown_within_the_whole_setting(text, shown):
-    assert without_wording(str(refusal(setting, text))).startswith(shown)
+    assert without_wording(str(refusal(parse_setting, text))).startswith(shown)
 
 
 def test_positions_in_a_setting_point_into_its_text():
-    source = setting("stages.block={kind: basic}")
+    source = parse_setting("stages.block={kind: basic}")
     assert position(source.span(("stages", "block", "kind"))) == (1, 21, 26)
     assert position(source.span(("stages", "block"), key=True)) == (1, 1, 13)
     assert position(source.span(("stages", "block"))) == (1, 14, 27)

@@ -6,7 +6,7 @@ import pytest
 
 from resnet_gen.language.faults import homes_of_keys
 from resnet_gen.language.source import Source, read_text
-from resnet_gen.language.spec import Spec, check, know_every_part
+from resnet_gen.language.spec import Spec, check_spec, know_every_part
 from resnet_gen.language.yaml_writer import dump
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import load_parts, members
@@ -21,7 +21,7 @@ head: linear
 
 
 def spec(text="", base_text=MINIMAL):
-    return check(read_text(Document("net.yaml", base_text + text)))
+    return check_spec(read_text(Document("net.yaml", base_text + text)))
 
 
 def with_stages(**changes):
@@ -32,7 +32,7 @@ def with_stages(**changes):
 
 def problems(text):
     with pytest.raises(Refused) as caught:
-        check(read_text(Document("net.yaml", text)))
+        check_spec(read_text(Document("net.yaml", text)))
     return caught.value.problems
 
 
@@ -102,7 +102,7 @@ def test_normalization_is_imagenets_for_three_channels_else_none(text, mean, std
     ],
 )
 def test_a_short_form_is_the_long_form_with_its_defaults(short, long):
-    assert check(read_text(Document("f", short))) == check(read_text(Document("f", long)))
+    assert check_spec(read_text(Document("f", short))) == check_spec(read_text(Document("f", long)))
 
 
 load_parts()
@@ -308,7 +308,7 @@ def test_long_words_are_shortened():
 
 def test_data_without_positions_is_refused_all_the_same():
     with pytest.raises(Refused, match=r"^error: name: missing"):
-        check(Source({"stem": "none"}))
+        check_spec(Source({"stem": "none"}))
 
 
 @pytest.mark.parametrize("name", ["a", "A-1_b", "9", "n" * 64])
@@ -343,7 +343,7 @@ def test_a_nested_key_at_the_top_is_told_where_it_belongs(home):
     data = {"stages": {"widths": "double", "block": "basic", "depths": [1]}, "stem": "conv3x3", "head": "linear"}
     source = read_text(Document("s", dump({"name": "n", **data, home.key: 1})))
     with pytest.raises(Refused) as caught:
-        check(source)
+        check_spec(source)
     (problem,) = (p for p in caught.value.problems if p.message.endswith("unknown key"))
     paths = [other for other in homes() if other.key == home.key]
     said = {path for path, _ in re.findall(r"'([\w.]+)'(?: of the kind '(\w+)')?", problem.hint)}

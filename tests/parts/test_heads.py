@@ -11,7 +11,7 @@ from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph.conventions import CONVENTIONS, figure
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
-from resnet_gen.graph.torch_modules import library
+from resnet_gen.graph.torch_modules import find_library
 from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load
@@ -40,7 +40,7 @@ def spec(*texts):
 def test_counters_of_torchvisions_resnet18_with_such_an_fc(convention, wanted):
     """What they print where `fc` is Linear(512, 256), ReLU, Linear(256, 7)."""
     loaded = spec("resnet18", MLP)
-    assert figure(lower(loaded), library("torchvision"), CONVENTIONS[convention]).value == wanted
+    assert figure(lower(loaded), find_library("torchvision"), CONVENTIONS[convention]).value == wanted
 
 
 @given(size=st.tuples(st.integers(8, 40), st.integers(8, 40)))

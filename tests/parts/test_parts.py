@@ -11,7 +11,7 @@ from resnet_gen.parts.attentions.cbam import ConvBlockAttention
 from resnet_gen.parts.attentions.eca import EfficientChannelAttention
 from resnet_gen.parts.attentions.se import SqueezeExcite
 from resnet_gen.parts.blocks.regnet import RegNet
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 from resnet_gen.parts.widths.additive import Additive
 from resnet_gen.parts.widths.regnet import RegNetWidths
 from resnet_gen.problems import Refused
@@ -38,7 +38,7 @@ def kinds(name, start, *settings):
      (14, 0.25, 1, 4), (18, 0.25, 1, 4), (440, 0.25, 1, 110)],
 )  # fmt: skip
 def test_se_rounds_to_its_divisor_or_to_the_nearest_ties_to_even(channels, ratio, divisor, reduced):
-    assert SqueezeExcite(kind="se", rd_ratio=ratio, rd_divisor=divisor).reduced(channels) == reduced
+    assert SqueezeExcite(kind="se", rd_ratio=ratio, rd_divisor=divisor).reduce_channels(channels) == reduced
 
 
 def test_se_reduces_the_branch_or_what_enters_the_block():
@@ -126,7 +126,7 @@ def test_filters_of_regnet_are_whole_groups_in_each_library_s_rounding(rounding,
      (11, 8, 0, 0.0, 8), (3, 8, 0, 0.9, 8), (3, 8, 32, 0.9, 32)],
 )  # fmt: skip
 def test_channels_become_a_multiple_not_far_below(channels, divisor, least, floor, found):
-    assert divisible(channels, divisor, least=least, floor=floor) == found
+    assert round_to_multiple(channels, divisor, least=least, floor=floor) == found
 
 
 def test_additive_widths_grow_in_every_block():

@@ -12,7 +12,7 @@ import pytest
 from resnet_gen.cli import lock_networks
 from resnet_gen.language.budgets import Budgets, LatencyBudget
 from resnet_gen.project.lock import lock_text
-from resnet_gen.project.project_file import Settings
+from resnet_gen.project.project_file import ProjectSettings
 from resnet_gen.system.resources import shipped_specs
 
 ROOT = Path(__file__).parents[2]
@@ -492,7 +492,7 @@ def test_what_is_in_the_way_of_a_lock_is_refused(project, cli):
 
 def test_the_page_of_contracts_names_every_key():
     page = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
-    keys = {*Settings.model_fields, *Budgets.model_fields, *LatencyBudget.model_fields}
+    keys = {*ProjectSettings.model_fields, *Budgets.model_fields, *LatencyBudget.model_fields}
     assert {key for key in keys if f"`{key}`" not in page} == set()
 
 

@@ -213,7 +213,7 @@ def test_no_change_of_any_node_escapes_the_lock_and_each_is_placed(net, name, mo
             continue
         tried += 1
         said = differences(before, after)
-        stage = lock._title(node.stage)
+        stage = lock._name_stage(node.stage)
         assert [line.partition(":")[0] for line in said] == [stage], (what, said)
         if stage == "stage1":
             assert f"block {int(node.block[-1]) + 1} of 2" in said[0], (what, said)

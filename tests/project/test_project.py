@@ -167,9 +167,9 @@ def test_paths_and_globs_start_from_the_file_in_order_and_once_each(tree):
     found = find_project()
     names = ["networks/b.yaml", "networks/a.yaml", "resnet50", "networks/deep/c.yaml", "networks/resnet18"]
     assert list(found.references) == [name.replace("/", os.sep) for name in names]
-    assert found.has(tree / "networks" / "a.yaml")
-    assert not found.has(tree / "networks" / ".hidden" / "d.yaml")
-    assert not found.has(None)
+    assert found.has_spec(tree / "networks" / "a.yaml")
+    assert not found.has_spec(tree / "networks" / ".hidden" / "d.yaml")
+    assert not found.has_spec(None)
 
 
 def test_references_are_paths_from_the_working_folder(tree, monkeypatch):
@@ -223,8 +223,8 @@ def fits_step_by_step(parts, steps):
 
 @given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "?", "**"]), max_size=5))
 def test_what_a_glob_means_is_told_step_by_step(parts, steps):
-    assert project_file._fits(parts, steps) == fits_step_by_step(parts, steps)
+    assert project_file._matches_glob(parts, steps) == fits_step_by_step(parts, steps)
 
 
 def test_what_a_glob_means_is_told_at_once_however_many_folders_it_names():
-    assert not project_file._fits(["a"] * 60, ["**", "a"] * 25 + ["x"])
+    assert not project_file._matches_glob(["a"] * 60, ["**", "a"] * 25 + ["x"])

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from resnet_gen.compare.difference.graphs import SUMMED, compare
 from resnet_gen.compare.difference.operands import Side
-from resnet_gen.compare.formats.data import data
-from resnet_gen.compare.formats.markdown import LIMIT, markdown
-from resnet_gen.compare.formats.text import text
+from resnet_gen.compare.formats.data import collect_data
+from resnet_gen.compare.formats.markdown import LIMIT, write_markdown
+from resnet_gen.compare.formats.text import write_text
 from resnet_gen.compare.report import Report
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
@@ -52,11 +52,11 @@ def kept(before, after, files):
         ]
         assert sorted(named) == sorted(node.name for node in graph.nodes), "each layer is told of once"
     report = Report(Side("a", "spec", before), Side("b", "spec", after), found)
-    told = json.loads(json.dumps(data(report)))
+    told = json.loads(json.dumps(collect_data(report)))
     assert told["same"] == found.same
     assert bool(told["summary"]) == (not found.same), "what differs is in the headline too"
-    assert len(markdown(report)) < LIMIT
-    assert text(report).startswith(f"a -> b: {told['headline']}\n")
+    assert len(write_markdown(report)) < LIMIT
+    assert write_text(report).startswith(f"a -> b: {told['headline']}\n")
     return found
 
 

@@ -10,8 +10,8 @@ from resnet_gen.graph import stages_of
 from resnet_gen.graph.counts import count, count_nodes
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
-from resnet_gen.language.source import overlay, read_text, setting
-from resnet_gen.language.spec import check
+from resnet_gen.language.source import overlay, parse_setting, read_text
+from resnet_gen.language.spec import check_spec
 from resnet_gen.parts import base
 from resnet_gen.parts.registry import members
 from resnet_gen.problems import Document, Refused, Span
@@ -30,7 +30,7 @@ def examples(number):
 
 def loaded(data):
     source = read_text(Document("net.yaml", json.dumps(data)))
-    return Loaded(check(source), source, "")
+    return Loaded(check_spec(source), source, "")
 
 
 def build(data):
@@ -220,8 +220,8 @@ def test_any_text_is_read_or_refused(text):
 @given(YAML, of("", "stages.", "stages.block=", "head.classes=", "stages.depths.0="))
 def test_any_setting_is_laid_over_or_refused(text, start):
     def apply():
-        source = overlay(loaded(BASE).source, setting(start + text))
-        lower(Loaded(check(source), source, ""))
+        source = overlay(loaded(BASE).source, parse_setting(start + text))
+        lower(Loaded(check_spec(source), source, ""))
 
     refused_or_lowered(apply)
 

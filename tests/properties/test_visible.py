@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_gen.compare.formats.markdown import code, escape_markdown
+from resnet_gen.compare.formats.markdown import escape_markdown, format_code
 from resnet_gen.language.source import read_text
 from resnet_gen.language.yaml_writer import dump, dump_inline
 from resnet_gen.problems import Document, json_text, visible, visible_line, visible_lines
@@ -61,7 +61,7 @@ def test_yaml_is_visible_and_reads_back(data):
 
 @given(TEXTS)
 def test_markdown_is_text_and_visible_before_it_is_rendered(text):
-    for made in (escape_markdown(text), code(text)):
+    for made in (escape_markdown(text), format_code(text)):
         assert shows(made)
         inside = made.removeprefix("<code>").removesuffix("</code>")
         assert not set(inside) & set("<>@`|[]*_~\\!")

@@ -283,7 +283,7 @@ def unescaped(value, more):
 
 
 def finding(problem, reason=None):
-    return outcome._finding(problem, "net.yaml", reason)
+    return outcome._describe_finding(problem, "net.yaml", reason)
 
 
 def result(*findings, suppressed=()):
@@ -369,7 +369,7 @@ def test_json_and_text_hold_any_text(found):
 
 
 def place(where, file="net.yaml"):
-    return outcome._finding(Problem("m", where), file).place
+    return outcome._describe_finding(Problem("m", where), file).place
 
 
 @pytest.mark.parametrize(
@@ -386,14 +386,14 @@ def test_columns_count_units_of_utf_16(line, column, end, wanted):
 
 
 def test_a_setting_stands_in_no_file():
-    found = outcome._finding(Problem("m", Span(Document("--set", "claims=[]"), 0, 7, 9)), "net.yaml")
+    found = outcome._describe_finding(Problem("m", Span(Document("--set", "claims=[]"), 0, 7, 9)), "net.yaml")
     assert found.place == FindingPlace("net.yaml", 1)
     assert found.message == "m (at --set claims=[])"
     assert str(found) == "--set:1:8: error: m\n   1 | claims=[]\n              ^^"
 
 
 def test_a_long_setting_is_shortened():
-    found = outcome._finding(Problem("m", Span(Document("--set", "a" * 100), 0, 0, 1)), "net.yaml")
+    found = outcome._describe_finding(Problem("m", Span(Document("--set", "a" * 100), 0, 0, 1)), "net.yaml")
     assert found.message == f"m (at --set {'a' * 57}...)"
 
 
@@ -421,7 +421,7 @@ def test_without_a_folder_to_start_from_the_name_is_left(monkeypatch):
         raise FileNotFoundError
 
     monkeypatch.setattr(outcome, "os", SimpleNamespace(path=SimpleNamespace(relpath=gone)))
-    assert outcome._relative("/gone/net.yaml") == "net.yaml"
+    assert outcome._make_relative("/gone/net.yaml") == "net.yaml"
 
 
 def test_what_an_inherited_line_breaks_is_found_in_the_parent_s_file(tmp_path, monkeypatch):

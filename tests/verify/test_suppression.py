@@ -295,7 +295,7 @@ def test_a_spec_that_cannot_be_read_is_not_suppressed(look):
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\n\r\x85\u2028\u2029")))
 def test_whatever_a_comment_says_it_is_read(text):
     document = Document("net.yaml", f"a: 1 # resnet-gen: ignore{text}")
-    ignores, faults = suppression._read(document)
+    ignores, faults = suppression._read_comments(document)
     assert all(ignore.rule in RULES and ignore.reason and ignore.line == 0 for ignore in ignores)
     assert not (ignores and faults)
     for fault in faults:
@@ -311,7 +311,7 @@ def test_whatever_a_comment_says_it_is_read(text):
 )
 def test_a_comment_of_the_form_is_understood_whatever_the_reason(rules, space, reason):
     text = f"a: 1 # resnet-gen: ignore[{(',' + space).join(rules)}]{space}{reason}"
-    ignores, faults = suppression._read(Document("net.yaml", text))
+    ignores, faults = suppression._read_comments(Document("net.yaml", text))
     assert faults == []
     assert [(i.rule, i.reason) for i in ignores] == [(rule, reason) for rule in rules]
     assert [text[i.where.column : i.where.end] for i in ignores] == rules
@@ -319,4 +319,4 @@ def test_a_comment_of_the_form_is_understood_whatever_the_reason(rules, space, r
 
 def test_a_long_comment_is_read_in_one_pass():
     for text in (" " * 500_000 + "x", "[" * 500_000, "[claim]" + " " * 500_000 + "x", "# " * 250_000):
-        suppression._read(Document("net.yaml", f"a: 1 # resnet-gen: ignore{text}"))
+        suppression._read_comments(Document("net.yaml", f"a: 1 # resnet-gen: ignore{text}"))

@@ -16,50 +16,50 @@ from resnet_gen.verify.rules.against import (
     AgainstLayer,
     AgainstShape,
     AgainstWeight,
+    CompareFile,
     FileFindings,
-    Hold,
 )
 
 
-def rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
+def choose_file_rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
     """The rules that compare a spec with a file, but for those that are ignored, which the line of the file says.
 
     Raises `Refused` for a file that cannot be read, and where no rule is left.
     """
-    kinds = _kinds(path, weights)
+    kinds = _choose_kinds(path, weights)
     kept = [kind for kind in kinds if kind.id not in ignored]
     if not kept:
         raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
     first, *others = kept
-    hold = _hold(path, weights)
-    tell = partial(_line, tuple(kind for kind in kinds if kind not in kept))
+    hold = _prepare_comparison(path, weights)
+    tell = partial(_describe_comparison, tuple(kind for kind in kinds if kind not in kept))
     return first(hold, tell), *(kind(hold) for kind in others)
 
 
-def _kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
+def _choose_kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
     if path.suffix != ONNX:
         return AgainstEngine, AgainstLayer, AgainstShape
     return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
 
 
-def _hold(path: Path, weights: Path | None) -> Hold:
+def _prepare_comparison(path: Path, weights: Path | None) -> CompareFile:
     if path.suffix != ONNX:
         return cache(lambda subject: compare_engine(path, weights, subject))
     found = read_model(path)
     return cache(lambda subject: compare_model(path, found, weights, subject))
 
 
-def _line(ignored: tuple[type[Against], ...], held: FileFindings) -> str:
+def _describe_comparison(ignored: tuple[type[Against], ...], found: FileFindings) -> str:
     """What a file was compared with; what was not compared, if it is the spec's or something is ignored."""
-    whole = held.words and not {AgainstLayer, AgainstEngine} & {*ignored}
+    whole = found.words and not {AgainstLayer, AgainstEngine} & {*ignored}
     words = [
-        held.words if whole else held.file,
-        "" if AgainstWeight in ignored else held.weighed,
-        "" if AgainstLayer in ignored else held.ranged,
+        found.words if whole else found.file,
+        "" if AgainstWeight in ignored else found.weighed,
+        "" if AgainstLayer in ignored else found.ranged,
     ]
-    left = [] if held.behind and not ignored else [*(what for kind in ignored for what in kind.what), *held.left]
+    left = [] if found.behind and not ignored else [*(what for kind in ignored for what in kind.what), *found.left]
     if ignored:
-        left += held.behind
-    told = list(dict.fromkeys(left))
-    lacking = " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]]))
-    return ", ".join(filter(None, [*words, f"{lacking} not compared" if told else ""]))
+        left += found.behind
+    unchecked = list(dict.fromkeys(left))
+    lacking = " and ".join(filter(None, [", ".join(unchecked[:-1]), *unchecked[-1:]]))
+    return ", ".join(filter(None, [*words, f"{lacking} not compared" if unchecked else ""]))

@@ -58,18 +58,18 @@ class BiasAllowance(NamedTuple):
 def allow_for_bias(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> BiasAllowance:
     """What eight bits may move the biases of a layer by; no more than half of the steps that its products have."""
     size = wanted.shape[0]
-    step, products = file.weights.steps(node.weight_name("bias"), 0, size), _products(node, file)
+    step, products = file.weights.steps(node.weight_name("bias"), 0, size), _find_product_steps(node, file)
     half = np.minimum(step, products[0]) / 2 if step is not None and products else np.zeros(size)
-    return _corrections(variant, wanted, node, file)._replace(rounding=half.astype(np.float32))
+    return _bound_corrections(variant, wanted, node, file)._replace(rounding=half.astype(np.float32))
 
 
-def _products(node: Node, file: OnnxModel) -> list[Array]:
+def _find_product_steps(node: Node, file: OnnxModel) -> list[Array]:
     """The steps of a layer's weight times those of what it reads, which its biases have; the largest first."""
     weight = file.weights.steps(node.weight_name("weight"), 0, node.shape[0])
-    return [] if weight is None else [weight * np.float32(cover.step) for cover in _widest_first(file, node)]
+    return [] if weight is None else [weight * np.float32(cover.step) for cover in _sort_by_width(file, node)]
 
 
-def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> BiasAllowance:
+def _bound_corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel) -> BiasAllowance:
     """The mean noise of each filter, at most, which quantizers take out of it by its bias.
 
     That is what the rounding of its weights makes of the inputs' means, and what its weights make of the mean rounding
@@ -79,7 +79,7 @@ def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxMo
     """
     tensor = next(t for t in wanted.tensors if t.role == "weight")
     correction, alike, unlike = np.zeros((3, tensor.shape[0]), np.float32)
-    covers = _widest_first(file, node)
+    covers = _sort_by_width(file, node)
     if not covers:
         return BiasAllowance(correction, correction, alike, unlike, 0.0, 0.0)
     least, most = covers[0].least, covers[0].most
@@ -90,13 +90,13 @@ def _corrections(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxMo
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
         kept = file.weights.raw_rows(node.weight_name("weight"), start, stop).reshape(exact.shape)
         kept = np.where(np.isfinite(kept), kept, np.float32(0))  # others are reported by themselves
-        alike[start:stop], unlike[start:stop] = _of_channels(exact - kept)
-        unlike[start:stop] = size * unlike[start:stop] + half * sum(map(np.abs, _of_channels(kept)))
+        alike[start:stop], unlike[start:stop] = _sum_by_channel(exact - kept)
+        unlike[start:stop] = size * unlike[start:stop] + half * sum(map(np.abs, _sum_by_channel(kept)))
         correction[start:stop] = size * np.abs(alike[start:stop]) + unlike[start:stop]
     return BiasAllowance(correction, correction, alike, unlike, least, most)
 
 
-def _widest_first(file: OnnxModel, node: Node) -> list[CodeRange]:
+def _sort_by_width(file: OnnxModel, node: Node) -> list[CodeRange]:
     """The codes of what a node reads, those that go furthest first; whatever its numbers' shape was on the way."""
     makers = {maker.output.name: maker for maker in file.graph.nodes}
     value = node.inputs[0].name
@@ -107,32 +107,32 @@ def _widest_first(file: OnnxModel, node: Node) -> list[CodeRange]:
     return sorted((c for c in file.covers if c.value in read and not c.function), key=lambda c: c.least - c.most)
 
 
-def _of_channels(rows: Array) -> tuple[Array, Array]:
+def _sum_by_channel(rows: Array) -> tuple[Array, Array]:
     """What each filter makes of inputs of 1 in all its channels, and of 1 or -1 in each, whichever it is."""
     channels = rows.astype(np.float64).reshape(len(rows), rows.shape[1], -1).sum(axis=2)
     return channels.sum(axis=1), np.sqrt((channels**2).sum(axis=1))
 
 
-def read_otherwise(node: Node, file: OnnxModel) -> bool:
+def has_other_steps(node: Node, file: OnnxModel) -> bool:
     """Whether a linear layer's bias in codes has other steps than those of its filter times its input's.
 
     ONNX Runtime (1.32) fuses such a layer into integers without a look at the steps of its bias, which it takes to
     be those; it leaves convolutions as they are.
     """
-    bias, products = file.weights.steps(node.weight_name("bias"), 0, node.shape[0]), _products(node, file)
+    bias, products = file.weights.steps(node.weight_name("bias"), 0, node.shape[0]), _find_product_steps(node, file)
     if not isinstance(node.op, Linear) or bias is None or not products:
         return False
     slack = _LEAST_STEP if "float16" in file.types else 0.0
     return all((np.abs(bias - product) > _FUSED * bias + slack).any() for product in products)
 
 
-def least_scales(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel, *, integers: bool) -> Array:
+def find_least_scales(variant: NetworkVariant, wanted: Node, node: Node, file: OnnxModel, *, integers: bool) -> Array:
     """The least that a quantizer makes the scale of each filter, however small its weights are.
 
     What float16 holds, where scales are that; and what has the products of its codes and its input's be no smaller
     than the last digit of its bias, beside which such a filter adds nothing that can be seen.
     """
-    size, covers = wanted.shape[0], _widest_first(file, node)
+    size, covers = wanted.shape[0], _sort_by_width(file, node)
     half = "float16" in file.types
     scales = np.full(size, _LEAST_HALF if half else 0.0)
     if not covers or not getattr(wanted.op, "bias", False):

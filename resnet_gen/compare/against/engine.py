@@ -24,15 +24,15 @@ def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFi
         return FileFindings(str(path), engine=faults, behind=("layers", "shapes", "weights"))
     which = "its bytes, this spec and these weights" if weights else "its bytes and this spec"
     words = f"{path} ({which} by the hashes in {locate_manifest(path).manifest.name}; not opened, which takes its GPU)"
-    model = _model(path)
+    model = _find_model(path)
     if model is None:
         behind = ("layers", "shapes", "weights")
         return FileFindings(str(path), f"{words}, no ONNX file beside it to look at", behind=behind)
-    held = compare_model(model, read_model(model), None, subject)
-    return held._replace(file=str(path), words=f"{words}, built from {held.words or held.file}")
+    found = compare_model(model, read_model(model), None, subject)
+    return found._replace(file=str(path), words=f"{words}, built from {found.words or found.file}")
 
 
-def _model(path: Path) -> Path | None:
+def _find_model(path: Path) -> Path | None:
     """The ONNX file that the manifest of an engine names, if it lies beside it unchanged."""
     known = read_manifest(locate_manifest(path).manifest)
     names = [name for name in known.files if name.endswith(ONNX)] if known else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from resnet_gen.compare.against.variants import NetworkVariant, variants, without_biases
+from resnet_gen.compare.against.variants import NetworkVariant, list_variants, without_biases
 from resnet_gen.graph import Graph
 from resnet_gen.graph.matching import Match, match
 from resnet_gen.graph.repeated_relus import without_repeated_relus
@@ -24,10 +24,10 @@ class FileMatch(NamedTuple):
     unbiased: int = 0
 
 
-def find(graph: Graph, weights: Weights, file: OnnxModel) -> FileMatch:
+def match_file(graph: Graph, weights: Weights, file: OnnxModel) -> FileMatch:
     """How a file that was read writes a spec's graph, or comes nearest to it."""
     theirs = file.graph
-    ways = list(variants(graph, weights))
+    ways = list(list_variants(graph, weights))
     matches = [match(way.graph, theirs) for way in ways]
     for way, matched in zip(ways, matches, strict=True):
         if matched.same:
@@ -39,7 +39,7 @@ def find(graph: Graph, weights: Weights, file: OnnxModel) -> FileMatch:
             return FileMatch(way, matched, same=True)
     for way in ways:
         matched = match(without_biases(way.graph), without_biases(theirs))
-        lacking = _lacking(matched, way.graph, theirs) if matched.same else None
+        lacking = _count_lacking_biases(matched, way.graph, theirs) if matched.same else None
         if lacking:
             return FileMatch(way, matched, same=True, unbiased=lacking)
     kept = file.batch_norm == "kept"
@@ -47,7 +47,7 @@ def find(graph: Graph, weights: Weights, file: OnnxModel) -> FileMatch:
     return FileMatch(ways[best], matches[best], same=False)
 
 
-def _lacking(matched: Match, graph: Graph, theirs: Graph) -> int | None:
+def _count_lacking_biases(matched: Match, graph: Graph, theirs: Graph) -> int | None:
     """How many biases of the spec a file has not; None where it has any that the spec has not."""
     ours, found = ({node.name: node for node in g.nodes} for g in (graph, theirs))
     biased = [

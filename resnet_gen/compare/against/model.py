@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from resnet_gen.compare.against.matching import FileMatch, find
+from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.lower import at_size, lower
@@ -42,32 +42,32 @@ def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | No
     """A file as it was read, compared with a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
-    shapes = tuple(_shapes(path, file.graph, subject.graph))
-    graph = _at_their_size(subject, file.graph)
+    shapes = tuple(_compare_shapes(path, file.graph, subject.graph))
+    graph = _lower_at_their_size(subject, file.graph)
     if graph is None:
         return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"))
     theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else SeededWeights(graph)
-    found = find(graph, theirs, file)
+    found = match_file(graph, theirs, file)
     if not found.same:
-        layers = tuple(_differences(path, found, file.graph))
+        layers = tuple(_describe_differences(path, found, file.graph))
         return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
-    words = f"all {_layers(file.graph)} of {path} ({_how(found, file)})"
-    told = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
-    ranges = compare_ranges(path, found, file, _images(subject, graph) if weights else None)
-    valid, unknown = _validity(path)
+    words = f"all {_count_layers(file.graph)} of {path} ({_describe_match(found, file)})"
+    comparison = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
+    ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
+    valid, unknown = _check_validity(path)
     return FileFindings(
         str(path),
         words,
-        told.words,
+        comparison.words,
         ranges.words,
         (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
         layers=(*valid, *ranges.faults),
         shapes=shapes,
-        weights=told.faults,
+        weights=comparison.faults,
     )
 
 
-def _validity(path: Path) -> tuple[list[str], list[str]]:
+def _check_validity(path: Path) -> tuple[list[str], list[str]]:
     """That a file is no valid ONNX, if so; and that this could not be told."""
     try:
         why = find_fault(path)
@@ -76,12 +76,12 @@ def _validity(path: Path) -> tuple[list[str], list[str]]:
     return [f"{path}: no valid ONNX: {why}"] if why else [], []
 
 
-def _images(subject: Subject, graph: Graph) -> Input:
+def _resize_images(subject: Subject, graph: Graph) -> Input:
     """What the spec says of images, at the size at which its graph was made."""
     return subject.loaded.spec.input.model_copy(update={"size": graph.input.shape[1:]})
 
 
-def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
+def _lower_at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
     """The spec's graph for images of the file's size; None where the two cannot be compared."""
     shape = theirs.input.shape
     if shape == subject.graph.input.shape:
@@ -94,24 +94,24 @@ def _at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
         return None
 
 
-def _shapes(path: Path, theirs: Graph, ours: Graph) -> Iterator[str]:
+def _compare_shapes(path: Path, theirs: Graph, ours: Graph) -> Iterator[str]:
     if theirs.input.shape != ours.input.shape:
         yield f"{path} takes {sides(theirs.input.shape)}, the spec {sides(ours.input.shape)}"
     made, wanted = ([value.shape for value in graph.outputs] for graph in (theirs, ours))
     headless = theirs.input.shape != ours.input.shape and any(len(shape) == 3 for shape in made)
     if made != wanted and not headless:
-        yield f"{path} outputs {_list(made)}, the spec {_list(wanted)}"
+        yield f"{path} outputs {_format_shapes(made)}, the spec {_format_shapes(wanted)}"
 
 
-def _list(shapes: list[tuple[int, ...]]) -> str:
+def _format_shapes(shapes: list[tuple[int, ...]]) -> str:
     return " and ".join(map(sides, shapes))
 
 
-def _layers(graph: Graph) -> str:
+def _count_layers(graph: Graph) -> str:
     return several(sum(node.op.is_layer for node in graph.nodes), "layer")
 
 
-def _how(found: FileMatch, file: OnnxModel) -> str:
+def _describe_match(found: FileMatch, file: OnnxModel) -> str:
     """How the file has it: names, norms, types."""
     layers = [(ours, theirs) for ours, theirs in found.match.pairs if ours.op.is_layer]
     other = sum(ours.name != theirs.name for ours, theirs in layers)
@@ -119,10 +119,10 @@ def _how(found: FileMatch, file: OnnxModel) -> str:
     norms = any(type(node.op).__name__ == "BatchNorm" for node in file.graph.nodes)
     kept = "batch norm folded" if found.variant.folded else "batch norm kept" if norms else ""
     zero = f"{found.unbiased:,} bias{'es' if found.unbiased > 1 else ''} left out as zero" if found.unbiased else ""
-    return ", ".join(filter(None, [names, kept, zero, file.precision, *_limits(file)]))
+    return ", ".join(filter(None, [names, kept, zero, file.precision, *_list_limits(file)]))
 
 
-def _limits(file: OnnxModel) -> Iterator[str]:
+def _list_limits(file: OnnxModel) -> Iterator[str]:
     """In what a file is not for every input what it is said to be."""
     if file.batch is not None:
         yield f"for batches of {file.batch} alone"
@@ -134,16 +134,19 @@ def _limits(file: OnnxModel) -> Iterator[str]:
         yield f"{several(file.replaceable, 'initializer')} among the inputs, for which a caller may give others"
 
 
-def _differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
+def _describe_differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
     """The first differences in words, and the counts of both sides."""
     graph = found.variant.graph
     known = {b.output.name: a.output.name for a, b in found.match.pairs} | {theirs.input.name: graph.input.name}
-    ours, others = _roots(found.match.missing, set(known.values())), _roots(found.match.unexplained, set(known))
+    ours, others = (
+        _find_roots(found.match.missing, set(known.values())),
+        _find_roots(found.match.unexplained, set(known)),
+    )
     for b in others[:MOST_TOLD]:
-        a = _instead(b, ours, known)
+        a = _find_counterpart(b, ours, known)
         if a:
             ours.remove(a)
-            yield f"{path}: '{b.name}' is {_told(b, a)}, where the spec has '{a.name}', {_told(a, b)}"
+            yield f"{path}: '{b.name}' is {_describe_node(b, a)}, where the spec has '{a.name}', {_describe_node(a, b)}"
         else:
             yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
     yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:MOST_TOLD])
@@ -151,15 +154,15 @@ def _differences(path: Path, found: FileMatch, theirs: Graph) -> Iterator[str]:
         yield f"{path}: all operations are there, but the outputs are others"
     operations = several(len(graph.nodes), "operation")
     pairs = f"from the input on, {len(found.match.pairs):,} of the spec's {operations} match"
-    yield f"{path}: {pairs}; {_counts(theirs)} there, {_counts(graph)} in the spec"
+    yield f"{path}: {pairs}; {_describe_counts(theirs)} there, {_describe_counts(graph)} in the spec"
 
 
-def _roots(nodes: tuple[Node, ...], explained: set[str]) -> list[Node]:
+def _find_roots(nodes: tuple[Node, ...], explained: set[str]) -> list[Node]:
     """The nodes that are unlike and whose operands are alike."""
     return [node for node in nodes if all(value.name in explained for value in node.inputs)]
 
 
-def _instead(node: Node, ours: list[Node], known: dict[str, str]) -> Node | None:
+def _find_counterpart(node: Node, ours: list[Node], known: dict[str, str]) -> Node | None:
     """What the spec reads the same values with: a node of that name, or else of that kind, or any."""
     operands = sorted(known[value.name] for value in node.inputs)
     there = [other for other in ours if sorted(value.name for value in other.inputs) == operands]
@@ -167,17 +170,17 @@ def _instead(node: Node, ours: list[Node], known: dict[str, str]) -> Node | None
     return there[0] if there else None
 
 
-def _told(node: Node, other: Node) -> str:
+def _describe_node(node: Node, other: Node) -> str:
     """A node in words, with the settings in which it differs from another that reads the same."""
     words = describe(node)
     if words != describe(other) or type(node.op) is not type(other.op):
         return words
-    ours, theirs = visible(node.op), visible(other.op)
+    ours, theirs = drop_invisible(node.op), drop_invisible(other.op)
     settings = [f.name for f in fields(ours)] if hasattr(ours, "__match_args__") else []
     apart = [f"{name} {getattr(ours, name):g}" for name in settings if getattr(ours, name) != getattr(theirs, name)]
     return ", ".join([words, *apart])
 
 
-def _counts(graph: Graph) -> str:
+def _describe_counts(graph: Graph) -> str:
     counts = count(graph)
     return f"{counts.params:,} parameters and {counts.macs:,} MACs"

@@ -34,17 +34,17 @@ class NetworkVariant(NamedTuple):
     def sizes(self, name: str, values: Array, start: int, stop: int) -> Array:
         """What the rounding of rows start..stop of a tensor, which are `values`, is measured by."""
         if name in self.centred:
-            return largest_of_rows(values)
+            return find_largest_of_rows(values)
         return self.summed[name](self.base, start, stop) if name in self.summed else np.abs(values)
 
 
-def largest_of_rows(values: Array) -> Array:
+def find_largest_of_rows(values: Array) -> Array:
     """The largest magnitude of each row, at every place of the row."""
     largest = np.abs(values).reshape(len(values), -1).max(axis=1, initial=0.0)
     return np.broadcast_to(largest.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
 
 
-def variants(graph: Graph, weights: Weights) -> Iterator[NetworkVariant]:
+def list_variants(graph: Graph, weights: Weights) -> Iterator[NetworkVariant]:
     """Every way in which a file may write a spec's graph."""
     centred = frozenset(
         node.weight_name("weight")
@@ -54,17 +54,17 @@ def variants(graph: Graph, weights: Weights) -> Iterator[NetworkVariant]:
     graph, weights = standardize_weights(graph, weights)
     kept = NetworkVariant(graph, weights, folded=False, base=weights, summed={}, centred=centred)
     graph, weights = fold_batch_norm(kept.graph, kept.weights)
-    gone = len(graph.nodes) < len(kept.graph.nodes)
-    folded = NetworkVariant(graph, weights, gone, kept.weights, summands_of_biases(kept.graph), centred)
+    folds = len(graph.nodes) < len(kept.graph.nodes)
+    folded = NetworkVariant(graph, weights, folds, kept.weights, summands_of_biases(kept.graph), centred)
     yield kept
     yield folded
     if any(isinstance(node.op, Linear) for node in graph.nodes):
         for variant in (kept, folded):
             turned, theirs = linear_as_conv(variant.graph, variant.weights)
-            yield variant._replace(graph=_collapsed(turned), weights=theirs)
+            yield variant._replace(graph=_collapse_maps(turned), weights=theirs)
 
 
-def _collapsed(graph: Graph) -> Graph:
+def _collapse_maps(graph: Graph) -> Graph:
     """The graph without maps of one pixel that are flattened and made a map again."""
     makers = {node.output.name: node for node in graph.nodes}
     same: dict[str, Value] = {}

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.compare.difference.devices import devices
+from resnet_gen.compare.difference.devices import describe_devices
 from resnet_gen.compare.difference.revision import RevisionMoves
-from resnet_gen.compare.difference.terms import Term, differing
+from resnet_gen.compare.difference.terms import Term, find_differing
 from resnet_gen.language.source import Source, decode_document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
-from resnet_gen.project.project_file import LOCK, Project, project_in
+from resnet_gen.project.project_file import LOCK, Project, parse_project
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.system.project_folder import FILE, PYPROJECT
@@ -23,21 +23,21 @@ _LARGEST = 1 << 22
 _BUDGETS = "budgets of the project"
 
 
-def project_then(since: RevisionMoves, config: Path | None) -> Project | None:
+def read_former_project(since: RevisionMoves, config: Path | None) -> Project | None:
     """The project file that the working folder had, or `config` as it was; None where there was none.
 
     Raises `Refused` for one that cannot be read.
     """
-    for path in _candidates(since, config):
+    for path in _list_candidates(since, config):
         text = since.base.text(path)
         if text is not None:
             document = decode_document(text, str(since.base.at(path)), "TOML", "project file")
-            if project := project_in(since.root / path, document):
+            if project := parse_project(since.root / path, document):
                 return project
     return None
 
 
-def _candidates(since: RevisionMoves, config: Path | None) -> Iterator[str]:
+def _list_candidates(since: RevisionMoves, config: Path | None) -> Iterator[str]:
     """Where a project file may have been, from the repository's root, the nearest first."""
     if config:
         path = since.inside(config)
@@ -58,42 +58,42 @@ class ProjectRevisions(NamedTuple):
     after: Project | None = None
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """How messages call the file; empty where there is none."""
         one = self.after or self.before
         return shown_path(one.path) if one else ""
 
     def terms(self, since: RevisionMoves) -> tuple[Term, ...]:
         """What differs between both; a file that is gone promises nothing."""
-        before = _stated(self.before, lambda path: _text_then(path, since)) if self.before else {}
-        stated = differing(before, _stated(self.after, _text_now) if self.after else {})
-        return (*stated, *self._unlocked(since))
+        before = _collect_statements(self.before, lambda path: _read_former_text(path, since)) if self.before else {}
+        stated = find_differing(before, _collect_statements(self.after, _read_current_text) if self.after else {})
+        return (*stated, *self._list_unlocked(since))
 
     def budgets(self, before: str, after: str) -> Iterator[Term]:
         """What budgets held a network by its name before and do not by the one after, and the other way."""
-        was, now = (_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
+        was, now = (_list_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
         if before != after:
-            gone = {name: told for name, told in was.items() if told not in now.values()}
-            new = {name: told for name, told in now.items() if told not in was.values()}
-            yield from (Term((_BUDGETS, f"[{name}]"), told, None, loosened=True) for name, told in gone.items())
-            yield from (Term((_BUDGETS, f"[{name}]"), None, told) for name, told in new.items())
+            gone = {name: budgets for name, budgets in was.items() if budgets not in now.values()}
+            new = {name: budgets for name, budgets in now.items() if budgets not in was.values()}
+            yield from (Term((_BUDGETS, f"[{name}]"), budgets, None, loosened=True) for name, budgets in gone.items())
+            yield from (Term((_BUDGETS, f"[{name}]"), None, budgets) for name, budgets in new.items())
 
-    def _unlocked(self, since: RevisionMoves) -> Iterator[Term]:
+    def _list_unlocked(self, since: RevisionMoves) -> Iterator[Term]:
         """The networks that are locked no more; where no lock is there, that holds for all."""
-        now = _text_now(self.after.lock_path) if self.after else None
-        then = _text_then(self.before.lock_path, since) if self.before else None
+        now = _read_current_text(self.after.lock_path) if self.after else None
+        then = _read_former_text(self.before.lock_path, since) if self.before else None
         if self.before and now is not None and then is not None:
-            there = _locked(now, self.before.lock_path)
-            was = _locked(then, self.before.lock_path)
+            there = _read_lock(now, self.before.lock_path)
+            was = _read_lock(then, self.before.lock_path)
             yield from (Term(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
 
 
-def _budgets(project: Project | None, network: str) -> dict[str, Any]:
+def _list_budgets(project: Project | None, network: str) -> dict[str, Any]:
     found = project.budgets(network) if project else ()
     return {name: budgets.model_dump(mode="json", exclude_defaults=True) for name, budgets in found}
 
 
-def _locked(text: bytes, path: Path) -> dict[str, str]:
+def _read_lock(text: bytes, path: Path) -> dict[str, str]:
     """The spec of each network of a lock; none of what cannot be read, to which nothing is held."""
     try:
         networks = parse_lock(decode_document(text, shown_path(path), "TOML", "lock"), path, old=True).networks
@@ -102,7 +102,7 @@ def _locked(text: bytes, path: Path) -> dict[str, str]:
     return {network: locked.spec for network, locked in networks.items()}
 
 
-def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, Any]:
+def _collect_statements(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, Any]:
     """Everything that a project file says, whether its lock is there, and what its devices are."""
 
     def device(name: str) -> Source:
@@ -111,26 +111,26 @@ def _stated(project: Project, read: Callable[[Path], bytes | None]) -> dict[str,
 
     settings = project.settings
     lock = (settings.lock or LOCK) if read(project.lock_path) is not None else None
-    measures = devices(project.source.data.get("budgets", {}).values(), device)
+    measures = describe_devices(project.source.data.get("budgets", {}).values(), device)
     return {**settings.model_dump(mode="json", exclude_none=True), "lock": lock, "devices": measures}
 
 
-def _text_then(path: Path, since: RevisionMoves) -> bytes | None:
+def _read_former_text(path: Path, since: RevisionMoves) -> bytes | None:
     inside = since.inside(path)
     return since.base.text(inside) if inside else None
 
 
-def _text_now(path: Path) -> bytes | None:
+def _read_current_text(path: Path) -> bytes | None:
     try:
         return read_regular_file(path, _LARGEST)
     except OSError:
         return None
 
 
-def networks_then(since: RevisionMoves, project: Project | None) -> list[str]:
+def list_former_networks(since: RevisionMoves, project: Project | None) -> list[str]:
     """The specs of the revision that a project lists, by their paths from the root; no shipped ones."""
     if project is None:
         return []
-    listed = (path for path in since.base.files() if project.means(since.root / path))
+    listed = (path for path in since.base.files() if project.matches_path(since.root / path))
     found = {target: path for path in reversed([*listed]) if (target := since.base.target(path))}
     return [*reversed(found.values())]

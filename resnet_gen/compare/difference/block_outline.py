@@ -8,7 +8,7 @@ from functools import cached_property
 from resnet_gen import ops
 from resnet_gen.compare.difference.places import INNER, NodePlace, places_by_name
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.ops import Op
 
 FLAT = "network"
@@ -34,19 +34,19 @@ class BlockOutline:
     places: tuple[str, ...]
 
     @cached_property
-    def exactly(self) -> tuple[tuple[str, Op], ...]:
+    def exact_key(self) -> tuple[tuple[str, Op], ...]:
         """What it is made of, with every setting."""
         return tuple(zip(self.places, self.ops, strict=True))
 
     @cached_property
-    def roughly(self) -> tuple[tuple[str, str], ...]:
+    def rough_key(self) -> tuple[tuple[str, str], ...]:
         """The sorts of operations that it is made of."""
         return tuple((place, sort_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
 
     @cached_property
     def ops(self) -> tuple[Op, ...]:
-        """The same as `exactly`, whatever its nodes are called."""
-        return tuple(visible(node.op) for node in self.nodes)
+        """The same as `exact_key`, whatever its nodes are called."""
+        return tuple(drop_invisible(node.op) for node in self.nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +78,17 @@ def outlines(before: Graph, after: Graph, *, by_name: bool) -> tuple[list[StageO
     Both are one stage of one block where the names of either show none.
     """
     graphs = (before, after)
-    placed = [places_by_name(graph) if by_name else _by_path(graph) for graph in graphs]
+    placed = [places_by_name(graph) if by_name else _place_by_path(graph) for graph in graphs]
     if not all(any(place.stage.startswith(INNER) for place in places) for places in placed) and by_name:
         placed = [[NodePlace(FLAT, FLAT, node.name) for node in graph.nodes] for graph in graphs]
     elif by_name:
         one, other = zip(graphs, placed, strict=True)
-        placed = [_begun(*one, *other), _begun(*other, *one)]
-    first, second = (_grouped(graph, places) for graph, places in zip(graphs, placed, strict=True))
+        placed = [_move_first_norm(*one, *other), _move_first_norm(*other, *one)]
+    first, second = (_group_places(graph, places) for graph, places in zip(graphs, placed, strict=True))
     return first, second
 
 
-def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
+def _move_first_norm(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[NodePlace]) -> list[NodePlace]:
     """The places of a file of half its names, with what its stem has more than the other's in the first block.
 
     Where activations precede convolutions, the first norm and activation belong to a block that no neighbour shows.
@@ -107,7 +107,7 @@ def _begun(graph: Graph, places: list[NodePlace], other: Graph, theirs: list[Nod
     return [block._replace(inside=graph.nodes[at].name) if at in more else place for at, place in enumerate(places)]
 
 
-def _grouped(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
+def _group_places(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
     found: dict[str, dict[str, list[tuple[Node, str]]]] = {}
     for node, place in zip(graph.nodes, places, strict=True):
         found.setdefault(place.stage, {}).setdefault(place.block, []).append((node, place.inside))
@@ -117,5 +117,5 @@ def _grouped(graph: Graph, places: list[NodePlace]) -> list[StageOutline]:
     ]
 
 
-def _by_path(graph: Graph) -> list[NodePlace]:
+def _place_by_path(graph: Graph) -> list[NodePlace]:
     return [NodePlace(n.stage, n.block, n.path.removeprefix(f"{n.block}.")) for n in graph.nodes]

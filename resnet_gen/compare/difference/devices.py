@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from resnet_gen.language.source import Loc, Source
-from resnet_gen.problems import Refused
+from resnet_gen.language.source import Source
+from resnet_gen.problems import Loc, Refused
 from resnet_gen.speed.targets import is_file_of_device
 
 
-def named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
+def find_named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
     """The files of devices that budgets name, and where in these; data that are no budgets name none."""
     latency = budgets.get("latency") if isinstance(budgets, dict) else None
     entries = [((), latency)] if isinstance(latency, dict) else enumerate(latency) if isinstance(latency, list) else ()
@@ -20,13 +20,13 @@ def named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
             yield ("latency", *((at,) if isinstance(at, int) else ()), "target"), name
 
 
-def devices(budgets: Iterable[Any], read: Callable[[str], Source]) -> list[dict[str, Any]]:
+def describe_devices(budgets: Iterable[Any], read: Callable[[str], Source]) -> list[dict[str, Any]]:
     """What the devices that budgets name are; nothing for one that cannot be read."""
-    names = dict.fromkeys(name for each in budgets for _, name in named_devices(each))
-    return [{"file": name, "value": _data(name, read)} for name in names]
+    names = dict.fromkeys(name for each in budgets for _, name in find_named_devices(each))
+    return [{"file": name, "value": _read_data(name, read)} for name in names]
 
 
-def _data(name: str, read: Callable[[str], Source]) -> Any:
+def _read_data(name: str, read: Callable[[str], Source]) -> Any:
     try:
         return read(name).data
     except Refused:

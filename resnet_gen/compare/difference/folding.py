@@ -29,7 +29,7 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     """
     norms = [foldable(graph) for graph in (before, after)]
     more = len(norms[0]) - len(norms[1])
-    whole = more and not norms[more > 0] and not _normal(after if more > 0 else before)
+    whole = more and not norms[more > 0] and not _has_lasting_norm(after if more > 0 else before)
     if not whole:
         found = compare(before, after, files=True)
         pairs = found.pairs if more > 0 else [(b, a) for a, b in found.pairs]
@@ -38,9 +38,9 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     before, after = folded_graph(before), folded_graph(after)
     found = compare(before, after, files=True)
     gained = {conv.name for conv in norms[more < 0].values()}
-    missing = _missing(found, gained, first=more < 0)
+    missing = _find_missing_biases(found, gained, first=more < 0)
     if missing:
-        before, after = (before, _biased(after, missing)) if more > 0 else (_biased(before, missing), after)
+        before, after = (before, _add_biases(after, missing)) if more > 0 else (_add_biases(before, missing), after)
         found = compare(before, after, files=True)
     return found, Folding(more, len(missing))
 
@@ -50,15 +50,15 @@ def _gains_biases(pairs: Iterable[tuple[Node, Node]], more: Mapping[str, Node], 
     if not fewer:
         return False
     wanted, own = ({conv.name for conv in norms.values()} for norms in (more, fewer))
-    gained = (b for a, b in pairs if a.name in wanted and b.name not in own and _biases(a) < _biases(b))
+    gained = (b for a, b in pairs if a.name in wanted and b.name not in own and _count_biases(a) < _count_biases(b))
     return any(node.role != "attention" for node in gained)  # an attention may be replaced by one that has biases
 
 
-def _biases(node: Node) -> int:
+def _count_biases(node: Node) -> int:
     return sum(tensor.role == "bias" for tensor in node.tensors)
 
 
-def _normal(graph: Graph) -> bool:
+def _has_lasting_norm(graph: Graph) -> bool:
     """Whether a norm of a kind that is never folded stands behind a convolution."""
     makers = {node.output.name: node.op for node in graph.nodes}
     return any(_is_norm(node.op) and isinstance(makers.get(node.inputs[0].name), Conv) for node in graph.nodes)
@@ -68,7 +68,7 @@ def _is_norm(op: Op) -> bool:
     return isinstance(op, GroupNorm) or (isinstance(op, Opaque) and op.op_type.endswith("Normalization"))
 
 
-def _missing(found: Difference, gained: set[str], *, first: bool) -> set[str]:
+def _find_missing_biases(found: Difference, gained: set[str], *, first: bool) -> set[str]:
     """The convolutions of the first or second network whose partners gained a bias, if none of them has one."""
     pairs = [(a, b) if first else (b, a) for a, b in found.pairs]
     partners = [ours for ours, theirs in pairs if theirs.name in gained]
@@ -76,7 +76,7 @@ def _missing(found: Difference, gained: set[str], *, first: bool) -> set[str]:
     return set() if biased else {node.name for node in partners}
 
 
-def _biased(graph: Graph, names: set[str]) -> Graph:
+def _add_biases(graph: Graph, names: set[str]) -> Graph:
     """The graph with a bias in these convolutions."""
     nodes = (
         replace(node, op=replace(node.op, bias=True)) if node.name in names and isinstance(node.op, Conv) else node

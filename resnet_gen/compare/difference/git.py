@@ -37,18 +37,18 @@ class Git:
     @cached_property
     def prefix(self) -> str:
         """The working folder, from the repository's root."""
-        return os.fsdecode(self.told("rev-parse", "--show-prefix").removesuffix(b"\n"))
+        return os.fsdecode(self.read_answer("rev-parse", "--show-prefix").removesuffix(b"\n"))
 
     @cached_property
     def root(self) -> str:
         """The repository's folder."""
-        return os.fsdecode(self.told("rev-parse", "--show-toplevel").removesuffix(b"\n"))
+        return os.fsdecode(self.read_answer("rev-parse", "--show-toplevel").removesuffix(b"\n"))
 
-    def told(self, *arguments: str, given: bytes = b"") -> bytes:
+    def read_answer(self, *arguments: str, given: bytes = b"") -> bytes:
         """What git answers; raises `Refused` if it does not."""
         result = self._run(arguments, given)
         if result.returncode:
-            raise self._refused(result.stderr.decode(errors="replace"))
+            raise self._explain_refusal(result.stderr.decode(errors="replace"))
         return result.stdout
 
     def ask(self, *arguments: str) -> bytes | None:
@@ -71,15 +71,15 @@ class Git:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise refuse(f"git cannot be run: {error}", self.asked) from None
 
-    def _refused(self, told: str) -> Refused:
+    def _explain_refusal(self, text: str) -> Refused:
         """Why git works with no repository here."""
-        if "dubious ownership" in told:
+        if "dubious ownership" in text:
             hint = "if you trust it: git config --global --add safe.directory, with the repository's path"
             return refuse("git does not read this repository, which belongs to another user", self.asked, hint)
-        if "not a git repository" in told:
+        if "not a git repository" in text:
             hint = self.file_hint or "call it from inside the repository"
             return refuse("this folder is in no git repository", self.asked, hint)
-        return refuse(f"git: {shorten(told.strip().splitlines()[0] if told.strip() else 'it failed', 200)}", self.asked)
+        return refuse(f"git: {shorten(text.strip().splitlines()[0] if text.strip() else 'it failed', 200)}", self.asked)
 
 
 class TreeEntry(NamedTuple):
@@ -95,7 +95,7 @@ class TreeEntry(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class GitTree:
     """The files of a revision by the object that git has of its root; `oid` is empty for what is staged.
 
     Names are read out of the objects, so that any that a file can have is found.
@@ -108,10 +108,10 @@ class Tree:
     def entry(self, path: str) -> TreeEntry | None:
         """What stands at a path from the root, through no link; None if nothing does."""
         if not self.oid:
-            return self._staged.get(path)
+            return self._staged_entries.get(path)
         found = TreeEntry(FOLDER, self.oid)
         for step in path.split("/"):
-            inner = self._folder(found.oid).get(step) if found.mode == FOLDER else None
+            inner = self._read_folder(found.oid).get(step) if found.mode == FOLDER else None
             if inner is None:
                 return None
             found = inner
@@ -119,36 +119,36 @@ class Tree:
 
     def blobs(self, oids: Sequence[str], most: int) -> list[bytes]:
         """The bytes of files; of one that has more than `most`, as many spaces as make it too large."""
-        sizes = [line.split()[-1] for line in self._batch("--batch-check", oids).splitlines()]
+        sizes = [line.split()[-1] for line in self._read_objects("--batch-check", oids).splitlines()]
         if b"missing" in sizes:
             raise refuse("git lacks what a file holds", self.git.asked, "the clone is partial: fetch the rest")
         small = [oid for oid, size in zip(oids, sizes, strict=True) if int(size) <= most]
-        found = dict(zip(small, _answers(self._batch("--batch", small), len(small)), strict=True))
+        found = dict(zip(small, _split_answers(self._read_objects("--batch", small), len(small)), strict=True))
         return [found.get(oid, b" " * (most + 1)) for oid in oids]
 
     def files(self) -> dict[str, TreeEntry]:
         """All files and links by their paths from the root."""
         if not self.oid:
-            return {path: entry for path, entry in self._staged.items() if entry.mode != FOLDER}
-        told = os.fsdecode(self.git.told("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
-        found = (line.split("\t", 1) for line in told)
+            return {path: entry for path, entry in self._staged_entries.items() if entry.mode != FOLDER}
+        lines = os.fsdecode(self.git.read_answer("ls-tree", "-r", "-z", "--full-tree", self.oid)).split("\0")[:-1]
+        found = (line.split("\t", 1) for line in lines)
         return {path: TreeEntry(mode, oid) for words, path in found for mode, _, oid in [words.split(" ")]}
 
-    def _batch(self, what: str, oids: Sequence[str]) -> bytes:
+    def _read_objects(self, what: str, oids: Sequence[str]) -> bytes:
         given = "".join(f"{oid}\n" for oid in oids).encode()
-        return self.git.told("cat-file", what, given=given) if oids else b""
+        return self.git.read_answer("cat-file", what, given=given) if oids else b""
 
-    def _folder(self, oid: str) -> dict[str, TreeEntry]:
+    def _read_folder(self, oid: str) -> dict[str, TreeEntry]:
         if oid not in self._folders:
-            self._folders[oid] = dict(_entries(self.git.told("cat-file", "tree", oid), len(oid) // 2))
+            self._folders[oid] = dict(_parse_entries(self.git.read_answer("cat-file", "tree", oid), len(oid) // 2))
         return self._folders[oid]
 
     @cached_property
-    def _staged(self) -> dict[str, TreeEntry]:
+    def _staged_entries(self) -> dict[str, TreeEntry]:
         """What is staged, and the folders that its files are in."""
-        told = os.fsdecode(self.git.told("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
+        lines = os.fsdecode(self.git.read_answer("ls-files", "-s", "-z", "--full-name", "--", ":/")).split("\0")[:-1]
         found = {}
-        for line in told:
+        for line in lines:
             words, path = line.split("\t", 1)
             mode, oid, stage = words.split(" ")
             if stage != "0":  # of a merge that is not settled
@@ -159,17 +159,17 @@ class Tree:
         return found
 
 
-def _answers(told: bytes, number: int) -> Iterator[bytes]:
+def _split_answers(answer: bytes, number: int) -> Iterator[bytes]:
     """The objects that `cat-file --batch` prints, each behind a line that ends in its size."""
     at = 0
     for _ in range(number):
-        start = told.index(b"\n", at) + 1
-        end = start + int(told[at:start].split()[-1])
-        yield told[start:end]
+        start = answer.index(b"\n", at) + 1
+        end = start + int(answer[at:start].split()[-1])
+        yield answer[start:end]
         at = end + 1
 
 
-def _entries(tree: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
+def _parse_entries(tree: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
     """The names in a folder, as git's object of it has them: `MODE NAME\\0` and the bytes of an object's name."""
     at = 0
     while at < len(tree):

@@ -13,7 +13,7 @@ from resnet_gen.compare.difference.pairing import StagePair, pair
 from resnet_gen.compare.difference.wiring import Wiring
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import Counts, activations, buffers, count, macs, params
-from resnet_gen.graph.matching import match, plain
+from resnet_gen.graph.matching import match, simplify_op
 from resnet_gen.ops import Activation, Conv, Linear, Op
 
 Kind: TypeAlias = Literal["added", "removed", "changed", "follows"]
@@ -132,75 +132,78 @@ class Difference:
 
 def compare(before: Graph, after: Graph, *, files: bool = False) -> Difference:
     """What differs between two graphs; `files` leaves out what no file shows, where one of them is read from one."""
-    if pairs := _same(before, after, files):
+    if pairs := _pair_equal_graphs(before, after, files):
         return Difference(before, after, (), pairs)
     if files:  # whose nodes stand in any order
         before, after = order_nodes(before), order_nodes(after)
     stages = pair(before, after, by_name=files)
     nodes = [two for stage in stages for block in stage.blocks for two in block.nodes]
     wiring = Wiring(before, after, nodes)
-    changed = (_stage(stage, wiring, files) for stage in stages)
+    changed = (_compare_stage(stage, wiring, files) for stage in stages)
     both = tuple((a, b) for a, b in nodes if a and b)
     return Difference(before, after, tuple(changed), both, wiring.outputs_differ())
 
 
-def _same(before: Graph, after: Graph, files: bool) -> tuple[tuple[Node, Node], ...]:
+def _pair_equal_graphs(before: Graph, after: Graph, files: bool) -> tuple[tuple[Node, Node], ...]:
     """The pairs of graphs that compute the same; none of those that do not."""
     if len(before.nodes) != len(after.nodes) or before.input.shape != after.input.shape:
         return ()
     found = match(before, after)
-    exact = found.same and all(_exact(a, files) == _exact(b, files) for a, b in found.pairs)
+    exact = found.same and all(_strip_start_values(a, files) == _strip_start_values(b, files) for a, b in found.pairs)
     return found.pairs if exact else ()
 
 
-def _stage(stage: StagePair, wiring: Wiring, files: bool) -> StageChange:
+def _compare_stage(stage: StagePair, wiring: Wiring, files: bool) -> StageChange:
     blocks = []
     for block in stage.blocks:
-        places = _places(block.before) | _places(block.after)
+        places = _list_places(block.before) | _list_places(block.after)
         rebuilt = any(a is None or b is None for a, b in block.nodes)
-        found = [_change(a, b, places, wiring, files, rebuilt) for a, b in block.nodes]
+        found = [_compare_layer(a, b, places, wiring, files, rebuilt) for a, b in block.nodes]
         if changes := tuple(change for change in found if change):
             blocks.append(BlockChange(block.before, block.after, changes))
     return StageChange(stage.before, stage.after, tuple(blocks))
 
 
-def _places(block: BlockOutline | None) -> dict[int, str]:
+def _list_places(block: BlockOutline | None) -> dict[int, str]:
     return {id(node): place for node, place in zip(block.nodes, block.places, strict=True)} if block else {}
 
 
-def _change(
+def _compare_layer(
     a: Node | None, b: Node | None, places: dict[int, str], wiring: Wiring, files: bool, rebuilt: bool
 ) -> LayerChange | None:
     if not (a and b):
         return LayerChange("removed" if a else "added", a, b, places[id(a or b)])
     place = places[id(a if "." in a.name and "." not in b.name else b)]  # a name that is no path says less
-    settings, operands = tuple(_settings(_exact(a, files), _exact(b, files))), tuple(_operands(a, b, wiring))
+    settings, operands = (
+        tuple(_compare_settings(_strip_start_values(a, files), _strip_start_values(b, files))),
+        tuple(_compare_operands(a, b, wiring)),
+    )
     shapes = a.shape != b.shape or a.input_shapes != b.input_shapes
     if settings or (operands and not rebuilt):
         return LayerChange("changed", a, b, place, settings + operands)
     return LayerChange("follows", a, b, place, operands) if operands or shapes else None
 
 
-def _exact(node: Node, files: bool) -> Op:
+def _strip_start_values(node: Node, files: bool) -> Op:
     """The operation with what makes it another: not what weights start from, and for files what they show."""
-    op, shown = node.op, plain(node.op, *node.input_shapes)
+    op, shown = node.op, simplify_op(node.op, *node.input_shapes)
     if isinstance(op, Conv) and isinstance(shown, Conv) and op.standardize and not files:
         return replace(shown, standardize=op.standardize)
     return shown
 
 
-def _settings(a: Op, b: Op) -> Iterator[Setting]:
+def _compare_settings(a: Op, b: Op) -> Iterator[Setting]:
     if a == b:
         return
     if type(a) is not type(b):
         yield Setting("operation", type(a).__name__, type(b).__name__)
         return
-    for name in _names(a, b):
+    for name in _list_setting_names(a, b):
         if (old := getattr(a, name)) != (new := getattr(b, name)):
             yield Setting(_CALLED.get((type(a), name), name), old, new)
 
 
-def _names(a: Op, b: Op) -> Iterator[str]:
+def _list_setting_names(a: Op, b: Op) -> Iterator[str]:
     """The settings of two operations of one type; of activations a slope only where both have one."""
     slopes = not isinstance(a, Activation) or not isinstance(b, Activation) or (a.sloped and b.sloped)
     return (f.name for f in fields(a) if slopes or f.name != "slope")
@@ -214,6 +217,6 @@ _CALLED: dict[tuple[type[Op], str], str] = {
 """Settings by the field's words, where ours are shorter."""
 
 
-def _operands(a: Node, b: Node, wiring: Wiring) -> Iterator[Setting]:
-    if wiring.rewired(a, b):
+def _compare_operands(a: Node, b: Node, wiring: Wiring) -> Iterator[Setting]:
+    if wiring.is_rewired(a, b):
         yield Setting("operands", *(tuple(value.name for value in node.inputs) for node in (a, b)))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from resnet_gen.compare.difference.devices import devices
-from resnet_gen.compare.difference.revision import Revision, parse
+from resnet_gen.compare.difference.devices import describe_devices
+from resnet_gen.compare.difference.revision import Revision, parse_revision
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
 from resnet_gen.language.comments import documents, may_ignore
@@ -21,7 +21,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.links import check_named
 from resnet_gen.system.resources import shipped_specs
 
-What: TypeAlias = Literal["spec", "revision", "onnx"]
+OperandKind: TypeAlias = Literal["spec", "revision", "onnx"]
 
 
 class Side(NamedTuple):
@@ -32,14 +32,14 @@ class Side(NamedTuple):
     """
 
     given: str
-    what: What
+    what: OperandKind
     graph: Graph
     stated: dict[str, Any] | None = None
     precision: str = "fp32"
     unexplained: tuple[str, ...] = ()
 
 
-def side(given: str, settings: Sequence[str] = ()) -> Side:
+def load_side(given: str, settings: Sequence[str] = ()) -> Side:
     """The network that a word of the command line means; `settings` are laid over a spec.
 
     `REVISION:PATH` is what git has there, and never a file of that name: one is named as `./REVISION:PATH`.
@@ -47,27 +47,27 @@ def side(given: str, settings: Sequence[str] = ()) -> Side:
     """
     if given.endswith(ENGINE):
         raise refuse("an engine does not say what it computes", given, "give the ONNX file that it was built from")
-    revision = None if given in shipped_specs() else parse(given)
+    revision = None if given in shipped_specs() else parse_revision(given)
     if given.endswith(ONNX):
-        return _file(given, revision)
-    return side_then(revision, settings) if revision else side_now(given, settings)
+        return _load_file(given, revision)
+    return load_former_side(revision, settings) if revision else load_current_side(given, settings)
 
 
-def side_now(reference: str, settings: Sequence[str] = ()) -> Side:
+def load_current_side(reference: str, settings: Sequence[str] = ()) -> Side:
     """The spec of that name or at that path, whatever the path looks like."""
-    return side_of(reference, "spec", load(reference, settings))
+    return make_side(reference, "spec", load(reference, settings))
 
 
-def side_then(revision: Revision, settings: Sequence[str] = ()) -> Side:
+def load_former_side(revision: Revision, settings: Sequence[str] = ()) -> Side:
     """The spec as it stands in a revision, loaded from a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = revision.export(folder)
-        loaded = load(str(path), settings, lambda file: revision.called(file, folder))
-        return side_of(str(revision), "revision", loaded)
+        loaded = load(str(path), settings, lambda file: revision.display_name(file, folder))
+        return make_side(str(revision), "revision", loaded)
 
 
-def side_of(given: str, what: What, loaded: Loaded) -> Side:
+def make_side(given: str, what: OperandKind, loaded: Loaded) -> Side:
     """A spec that was loaded."""
     folder = loaded.path.parent if loaded.path else Path()
 
@@ -75,23 +75,23 @@ def side_of(given: str, what: What, loaded: Loaded) -> Side:
         check_named(folder / name, loaded.path or folder / "text", None, "target")
         return read_file(folder / name)
 
-    measures = devices([loaded.source.data.get("budgets")], device)
-    everything = {**resolved_values(loaded), "suppressions": _suppressions(loaded), "devices": measures}
+    measures = describe_devices([loaded.source.data.get("budgets")], device)
+    everything = {**resolved_values(loaded), "suppressions": _list_suppressions(loaded), "devices": measures}
     found = Side(given, what, lower(loaded), everything)
     forget_files()  # another revision may define the same parts
     return found
 
 
-def _suppressions(loaded: Loaded) -> list[dict[str, str]]:
+def _list_suppressions(loaded: Loaded) -> list[dict[str, str]]:
     """What comments suppress; without any, the rules that they name are not imported."""
     if not any(map(may_ignore, documents(loaded))):
         return []
-    from resnet_gen.verify.suppression import suppressions
+    from resnet_gen.verify.suppression import list_suppressions
 
-    return suppressions(loaded)
+    return list_suppressions(loaded)
 
 
-def _file(given: str, revision: Revision | None) -> Side:
+def _load_file(given: str, revision: Revision | None) -> Side:
     if revision:
         raise refuse("only specs are read from a revision", given, f"git show {given} > FILE.onnx, and give that file")
     from resnet_gen.onnx.reading import Opaque, read

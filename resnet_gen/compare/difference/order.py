@@ -16,22 +16,22 @@ def order_nodes(graph: Graph) -> Graph:
     """
     makers = {node.output.name: node for node in graph.nodes}
     found: dict[str, Node] = {}
-    waiting = [(node, False) for node in reversed((*_made(graph.outputs, makers), *graph.nodes))]
+    waiting = [(node, False) for node in reversed((*_find_makers(graph.outputs, makers), *graph.nodes))]
     while waiting:
         node, ready = waiting.pop()
         if ready:
             found[node.name] = node
         elif node.name not in found:
             waiting.append((node, True))
-            waiting += ((before, False) for before in reversed(_made(_operands(node, makers), makers)))
+            waiting += ((before, False) for before in reversed(_find_makers(_order_operands(node, makers), makers)))
     return replace(graph, nodes=tuple(found.values()))
 
 
-def _made(values: Sequence[Value], makers: dict[str, Node]) -> list[Node]:
+def _find_makers(values: Sequence[Value], makers: dict[str, Node]) -> list[Node]:
     return [makers[value.name] for value in values if value.name in makers]
 
 
-def _operands(node: Node, makers: dict[str, Node]) -> list[Value]:
+def _order_operands(node: Node, makers: dict[str, Node]) -> list[Value]:
     """What a node reads; where the order means nothing, the shortcut last."""
     if not is_commutative(node):
         return list(node.inputs)

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from resnet_gen.compare.difference.align import Aligner, Key, Pairs
+from resnet_gen.compare.difference.align import Aligner, AlignmentKey, Pairs
 from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.matching import visible
+from resnet_gen.graph.matching import drop_invisible
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class StagePair:
 def pair(before: Graph, after: Graph, *, by_name: bool) -> list[StagePair]:
     """Every stage, block and node of both, in the order of the networks; `by_name` as for `outlines`."""
     aligner = Aligner()
-    stages = _stages(*outlines(before, after, by_name=by_name), aligner)
-    return [StagePair(a, b, tuple(_blocks(a, b, aligner))) for a, b in stages]
+    stages = _pair_stages(*outlines(before, after, by_name=by_name), aligner)
+    return [StagePair(a, b, tuple(_pair_blocks(a, b, aligner))) for a, b in stages]
 
 
-def _stages(first: list[StageOutline], second: list[StageOutline], aligner: Aligner) -> Pairs[StageOutline]:
+def _pair_stages(first: list[StageOutline], second: list[StageOutline], aligner: Aligner) -> Pairs[StageOutline]:
     """Stages by their number; where one has more, the others keep their channels if they can."""
     ours, theirs = ([stage for stage in stages if stage.inner] for stages in (first, second))
     pairs = aligner.align(ours, theirs, [lambda stage: stage.channels], rest=False)
@@ -49,33 +49,33 @@ def _stages(first: list[StageOutline], second: list[StageOutline], aligner: Alig
     return [*outer.values(), *pairs, *head]
 
 
-def _blocks(before: StageOutline | None, after: StageOutline | None, aligner: Aligner) -> Iterator[BlockPair]:
+def _pair_blocks(before: StageOutline | None, after: StageOutline | None, aligner: Aligner) -> Iterator[BlockPair]:
     first, second = (stage.blocks if stage else () for stage in (before, after))
     alike = [block.path.split(".")[2:] for block in first] == [block.path.split(".")[2:] for block in second]
     for a, b in aligner.align(first, second, () if alike else _BLOCK_KEYS):
-        yield BlockPair(a, b, _nodes(a, b, aligner))
+        yield BlockPair(a, b, _pair_nodes(a, b, aligner))
 
 
-_BLOCK_KEYS: tuple[Key[BlockOutline], ...] = (
-    lambda block: block.exactly,
-    lambda block: block.roughly,
+_BLOCK_KEYS: tuple[AlignmentKey[BlockOutline], ...] = (
+    lambda block: block.exact_key,
+    lambda block: block.rough_key,
     lambda block: block.ops,
 )
 """By what blocks are paired, the strictest first; without names where those of one say nothing."""
 
 
-def _nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Aligner) -> Pairs[Node]:
+def _pair_nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Aligner) -> Pairs[Node]:
     """Nodes of one place and sort; what is left over, of one sort and role, in order."""
-    if not (before and after) or before.exactly == after.exactly:
+    if not (before and after) or before.exact_key == after.exact_key:
         first, second = (block.nodes if block else () for block in (before, after))
         return aligner.align(first, second, [])
     if before.path == FLAT:
         return aligner.align(before.nodes, after.nodes, _NODE_KEYS, rest=False)
-    named = dict(zip(after.roughly, after.nodes, strict=True))
-    ends = {id(before.nodes[-1]): named.pop(after.roughly[-1])} if _replaced(before, after) else {}
+    named = dict(zip(after.rough_key, after.nodes, strict=True))
+    ends = {id(before.nodes[-1]): named.pop(after.rough_key[-1])} if _ends_alike(before, after) else {}
     partners = {
         id(node): ends[id(node)] if id(node) in ends else named.pop(place, None)
-        for place, node in zip(before.roughly, before.nodes, strict=True)
+        for place, node in zip(before.rough_key, before.nodes, strict=True)
     }
     left = [node for node in before.nodes if partners[id(node)] is None]
     ours, theirs = (Counter(map(sort_of, nodes)) for nodes in (left, named.values()))
@@ -86,25 +86,25 @@ def _nodes(before: BlockOutline | None, after: BlockOutline | None, aligner: Ali
     for a, b in aligner.align(left, list(named.values()), _NODE_KEYS[2:], rest=False):
         if a:
             partners[id(a)] = b
-    return _merged(before.nodes, after.nodes, partners)
+    return _merge_nodes(before.nodes, after.nodes, partners)
 
 
-def _replaced(before: BlockOutline, after: BlockOutline) -> bool:
+def _ends_alike(before: BlockOutline, after: BlockOutline) -> bool:
     """Whether a block of other layers ends alike: what follows takes the end's result, whatever that is called."""
     layers = [sum(node.op.is_layer for node in block.nodes) for block in (before, after)]
     return layers[0] != layers[1] and sort_of(before.nodes[-1]) == sort_of(after.nodes[-1])
 
 
-_NODE_KEYS: tuple[Key[Node], ...] = (
-    lambda node: (visible(node.op), node.input_shapes),
-    lambda node: visible(node.op),
+_NODE_KEYS: tuple[AlignmentKey[Node], ...] = (
+    lambda node: (drop_invisible(node.op), node.input_shapes),
+    lambda node: drop_invisible(node.op),
     lambda node: (sort_of(node), node.role),
     sort_of,
 )
 """By what nodes are paired whose place no name shows, the strictest first."""
 
 
-def _merged(first: tuple[Node, ...], second: tuple[Node, ...], partners: dict[int, Node | None]) -> Pairs[Node]:
+def _merge_nodes(first: tuple[Node, ...], second: tuple[Node, ...], partners: dict[int, Node | None]) -> Pairs[Node]:
     """Both in one order: what has no partner stands before what follows it."""
     taken = {id(node) for node in partners.values() if node}
     place = {id(node): index for index, node in enumerate(second)}

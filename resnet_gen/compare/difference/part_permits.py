@@ -16,31 +16,31 @@ MOST_SPECS = 10_000
 """YAML files of a revision that are looked through for parts."""
 
 
-def none(text: bytes) -> str | None:
+def permit_none(text: bytes) -> str | None:
     """Lets no file run."""
     return "no parts are"
 
 
-def of(revision: str) -> Permit:
+def permit_of_revision(revision: str) -> Permit:
     """Lets those files run whose very text the specs of a revision name under `parts`."""
 
     def permit(text: bytes) -> str | None:
-        known = digest_text(text) in _named(Revision(revision, ".").tree.oid)
+        known = digest_text(text) in _hash_named_parts(Revision(revision, ".").tree.oid)
         return None if known else f"no spec of {revision} names this text of it"
 
     return permit
 
 
 @cache
-def _named(tree: str) -> frozenset[str]:
+def _hash_named_parts(tree: str) -> frozenset[str]:
     """SHA-256 of each file of parts that a spec of a git tree names."""
     base = Revision(tree, ".")
     paths = [path for path in base.tree.files() if path.endswith((".yaml", ".yml"))][:MOST_SPECS]
-    parts = {part for path, text in base.texts(paths) for part in _parts(path, text)}
+    parts = {part for path, text in base.texts(paths) for part in _list_parts(path, text)}
     return frozenset(digest_text(text) for _, text in base.texts(sorted(parts)))
 
 
-def _parts(path: str, text: bytes) -> Iterator[str]:
+def _list_parts(path: str, text: bytes) -> Iterator[str]:
     """The files of parts that a spec names, by their paths from the repository's root; none of what is no spec."""
     if b"parts" not in text:
         return

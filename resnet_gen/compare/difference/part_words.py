@@ -10,14 +10,14 @@ ALL = "all"
 """What is meant where nothing is said."""
 
 
-def permitting(words: str) -> AbstractContextManager[None]:
+def permit_parts(words: str) -> AbstractContextManager[None]:
     """Inside, files of parts are run as `none`, `all` and `base:REVISION` say; raises `Refused` for other words."""
     if words == ALL:
         return nullcontext()
-    from resnet_gen.compare.difference.part_permits import none, of
+    from resnet_gen.compare.difference.part_permits import permit_none, permit_of_revision
     from resnet_gen.language.custom_parts import files
 
     revision = words.removeprefix("base:")
     if not revision or words not in ("none", f"base:{revision}"):
         raise refuse(f"parts: '{shorten(words)}' is no choice", hint=f"write none, {ALL} or base:REVISION")
-    return files.holding(files.permit, none if words == "none" else of(revision))
+    return files.hold_value(files.permit, permit_none if words == "none" else permit_of_revision(revision))

@@ -30,11 +30,11 @@ def places_by_name(graph: Graph) -> list[NodePlace]:
     A node whose name is no path, as `Relu_6` in files that keep the names of parameters alone, stands where its
     neighbours stand. Empty where names show some blocks and not others.
     """
-    told = _told([node.name.split(".") for node in graph.nodes])
-    blocks = _blocks(graph, [(place.stage, place.block) if place else None for place in told])
+    own = _place_by_name([node.name.split(".") for node in graph.nodes])
+    blocks = _place_by_neighbours(graph, [(place.stage, place.block) if place else None for place in own])
     counts: Counter[tuple[str, str]] = Counter()
     found = []
-    for node, place, (stage, block) in zip(graph.nodes, told, blocks, strict=False):  # of none, where some are unknown
+    for node, place, (stage, block) in zip(graph.nodes, own, blocks, strict=False):  # of none, where some are unknown
         kind = type(node.op).__name__.lower()
         counts[block, kind] += 1
         inside = f"{kind} {counts[block, kind]}" if stage.startswith(INNER) else node.name
@@ -42,7 +42,7 @@ def places_by_name(graph: Graph) -> list[NodePlace]:
     return found
 
 
-def _told(names: list[list[str]]) -> list[NodePlace | None]:
+def _place_by_name(names: list[list[str]]) -> list[NodePlace | None]:
     """What each name shows alone; a name of one step shows nothing."""
     numbered = [[i for i, step in enumerate(name[:-1]) if _DIGIT.search(step)] for name in names]
     keys = [".".join(name[: steps[0] + 1]) if steps else "" for name, steps in zip(names, numbered, strict=True)]
@@ -71,7 +71,7 @@ def _told(names: list[list[str]]) -> list[NodePlace | None]:
 _DIGIT = re.compile(r"\d")
 
 
-def _blocks(graph: Graph, own: Sequence[_Block | None]) -> list[_Block]:
+def _place_by_neighbours(graph: Graph, own: Sequence[_Block | None]) -> list[_Block]:
     """The block that each node stands in: its own, else that of its neighbours; empty where a block may have no name.
 
     What is led around belongs to one block, with the sum behind it. What all goes through belongs to the block before
@@ -82,12 +82,12 @@ def _blocks(graph: Graph, own: Sequence[_Block | None]) -> list[_Block]:
         ahead.append(block or ahead[-1])
     found: list[_Block] = []
     before, opened = _STEM, None
-    for start, end in _pieces(graph):
+    for start, end in _split_pieces(graph):
         around = next(filter(None, own[start:end]), None if start == end else opened)
         unknown = isinstance(graph.nodes[end].op, Add) or (before != _STEM and ahead[-1 - end] != _HEAD)
         if unknown and not (around or own[end]) and any(node.op.is_layer for node in graph.nodes[start : end + 1]):
             return []
-        before = own[end] or around or _next(graph.nodes[max(end - 1, 0) : end + 1], before, ahead[-1 - end])
+        before = own[end] or around or _place_last(graph.nodes[max(end - 1, 0) : end + 1], before, ahead[-1 - end])
         found += [block or around or before for block in own[start:end]]
         found.append(before)
         if end > start or own[end]:  # a block whose first node has a name and is no layer goes on
@@ -95,7 +95,7 @@ def _blocks(graph: Graph, own: Sequence[_Block | None]) -> list[_Block]:
     return found
 
 
-def _next(nodes: Sequence[Node], before: _Block, ahead: _Block) -> _Block:
+def _place_last(nodes: Sequence[Node], before: _Block, ahead: _Block) -> _Block:
     """Where the last of these nodes stands, which all goes through: in the block before, in the next, or between."""
     op = nodes[-1].op
     normal = isinstance(op, (BatchNorm, GroupNorm)) and nodes[0].op.is_layer
@@ -105,7 +105,7 @@ def _next(nodes: Sequence[Node], before: _Block, ahead: _Block) -> _Block:
     return (before[0], f"{before[0]}.pool") if between else ahead
 
 
-def _pieces(graph: Graph) -> Iterator[tuple[int, int]]:
+def _split_pieces(graph: Graph) -> Iterator[tuple[int, int]]:
     """Where each node is that all goes through, and where what leads to it from the last such node begins."""
     index = {node.output.name: at for at, node in enumerate(graph.nodes)}
     index[graph.input.name] = -1

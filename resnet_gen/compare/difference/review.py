@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from resnet_gen.compare.difference.base_revision import ProjectRevisions, networks_then
+from resnet_gen.compare.difference.base_revision import ProjectRevisions, list_former_networks
 from resnet_gen.compare.difference.graphs import Difference, compare
-from resnet_gen.compare.difference.operands import Side, side_now, side_then
+from resnet_gen.compare.difference.operands import Side, load_current_side, load_former_side
 from resnet_gen.compare.difference.revision import RevisionMoves
-from resnet_gen.compare.difference.terms import Term, differing
-from resnet_gen.language.load import find
+from resnet_gen.compare.difference.terms import Term, find_differing
+from resnet_gen.language.load import find_spec
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.project.project_file import reference
+from resnet_gen.project.project_file import format_reference
 from resnet_gen.system.resources import shipped_specs
 
 
@@ -51,18 +51,18 @@ class NetworkReview(NamedTuple):
         return bool(not (same and self.listed) or self.terms)
 
 
-def review(specs: Iterable[str], since: RevisionMoves, projects: ProjectRevisions) -> list[NetworkReview]:
+def review_networks(specs: Iterable[str], since: RevisionMoves, projects: ProjectRevisions) -> list[NetworkReview]:
     """What became of each spec, of those that are gone, and of those that the project listed and lists no more."""
-    listed = networks_then(since, projects.before)
+    listed = list_former_networks(since, projects.before)
     known = set(listed) if projects.before else None
-    found = [_reviewed(spec, since, known) for spec in specs]
-    here = {since.inside(find(network.given)) for network in found}
-    gone = [path for path in networks_then(since, projects.after) if not (since.root / path).exists()]
-    left = (path for path in dict.fromkeys([*listed, *gone]) if since.now(path) not in here)
-    return [_with_budgets(network, projects) for network in (*found, *(_left(path, since) for path in left))]
+    found = [_review_spec(spec, since, known) for spec in specs]
+    here = {since.inside(find_spec(network.given)) for network in found}
+    gone = [path for path in list_former_networks(since, projects.after) if not (since.root / path).exists()]
+    left = (path for path in dict.fromkeys([*listed, *gone]) if since.find_current_path(path) not in here)
+    return [_add_budgets(network, projects) for network in (*found, *(_review_unlisted(path, since) for path in left))]
 
 
-def _with_budgets(network: NetworkReview, projects: ProjectRevisions) -> NetworkReview:
+def _add_budgets(network: NetworkReview, projects: ProjectRevisions) -> NetworkReview:
     """A network, and the project's budgets that it gets out of, or into, by another name."""
     sides = network.before, network.after
     before, after = ((side.stated or {}).get("name", "") if side else "" for side in sides)
@@ -70,53 +70,53 @@ def _with_budgets(network: NetworkReview, projects: ProjectRevisions) -> Network
     return network._replace(terms=(*network.terms, *terms))
 
 
-def _reviewed(spec: str, since: RevisionMoves, known: set[str] | None = None) -> NetworkReview:
+def _review_spec(spec: str, since: RevisionMoves, known: set[str] | None = None) -> NetworkReview:
     """What became of a spec; where the networks are `known` that there were, no other was renamed to be this one."""
-    file = find(spec)
+    file = find_spec(spec)
     path = since.inside(file)
     if path is None:
-        return _elsewhere(spec)
+        return _review_shipped(spec)
     old = since.renamed.get(path, path)
     then = since.base.at(path if known is not None and old not in known else old)
     if not file.exists() and then.exists():
-        return _gone(path, since)
+        return _review_removed(path, since)
     try:
-        after = side_now(spec)
+        after = load_current_side(spec)
     except Refused as refused:
         return NetworkReview(spec, problems=refused.problems)
     if not then.exists():
         own = since.tracks(path) or spec not in shipped_specs()  # a shipped one may be installed below the root
-        return NetworkReview(spec, after=after) if own else _same(spec, after)
+        return NetworkReview(spec, after=after) if own else _report_same(spec, after)
     try:
-        before = side_then(then)
+        before = load_former_side(then)
     except Refused as refused:
         return NetworkReview(spec, after=after, problems=refused.problems, now=False)
-    terms = differing(before.stated or {}, after.stated or {})
+    terms = find_differing(before.stated or {}, after.stated or {})
     return NetworkReview(spec, before, after, compare(before.graph, after.graph), terms=terms)
 
 
-def _elsewhere(spec: str) -> NetworkReview:
+def _review_shipped(spec: str) -> NetworkReview:
     """A spec that no revision of the repository has: a shipped one is what it was."""
     if spec not in shipped_specs():
         raise refuse("in no revision of this repository, to compare it with", spec, "give the path of one that is")
-    return _same(spec, side_now(spec))
+    return _report_same(spec, load_current_side(spec))
 
 
-def _same(spec: str, after: Side) -> NetworkReview:
+def _report_same(spec: str, after: Side) -> NetworkReview:
     return NetworkReview(spec, after, after, Difference(after.graph, after.graph, (), ()))
 
 
-def _left(path: str, since: RevisionMoves) -> NetworkReview:
+def _review_unlisted(path: str, since: RevisionMoves) -> NetworkReview:
     """What became of a network that the project listed at a path of the revision, and lists nowhere now."""
-    now = since.root / since.now(path)
+    now = since.root / since.find_current_path(path)
     if not now.exists():
-        return _gone(path, since)
-    return _reviewed(reference(now), since)._replace(listed=False)
+        return _review_removed(path, since)
+    return _review_spec(format_reference(now), since)._replace(listed=False)
 
 
-def _gone(path: str, since: RevisionMoves) -> NetworkReview:
-    given = reference(since.root / path)
+def _review_removed(path: str, since: RevisionMoves) -> NetworkReview:
+    given = format_reference(since.root / path)
     try:
-        return NetworkReview(given, before=side_then(since.base.at(path)))
+        return NetworkReview(given, before=load_former_side(since.base.at(path)))
     except Refused as refused:
         return NetworkReview(given, problems=refused.problems, now=False)

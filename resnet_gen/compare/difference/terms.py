@@ -25,30 +25,30 @@ class Term(NamedTuple):
         return first + "".join(step if step.startswith("[") else f".{step}" for step in rest)
 
 
-def differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[Term, ...]:
+def find_differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[Term, ...]:
     """Every key that differs, in order."""
     keys = dict.fromkeys((*before, *after))
-    return tuple(term for key in keys for term in _walk((key,), before.get(key), after.get(key)))
+    return tuple(term for key in keys for term in _walk_terms((key,), before.get(key), after.get(key)))
 
 
-def _walk(path: Path, before: Any, after: Any) -> Iterator[Term]:
+def _walk_terms(path: Path, before: Any, after: Any) -> Iterator[Term]:
     if before == after or (_is_empty(before) and _is_empty(after)):
         return
-    if _are(list, before, after) and any(isinstance(item, dict) for item in (*(before or ()), *(after or ()))):
-        yield from _items(path, list(before or ()), list(after or ()))
-    elif _are(dict, before, after) and (before or {}).get("kind") == (after or {}).get("kind"):
+    if _have_type(list, before, after) and any(isinstance(item, dict) for item in (*(before or ()), *(after or ()))):
+        yield from _compare_items(path, list(before or ()), list(after or ()))
+    elif _have_type(dict, before, after) and (before or {}).get("kind") == (after or {}).get("kind"):
         old, new = before or {}, after or {}
         for key in dict.fromkeys((*old, *new)):
-            yield from _walk((*path, key), old.get(key), new.get(key))
+            yield from _walk_terms((*path, key), old.get(key), new.get(key))
     else:  # a part of another kind is another as a whole
-        yield _term(path, before, after)
+        yield _make_term(path, before, after)
 
 
 def _is_empty(value: Any) -> bool:
     return value is None or value in ([], {})
 
 
-def _are(kind: type, *values: Any) -> bool:
+def _have_type(kind: type, *values: Any) -> bool:
     """Whether they are of a type, or not there."""
     return all(value is None or isinstance(value, kind) for value in values)
 
@@ -57,24 +57,24 @@ _MEASURES = frozenset(("value", "printed", "exception", "source", "min", "max", 
 """What is said of an item of a list; all else says which item it is."""
 
 
-def _items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
+def _compare_items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
     """Items that came, went and changed, wherever they stand."""
     for item in list(before):
         if item in after:
             before.remove(item)
             after.remove(item)
     for item in before:
-        name = _which(item)
-        other = next((one for one in after if _which(one) == name), None)
+        name = _name_item(item)
+        other = next((one for one in after if _name_item(one) == name), None)
         if other is None:
-            yield _term((*path, name), item, None)
+            yield _make_term((*path, name), item, None)
         else:
             after.remove(other)
-            yield from _walk((*path, name), item, other)
-    yield from (_term((*path, _which(item)), None, item) for item in after)
+            yield from _walk_terms((*path, name), item, other)
+    yield from (_make_term((*path, _name_item(item)), None, item) for item in after)
 
 
-def _which(item: Any) -> str:
+def _name_item(item: Any) -> str:
     values = [str(v) for k, v in item.items() if k not in _MEASURES] if isinstance(item, dict) else [str(item)]
     return f"[{', '.join(values)}]"
 
@@ -82,19 +82,19 @@ def _which(item: Any) -> str:
 # --- which changes promise less ------------------------------------------------
 
 
-def _term(path: Path, before: Any, after: Any) -> Term:
+def _make_term(path: Path, before: Any, after: Any) -> Term:
     rule = _LOOSER.get(path[0])
     return Term(path, before, after, rule is not None and rule(path[1:], before, after))
 
 
-def _claim(path: Path, before: Any, after: Any) -> bool:
+def _loosens_claim(path: Path, before: Any, after: Any) -> bool:
     """A claim is gone, or its figure is another; an exception from one is new."""
     if len(path) == 1 or path[1] == "exception":
         return (after is None) == (len(path) == 1) and path[-1] != "reason"
     return path[1] != "source"
 
 
-def _budget(path: Path, before: Any, after: Any) -> bool:
+def _loosens_budget(path: Path, before: Any, after: Any) -> bool:
     """A bound is gone, or allows more."""
     if before is None or after is None:
         return after is None
@@ -102,8 +102,8 @@ def _budget(path: Path, before: Any, after: Any) -> bool:
 
 
 _LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {
-    "claims": _claim,
-    "budgets": _budget,
+    "claims": _loosens_claim,
+    "budgets": _loosens_budget,
     **dict.fromkeys(("deviations", "suppressions"), lambda _path, before, _after: before is None),
     **dict.fromkeys(("reference", "lock"), lambda _path, before, _after: before is not None),
     "devices": lambda path, _before, _after: len(path) > 1,  # another device: what was promised of it is unknown

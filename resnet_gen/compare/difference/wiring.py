@@ -22,26 +22,28 @@ class Wiring:
     def __init__(self, before: Graph, after: Graph, nodes: Pairs[Node]) -> None:
         self._graphs = before, after
         numbers = {id(node): index for index, (a, b) in enumerate(nodes) if a and b for node in (a, b)}
-        self._before, self._after = (_sources(graph, numbers) for graph in (before, after))
+        self._before, self._after = (_find_sources(graph, numbers) for graph in (before, after))
 
-    def rewired(self, a: Node, b: Node) -> bool:
+    def is_rewired(self, a: Node, b: Node) -> bool:
         """Whether a pair takes its operands from elsewhere, or in another order."""
         if len(a.inputs) != len(b.inputs):
             return True
-        straight = self._alike(a.inputs, b.inputs)
-        return not straight and not (is_commutative(a) and is_commutative(b) and self._alike(a.inputs[::-1], b.inputs))
+        straight = self._are_alike(a.inputs, b.inputs)
+        return not straight and not (
+            is_commutative(a) and is_commutative(b) and self._are_alike(a.inputs[::-1], b.inputs)
+        )
 
     def outputs_differ(self) -> bool:
         """Whether the networks output other values, or in another order."""
         first, second = (graph.outputs for graph in self._graphs)
-        return len(first) != len(second) or not self._alike(first, second)
+        return len(first) != len(second) or not self._are_alike(first, second)
 
-    def _alike(self, first: tuple[Value, ...], second: tuple[Value, ...]) -> bool:
+    def _are_alike(self, first: tuple[Value, ...], second: tuple[Value, ...]) -> bool:
         pairs = zip(first, second, strict=True)
         return all(self._before[a.name] & self._after[b.name] for a, b in pairs)
 
 
-def _sources(graph: Graph, numbers: dict[int, int]) -> dict[str, frozenset[int]]:
+def _find_sources(graph: Graph, numbers: dict[int, int]) -> dict[str, frozenset[int]]:
     """The sources of each value by its name."""
     found = {graph.input.name: frozenset((INPUT,))}
     for node in graph.nodes:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, rows, stage_rows
-from resnet_gen.compare.formats.summary import headline
+from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, layer_rows, stage_rows
+from resnet_gen.compare.formats.summary import write_headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import shorten, unlink, visible
@@ -25,27 +25,27 @@ _COMMIT = r"\b[0-9a-f]{6}(?=[0-9a-f])"
 """What GitHub makes a link of where it is not code, which somebody may copy."""
 
 
-def markdown(report: NetworkComparison) -> str:
+def write_markdown(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts too, and foldable lists of stages and layers."""
-    title = f"**{code(report.before.given)} → {code(report.after.given)}**"
-    return "\n".join([f"{title}: {escape_markdown(headline(report), 1_000)}", *body(report)]) + "\n"
+    title = f"**{format_code(report.before.given)} → {format_code(report.after.given)}**"
+    return "\n".join([f"{title}: {escape_markdown(write_headline(report), 1_000)}", *write_body(report)]) + "\n"
 
 
-def body(report: NetworkComparison) -> Iterator[str]:
+def write_body(report: NetworkComparison) -> Iterator[str]:
     """What stands below the headline."""
     if loose := spec_terms.loosened_promises(report.terms):
-        yield from ("", *listed(f"**loosened**: {escape_markdown(line)}" for line in loose))
+        yield from ("", *list_first(f"**loosened**: {escape_markdown(line)}" for line in loose))
     if not report.difference.same:
-        yield from ("", *_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
-        yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_details(report))
-    if keys := [f"{key}: {both}" for key, both in spec_terms.rows(report.terms, promises=report.versions)]:
-        yield from ("", *_folded(f"Keys that differ ({len(keys):,})", _fenced("text", keys)))
+        yield from ("", *_write_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
+        yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_write_details(report))
+    if keys := [f"{key}: {both}" for key, both in spec_terms.term_rows(report.terms, promises=report.versions)]:
+        yield from ("", *_fold_lines(f"Keys that differ ({len(keys):,})", _fence_lines("text", keys)))
     if renamed := report.difference.renamed:
         pairs = [f"{before} -> {after}" for before, after in renamed]
-        yield from ("", *_folded(f"Names that differ ({len(pairs):,})", _fenced("text", pairs)))
+        yield from ("", *_fold_lines(f"Names that differ ({len(pairs):,})", _fence_lines("text", pairs)))
 
 
-def listed(items: Iterable[str]) -> Iterator[str]:
+def list_first(items: Iterable[str]) -> Iterator[str]:
     """A list of the first items, and how many more there are."""
     found = list(items)
     yield from (f"- {item}" for item in found[:MOST_LISTED])
@@ -55,73 +55,73 @@ def listed(items: Iterable[str]) -> Iterator[str]:
 
 def escape_markdown(text: str, limit: int = CELL) -> str:
     """Text that is only text: no mark-up, no mention, no link, no HTML, and no end of a table's cell."""
-    return _plain(unlink(shorten(visible(text), limit).replace(" -> ", " → "), _COMMIT))
+    return _escape_marks(unlink(shorten(visible(text), limit).replace(" -> ", " → "), _COMMIT))
 
 
-def code(text: str) -> str:
+def format_code(text: str) -> str:
     """A name as code, which may have anything in it."""
-    return f"<code>{_plain(unlink(shorten(visible(text), CELL)))}</code>"
+    return f"<code>{_escape_marks(unlink(shorten(visible(text), CELL)))}</code>"
 
 
-def _plain(text: str) -> str:
+def _escape_marks(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
 
 
-def _table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
+def _write_table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table with its header, below which a rule aligns the columns."""
     header, *below = (f"| {' | '.join(map(escape_markdown, cells))} |" for cells in lines)
     yield from (header, rule, *below)
 
 
-def _details(report: NetworkComparison) -> Iterator[str]:
-    found = rows(report.difference)
+def _write_details(report: NetworkComparison) -> Iterator[str]:
+    found = layer_rows(report.difference)
     changes, follow = ([row for row in found if (row.sign == "=") == shapes] for shapes in (False, True))
-    stages = list(_stages(report))
+    stages = list(_write_stages(report))
     parts = [
         ("By stage", stages),
-        ("By layer", _fenced("diff", _lines(changes))),
-        ("What follows from it", _fenced("text", _lines(follow))),
+        ("By layer", _fence_lines("diff", _align_rows(changes))),
+        ("What follows from it", _fence_lines("text", _align_rows(follow))),
     ]
     for title, lines in parts:
         if lines:
-            yield from ("", *_folded(title, lines))
+            yield from ("", *_fold_lines(title, lines))
 
 
-def _stages(report: NetworkComparison) -> Iterator[str]:
+def _write_stages(report: NetworkComparison) -> Iterator[str]:
     found = stage_rows(report.difference)
     if not found:
         return
-    cells = [(row.title, _blocks(row), *(figure.difference for figure in row.figures[:2])) for row in found]
-    yield from _table("|---|---|--:|--:|", [("stage", "blocks", "params", "MACs"), *cells])
+    cells = [(row.title, _format_blocks(row), *(figure.difference for figure in row.figures[:2])) for row in found]
+    yield from _write_table("|---|---|--:|--:|", [("stage", "blocks", "params", "MACs"), *cells])
 
 
-def _blocks(row: StageChangeRow) -> str:
+def _format_blocks(row: StageChangeRow) -> str:
     before, after = row.blocks
     return before if before == after else f"{before or 'nothing'} -> {after or 'nothing'}"
 
 
-def _lines(found: Sequence[LayerChangeRow]) -> list[str]:
+def _align_rows(found: Sequence[LayerChangeRow]) -> list[str]:
     """Rows in columns; `!` is what GitHub colours as a change."""
     cells = [(row.sign.replace("~", "!"), shorten(row.what, CELL), name_list(row.names)) for row in found]
     return columns(cells).splitlines() if cells else []
 
 
-def _fenced(language: str, lines: Sequence[str]) -> list[str]:
+def _fence_lines(language: str, lines: Sequence[str]) -> list[str]:
     return [f"```{language}", *map(visible, lines), "```"] if lines else []
 
 
-def _folded(title: str, lines: list[str]) -> Iterator[str]:
+def _fold_lines(title: str, lines: list[str]) -> Iterator[str]:
     """A part that is opened when asked for, as long as there is room; a fence at its end is kept."""
     end = lines[-1:] if lines[-1] == "```" else []
     body = lines[: len(lines) - len(end)]
-    shown = list(_fitting(body))
+    shown = list(_take_fitting(body))
     yield from ("<details>", f"<summary>{escape_markdown(title)}</summary>", "", *shown, *end)
     if len(shown) < len(body):
         yield from ("", f"and {len(body) - len(shown):,} more")
     yield from ("", "</details>")
 
 
-def _fitting(lines: Sequence[str]) -> Iterator[str]:
+def _take_fitting(lines: Sequence[str]) -> Iterator[str]:
     room = ROOM
     for line in lines:
         room -= len(line) + 1

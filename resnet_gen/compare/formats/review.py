@@ -11,12 +11,12 @@ from resnet_gen.compare.difference.review import NetworkReview
 from resnet_gen.compare.difference.terms import Term
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
-from resnet_gen.compare.formats.data import data as difference_data
-from resnet_gen.compare.formats.markdown import LIMIT, code, escape_markdown, listed
-from resnet_gen.compare.formats.markdown import body as difference_body
-from resnet_gen.compare.formats.summary import clauses
-from resnet_gen.compare.formats.text import text as difference_text
-from resnet_gen.compare.formats.words import percent
+from resnet_gen.compare.formats.data import collect_data as difference_data
+from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, format_code, list_first
+from resnet_gen.compare.formats.markdown import write_body as difference_body
+from resnet_gen.compare.formats.summary import list_clauses
+from resnet_gen.compare.formats.text import write_text as difference_text
+from resnet_gen.compare.formats.words import format_percent
 from resnet_gen.graph.counts import count
 from resnet_gen.problems import Problem, several, visible, visible_line
 
@@ -78,96 +78,103 @@ class Review:
         unread = sum(network.unread for network in self.networks)
         changed = len(self.changed) - unread
         of = f"{changed:,} of {several(len(self.networks), 'network')} changed"
-        told = [f"{several(len(self.loosened), 'promise')} loosened"] if self.loosened else []
-        told += [of if changed else "no network changed"]
-        told += [f"{self.file} changed"] if self.project or self.unread else []
-        told += [f"{unread:,} cannot be read"] if unread else []
-        return "; ".join([*told, *([several(len(self.findings), "finding")] if self.findings else [])])
+        parts = [f"{several(len(self.loosened), 'promise')} loosened"] if self.loosened else []
+        parts += [of if changed else "no network changed"]
+        parts += [f"{self.file} changed"] if self.project or self.unread else []
+        parts += [f"{unread:,} cannot be read"] if unread else []
+        return "; ".join([*parts, *([several(len(self.findings), "finding")] if self.findings else [])])
 
 
-def what(network: NetworkReview) -> str:
+def describe_network(network: NetworkReview) -> str:
     """What became of a network, in words."""
     if network.problems:
         return "cannot be read" if network.unread else "could not be read before"
     if network.difference is None:
         return "new" if network.after else "removed"
     same = network.difference.same
-    keys = spec_terms.clauses(network.terms, layers=not same, promises=True)
+    keys = spec_terms.term_clauses(network.terms, layers=not same, promises=True)
     renamed = len(network.difference.renamed)
     names = [f"{several(renamed, 'name')} {'differs' if renamed == 1 else 'differ'}"] if same and renamed else []
-    told = [*clauses(network.difference)[:4], *names, *keys]
-    return "; ".join(told or ["its description differs"] if network.terms else told)
+    parts = [*list_clauses(network.difference)[:4], *names, *keys]
+    return "; ".join(parts or ["its description differs"] if network.terms else parts)
 
 
-def markdown(review: Review) -> str:
+def write_markdown(review: Review) -> str:
     """One comment: the headline, a table of what changed, what is broken, and each difference to unfold."""
-    lines = [f"**{escape_markdown(review.headline())}** since {code(review.base)}"]
+    lines = [f"**{escape_markdown(review.headline())}** since {format_code(review.base)}"]
     if review.loosened:
-        lines += ["", *_loosened(review)]
+        lines += ["", *_list_loosened(review)]
     if review.project or review.unread:
-        lines += ["", *_project(review)]
+        lines += ["", *_list_project_changes(review)]
     if review.changed:
-        lines += ["", *_table(review)]
+        lines += ["", *_write_table(review)]
     if review.findings:
-        lines += ["", *_findings(review.findings)]
+        lines += ["", *_list_findings(review.findings)]
     room = LIMIT - RESERVE - sum(len(line) + 1 for line in lines)
-    return "\n".join([*lines, *_details(review, room)]) + "\n"
+    return "\n".join([*lines, *_write_details(review, room)]) + "\n"
 
 
-def _loosened(review: Review) -> Iterator[str]:
-    yield from listed(f"**loosened** {code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened)
+def _list_loosened(review: Review) -> Iterator[str]:
+    yield from list_first(
+        f"**loosened** {format_code(file)} {escape_markdown(line, 500)}" for file, line in review.loosened
+    )
 
 
-def _project(review: Review) -> Iterator[str]:
+def _list_project_changes(review: Review) -> Iterator[str]:
     """What else differs in the project file."""
     lines = [escape_markdown(spec_terms.describe_term(term), 500) for term in review.project if not term.loosened]
     lines += [escape_markdown(f"{_UNKNOWN}: {problem.message}", 500) for problem in review.unread]
-    yield from listed(f"{code(review.file)} {line}" for line in lines)
+    yield from list_first(f"{format_code(review.file)} {line}" for line in lines)
 
 
-def _table(review: Review) -> Iterator[str]:
+def _write_table(review: Review) -> Iterator[str]:
     timed = bool(review.latency)
     yield "| network | what changed | params | MACs | layers |" + (" predicted ms |" if timed else "")
     yield "|---|---|--:|--:|--:|" + ("--:|" if timed else "")
     for network in review.changed[:MOST_NETWORKS]:
-        cells = [code(network.given), escape_markdown(what(network), 1_000), *_counts(network)]
+        cells = [
+            format_code(network.given),
+            escape_markdown(describe_network(network), 1_000),
+            *_format_counts(network),
+        ]
         if timed:
             latency = (review.latency or {}).get(network.given)
-            cells.append(_change(latency.before, latency.after, ".3f") if latency else "")
+            cells.append(_format_change(latency.before, latency.after, ".3f") if latency else "")
         yield f"| {' | '.join(cells)} |"
     if len(review.changed) > MOST_NETWORKS:
         yield f"\nand {len(review.changed) - MOST_NETWORKS:,} more"
 
 
-def _counts(network: NetworkReview) -> list[str]:
+def _format_counts(network: NetworkReview) -> list[str]:
     sides = [count(side.graph) if side else None for side in (network.before, network.after)]
     cells = []
     for name in ("params", "macs", "layers"):
         before, after = (getattr(side, name) if side else None for side in sides)
-        cells.append(_change(before, after, ""))
+        cells.append(_format_change(before, after, ""))
     return cells
 
 
-def _change(before: float | None, after: float | None, form: str) -> str:
+def _format_change(before: float | None, after: float | None, form: str) -> str:
     if before is None or after is None or before == after:
         one = after if after is not None else before
         return "" if one is None else f"{one:,{form}}"
-    return f"{before:,{form}} → {after:,{form}} ({percent(before, after)})"
+    return f"{before:,{form}} → {after:,{form}} ({format_percent(before, after)})"
 
 
-def _findings(findings: Sequence[Problem]) -> Iterator[str]:
-    yield from listed(
-        f"{code(str(f.where))} {escape_markdown(f.message, 500)} {code(f.rule or 'invalid-spec')}" for f in findings
+def _list_findings(findings: Sequence[Problem]) -> Iterator[str]:
+    yield from list_first(
+        f"{format_code(str(f.where))} {escape_markdown(f.message, 500)} {format_code(f.rule or 'invalid-spec')}"
+        for f in findings
     )
 
 
-def _details(review: Review, room: int) -> Iterator[str]:
+def _write_details(review: Review, room: int) -> Iterator[str]:
     """Each difference as long as there is room; what is left out is said."""
     left_out = 0
     for network in review.changed:
         report = review.report(network)
-        lines = [*difference_body(report)] if report else _reasons(network)
-        text = "\n".join(["", f"<details><summary>{code(network.given)}</summary>", *lines, "", "</details>"])
+        lines = [*difference_body(report)] if report else _list_reasons(network)
+        text = "\n".join(["", f"<details><summary>{format_code(network.given)}</summary>", *lines, "", "</details>"])
         if lines and len(text) < room:
             room -= len(text) + 1
             yield text
@@ -177,14 +184,16 @@ def _details(review: Review, room: int) -> Iterator[str]:
         yield f"\nDetails of {several(left_out, 'network')} have no room here; `resnet-gen review` shows them."
 
 
-def _reasons(network: NetworkReview) -> list[str]:
+def _list_reasons(network: NetworkReview) -> list[str]:
     """Why a side cannot be read."""
     return [
-        line for p in network.problems for line in ("", f"{code(str(p.where))} {escape_markdown(p.message, 1_000)}")
+        line
+        for p in network.problems
+        for line in ("", f"{format_code(str(p.where))} {escape_markdown(p.message, 1_000)}")
     ]
 
 
-def text(review: Review) -> str:
+def write_text(review: Review) -> str:
     """The same for a terminal."""
     parts = [visible(f"{review.headline()} since {review.base}") + "\n"]
     if review.loosened:
@@ -194,37 +203,39 @@ def text(review: Review) -> str:
         parts.append("".join(visible_line(f"{review.file}: {spec_terms.describe_term(term)}") + "\n" for term in rest))
     for network in review.changed:
         report = review.report(network)
-        parts.append(difference_text(report) if report else visible_line(f"{network.given}: {what(network)}") + "\n")
+        parts.append(
+            difference_text(report) if report else visible_line(f"{network.given}: {describe_network(network)}") + "\n"
+        )
     problems = [*review.unread, *(p for network in review.networks for p in network.problems), *review.findings]
     return "\n".join([*parts, *(f"{problem}\n" for problem in problems)])
 
 
-def data(review: Review) -> dict[str, Any]:
+def collect_data(review: Review) -> dict[str, Any]:
     """The same for programs: docs/ci.md describes every key."""
     unread = list(map(str, review.unread))
     return {
         "base": review.base,
         "headline": review.headline(),
         "loosened": [{"at": file, "what": line} for file, line in review.loosened],
-        "project": {"file": review.file, "keys": spec_terms.data(review.project), "problems": unread},
-        "networks": [_network(review, network) for network in review.networks],
+        "project": {"file": review.file, "keys": spec_terms.collect_data(review.project), "problems": unread},
+        "networks": [_describe_review(review, network) for network in review.networks],
         "findings": [{"rule": p.rule, "at": str(p.where), "message": p.message} for p in review.findings],
     }
 
 
-def _network(review: Review, network: NetworkReview) -> dict[str, Any]:
+def _describe_review(review: Review, network: NetworkReview) -> dict[str, Any]:
     report = review.report(network)
     return {
         "given": network.given,
         "changed": network.changed,
         "listed": network.listed,
-        "what": what(network),
-        "before": _side(network.before),
-        "after": _side(network.after),
+        "what": describe_network(network),
+        "before": _count_side(network.before),
+        "after": _count_side(network.after),
         "problems": [str(problem) for problem in network.problems],
         "difference": difference_data(report) if report and network.changed else None,
     }
 
 
-def _side(side: Side | None) -> dict[str, int] | None:
+def _count_side(side: Side | None) -> dict[str, int] | None:
     return count(side.graph).as_dict() if side else None

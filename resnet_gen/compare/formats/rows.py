@@ -25,18 +25,18 @@ class LayerChangeRow(NamedTuple):
     names: tuple[str, ...]
 
 
-def rows(difference: Difference) -> list[LayerChangeRow]:
+def layer_rows(difference: Difference) -> list[LayerChangeRow]:
     """Everything that happened, in the order of the network; what follows from it last."""
     found: dict[tuple[Sign, str], list[str]] = {}
     for stage in difference.stages:
         for block in stage.blocks:
-            for sign, what, name in _told(block):
+            for sign, what, name in _describe_block(block):
                 found.setdefault((sign, what), []).append(name)
     listed = [LayerChangeRow(sign, what, tuple(names)) for (sign, what), names in found.items()]
     return sorted(listed, key=lambda row: row.sign == "=")
 
 
-def _told(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
+def _describe_block(block: BlockChange) -> Iterator[tuple[Sign, str, str]]:
     whole = block.after or block.before
     assert whole
     if not (block.before and block.after) and len(whole.nodes) > 1:
@@ -56,33 +56,33 @@ def _layer_text(change: LayerChange, block: BlockChange) -> str:
         assert change.after
         if change.before.shape != change.after.shape:
             return f"{sides(change.before.shape)} -> {sides(change.after.shape)}"
-        taken = (_taken(change.before), _taken(change.after))
+        taken = (_format_operands(change.before), _format_operands(change.after))
         return words.OTHER_OPERANDS if taken[0] == taken[1] else f"takes {' -> '.join(taken)}"
     if change.kind == "changed":
-        told = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
-        return ", ".join(words.describe_change(change, setting) for setting in told)
+        settings = [setting for setting in change.settings if setting.name != "operands" or not block.rebuilt]
+        return ", ".join(words.describe_change(change, setting) for setting in settings)
     role = change.node.role
     return describe(change.node) + (f" ({role})" if role != "main" else "")
 
 
-def _taken(node: Node) -> str:
+def _format_operands(node: Node) -> str:
     return " and ".join(map(sides, node.input_shapes))
 
 
 def count_rows(report: NetworkComparison, times: str) -> list[tuple[str, ...]]:
     """The counts of both networks below a header, and their predicted times, which are called `times`."""
     found: list[tuple[str, ...]] = [("", "before", "after", "difference", "")]
-    for figure in words.figures(report.difference):
+    for figure in words.compare_figures(report.difference):
         found.append((figure.name, f"{figure.before:,}", f"{figure.after:,}", figure.difference, figure.percent))
     if report.latency:
-        found.append(_times(report.latency, times))
+        found.append(_format_times(report.latency, times))
     return found
 
 
-def _times(latency: Latency, times: str) -> tuple[str, ...]:
+def _format_times(latency: Latency, times: str) -> tuple[str, ...]:
     before, after = latency.before, latency.after
     name = f"{times} on {latency.device}, {latency.precision}, batch {latency.batch:,}"
-    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", words.percent(before, after)
+    return name, f"{before:,.3f}", f"{after:,.3f}", f"{after - before:+,.3f}", words.format_percent(before, after)
 
 
 class StageChangeRow(NamedTuple):

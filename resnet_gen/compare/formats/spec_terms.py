@@ -21,35 +21,39 @@ def loosened_promises(terms: Sequence[Term]) -> list[str]:
 
 def describe_term(term: Term) -> str:
     """A key that differs: `input.crop: 0.875 -> 0.1`."""
-    return f"{term.key}: {_both(term)}"
+    return f"{term.key}: {_format_both(term)}"
 
 
-def rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
+def term_rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
     """Each key that differs and is not reported as loosened, and how.
 
     Without `promises`, of two networks that are not each other's, what is said of them stands in one row.
     """
     left = [term for term in terms if not term.loosened]
     own = [] if promises else [term for term in left if term.path[0] in (*DESCRIBING, *PROMISING)]
-    found = [(shorten(term.key, 80), _both(term)) for term in left if term not in own]
+    found = [(shorten(term.key, 80), _format_both(term)) for term in left if term not in own]
     return found + ([(", ".join(dict.fromkeys(term.path[0] for term in own)), "each its own")] if own else [])
 
 
-def _both(term: Term) -> str:
+def _format_both(term: Term) -> str:
     """What was and is: `0.875 -> 0.1`."""
-    return f"{value(term.before)} is gone" if term.after is None else f"{value(term.before)} -> {value(term.after)}"
+    return (
+        f"{format_value(term.before)} is gone"
+        if term.after is None
+        else f"{format_value(term.before)} -> {format_value(term.after)}"
+    )
 
 
-def value(given: Any) -> str:
+def format_value(given: Any) -> str:
     """A value on one line, in the words of YAML."""
-    return shorten(_inline(given), LONGEST)
+    return shorten(_format_inline(given), LONGEST)
 
 
-def _inline(given: Any) -> str:
+def _format_inline(given: Any) -> str:
     if isinstance(given, dict):
-        return f"{{{', '.join(f'{key}: {_inline(inner)}' for key, inner in given.items())}}}"
+        return f"{{{', '.join(f'{key}: {_format_inline(inner)}' for key, inner in given.items())}}}"
     if isinstance(given, (list, tuple)):
-        return f"[{', '.join(map(_inline, given))}]"
+        return f"[{', '.join(map(_format_inline, given))}]"
     if isinstance(given, bool):
         return "true" if given else "false"
     if isinstance(given, int):
@@ -57,10 +61,10 @@ def _inline(given: Any) -> str:
     return "none" if given is None else str(given)
 
 
-def clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]:
+def term_clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]:
     """What a headline says of keys: not those that `layers` show, nor without `promises` these."""
     hidden = (*DESCRIBING, *(SHAPING if layers else ()), *(() if promises else PROMISING))
-    keys = list(dict.fromkeys(_short(term) for term in terms if not term.loosened and term.path[0] not in hidden))
+    keys = list(dict.fromkeys(_shorten_key(term) for term in terms if not term.loosened and term.path[0] not in hidden))
     more = f" and {len(keys) - MOST_SHOWN + 1} more keys" if len(keys) > MOST_SHOWN else ""
     shown = keys[: MOST_SHOWN - 1] if more else keys
     found = [f"{', '.join(shown)}{more} {'differ' if len(keys) > 1 else 'differs'}"] if keys else []
@@ -68,10 +72,10 @@ def clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]
     return [*found, *([f"{several(loose, 'promise')} loosened"] if loose else [])]
 
 
-def _short(term: Term) -> str:
+def _shorten_key(term: Term) -> str:
     return shorten(term.key.partition("[")[0], 60)
 
 
-def data(terms: Sequence[Term]) -> list[dict[str, Any]]:
+def collect_data(terms: Sequence[Term]) -> list[dict[str, Any]]:
     """The same for programs."""
     return [{"key": t.key, "before": t.before, "after": t.after, "loosened": t.loosened} for t in terms]

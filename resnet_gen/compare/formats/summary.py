@@ -10,7 +10,7 @@ from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline
 from resnet_gen.compare.difference.graphs import BlockChange, Difference, LayerChange, Setting, StageChange
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.words import CountChange, describe_change, figures, name_list, noun
+from resnet_gen.compare.formats.words import CountChange, compare_figures, describe_change, name_list, name_op
 from resnet_gen.graph import is_block
 from resnet_gen.graph.tables import sides, stage_title
 from resnet_gen.ops import Conv, Linear
@@ -34,58 +34,61 @@ class ChangeItem(NamedTuple):
         return stage_title(self.stage.path)
 
 
-Told: TypeAlias = tuple[list[str], list[ChangeItem]]
-Numbered: TypeAlias = Iterator[tuple[int, str]]
+ClausesAndRest: TypeAlias = tuple[list[str], list[ChangeItem]]
+NumberedClauses: TypeAlias = Iterator[tuple[int, str]]
 """Clauses, each with the number of layers that it is about."""
 
 
-def headline(report: NetworkComparison) -> str:
+def write_headline(report: NetworkComparison) -> str:
     """Everything in one line: what changed, and the counts that did."""
-    difference, told = report.difference, clauses(report.difference)
-    keys = spec_terms.clauses(report.terms, layers=not difference.same, promises=report.versions)
+    difference, parts = report.difference, list_clauses(report.difference)
+    keys = spec_terms.term_clauses(report.terms, layers=not difference.same, promises=report.versions)
     if difference.same:
         names = several(len(difference.renamed), "name")
         differ = [f"{names} differ"] if len(difference.renamed) > 1 else [f"{names} differs"]
         return "; ".join(["the same architecture", *report.notes, *(differ if difference.renamed else []), *keys])
-    shown = told if len(told) <= MOST else [*told[: MOST - 1], f"{len(told) - MOST + 1} other kinds of change"]
-    counts = [_counted(figure) for figure in figures(difference)[:2] if figure.before != figure.after]
+    shown = parts if len(parts) <= MOST else [*parts[: MOST - 1], f"{len(parts) - MOST + 1} other kinds of change"]
+    counts = [_format_count(figure) for figure in compare_figures(difference)[:2] if figure.before != figure.after]
     latency = report.latency
     if latency:
         counts.append(f"{latency.before:,.3g} ms -> {latency.after:,.3g} ms predicted on {latency.device}")
     return "; ".join([*shown, ", ".join(counts) or "params and MACs unchanged", *keys])
 
 
-def _counted(figure: CountChange) -> str:
+def _format_count(figure: CountChange) -> str:
     return f"{figure.name} {figure.difference}" + (f" ({figure.percent})" if figure.percent else "")
 
 
-def clauses(difference: Difference) -> list[str]:
+def list_clauses(difference: Difference) -> list[str]:
     """What changed, the most important first."""
-    found = [_input(difference)] if difference.input else []
-    items = list(_items(difference))
+    found = [_describe_input(difference)] if difference.input else []
+    items = list(_list_items(difference))
     for rule in COARSE:
-        told, items = rule(items, difference)
-        found += told
-    layers = sorted([*_settings(items, difference), *_layers(items), *_operands(items)], key=lambda told: -told[0])
-    return [*found, *([_outputs(difference)] if difference.outputs else []), *(text for _, text in layers)]
+        clauses, items = rule(items, difference)
+        found += clauses
+    layers = sorted(
+        [*_number_settings(items, difference), *_number_layers(items), *_number_operands(items)],
+        key=lambda each: -each[0],
+    )
+    return [*found, *([_describe_outputs(difference)] if difference.outputs else []), *(text for _, text in layers)]
 
 
-def _items(difference: Difference) -> Iterator[ChangeItem]:
+def _list_items(difference: Difference) -> Iterator[ChangeItem]:
     for stage in difference.stages:
         for block in stage.blocks:
             for change in block.changes:
                 if change.kind in ("added", "removed"):
                     yield ChangeItem(stage, block, change)
                 elif change.kind == "changed":
-                    told = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
-                    yield from (ChangeItem(stage, block, change, setting) for setting in told)
+                    settings = [s for s in change.settings if s.name != "operands" or not block.rebuilt]
+                    yield from (ChangeItem(stage, block, change, setting) for setting in settings)
 
 
-def _input(difference: Difference) -> str:
+def _describe_input(difference: Difference) -> str:
     return f"input {sides(difference.before.input.shape)} -> {sides(difference.after.input.shape)}"
 
 
-def _outputs(difference: Difference) -> str:
+def _describe_outputs(difference: Difference) -> str:
     before, after = ([value.name for value in graph.outputs] for graph in (difference.before, difference.after))
     return f"outputs {name_list(before)} -> {name_list(after)}" if before != after else "the outputs are others"
 
@@ -93,7 +96,7 @@ def _outputs(difference: Difference) -> str:
 # --- rules: from the coarse to the fine ---------------------------------------
 
 
-def _whole_stages(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_stages(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     found: dict[tuple[str, str], None] = {}  # in the order of the stages, each once
     for stage in difference.stages:
         whole = stage.after or stage.before
@@ -103,20 +106,20 @@ def _whole_stages(items: list[ChangeItem], difference: Difference) -> Told:
     return [f"{title} {what}" for title, what in found], [i for i in items if i.stage.before and i.stage.after]
 
 
-def _whole_blocks(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_blocks(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """Blocks added and removed, by stage; what stands between blocks is none."""
     found: dict[str, Counter[str]] = {"added": Counter(), "removed": Counter()}
-    told: set[int] = set()
+    reported: set[int] = set()
     for item in items:
         block, one = item.block, item.block.after or item.block.before
-        if one and not (block.before and block.after) and id(block) not in told and is_block(one.path):
+        if one and not (block.before and block.after) and id(block) not in reported and is_block(one.path):
             found["added" if block.after else "removed"][item.title] += 1
-            told.add(id(block))
-    left = [item for item in items if id(item.block) not in told]
-    return [_blocks_told(what, stages) for what, stages in found.items() if stages], left
+            reported.add(id(block))
+    left = [item for item in items if id(item.block) not in reported]
+    return [_describe_blocks(what, stages) for what, stages in found.items() if stages], left
 
 
-def _blocks_told(what: str, stages: Counter[str]) -> str:
+def _describe_blocks(what: str, stages: Counter[str]) -> str:
     if len(stages) == 1:
         ((stage, number),) = stages.items()
         return f"{several(number, 'block')} {what} {'to' if what == 'added' else 'from'} {stage}"
@@ -124,7 +127,7 @@ def _blocks_told(what: str, stages: Counter[str]) -> str:
     return f"{several(sum(stages.values()), 'block')} {what} ({name_list(places)})"
 
 
-def _ends(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_ends(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """Stem and head, where layers came or went, or have another window."""
     replaced = {
         item.title: None
@@ -135,28 +138,28 @@ def _ends(items: list[ChangeItem], difference: Difference) -> Told:
     return [f"{title} replaced" for title in replaced], [item for item in items if item.title not in replaced]
 
 
-def _other_blocks(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_rebuilt_blocks(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """Blocks whose main layers are others; what weighs them is reported apart."""
     replaced: dict[int, BlockChange] = {}
     for item in items:
         layer = item.setting is None and item.change.node.op.is_layer
         if layer and item.change.node.role == "main" and item.title != FLAT:
             replaced[id(item.block)] = item.block
-    kinds = Counter(f"{_windows(b.before)} -> {_windows(b.after)}" for b in replaced.values())
-    told = [f"{several(number, 'block')} replaced ({kind})" for kind, number in kinds.items()]
-    return told, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
+    kinds = Counter(f"{_describe_windows(b.before)} -> {_describe_windows(b.after)}" for b in replaced.values())
+    clauses = [f"{several(number, 'block')} replaced ({kind})" for kind, number in kinds.items()]
+    return clauses, [i for i in items if id(i.block) not in replaced or i.change.node.role == "attention"]
 
 
-def _windows(block: BlockOutline | None) -> str:
+def _describe_windows(block: BlockOutline | None) -> str:
     main = [node.op for node in block.nodes if node.role == "main" and node.op.is_layer] if block else []
-    return name_list([f"{op.kernel}x{op.kernel}" if isinstance(op, Conv) else noun(op) for op in main]) or "nothing"
+    return name_list([f"{op.kernel}x{op.kernel}" if isinstance(op, Conv) else name_op(op) for op in main]) or "nothing"
 
 
-def _moves(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_moves(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """Settings that one layer of a block gave to another: `stride 2 -> 1` here and `1 -> 2` there."""
     given: dict[tuple[int, str, int, int], ChangeItem] = {}
     moves: Counter[tuple[str, str, str]] = Counter()
-    told: set[int] = set()
+    reported: set[int] = set()
     for item in items:
         setting = item.setting
         if setting is None or setting.name not in MOVING:
@@ -167,33 +170,33 @@ def _moves(items: list[ChangeItem], difference: Difference) -> Told:
             continue
         giver, taker = (item, other) if setting.before > setting.after else (other, item)
         moves[setting.name, giver.change.place, taker.change.place] += 1
-        told |= {id(item.setting), id(other.setting)}
+        reported |= {id(item.setting), id(other.setting)}
     clauses = [f"{several(n, name)} moved from {a} to {b}" for (name, a, b), n in moves.items()]
-    return clauses, [item for item in items if item.setting is None or id(item.setting) not in told]
+    return clauses, [item for item in items if item.setting is None or id(item.setting) not in reported]
 
 
 MOVING = ("stride", "dilation")
 
 
-def _classes(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_classes(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """The last layer's features are the classes."""
     ends = (reversed(graph.nodes) for graph in (difference.before, difference.after))
     last = [next((node for node in nodes if isinstance(node.op, Linear)), None) for nodes in ends]
     features = (item for item in items if item.setting and item.setting.name == "features")
-    told = [item for item in features if [item.change.before, item.change.after] == last]
-    clauses = [f"{item.setting.before:,} -> {item.setting.after:,} classes" for item in told if item.setting]
-    return clauses, [item for item in items if item not in told]
+    reported = [item for item in features if [item.change.before, item.change.after] == last]
+    clauses = [f"{item.setting.before:,} -> {item.setting.after:,} classes" for item in reported if item.setting]
+    return clauses, [item for item in items if item not in reported]
 
 
-def _attention(items: list[ChangeItem], difference: Difference) -> Told:
+def _take_attention(items: list[ChangeItem], difference: Difference) -> ClausesAndRest:
     """What weighs a block: added, removed or replaced as a whole; single layers of it are left."""
     rebuilt = {id(i.block): i.block for i in items if i.setting is None and i.change.node.role == "attention"}
-    whole = {key: what for key, block in rebuilt.items() if (what := _weighing(block))}
-    told = [f"attention {w} {_TO[w]} {several(number, 'block')}" for w, number in Counter(whole.values()).items()]
-    return told, [i for i in items if id(i.block) not in whole or i.change.node.role != "attention"]
+    whole = {key: what for key, block in rebuilt.items() if (what := _describe_attention(block))}
+    clauses = [f"attention {w} {_TO[w]} {several(number, 'block')}" for w, number in Counter(whole.values()).items()]
+    return clauses, [i for i in items if id(i.block) not in whole or i.change.node.role != "attention"]
 
 
-def _weighing(block: BlockChange) -> str | None:
+def _describe_attention(block: BlockChange) -> str | None:
     """What happened to all that weighs a block; None where only single layers came, or only went.
 
     A layer with weights that comes is another attention where those that stay take something else than before.
@@ -210,35 +213,35 @@ def _weighing(block: BlockChange) -> str | None:
 _TO = {"added": "to", "removed": "from", "replaced": "in"}
 
 
-def _settings(items: list[ChangeItem], difference: Difference) -> Numbered:
+def _number_settings(items: list[ChangeItem], difference: Difference) -> NumberedClauses:
     """Every other setting, by what it was and is; `everywhere` where no such layer is left."""
-    of_a_kind = Counter(noun(node.op) for node in difference.before.nodes)
+    of_a_kind = Counter(name_op(node.op) for node in difference.before.nodes)
     found: dict[tuple[str, str], list[ChangeItem]] = defaultdict(list)
     for item in items:
-        if item.setting and item.setting.name != "operands" and not _follows(item):
-            found[_subject(item), item.setting.name].append(item)
+        if item.setting and item.setting.name != "operands" and not _is_padding_that_follows(item):
+            found[_name_subject(item), item.setting.name].append(item)
     for (what, name), same in found.items():
-        yield len(same), _setting_told(what, name, same, of_a_kind)
+        yield len(same), _describe_setting(what, name, same, of_a_kind)
 
 
-def _follows(item: ChangeItem) -> bool:
+def _is_padding_that_follows(item: ChangeItem) -> bool:
     """Whether it is the padding that goes with another kernel or dilation."""
     others = {setting.name for setting in item.change.settings}
     return item.setting is not None and item.setting.name == "padding" and bool(others & {"kernel", "dilation"})
 
 
-def _subject(item: ChangeItem) -> str:
+def _name_subject(item: ChangeItem) -> str:
     assert item.change.before
-    return noun(item.change.before.op)
+    return name_op(item.change.before.op)
 
 
-def _setting_told(subject: str, name: str, items: list[ChangeItem], of_a_kind: Counter[str]) -> str:
-    ways = Counter(_way(item) for item in items)
+def _describe_setting(subject: str, name: str, items: list[ChangeItem], of_a_kind: Counter[str]) -> str:
+    ways = Counter(_describe_way(item) for item in items)
     (way, _), *others = ways.most_common()
     if len(items) == 1:
         return f"{way} in {items[0].change.node.name}"
     if others:
-        ratios = {_ratio(item.setting) for item in items}
+        ratios = {_find_ratio(item.setting) for item in items}
         how = f"x {ratios.pop():g}" if len(ratios) == 1 and None not in ratios else "changed"
         return f"{name.replace('_', ' ')} {how} in {several(len(items), subject)}"
     if name in ("operation", "function"):
@@ -247,43 +250,51 @@ def _setting_told(subject: str, name: str, items: list[ChangeItem], of_a_kind: C
     return f"{way} in {several(len(items), subject)}"
 
 
-def _ratio(setting: Setting | None) -> float | None:
+def _find_ratio(setting: Setting | None) -> float | None:
     numbers = setting is not None and type(setting.before) is type(setting.after) is int and setting.before
     return setting.after / setting.before if setting and numbers else None
 
 
-def _way(item: ChangeItem) -> str:
+def _describe_way(item: ChangeItem) -> str:
     assert item.setting
     assert item.change.before
     assert item.change.after
     if item.setting.name in ("operation", "function"):
-        return f"{noun(item.change.before.op)} -> {noun(item.change.after.op)}"
+        return f"{name_op(item.change.before.op)} -> {name_op(item.change.after.op)}"
     return describe_change(item.change, item.setting)
 
 
-def _layers(items: list[ChangeItem]) -> Numbered:
+def _number_layers(items: list[ChangeItem]) -> NumberedClauses:
     """Every other layer that was added or removed, by what it is and on which path."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for item in items:
         if item.setting is None:
             node = item.change.node
-            found[item.change.kind, noun(node.op), node.role].append(node.name)
+            found[item.change.kind, name_op(node.op), node.role].append(node.name)
     for key, names in found.items():
-        yield len(names), _layers_told(*key, names)
+        yield len(names), _describe_layers(*key, names)
 
 
-def _layers_told(kind: str, what: str, role: str, names: list[str]) -> str:
+def _describe_layers(kind: str, what: str, role: str, names: list[str]) -> str:
     path = "" if role == "main" else f" {'to' if kind == 'added' else 'from'} {role}s"
     place = f" ({names[0]})" if len(names) == 1 else ""
     return f"{several(len(names), what)} {kind}{path}{place}"
 
 
-def _operands(items: list[ChangeItem]) -> Numbered:
+def _number_operands(items: list[ChangeItem]) -> NumberedClauses:
     names = [item.change.node.name for item in items if item.setting and item.setting.name == "operands"]
     if names:
         verb = "takes" if len(names) == 1 else "take"
         yield len(names), f"{several(len(names), 'layer')} {verb} other operands ({name_list(names, 2)})"
 
 
-Rule: TypeAlias = Callable[[list[ChangeItem], Difference], Told]
-COARSE: tuple[Rule, ...] = (_whole_stages, _ends, _whole_blocks, _other_blocks, _moves, _classes, _attention)
+SummaryRule: TypeAlias = Callable[[list[ChangeItem], Difference], ClausesAndRest]
+COARSE: tuple[SummaryRule, ...] = (
+    _take_stages,
+    _take_ends,
+    _take_blocks,
+    _take_rebuilt_blocks,
+    _take_moves,
+    _take_classes,
+    _take_attention,
+)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
-from resnet_gen.compare.formats.rows import count_rows, rows, stage_rows
-from resnet_gen.compare.formats.summary import headline
+from resnet_gen.compare.formats.rows import count_rows, layer_rows, stage_rows
+from resnet_gen.compare.formats.summary import write_headline
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.graph.tables import columns
 from resnet_gen.problems import visible, visible_line
@@ -19,18 +19,18 @@ KEYS = "keys that differ:\n"
 FOLLOW = "what follows from it:\n"
 
 
-def text(report: NetworkComparison) -> str:
+def write_text(report: NetworkComparison) -> str:
     """The headline; of networks that differ the counts, the stages and the layers too."""
-    parts = [visible_line(f"{report.title}: {headline(report)}") + "\n"]
+    parts = [visible_line(f"{report.title}: {write_headline(report)}") + "\n"]
     if loose := spec_terms.loosened_promises(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
-        parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_stages(report), *_details(report)]
-    parts += _listed(spec_terms.rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
-    return "\n".join([*parts, *(visible(note) + "\n" for note in _notes(report))])
+        parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_write_stages(report), *_write_details(report)]
+    parts += _list_cells(spec_terms.term_rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
+    return "\n".join([*parts, *(visible(note) + "\n" for note in _write_notes(report))])
 
 
-def _stages(report: NetworkComparison) -> Iterator[str]:
+def _write_stages(report: NetworkComparison) -> Iterator[str]:
     found = stage_rows(report.difference)[:MOST_ROWS]
     if found:
         header = ("stage", *(cell for figure in found[0].figures[:2] for cell in (figure.name, "")))
@@ -41,21 +41,21 @@ def _stages(report: NetworkComparison) -> Iterator[str]:
         yield columns([header, *lines], right=range(1, 5))
 
 
-def _details(report: NetworkComparison) -> Iterator[str]:
-    cells = [(row.sign, row.what, name_list(row.names)) for row in rows(report.difference)]
+def _write_details(report: NetworkComparison) -> Iterator[str]:
+    cells = [(row.sign, row.what, name_list(row.names)) for row in layer_rows(report.difference)]
     follow = [row for row in cells if row[0] == "="]
-    yield from _listed(cells[: len(cells) - len(follow)], "", MOST_ROWS)
-    yield from _listed(follow, FOLLOW, MOST_FOLLOWING)
+    yield from _list_cells(cells[: len(cells) - len(follow)], "", MOST_ROWS)
+    yield from _list_cells(follow, FOLLOW, MOST_FOLLOWING)
 
 
-def _listed(cells: Sequence[tuple[str, ...]], title: str, most: int) -> Iterator[str]:
+def _list_cells(cells: Sequence[tuple[str, ...]], title: str, most: int) -> Iterator[str]:
     if cells:
         more = len(cells) - most
         rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
         yield title + columns(cells[:most]) + rest
 
 
-def _notes(report: NetworkComparison) -> Iterator[str]:
+def _write_notes(report: NetworkComparison) -> Iterator[str]:
     """What is no difference; the headline of networks that are the same says it already."""
     if report.notes and not report.difference.same:
         yield f"note: {'; '.join(report.notes)}"

@@ -34,7 +34,7 @@ class CountChange(NamedTuple):
     @property
     def percent(self) -> str:
         """The same as a part of what was before; nothing where that says nothing."""
-        return percent(self.before, self.after)
+        return format_percent(self.before, self.after)
 
 
 _NOUNS: dict[type[ops.Op], str] = {
@@ -65,7 +65,7 @@ TITLES = {"params": "params", "macs": "MACs", "activations": "activations", "lay
 """The counts that are shown, as they are called."""
 
 
-def figures(difference: Difference) -> list[CountChange]:
+def compare_figures(difference: Difference) -> list[CountChange]:
     """The counts of both networks."""
     return count_changes(*difference.counts, TITLES)
 
@@ -75,7 +75,7 @@ def count_changes(before: Counts, after: Counts, names: Iterable[str]) -> list[C
     return [CountChange(TITLES[name], getattr(before, name), getattr(after, name)) for name in names]
 
 
-def percent(before: float, after: float) -> str:
+def format_percent(before: float, after: float) -> str:
     """`+5.99 %`; what rounds to nothing is shown as less than the last digit."""
     if before == after or not before:
         return ""
@@ -83,12 +83,12 @@ def percent(before: float, after: float) -> str:
     return f"{change:+,.2f} %" if abs(change) >= 0.005 else f"{'+' if change > 0 else '-'}<0.01 %"
 
 
-def noun(op: ops.Op) -> str:
+def name_op(op: ops.Op) -> str:
     """What an operation is called in a sentence: `convolution`."""
     return _NOUNS.get(type(op), type(op).__name__.lower()) if not isinstance(op, ops.Activation) else op.function
 
 
-def value(given: Any) -> str:
+def format_value(given: Any) -> str:
     """A setting's value in words."""
     if isinstance(given, bool):
         return "yes" if given else "no"
@@ -104,7 +104,7 @@ def describe_change(change: LayerChange, setting: Setting) -> str:
     if setting.name == "operands":
         return OTHER_OPERANDS
     name = "" if setting.name == "function" else f"{setting.name.replace('_', ' ')} "
-    return f"{name}{value(setting.before)} -> {value(setting.after)}"
+    return f"{name}{format_value(setting.before)} -> {format_value(setting.after)}"
 
 
 OTHER_OPERANDS = "takes other operands"

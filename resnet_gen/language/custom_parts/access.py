@@ -68,12 +68,12 @@ def restrict_file_access(path: Path) -> None:
 @cache
 def _listen() -> None:
     """Look at what this process opens from now on: Python has no way to look no more."""
-    sys.addaudithook(_hear)
-    importlib.import_module = _audited_import(importlib.import_module)
+    sys.addaudithook(_judge_event)
+    importlib.import_module = _audit_import(importlib.import_module)
     for module in (os, sys.modules[os.name]):
-        module.open = _audited_open(os.open)  # type: ignore[attr-defined]
+        module.open = _audit_open(os.open)  # type: ignore[attr-defined]
     for name in _LOOKING:
-        audited = _audited(getattr(os, name))
+        audited = _audit_look(getattr(os, name))
         for module in (os, sys.modules[os.name]):
             setattr(module, name, audited)
         accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10's pathlib keeps functions of its own
@@ -81,34 +81,34 @@ def _listen() -> None:
             setattr(accessor, name, staticmethod(audited))
 
 
-def _audited(function: Callable[..., Any]) -> Callable[..., Any]:
+def _audit_look(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of `os` that reports to auditors what it looks at."""
 
     @wraps(function)
     def looks(path: Any, *arguments: Any, **named: Any) -> Any:
-        sys.audit(_LOOKS, _below(named.get("dir_fd"), path))
+        sys.audit(_LOOKS, _join_open_folder(named.get("dir_fd"), path))
         return function(path, *arguments, **named)
 
     return looks
 
 
-def _audited_open(function: Callable[..., int]) -> Callable[..., int]:
+def _audit_open(function: Callable[..., int]) -> Callable[..., int]:
     """`os.open` that reports to auditors the whole path of what lies below an open folder."""
 
     @wraps(function)
     def opens(path: Any, flags: int, *arguments: Any, **named: Any) -> int:
         if named.get("dir_fd") is not None:
-            sys.audit("open", _below(named["dir_fd"], path), None, flags)
+            sys.audit("open", _join_open_folder(named["dir_fd"], path), None, flags)
         return function(path, flags, *arguments, **named)
 
     return opens
 
 
-def _below(folder: int | None, path: Any) -> Any:
+def _join_open_folder(folder: int | None, path: Any) -> Any:
     return path if folder is None else os.path.join(os.path.realpath(f"/dev/fd/{folder}"), os.fsdecode(path))  # noqa: PTH118
 
 
-def _audited_import(function: Callable[..., Any]) -> Callable[..., Any]:
+def _audit_import(function: Callable[..., Any]) -> Callable[..., Any]:
     """`import_module` that looks at who asks."""
 
     @wraps(function)
@@ -127,12 +127,12 @@ def import_for_parts(name: str, *arguments: Any) -> Any:
 
 def _check_import(name: str) -> None:
     package = name.partition(".")[0]
-    if _asked_by_parts() and (package in _NATIVE or not _is_harmless(package)):
+    if _is_asked_by_parts() and (package in _NATIVE or not _is_harmless(package)):
         words = "parts import no code in C but numpy's and pydantic's: nobody compares what it reads"
         raise PermissionError(errno.EACCES, words, name)
 
 
-def _asked_by_parts() -> bool:
+def _is_asked_by_parts() -> bool:
     return next((n for n in _callers() if n not in _BETWEEN), "").startswith(MODULES)
 
 
@@ -147,23 +147,23 @@ def _is_harmless(package: str) -> bool:
     return not any(file.endswith(tuple(EXTENSION_SUFFIXES)) for file in islice(files, _MOST_LOOKED_AT))
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+def _judge_event(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _READING and not getattr(_here, "hears", False):
         _here.hears = True  # to find out what is read, this looks at files itself
         try:
             _refuse_reading(event, arguments)
         finally:
             _here.hears = False
-    elif event in _STARTING and _asked_by_parts():
+    elif event in _STARTING and _is_asked_by_parts():
         raise PermissionError(errno.EACCES, "parts start no program: nobody compares what it reads", str(arguments[0]))
 
 
 def _refuse_reading(event: str, arguments: tuple[Any, ...]) -> None:
     callers = list(_callers())
     if event in _NAMING and arguments[2] != -1:
-        arguments = (_below(arguments[2], arguments[0]),)
-    if callers and any(name.startswith(MODULES) for name in callers) and _is_kept(event, arguments, callers[0]):
-        refused = PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _path(arguments))
+        arguments = (_join_open_folder(arguments[2], arguments[0]),)
+    if callers and any(name.startswith(MODULES) for name in callers) and _is_forbidden(event, arguments, callers[0]):
+        refused = PermissionError(errno.EACCES, "parts are one file, and read nothing beside it", _find_path(arguments))
         if event == _LOOKS:  # `exists` would take the one for a no
             raise RuntimeError(str(refused))
         raise refused
@@ -179,10 +179,10 @@ def _callers() -> Iterator[str]:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def _is_kept(event: str, arguments: tuple[Any, ...], caller: str) -> bool:
+def _is_forbidden(event: str, arguments: tuple[Any, ...], caller: str) -> bool:
     """Whether something is read that lies in a repository, and is no text of a part and not installed."""
-    path = _path(arguments)
-    if path is None or (event == _LOOKS and _is_around_own(path)):
+    path = _find_path(arguments)
+    if path is None or (event == _LOOKS and _holds_own_file(path)):
         return False
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING == os.O_WRONLY
     looks = event != "open" and caller in _IMPORTING  # for modules, what it finds is kept
@@ -193,12 +193,12 @@ def _is_kept(event: str, arguments: tuple[Any, ...], caller: str) -> bool:
     return bool(kept) and not paths & _own and not all(_is_installed(Path(one)) for one in kept)
 
 
-def _is_around_own(path: str) -> bool:
+def _holds_own_file(path: str) -> bool:
     """Whether a part's own file lies in a folder, which is looked at where its path is resolved."""
     return any(Path(one).is_relative_to(os.path.abspath(path)) for one in _own)  # noqa: PTH100
 
 
-def _path(arguments: tuple[Any, ...]) -> str | None:
+def _find_path(arguments: tuple[Any, ...]) -> str | None:
     """What is read, None for a file that is open already."""
     given = arguments[0]
     return None if isinstance(given, int) else os.fsdecode("." if given is None else given)

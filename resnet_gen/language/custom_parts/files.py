@@ -24,7 +24,7 @@ from pydantic import PydanticUserError
 from resnet_gen.language.custom_parts.access import MODULES, import_for_parts, restrict_file_access
 from resnet_gen.language.custom_parts.return_types import check_returns
 from resnet_gen.parts.base import FAMILIES, Part
-from resnet_gen.parts.registry import forget, load_parts, members
+from resnet_gen.parts.registry import forget_parts, load_parts, members
 from resnet_gen.problems import Problem, Refused, Span, refuse, several
 from resnet_gen.system.digest import digest_text
 from resnet_gen.system.files import read_regular_file, why_unread
@@ -50,7 +50,7 @@ class CodeWarning(UserWarning):
 
 
 @contextmanager
-def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+def hold_value(variable: ContextVar[T], value: T) -> Iterator[None]:
     """Inside, a variable has a value."""
     before = variable.set(value)
     try:
@@ -61,8 +61,8 @@ def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
 
 def give_notice(shown: str) -> None:
     """Tell whoever asked for it that code of parts is about to be used."""
-    if told := notice.get():
-        told(shown)
+    if notify := notice.get():
+        notify(shown)
 
 
 def run_file(path: Path, where: Span | None, shown: str) -> str:
@@ -84,7 +84,7 @@ def run_file(path: Path, where: Span | None, shown: str) -> str:
     if name not in _run:
         _warn(f"the Python code in '{shown}' is run", where)
         # Code that only its own text speaks for finds nothing beside it.
-        _load(name, Path(os.devnull) / path.name if permitted else path, text, where, shown)
+        _load_file(name, Path(os.devnull) / path.name if permitted else path, text, where, shown)
     return digest
 
 
@@ -96,7 +96,7 @@ def has_run() -> bool:
 def forget_files() -> bool:
     """Know no longer what files define: another revision of a file defines the same. Returns whether any did."""
     names = {name for name in _run if name.startswith(MODULES)}
-    forget(part for part in _parts() if part.__module__ in names)
+    forget_parts(part for part in _list_parts() if part.__module__ in names)
     for name in names:
         del _run[name]
     return bool(names)
@@ -110,7 +110,7 @@ def run_installed() -> None:
         if entry.value not in _run:
             package = entry.dist.name if entry.dist else entry.value
             _warn(f"the parts of the installed package '{package}' are run", None)
-            with _adding(entry.value, f"entry point '{entry.name}' of '{package}'", None):
+            with _define_parts(entry.value, f"entry point '{entry.name}' of '{package}'", None):
                 entry.load()
 
 
@@ -132,48 +132,48 @@ class _AsRead(SourceFileLoader):
         raise OSError  # by which none are looked for, nor kept
 
 
-def _load(name: str, path: Path, text: bytes, where: Span | None, shown: str) -> None:
+def _load_file(name: str, path: Path, text: bytes, where: Span | None, shown: str) -> None:
     loader = _AsRead(name, path, text)
     found = ModuleSpec(name, loader, origin=str(path))
     found.has_location = True
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    with _adding(name, shown, where):
+    with _define_parts(name, shown, where):
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_for_parts}
         loader.exec_module(module)
 
 
 @contextmanager
-def _adding(name: str, shown: str, where: Span | None) -> Iterator[None]:
+def _define_parts(name: str, shown: str, where: Span | None) -> Iterator[None]:
     """What runs inside defines parts; none of them is kept if anything is wrong."""
     load_parts()  # kinds that are there are known by then
-    before = set(_parts())
+    before = set(_list_parts())
     _run[name] = shown
     _has_run.set()
     try:
         yield
-        fault = _fault(_new(before), before)
-        for part in _new(before):
+        fault = _find_fault(_list_new_parts(before), before)
+        for part in _list_new_parts(before):
             check_returns(part, shown)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        fault = _told(error, shown)
+        fault = _describe_error(error, shown)
     if fault:
         del _run[name]
-        forget(_new(before))
+        forget_parts(_list_new_parts(before))
         raise refuse(f"parts: {fault}", where)
 
 
-def _parts() -> list[type[Part]]:
+def _list_parts() -> list[type[Part]]:
     return [part for family in FAMILIES for part in members(family)]
 
 
-def _new(before: set[type[Part]]) -> list[type[Part]]:
-    return [part for part in _parts() if part not in before]
+def _list_new_parts(before: set[type[Part]]) -> list[type[Part]]:
+    return [part for part in _list_parts() if part not in before]
 
 
-def _fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
+def _find_fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
     """What is wrong with new parts; None if nothing is."""
     if not added:
         return "no part is defined there"
@@ -192,25 +192,25 @@ def _fault(added: list[type[Part]], before: set[type[Part]]) -> str | None:
 
 def blame_part(error: BaseException) -> BaseException:
     """A refusal that names the line of code from outside in which an exception rose; else the exception itself."""
-    frame = None if isinstance(error, Refused) else _frame(error)
-    return error if frame is None else refuse(f"parts: {_told(error, _run[_module(frame)])}")
+    frame = None if isinstance(error, Refused) else _find_frame(error)
+    return error if frame is None else refuse(f"parts: {_describe_error(error, _run[_module_name(frame)])}")
 
 
-def _told(error: BaseException, shown: str) -> str:
+def _describe_error(error: BaseException, shown: str) -> str:
     """An exception of a file from outside, with the line where it rose."""
-    frame = _frame(error)
+    frame = _find_frame(error)
     line = frame.tb_lineno if frame else getattr(error, "lineno", None)
     return f"{shown}:{line}: {type(error).__name__}: {error}" if line else f"{shown}: {type(error).__name__}: {error}"
 
 
-def _frame(error: BaseException) -> TracebackType | None:
+def _find_frame(error: BaseException) -> TracebackType | None:
     """The innermost place in code from outside that an exception passed through, None if none."""
     found, at = None, error.__traceback__
     while at:
-        found = at if _module(at) in _run else found
+        found = at if _module_name(at) in _run else found
         at = at.tb_next
     return found
 
 
-def _module(at: TracebackType) -> str:
+def _module_name(at: TracebackType) -> str:
     return str(at.tb_frame.f_globals.get("__name__"))

@@ -38,11 +38,11 @@ class CheckedNet(Net):
         self._made = {input.name: input}
 
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
-        if fault := naming_fault([name]):
+        if fault := find_naming_fault([name]):
             raise self.refusal(fault, NAME_HINT)
-        for wrong in _faults(op):
+        for wrong in _find_faults(op):
             raise self.scope(name).refusal(*wrong)
-        self._check_made(inputs, self)
+        self._check_values(inputs, self)
         made = super().add(name, op, *inputs)
         self._made[made.name] = made
         return made
@@ -50,44 +50,49 @@ class CheckedNet(Net):
     def graph(self, name: str, outputs: Iterable[Value]) -> Graph:
         """The finished graph; it outputs its own values alone."""
         outputs = tuple(outputs)
-        self._check_made(outputs, self.scope(at=("head",)))
+        self._check_values(outputs, self.scope(at=("head",)))
         return super().graph(name, outputs)
 
-    def _check_made(self, values: Iterable[Value], place: Net) -> None:
+    def _check_values(self, values: Iterable[Value], place: Net) -> None:
         for value in values:
             if not isinstance(value, Value) or self._made.get(value.name) != value:
-                raise place.refusal(f"{_shown(repr(value))} is no value of this network", "use what `net.add` returns")
+                raise place.refusal(
+                    f"{_shorten_visibly(repr(value))} is no value of this network", "use what `net.add` returns"
+                )
 
 
-def naming_fault(names: Iterable[object]) -> str | None:
+def find_naming_fault(names: Iterable[object]) -> str | None:
     """That one of these can be no name of an operation, which files, generated code and reports will call it by."""
     wrong = [name for name in names if not (isinstance(name, str) and _NAME.fullmatch(name))]
-    return f"{_shown(repr(wrong[0]))} is no name" if wrong else None
+    return f"{_shorten_visibly(repr(wrong[0]))} is no name" if wrong else None
 
 
-def _shown(text: str) -> str:
+def _shorten_visibly(text: str) -> str:
     return shorten(visible(text))
 
 
-def _faults(op: Op) -> Iterator[tuple[str, str]]:
+def _find_faults(op: Op) -> Iterator[tuple[str, str]]:
     """What is wrong with an operation, and what may help."""
     if type(op) not in OPERATIONS:
         hint = "the set of operations is closed (docs/parts.md): those of resnet_gen.ops"
-        yield f"'{_shown(type(op).__name__)}' is no operation that parts are made of", hint
+        yield f"'{_shorten_visibly(type(op).__name__)}' is no operation that parts are made of", hint
         return
-    for setting, kind in _settings(type(op)):  # type: ignore[arg-type]
-        if not _fits(setting, kind, value := getattr(op, setting)):
-            yield f"{type(op).__name__}: {setting} is {_shown(repr(value))}", f"it is {_described(setting, kind)}"
+    for setting, kind in _list_settings(type(op)):  # type: ignore[arg-type]
+        if not _fits_type(setting, kind, value := getattr(op, setting)):
+            yield (
+                f"{type(op).__name__}: {setting} is {_shorten_visibly(repr(value))}",
+                f"it is {_describe_type(setting, kind)}",
+            )
 
 
 @cache
-def _settings(op: type[Op]) -> tuple[tuple[str, Any], ...]:
+def _list_settings(op: type[Op]) -> tuple[tuple[str, Any], ...]:
     """The settings of an operation, with their types."""
     hints = get_type_hints(op)
     return tuple((one.name, hints[one.name]) for one in fields(op)) if is_dataclass(op) else ()
 
 
-def _fits(setting: str, kind: Any, value: object) -> bool:
+def _fits_type(setting: str, kind: Any, value: object) -> bool:
     if kind in (bool, NoneType):
         return isinstance(value, kind)
     if kind is int:
@@ -96,10 +101,10 @@ def _fits(setting: str, kind: Any, value: object) -> bool:
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         return number and (setting not in _ADDED or float(value) > 0)  # type: ignore[arg-type]
     choices = get_args(kind)
-    return any(_fits(setting, one, value) if isinstance(one, type) else value == one for one in choices)
+    return any(_fits_type(setting, one, value) if isinstance(one, type) else value == one for one in choices)
 
 
-def _described(setting: str, kind: Any) -> str:
+def _describe_type(setting: str, kind: Any) -> str:
     if setting in _ADDED:
         return "a positive number"
     known = [one for one in get_args(kind) or (kind,) if one in _WORDS or not isinstance(one, type)]

@@ -19,12 +19,12 @@ def check_returns(part: type[Part], shown: str) -> None:
     """Have each method of a part, whose file messages call `shown`, refuse to return what its family does not."""
     for name, member in list(vars(part).items()):
         method = member.fget if isinstance(member, property) else member
-        if isinstance(method, FunctionType) and (stated := _stated(part, name)):
-            held = _held(method, stated, f"{shown}: {part.__name__}.{name}")
-            setattr(part, name, property(held) if isinstance(member, property) else held)
+        if isinstance(method, FunctionType) and (stated := _find_return_type(part, name)):
+            checked_method = _hold_to_type(method, stated, f"{shown}: {part.__name__}.{name}")
+            setattr(part, name, property(checked_method) if isinstance(member, property) else checked_method)
 
 
-def _stated(part: type[Part], name: str) -> str:
+def _find_return_type(part: type[Part], name: str) -> str:
     """The type that a family says a method to return, as it is written; nothing for other methods."""
     for parent in part.__mro__[1:]:
         member = vars(parent).get(name) if parent.__module__ == base.__name__ else None
@@ -34,18 +34,18 @@ def _stated(part: type[Part], name: str) -> str:
     return ""
 
 
-def _held(method: Callable[..., Any], stated: str, what: str) -> Callable[..., Any]:
+def _hold_to_type(method: Callable[..., Any], stated: str, what: str) -> Callable[..., Any]:
     kind = eval(stated, vars(base))  # noqa: S307 - an annotation of the package's own
 
     @wraps(method)
-    def held(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         result = method(*arguments, **named)
         if not has_type(result, kind):
             returned = shorten(visible(repr(result)))
             raise refuse(f"parts: {what} returns {returned}", None, f"what is expected is {stated}")
         return result
 
-    return held
+    return call
 
 
 def has_type(value: object, kind: Any) -> bool:

@@ -7,7 +7,7 @@ from pydantic import Field
 from resnet_gen import ops
 from resnet_gen.graph import Net, Value
 from resnet_gen.parts.base import Attention, OddKernel, Using
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class ConvBlockAttention(Attention):
@@ -22,17 +22,17 @@ class ConvBlockAttention(Attention):
     kernel: OddKernel = Field(7, description="Side of the window that weighs positions.")
 
     def build(self, net: Net, x: Value, *, block_input: Value, using: Using) -> Value:
-        return self._positions(net.scope("spatial"), self._channels(net.scope("channel"), x, using), using)
+        return self._weigh_positions(net.scope("spatial"), self._weigh_channels(net.scope("channel"), x, using), using)
 
-    def _channels(self, net: Net, x: Value, using: Using) -> Value:
+    def _weigh_channels(self, net: Net, x: Value, using: Using) -> Value:
         means, maxima = net.add("mean", ops.GlobalAvgPool(), x), net.add("max", ops.GlobalMaxPool(), x)
         y = net.add("both", ops.Concat(axis=2), means, maxima)
-        y = net.add("fc1", ops.Conv(divisible(x.shape[0] * self.rd_ratio, 1, floor=0.0), 1, bias=True), y)
+        y = net.add("fc1", ops.Conv(round_to_multiple(x.shape[0] * self.rd_ratio, 1, floor=0.0), 1, bias=True), y)
         y = using.activation.build(net, "act", y)
         y = net.add("sum", ops.SumPositions(), net.add("fc2", ops.Conv(x.shape[0], 1, bias=True), y))
         return net.add("scale", ops.Mul(), x, net.add("gate", ops.Activation("sigmoid"), y))
 
-    def _positions(self, net: Net, x: Value, using: Using) -> Value:
+    def _weigh_positions(self, net: Net, x: Value, using: Using) -> Value:
         y = net.add("both", ops.Concat(), net.add("max", ops.ChannelMax(), x), net.add("mean", ops.ChannelMean(), x))
         y = using.conv_norm(net, "", y, 1, kernel=self.kernel)
         return net.add("scale", ops.Mul(), x, net.add("gate", ops.Activation("sigmoid"), y))

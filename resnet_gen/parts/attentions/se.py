@@ -7,7 +7,7 @@ from pydantic import Field
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Conv, GlobalAvgPool, Mul
 from resnet_gen.parts.base import Attention, Using
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class SqueezeExcite(Attention):
@@ -25,14 +25,14 @@ class SqueezeExcite(Attention):
         "relu", description="Activation between the two layers: ReLU, or the network's own."
     )
 
-    def reduced(self, channels: int) -> int:
+    def reduce_channels(self, channels: int) -> int:
         """Channels between the two layers."""
         wanted = channels * self.rd_ratio
-        return round(wanted) if self.rd_divisor == 1 else divisible(wanted, self.rd_divisor, floor=0.0)
+        return round(wanted) if self.rd_divisor == 1 else round_to_multiple(wanted, self.rd_divisor, floor=0.0)
 
     def build(self, net: Net, x: Value, *, block_input: Value, using: Using) -> Value:
         of = x if self.rd_of == "branch" else block_input
-        width = self.reduced(of.shape[0])
+        width = self.reduce_channels(of.shape[0])
         if width < 1:
             message = f"a ratio of {self.rd_ratio:g} leaves none of {of.shape[0]} channels"
             raise net.within("rd_ratio").refusal(message, "raise 'rd_ratio'")

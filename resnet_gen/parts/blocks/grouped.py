@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from resnet_gen.parts.base import Block, Place, Trait
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class Grouped(Block):
@@ -31,7 +31,7 @@ class Grouped(Block):
         inside = max(1, int(width * self.bottleneck_ratio))
         _, each = self.groups(inside)
         nearest = self.rounding == "nearest"
-        inside = max(each, round(inside / each) * each) if nearest else divisible(inside, each)
+        inside = max(each, round(inside / each) * each) if nearest else round_to_multiple(inside, each)
         return max(1, int(inside / self.bottleneck_ratio))
 
     def inside(self, place: Place) -> int:

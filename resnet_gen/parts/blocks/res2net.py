@@ -34,11 +34,11 @@ class Res2Net(Narrowed):
         ends: list[Value] = []
         for number, part in enumerate(parts[:-1]):
             inner = part if changed or not ends else net.add(f"sum.{number}", Add(), ends[-1], part)
-            ends.append(self._link(net, number, inner, place, using, stride))
+            ends.append(self._build_link(net, number, inner, place, using, stride))
         last = net.add("rest", AvgPool(3, stride, 1), parts[-1]) if changed else parts[-1]
         return net.add("concat", Concat(), *ends, last)
 
-    def _link(self, net: Net, number: int, x: Value, place: Place, using: Using, stride: int) -> Value:
+    def _build_link(self, net: Net, number: int, x: Value, place: Place, using: Using, stride: int) -> Value:
         window = Sliding(stride=stride, groups=self.groups, dilation=place.entering_dilation)
         y = using.conv(net, f"convs.{number}", x, self.inside(place)[1], kernel=3, **window)
         y = using.normed(net, f"norms.{number}", y)

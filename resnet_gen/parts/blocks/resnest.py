@@ -8,7 +8,7 @@ from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Activation, Add, AvgPool, Conv, GlobalAvgPool, Mul, SplitSoftmax, TakeChannels
 from resnet_gen.parts.base import Place, Sliding, Trait, Using
 from resnet_gen.parts.blocks.narrowed import Narrowed
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class ResNeSt(Narrowed):
@@ -35,22 +35,24 @@ class ResNeSt(Narrowed):
         width = self.inside(place)[1]
         window = Sliding(groups=self.groups * self.radix, dilation=place.entering_dilation)
         y = using.conv_norm_act(net, "", x, width * self.radix, kernel=3, **window)
-        splits = self._splits(net, "split", y, width)
-        weights = self._weights(net.scope(role="attention"), _sum(net, "sum", splits), x.shape[0], using)
+        splits = self._take_splits(net, "split", y, width)
+        weights = self._build_weights(net.scope(role="attention"), _sum(net, "sum", splits), x.shape[0], using)
         weighed = [
             net.add(f"weighed.{i}", Mul(), split, weight)
-            for i, (split, weight) in enumerate(zip(splits, self._splits(net, "weight", weights, width), strict=True))
+            for i, (split, weight) in enumerate(
+                zip(splits, self._take_splits(net, "weight", weights, width), strict=True)
+            )
         ]
         return _sum(net, "joined", weighed)
 
-    def _splits(self, net: Net, name: str, x: Value, width: int) -> list[Value]:
+    def _take_splits(self, net: Net, name: str, x: Value, width: int) -> list[Value]:
         if self.radix == 1:
             return [x]
         return [net.add(f"{name}.{i}", TakeChannels(i * width, (i + 1) * width), x) for i in range(self.radix)]
 
-    def _weights(self, net: Net, x: Value, entering: int, using: Using) -> Value:
+    def _build_weights(self, net: Net, x: Value, entering: int, using: Using) -> Value:
         """A weight for each channel of each split, from the channels' means."""
-        reduced = divisible(entering * self.radix / 4, 8, least=32)
+        reduced = round_to_multiple(entering * self.radix / 4, 8, least=32)
         y = net.add("pool", GlobalAvgPool(), x)
         y = using.normed(net, "norm1", net.add("fc1", Conv(reduced, 1, groups=self.groups, bias=True), y))
         y = using.activation.build(net, "act1", y)

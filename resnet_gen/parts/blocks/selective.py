@@ -7,7 +7,7 @@ from pydantic import Field
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Add, Conv, GlobalAvgPool, Mul, SplitSoftmax, TakeChannels
 from resnet_gen.parts.base import Block, OddKernel, Place, Sliding, Using
-from resnet_gen.parts.rounding import divisible
+from resnet_gen.parts.rounding import round_to_multiple
 
 
 class Selective(Block):
@@ -24,10 +24,10 @@ class Selective(Block):
     def select(self, net: Net, x: Value, place: Place, width: int, using: Using, groups: int = 1) -> Value:
         """The paths, each channel weighed between them, and summed."""
         paths = [
-            self._path(net.scope(f"paths.{i}"), part, width, reach, place, using, groups)
-            for i, (reach, part) in enumerate(zip(self.kernels, self._shares(net, x), strict=True))
+            self._build_path(net.scope(f"paths.{i}"), part, width, reach, place, using, groups)
+            for i, (reach, part) in enumerate(zip(self.kernels, self._split_shares(net, x), strict=True))
         ]
-        weights = self._weights(net.scope("attention", role="attention"), paths, using)
+        weights = self._build_weights(net.scope("attention", role="attention"), paths, using)
         total: Value | None = None
         for i, path in enumerate(paths):
             weight = net.add(f"weight.{i}", TakeChannels(i * width, (i + 1) * width), weights)
@@ -36,7 +36,7 @@ class Selective(Block):
         assert total is not None
         return total
 
-    def _shares(self, net: Net, x: Value) -> list[Value]:
+    def _split_shares(self, net: Net, x: Value) -> list[Value]:
         if not self.split_input:
             return [x] * len(self.kernels)
         share, rest = divmod(x.shape[0], len(self.kernels))
@@ -44,18 +44,18 @@ class Selective(Block):
             raise net.refusal(f"{x.shape[0]} channels cannot be shared by {len(self.kernels)} paths")
         return [net.add(f"split.{i}", TakeChannels(i * share, (i + 1) * share), x) for i in range(len(self.kernels))]
 
-    def _path(self, net: Net, x: Value, width: int, reach: int, place: Place, using: Using, groups: int) -> Value:
+    def _build_path(self, net: Net, x: Value, width: int, reach: int, place: Place, using: Using, groups: int) -> Value:
         dilation = place.entering_dilation * (reach - 1) // 2
         window = Sliding(stride=place.stride, groups=min(groups, width), dilation=max(1, dilation))
         return using.conv_norm_act(net, "", x, width, kernel=3 if reach > 1 else 1, **window)
 
-    def _weights(self, net: Net, paths: list[Value], using: Using) -> Value:
+    def _build_weights(self, net: Net, paths: list[Value], using: Using) -> Value:
         """A weight for each channel of each path, from the channels' means."""
         total = paths[0]
         for i, path in enumerate(paths[1:], 1):
             total = net.add(f"sum.{i}", Add(), total, path)
         channels = total.shape[0]
-        reduced = max(self.rd_min, divisible(channels * self.rd_ratio, self.rd_divisor))
+        reduced = max(self.rd_min, round_to_multiple(channels * self.rd_ratio, self.rd_divisor))
         y = net.add("reduce", Conv(reduced, 1), net.add("pool", GlobalAvgPool(), total))
         y = using.activation.build(net, "act", using.normed(net, "norm", y))
         y = net.add("select", Conv(channels * len(paths), 1), y)

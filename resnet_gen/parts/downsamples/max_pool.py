@@ -7,14 +7,14 @@ from pydantic import Field
 
 from resnet_gen.graph import Net, Value
 from resnet_gen.ops import MaxPool
-from resnet_gen.parts.base import Downsample, Kernel
+from resnet_gen.parts.base import Downsample, KernelSize
 
 
 class MaxPooling(Downsample):
     """Max pooling after the stage's blocks, at the stage's stride (Simonyan and Zisserman 2014, Table 1)."""
 
     kind: Literal["max_pool"] = "max_pool"
-    kernel: Kernel = Field(2, description="Side of the pooling window.")
+    kernel: KernelSize = Field(2, description="Side of the pooling window.")
 
     def default_strides(self, stages: int) -> tuple[int, ...]:
         return (2,) * stages

@@ -38,7 +38,7 @@ class MlpHead(Head):
     )
 
     @model_validator(mode="after")
-    def _window(self) -> MlpHead:
+    def _check_window(self) -> MlpHead:
         if self.conv and self.pool == "none":
             raise PydanticCustomError("window", "convolutions need a side", {"at": "pool", "hint": "write the map's"})
         return self
@@ -50,28 +50,28 @@ class MlpHead(Head):
         return dict.fromkeys(("activation", more), "'hidden' has no layers")
 
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
-        x = self._convolved(net, x, using) if self.conv else self._layered(net, x, using)
+        x = self._add_convolutions(net, x, using) if self.conv else self._add_layers(net, x, using)
         x = net.add(f"fc{len(self.hidden) + 1}", Linear(self.classes), x)
         return scores(net, x, self.softmax)
 
-    def _layered(self, net: Net, x: Value, using: Using) -> Value:
-        x = net.add("flatten", Flatten(), self._pooled(net, x))
+    def _add_layers(self, net: Net, x: Value, using: Using) -> Value:
+        x = net.add("flatten", Flatten(), self._add_pooling(net, x))
         for number, width in enumerate(self.hidden, 1):
             x = net.add(f"fc{number}", Linear(width), x)
-            x = self._activated(net, number, x, using)
+            x = self._add_activation(net, number, x, using)
         return x
 
-    def _convolved(self, net: Net, x: Value, using: Using) -> Value:
+    def _add_convolutions(self, net: Net, x: Value, using: Using) -> Value:
         assert self.pool != "none", "checked with the spec"
         for number, width in enumerate(self.hidden, 1):
             x = net.add(f"fc{number}", Conv(width, self.pool if number == 1 else 1, bias=True), x)
-            x = self._activated(net, number, x, using)
+            x = self._add_activation(net, number, x, using)
         return net.add("flatten", Flatten(), net.add("pool", GlobalAvgPool(), x))
 
-    def _activated(self, net: Net, number: int, x: Value, using: Using) -> Value:
+    def _add_activation(self, net: Net, number: int, x: Value, using: Using) -> Value:
         return (self.activation or using.activation).build(net, f"act{number}", x)
 
-    def _pooled(self, net: Net, x: Value) -> Value:
+    def _add_pooling(self, net: Net, x: Value) -> Value:
         _, h, w = x.shape
         if self.pool == "none":
             return x

@@ -24,15 +24,15 @@ class PolicyValue(Head):
 
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         return {
-            "policy": self._policy(net.scope("policy"), x, using),
-            "value": self._value(net.scope("value"), x, using),
+            "policy": self._build_policy(net.scope("policy"), x, using),
+            "value": self._build_value(net.scope("value"), x, using),
         }
 
-    def _policy(self, net: Net, x: Value, using: Using) -> Value:
+    def _build_policy(self, net: Net, x: Value, using: Using) -> Value:
         x = using.conv_norm_act(net, "", x, self.policy_filters, kernel=1)
         return net.add("fc", Linear(self.moves), net.add("flatten", Flatten(), x))
 
-    def _value(self, net: Net, x: Value, using: Using) -> Value:
+    def _build_value(self, net: Net, x: Value, using: Using) -> Value:
         x = using.conv_norm_act(net, "", x, self.value_filters, kernel=1)
         x = net.add("fc1", Linear(self.hidden), net.add("flatten", Flatten(), x))
         x = net.add("fc2", Linear(1), using.activation.build(net, "act1", x))

@@ -15,7 +15,7 @@ Table: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @lru_cache(maxsize=16_384)
-def called(table: Table, path: str) -> str:
+def look_up_name(table: Table, path: str) -> str:
     """What the table calls a path; the path itself where no pattern fits."""
     for pattern, name in table:
         if match := re.fullmatch(pattern, path):
@@ -41,19 +41,19 @@ class Tabled(Naming):
         return f"layer{stage + 1}.{index}."
 
     def names(self, paths: Sequence[str]) -> list[str]:
-        return [self._name(path) for path in paths]
+        return [self._name_path(path) for path in paths]
 
-    def _name(self, path: str) -> str:
+    def _name_path(self, path: str) -> str:
         where, _, rest = path.partition(".")
         if where == "stages":
             stage, index, layer = (*rest.split(".", 2), "")[:3]
             if not index.isdecimal():  # pooling behind a stage
                 return self.pool.format(stage=int(stage) + 1)
-            return self.block(int(stage), int(index)) + called(self.layers, layer)
-        return called(self.stem if where == "stem" else self.head, rest)
+            return self.block(int(stage), int(index)) + look_up_name(self.layers, layer)
+        return look_up_name(self.stem if where == "stem" else self.head, rest)
 
 
-def first_in_block(weights: Sequence[str], block: str, moved: Callable[[str], int]) -> list[str]:
+def sort_in_blocks(weights: Sequence[str], block: str, moved: Callable[[str], int]) -> list[str]:
     """Names with those of each block, whose names begin with the pattern `block`, sorted by `moved`."""
 
     def block_of(name: str) -> str:

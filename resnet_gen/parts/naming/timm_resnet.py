@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
+from resnet_gen.parts.naming.tables import Table, Tabled, sort_in_blocks
 
 
 class TimmResNet(Tabled):
@@ -49,4 +49,4 @@ class TimmResNet(Tabled):
         """Res2Net's convolutions stand in one list, their norms in another."""
         lists = any(".bns." in name for name in weights)
         pattern = r"layer\d+\.\d+(?=\.(?:convs|bns)\.)"
-        return first_in_block(weights, pattern, lambda name: ".bns." in name) if lists else list(weights)
+        return sort_in_blocks(weights, pattern, lambda name: ".bns." in name) if lists else list(weights)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
+from resnet_gen.parts.naming.tables import Table, Tabled, sort_in_blocks
 
 
 class TimmResNetV2(Tabled):
@@ -23,4 +23,4 @@ class TimmResNetV2(Tabled):
 
     def registered(self, weights: Sequence[str]) -> list[str]:
         """The projection stands first in its block."""
-        return first_in_block(weights, r"stages\.\d+\.blocks\.\d+\.", lambda name: ".downsample." not in name)
+        return sort_in_blocks(weights, r"stages\.\d+\.blocks\.\d+\.", lambda name: ".downsample." not in name)

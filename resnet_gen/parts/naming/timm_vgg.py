@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from resnet_gen.parts.base import Naming
-from resnet_gen.parts.naming.torchvision_vgg import numbered
+from resnet_gen.parts.naming.torchvision_vgg import number_layers
 
 
 class TimmVgg(Naming):
@@ -16,11 +16,11 @@ class TimmVgg(Naming):
 
     def names(self, paths: Sequence[str]) -> list[str]:
         last = [path for path in paths if path.startswith("head.fc")][-1:]
-        features = numbered(paths)
-        return [features.get(path) or _head(path.removeprefix("head."), path in last) for path in paths]
+        features = number_layers(paths)
+        return [features.get(path) or _name_in_head(path.removeprefix("head."), path in last) for path in paths]
 
 
-def _head(what: str, last: bool) -> str:
+def _name_in_head(what: str, last: bool) -> str:
     if last:
         return "head.fc"
     return f"pre_logits.{what}" if what.startswith(("fc", "act")) else f"head.{what}"

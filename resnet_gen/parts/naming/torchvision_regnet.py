@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from resnet_gen.parts.naming.tables import Table, Tabled, first_in_block
+from resnet_gen.parts.naming.tables import Table, Tabled, sort_in_blocks
 
 
 class TorchvisionRegNet(Tabled):
@@ -38,4 +38,4 @@ class TorchvisionRegNet(Tabled):
     def registered(self, weights: Sequence[str]) -> list[str]:
         """The projection stands first in its block."""
         pattern = r"trunk_output\.block\d+\.block\d+-\d+\."
-        return first_in_block(weights, pattern, lambda name: ".proj." not in name)
+        return sort_in_blocks(weights, pattern, lambda name: ".proj." not in name)

@@ -9,13 +9,13 @@ from resnet_gen.parts.base import Naming
 _HIDDEN = re.compile(r"(fc|act)(\d+)")
 
 
-def numbered(paths: Sequence[str]) -> dict[str, str]:
+def number_layers(paths: Sequence[str]) -> dict[str, str]:
     """The layers before the head, by their number."""
     features = (path for path in paths if not path.startswith("head."))
     return {path: f"features.{n}" for n, path in enumerate(features)}
 
 
-def _classifier(what: str) -> str:
+def _name_in_classifier(what: str) -> str:
     """`fc2` is `classifier.3`: linear, activation and dropout take an index each."""
     found = _HIDDEN.fullmatch(what)
     if not found:
@@ -31,5 +31,5 @@ class TorchvisionVgg(Naming):
     blocks: ClassVar[frozenset[str]] = frozenset({"conv"})
 
     def names(self, paths: Sequence[str]) -> list[str]:
-        features = numbered(paths)
-        return [features.get(path) or _classifier(path.removeprefix("head.")) for path in paths]
+        features = number_layers(paths)
+        return [features.get(path) or _name_in_classifier(path.removeprefix("head.")) for path in paths]

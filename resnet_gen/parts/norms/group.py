@@ -27,12 +27,12 @@ class Group(Norm):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_default_beside_a_size(cls, data: Any) -> Any:
+    def _drop_default_groups(cls, data: Any) -> Any:
         sized = isinstance(data, dict) and data.get("group_size") is not None
         return {"groups": None, **data} if sized else data
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Group:
+    def _check_groups(self) -> Group:
         if self.groups is not None and self.group_size is not None:
             hint = "leave one of them out; 'groups: null' takes away one that is inherited"
             raise PydanticCustomError("both_said", "'groups' is said too", {"at": "group_size", "hint": hint})

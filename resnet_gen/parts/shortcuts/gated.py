@@ -10,7 +10,7 @@ from resnet_gen.parts.base import OddKernel, Place, Using
 from resnet_gen.parts.shortcuts.projection import Projection
 
 
-def _gate(net: Net, x: Value, width: int, *, kernel: int, stride: int, bias: float) -> Value:
+def _build_gate(net: Net, x: Value, width: int, *, kernel: int, stride: int, bias: float) -> Value:
     conv = Conv(width, kernel, stride, kernel // 2, bias=True, bias_fill=bias)
     return net.add("act", Activation("sigmoid"), net.add("conv", conv, x))
 
@@ -21,11 +21,11 @@ def gated_sum(
     """Branch * T(x) + around * C(x); `coupled` makes C = 1 - T, else C has weights of its own."""
     width = branch.shape[0]
     gates = net.scope(role="gate")
-    transform = _gate(gates.scope("transform"), x, width, kernel=kernel, stride=stride, bias=bias)
+    transform = _build_gate(gates.scope("transform"), x, width, kernel=kernel, stride=stride, bias=bias)
     if coupled:
         carry = gates.add("carry", OneMinus(), transform)
     else:
-        carry = _gate(gates.scope("carry"), x, width, kernel=kernel, stride=stride, bias=-bias)
+        carry = _build_gate(gates.scope("carry"), x, width, kernel=kernel, stride=stride, bias=-bias)
     kept = net.add("transformed", Mul(), branch, transform)
     return net.add("add", Add(), kept, net.add("carried", Mul(), around, carry))
 
@@ -45,6 +45,6 @@ class Gated(Projection):
     bias: float = Field(-2.0, ge=-100, le=100, description="Where the transform gate's bias starts.")
 
     def join(self, net: Net, x: Value, branch: Value, *, place: Place, using: Using) -> Value:
-        around = self._around(net, x, branch, place=place, using=using)
+        around = self._build_bridge(net, x, branch, place=place, using=using)
         coupled, stride = self.carry == "coupled", place.stride
         return gated_sum(net, x, around, branch, kernel=self.kernel, stride=stride, bias=self.bias, coupled=coupled)

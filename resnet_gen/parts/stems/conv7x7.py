@@ -18,4 +18,4 @@ class Conv7x7(PooledStem):
     def build(self, net: Net, x: Value, using: Using, *, bare: bool) -> Value:
         x = using.conv(net, "conv", x, self.width, kernel=7, stride=2)
         x = x if bare else using.norm_act(net, "", x)
-        return self.pooled(net, x, using)
+        return self.add_pooling(net, x, using)

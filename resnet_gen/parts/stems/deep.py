@@ -26,4 +26,4 @@ class Deep(PooledStem):
             x = using.conv(net, f"conv{number}", x, width, kernel=3, stride=2 if number == 1 else 1)
             if number < last or not bare:
                 x = using.norm_act(net, str(number), x)
-        return self.pooled(net, x, using)
+        return self.add_pooling(net, x, using)

@@ -27,7 +27,7 @@ class PooledStem(Stem):
     def shrinks(self) -> int:
         return 2 if self.pool == "none" else 4
 
-    def pooled(self, net: Net, x: Value, using: Using) -> Value:
+    def add_pooling(self, net: Net, x: Value, using: Using) -> Value:
         """Add the pooling."""
         match self.pool:
             case "max":
@@ -37,9 +37,9 @@ class PooledStem(Stem):
             case "max_zero_pad":
                 return net.add("pool", MaxPool(kernel=3, stride=2, padding=1, zeros=True), x)
             case "conv":
-                return self._convolved(net.scope("pool"), x, using)
+                return self._add_convolution(net.scope("pool"), x, using)
         return x
 
-    def _convolved(self, net: Net, x: Value, using: Using) -> Value:
+    def _add_convolution(self, net: Net, x: Value, using: Using) -> Value:
         y = using.conv(net, "conv", x, x.shape[0], kernel=3, stride=using.antialias.stride(2))
         return using.norm_act(net, "", using.antialias.after(net, y, 2))

@@ -18,12 +18,12 @@ class Additive(WidthRule):
     alpha: float = Field(gt=0, le=65_536, description="Filters that all blocks together add.")
 
     def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
-        return self._rising(len(entering))
+        return self._grow_widths(len(entering))
 
     def by_block(self, depths: Sequence[int], widths: Sequence[int]) -> list[tuple[int, ...]]:
-        every = iter(self._rising(sum(depths)))
+        every = iter(self._grow_widths(sum(depths)))
         return [tuple(islice(every, depth)) for depth in depths]
 
-    def _rising(self, count: int) -> tuple[int, ...]:
+    def _grow_widths(self, count: int) -> tuple[int, ...]:
         alpha = Fraction(str(self.alpha))  # exact: a sum of floats may fall short of the whole number that it makes
         return tuple(self.first + int(alpha * n / count) for n in range(1, count + 1))

@@ -23,14 +23,14 @@ class RegNetWidths(WidthRule):
     w_a: float = Field(ge=0, le=65_536, description="Slope: filters more in each block.")
     w_m: float = Field(gt=1, le=64, description="Ratio of the filters of one stage to those of the one before.")
 
-    def _stages(self) -> list[tuple[int, int]]:
+    def _plan_stages(self) -> list[tuple[int, int]]:
         """Filters and blocks of each stage."""
         steps = (round(math.log((self.w_0 + self.w_a * j) / self.w_0, self.w_m)) for j in range(self.depth))
         widths = (round(self.w_0 * self.w_m**step / 8) * 8 for step in steps)
         return [(width, len(list(same))) for width, same in groupby(widths)]
 
     def depths(self) -> tuple[int, ...]:
-        return tuple(blocks for _, blocks in self._stages())
+        return tuple(blocks for _, blocks in self._plan_stages())
 
     def widths(self, entering: Sequence[int]) -> tuple[int, ...]:
-        return tuple(width for width, _ in self._stages())
+        return tuple(width for width, _ in self._plan_stages())

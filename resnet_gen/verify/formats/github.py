@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnet_gen.problems import visible
-from resnet_gen.verify.outcome import Finding, Outcome, advice
+from resnet_gen.verify.outcome import Finding, Outcome, format_advice
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """One command a finding; nothing where all is well."""
-    return "".join(_command(finding) for outcome in outcomes for finding in (*outcome.invalid, *outcome.findings))
+    return "".join(_write_command(finding) for outcome in outcomes for finding in (*outcome.invalid, *outcome.findings))
 
 
-def _command(finding: Finding) -> str:
+def _write_command(finding: Finding) -> str:
     place = finding.place
     properties = {
         "file": place.file,
@@ -25,14 +25,14 @@ def _command(finding: Finding) -> str:
         "endColumn": place.end,
         "title": f"resnet-gen {finding.rule}",
     }
-    given = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
+    given = ",".join(f"{key}={_escape_property(str(value))}" for key, value in properties.items() if value is not None)
     command = "warning" if finding.problem.severity == "warning" else "error"
-    return f"::{command} {given}::{_data(advice(finding))}\n"
+    return f"::{command} {given}::{_escape_data(format_advice(finding))}\n"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(visible(text)).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(visible(text)).replace(":", "%3A").replace(",", "%2C")

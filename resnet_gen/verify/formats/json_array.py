@@ -10,11 +10,11 @@ from resnet_gen.verify.outcome import Finding, Outcome
 
 def render(outcomes: Sequence[Outcome]) -> str:
     """One object a finding, those of specs that cannot be read included; suppressed ones are left out."""
-    found = [_entry(o.name, finding) for o in outcomes for finding in (*o.invalid, *o.findings)]
+    found = [_describe_finding(o.name, finding) for o in outcomes for finding in (*o.invalid, *o.findings)]
     return json_text(found) + "\n"
 
 
-def _entry(spec: str, finding: Finding) -> dict[str, object]:
+def _describe_finding(spec: str, finding: Finding) -> dict[str, object]:
     problem, where = finding.problem, finding.problem.where
     entry: dict[str, object] = {"spec": spec, "rule": finding.rule, "message": problem.message, "hint": problem.hint}
     if isinstance(where, Span):

@@ -40,7 +40,7 @@ RULES: dict[str, type[Explained]] = {kind.id: kind for kind in _KINDS}
 """Every rule by its id."""
 
 
-def known_rule(id: str, place: str = "") -> type[Explained]:
+def find_rule(id: str, place: str = "") -> type[Explained]:
     """The rule of that id; raises `Refused` where there is none, and says in which place it was named."""
     if id not in RULES:
         raise refuse(f"{place}there is no rule '{shorten(str(id))}'", hint=suggest(str(id), RULES))

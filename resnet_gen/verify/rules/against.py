@@ -34,15 +34,15 @@ class FileFindings(NamedTuple):
     engine: tuple[str, ...] = ()
 
 
-def first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
+def list_first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
     """The first things that are wrong with a file, and how many more of `what` there are."""
     rest = len(faults) - MOST_TOLD
     return (*faults[:MOST_TOLD], *([f"{path}: and {several(rest, f'more {what}')}"] if rest > 0 else ()))
 
 
-Hold: TypeAlias = Callable[[Subject], FileFindings]
+CompareFile: TypeAlias = Callable[[Subject], FileFindings]
 """Compares a file, which was read already, with a subject."""
-Tell: TypeAlias = Callable[[FileFindings], str]
+DescribeComparison: TypeAlias = Callable[[FileFindings], str]
 """Says in a line what a file was compared with."""
 
 
@@ -55,7 +55,7 @@ class Against(Rule):
     what: ClassVar[tuple[str, ...]]
     field: ClassVar[str]
 
-    def __init__(self, hold: Hold, tell: Tell | None = None) -> None:
+    def __init__(self, hold: CompareFile, tell: DescribeComparison | None = None) -> None:
         self._hold, self._tell = hold, tell
 
     def covers(self, subject: Subject) -> str:

@@ -7,8 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
-from resnet_gen.language.source import Loc
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Loc, Problem
 from resnet_gen.verify.subject import Subject
 
 

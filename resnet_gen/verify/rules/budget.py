@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.language.budgets import Budgets, LatencyBudget
-from resnet_gen.language.source import Loc, Source, at
-from resnet_gen.problems import Problem, Refused, Span, several
+from resnet_gen.language.source import Source, value_at
+from resnet_gen.problems import Loc, Problem, Refused, Span, several
 from resnet_gen.system.links import check_named
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import PREDICTING, Subject
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Stated:
+class _StatedBudgets:
     """Budgets, the text that states them, where in it, and what stands before a message about them."""
 
     budgets: Budgets
@@ -31,7 +31,7 @@ class _Stated:
     def place(self, name: str, index: int | None = None) -> Loc:
         """Where a budget stands: those that come in lists may stand alone too."""
         loc = (*self.loc, name)
-        return (*loc, index) if index is not None and isinstance(at(self.source.data, loc), list) else loc
+        return (*loc, index) if index is not None and isinstance(value_at(self.source.data, loc), list) else loc
 
 
 class BudgetKept(Rule):
@@ -56,35 +56,43 @@ class BudgetKept(Rule):
     _whose = ""
 
     def covers(self, subject: Subject) -> str:
-        number = sum(stated.budgets.number for stated in self._stated(subject))
+        number = sum(stated.budgets.number for stated in self._list_budgets(subject))
         return f"{several(number, 'budget')}{self._whose}" if number else ""
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        for stated in self._stated(subject):
-            yield from self._held(subject, stated)
+        for stated in self._list_budgets(subject):
+            yield from self._check_budgets(subject, stated)
 
-    def _stated(self, subject: Subject) -> Iterator[_Stated]:
+    def _list_budgets(self, subject: Subject) -> Iterator[_StatedBudgets]:
         if subject.loaded.spec.budgets:
-            yield _Stated(subject.loaded.spec.budgets, subject.loaded.source, ("budgets",))
+            yield _StatedBudgets(subject.loaded.spec.budgets, subject.loaded.source, ("budgets",))
 
-    def _held(self, subject: Subject, stated: _Stated) -> Iterator[Problem]:
+    def _check_budgets(self, subject: Subject, stated: _StatedBudgets) -> Iterator[Problem]:
         for name, budget in stated.budgets.counts():
-            yield from self._broken(stated, stated.place(name), budget.bounds, name, getattr(subject.counts, name), "")
+            yield from self._find_broken_bounds(
+                stated, stated.place(name), budget.bounds, name, getattr(subject.counts, name), ""
+            )
         for index, latency in enumerate(stated.budgets.latency):
             loc = stated.place("latency", index)
             what = f"latency on {latency.target} ({latency.precision}, batch {latency.batch:,})"
             where = stated.source.span((*loc, "target"))
             subject.work.spend(PREDICTING, where)
-            taken = _milliseconds(subject, latency, where)
-            yield from self._broken(stated, loc, latency.bounds, what, taken, " ms")
+            taken = _predict_milliseconds(subject, latency, where)
+            yield from self._find_broken_bounds(stated, loc, latency.bounds, what, taken, " ms")
         for index, size in enumerate(stated.budgets.onnx_size):
             loc = stated.place("onnx_size", index)
             what = f"onnx_size ({size.precision})"
             taken = subject.onnx_size(size.precision, stated.source.span(loc))
-            yield from self._broken(stated, loc, size.bounds, what, taken, " bytes")
+            yield from self._find_broken_bounds(stated, loc, size.bounds, what, taken, " bytes")
 
-    def _broken(
-        self, stated: _Stated, loc: Loc, bounds: tuple[float | None, float | None], what: str, figure: float, unit: str
+    def _find_broken_bounds(
+        self,
+        stated: _StatedBudgets,
+        loc: Loc,
+        bounds: tuple[float | None, float | None],
+        what: str,
+        figure: float,
+        unit: str,
     ) -> Iterator[Problem]:
         """The bounds that a figure is beyond."""
         low, high = bounds
@@ -93,8 +101,8 @@ class BudgetKept(Rule):
             ("max", high, "over", high is not None and figure > high),
         ):
             if bound is not None and beyond:
-                by = f"{_shown(abs(figure - bound))}{unit}{_percent(abs(figure - bound), bound)}"
-                words = f"{_shown(figure)}{unit}, {word} the budget of {_shown(bound)}{unit} by {by}"
+                by = f"{_format_figure(abs(figure - bound))}{unit}{_format_percent(abs(figure - bound), bound)}"
+                words = f"{_format_figure(figure)}{unit}, {word} the budget of {_format_figure(bound)}{unit} by {by}"
                 message = f"{stated.prefix}{what}: {words}"
                 yield Problem(message, stated.source.span((*loc, key)), None, self.id)
 
@@ -107,23 +115,23 @@ class ProjectBudgetKept(BudgetKept):
     def __init__(self, project: Project) -> None:
         self._project = project
 
-    def _stated(self, subject: Subject) -> Iterator[_Stated]:
+    def _list_budgets(self, subject: Subject) -> Iterator[_StatedBudgets]:
         name = subject.loaded.spec.name
         for pattern, budgets in self._project.budgets(name):
-            yield _Stated(budgets, self._project.source, ("budgets", pattern), f"{name}: ")
+            yield _StatedBudgets(budgets, self._project.source, ("budgets", pattern), f"{name}: ")
 
 
-def _milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
+def _predict_milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
     """The predicted time; what makes it impossible is refused at the target's line."""
     from resnet_gen.speed.prediction import predict  # which, with targets, few specs need
 
     try:
-        return 1e3 * predict(subject.graph, _device(budget.target, where), budget.precision, budget.batch).seconds
+        return 1e3 * predict(subject.graph, _load_device(budget.target, where), budget.precision, budget.batch).seconds
     except Refused as error:
-        raise Refused(_placed(problem, where) for problem in error.problems) from None
+        raise Refused(_place_problem(problem, where) for problem in error.problems) from None
 
 
-def _device(name: str, where: Span | None) -> Target:
+def _load_device(name: str, where: Span | None) -> Target:
     """A shipped device, or that of a file beside what states the budget: no other is one that reviews compare."""
     from resnet_gen.speed.targets import is_file_of_device, load_shipped_target, load_target
 
@@ -137,7 +145,7 @@ def _device(name: str, where: Span | None) -> Target:
     return load_target(str(path))
 
 
-def _placed(problem: Problem, where: Span | None) -> Problem:
+def _place_problem(problem: Problem, where: Span | None) -> Problem:
     """What is wrong with a device, at the line that asks for it unless it has a line of its own."""
     if isinstance(problem.where, Span):
         return problem
@@ -145,14 +153,14 @@ def _placed(problem: Problem, where: Span | None) -> Problem:
     return replace(problem, message=file + problem.message, where=where)
 
 
-def _shown(figure: float) -> str:
+def _format_figure(figure: float) -> str:
     """A whole number as it is, unless it is beyond counting; a time in microseconds or in two digits."""
     if isinstance(figure, int):
         return f"{figure:,}" if figure < 10**18 else f"{float(figure):.3e}" if figure < 10**300 else "more than 1e300"
     return f"{figure:,.3f}".rstrip("0").rstrip(".") if figure >= 1e-3 else f"{figure:.2g}"
 
 
-def _percent(part: float, whole: float) -> str:
+def _format_percent(part: float, whole: float) -> str:
     """How much `part` is of `whole`, if that can be said."""
     if not whole:
         return ""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnet_gen.language.figures import PrintedFigure
-from resnet_gen.language.source import Loc
 from resnet_gen.language.spec import Claim
-from resnet_gen.problems import Problem, several
+from resnet_gen.problems import Loc, Problem, several
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject, counts_by_size
 
@@ -42,13 +41,13 @@ class ClaimMet(Rule):
     def check(self, subject: Subject) -> Iterator[Problem]:
         counts = counts_by_size(subject.loaded, subject.counts, subject.work)
         for index, claim in enumerate(subject.loaded.spec.claims):
-            message = _fault(claim, getattr(counts[claim.size], claim.what))
+            message = _find_fault(claim, getattr(counts[claim.size], claim.what))
             if message:
                 loc: Loc = ("claims", index, "value" if claim.value is not None else "printed")
                 yield self.finding(subject, loc, f"{claim.what}: {message} ({claim.source})")
 
 
-def _fault(claim: Claim, exact: int) -> str | None:
+def _find_fault(claim: Claim, exact: int) -> str | None:
     """What is wrong with a claim about a figure that is `exact`; None if nothing is."""
     if claim.value is not None:
         return None if exact == claim.value else f"{claim.value:,} is claimed, the graph has {exact:,}"

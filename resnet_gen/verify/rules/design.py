@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, DesignBreak, broken_steps, excused_steps
+from resnet_gen.language.design_rules import HALF_MAP, SAME_MAP, DesignBreak, find_broken_steps, find_excused_steps
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.source import Loc
-from resnet_gen.problems import Problem
+from resnet_gen.problems import Loc, Problem
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
@@ -20,12 +19,12 @@ class _StepRule(Rule):
         """Where it is broken and neither the spec nor one that it extends says why."""
         if self.id in subject.loaded.spec.deviations:
             return
-        broken = [step for step in _broken(subject) if step.rule == self.id]
-        excused = {step.excuse for step in excused_steps(subject.loaded)} if broken else set()
+        broken = [step for step in _find_breaks(subject) if step.rule == self.id]
+        excused = {step.excuse for step in find_excused_steps(subject.loaded)} if broken else set()
         for step in broken:
             if step.excuse not in excused:
                 hint = f"{step.wanted} filters keep the rule; or say why under 'deviations: {{{self.id}: ...}}'"
-                yield self.finding(subject, _place(subject.loaded), step.message, hint)
+                yield self.finding(subject, _find_place(subject.loaded), step.message, hint)
 
 
 class SameMapSameFilters(_StepRule):
@@ -98,13 +97,13 @@ class DeviationUnneeded(Rule):
     id = "deviation-unneeded"
 
     def check(self, subject: Subject) -> Iterator[Problem]:
-        broken = {step.rule for step in _broken(subject)}
+        broken = {step.rule for step in _find_breaks(subject)}
         for rule in subject.loaded.spec.deviations:
             if rule not in broken:
                 yield self.finding(subject, ("deviations", rule), f"'{rule}' is kept; nothing deviates")
 
 
-def _place(loaded: Loaded) -> Loc:
+def _find_place(loaded: Loaded) -> Loc:
     """The widths, where the spec itself states them; else what it states of its stages or its image."""
     marks, widths = loaded.source.marks, ("stages", "widths")
     own = [loc for loc, mark in marks.items() if mark.value.document in loaded.own and len(loc) == len(widths)]
@@ -113,6 +112,6 @@ def _place(loaded: Loaded) -> Loc:
 
 
 @lru_cache(maxsize=1)
-def _broken(subject: Subject) -> tuple[DesignBreak, ...]:
-    """What `broken_steps` finds; each of the rules asks."""
-    return broken_steps(subject.loaded, subject.graph)
+def _find_breaks(subject: Subject) -> tuple[DesignBreak, ...]:
+    """What `find_broken_steps` finds; each of the rules asks."""
+    return find_broken_steps(subject.loaded, subject.graph)

@@ -44,14 +44,14 @@ class AsLocked(Rule):
         self._project, self._lock = project, lock
 
     def covers(self, subject: Subject) -> str:
-        return "the lock" if self._before(subject) else ""
+        return "the lock" if self._find_locked(subject) else ""
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         from resnet_gen.project.lock import lock_entry  # which few commands need
         from resnet_gen.project.lock_changes import differences
 
         name = subject.loaded.spec.name
-        before = self._before(subject)
+        before = self._find_locked(subject)
         if before:
             after = lock_entry(subject.loaded, subject.graph, subject.counts, self._lock.path.parent)
             if found := differences(before, after):
@@ -60,10 +60,10 @@ class AsLocked(Rule):
                 hint = f"`resnet-gen lock --check {name}` shows all, `resnet-gen lock {name}` takes it as meant"
                 yield self.finding(subject, ("name",), f"{name}: not as locked: {words}", hint)
         elif self._is_own(subject) and name not in self._lock.networks:
-            hint = f"`resnet-gen lock {_given(subject)}` adds it"
+            hint = f"`resnet-gen lock {_name_spec(subject)}` adds it"
             yield self.finding(subject, ("name",), f"{name}: not in the lock", hint)
 
-    def _before(self, subject: Subject) -> LockedNetwork | None:
+    def _find_locked(self, subject: Subject) -> LockedNetwork | None:
         """The subject as it is locked; None if it is not, be it as another network of its name is."""
         from resnet_gen.project.lock import spec_path
 
@@ -75,10 +75,10 @@ class AsLocked(Rule):
         return entry if self._is_own(subject) or entry.spec == spec_path(loaded, folder) else None
 
     def _is_own(self, subject: Subject) -> bool:
-        return len(subject.loaded.own) == 1 and self._project.has(subject.loaded.path)
+        return len(subject.loaded.own) == 1 and self._project.has_spec(subject.loaded.path)
 
 
-def _given(subject: Subject) -> str:
+def _name_spec(subject: Subject) -> str:
     """The spec as commands take it; a file of another name than its network's by its path."""
     loaded = subject.loaded
     return loaded.own[0].name if loaded.path and loaded.path.stem != loaded.spec.name else loaded.spec.name

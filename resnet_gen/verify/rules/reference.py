@@ -41,21 +41,22 @@ class ReferenceState(Rule):
             return
         tensors = subject.graph.state()
         state = {name: tensor.shape for name, tensor in tensors.items()}
-        if fault := _fault(state, subject.published.state):
+        if fault := _find_difference(state, subject.published.state):
             yield self.finding(subject, ("reference",), fault)
 
 
-def _fault(ours: dict[str, Shape], theirs: dict[str, Shape]) -> str | None:
+def _find_difference(ours: dict[str, Shape], theirs: dict[str, Shape]) -> str | None:
     """The first place where two state dicts differ, and how many do; None if they are equal."""
     places = enumerate(zip_longest(ours.items(), theirs.items()))
     faults = [(index, a, b) for index, (a, b) in places if a != b]
     if not faults:
         return None
     index, a, b = faults[0]
-    return f"tensor {index} is {_entry(b)} in the reference, {_entry(a)} here; {len(faults)} of {len(theirs)} differ"
+    here, there = _describe_entry(a), _describe_entry(b)
+    return f"tensor {index} is {there} in the reference, {here} here; {len(faults)} of {len(theirs)} differ"
 
 
-def _entry(item: tuple[str, Shape] | None) -> str:
+def _describe_entry(item: tuple[str, Shape] | None) -> str:
     return f"'{item[0]}' {format_shape(item[1])}" if item else "nothing"
 
 

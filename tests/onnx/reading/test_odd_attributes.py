@@ -6,7 +6,7 @@ import random
 import pytest
 from onnx import AttributeProto, TensorProto, helper
 
-from resnet_gen.compare.difference.operands import side
+from resnet_gen.compare.difference.operands import load_side
 from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.onnx.reading import Opaque, read
 from resnet_gen.problems import Problem, Refused
@@ -50,7 +50,7 @@ def opened(path):
     """A file as each command reads it: told, or refused in words."""
     try:
         found = read(path, partial=True)
-        assert side(str(path)).graph == found.graph
+        assert load_side(str(path)).graph == found.graph
     except Refused:
         return None
     assert isinstance(recover_spec(path), Problem)

@@ -42,10 +42,10 @@ def test_every_shipped_network_is_read_back(name, fold, opset, tmp_path):
 
 def visible_in_files(op):
     """An operation without what a file does not show."""
-    from resnet_gen.graph.matching import visible
+    from resnet_gen.graph.matching import drop_invisible
     from resnet_gen.ops import AvgPool, GlobalAvgPool
 
-    return GlobalAvgPool() if op == AvgPool(8, 8) else visible(op)
+    return GlobalAvgPool() if op == AvgPool(8, 8) else drop_invisible(op)
 
 
 VARIANTS = {
