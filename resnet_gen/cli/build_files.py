@@ -29,7 +29,7 @@ from resnet_gen.ops.precision import Calibration, Method, QuantizationChoice
 from resnet_gen.problems import refuse, several, visible
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.folding import foldable
+from resnet_gen.weights.folding import find_foldable_norms
 
 if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost
@@ -124,7 +124,7 @@ def _load_device(name: str | None) -> Target | None:
 def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == REPORT:
         return _write_report(loaded, folder / loaded.spec.name, force)
-    if request.fold and not foldable(lower(loaded)):
+    if request.fold and not find_foldable_norms(lower(loaded)):
         say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
         request = dataclasses.replace(request, fold=False)
     with _show_progress(loaded.spec.name, request) as progress:

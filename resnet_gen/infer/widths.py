@@ -1,6 +1,6 @@
 """The rule behind the filters of stages.
 
-A new rule needs a place in `width_rule`; tests/house/test_infer.py asks for it.
+A new rule needs a place in `find_width_rule`; tests/house/test_infer.py asks for it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     follow a sum, stay, and so do those of a convolution that the network puts
     out. The sums are formed in float64.
     """
-    pairs = foldable(graph)
+    pairs = find_foldable_norms(graph)
     recipes: dict[str, Recipe] = {}
     for norm in graph.nodes:
         if norm.name in pairs:
@@ -32,7 +32,7 @@ def fold_batch_norm(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return folded_graph(graph), DerivedWeights(weights, recipes)
 
 
-def foldable(graph: Graph) -> dict[str, Node]:
+def find_foldable_norms(graph: Graph) -> dict[str, Node]:
     """The convolution that each batch norm that can be folded goes into, by the norm's name."""
     outputs = {value.name for value in graph.outputs}
     makers = {node.output.name: node for node in graph.nodes if node.output.name not in outputs}
@@ -47,7 +47,7 @@ def foldable(graph: Graph) -> dict[str, Node]:
 
 def folded_graph(graph: Graph) -> Graph:
     """The graph that folding leaves."""
-    pairs, outputs = foldable(graph), {value.name for value in graph.outputs}
+    pairs, outputs = find_foldable_norms(graph), {value.name for value in graph.outputs}
     results = {pairs[n.name].name: n.output for n in graph.nodes if n.name in pairs}
     put_out = {conv: value for conv, value in results.items() if value.name in outputs}
     nodes = [_add_bias(n, put_out) if n.name in results else n for n in graph.nodes if n.name not in pairs]
@@ -83,7 +83,7 @@ def summands_of_biases(graph: Graph) -> dict[str, Recipe]:
     def size(conv: Node, norm: Node) -> Recipe:
         return lambda *of: np.sum(np.abs(_summands(conv, norm, *of)), axis=0)
 
-    makers = foldable(graph)
+    makers = find_foldable_norms(graph)
     return {makers[n.name].weight_name("bias"): size(makers[n.name], n) for n in graph.nodes if n.name in makers}
 
 

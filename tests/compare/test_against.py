@@ -715,7 +715,7 @@ def test_a_file_that_the_checker_says_nothing_of_is_said_to_be_unchecked(built, 
     def silent(path):
         raise NoAnswerError
 
-    monkeypatch.setattr("resnet_gen.compare.against.model.fault", silent)
+    monkeypatch.setattr("resnet_gen.compare.against.model.find_fault", silent)
     code, out, _ = cli("verify", TINY, "--against", built(), "--weights", WEIGHTS)
     assert code == 0
     assert "whether it is valid ONNX not compared" in out

@@ -10,7 +10,7 @@ from resnet_gen.compare.difference.graphs import Difference, compare
 from resnet_gen.graph import Graph, Node
 from resnet_gen.onnx.reading import Opaque
 from resnet_gen.ops import Conv, GroupNorm, Op
-from resnet_gen.weights.folding import foldable, folded_graph
+from resnet_gen.weights.folding import find_foldable_norms, folded_graph
 
 
 class Folding(NamedTuple):
@@ -27,7 +27,7 @@ def compare_files(before: Graph, after: Graph) -> tuple[Difference, Folding]:
     biases of zero out, which are what folding gives a network that was never trained: if all of them are missing, they
     are as good as there.
     """
-    norms = [foldable(graph) for graph in (before, after)]
+    norms = [find_foldable_norms(graph) for graph in (before, after)]
     more = len(norms[0]) - len(norms[1])
     whole = more and not norms[more > 0] and not _has_lasting_norm(after if more > 0 else before)
     if not whole:

@@ -49,7 +49,7 @@ def _layer(node: Node, row: Shape) -> FileLayer:
 
 
 def check_layers(graph: Graph, found: list[FileLayer], where: str, row: Shape = ()) -> None:
-    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order; `row` as for `layers`."""
+    """Raise `WitnessError` unless `found` are exactly the graph's layers, in order; `row` as for `list_layers`."""
     compare_sequences(f"{where}: layer", list_layers(graph, row), found)
 
 

@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from resnet_gen.graph import Value
-from resnet_gen.onnx.writing.protobuf import integer, integers, length, message, single, text
+from resnet_gen.onnx.writing.protobuf import float32, integer, integers, length, message, text
 from resnet_gen.ops import DType, Shape
 
 INT64 = 7
@@ -106,7 +106,7 @@ def graph(size: int) -> bytes:
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, float):
-        kind, body = "f", single(2, value)
+        kind, body = "f", float32(2, value)
     elif isinstance(value, int):
         kind, body = "i", integer(3, value)
     elif isinstance(value, str):

@@ -19,7 +19,7 @@ def integers(field: int, numbers: tuple[int, ...] | list[int]) -> bytes:
     return b"".join(integer(field, number) for number in numbers)
 
 
-def single(field: int, number: float) -> bytes:
+def float32(field: int, number: float) -> bytes:
     """A float32 field."""
     return _varint(field << 3 | _FLOAT) + struct.pack("<f", number)
 

@@ -71,7 +71,7 @@ def map_file(path: Path) -> Bytes:
         return np.memmap(stream, np.uint8, "r")
 
 
-def always_intact() -> None:
+def check_nothing() -> None:
     """Of bytes without a checksum."""
 
 
@@ -106,7 +106,7 @@ class MappedTensor:
     dtype: np.dtype[Any]
     shape: Shape
     strides: Shape
-    check_intact: Callable[[], None] = always_intact
+    check_intact: Callable[[], None] = check_nothing
 
     def exact(self) -> npt.NDArray[Any]:
         """The whole tensor in its own element type, unread until it is looked at."""
