@@ -19,7 +19,7 @@ from resnet_gen.parts.attentions.none import NoAttention
 from resnet_gen.parts.base import Attention, Block, Part, Shortcut
 
 P = TypeVar("P", bound=Part)
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 MAX_STAGES = 64
 
@@ -109,8 +109,8 @@ def _runs(places: Sequence[_Place], numbers: Sequence[int] | None = None) -> lis
 def _settle_kinds(
     places: Sequence[_Place],
     kinds: Sequence[str | None],
-    settle: Callable[[str, Sequence[_Place]], Found | None],
-) -> Iterator[tuple[str, list[int], Found]]:
+    settle: Callable[[str, Sequence[_Place]], T | None],
+) -> Iterator[tuple[str, list[int], T]]:
     """Each kind with the places settled as one: all that are of it together, or those of each stage, or each alone."""
     for kind in dict.fromkeys(filter(None, kinds)):
         own = [number for number, other in enumerate(kinds) if other == kind]
