@@ -19,7 +19,7 @@ from resnet_gen.api.arguments import (
     resolve_spec,
     resolve_target,
 )
-from resnet_gen.build.targets import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
+from resnet_gen.build.output_kinds import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision

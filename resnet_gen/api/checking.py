@@ -26,7 +26,7 @@ from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
     from resnet_gen.build.engine_check import Check
-    from resnet_gen.compare.difference.operands import Side
+    from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.report import Report
     from resnet_gen.verify.outcome import Finding
 
@@ -190,7 +190,7 @@ def check_engine(
 
 
 def _resolve_side(given: Network) -> Side:
-    from resnet_gen.compare.difference.operands import load_side, make_side
+    from resnet_gen.compare.difference.sides import load_side, make_side
 
     if not isinstance(given, Loaded):
         return load_side(name_of(given))

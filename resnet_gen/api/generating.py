@@ -10,7 +10,7 @@ from resnet_gen.generate.languages import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions
-from resnet_gen.language.lower import at_numbers
+from resnet_gen.language.lower import with_classes_and_channels
 from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
@@ -114,6 +114,8 @@ def convert_weights(
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    conversion = plan_conversion(at_numbers(resolve_spec(spec), classes, in_channels), source, out, to, names, change)
+    conversion = plan_conversion(
+        with_classes_and_channels(resolve_spec(spec), classes, in_channels), source, out, to, names, change
+    )
     write_conversion(conversion, out, source)
     return conversion

@@ -89,14 +89,16 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
         +22,227,968 batch norm: 2 for each element that comes in
         +100,352 global average pooling: 1 for each element that comes in
     """
-    from resnet_gen.graph.conventions import figure
+    from resnet_gen.graph.conventions import count_by_convention
     from resnet_gen.graph.torch_modules import find_library
     from resnet_gen.language.paper_counts import convention_of
     from resnet_gen.ops.counters import CONVENTION_NAMES
 
     check_one_of("convention", convention, CONVENTION_NAMES)
     one = resolve_spec(spec)
-    return figure(lower(one), find_library(one.spec.naming.kind, one.spec.reference), convention_of(convention, one)[0])
+    return count_by_convention(
+        lower(one), find_library(one.spec.naming.kind, one.spec.reference), convention_of(convention, one)[0]
+    )
 
 
 def show(spec: Network, *, layers: bool = False) -> str:

@@ -20,7 +20,7 @@ from resnet_gen.api.arguments import (
     resolve_target,
 )
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
-from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
@@ -291,14 +291,11 @@ def _open_model(
     model: Network, source: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
 ) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""
-    from resnet_gen.build.models import RunnableModel, is_model_file, open_spec, refuse_ignored
-    from resnet_gen.engine.runtimes import open_file
+    from resnet_gen.build.models import open_model_file, open_spec, refuse_ignored
 
     check_one_of("runtime", runtime, RUNTIMES)
     if isinstance(model, Loaded):
         return open_spec(model, source, runtime or suitable_runtime(""), tuning, (batch,))
     name = name_of(model)
-    if not is_model_file(name):
-        return open_spec(load(name), source, runtime or suitable_runtime(name), tuning, (batch,), name)
     refuse_ignored(name, source._replace(seed=source.seed or None))
-    return RunnableModel(open_file(runtime or suitable_runtime(name), Path(name), tuning=tuning), None)
+    return open_model_file(name, source, runtime, tuning, (batch,))

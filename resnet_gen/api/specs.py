@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, setting_texts
-from resnet_gen.compare.difference.part_words import ALL, permit_parts
+from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.language.load import Loaded, load, load_text
 from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Problem, Refused, refuse
@@ -121,9 +121,9 @@ def new_spec(name: str) -> str:
         >>> parse_spec(new_spec("mine")).spec.name
         'mine'
     """
-    from resnet_gen.language.starter import starter
+    from resnet_gen.language.starter import starter_text
 
-    return starter(name)
+    return starter_text(name)
 
 
 def json_schema() -> dict[str, Any]:

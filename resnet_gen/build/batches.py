@@ -43,7 +43,7 @@ def _parse_image_shape(option: str, text: str) -> tuple[int, ...]:
     name, shape = next(iter(shapes.items()))
     if len(shapes) > 1 or name not in ("", INPUT) or len(shape) != 4:
         hint = f"write {INPUT}:8x3x224x224"
-        raise refuse(f"{option}: '{text}' is not the shape of one batch called '{INPUT}'", hint=hint)
+        raise refuse(f"{option}: '{shorten(text)}' is not the shape of one batch called '{INPUT}'", hint=hint)
     return shape
 
 

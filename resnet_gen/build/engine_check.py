@@ -44,7 +44,7 @@ class EngineRequirements(NamedTuple):
     device: Target | None = None
 
 
-def has_no_finding(checks: list[Check]) -> bool:
+def all_fit(checks: list[Check]) -> bool:
     """Whether nothing stands against using the file."""
     return all(check.state != "no" for check in checks)
 

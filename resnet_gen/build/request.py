@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_gen.build.targets import BATCH_RANGE
+from resnet_gen.build.output_kinds import BATCH_RANGE
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnet_gen.build.output_kinds import CAPABILITIES, REPORT
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.targets import CAPABILITIES, REPORT
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import (

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
+from resnet_gen.build.output_kinds import REPORT
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
-from resnet_gen.build.targets import REPORT
 from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from resnet_gen.build.targets import BATCH_RANGE, BUILD_TARGETS, CAPABILITIES, REPORT
+from resnet_gen.build.output_kinds import BATCH_RANGE, BUILD_TARGETS, CAPABILITIES, REPORT
 from resnet_gen.cli import options
 from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.speed.limits import MEASURED_BATCHES

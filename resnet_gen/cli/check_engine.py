@@ -38,7 +38,7 @@ def check_engine(
     \b
     Example: resnet-gen check-engine build/resnet50.fp16.sm86.sm89.sm120.engine --spec resnet50
     """
-    from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
+    from resnet_gen.build.engine_check import EngineRequirements, all_fit, check
     from resnet_gen.language.load import load
     from resnet_gen.speed.targets import load_target
 
@@ -48,7 +48,7 @@ def check_engine(
         raise refuse("--seed means nothing beside --weights")
     loaded = load(spec, settings) if spec is not None else None
     found = check(file, EngineRequirements(loaded, weights, seed, load_target(device) if device is not None else None))
-    well = has_no_finding(found)
+    well = all_fit(found)
     if form == "json":
         checks = [{"check": c.what, "state": c.state, "reason": c.reason} for c in found]
         say_json({"file": str(file), "fits": well, "checks": checks})

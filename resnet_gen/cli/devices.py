@@ -27,7 +27,7 @@ def targets(form: str) -> None:
     \b
     Example: resnet-gen targets --format json
     """
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
     from resnet_gen.speed.targets import load_target, shipped_targets
 
     found = [load_target(name) for name in shipped_targets()]
@@ -48,7 +48,7 @@ def targets(form: str) -> None:
         for t in found
     ]
     header = ("name", "SM", "TensorRT", "engine", "opset", "precisions", "memory GB", "GB/s")
-    say_lines(columns([header, *rows], right=(4, 6, 7)))
+    say_lines(align_columns([header, *rows], right=(4, 6, 7)))
 
 
 def _format_number(number: float | None) -> str:
@@ -102,7 +102,7 @@ def predict(
 
 
 def _format_table(found: Prediction, layers: bool) -> str:
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
 
     cells = [
         (row.name, str(row.kernels), f"{row.macs:,}", f"{row.bytes:,}", f"{1e3 * row.seconds:,.3f}", row.bound)
@@ -110,7 +110,7 @@ def _format_table(found: Prediction, layers: bool) -> str:
     ]
     header = ("layer" if layers else "stage", "kernels", "MACs", "bytes", "ms", "bound by")
     table = [row[:1] + row[2:] if layers else row for row in (header, *cells)]
-    return columns(table, right=range(1, len(table[0]) - 1)) + f"\n{found.images_per_second:,.1f} images/s\n"
+    return align_columns(table, right=range(1, len(table[0]) - 1)) + f"\n{found.images_per_second:,.1f} images/s\n"
 
 
 def _choose_rows(found: Prediction, layers: bool) -> list[KernelTime]:

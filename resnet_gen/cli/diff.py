@@ -15,7 +15,7 @@ from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import json_text, refuse
 
 if TYPE_CHECKING:
-    from resnet_gen.compare.difference.operands import Side
+    from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.report import Report
 
 
@@ -61,7 +61,7 @@ def diff(
 
 
 def _read_sides(before: str, after: str | None, settings: tuple[str, ...]) -> tuple[Side, Side]:
-    from resnet_gen.compare.difference.operands import load_side
+    from resnet_gen.compare.difference.sides import load_side
 
     if after is not None:
         first, second = load_side(before, settings), load_side(after, settings)

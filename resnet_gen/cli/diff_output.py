@@ -16,7 +16,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
-    from resnet_gen.compare.difference.operands import Side
+    from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.formats.comparison import Latency
 
 comparison = options.combine_options(

@@ -71,12 +71,12 @@ def _check_options(output: Path | None, choices: dict[str, Any]) -> None:
 
 def _output_spec(found: Imported, spec: Path | None, choices: dict[str, Any]) -> None:
     """Print or write the spec, and write the weights if that was asked for."""
-    from resnet_gen.system.write import check_unread, write_together
+    from resnet_gen.system.write import check_not_read, write_together
 
     weights: Path | None = choices["weights"]
     files = {**({spec: [found.text.encode()]} if spec else {}), **({weights: found.weights()} if weights else {})}
     for path in files:
-        check_unread(path)
+        check_not_read(path)
     write_together(files)
     for path in files:
         say(path)

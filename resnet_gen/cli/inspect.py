@@ -21,7 +21,7 @@ def list_specs(form: str) -> None:
     \b
     Example: resnet-gen list --format json
     """
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
     from resnet_gen.system.resources import shipped_specs
 
     entries = [_make_entry(name, ()) for name in shipped_specs()]
@@ -34,7 +34,7 @@ def list_specs(form: str) -> None:
         for e in entries
     ]
     header = ("name", "family", "reference", "params", "MACs", "layers")
-    say_lines(columns([header, *rows], right=(3, 4, 5)))
+    say_lines(align_columns([header, *rows], right=(3, 4, 5)))
 
 
 def _make_entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     Example: resnet-gen count resnet50 resnet101 --format json
              resnet-gen count resnet50 --convention fvcore --convention ptflops
     """
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
 
     if conventions:
         from resnet_gen.cli import other_counters
@@ -89,7 +89,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
     keys = ("params", "buffers", "macs", "flops", "layers", "activations")
     rows = [(e["name"], "x".join(map(str, e["input"])), *(f"{e[key]:,}" for key in keys)) for e in entries]
     header = ("name", "input", "params", "buffers", "MACs", "FLOPs", "layers", "activations")
-    say_lines(columns([header, *rows], right=range(2, 8)))
+    say_lines(align_columns([header, *rows], right=range(2, 8)))
 
 
 @click.command()

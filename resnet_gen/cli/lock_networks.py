@@ -14,7 +14,7 @@ from resnet_gen.problems import Problem, Refused, refuse, several, visible
 from resnet_gen.project.lock import Lock, LockedNetwork, lock_entry, lock_text, read_lock
 from resnet_gen.project.lock_changes import differences
 from resnet_gen.project.project_file import LOCK, Project
-from resnet_gen.system.files import holds
+from resnet_gen.system.files import has_content
 from resnet_gen.system.journal import recover
 from resnet_gen.system.links import check_inside, shown_path
 from resnet_gen.system.resources import shipped_specs
@@ -148,6 +148,6 @@ def _find_changes(before: Mapping[str, LockedNetwork], now: Mapping[str, LockedN
 def _write_lock(path: Path, text: str) -> None:
     """Write the lock, unless it says just that already."""
     recover(path.parent)  # what a run that died has left goes, even where there is nothing to write
-    if holds(path, text.encode()):
+    if has_content(path, text.encode()):
         return
     write_files({path: text.encode()}, rewrite=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -12,11 +13,11 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from resnet_gen.compare.difference.part_words import ALL, permit_parts
+from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.ops.limits import SIDES
 from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
@@ -114,7 +115,7 @@ def _watch_parts(patience: float) -> AbstractContextManager[None]:
     def stop(_: str) -> None:
         raise CodeAhead(patience)
 
-    return files.hold_value(files.notice, output.give_sign if output.receiver else stop)
+    return files.hold_value(files.notice, output.send_heartbeat if output.receiver else stop)
 
 
 project = combine_options(
@@ -216,6 +217,6 @@ def with_input(texts: tuple[str, ...], side: int | None) -> tuple[str, ...]:
 def natural_numbers(text: str, option: str) -> tuple[int, ...]:
     """Numbers separated by commas, in rising order; raises `Refused` for anything else."""
     parts = text.split(",")
-    if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
-        raise refuse(f"{option}: '{text}' is not a list of numbers", hint=f"write {option} 86,89")
+    if not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in parts):
+        raise refuse(f"{option}: '{shorten(text)}' is not a list of numbers", hint=f"write {option} 86,89")
     return tuple(sorted({int(part) for part in parts}))

@@ -7,9 +7,9 @@ from typing import Any
 
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.output import say, say_json, say_lines
-from resnet_gen.graph.conventions import Figure, figure
+from resnet_gen.graph.conventions import Figure, count_by_convention
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.tables import columns
+from resnet_gen.graph.tables import align_columns
 from resnet_gen.graph.torch_modules import find_library
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -30,7 +30,7 @@ def show_counts(specs: Sequence[str], settings: tuple[str, ...], names: Sequence
             say_json(entry, None)
         return
     header = ("network", "convention", "figure", "called", "difference", "")
-    say_lines(columns([header, *(row for _, rows in tables for row in rows)], right=(2, 4)))
+    say_lines(align_columns([header, *(row for _, rows in tables for row in rows)], right=(2, 4)))
     for entry, _ in tables:
         if _BY_MODULE & set(wanted):
             say(f"{entry['name']}: {_format_modules(entry)}", err=True)
@@ -54,7 +54,7 @@ def _count_spec(
             entries.append({"convention": name, "figure": None, "reason": reason})
             rows.append((spec.name, name, "-", "", "", reason))
         else:
-            found = figure(graph, writer, convention)
+            found = count_by_convention(graph, writer, convention)
             entries.append(_make_entry(found))
             rows += _format_rows(spec.name, found, note)
     sides, macs = list(graph.input.shape), count(graph).macs

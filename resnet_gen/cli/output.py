@@ -49,17 +49,17 @@ def say_command(text: str, err: bool = False) -> None:
 
 def write_files(files: Mapping[Path, bytes], *, rewrite: bool = False) -> None:
     """Write reports, all or none; unless it is to `rewrite` them, none over a file that the command has read."""
-    from resnet_gen.system.write import check_unread, write_outputs
+    from resnet_gen.system.write import check_not_read, write_outputs
 
     for path in () if rewrite else files:
-        check_unread(path)
+        check_not_read(path)
     if receiver:
         receiver({"files": {str(path): base64.b64encode(data).decode() for path, data in files.items()}})
     else:
         write_outputs(files)
 
 
-def give_sign(file: str) -> None:
+def send_heartbeat(file: str) -> None:
     """Tell whoever waits for this process that it lives, and which file's code it uses."""
     if receiver:
         receiver({"uses": file})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resnet_gen.compare.difference.part_words import ALL, permit_parts
+from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.problems import visible_line
 
 if TYPE_CHECKING:

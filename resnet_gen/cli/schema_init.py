@@ -31,10 +31,10 @@ def init(name: str, folder: Path) -> None:
     \b
     Example: resnet-gen init my-network
     """
-    from resnet_gen.language.starter import starter
+    from resnet_gen.language.starter import starter_text
     from resnet_gen.system.write import Transaction, check_new
 
-    text = starter(name)
+    text = starter_text(name)
     path = folder / f"{name}.yaml"
     check_new(path, replace=False, hint="choose another name, or delete it first")
     with Transaction(folder) as out:

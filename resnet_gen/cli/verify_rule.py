@@ -96,7 +96,7 @@ def rule(id: str | None, form: str) -> None:
     Example: resnet-gen rule
              resnet-gen rule claim
     """
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
     from resnet_gen.verify.rules import RULES, find_rule
 
     kinds = list(RULES.values()) if id is None else [find_rule(id)]
@@ -104,6 +104,6 @@ def rule(id: str | None, form: str) -> None:
         entries = [{"id": k.id, "summary": k.summary(), "explanation": k.explanation()} for k in kinds]
         say_json(entries if id is None else entries[0])
     elif id is None:
-        say_lines(columns([(kind.id, kind.summary()) for kind in kinds]))
+        say_lines(align_columns([(kind.id, kind.summary()) for kind in kinds]))
     else:
         say_lines(f"{id}: {kinds[0].summary()}\n\n{kinds[0].explanation()}\n")

@@ -63,12 +63,12 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     from resnet_gen.infer.conversion.files import plan_conversion, write_conversion
     from resnet_gen.infer.conversion.plan import ConversionOptions
     from resnet_gen.language.load import list_spec_files
-    from resnet_gen.language.lower import at_numbers
+    from resnet_gen.language.lower import with_classes_and_channels
     from resnet_gen.system.write import check_free
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
-    loaded = at_numbers(load_noted(spec, settings), choices["classes"], choices["channels"])
+    loaded = with_classes_and_channels(load_noted(spec, settings), choices["classes"], choices["channels"])
     check_free(out, [checkpoint, *list_spec_files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
     conversion = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
@@ -95,9 +95,9 @@ def _format_conversion(conversion: Conversion, out: Path) -> str:
 
 
 def _format_table(rows: Sequence[Sequence[str]]) -> str:
-    from resnet_gen.graph.tables import columns
+    from resnet_gen.graph.tables import align_columns
 
-    return columns([[_format_cell(text) for text in row] for row in rows])
+    return align_columns([[_format_cell(text) for text in row] for row in rows])
 
 
 def _format_cell(text: str) -> str:

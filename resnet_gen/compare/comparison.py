@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.operands import Side
-from resnet_gen.compare.difference.terms import find_differing
+from resnet_gen.compare.difference.key_changes import find_differing
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report
 from resnet_gen.ops.precision import Precision

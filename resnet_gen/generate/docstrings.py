@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.layout import format_paragraphs
 from resnet_gen.ops import Shape
-from resnet_gen.system.templates import batch
+from resnet_gen.system.templates import format_batch_shape
 
 
 def describe_network(subject: CodeSubject, shapes: Sequence[Shape]) -> list[str]:
     """The docstring of a network's class: its title, and the shapes of the image and of what it outputs."""
-    given, *put_out = map(batch, shapes)
+    given, *put_out = map(format_batch_shape, shapes)
     shown = f"{given} to {', '.join(put_out)}."
     one = format_paragraphs([[f"{subject.title}: {shown}"]], 4)
     return one if len(one) == 1 else format_paragraphs([[f"{subject.title}."], [shown]], 4)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from resnet_gen.problems import Problem, Refused
-from resnet_gen.system.files import holds
+from resnet_gen.system.files import has_content
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import write_together
 
@@ -18,7 +18,7 @@ def find_differing(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             found[name] = "missing"
-        elif not holds(path, text.encode()):
+        elif not has_content(path, text.encode()):
             found[name] = "differs"
     return found
 

@@ -129,7 +129,7 @@ def convention_of_count(what: str, who: str) -> Convention:
     return Convention("paper", "FLOPs", who, rules)
 
 
-def figure(graph: Graph, library: ModuleLibrary, convention: Convention) -> Figure:
+def count_by_convention(graph: Graph, library: ModuleLibrary, convention: Convention) -> Figure:
     """What is counted for one image, if this library writes the network."""
     parts = list(_merge_parts(_list_parts(graph, library, convention)))
     ours = sum(map(macs, graph.nodes))

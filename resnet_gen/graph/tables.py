@@ -150,16 +150,16 @@ def stage_table(graph: Graph) -> str:
     total = count(graph)
     last = ("total", "", f"{total.layers} layers", f"{total.params:,}", f"{total.macs:,}")
     several = [("outputs", sides(v.shape), v.name, "", "") for v in graph.outputs if len(graph.outputs) > 1]
-    return columns([("stage", "output", "blocks", "params", "MACs"), *rows, last, *several], right=(3, 4))
+    return align_columns([("stage", "output", "blocks", "params", "MACs"), *rows, last, *several], right=(3, 4))
 
 
 def layer_table(graph: Graph) -> str:
     """One line an operation, as text."""
     rows = [(r.name, r.operation, sides(r.output), f"{r.params:,}", f"{r.macs:,}") for r in layer_rows(graph)]
-    return columns([("layer", "operation", "output", "params", "MACs"), *rows], right=(3, 4))
+    return align_columns([("layer", "operation", "output", "params", "MACs"), *rows], right=(3, 4))
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def align_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows of text in aligned columns, two spaces apart; `right` are flush right. What cells hold is shown visibly."""
     rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -12,7 +12,7 @@ from resnet_gen.problems import Document, Problem, Span
 _MOST_CHANGES = 4
 
 
-def changes(source: Source, own: Collection[Document]) -> list[str]:
+def describe_own_values(source: Source, own: Collection[Document]) -> list[str]:
     """The values of a network that the texts `own` state, by key and position; `source` is all of it."""
     marks = source.marks
     inner = {loc[:n] for loc in marks for n in range(len(loc))}
@@ -29,7 +29,7 @@ def with_changes(problem: Problem, source: Source, own: Collection[Document]) ->
     """A problem at a line that is inherited names the lines that changed what it stands among, if it does not yet."""
     if not isinstance(problem.where, Span) or problem.where.document in own:
         return problem
-    found = changes(source, own)
+    found = describe_own_values(source, own)
     hint = problem.hint or ""
     if not found or any(change.rsplit(" at ", 1)[1] in hint for change in found):
         return problem

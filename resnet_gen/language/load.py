@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_gen.language.custom_parts.files import blame_part, run_file
-from resnet_gen.language.inheritance import changes, with_changes
+from resnet_gen.language.inheritance import describe_own_values, with_changes
 from resnet_gen.language.source import Source, overlay, parse_setting, read_file
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check_spec
 from resnet_gen.problems import Document, Loc, Refused, Span, refuse, shorten, suggest
@@ -68,7 +68,7 @@ class Loaded:
 
     def changes(self) -> list[str]:
         """The values of the network that the spec itself states, or a `--set`, by key and position."""
-        return changes(self.source, self.own)
+        return describe_own_values(self.source, self.own)
 
     def digest(self) -> str:
         """SHA-256 of `canonical()`, and of the code of its own parts if it has any."""
@@ -104,9 +104,9 @@ def _check_source(source: Source, path: Path, settings: Sequence[str], called: C
     code: list[str] = []
     parents: list[Source] = []
     whole = _merge_parents(source, path, (), (code, parents), called)
-    changes = [_read_setting(text) for text in settings]
-    own = [s.marks[()].value.document for s in (source, *changes)]
-    whole = reduce(overlay, changes, whole)
+    describe_own_values = [_read_setting(text) for text in settings]
+    own = [s.marks[()].value.document for s in (source, *describe_own_values)]
+    whole = reduce(overlay, describe_own_values, whole)
     spec = _check_blaming_changes(whole, own, parents, more_parts=bool(code))
     return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
 

@@ -35,13 +35,13 @@ def without_outputs(loaded: Loaded) -> Loaded:
     return replace(loaded, spec=loaded.spec.model_copy(update={"outputs": ()}))
 
 
-def at_size(loaded: Loaded, size: tuple[int, ...]) -> Loaded:
+def with_input_size(loaded: Loaded, size: tuple[int, ...]) -> Loaded:
     """The same network for images of another height and width."""
     taken = loaded.spec.input.model_copy(update={"size": size})
     return replace(loaded, spec=loaded.spec.model_copy(update={"input": taken}))
 
 
-def at_numbers(loaded: Loaded, classes: int | None = None, channels: int | None = None) -> Loaded:
+def with_classes_and_channels(loaded: Loaded, classes: int | None = None, channels: int | None = None) -> Loaded:
     """The same network for other numbers of classes and of input channels.
 
     Mean and standard deviation are those of the channels that there were, so other ones have none. Raises
@@ -74,18 +74,18 @@ def is_built_alike(loaded: Loaded, other: Spec) -> bool:
     net = Net(Value(INPUT, loaded.spec.input.shape))
     try:
         outputs = _build_parts(net, loaded.spec, plan(loaded))
-        others = _build_parts(_Alike(net), other, plan(replace(loaded, spec=other)))
-    except (_Differs, Refused):
+        others = _build_parts(_ComparingNet(net), other, plan(replace(loaded, spec=other)))
+    except (_OperationDiffers, Refused):
         return False
     return outputs == others  # what is only in one of them leads to no output
 
 
-class _Differs(Exception):
+class _OperationDiffers(Exception):
     """An operation is another, or stands elsewhere."""
 
 
-class _Alike(Net):
-    """Builds what another net built; raises `_Differs` at the first operation that is another."""
+class _ComparingNet(Net):
+    """Builds what another net built; raises `_OperationDiffers` at the first operation that is another."""
 
     def __init__(self, wanted: Net) -> None:
         super().__init__(wanted.input)
@@ -95,7 +95,7 @@ class _Alike(Net):
         made = super().add(name, op, *inputs)
         nodes = self.nodes
         if len(nodes) > len(self._wanted) or nodes[-1] != self._wanted[len(nodes) - 1]:
-            raise _Differs
+            raise _OperationDiffers
         return made
 
 

@@ -10,7 +10,7 @@ from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.templates import render
 
 
-def starter(name: str) -> str:
+def starter_text(name: str) -> str:
     """The text of a spec called `name`; raises `Refused` for what is no name."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise refuse(f"'{shorten(name)}' is not a name", hint=NAME_HINT)

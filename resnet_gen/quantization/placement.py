@@ -74,7 +74,7 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Qd
     layers = frozenset(n.name for n in nodes if _is_quantizable(n, style) and (style.first or n.name != first))
     operands = {(n.name, index) for n in nodes for index in _find_operands(n, layers, style, makers)}
     if style.branches:
-        operands |= {(n.name, index) for n in nodes for index in _find_ends(n, layers, makers)}
+        operands |= {(n.name, index) for n in nodes for index in _find_convolution_results(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
     values = (graph.input, *(node.output for node in graph.nodes))
     return QdqPlacement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
@@ -110,7 +110,7 @@ def _is_residual(node: Node, makers: Mapping[str, Node]) -> bool:
 _COMPUTING = (ops.AvgPool, ops.ChannelMax, ops.ChannelMean, ops.GlobalAvgPool, ops.GlobalMaxPool, ops.Mul)
 
 
-def _find_ends(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
+def _find_convolution_results(node: Node, layers: Collection[str], makers: Mapping[str, Node]) -> Iterator[int]:
     """The operands that come from a convolution in eight bits, which is to end in integers whoever reads it.
 
     OpenVINO 2026.4 computes wrong numbers where attention reads such a convolution as floats, twice.

@@ -99,7 +99,7 @@ class FirstImages:
 
 
 @dataclass(frozen=True)
-class _Both:
+class _ExactAndQuantizedWeights:
     """Weights of a float network, and those of its quantized layers under names of their own."""
 
     exact: Weights
@@ -126,7 +126,7 @@ def find_bias_corrections(
         return {}
     values = (*(n.output for n in layers), *(_copy_value(n.output) for n in layers))
     found = {node.name: np.zeros(node.shape[0]) for node in layers}
-    both, few = _Both(exact[1], quantized[1]), FirstImages(images)
+    both, few = _ExactAndQuantizedWeights(exact[1], quantized[1]), FirstImages(images)
     with open_session(_add_copies(graph, eight, layers), both, values, as_written=True) as session:
         for batch in watch_batches(split_batches(few, values), few, progress):
             outputs = require_finite(session.run(batch), _COPY)
@@ -150,7 +150,7 @@ def measure(
     outputs = {value.name: SignalPower() for value in graph.outputs}
     values = tuple(dict.fromkeys((*(n.output for n in layers), *graph.outputs)))
     copies = _add_copies(graph, eight, layers)
-    both = _Both(exact[1], quantized[1])
+    both = _ExactAndQuantizedWeights(exact[1], quantized[1])
     few = FirstImages(images)
     same = 0
     with (

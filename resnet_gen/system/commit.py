@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.system.journal import Journal, JournalEntry, Old, is_at_home
+from resnet_gen.system.journal import Journal, JournalEntry, Old, stays_in_folder
 from resnet_gen.system.staging import Staging, flush
 
 _MOST_HELD = 64
@@ -26,7 +26,7 @@ def commit(places: Sequence[Staging], entries: Sequence[JournalEntry]) -> None:
     for entry in entries:
         if (final := places[entry.place].folder / entry.name).is_dir():
             raise refuse("cannot be written: a folder has this name", str(final))
-        if not is_at_home(places[entry.place].folder, entry.name):
+        if not stays_in_folder(places[entry.place].folder, entry.name):
             raise refuse("cannot be written: a folder on its path is a link", str(final), "remove the link")
     if len(entries) > 1 or any("/" in entry.name for entry in entries):
         with ExitStack() as opened:

@@ -92,7 +92,7 @@ def read_regular_file(path: Path, most: int | None = SMALL) -> bytes:
     return data
 
 
-def holds(path: Path, data: bytes) -> bool:
+def has_content(path: Path, data: bytes) -> bool:
     """Whether there is a file of just these bytes."""
     try:
         return path.is_file() and read_regular_file(path, len(data)) == data

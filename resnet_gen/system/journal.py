@@ -89,7 +89,7 @@ class Journal(NamedTuple):
     def _put_back(self, number: int, appeared: bool, old: Old | None) -> None:
         entry = self.entries[number]
         place = self.places[entry.place]
-        if place is None or not is_at_home(place.folder, entry.name):
+        if place is None or not stays_in_folder(place.folder, entry.name):
             return
         final, aside = place.folder / entry.name, place.backup_path(number)
         ours = appeared and is_file(final) and digest_file(final) == entry.sha256
@@ -236,7 +236,7 @@ def _parse_name(name: Any) -> str:
     return name
 
 
-def is_at_home(folder: Path, name: str) -> bool:
+def stays_in_folder(folder: Path, name: str) -> bool:
     """Whether no link leads out of the destination on the way to a file."""
     where = PurePosixPath(name).parent
     return os.path.realpath(folder / where) == str(Path(os.path.realpath(folder)) / where)

@@ -83,6 +83,6 @@ def _escape_first(found: re.Match[str]) -> str:
     return f"{found[1]}\\" if found[1].isdigit() else f"\\{found[1]}"
 
 
-def batch(shape: tuple[int, ...]) -> str:
+def format_batch_shape(shape: tuple[int, ...]) -> str:
     """The shape of a batch: `(N, 3, 224, 224)`."""
     return f"(N, {', '.join(map(str, shape))})"

@@ -239,7 +239,7 @@ def check_apart(path: Path, read: Iterable[str | Path]) -> None:
         raise refuse("cannot be written: the command reads it", str(path))
 
 
-def check_unread(path: Path) -> None:
+def check_not_read(path: Path) -> None:
     """Refuse a path of a file that the command has read: a device, a parent, the data of a model, or what it named."""
     check_apart(path, opened_files())
 

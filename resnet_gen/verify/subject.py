@@ -8,7 +8,7 @@ from functools import cached_property
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import Loc, Span, refuse
 from resnet_gen.weights import references
@@ -71,7 +71,7 @@ def counts_at(loaded: Loaded, counts: Counts, size: int) -> Counts:
     """The counts for an image of `size` pixels; those given are for the spec's own."""
     if loaded.spec.input.size == (size, size):
         return counts
-    return count(lower(at_size(loaded, (size, size))))
+    return count(lower(with_input_size(loaded, (size, size))))
 
 
 def counts_by_size(loaded: Loaded, counts: Counts, work: WorkBudget) -> dict[int | None, Counts]:

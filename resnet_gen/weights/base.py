@@ -53,7 +53,7 @@ class DerivedWeights:
         return rows
 
 
-def runs(shape: Shape) -> Iterator[tuple[int, int]]:
+def row_ranges(shape: Shape) -> Iterator[tuple[int, int]]:
     """The runs of rows in which a tensor of this shape is read."""
     step = max(1, CHUNK // max(1, math.prod(shape[1:])))
     for start in range(0, shape[0], step):

@@ -22,7 +22,7 @@ from resnet_gen.ops import Shape
 from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.files import open_regular_file, why_unread
-from resnet_gen.weights.base import Array, runs
+from resnet_gen.weights.base import Array, row_ranges
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
 from resnet_gen.weights.formats.arrays import are_finite, check_sides, to_float32
 from resnet_gen.weights.prefixes import describe_prefix, prefixes, without_prefix
@@ -82,7 +82,7 @@ class CheckpointWeights:
 
 
 def _is_finite(tensor: FileTensor) -> bool:
-    return all(np.isfinite(tensor.rows(start, stop)).all() for start, stop in runs(tensor.shape))
+    return all(np.isfinite(tensor.rows(start, stop)).all() for start, stop in row_ranges(tensor.shape))
 
 
 def describe_not_finite(names: Sequence[str], path: Path) -> str:
@@ -120,7 +120,7 @@ def _check_possible(name: str, tensor: FileTensor, where: str) -> None:
         raise refuse(f"'{shorten(name)}' has a side below 0, or more bytes than 2**63 - 1", where)
 
 
-def is_stored(path: Path) -> bool:
+def is_weights_file(path: Path) -> bool:
     """Whether a file begins as one of the formats does; raises `Refused` if it cannot be read."""
     return _beginning(path) is not None
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from resnet_gen.graph import Graph
 from resnet_gen.ops import DType
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Array, Weights, runs
+from resnet_gen.weights.base import Array, Weights, row_ranges
 
 
 def element_type(dtype: DType) -> np.dtype[Any]:
@@ -36,7 +36,7 @@ def weight_bytes(graph: Graph, weights: Weights) -> Iterator[memoryview]:
     for node in graph.nodes:
         for tensor in node.tensors:
             name, dtype = node.weight_name(tensor.role), tensor.dtype or node.output.dtype
-            for start, stop in runs(tensor.shape):
+            for start, stop in row_ranges(tensor.shape):
                 values = weights.rows(name, start, stop)
                 yield narrow_values(values, name, dtype).view(np.uint8).data.cast("B")
 

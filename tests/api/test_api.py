@@ -5,8 +5,10 @@ import inspect
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import resnet_gen
@@ -306,3 +308,16 @@ def test_suppressed_findings_are_none(tmp_path):
     ignored = text.rstrip() + "  # resnet-gen: ignore[claim] a plan\n"
     assert resnet_gen.verify(resnet_gen.parse_spec(ignored)) == ()
     assert resnet_gen.verify(resnet_gen.parse_spec(text), ignore=["claim"]) == ()
+
+
+@pytest.mark.parametrize("function", [resnet_gen.run, resnet_gen.bench])
+def test_a_model_that_is_half_written_is_refused_as_by_the_commands(function, tmp_path, monkeypatch):
+    def refuse(path):
+        raise resnet_gen.Refused([resnet_gen.Problem("half of it is new", str(path))])
+
+    model = resnet_gen.emit_onnx(SMALL, tmp_path / "m.onnx")
+    (tmp_path / "m.onnx.data").write_bytes(b"weights")
+    monkeypatch.setattr(import_module("resnet_gen.build.models"), "check_whole", refuse)
+    given = [np.zeros((1, 3, 32, 32), np.float32)] if function is resnet_gen.run else []
+    with pytest.raises(resnet_gen.Refused, match="half of it is new"):
+        function(model, *given)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from resnet_gen import __version__
 from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.engine_check import EngineRequirements, check, has_no_finding
+from resnet_gen.build.engine_check import EngineRequirements, all_fit, check
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine import machine
@@ -212,7 +212,7 @@ def test_what_does_not_stand_against_it_is_a_warning(pretended):
     found = lines(pretended)
     assert found["tool"] == ("warning", f"built by resnet-gen 0.0.9, and this is {__version__}")
     assert found["accuracy"][0] == "warning"
-    assert has_no_finding(check(pretended, EngineRequirements()))
+    assert all_fit(check(pretended, EngineRequirements()))
 
 
 def test_a_real_build_with_random_calibration_warns(tmp_path):

@@ -23,6 +23,7 @@ from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN, Input, Spec, Stages
+from resnet_gen.problems import shorten
 from resnet_gen.system.resources import shipped_specs
 from tests.helpers.onnx_runs import TINY, network
 from tests.helpers.privileges import bound, permissions_hold
@@ -353,6 +354,8 @@ def test_build_takes_input_batch_opset_precision_seed_and_fold(cli, tmp_path):
         ("--sm 86", "error: --sm means nothing for target 'onnx'\nhint: use --target tensorrt-rtx"),
         ("--target tensorrt-rtx --sm 8.6", "error: --sm: '8.6' is not a list of numbers\nhint: write --sm 86,89"),
         ("--target tensorrt-rtx --sm ,", "error: --sm: ',' is not a list of numbers"),
+        ("--target tensorrt-rtx --sm \uff18\uff16", "error: --sm: '\uff18\uff16' is not a list of numbers"),
+        (f"--target tensorrt-rtx --sm {'x' * 3000}", f"error: --sm: '{shorten('x' * 3000)}' is not a list of numbers"),
         (
             "--batch 8:4:2",
             "error: --batch: '8:4:2' does not rise\nhint: write the smallest, the one tuned for, the largest\n",

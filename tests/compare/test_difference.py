@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats import rows, spec_terms, summary
 from resnet_gen.compare.formats.markdown import LIMIT, escape_markdown, write_markdown
 from resnet_gen.compare.formats.review import describe_network
@@ -190,7 +190,7 @@ def test_numbers_that_are_no_counts_have_no_ratio():
 def test_so_many_keys_are_shown_and_the_rest_are_counted():
     graph = spec("resnet18")
     sides = (Side(name, "spec", graph) for name in "ab")
-    keys = tuple(Term(("quantization", f"[{number:02}]"), 0, 1, loosened=number < 25) for number in range(75))
+    keys = tuple(KeyChange(("quantization", f"[{number:02}]"), 0, 1, loosened=number < 25) for number in range(75))
     found = Report(*sides, compare(graph, graph), terms=keys)
     shown, listed = write_text(found), write_markdown(found)
     assert [shown.count(f"quantization[{number}]") for number in (24, 25, 64, 65)] == [1, 1, 1, 0]
@@ -329,7 +329,7 @@ def test_a_headline_has_at_most_four_clauses_and_the_number_of_the_others(number
 
 @pytest.mark.parametrize("number", [1, 19, 20, 21, 40])
 def test_twenty_looser_promises_of_a_network_are_shown_and_the_number_of_the_others(number):
-    looser = tuple(Term(("claims", f"[{n}]"), "x", None, True) for n in range(number))
+    looser = tuple(KeyChange(("claims", f"[{n}]"), "x", None, True) for n in range(number))
     found = write_markdown(replace(report(spec("resnet18"), spec("resnet18")), terms=looser)).splitlines()
     assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
     assert [line for line in found if line.endswith(" more")] == ([f"- and {number - 20} more"] if number > 20 else [])
@@ -354,7 +354,7 @@ def test_so_many_layers_are_listed_and_the_rest_are_counted(number, sign, most, 
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_a_headline_names_some_keys_and_counts_the_others(number):
-    changed = [Term((f"key{n}",), 1, 2) for n in range(number)]
+    changed = [KeyChange((f"key{n}",), 1, 2) for n in range(number)]
     (found,) = spec_terms.term_clauses(changed, layers=False, promises=False)
     names = [f"key{n}" for n in range(number)]
     shown = ", ".join(names) if number <= 4 else f"key0, key1, key2 and {number - 3} more keys"
@@ -375,7 +375,7 @@ def test_attention_that_loses_a_function_and_changes_a_layer_is_not_another():
 
 def test_what_two_networks_that_are_not_each_others_promise_is_told_in_one_row():
     graph = spec("cifar-resnet20")
-    promised = (Term(("claims", "[layers]", "value"), 20, 21), Term(("title",), "a", "b"))
+    promised = (KeyChange(("claims", "[layers]", "value"), 20, 21), KeyChange(("title",), "a", "b"))
     for shown in (write_text, write_markdown):
         found = shown(replace(report(graph, graph), terms=promised))
         assert "each its own" in found

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from resnet_gen.compare.difference.terms import find_differing
+from resnet_gen.compare.difference.key_changes import find_differing
 from resnet_gen.graph.counts import count
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower

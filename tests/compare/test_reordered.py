@@ -9,7 +9,7 @@ import pytest
 
 from resnet_gen.compare.comparison import compare_sides
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.operands import load_side
+from resnet_gen.compare.difference.sides import load_side
 from resnet_gen.compare.formats.data import collect_data
 from resnet_gen.compare.formats.summary import list_clauses
 from resnet_gen.infer.recovery import recover_spec

@@ -5,9 +5,9 @@ import bisect
 import pytest
 
 from resnet_gen.compare.difference.graphs import compare
-from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.review import Review, describe_network, write_markdown, write_text
 from resnet_gen.compare.formats.spec_terms import describe_term
 from resnet_gen.language.load import load
@@ -36,7 +36,7 @@ def test_twenty_findings_are_shown_and_the_number_of_the_others(number):
 
 @pytest.mark.parametrize("number", [1, 20, 21, 30])
 def test_twenty_looser_promises_are_shown_and_the_number_of_the_others(number):
-    found = lines(Review("main", [], project=[Term(("lock", f"[{n}]"), "x", None, True) for n in range(number)]))
+    found = lines(Review("main", [], project=[KeyChange(("lock", f"[{n}]"), "x", None, True) for n in range(number)]))
     assert sum(line.startswith("- **loosened**") for line in found) == min(number, 20)
     assert [line for line in found if "more" in line] == ([f"- and {number - 20} more"] if number > 20 else [])
 
@@ -50,7 +50,7 @@ def test_a_finding_is_shown_whole_up_to_500_characters(length):
 @pytest.mark.parametrize("length", [499, 500, 501])
 @pytest.mark.parametrize("loosened", [True, False])
 def test_a_key_of_the_project_file_is_shown_whole_up_to_500_characters(length, loosened):
-    term = Term(("budgets", "y"), 1, None, loosened)
+    term = KeyChange(("budgets", "y"), 1, None, loosened)
     term = term._replace(path=("budgets", "y" * (1 + length - len(describe_term(term)))))
     assert len(describe_term(term)) == length
     assert (describe_term(term) in write_markdown(Review("main", [], project=[term], file="p.toml"))) == (length <= 500)
@@ -83,7 +83,7 @@ def test_details_fill_a_comment_to_the_last_character():
 def test_what_a_network_promises_is_told_key_by_key():
     graph = lower(load("cifar-resnet20"))
     sides = [Side(name, "spec", graph) for name in ("before", "after")]
-    term = Term(("claims", "[layers]", "value"), 20, 21)
+    term = KeyChange(("claims", "[layers]", "value"), 20, 21)
     network = NetworkReview("net.yaml", *sides, compare(graph, graph), terms=(term,))
     for shown in (write_markdown, write_text):
         assert "claims[layers].value" in shown(Review("main", [network]))

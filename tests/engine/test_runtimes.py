@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from resnet_gen.build.build import build
+from resnet_gen.build.output_kinds import LIBRARIES
 from resnet_gen.build.request import Request
-from resnet_gen.build.targets import LIBRARIES
 from resnet_gen.engine import runtimes
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.names import RUNTIMES

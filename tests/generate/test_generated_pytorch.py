@@ -10,7 +10,7 @@ import pytest
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.graph import live
 from resnet_gen.language.load import load
-from resnet_gen.language.lower import at_numbers, lower
+from resnet_gen.language.lower import lower, with_classes_and_channels
 from resnet_gen.language.plan import plan
 from resnet_gen.problems import Refused
 from tests.helpers.varied import EVERY
@@ -55,9 +55,9 @@ def test_it_is_the_network_for_other_numbers_too_and_gives_its_stages_maps(name)
 def other(names, loaded):
     """The same source for other numbers of classes and channels, and its stages' maps."""
     if "classes" in type(loaded.spec.head).model_fields:
-        wanted = lower(at_numbers(loaded, classes=7))
+        wanted = lower(with_classes_and_channels(loaded, classes=7))
         same(traced(network(names, classes=7), wanted.input.shape), wanted)
-    wanted = lower(at_numbers(loaded, channels=1))
+    wanted = lower(with_classes_and_channels(loaded, channels=1))
     same(traced(network(names, in_channels=1), wanted.input.shape), wanted)
     if hasattr(network(names), "forward_features"):
         outputs = [f"stage{stage.number + 1}" for stage in plan(loaded)]
@@ -136,7 +136,7 @@ WIDENING = {"depths": [1, 2], "widths": [16, 32]}
 def test_channels_of_which_only_multiples_are_possible_are_an_argument(changes):
     spec = loaded({**NARROW, **changes})
     names = is_the_network(source(spec), spec)
-    wanted = lower(at_numbers(spec, channels=8))
+    wanted = lower(with_classes_and_channels(spec, channels=8))
     same(traced(network(names, in_channels=8), wanted.input.shape), wanted)
 
 
@@ -147,7 +147,7 @@ def test_channels_that_something_follows_by_no_plain_rule_are_no_argument():
     text = source(spec)
     names = is_the_network(text, spec)
     assert "def __init__(self, classes: int = 5) -> None:" in text
-    wanted = lower(at_numbers(spec, classes=7))
+    wanted = lower(with_classes_and_channels(spec, classes=7))
     same(traced(network(names, classes=7), wanted.input.shape), wanted)
 
 

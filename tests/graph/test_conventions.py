@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from resnet_gen.graph.conventions import CONVENTIONS, figure
+from resnet_gen.graph.conventions import CONVENTIONS, count_by_convention
 from resnet_gen.graph.torch_modules import find_library
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -194,4 +194,4 @@ def test_a_real_counter_prints_what_we_say(reference, counters):
     assert loaded.spec.reference == reference
     graph, by = lower(loaded), find_library(loaded.spec.naming.kind, reference)
     printed = make_counters.figures(reference, loaded.spec.input.shape)
-    assert {tool: figure(graph, by, CONVENTIONS[tool]).value for tool in printed} == printed
+    assert {tool: count_by_convention(graph, by, CONVENTIONS[tool]).value for tool in printed} == printed

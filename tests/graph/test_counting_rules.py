@@ -14,8 +14,8 @@ from resnet_gen.graph.conventions import (
     CountingRule,
     FigurePart,
     convention_of_count,
+    count_by_convention,
     describe_kind,
-    figure,
 )
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.torch_modules import ACTIVATIONS, CALLS, find_library, torch_call_names
@@ -78,11 +78,11 @@ def small():
     ],
 )
 def test_a_small_network_counted_by_hand(convention, wanted):
-    assert figure(small(), NAIVE, CONVENTIONS[convention]).value == wanted
+    assert count_by_convention(small(), NAIVE, CONVENTIONS[convention]).value == wanted
 
 
 def test_the_difference_is_told_by_kind_and_rule():
-    found = figure(small(), NAIVE, CONVENTIONS["thop"])
+    found = count_by_convention(small(), NAIVE, CONVENTIONS["thop"])
     assert found.parts == (
         FigurePart("batch norm", 1024, "4 for each element that comes in"),
         FigurePart("global average pooling", 64, "1 for each element that comes in"),
@@ -119,11 +119,11 @@ def newer():
 )
 def test_newer_operations_counted_by_hand(naming, convention, wanted):
     """Maps of 8 with 8 channels, 4 behind max pooling (whose padded input is of 10), 2 behind the blur."""
-    assert figure(newer(), find_library(naming), CONVENTIONS[convention]).value == wanted
+    assert count_by_convention(newer(), find_library(naming), CONVENTIONS[convention]).value == wanted
 
 
 def test_what_a_tool_leaves_out_is_told():
-    parts = figure(newer(), NAIVE, CONVENTIONS["thop"]).parts
+    parts = count_by_convention(newer(), NAIVE, CONVENTIONS["thop"]).parts
     assert parts[0] == FigurePart("convolution", -64 * 32, "it leaves out timm.StdConv2d")
     assert FigurePart("blur", -288, "it leaves out F.conv2d") in parts
 
@@ -159,7 +159,7 @@ def published():
 
 def wrong(entry, graph, by):
     """The tools whose figure is another than ours in their convention, and both."""
-    ours = {tool: figure(graph, by, CONVENTIONS[tool]).value for tool in TOOLS}
+    ours = {tool: count_by_convention(graph, by, CONVENTIONS[tool]).value for tool in TOOLS}
     return {tool: (entry[tool], ours[tool]) for tool in TOOLS if ours[tool] != entry[tool]}
 
 
@@ -197,7 +197,7 @@ def test_pycls_flops_are_met(theirs):
         return of_pycls.get("macs_and_biases"), of_pycls.get("params")
 
     (name,) = (n for n, loaded in loaded_specs().items() if claimed(loaded) == (theirs["flops"], theirs["params"]))
-    assert figure(*of(name), CONVENTIONS["pycls"]).value == theirs["flops"]
+    assert count_by_convention(*of(name), CONVENTIONS["pycls"]).value == theirs["flops"]
 
 
 @lru_cache
@@ -215,16 +215,16 @@ EVERY_KIND = (
 def test_macs_are_those_that_are_counted_everywhere_else(name):
     graph, by = of(name)
     counted = count(graph)
-    assert figure(graph, by, CONVENTIONS["macs"])[1:] == (counted.macs, 0, ())
-    assert figure(graph, by, convention_of_count("flops", "x")).value == counted.flops
-    assert figure(graph, by, convention_of_count("conv_macs", "x")).value == counted.conv_macs
-    assert figure(graph, by, CONVENTIONS["pycls"]).value == counted.macs_and_biases
+    assert count_by_convention(graph, by, CONVENTIONS["macs"])[1:] == (counted.macs, 0, ())
+    assert count_by_convention(graph, by, convention_of_count("flops", "x")).value == counted.flops
+    assert count_by_convention(graph, by, convention_of_count("conv_macs", "x")).value == counted.conv_macs
+    assert count_by_convention(graph, by, CONVENTIONS["pycls"]).value == counted.macs_and_biases
 
 
 def test_a_wrong_rule_is_noticed():
     graph, by = of("resnet18")
     entry = COUNTERS["networks"]["torchvision/resnet18"]
     rules = {**CONVENTIONS["fvcore"].rules, "BatchNorm2d": CountingRule(entering=1)}
-    assert figure(graph, by, Convention("fvcore", "flops", "", rules)).value != entry["fvcore"]
+    assert count_by_convention(graph, by, Convention("fvcore", "flops", "", rules)).value != entry["fvcore"]
     assert torch_call_names(graph, by)[:4] == ("Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d")
     assert describe_kind(graph.nodes[2].op) == "relu"

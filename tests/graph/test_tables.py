@@ -7,7 +7,7 @@ import pytest
 from resnet_gen import ops
 from resnet_gen.graph import Node, Value
 from resnet_gen.graph.counts import count
-from resnet_gen.graph.tables import columns, describe, layer_rows, layer_table, sides, stage_rows, stage_table
+from resnet_gen.graph.tables import align_columns, describe, layer_rows, layer_table, sides, stage_rows, stage_table
 from tests.helpers.onnx_runs import network
 
 RESNET50 = """\
@@ -140,7 +140,7 @@ def test_rows_are_plain_data_too():
 
 def test_columns_are_aligned_and_end_without_spaces():
     rows = [("name", "n", ""), ("a", "10", "x"), ("long name", "1,000", "")]
-    assert columns(rows, right=(1,)) == "name           n\na             10  x\nlong name  1,000\n"
+    assert align_columns(rows, right=(1,)) == "name           n\na             10  x\nlong name  1,000\n"
 
 
 def test_a_shape_as_people_write_it():
@@ -159,4 +159,4 @@ def test_the_table_of_a_network_with_several_outputs_ends_with_them():
 def test_rows_of_a_table_have_as_many_cells_each():
     for rows in ([("a", "b"), ("c",)], [("a",), ("b", "c")]):
         with pytest.raises(ValueError, match="argument"):
-            columns(rows)
+            align_columns(rows)

@@ -1,6 +1,7 @@
 """Pages that are generated, and specs that docs speak of, are as they say."""
 
 import inspect
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_the_committed_page_on_design_is_what_the_code_says():
         design_page.PAGE.read_text(encoding="utf-8")
     )
     assert design_page.PICTURE.read_text(encoding="utf-8") == design_page.picture(), "run `make generated`"
+
+
+@pytest.mark.parametrize("page", ["design.md", "parts.md", "glossary.md"])
+def test_files_that_a_page_names_are_there(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text))
+    folders = (ROOT / "resnet_gen", ROOT, ROOT / "resnet_gen" / "parts")
+    assert {name for name in named if not any((folder / name).exists() for folder in folders)} == set()
+    assert len(named) > 100 or page != "design.md"
 
 
 def test_a_build_enters_the_functions_of_the_walk_in_their_order(tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import resnet_gen
+from resnet_gen.build.output_kinds import LIBRARIES
 from resnet_gen.build.request_resolution import BuildWishes
-from resnet_gen.build.targets import LIBRARIES
 from resnet_gen.cli import cli
 from resnet_gen.problems import suggest
 from tests.house.rooms import MODULES, parsed

@@ -69,8 +69,8 @@ def test_no_module_is_called_by_a_participle_alone():
 
 PUBLIC = {"built", "called", "fitted", "normed", "registered", "resolved", "used"}
 """Methods of the API (`Loaded.built`, `Loaded.resolved`) and of what parts are built from, which are documented."""
-IRREGULAR = {"begun", "built", "bound", "chosen", "drawn", "given", "gone", "held", "kept", "known", "left", "made", "meant",
-             "said", "seen", "shown", "spoken", "taken", "told", "written"}  # fmt: skip
+IRREGULAR = {"begun", "built", "bound", "chosen", "drawn", "given", "gone", "held", "kept", "known", "left", "made",
+             "meant", "said", "seen", "shown", "spoken", "taken", "told", "written"}  # fmt: skip
 
 
 def functions():

@@ -21,11 +21,11 @@ from resnet_gen.infer.conversion.schemes import (
     build_network,
     find_scheme,
     list_namings,
-    pattern,
+    number_pattern,
 )
 from resnet_gen.infer.conversion.source import find_source
 from resnet_gen.language.load import load
-from resnet_gen.language.lower import at_numbers
+from resnet_gen.language.lower import with_classes_and_channels
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import checkpoint
@@ -334,7 +334,7 @@ def test_a_library_has_one_usual_scheme_for_each_kind_of_blocks():
     ],
 )
 def test_names_are_alike_but_for_numbers_of_places(name, like):
-    assert pattern(name) == like
+    assert number_pattern(name) == like
 
 
 def test_a_scheme_that_names_only_part_of_a_file_is_not_its_scheme(tmp_path):
@@ -734,7 +734,7 @@ def test_filters_that_other_channels_cannot_be_computed_of_are_refused(value, sa
     found["conv1.weight"][:] = value
     given, out = file_of(tmp_path / "half.npz", found), tmp_path / "out.npz"
     with pytest.raises(Refused, match=f"'conv1.weight' {said}"):
-        converted(at_numbers(loaded, channels=1), given, out, channels=True)
+        converted(with_classes_and_channels(loaded, channels=1), given, out, channels=True)
     assert not out.exists()
 
 

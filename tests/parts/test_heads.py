@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resnet_gen.generate.base import CodeSubject, generate_files
-from resnet_gen.graph.conventions import CONVENTIONS, figure
+from resnet_gen.graph.conventions import CONVENTIONS, count_by_convention
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import match
 from resnet_gen.graph.torch_modules import find_library
 from resnet_gen.infer.proof import RecoveredSpec, live
 from resnet_gen.infer.search import infer_spec
 from resnet_gen.language.load import load
-from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.notes import notes
 from resnet_gen.ops import Activation, GlobalAvgPool
 from resnet_gen.problems import Refused
@@ -40,13 +40,13 @@ def spec(*texts):
 def test_counters_of_torchvisions_resnet18_with_such_an_fc(convention, wanted):
     """What they print where `fc` is Linear(512, 256), ReLU, Linear(256, 7)."""
     loaded = spec("resnet18", MLP)
-    assert figure(lower(loaded), find_library("torchvision"), CONVENTIONS[convention]).value == wanted
+    assert count_by_convention(lower(loaded), find_library("torchvision"), CONVENTIONS[convention]).value == wanted
 
 
 @given(size=st.tuples(st.integers(8, 40), st.integers(8, 40)))
 def test_a_head_on_one_value_a_channel_takes_maps_of_any_size(size):
     loaded = load(*SMALL[:1], (*SMALL[1:], MLP))
-    graph = lower(at_size(loaded, size))
+    graph = lower(with_input_size(loaded, size))
     assert sum(isinstance(node.op, GlobalAvgPool) for node in graph.nodes) == 1
     assert count(graph).params == count(lower(loaded)).params
 
@@ -56,7 +56,7 @@ def test_a_head_on_one_value_a_channel_takes_maps_of_any_size(size):
 def test_generated_pytorch_is_the_network_at_other_sizes_too(name, size):
     loaded = spec(name, MLP)
     (text,) = generate_files(CodeSubject(loaded), "pytorch").values()
-    same(traced(network(executed(text)), (3, *size)), lower(at_size(loaded, size)))
+    same(traced(network(executed(text)), (3, *size)), lower(with_input_size(loaded, size)))
 
 
 @pytest.mark.parametrize("side", [224, 448, 672])

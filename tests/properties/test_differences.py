@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from resnet_gen.compare.difference.graphs import SUMMED, compare
-from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.data import collect_data
 from resnet_gen.compare.formats.markdown import LIMIT, write_markdown
 from resnet_gen.compare.formats.text import write_text

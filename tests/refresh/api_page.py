@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import resnet_gen
 from resnet_gen.api import arguments, building, checking, generating, graphs, running, specs
-from resnet_gen.build import targets
+from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
 from resnet_gen.generate import languages
 from resnet_gen.ops import counters, precision
@@ -93,7 +93,7 @@ def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
     modules = [_module(module) for module in (specs, graphs, building, generating, checking, running)]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    formal = (arguments, base, counters, precision, targets, building, languages, names)
+    formal = (arguments, base, counters, precision, output_kinds, building, languages, names)
     forms = [form for module in formal for form in _forms(module)]
     return render(
         "docs/api.md.jinja",

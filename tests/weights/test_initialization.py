@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from resnet_gen.ops import Add
-from resnet_gen.weights.base import CHUNK, runs
+from resnet_gen.weights.base import CHUNK, row_ranges
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, network
 from tests.helpers.whole_tensors import whole
@@ -35,7 +35,7 @@ def test_any_run_of_rows_is_that_slice_of_the_tensor(settings):
 
 def test_runs_cover_every_row_once_and_hold_at_most_a_chunk():
     for shape in [(1000, 25088), (3,), (4096, 4096), (512, 512, 3, 3), (2, CHUNK + 1)]:
-        found = list(runs(shape))
+        found = list(row_ranges(shape))
         assert [a for a, _ in found] == [0, *(b for _, b in found[:-1])]
         assert found[-1][1] == shape[0]
         row = math.prod(shape[1:])

@@ -26,7 +26,7 @@ def choose_file_rules(path: Path, weights: Path | None, ignored: Collection[str]
 
     Raises `Refused` for a file that cannot be read, and where no rule is left.
     """
-    kinds = _choose_kinds(path, weights)
+    kinds = _choose_rule_classes(path, weights)
     kept = [kind for kind in kinds if kind.id not in ignored]
     if not kept:
         raise refuse("--against: all its rules are ignored", hint="leave it away, or ignore fewer rules")
@@ -36,7 +36,7 @@ def choose_file_rules(path: Path, weights: Path | None, ignored: Collection[str]
     return first(hold, tell), *(kind(hold) for kind in others)
 
 
-def _choose_kinds(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
+def _choose_rule_classes(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
     if path.suffix != ONNX:
         return AgainstEngine, AgainstLayer, AgainstShape
     return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)

@@ -12,7 +12,7 @@ from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.ops import AsMap, Flatten, Linear
 from resnet_gen.quantization.placement import find_nonnegative
-from resnet_gen.weights.base import Array, runs
+from resnet_gen.weights.base import Array, row_ranges
 
 _FUSED = 0.01
 """What the step of a bias may differ by from the product of its filter's and its input's."""
@@ -86,7 +86,7 @@ def _bound_corrections(variant: NetworkVariant, wanted: Node, node: Node, file: 
     if wanted.inputs[0].name in find_nonnegative(variant.graph):
         least = 0.0
     size, half = max(-covers[0].least, most), covers[0].step / 2
-    for start, stop in runs(tensor.shape):
+    for start, stop in row_ranges(tensor.shape):
         exact = variant.weights.rows(wanted.weight_name("weight"), start, stop)
         kept = file.weights.raw_rows(node.weight_name("weight"), start, stop).reshape(exact.shape)
         kept = np.where(np.isfinite(kept), kept, np.float32(0))  # others are reported by themselves

@@ -15,7 +15,7 @@ from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
-from resnet_gen.language.lower import at_size, lower
+from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
@@ -89,7 +89,7 @@ def _lower_at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
     if shape[0] != subject.graph.input.shape[0]:
         return None
     try:
-        return lower(at_size(subject.loaded, shape[1:]))
+        return lower(with_input_size(subject.loaded, shape[1:]))
     except Refused:
         return None
 

@@ -15,7 +15,7 @@ from resnet_gen.graph import Node
 from resnet_gen.onnx.reading import OnnxModel
 from resnet_gen.ops import Tensor
 from resnet_gen.verify.rules.against import list_first_faults
-from resnet_gen.weights.base import Array, runs
+from resnet_gen.weights.base import Array, row_ranges
 
 if TYPE_CHECKING:
     from resnet_gen.compare.against.matching import FileMatch
@@ -173,7 +173,7 @@ def _measure_code(variant: NetworkVariant, wanted: Node, tensor: Tensor, name: s
     worst = _Distance(name, _CODE, _NEAREST, -1.0, (), 0.0, 0.0)
     read_as = next((kind for kind in ("bfloat16", "float16") if kind in file.types), "float32")  # the coarsest first
     least = max(_STEP["float16"] if "float16" in file.types else 0.0, _SMALLEST)
-    for start, stop in runs(tensor.shape):
+    for start, stop in row_ranges(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = file.weights.raw_rows(name, start, stop).reshape(a.shape)
         slack = _allow_by_type(read_as) * variant.sizes(kept, a, start, stop) + least
@@ -200,7 +200,7 @@ def _find_furthest(
     kept, by = wanted.weight_name(tensor.role), _ROW if dtype in _BY_ROW else _ITSELF
     worst = _Distance(name, by, _allow_by_type(dtype), -1.0, (), 0.0, 0.0)
     largest = _find_largest(variant, tensor, kept) if by == _ROW and _has_one_step(tensor, name, file) else None
-    for start, stop in runs(tensor.shape):
+    for start, stop in row_ranges(tensor.shape):
         a = variant.weights.rows(kept, start, stop).reshape(stop - start, *tensor.shape[1:])
         b = np.zeros_like(a) if dtype is None else file.weights.raw_rows(name, start, stop).reshape(a.shape)
         if unseen is not None:
@@ -219,7 +219,9 @@ def _has_one_step(tensor: Tensor, name: str, file: OnnxModel) -> bool:
 
 
 def _find_largest(variant: NetworkVariant, tensor: Tensor, kept: str) -> float:
-    each = (np.abs(variant.weights.rows(kept, start, stop)).max(initial=0.0) for start, stop in runs(tensor.shape))
+    each = (
+        np.abs(variant.weights.rows(kept, start, stop)).max(initial=0.0) for start, stop in row_ranges(tensor.shape)
+    )
     return float(max(each, default=0.0))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.compare.difference.devices import describe_devices
+from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
 from resnet_gen.compare.difference.revision import RevisionMoves
-from resnet_gen.compare.difference.terms import Term, find_differing
 from resnet_gen.language.source import Source, decode_document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
@@ -63,29 +63,31 @@ class ProjectRevisions(NamedTuple):
         one = self.after or self.before
         return shown_path(one.path) if one else ""
 
-    def terms(self, since: RevisionMoves) -> tuple[Term, ...]:
+    def terms(self, since: RevisionMoves) -> tuple[KeyChange, ...]:
         """What differs between both; a file that is gone promises nothing."""
         before = _collect_statements(self.before, lambda path: _read_former_text(path, since)) if self.before else {}
         stated = find_differing(before, _collect_statements(self.after, _read_current_text) if self.after else {})
         return (*stated, *self._list_unlocked(since))
 
-    def budgets(self, before: str, after: str) -> Iterator[Term]:
+    def budgets(self, before: str, after: str) -> Iterator[KeyChange]:
         """What budgets held a network by its name before and do not by the one after, and the other way."""
         was, now = (_list_budgets(*sides) for sides in ((self.before, before), (self.after, after)))
         if before != after:
             gone = {name: budgets for name, budgets in was.items() if budgets not in now.values()}
             new = {name: budgets for name, budgets in now.items() if budgets not in was.values()}
-            yield from (Term((_BUDGETS, f"[{name}]"), budgets, None, loosened=True) for name, budgets in gone.items())
-            yield from (Term((_BUDGETS, f"[{name}]"), None, budgets) for name, budgets in new.items())
+            yield from (
+                KeyChange((_BUDGETS, f"[{name}]"), budgets, None, loosened=True) for name, budgets in gone.items()
+            )
+            yield from (KeyChange((_BUDGETS, f"[{name}]"), None, budgets) for name, budgets in new.items())
 
-    def _list_unlocked(self, since: RevisionMoves) -> Iterator[Term]:
+    def _list_unlocked(self, since: RevisionMoves) -> Iterator[KeyChange]:
         """The networks that are locked no more; where no lock is there, that holds for all."""
         now = _read_current_text(self.after.lock_path) if self.after else None
         then = _read_former_text(self.before.lock_path, since) if self.before else None
         if self.before and now is not None and then is not None:
             there = _read_lock(now, self.before.lock_path)
             was = _read_lock(then, self.before.lock_path)
-            yield from (Term(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
+            yield from (KeyChange(("lock", f"[{n}]"), was[n], None, loosened=True) for n in was if n not in there)
 
 
 def _list_budgets(project: Project | None, network: str) -> dict[str, Any]:

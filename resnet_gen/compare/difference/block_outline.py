@@ -20,7 +20,7 @@ _ALIKE: dict[type[Op], str] = {
 }
 
 
-def sort_of(node: Node) -> str:
+def kind_of(node: Node) -> str:
     """What an operation is there for: one of a sort may stand in another's place."""
     return _ALIKE.get(type(node.op), type(node.op).__name__)
 
@@ -41,7 +41,7 @@ class BlockOutline:
     @cached_property
     def rough_key(self) -> tuple[tuple[str, str], ...]:
         """The sorts of operations that it is made of."""
-        return tuple((place, sort_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
+        return tuple((place, kind_of(node)) for place, node in zip(self.places, self.nodes, strict=True))
 
     @cached_property
     def ops(self) -> tuple[Op, ...]:
@@ -97,7 +97,7 @@ def _move_first_norm(graph: Graph, places: list[NodePlace], other: Graph, theirs
         "." not in n.name and place.stage.startswith(INNER) for n, place in zip(graph.nodes, places, strict=True)
     )
     ours, wanted = (
-        [sort_of(node) for node, place in zip(g.nodes, found, strict=True) if place.stage == "stem"]
+        [kind_of(node) for node, place in zip(g.nodes, found, strict=True) if place.stage == "stem"]
         for g, found in ((graph, places), (other, theirs))
     )
     more = range(len(wanted), len(ours))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resnet_gen.compare.difference.align import Aligner, AlignmentKey, Pairs
-from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline, StageOutline, outlines, sort_of
+from resnet_gen.compare.difference.block_outline import FLAT, BlockOutline, StageOutline, kind_of, outlines
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.matching import drop_invisible
 
@@ -78,10 +78,10 @@ def _pair_nodes(before: BlockOutline | None, after: BlockOutline | None, aligner
         for place, node in zip(before.rough_key, before.nodes, strict=True)
     }
     left = [node for node in before.nodes if partners[id(node)] is None]
-    ours, theirs = (Counter(map(sort_of, nodes)) for nodes in (left, named.values()))
+    ours, theirs = (Counter(map(kind_of, nodes)) for nodes in (left, named.values()))
     for node in left:  # the only ones of their sort, in whatever order they stand: a block's sum
-        if ours[sort_of(node)] == theirs[sort_of(node)] == 1:
-            partners[id(node)] = named.pop(next(key for key in named if key[1] == sort_of(node)))
+        if ours[kind_of(node)] == theirs[kind_of(node)] == 1:
+            partners[id(node)] = named.pop(next(key for key in named if key[1] == kind_of(node)))
     left = [node for node in left if partners[id(node)] is None]
     for a, b in aligner.align(left, list(named.values()), _NODE_KEYS[2:], rest=False):
         if a:
@@ -92,14 +92,14 @@ def _pair_nodes(before: BlockOutline | None, after: BlockOutline | None, aligner
 def _ends_alike(before: BlockOutline, after: BlockOutline) -> bool:
     """Whether a block of other layers ends alike: what follows takes the end's result, whatever that is called."""
     layers = [sum(node.op.is_layer for node in block.nodes) for block in (before, after)]
-    return layers[0] != layers[1] and sort_of(before.nodes[-1]) == sort_of(after.nodes[-1])
+    return layers[0] != layers[1] and kind_of(before.nodes[-1]) == kind_of(after.nodes[-1])
 
 
 _NODE_KEYS: tuple[AlignmentKey[Node], ...] = (
     lambda node: (drop_invisible(node.op), node.input_shapes),
     lambda node: drop_invisible(node.op),
-    lambda node: (sort_of(node), node.role),
-    sort_of,
+    lambda node: (kind_of(node), node.role),
+    kind_of,
 )
 """By what nodes are paired whose place no name shows, the strictest first."""
 

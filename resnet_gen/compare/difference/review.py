@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from resnet_gen.compare.difference.base_revision import ProjectRevisions, list_former_networks
 from resnet_gen.compare.difference.graphs import Difference, compare
-from resnet_gen.compare.difference.operands import Side, load_current_side, load_former_side
+from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
 from resnet_gen.compare.difference.revision import RevisionMoves
-from resnet_gen.compare.difference.terms import Term, find_differing
+from resnet_gen.compare.difference.sides import Side, load_current_side, load_former_side
 from resnet_gen.language.load import find_spec
 from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.project.project_file import format_reference
@@ -31,7 +31,7 @@ class NetworkReview(NamedTuple):
     now: bool = True
     listed: bool = True
     """Whether the project lists it now; one that is gone is none that it could."""
-    terms: tuple[Term, ...] = ()
+    terms: tuple[KeyChange, ...] = ()
     """What its spec states differently."""
 
     @property

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from resnet_gen.compare.difference.graphs import Difference
-from resnet_gen.compare.difference.operands import Side
-from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.difference.key_changes import KeyChange
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.words import name_list
 from resnet_gen.language.statements import DESCRIBING
 from resnet_gen.problems import several
@@ -40,7 +40,7 @@ class NetworkComparison:
     0, the difference is that of both with all of them folded."""
     biases: int = 0
     """Biases that are zero and were left out then."""
-    terms: tuple[Term, ...] = ()
+    terms: tuple[KeyChange, ...] = ()
     """Keys that two specs state differently."""
     versions: bool = False
     """Whether both are one network at two times, so that what the second does not promise any more was loosened."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from resnet_gen.compare.difference.block_outline import StageOutline
 from resnet_gen.compare.difference.graphs import SUMMED, LayerChange, StageChange
-from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.summary import list_clauses, write_headline

@@ -9,7 +9,7 @@ from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import LayerChangeRow, StageChangeRow, count_rows, layer_rows, stage_rows
 from resnet_gen.compare.formats.summary import write_headline
 from resnet_gen.compare.formats.words import name_list
-from resnet_gen.graph.tables import columns
+from resnet_gen.graph.tables import align_columns
 from resnet_gen.problems import shorten, unlink, visible
 
 MOST_LISTED = 20
@@ -103,7 +103,7 @@ def _format_blocks(row: StageChangeRow) -> str:
 def _align_rows(found: Sequence[LayerChangeRow]) -> list[str]:
     """Rows in columns; `!` is what GitHub colours as a change."""
     cells = [(row.sign.replace("~", "!"), shorten(row.what, CELL), name_list(row.names)) for row in found]
-    return columns(cells).splitlines() if cells else []
+    return align_columns(cells).splitlines() if cells else []
 
 
 def _fence_lines(language: str, lines: Sequence[str]) -> list[str]:

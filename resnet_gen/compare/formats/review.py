@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resnet_gen.compare.difference.operands import Side
+from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.review import NetworkReview
-from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats import spec_terms
 from resnet_gen.compare.formats.comparison import Latency, NetworkComparison
 from resnet_gen.compare.formats.data import collect_data as difference_data
@@ -40,7 +40,7 @@ class Review:
     findings: Sequence[Problem] = ()
     latency: dict[str, Latency] | None = None
     file: str = ""
-    project: Sequence[Term] = ()
+    project: Sequence[KeyChange] = ()
     unread: Sequence[Problem] = ()
 
     @property

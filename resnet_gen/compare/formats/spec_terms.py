@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from resnet_gen.compare.difference.terms import Term
+from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.language.statements import DESCRIBING, PROMISING, SHAPING
 from resnet_gen.problems import several, shorten
 
@@ -14,17 +14,17 @@ LONGEST = 200
 """Characters of one value."""
 
 
-def loosened_promises(terms: Sequence[Term]) -> list[str]:
+def loosened_promises(terms: Sequence[KeyChange]) -> list[str]:
     """The promises that are looser, one text each."""
     return [describe_term(term) for term in terms if term.loosened]
 
 
-def describe_term(term: Term) -> str:
+def describe_term(term: KeyChange) -> str:
     """A key that differs: `input.crop: 0.875 -> 0.1`."""
     return f"{term.key}: {_format_both(term)}"
 
 
-def term_rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]:
+def term_rows(terms: Sequence[KeyChange], *, promises: bool) -> list[tuple[str, str]]:
     """Each key that differs and is not reported as loosened, and how.
 
     Without `promises`, of two networks that are not each other's, what is said of them stands in one row.
@@ -35,7 +35,7 @@ def term_rows(terms: Sequence[Term], *, promises: bool) -> list[tuple[str, str]]
     return found + ([(", ".join(dict.fromkeys(term.path[0] for term in own)), "each its own")] if own else [])
 
 
-def _format_both(term: Term) -> str:
+def _format_both(term: KeyChange) -> str:
     """What was and is: `0.875 -> 0.1`."""
     return (
         f"{format_value(term.before)} is gone"
@@ -61,7 +61,7 @@ def _format_inline(given: Any) -> str:
     return "none" if given is None else str(given)
 
 
-def term_clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list[str]:
+def term_clauses(terms: Sequence[KeyChange], *, layers: bool, promises: bool) -> list[str]:
     """What a headline says of keys: not those that `layers` show, nor without `promises` these."""
     hidden = (*DESCRIBING, *(SHAPING if layers else ()), *(() if promises else PROMISING))
     keys = list(dict.fromkeys(_shorten_key(term) for term in terms if not term.loosened and term.path[0] not in hidden))
@@ -72,10 +72,10 @@ def term_clauses(terms: Sequence[Term], *, layers: bool, promises: bool) -> list
     return [*found, *([f"{several(loose, 'promise')} loosened"] if loose else [])]
 
 
-def _shorten_key(term: Term) -> str:
+def _shorten_key(term: KeyChange) -> str:
     return shorten(term.key.partition("[")[0], 60)
 
 
-def collect_data(terms: Sequence[Term]) -> list[dict[str, Any]]:
+def collect_data(terms: Sequence[KeyChange]) -> list[dict[str, Any]]:
     """The same for programs."""
     return [{"key": t.key, "before": t.before, "after": t.after, "loosened": t.loosened} for t in terms]

@@ -9,7 +9,7 @@ from resnet_gen.compare.formats.comparison import NetworkComparison
 from resnet_gen.compare.formats.rows import count_rows, layer_rows, stage_rows
 from resnet_gen.compare.formats.summary import write_headline
 from resnet_gen.compare.formats.words import name_list
-from resnet_gen.graph.tables import columns
+from resnet_gen.graph.tables import align_columns
 from resnet_gen.problems import visible, visible_line
 
 MOST_ROWS = 200
@@ -25,7 +25,11 @@ def write_text(report: NetworkComparison) -> str:
     if loose := spec_terms.loosened_promises(report.terms):
         parts.append("loosened:\n" + "".join(f"!  {visible(line)}\n" for line in loose))
     if not report.difference.same:
-        parts += [columns(count_rows(report, "ms"), right=range(1, 5)), *_write_stages(report), *_write_details(report)]
+        parts += [
+            align_columns(count_rows(report, "ms"), right=range(1, 5)),
+            *_write_stages(report),
+            *_write_details(report),
+        ]
     parts += _list_cells(spec_terms.term_rows(report.terms, promises=report.versions), KEYS, MOST_KEYS)
     return "\n".join([*parts, *(visible(note) + "\n" for note in _write_notes(report))])
 
@@ -38,7 +42,7 @@ def _write_stages(report: NetworkComparison) -> Iterator[str]:
             (row.title, *(cell for figure in row.figures[:2] for cell in (figure.both, figure.difference)))
             for row in found
         ]
-        yield columns([header, *lines], right=range(1, 5))
+        yield align_columns([header, *lines], right=range(1, 5))
 
 
 def _write_details(report: NetworkComparison) -> Iterator[str]:
@@ -52,7 +56,7 @@ def _list_cells(cells: Sequence[tuple[str, ...]], title: str, most: int) -> Iter
     if cells:
         more = len(cells) - most
         rest = f"and {more:,} more; --format json has everything\n" if more > 0 else ""
-        yield title + columns(cells[:most]) + rest
+        yield title + align_columns(cells[:most]) + rest
 
 
 def _write_notes(report: NetworkComparison) -> Iterator[str]:

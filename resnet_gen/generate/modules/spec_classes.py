@@ -10,7 +10,7 @@ from resnet_gen.generate.modules.numbered_layers import group_layers
 from resnet_gen.generate.modules.tree import ModuleUnit, build_tree
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import at_numbers, lower
+from resnet_gen.language.lower import lower, with_classes_and_channels
 from resnet_gen.problems import Refused
 
 _NUMBERS = {"in_channels", "classes"}
@@ -23,7 +23,7 @@ Where that is refused, the channels are multiplied by it.
 """
 
 
-def outline(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
+def classes_of_spec(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
     """The classes of a network, which take the number of classes and of input channels if its spec has them.
 
     With `spreads`, layers that are numbered through all stages come in groups.
@@ -47,8 +47,10 @@ def _make_classes(trees: Sequence[ModuleUnit], spreads: bool) -> ModuleClasses:
 def _lower_others(loaded: Loaded) -> Iterator[Graph]:
     classes, channels = getattr(loaded.spec.head, "classes", None), loaded.spec.input.channels
     if classes is not None:
-        yield from _lower_first(at_numbers(loaded, classes=classes + _MORE))
-    yield from _lower_first(*(at_numbers(loaded, channels=other) for other in (channels + _MORE, channels * _MORE)))
+        yield from _lower_first(with_classes_and_channels(loaded, classes=classes + _MORE))
+    yield from _lower_first(
+        *(with_classes_and_channels(loaded, channels=other) for other in (channels + _MORE, channels * _MORE))
+    )
 
 
 def _lower_first(*networks: Loaded) -> list[Graph]:

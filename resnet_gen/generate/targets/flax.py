@@ -17,7 +17,7 @@ from resnet_gen.generate.layout import (
     indent_lines,
 )
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
-from resnet_gen.generate.modules.spec_classes import outline
+from resnet_gen.generate.modules.spec_classes import classes_of_spec
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
@@ -31,7 +31,7 @@ RNGS = "rngs=rngs"
 def files(subject: CodeSubject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
     language = _Flax()
-    *inner, network = outline(subject.loaded).all
+    *inner, network = classes_of_spec(subject.loaded).all
     graph = subject.graph
     shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
     classes = render(

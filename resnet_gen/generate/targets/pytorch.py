@@ -16,7 +16,7 @@ from resnet_gen.generate.layout import (
     indent_lines,
 )
 from resnet_gen.generate.modules.classes import ClassMember, OperationCall
-from resnet_gen.generate.modules.spec_classes import outline
+from resnet_gen.generate.modules.spec_classes import classes_of_spec
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
@@ -27,7 +27,7 @@ from resnet_gen.system.templates import render
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
-    graph, classes = subject.graph, outline(subject.loaded, spreads=True).all
+    graph, classes = subject.graph, classes_of_spec(subject.loaded, spreads=True).all
     language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
     body = render(

@@ -10,7 +10,13 @@ import numpy as np
 
 from resnet_gen.infer.conversion.heads import HINT, HeadChange
 from resnet_gen.infer.conversion.layouts import TensorValues, plan_move, widen_input
-from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, backbone, library_tensor_ranks, shape_in
+from resnet_gen.infer.conversion.schemes import (
+    NamingScheme,
+    SchemeNetwork,
+    library_tensor_ranks,
+    scheme_shape,
+    strip_head,
+)
 from resnet_gen.infer.conversion.slots import TensorSlot
 from resnet_gen.infer.conversion.source import SchemeSource
 from resnet_gen.ops import BatchNorm, Conv, Shape
@@ -91,7 +97,7 @@ class ConversionPlan:
         last = self._network.head
         if not self._change.head or not last:
             return last
-        kept = {slot.key for slot in backbone(self._network).slots}
+        kept = {slot.key for slot in strip_head(self._network).slots}
         whole = [slot for slot in self._network.slots if slot.key not in kept]
         return whole if source.foreign or not all(map(self._slot_fits, whole[: -len(last)])) else last
 
@@ -157,7 +163,7 @@ class ConversionPlan:
         what: str = "",
     ) -> TensorRow:
         """A tensor of the result, from what `load` gives: in the file's layout, in PyTorch's if the file has none."""
-        shape = shape_in(self._target, slot, self._kin)
+        shape = scheme_shape(self._target, slot, self._kin)
         way = plan_move(slot, given, shape, from_flax=self._source.flax and old is not None, to_flax=self._target.flax)
         done = (*filter(None, [what]), *(way.done if old else ())) or ("copied",)
         made = tensor_data(shape, dtype, lambda: way.apply(load()))

@@ -76,7 +76,7 @@ def build_network(loaded: Loaded) -> SchemeNetwork:
     return SchemeNetwork(loaded, graph, tensors, [scheme for scheme in every if scheme])
 
 
-def backbone(whole: SchemeNetwork) -> SchemeNetwork:
+def strip_head(whole: SchemeNetwork) -> SchemeNetwork:
     """The network up to its head, whichever maps it outputs."""
     spec = whole.loaded.spec.model_copy(update={"head": NoHead(), "outputs": ()})
     return build_network(replace(whole.loaded, spec=spec))
@@ -132,15 +132,15 @@ _BY_KIND = "a naming scheme by its own name is taken for any network: see docs/w
 def _find_strange_tensor(scheme: NamingScheme) -> str | None:
     """The first tensor that no network of the library has one like, whatever the numbers in its name."""
     known = {name for _, ranks in _list_published(scheme.naming.library) for name in ranks}
-    return next((name for name in scheme.names.values() if pattern(name) not in known), None)
+    return next((name for name in scheme.names.values() if number_pattern(name) not in known), None)
 
 
-def shape_in(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]) -> Shape:
+def scheme_shape(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]) -> Shape:
     """The shape that the scheme's library gives a tensor, `kin` being how many sides its like have there.
 
     Raises `Refused` where no writing of the layer has as many.
     """
-    sides = kin.get(pattern(scheme.names[slot.key])) if not scheme.flax else None
+    sides = kin.get(number_pattern(scheme.names[slot.key])) if not scheme.flax else None
     if not sides or len(slot.shape) in sides:
         return scheme.shape(slot)
     fitting = [shape for shape in slot.shapes if len(shape) in sides]
@@ -153,7 +153,7 @@ def shape_in(scheme: NamingScheme, slot: TensorSlot, kin: Mapping[str, set[int]]
 
 def library_tensor_ranks(scheme: NamingScheme) -> dict[str, set[int]]:
     """How many sides tensors have in the library's networks most like this one, by the pattern of their names."""
-    own = set(map(pattern, scheme.names.values()))
+    own = set(map(number_pattern, scheme.names.values()))
     published = _list_published(scheme.naming.library) if not scheme.flax else []
     most = max((len(own & ranks.keys()) for _, ranks in published), default=0)
     found: dict[str, set[int]] = {}
@@ -171,7 +171,7 @@ def _list_published(library: str) -> list[tuple[str, dict[str, set[int]]]]:
     for network in references.references_of(library) if library else ():
         ranks: dict[str, set[int]] = {}
         for name, shape in network.state.items():
-            ranks.setdefault(pattern(name), set()).add(len(shape))
+            ranks.setdefault(number_pattern(name), set()).add(len(shape))
         networks.append((network.name, ranks))
     return networks
 
@@ -180,6 +180,6 @@ _COUNTED = re.compile(r"(?<![^.])(|layer|block|s|b|block\d+-)\d+(?![^.])")
 
 
 @lru_cache(maxsize=65_536)
-def pattern(name: str) -> str:
+def number_pattern(name: str) -> str:
     """A tensor's name with the numbers of stages, blocks and layers in a list left open: `layer#.#.conv2.weight`."""
     return _COUNTED.sub(lambda found: re.sub(r"\d+", "#", found[0]), name)

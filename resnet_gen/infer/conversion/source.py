@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.recognition import find_shipped
 from resnet_gen.infer.conversion.heads import HINT
-from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, TensorKey, backbone, find_scheme
+from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, TensorKey, find_scheme, strip_head
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
@@ -71,7 +71,7 @@ def _match_with_another_head(
     network: SchemeNetwork, schemes: list[NamingScheme], names: Set[str]
 ) -> list[SchemeSource]:
     """The schemes whose names a file has up to the head, whatever it has there; those by which least is left over."""
-    bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in backbone(network).schemes}
+    bodies = {scheme.kind: {n: path for (path, _), n in scheme.names.items()} for scheme in strip_head(network).schemes}
     found = [
         SchemeSource(scheme, prefix, left)
         for prefix in prefixes(sorted(names))

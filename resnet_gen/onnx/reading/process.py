@@ -99,12 +99,12 @@ def serve(order: dict[str, Any]) -> None:
         module, function, size = json.loads(line)
         message = sys.stdin.buffer.read(size)
         answer = getattr(importlib.import_module(module), function)
-        limit(size)
+        limit_memory(size)
         answers.write(json.dumps(answer(message)).encode() + b"\n")
-        unlimit()
+        unlimit_memory()
 
 
-def limit(size: int) -> None:
+def limit_memory(size: int) -> None:
     """From now on, end this process where it takes more than a message of so many bytes can need."""
     if sys.platform == "linux":
         import resource
@@ -116,7 +116,7 @@ def limit(size: int) -> None:
         signal.setitimer(signal.ITIMER_PROF, _SECONDS + size / _BYTES_PER_SECOND)
 
 
-def unlimit() -> None:
+def unlimit_memory() -> None:
     """Take as much time as is wanted again, as to read the next message; memory is limited with each anew."""
     if sys.platform == "linux":
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 from onnx import ModelProto
 
-from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit
+from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit_memory
 from resnet_gen.ops import Shape
 from resnet_gen.system.forking import fork_process, may_fork
 
@@ -57,7 +57,7 @@ def _answer_question(question: Callable[[bytes], Any], message: bytes, descripto
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        limit(len(message))
+        limit_memory(len(message))
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(json.dumps(question(message)).encode())
     finally:

@@ -8,7 +8,7 @@ from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.ops.limits import CLASSES
 from resnet_gen.parts.base import Channels, Head, Using
-from resnet_gen.parts.heads.scores import scores
+from resnet_gen.parts.heads.scores import add_score_outputs
 
 
 class LinearHead(Head):
@@ -31,6 +31,6 @@ class LinearHead(Head):
         x = net.add("pool", GlobalAvgPool(), x)
         if self.conv:
             x = net.add("fc", Conv(self.classes, 1, bias=True), x)
-            return scores(net, net.add("flatten", Flatten(), x), self.softmax)
+            return add_score_outputs(net, net.add("flatten", Flatten(), x), self.softmax)
         x = net.add("flatten", Flatten(), x)
-        return scores(net, net.add("fc", Linear(self.classes), x), self.softmax)
+        return add_score_outputs(net, net.add("fc", Linear(self.classes), x), self.softmax)

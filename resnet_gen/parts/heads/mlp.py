@@ -11,7 +11,7 @@ from resnet_gen.graph import Net, Value
 from resnet_gen.ops import AvgPool, Conv, Flatten, GlobalAvgPool, Linear
 from resnet_gen.ops.limits import CLASSES
 from resnet_gen.parts.base import ActivationPart, Channels, Head, Using
-from resnet_gen.parts.heads.scores import scores
+from resnet_gen.parts.heads.scores import add_score_outputs
 from resnet_gen.parts.registry import OneOf
 
 
@@ -52,7 +52,7 @@ class MlpHead(Head):
     def build(self, net: Net, x: Value, using: Using) -> dict[str, Value]:
         x = self._add_convolutions(net, x, using) if self.conv else self._add_layers(net, x, using)
         x = net.add(f"fc{len(self.hidden) + 1}", Linear(self.classes), x)
-        return scores(net, x, self.softmax)
+        return add_score_outputs(net, x, self.softmax)
 
     def _add_layers(self, net: Net, x: Value, using: Using) -> Value:
         x = net.add("flatten", Flatten(), self._add_pooling(net, x))

@@ -4,6 +4,6 @@ from resnet_gen.graph import Net, Value
 from resnet_gen.ops import Softmax
 
 
-def scores(net: Net, x: Value, softmax: bool) -> dict[str, Value]:
+def add_score_outputs(net: Net, x: Value, softmax: bool) -> dict[str, Value]:
     """The outputs `logits`, or with a softmax `probabilities`."""
     return {"probabilities": net.add("softmax", Softmax(), x)} if softmax else {"logits": x}

@@ -1,4 +1,4 @@
-"""The rule about comments that suppress; `language/comments` parses them, `verify/suppression` applies them."""
+"""The rule about comments that suppress; `language/comments.py` parses them, `verify/suppression.py` applies them."""
 
 from __future__ import annotations
 

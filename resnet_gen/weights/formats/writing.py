@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse
-from resnet_gen.weights.base import Weights, runs
+from resnet_gen.weights.base import Weights, row_ranges
 from resnet_gen.weights.formats.arrays import strides
 from resnet_gen.weights.formats.pickle import STORAGES
 from resnet_gen.weights.formats.safetensors import CODES
@@ -49,7 +49,7 @@ def tensor_data(shape: Shape, dtype: np.dtype[Any], load: Callable[[], npt.NDArr
         values = load()
         if not shape:
             yield values.tobytes()
-        for start, stop in runs(shape) if shape else ():
+        for start, stop in row_ranges(shape) if shape else ():
             yield values[start:stop].tobytes()
 
     return TensorData(shape, dtype, chunks)
@@ -59,7 +59,7 @@ def from_weights(shapes: Mapping[str, Shape], weights: Weights) -> dict[str, Ten
     """A set of weights as float32 tensors to be written."""
 
     def chunks(name: str, shape: Shape) -> Iterator[bytes]:
-        for start, stop in runs(shape):
+        for start, stop in row_ranges(shape):
             yield np.ascontiguousarray(weights.rows(name, start, stop), "<f4").tobytes()
 
     return {name: TensorData(shape, np.dtype("<f4"), partial(chunks, name, shape)) for name, shape in shapes.items()}

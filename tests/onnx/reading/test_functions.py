@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resnet_gen.onnx.reading import elementwise_forms
 from resnet_gen.onnx.reading.activations import FUNCTIONS, identify_activation, measure_reach
+from resnet_gen.onnx.reading.rules import RULES
 from resnet_gen.ops import Activation
 
 
@@ -250,3 +252,7 @@ def test_a_spelling_that_overflows_where_activations_lie_is_none():
     assert identify_activation(op("Div", power, add(1, power))) is None
     small = op("Div", op("Exp", mul(X, 3)), add(op("Exp", mul(X, 3)), 1))
     assert identify_activation(mul(X, small)) is None
+
+
+def test_every_operator_that_has_a_form_is_read_in_files():
+    assert set(elementwise_forms.RULES) | set(FUNCTIONS) <= set(RULES)

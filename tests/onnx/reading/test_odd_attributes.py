@@ -6,7 +6,7 @@ import random
 import pytest
 from onnx import AttributeProto, TensorProto, helper
 
-from resnet_gen.compare.difference.operands import load_side
+from resnet_gen.compare.difference.sides import load_side
 from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.onnx.reading import Opaque, read
 from resnet_gen.problems import Problem, Refused

@@ -505,6 +505,10 @@ CASES = {
         lambda h: h.node("Slice", "x", h.integers(0, 0), h.integers(8), h.integers(2)),
         "node 0, Slice: starts, ends, axes and steps of unequal number",
     ),
+    "sizes at steps of 0": (
+        lambda h: h.node("Reshape", "x", h.node("Slice", h.node("Shape", "x"), *(h.integers(n) for n in (0, 4, 0, 0)))),
+        "node 1, Slice: a step of 0",
+    ),
     "rows and columns at unequal steps": (
         lambda h: h.node("Relu", h.node("Slice", "x", h.integers(0), h.integers(8), h.integers(2), h.integers(2))),
         "node 0, Slice: rows and columns at unequal steps",

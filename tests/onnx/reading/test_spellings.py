@@ -218,6 +218,14 @@ def relu_by_clip(h):
     return h.node("Clip", "x", h.constant(0.0))
 
 
+def relu_by_abs(h):
+    return h.node("Mul", h.node("Add", "x", h.node("Abs", "x")), h.constant(0.5))
+
+
+def sigmoid_by_reciprocal(h):
+    return h.node("Reciprocal", h.node("Add", h.node("Exp", h.node("Neg", "x")), h.constant(1.0)))
+
+
 def relu_kept_to_half_precision(h):
     return h.node("Clip", "x", h.constant(0.0), h.constant(65504.0))
 
@@ -398,7 +406,9 @@ CASES = [
     (silu_turned, [act("silu")]),
     (hard_swish_as_one, [act("hard_swish")]),
     (hard_swish_by_clip, [act("hard_swish")]),
+    (relu_by_abs, [act("relu")]),
     (relu_by_clip, [act("relu")]),
+    (sigmoid_by_reciprocal, [act("sigmoid")]),
     (relu_kept_to_half_precision, [act("relu")]),
     (silu_by_exponentials, [act("silu")]),
     (relu_by_max, [act("relu")]),

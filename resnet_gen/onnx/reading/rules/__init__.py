@@ -21,7 +21,8 @@ from resnet_gen.onnx.reading.signals import QuantizedSignal, ShapeSizes, Unexpla
 OperatorRule = Callable[[OperatorCall], "Wire | list[Wire]"]
 
 _OF_ONE = (
-    "Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Relu Sigmoid Softplus Swish Tanh ThresholdedRelu"
+    "Abs Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Neg Reciprocal Relu Sigmoid Softplus Swish Tanh "
+    "ThresholdedRelu"
 )
 _OF_TWO = "Add Div Greater GreaterOrEqual Less LessOrEqual Max Min Mul PRelu Pow Sub"
 """Elementwise operators of one activation, and of two operands."""

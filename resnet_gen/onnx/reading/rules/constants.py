@@ -108,8 +108,10 @@ def slices(call: OperatorCall) -> Wire:
     start, end = call.integers(1), call.integers(2)
     axes = call.integers(3) if call.has(3) else tuple(range(len(start)))
     step = call.integers(4) if call.has(4) else (1,) * len(start)
-    if not len(start) == len(end) == len(axes) == len(step) or 0 in step:
+    if not len(start) == len(end) == len(axes) == len(step):
         raise UnexplainedOperator("starts, ends, axes and steps of unequal number")
+    if 0 in step:
+        raise UnexplainedOperator("a step of 0")
     wire = call.wire(0)
     dims = _dims(call)
     taken = [range(n) for n in dims]

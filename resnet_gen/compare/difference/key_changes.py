@@ -10,7 +10,7 @@ from resnet_gen.system.resources import shipped_specs
 Path: TypeAlias = tuple[str, ...]
 
 
-class Term(NamedTuple):
+class KeyChange(NamedTuple):
     """A key and what it was and is, None where it does not stand; `loosened` says that less is promised than was."""
 
     path: Path
@@ -25,13 +25,13 @@ class Term(NamedTuple):
         return first + "".join(step if step.startswith("[") else f".{step}" for step in rest)
 
 
-def find_differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[Term, ...]:
+def find_differing(before: dict[str, Any], after: dict[str, Any]) -> tuple[KeyChange, ...]:
     """Every key that differs, in order."""
     keys = dict.fromkeys((*before, *after))
     return tuple(term for key in keys for term in _walk_terms((key,), before.get(key), after.get(key)))
 
 
-def _walk_terms(path: Path, before: Any, after: Any) -> Iterator[Term]:
+def _walk_terms(path: Path, before: Any, after: Any) -> Iterator[KeyChange]:
     if before == after or (_is_empty(before) and _is_empty(after)):
         return
     if _have_type(list, before, after) and any(isinstance(item, dict) for item in (*(before or ()), *(after or ()))):
@@ -57,7 +57,7 @@ _MEASURES = frozenset(("value", "printed", "exception", "source", "min", "max", 
 """What is said of an item of a list; all else says which item it is."""
 
 
-def _compare_items(path: Path, before: list[Any], after: list[Any]) -> Iterator[Term]:
+def _compare_items(path: Path, before: list[Any], after: list[Any]) -> Iterator[KeyChange]:
     """Items that came, went and changed, wherever they stand."""
     for item in list(before):
         if item in after:
@@ -82,9 +82,9 @@ def _name_item(item: Any) -> str:
 # --- which changes promise less ------------------------------------------------
 
 
-def _make_term(path: Path, before: Any, after: Any) -> Term:
+def _make_term(path: Path, before: Any, after: Any) -> KeyChange:
     rule = _LOOSER.get(path[0])
-    return Term(path, before, after, rule is not None and rule(path[1:], before, after))
+    return KeyChange(path, before, after, rule is not None and rule(path[1:], before, after))
 
 
 def _loosens_claim(path: Path, before: Any, after: Any) -> bool:
