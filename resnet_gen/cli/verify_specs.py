@@ -61,17 +61,17 @@ def against_rules(
     return choose_file_rules(file, weights, parse_ignored_rules(ignore))
 
 
-def tell_unread(refused: Refused, targets: Sequence[Destination]) -> None:
+def tell_unread(refused: Refused, destinations: Sequence[Destination]) -> None:
     """Report a project file that cannot be read, wherever the format is not text."""
     if outcome := find_unread_project(refused.problems):
-        _write_outcomes([destination for destination in targets if destination.form != "text"], [outcome])
+        _write_outcomes([destination for destination in destinations if destination.form != "text"], [outcome])
 
 
 def verify(
-    scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str], targets: Sequence[Destination]
+    scope: VerificationScope, settings: Sequence[str], chosen: frozenset[str], destinations: Sequence[Destination]
 ) -> int:
     """Verify each spec and report what was found; returns the exit code, or raises `Refused` for specs unread."""
-    live = Destination("text", None) in targets
+    live = Destination("text", None) in destinations
     for file in (file for reference in scope.references for file in list_spec_files(reference) if file.suffix == ".py"):
         give_notice(str(file))  # before anything is printed
     outcomes = []
@@ -81,10 +81,10 @@ def verify(
             say_lines(_render_outcomes("text", [outcome]), err=not live)
         for note in outcome.notes:
             say_lines(f"{note}\n", err=True)
-    _write_outcomes([destination for destination in targets if destination.file or not live], outcomes)
-    for destination in targets:
+    _write_outcomes([destination for destination in destinations if destination.file or not live], outcomes)
+    for destination in destinations:
         if destination.file:
-            say(destination.file, err=any(other.file is None for other in targets))
+            say(destination.file, err=any(other.file is None for other in destinations))
     invalid = [finding.problem for outcome in outcomes for finding in outcome.invalid]
     if invalid:
         raise Refused(dict.fromkeys(invalid))  # what a project asks of every spec can be wrong for each
@@ -105,8 +105,8 @@ def examine_specs(scope: VerificationScope, settings: Sequence[str], chosen: fro
         yield scope.contract.outcome(names, chosen)
 
 
-def _write_outcomes(targets: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
-    texts = {destination: _render_outcomes(destination.form, outcomes) for destination in targets}
+def _write_outcomes(destinations: Sequence[Destination], outcomes: Sequence[Outcome]) -> None:
+    texts = {destination: _render_outcomes(destination.form, outcomes) for destination in destinations}
     write_files({place.file: text.encode() for place, text in texts.items() if place.file})
     for destination, text in texts.items():
         if not destination.file:

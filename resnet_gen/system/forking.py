@@ -27,8 +27,8 @@ def may_fork() -> bool:
 def fork_process(work: Callable[[int], None]) -> Iterator[int | None]:
     """A copy of this process at work, and the descriptor of what it writes; None where no process can be had.
 
-    `work` has the descriptor that it writes to, and ends the copy, whose parent's files and folders are not its to
-    tidy. What is still at work in the end is killed.
+    `work` has the descriptor that it writes to. The copy ends at once behind it, whatever it raises: the parent's files
+    and folders are not its to tidy. What is still at work in the end is killed.
     """
     answers, ours = os.pipe()
     child = None
@@ -37,7 +37,10 @@ def fork_process(work: Callable[[int], None]) -> Iterator[int | None]:
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            work(ours)
+            try:
+                work(ours)
+            finally:
+                os._exit(0)
     except OSError:  # too many processes, or too little memory for one more
         pass
     finally:

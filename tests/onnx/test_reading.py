@@ -14,7 +14,7 @@ from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
 from resnet_gen.onnx.witness import WitnessError, process
-from resnet_gen.system.forking import may_fork
+from resnet_gen.system.forking import fork_process, may_fork
 from tests.helpers.onnx_runs import TINY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
@@ -140,11 +140,12 @@ def test_the_child_answers_and_ends(given, monkeypatch):
         raise Ended
 
     monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(os, "fork", lambda: 0)
     for reader, wanted in ((lambda *args: None, b"."), (lies, b"not the graph")):
         monkeypatch.setattr(process, "_read", reader)
         ours, theirs = os.pipe()
-        with pytest.raises(Ended):
-            process._answer(*given, theirs)
+        with pytest.raises(Ended), fork_process(lambda own, to=theirs: process._answer(*given, to)):
+            pytest.fail("the child goes on")
         assert os.read(ours, 100) == wanted
         os.close(ours)
         os.close(theirs)

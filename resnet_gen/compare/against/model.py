@@ -21,7 +21,7 @@ from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
 from resnet_gen.onnx.reading.validity import find_fault
 from resnet_gen.problems import Refused, several
-from resnet_gen.verify.rules.against import MOST_TOLD, FileFindings
+from resnet_gen.verify.rules.against import MOST_REPORTED, FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.initialization import SeededWeights
@@ -142,14 +142,14 @@ def _describe_differences(path: Path, found: FileMatch, theirs: Graph) -> Iterat
         _find_roots(found.match.missing, set(known.values())),
         _find_roots(found.match.unexplained, set(known)),
     )
-    for b in others[:MOST_TOLD]:
+    for b in others[:MOST_REPORTED]:
         a = _find_counterpart(b, ours, known)
         if a:
             ours.remove(a)
             yield f"{path}: '{b.name}' is {_describe_node(b, a)}, where the spec has '{a.name}', {_describe_node(a, b)}"
         else:
             yield f"{path}: '{b.name}', {describe(b)}, is not in the spec"
-    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:MOST_TOLD])
+    yield from (f"{path}: '{node.name}', {describe(node)}, is missing" for node in ours[:MOST_REPORTED])
     if not (found.match.missing or found.match.unexplained):
         yield f"{path}: all operations are there, but the outputs are others"
     operations = several(len(graph.nodes), "operation")

@@ -80,10 +80,11 @@ def find_expression(setting: str, values: ParameterValues, parameters: Sequence[
     if len(known) <= 1:
         value = next(iter(known), 0)
         return str(bool(value) if setting == PRESENT else value)
+    related = (parameter for parameter in parameters if _are_related(parameter.setting, setting))
+    paired = [(parameter, pairs) for parameter in related if (pairs := _pair_values(parameter, values))]
     for relation in (_express_equal, _express_multiple, _express_part, _express_half):
-        for parameter in parameters:
-            pairs = _pair_values(parameter, values) if _are_related(parameter.setting, setting) else None
-            if pairs and (text := relation(parameter, pairs)):
+        for parameter, pairs in paired:
+            if text := relation(parameter, pairs):
                 return text
     return None
 

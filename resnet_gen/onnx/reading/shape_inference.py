@@ -55,13 +55,10 @@ def _ask_fork(question: Callable[[bytes], Any], message: bytes) -> Any:
 
 def _answer_question(question: Callable[[bytes], Any], message: bytes, descriptor: int) -> None:
     """Answer a question; what else onnx has to say of a damaged model is nobody's to read."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        limit_memory(len(message))
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(json.dumps(question(message)).encode())
-    finally:
-        os._exit(0)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    limit_memory(len(message))
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(json.dumps(question(message)).encode())
 
 
 def _fault(message: bytes) -> str | None:

@@ -41,16 +41,13 @@ def _read(graph: Graph, serialized: bytes) -> None:
 
 
 def _answer(graph: Graph, serialized: bytes, descriptor: int) -> None:
-    """Read, write the complaint, and end at once."""
+    """Read, and write the complaint."""
+    answer = _FINE
     try:
-        answer = _FINE
-        try:
-            _read(graph, serialized)
-        except WitnessError as error:
-            answer = str(error).encode()
-        os.write(descriptor, answer)
-    finally:
-        os._exit(0)
+        _read(graph, serialized)
+    except WitnessError as error:
+        answer = str(error).encode()
+    os.write(descriptor, answer)
 
 
 def _finish(graph: Graph, serialized: bytes, answers: int | None) -> None:

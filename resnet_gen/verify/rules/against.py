@@ -10,8 +10,8 @@ from resnet_gen.problems import Problem, several
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
-MOST_TOLD = 3
-"""What is wrong with a file that is told one by one."""
+MOST_REPORTED = 3
+"""What is wrong with a file that is reported one by one."""
 
 
 class FileFindings(NamedTuple):
@@ -36,8 +36,8 @@ class FileFindings(NamedTuple):
 
 def list_first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
     """The first things that are wrong with a file, and how many more of `what` there are."""
-    rest = len(faults) - MOST_TOLD
-    return (*faults[:MOST_TOLD], *([f"{path}: and {several(rest, f'more {what}')}"] if rest > 0 else ()))
+    rest = len(faults) - MOST_REPORTED
+    return (*faults[:MOST_REPORTED], *([f"{path}: and {several(rest, f'more {what}')}"] if rest > 0 else ()))
 
 
 CompareFile: TypeAlias = Callable[[Subject], FileFindings]
