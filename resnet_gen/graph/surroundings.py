@@ -1,0 +1,53 @@
+"""What a file puts around a network: from pixels to what the network takes, and from its outputs to labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from resnet_gen.ops import DType
+
+Layout: TypeAlias = Literal["NCHW", "NHWC"]
+"""Where the channels of an image stand: before its rows, or behind its columns."""
+ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
+ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "embedding", "map"]
+
+
+@dataclass(frozen=True)
+class PixelInput:
+    """What a file takes, and how its graph makes of it what the network takes: (pixel / scale - mean) / std, NCHW.
+
+    `order` is that of what is handed in; the network takes its own. `scale` is the greatest pixel: 255, or 1.
+    `mean` and `std` are those of each channel in the network's order, of values in 0..1; empty where the graph does not
+    normalize. With `crop` it takes any height and width, and is resized so that the central crop keeps that part of it.
+    """
+
+    dtype: DType = "uint8"
+    layout: Layout = "NHWC"
+    order: ChannelOrder = "RGB"
+    scale: float = 255.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    crop: float | None = None
+
+
+@dataclass(frozen=True)
+class ServedOutput:
+    """What a file outputs, `names` (of the k best their values and indices), made of the network's output `source`.
+
+    With `normalized` an embedding has length 1.
+    """
+
+    kind: ServedKind
+    source: str
+    names: tuple[str, ...]
+    k: int | None = None
+    normalized: bool = False
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """All that a file puts around a network; `input` is None where it takes what the network takes."""
+
+    input: PixelInput | None = None
+    outputs: tuple[ServedOutput, ...] = ()
