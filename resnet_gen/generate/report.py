@@ -15,8 +15,8 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import Claim
 from resnet_gen.system.templates import render
+from resnet_gen.verify.outcome import examine_loaded
 from resnet_gen.verify.subject import WorkBudget, counts_by_size
-from resnet_gen.verify.verification import verify
 
 
 def report_files(loaded: Loaded) -> dict[str, str]:
@@ -31,8 +31,9 @@ def report_files(loaded: Loaded) -> dict[str, str]:
 
 
 def collect_facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
-    """What pages say of a network: its table, counts, claims and findings."""
+    """What pages say of a network: its table, counts, claims and findings, those that comments suppress apart."""
     counts = count(graph)
+    outcome = examine_loaded(loaded)
     by_size = counts_by_size(loaded, counts, WorkBudget(graph))
     return {
         "spec": loaded.spec,
@@ -41,7 +42,8 @@ def collect_facts(loaded: Loaded, graph: Graph) -> dict[str, Any]:
         "sides": tables.sides,
         "input": graph.input.shape,
         "claims": [_claim_row(claim, by_size[claim.size]) for claim in loaded.spec.claims],
-        "findings": verify(loaded, graph),
+        "findings": outcome.findings,
+        "suppressed": outcome.suppressed,
         "tensors": len(graph.state()),
     }
 

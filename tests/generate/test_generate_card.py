@@ -178,3 +178,18 @@ def test_no_text_breaks_the_front_the_heading_or_a_table():
 def test_every_shipped_network_has_a_card():
     for name in list(shipped_specs())[::12]:
         assert len(tables(card(name))) >= 4
+
+
+def test_what_a_comment_suppresses_is_told_apart(tmp_path):
+    spec = tmp_path / "accepted.yaml"
+    claim = "claims: [{what: params, value: 12, source: somewhere}]"
+    text = re.sub(r"(?m)^claims:.*(\n[ -].*)*", "", TINY.read_text()).replace("name: tiny", "name: accepted")
+    spec.write_text(f"{text}\n{claim}\n")
+    open_card, open_report = card(str(spec)), report_files(load(str(spec)))["README.md"]
+    spec.write_text(f"{text}\n{claim}  # resnet-gen: ignore[claim] a figure of another year\n")
+    accepted = card(str(spec)), report_files(load(str(spec)))["README.md"]
+    assert "finds:" in open_card
+    assert "1 finding" in open_report
+    for page in accepted:
+        assert "a figure of another year" in page
+        assert not re.search("finds:|1 finding", page)

@@ -18,9 +18,9 @@ from resnet_gen.speed.prediction import predict
 from resnet_gen.speed.targets import load_target
 from resnet_gen.verify.rules import budget
 from resnet_gen.verify.rules.budget import ProjectBudgetKept
-from resnet_gen.verify.verification import verify
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, network
+from tests.helpers.verification import verify
 
 
 @pytest.mark.parametrize(

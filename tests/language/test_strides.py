@@ -11,8 +11,8 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.notes import notes
 from resnet_gen.language.plan import plan
-from resnet_gen.verify.verification import verify
 from tests.helpers.varied import EVERY
+from tests.helpers.verification import verify
 from tests.properties.test_specs import examples
 
 ALONE = ("claims=[]", "reference=null")

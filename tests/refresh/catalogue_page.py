@@ -11,7 +11,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import Claim
 from resnet_gen.system.resources import shipped_specs
 from resnet_gen.system.templates import render
-from resnet_gen.verify.verification import verify
+from tests.helpers.verification import verify
 
 
 class Row(NamedTuple):

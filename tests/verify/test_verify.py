@@ -7,9 +7,9 @@ from resnet_gen.language.lower import lower
 from resnet_gen.problems import Refused
 from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.verify.rules import RULES
-from resnet_gen.verify.verification import verify
 from resnet_gen.weights import references
 from tests.helpers.varied import EVERY
+from tests.helpers.verification import verify
 
 BASE = """\
 name: net

@@ -10,7 +10,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.source import Document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.verify.subject import Subject
-from resnet_gen.verify.verification import verify
+from tests.helpers.verification import verify
 
 HEAD = "name: x\nextends: cifar-resnet20\n"
 CLAIMS = "claims:\n" + "".join(f"  - {{what: layers, value: 20, size: {size}, source: a}}\n" for size in range(32, 40))

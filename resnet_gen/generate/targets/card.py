@@ -32,7 +32,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     scores = any(value.name in _SCORES for value in graph.outputs)
     text = render(
         "card/card.md.jinja",
-        **{**known, "findings": [f"{finding.message} [{finding.rule}]" for finding in known["findings"]]},
+        **known,
         front=_front_matter(subject, scores),
         graph=graph,
         module=subject.module,

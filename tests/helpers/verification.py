@@ -1,4 +1,4 @@
-"""A specification and its graph, checked by rules, before comments suppress anything: for reports and cards."""
+"""A specification and its graph, checked by rules, before comments suppress anything."""
 
 from __future__ import annotations
 
