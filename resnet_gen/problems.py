@@ -291,6 +291,10 @@ WORDS: dict[str, str | None] = {
     "channels-per-group": "group_size", "in-chans": "channels", "in-channels": "channels",
     "num-classes": "classes", "img-size": "size", "image-size": "size", "resolution": "size", "epsilon": "eps",
     "negative-slope": "slope", "reduction-ratio": "rd_ratio",
+    "drop-rate": "dropout", "drop-path": "stochastic_depth", "drop-path-rate": "stochastic_depth",
+    "stochastic-depth-prob": "stochastic_depth", "drop-connect": "stochastic_depth",
+    "zero-init-residual": "zero_init_last_norm", "zero-init-last": "zero_init_last_norm",
+    "zero-init-last-bn": "zero_init_last_norm",
     # kinds
     "swish": "silu", "lrelu": "leaky_relu", "relu6": None, "prelu": None, "identity-activation": None,
     "bn": "batch", "batchnorm": "batch", "batch-norm": "batch", "batchnorm2d": "batch",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from resnet_gen.infer.network_sources import NetworkSource, SpecNetwork, load_or_recover, open_network
 from resnet_gen.language.load import Loaded, list_spec_files, load
 from resnet_gen.language.yaml_writer import UnwrittenError, dump, dump_inline
 from resnet_gen.problems import refuse, suggest
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 AnyPath: TypeAlias = Union[str, "os.PathLike[str]"]
 """The path of a file or a folder."""
 Network: TypeAlias = Loaded | AnyPath
-"""A loaded spec, the name of a shipped one, or the path of a YAML file."""
+"""A loaded spec, the name of a shipped one, or the path of a YAML file; where a function says so, of an ONNX file."""
 Settings: TypeAlias = Mapping[str, object] | Sequence[str]
 """Keys of a spec to change, by their path: `{"head.classes": 10}`, or `["head.classes=10"]` as `--set` takes them."""
 Device: TypeAlias = Union["Target", AnyPath]
@@ -27,6 +29,25 @@ Device: TypeAlias = Union["Target", AnyPath]
 def resolve_spec(spec: Network) -> Loaded:
     """The spec itself, loaded if it is not; raises `Refused`."""
     return spec if isinstance(spec, Loaded) else load(name_of(spec))
+
+
+def resolve_network(network: Network) -> NetworkSource:
+    """The network of a spec or an ONNX file, with a warning of what of a file is not known; raises `Refused`.
+
+    The warning is for who called the function that calls this.
+    """
+    if isinstance(network, Loaded):
+        return SpecNetwork(network)
+    source = open_network(name_of(network))
+    if not source.loaded:
+        for line in source.describe():
+            warnings.warn(f"{name_of(network)}: {line}", stacklevel=3)
+    return source
+
+
+def resolve_or_recover(network: Network, what: str) -> Loaded:
+    """The spec itself, or the one that is recovered from an ONNX file; raises `Refused` where none is."""
+    return network if isinstance(network, Loaded) else load_or_recover(name_of(network), (), what)
 
 
 def name_of(given: AnyPath) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, overload
 
-from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, list_files_read, resolve_spec
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Network,
+    check_one_of,
+    check_within,
+    list_files_read,
+    resolve_or_recover,
+    resolve_spec,
+)
 from resnet_gen.generate.languages import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
@@ -28,7 +36,7 @@ def generate(
     """Generate source code, what a server needs, or a model card (docs/generate.md).
 
     Args:
-        spec: The network.
+        spec: The network; of an ONNX file, the spec that is recovered from it (`import_file` says what it lacks).
         to: What is generated.
         folder: Where to write it; a card lists the files of the build that lies there.
         replace: Replace files that differ from what is written.
@@ -57,7 +65,7 @@ def generate(
     place = None if folder is None else Path(folder)
     if place is not None:
         recover(place)  # a card lists what is built there
-    texts = generate_files(CodeSubject(resolve_spec(spec), place), to)
+    texts = generate_files(CodeSubject(resolve_or_recover(spec, "generate"), place), to)
     return texts if place is None else tuple(write_generated(place, texts, replace=replace))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import Network, check_one_of, resolve_spec
+from resnet_gen.api.arguments import Network, check_one_of, resolve_network, resolve_or_recover, resolve_spec
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts
 from resnet_gen.graph.counts import count as counted
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 def build_graph(spec: Network) -> Graph:
     """Lower a spec to its graph: every operation in execution order, with its shapes, weights and names.
 
+    Of an ONNX file, the graph that it holds: its own layers, with norms folded where they are. Warns of a file from
+    which no spec is recovered; nodes that are none of our operations are kept as they stand.
+
     Args:
-        spec: A loaded spec, a name, or a path.
+        spec: A loaded spec, a name, or a path, of an ONNX file too.
 
     Returns:
         The graph. Shapes are those of one image, channels first: (C, H, W), in pixels; weights have the names and
@@ -38,14 +41,15 @@ def build_graph(spec: Network) -> Graph:
         >>> graph.state()["layer1.0.conv2.weight"].shape
         (64, 64, 3, 3)
     """
-    return lower(resolve_spec(spec))
+    return resolve_network(spec).graph
 
 
 def count(network: Graph | Network) -> Counts:
     """Count parameters, multiply-accumulates, layers and activations, exactly (docs/counting.md).
 
     Args:
-        network: A graph, a loaded spec, a name, or a path.
+        network: A graph, a loaded spec, a name, or a path, of an ONNX file too, whose own layers are counted: norms
+            that are folded there count nothing. Warns as `build_graph` does.
 
     Returns:
         The counts for one image. One MAC is one multiplication and one addition; biases, norms, pooling and
@@ -63,14 +67,14 @@ def count(network: Graph | Network) -> Counts:
         >>> f"{counts.params:,} parameters, {counts.macs:,} MACs, {counts.layers} layers"
         '25,557,032 parameters, 4,089,184,256 MACs, 50 layers'
     """
-    return counted(network if isinstance(network, Graph) else build_graph(network))
+    return counted(network if isinstance(network, Graph) else resolve_network(network).graph)
 
 
 def count_as(spec: Network, convention: ConventionName) -> Figure:
     """What another counter prints for a network, and where the difference from our MACs comes from.
 
     Args:
-        spec: A loaded spec, a name, or a path.
+        spec: A loaded spec, a name, or a path, of an ONNX file too: counted is the spec that is recovered from it.
         convention: The counter, or `paper` for what the network's paper counts (docs/counting.md).
 
     Returns:
@@ -95,7 +99,7 @@ def count_as(spec: Network, convention: ConventionName) -> Figure:
     from resnet_gen.ops.counters import CONVENTION_NAMES
 
     check_one_of("convention", convention, CONVENTION_NAMES)
-    one = resolve_spec(spec)
+    one = resolve_or_recover(spec, "count_as")
     return count_by_convention(
         lower(one), find_library(one.spec.naming.kind, one.spec.reference), convention_of(convention, one)[0]
     )
@@ -105,7 +109,8 @@ def show(spec: Network, *, layers: bool = False) -> str:
     """The network as the paper's table: stage, output size, blocks, parameters and MACs.
 
     Args:
-        spec: A loaded spec, a name, or a path.
+        spec: A loaded spec, a name, or a path, of an ONNX file too: its own layers, in the stages of the spec that is
+            recovered from it; without one, a line an operation. Warns as `build_graph` does.
         layers: One line an operation instead of one a stage.
 
     Returns:
@@ -130,8 +135,9 @@ def show(spec: Network, *, layers: bool = False) -> str:
     """
     from resnet_gen.graph import tables
 
-    graph = build_graph(spec)
-    return (tables.layer_table(graph) if layers else tables.stage_table(graph)).removesuffix("\n")
+    source = resolve_network(spec)
+    staged = None if layers else source.staged
+    return (tables.stage_table(staged) if staged else tables.layer_table(source.graph)).removesuffix("\n")
 
 
 def report(spec: Network) -> dict[str, str]:

@@ -15,13 +15,12 @@ from resnet_gen.api.arguments import (
     check_one_of,
     check_within,
     name_of,
+    resolve_network,
     resolve_path,
-    resolve_spec,
     resolve_target,
 )
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import lower
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
@@ -220,7 +219,8 @@ def predict(
     """Predict how fast a network runs on a device: a roofline of the kernels that an engine runs (docs/predict.md).
 
     Args:
-        spec: A loaded spec, a name, or a path.
+        spec: A loaded spec, a name, or a path, of an ONNX file too: its own layers, whatever it computes in. Warns
+            where no spec is recovered from it; stages are then the first words of its layers' names.
         device: A loaded device, a name, as `list_targets` has them, or a path.
         precision: What layers compute in.
         batch: Images at once.
@@ -247,7 +247,9 @@ def predict(
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
-    return predicted(lower(resolve_spec(spec)), resolve_target(device), precision, batch)
+    source = resolve_network(spec)
+    source.check_known("predict")
+    return predicted(source.staged or source.graph, resolve_target(device), precision, batch)
 
 
 def list_targets() -> tuple[str, ...]:

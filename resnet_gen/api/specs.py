@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, setting_texts
 from resnet_gen.compare.difference.parts_option import ALL, permit_parts
-from resnet_gen.language.load import Loaded, load, load_text
+from resnet_gen.infer.network_sources import load_or_recover
+from resnet_gen.language.load import Loaded, load_text
 from resnet_gen.language.source import read_text
 from resnet_gen.problems import Document, Problem, Refused, refuse
 from resnet_gen.system.resources import shipped_specs
@@ -34,6 +35,7 @@ def list_specs() -> tuple[str, ...]:
 def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, parts: str = ALL) -> Loaded:
     """Load and check a spec: a shipped one by its name, a YAML file by its path, or a mapping of the same keys.
 
+    Of an ONNX file by its path, the spec that is recovered from it; `import_file` says what it does not carry.
     Files that a mapping names, under `extends` or `parts`, lie in the working folder.
 
     Args:
@@ -68,7 +70,7 @@ def load_spec(source: Network | Mapping[str, Any], settings: Settings = (), *, p
     with permit_parts(parts):
         if isinstance(source, Mapping):
             return load_text(read_text(Document("<mapping>", as_yaml(source))), setting_texts(settings))
-        return load(name_of(source), setting_texts(settings))
+        return load_or_recover(name_of(source), setting_texts(settings), "load_spec")
 
 
 def parse_spec(text: str, settings: Settings = ()) -> Loaded:

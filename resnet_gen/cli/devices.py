@@ -56,7 +56,7 @@ def _format_number(number: float | None) -> str:
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", metavar="SPEC|FILE.onnx")
 @click.option("--for", "device", required=True, metavar="DEVICE", help="A device, as `targets` lists them, or a file.")
 @click.option(
     "--precision",
@@ -77,22 +77,24 @@ def predict(
     """Predict how fast a network runs on a device.
 
     A roofline of the kernels that an engine runs; docs/predict.md says how it is
-    made, and how far it was from what others measured.
+    made, and how far it was from what others measured. Of an ONNX file its
+    layers are predicted in --precision, whatever it computes in itself.
 
     \b
     Example: resnet-gen predict resnet50 --for jetson-nano
              resnet-gen predict resnet101 --for t4 --precision int8 --batch 32 --layers
     """
-    from resnet_gen.cli.loading import load_noted
-    from resnet_gen.language.lower import lower
+    from resnet_gen.cli.loading import choose_rows, open_noted
     from resnet_gen.speed.prediction import predict as predicted
     from resnet_gen.speed.targets import load_target
 
-    loaded, target = load_noted(spec, settings), load_target(device)
-    found = predicted(lower(loaded), target, precision, batch)
-    title = f"{loaded.spec.title or loaded.spec.name} on {target.title}, {precision}, batch {batch:,}"
+    source, target = open_noted(spec, settings), load_target(device)
+    source.check_known("a prediction")
+    graph, layers = choose_rows(source, layers, form)
+    found = predicted(graph, target, precision, batch)
+    title = f"{source.title} on {target.title}, {precision}, batch {batch:,}"
     if form == "json":
-        say_json(_make_document(loaded.spec.name, found, layers))
+        say_json(_make_document(source.name, found, layers))
         return
     say(title, err=True)
     say("", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +13,12 @@ from resnet_gen.cli.output import say
 from resnet_gen.generate.languages import LANGUAGES
 from resnet_gen.problems import refuse
 
+if TYPE_CHECKING:
+    from resnet_gen.language.load import Loaded
+
 
 @click.command()
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.argument("specs", metavar="SPEC|FILE.onnx...", nargs=-1, required=True)
 @options.spec_options
 @click.option("--to", type=click.Choice(LANGUAGES), required=True, help="What to generate.")
 @click.option(
@@ -42,6 +46,7 @@ def generate(
     parameter names; flax the same for Flax NNX. cpp is a program that loads a TensorRT engine and
     classifies pictures; triton the settings of a model for Triton Inference
     Server, and a client; card a model card. The paths of the files are printed.
+    For an ONNX file, the spec that is recovered from it is generated.
 
     \b
     Example: resnet-gen generate resnet50 --to pytorch -o models
@@ -69,14 +74,13 @@ def _generate_files(
 ) -> dict[str, str]:
     """What is generated, by name; raises `Refused` if two specs would write one file."""
     from resnet_gen.build.manifest import file_name
-    from resnet_gen.cli.loading import load_noted
     from resnet_gen.generate.base import CodeSubject, generate_files
 
     if built and to != "card":
         raise refuse(f"--build means nothing for --to {to}", hint="a card lists the files of a build")
     files: dict[str, str] = {}
     for spec in specs:
-        subject = CodeSubject(load_noted(spec, settings), built or folder)
+        subject = CodeSubject(_load_spec(spec, settings, to), built or folder)
         if built and not (built / file_name(subject.name)).exists():
             raise refuse(f"has no manifest of '{subject.name}'", str(built), "resnet-gen build writes one")
         new = generate_files(subject, to)
@@ -84,3 +88,12 @@ def _generate_files(
             raise refuse(f"two specs write '{min(twice)}'", spec, "give each a folder of its own with -o")
         files.update(new)
     return files
+
+
+def _load_spec(reference: str, settings: Sequence[str], to: str) -> Loaded:
+    """The spec, or the one that is recovered from an ONNX file, with what it does not carry of that on stderr."""
+    from resnet_gen.cli.loading import open_noted, say_of_file
+
+    source = open_noted(reference, settings, f"--to {to}")
+    say_of_file(reference, source.describe_losses())
+    return source.require_spec(f"--to {to}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.ops.counters import CONVENTION_NAMES
 from resnet_gen.problems import refuse
+
+if TYPE_CHECKING:
+    from resnet_gen.infer.network_sources import NetworkSource
+    from resnet_gen.language.load import Loaded
 
 
 @click.command("list")
@@ -38,24 +42,24 @@ def list_specs(form: str) -> None:
 
 
 def _make_entry(reference: str, settings: tuple[str, ...]) -> dict[str, Any]:
-    """Everything that `list` and `count` say of one spec."""
-    from resnet_gen.cli.loading import load_noted
+    """Everything that `list` and `count` say of one network."""
+    from resnet_gen.cli.loading import open_noted, say_of_file
     from resnet_gen.graph.counts import count
-    from resnet_gen.language.lower import lower
 
-    loaded = load_noted(reference, settings)
-    graph = lower(loaded)
+    source = open_noted(reference, settings)
+    say_of_file(reference, source.describe_counts())
     return {
-        "name": loaded.spec.name,
-        "family": loaded.family,
-        "reference": loaded.spec.reference,
-        "input": list(graph.input.shape),
-        **count(graph).as_dict(),
+        "name": source.name,
+        "family": source.loaded.family if source.loaded else "",
+        "reference": source.loaded.spec.reference if source.loaded else None,
+        "input": list(source.graph.input.shape),
+        **count(source.graph).as_dict(),
+        **source.as_data(),
     }
 
 
 @click.command("count")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.argument("specs", metavar="SPEC|FILE.onnx...", nargs=-1, required=True)
 @options.spec_options
 @click.option(
     "--convention", "conventions", multiple=True, type=click.Choice((*CONVENTION_NAMES, "all")), metavar="NAME",
@@ -67,7 +71,8 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 
     With --format json: one object a spec, one a line. FLOPs are 2 x MACs;
     layers and activations are defined in docs/counting.md, and so is what
-    other counters count.
+    other counters count. Of an ONNX file its own layers are counted, and
+    stderr says what it is, and what of it is not known.
 
     \b
     Example: resnet-gen count resnet50 resnet101 --format json
@@ -93,7 +98,7 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", metavar="SPEC|FILE.onnx")
 @options.spec_options
 @click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, every default and parent filled in.")
 @click.option("--layers", is_flag=True, help="One line an operation instead of one a stage.")
@@ -101,26 +106,42 @@ def count_specs(specs: tuple[str, ...], settings: tuple[str, ...], conventions: 
 def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, form: str) -> None:
     """Show a network as the paper's table: stage, output size, blocks.
 
+    Of an ONNX file, its own layers in the stages of the spec that is recovered
+    from it; where none is, one line an operation.
+
     \b
     Example: resnet-gen show resnet50
              resnet-gen show resnet50 --layers --format json
     """
-    from resnet_gen.cli.loading import load_noted
-    from resnet_gen.graph import tables
-    from resnet_gen.language.lower import lower
-    from resnet_gen.language.yaml_writer import dump
+    from resnet_gen.cli.loading import open_noted
 
     if resolved and layers:
         raise refuse("--layers means nothing beside --resolved", hint="leave one of them away")
-    loaded = load_noted(spec, settings)
-    graph = lower(loaded)
+    source = open_noted(spec, settings, "--resolved" if resolved else "")
     if resolved:
-        data = loaded.complete()
-        say_lines(dump(data)) if form == "text" else say_json(data)
-    elif form == "json":
+        _show_resolved(source.require_spec("--resolved"), form)
+    else:
+        _show_tables(source, layers, form)
+
+
+def _show_resolved(loaded: Loaded, form: str) -> None:
+    from resnet_gen.language.lower import lower
+    from resnet_gen.language.yaml_writer import dump
+
+    lower(loaded)  # what cannot be built is not shown
+    data = loaded.complete()
+    say_lines(dump(data)) if form == "text" else say_json(data)
+
+
+def _show_tables(source: NetworkSource, layers: bool, form: str) -> None:
+    from resnet_gen.cli.loading import choose_rows
+    from resnet_gen.graph import tables
+
+    graph, layers = choose_rows(source, layers, form)
+    if form == "json":
         rows = tables.layer_rows(graph) if layers else tables.stage_rows(graph)
         say_json([asdict(row) for row in rows])
-    else:
-        say(f"{loaded.spec.title or loaded.spec.name}, input {tables.sides(graph.input.shape)}", err=True)
-        say("", err=True)
-        say_lines(tables.layer_table(graph) if layers else tables.stage_table(graph))
+        return
+    say(f"{source.title}, input {tables.sides(graph.input.shape)}", err=True)
+    say("", err=True)
+    say_lines(tables.layer_table(graph) if layers else tables.stage_table(graph))

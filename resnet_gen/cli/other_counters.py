@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from resnet_gen.cli.loading import load_noted
+from resnet_gen.cli.loading import open_noted, say_of_file
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.graph.conventions import Figure, count_by_convention
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.tables import align_columns
 from resnet_gen.graph.torch_modules import find_library
+from resnet_gen.infer.network_sources import SpecNetwork
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.paper_counts import convention_of
@@ -24,7 +25,7 @@ _BY_MODULE = {"fvcore", "thop", "ptflops", "torchinfo"}
 def show_counts(specs: Sequence[str], settings: tuple[str, ...], names: Sequence[str], form: str) -> None:
     """Print the figures of each spec: a table, or one object a spec, one a line."""
     wanted = CONVENTION_NAMES if "all" in names else tuple(dict.fromkeys(names))
-    tables = [_count_spec(load_noted(spec, settings), wanted, lenient="all" in names) for spec in specs]
+    tables = [_count_spec(_load_spec(spec, settings), wanted, lenient="all" in names) for spec in specs]
     if form == "json":
         for entry, _ in tables:
             say_json(entry, None)
@@ -34,6 +35,13 @@ def show_counts(specs: Sequence[str], settings: tuple[str, ...], names: Sequence
     for entry, _ in tables:
         if _BY_MODULE & set(wanted):
             say(f"{entry['name']}: {_format_modules(entry)}", err=True)
+
+
+def _load_spec(reference: str, settings: Sequence[str]) -> Loaded:
+    source = open_noted(reference, settings, "--convention")
+    if not isinstance(source, SpecNetwork):
+        say_of_file(reference, ["what others count is of the spec, with its norms where they are folded in the file"])
+    return source.require_spec("--convention")
 
 
 def _count_spec(

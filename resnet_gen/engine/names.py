@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-ONNX, ENGINE = ".onnx", ".engine"
+from resnet_gen.system.file_kinds import ENGINE as ENGINE
+from resnet_gen.system.file_kinds import ONNX as ONNX
 
 Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
 """What runs a model."""

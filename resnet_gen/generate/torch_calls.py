@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resnet_gen import ops
+from resnet_gen.generate.modules.training import DropBranch, DropValues
 from resnet_gen.generate.modules.tree import ChannelChunks
 
 FUNCTIONS: dict[ops.Function, tuple[str, str, bool]] = {
@@ -37,6 +38,8 @@ MODULES: dict[type[ops.Op], tuple[str, ...]] = {
         "ceil_mode={ceil}|False",
     ),
     ops.BlurPool: ("BlurPool2d", "{channels}", "stride={stride}"),
+    DropValues: ("nn.Dropout", "{rate}"),
+    DropBranch: ("StochasticDepth", "p={rate}|0.0", 'mode="{mode}"|"row"'),
 }  # fmt: skip
 """Operations that are attributes."""
 
@@ -77,5 +80,6 @@ HELPERS: dict[type[ops.Op], str] = {
     ops.BlurPool: "BlurPool2d",
     ops.SplitSoftmax: "split_softmax",
     ops.PadChannels: "PadChannels",
+    DropBranch: "StochasticDepth",
 }
 """What torch has no class or function for: written into the module."""

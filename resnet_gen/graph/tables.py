@@ -119,7 +119,7 @@ def describe(node: Node, stride: bool = True) -> str:
             return f"{op.kernel}x{op.kernel} {kind} pool, stride {op.stride}"
         case ops.Activation():
             return op.function
-    return PLAIN.get(type(op), type(op).__name__.lower())
+    return op.foreign_name or PLAIN.get(type(op), type(op).__name__.lower())
 
 
 PLAIN: dict[type[ops.Op], str] = {

@@ -119,6 +119,6 @@ def _add_naming(data: dict[str, Any], graph: Graph, found: Match, *, folded: boo
     return RecoveredSpec(data, loaded, named, found._replace(pairs=pairs), folded, naming)
 
 
-def load_recovered(text: str) -> Loaded:
-    """The text of a specification, checked; raises `Refused`."""
-    return load_text(read_text(Document("spec", text)))
+def load_recovered(text: str, called: str = "spec") -> Loaded:
+    """The text of a specification, checked; messages call it `called`. Raises `Refused`."""
+    return load_text(read_text(Document(called, text)))

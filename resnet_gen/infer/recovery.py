@@ -88,9 +88,23 @@ def _recover_checkpoint(file: Path, name: str) -> Imported | Problem:
 
 def _recover_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:
     try:
-        opened, why = _read_graph(file)
+        opened, why = read_graph(file)
     except NotExplained as refused:  # a node without even a shape
         return refused.problems[0]
+    return recover_from_graph(opened, why, name, parent=parent, norms=norms, weights=weights)
+
+
+def recover_from_graph(
+    opened: OnnxModel,
+    why: str | None,
+    name: str,
+    *,
+    parent: str | None = None,
+    norms: bool = True,
+    weights: bool = False,
+) -> Imported | Problem:
+    """The specification of an ONNX file that `read_graph` has read, as `recover_spec` returns it."""
+    file = opened.path
     found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
         return explain_refusal(found, opened.graph, str(file), why)
@@ -98,7 +112,8 @@ def _recover_onnx(file: Path, name: str, parent: str | None, norms: bool, weight
     comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
     text = _write_text(derive_extension(found, parent) if parent is not None else found.data, file, " ".join(comment))
     lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights)))
-    return Imported(text, lines, as_json(found, opened.graph, same), load_recovered(text), found, opened)
+    loaded = load_recovered(text, f"{file.name} (imported)")
+    return Imported(text, lines, as_json(found, opened.graph, same), loaded, found, opened)
 
 
 def _explain_graph(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:
@@ -119,8 +134,11 @@ def _write_text(data: dict[str, Any], file: Path, comment: str) -> str:
     return spec_yaml({**data, **({"deviations": reasons} if reasons else {})}, [comment])
 
 
-def _read_graph(file: Path) -> tuple[OnnxModel, str | None]:
-    """The file as a graph; where a node is none of our operations, with that node as it stands, and why."""
+def read_graph(file: Path) -> tuple[OnnxModel, str | None]:
+    """The file as a graph; where a node is none of our operations, with that node as it stands, and why.
+
+    Raises `Refused` for a file that cannot be read, and `NotExplained` where a node has not even a shape.
+    """
     try:
         return read(file), None
     except NotExplained as first:

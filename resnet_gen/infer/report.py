@@ -100,7 +100,7 @@ def explain_refusal(found: UnexplainedGraph, given: Graph, file: str, why: str |
 def _describe_operation(node: Node) -> str:
     """An operation with the settings that are not its usual ones."""
     if isinstance(node.op, Opaque):
-        return node.op.op_type if "::" in node.op.op_type else f"ONNX's {node.op.op_type}"
+        return node.op.foreign_name
     settings = [(f, getattr(node.op, f.name)) for f in fields(node.op)]
     shown = ", ".join(f"{f.name}={value!r}" for f, value in settings if value != f.default)
     return f"{type(node.op).__name__}({shown})"

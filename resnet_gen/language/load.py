@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from resnet_gen.language.source import Source, overlay, parse_setting, read_file
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check_spec
 from resnet_gen.problems import Document, Loc, Refused, Span, refuse, shorten, suggest
 from resnet_gen.system.digest import digest_text
+from resnet_gen.system.file_kinds import CHECKPOINTS, ENGINE, ONNX
 from resnet_gen.system.files import named_file
 from resnet_gen.system.links import check_inside, check_named
 from resnet_gen.system.resources import family, is_shipped, shipped_specs
@@ -54,12 +56,12 @@ class Loaded:
         return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
 
     def built(self) -> dict[str, Any]:
-        """What manifests and models state of the specification: all but its budgets.
+        """What manifests and models state of the specification: all but its budgets, and what only training sees.
 
-        Those are somebody's wishes, which come and go, and nothing that was built is another for them. A mean and
+        Nothing that was built is another for them: budgets are somebody's wishes, which come and go. A mean and
         a deviation that would be taken anyway are left out.
         """
-        data = {key: value for key, value in self.resolved().items() if key != "budgets"}
+        data = {key: value for key, value in self.resolved().items() if key not in ("budgets", "training")}
         return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
 
     def canonical(self) -> str:
@@ -87,6 +89,7 @@ def load(reference: str, settings: Sequence[str] = (), called: Callable[[Path], 
     """
     path = find_spec(reference)
     if reference not in shipped_specs():
+        _refuse_other_kinds(path, reference)
         check_inside(path)
     source = _read_source(path, called(path) if called else _display_path(path, reference))
     shipped = shipped_specs().get(path.stem)
@@ -156,6 +159,21 @@ def find_spec(reference: str) -> Path:
     if path := named_file(reference):
         return path
     raise refuse(f"there is no spec '{shorten(reference)}'", hint=_suggest_names(reference, ""))
+
+
+def _refuse_other_kinds(path: Path, reference: str) -> None:
+    """Refuse a file whose name says that it is a model or weights, with the commands that take it."""
+    kind, word = path.suffix.lower(), shlex.quote(shorten(reference, 100))
+    against = f"`resnet-gen verify SPEC --against {word}` compares it with a spec"
+    if kind == ONNX:
+        raise refuse(
+            "an ONNX file is no spec", reference, f"`resnet-gen import {word}` recovers one from it; {against}"
+        )
+    if kind == ENGINE:
+        hint = f"give the ONNX file that it was built from; {against}"
+        raise refuse("an engine does not say what it computes", reference, hint)
+    if kind in CHECKPOINTS:
+        raise refuse("weights are no spec", reference, f"`resnet-gen import {word}` finds the spec that they fit")
 
 
 def _suggest_names(name: str, folder: str) -> str:

@@ -13,6 +13,7 @@ from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import BlockChoice, StagePlan, choose_for_all, plan
 from resnet_gen.language.spec import Spec
+from resnet_gen.language.training_places import check_training
 from resnet_gen.ops import Op
 from resnet_gen.parts.base import Place, Using
 from resnet_gen.problems import Refused, refuse, visible
@@ -167,4 +168,5 @@ def _publish_names(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
         message = f"naming: {error}"
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
     float_nodes(named, loaded)  # whose refusals belong to the spec, whatever it is built in
+    check_training(loaded, named)  # as well, though no file shows it
     return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.used()))))

@@ -16,6 +16,7 @@ from resnet_gen.language.custom_parts import files
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, validate
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.source import Source
+from resnet_gen.language.training import Training
 from resnet_gen.ops.limits import SIDES
 from resnet_gen.parts import base, registry
 from resnet_gen.parts.base import StrictModel
@@ -288,6 +289,7 @@ class Spec(_Model):
         (), description="Published figures, checked by `resnet-gen verify`."
     )
     budgets: Budgets | None = Field(None, description="What it may cost, checked by `resnet-gen verify`.")
+    training: Training | None = Field(None, description="What only training sees, in generated PyTorch and Flax.")
 
 
 OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets")

@@ -60,6 +60,11 @@ class Op:
     keeps_sign: ClassVar[bool] = False
     """Whether the result is never negative where no operand is."""
 
+    @property
+    def foreign_name(self) -> str:
+        """What another tool calls it that is none of our operations; empty for ours."""
+        return ""
+
     def shape(self, *inputs: Shape) -> Shape:
         """Shape of the result for inputs of these shapes; raises `ShapeError`."""
         return inputs[0]

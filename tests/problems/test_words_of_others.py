@@ -40,6 +40,8 @@ def test_every_word_means_one_that_there_is():
         ("dilation=2", "did you mean 'stages.output_stride'?"),
         ("stages.dilations=[1, 1, 2, 4]", "did you mean 'output_stride'?"),
         ("num_classes=10", "did you mean 'head.classes'?"),
+        ("drop_path_rate=0.1", "did you mean 'training.stochastic_depth'?"),
+        ("training.zero_init_residual=true", "did you mean 'zero_init_last_norm'?"),
         ("activation=relu6", "known: "),
         ("norm=instance", "known: "),
     ],

@@ -84,6 +84,13 @@ class Module:
     def modules(self):
         return (module for _, module in self.named_modules())
 
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+        assert (prefix, recurse, remove_duplicate) == ("", True, True)
+        for path, module in self.named_modules():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    yield (f"{path}.{name}" if path else name), parameter
+
     def get_submodule(self, target):
         found = self
         for name in target.split(".") if target else ():
@@ -169,6 +176,19 @@ class ModuleDict(Module):
 class Identity(Module):
     def __init__(self, *args, **kwargs):
         super().__init__()
+
+    def forward(self, input):
+        return input
+
+
+class Dropout(Module):
+    """Outside training."""
+
+    def __init__(self, p=0.5, inplace=False):
+        super().__init__()
+        assert 0 <= p <= 1
+        assert not inplace
+        self.p = p
 
     def forward(self, input):
         return input

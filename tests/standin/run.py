@@ -73,7 +73,14 @@ def _split_softmax(x, splits, groups):
     return made(ops.SplitSoftmax(splits, groups), x, needs_result=True)
 
 
+def _undropped(self, x):
+    assert 0 <= self.p < 1
+    assert self.mode in ("row", "batch")
+    return x
+
+
 FORWARDS = {
+    "StochasticDepth": _undropped,
     "StdConv2d": _standardized,
     "ChannelConv": _along_channels,
     "BlurPool2d": _blurred,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from resnet_gen import ops
+from resnet_gen.generate.modules.training import DropBranch, DropValues
 from resnet_gen.generate.modules.tree import ChannelChunks, OperationLeaf
 
 ModuleSettings: TypeAlias = dict[str, int]
@@ -77,4 +78,6 @@ _FIXED: dict[type[ops.Op], tuple[str, ...]] = {
     ops.Activation: ("function",),
     ops.Concat: ("axis",),
     ChannelChunks: ("parts",),
+    DropValues: ("rate",),
+    DropBranch: ("rate", "mode"),
 }

@@ -18,10 +18,12 @@ from resnet_gen.generate.layout import (
 )
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import classes_of_spec
+from resnet_gen.generate.modules.training import DropBranch, DropValues, describe_training, lower_for_training
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
+from resnet_gen.generate.training_code import write_drop_rates, write_zero_norms
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
 
@@ -34,14 +36,19 @@ def files(subject: CodeSubject) -> dict[str, str]:
     *inner, network = classes_of_spec(subject.loaded).all
     graph = subject.graph
     shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
+    drops = write_drop_rates(subject, "rate", "find_drops(self)")
     classes = render(
         "flax/classes.py.jinja",
         classes=[language.write_class(kind) for kind in inner],
         network={**language.write_network(network), "doc": describe_network(subject, shapes)},
+        drops=drops,
+        random=any(isinstance(node.op, (DropBranch, DropValues)) for node in lower_for_training(subject.loaded).nodes),
+        zeros=write_zero_norms(subject, "scale", ["value[...] = jnp.zeros_like(value[...])"], INDENT + 4),
     )
-    body = render("flax/helpers.py.jinja", classes=classes) + classes
+    body = render("flax/helpers.py.jinja", classes=classes, drops=drops) + classes
     more = "Maps have their channels last: (N, H, W, C). `load` takes weights by their names."
-    text = render("flax/module.py.jinja", doc=describe_module(subject, "Flax NNX", more), body=body)
+    doc = describe_module(subject, "Flax NNX", more, *describe_training(subject.loaded, graph))
+    text = render("flax/module.py.jinja", doc=doc, body=body)
     return {f"{subject.module}_flax.py": text}
 
 
@@ -80,6 +87,8 @@ _MODULES: dict[type[ops.Op], tuple[str, ...]] = {
     ops.MaxPool: ("MaxPool2d", *_WINDOW),
     ops.AvgPool: ("AvgPool2d", *_WINDOW),
     ops.BlurPool: ("BlurPool2d", "stride={stride}"),
+    DropValues: ("nnx.Dropout", "{rate}", RNGS),
+    DropBranch: ("StochasticDepth", "rate={rate}|0.0", 'mode="{mode}"|"row"', RNGS),
 }  # fmt: skip
 """Operations that are attributes."""
 

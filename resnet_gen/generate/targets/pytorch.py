@@ -17,11 +17,13 @@ from resnet_gen.generate.layout import (
 )
 from resnet_gen.generate.modules.classes import ClassMember, OperationCall
 from resnet_gen.generate.modules.spec_classes import classes_of_spec
+from resnet_gen.generate.modules.training import describe_training
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import check_member_name
+from resnet_gen.generate.training_code import write_drop_rates, write_zero_norms
 from resnet_gen.system.templates import render
 
 
@@ -30,15 +32,25 @@ def files(subject: CodeSubject) -> dict[str, str]:
     graph, classes = subject.graph, classes_of_spec(subject.loaded, spreads=True).all
     language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
+    written = language.write_network(network)
     body = render(
         "pytorch/classes.py.jinja",
         classes=[language.write_class(kind) for kind in inner],
-        network={**language.write_network(network), "doc": describe_network(subject, shapes)},
+        network={**written, "doc": describe_network(subject, shapes)},
+        drops=write_drop_rates(subject, "p", _DROPS),
         fills=list(_write_fills(subject)),
+        zeros=write_zero_norms(subject, "weight", ["nn.init.zeros_(parameter)"], INDENT + 4),
         helpers=language.helpers,
     )
-    text = render("pytorch/module.py.jinja", doc=describe_module(subject, "PyTorch"), body=body)
+    text = render(
+        "pytorch/module.py.jinja",
+        doc=describe_module(subject, "PyTorch", *describe_training(subject.loaded, subject.graph)),
+        body=body,
+    )
     return {f"{subject.module}.py": text}
+
+
+_DROPS = "[m for m in self.modules() if isinstance(m, StochasticDepth)]"
 
 
 def _write_fills(subject: CodeSubject) -> Iterator[str]:

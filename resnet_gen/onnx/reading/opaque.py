@@ -42,6 +42,11 @@ class Opaque(Op):
     places: tuple[int, ...] = (0,)
     output: int = 0
 
+    @property
+    def foreign_name(self) -> str:
+        """ONNX's name of it, as tables show it."""
+        return shorten(self.op_type if "::" in self.op_type else f"ONNX's {self.op_type}")
+
     def shape(self, *inputs: Shape) -> Shape:
         return self.result
 
