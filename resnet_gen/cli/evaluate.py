@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH, EVALUATED_IMAGES
+from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
+from resnet_gen.ops.limits import EVALUATED_IMAGES
 from resnet_gen.speed.limits import MEASURED_BATCHES
 
 

@@ -51,6 +51,7 @@ def _model_entry(found: ModelEvaluation) -> dict[str, Any]:
         "mean_recall": round(of.balanced, 6),
         "not_finite": of.unfinite,
         "images_per_second": round(found.images_per_second, 2),
+        "median_ms": round(found.median_ms, 4),
         "timed_runs": found.timed_runs,
         "per_class": [_class_entry(each) for each in of.classes],
         "confusion": [each._asdict() for each in of.confusions],
@@ -187,8 +188,9 @@ def _titles(found: Evaluation) -> Iterator[str]:
 def _describe_speed(found: Evaluation) -> Iterator[str]:
     for letter, each in zip(_letters(found), found.models, strict=True):
         runs = f"{several(each.timed_runs, 'run')} of up to {several(found.batch, 'image')}"
-        warm = ", the first left out" if each.accuracy.top1.images > found.batch else ", the first among them"
-        yield f"{letter}: {each.images_per_second:,.1f} images/s through the model alone ({runs}{warm})"
+        warm = "the first left out" if each.timed_runs > 1 else "the first among them"
+        speed = f"{each.images_per_second:,.1f} images/s through the model alone"
+        yield f"{letter}: {speed}, median {each.median_ms:.3g} ms ({runs}, {warm})"
     yield f"read and prepared: {found.images_read_per_second:,.1f} images/s, apart from that and in one thread"
 
 
@@ -199,7 +201,7 @@ def _describe_agreement(found: Agreement) -> Iterator[str]:
     yield f"right: both {found.both_right:,}, A alone {found.lost:,} (lost), B alone {found.gained:,} (gained)"
     yield f"both wrong, in different ways: {found.other:,}"
     verdict = "no more than chance explains" if found.p_value >= 0.05 else "more than chance explains, at 5 %"
-    yield f"McNemar's exact test: p = {found.p_value:.3g}: A and B differ by {verdict}".replace("by no", "by no")
+    yield f"McNemar's exact test: p = {found.p_value:.3g}: A and B differ by {verdict}"
     if found.decibels is not None:
         yield f"signal to noise of B's scores, those of A being the signal: {found.decibels:.1f} dB"
 

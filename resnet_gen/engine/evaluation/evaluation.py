@@ -34,12 +34,16 @@ class EvaluationEffort(NamedTuple):
 
 
 class ModelEvaluation(NamedTuple):
-    """A model, by what it was run, what it gets right, and its images a second without reading them."""
+    """A model, by what it was run, what it gets right, and its images a second without reading them.
+
+    Its speed is that of `timed_runs`, each of up to a batch, of which `median_ms` is the median time.
+    """
 
     model: str
     runtime: dict[str, str]
     accuracy: Accuracy
     images_per_second: float
+    median_ms: float
     timed_runs: int
 
 
@@ -175,5 +179,6 @@ def _begin_tally(images: LabelledImages, model: EvaluatedModel, scores: Array) -
 
 
 def _describe_model(scorer: Scorer, tally: Tally) -> ModelEvaluation:
-    runner = scorer.model.runner
-    return ModelEvaluation(runner.where, runner.runtime, tally.result(), scorer.images_per_second, scorer.timed_runs)
+    runner, accuracy = scorer.model.runner, tally.result()
+    speed = (scorer.images_per_second, scorer.median_ms, scorer.timed_runs)
+    return ModelEvaluation(runner.where, runner.runtime, accuracy, *speed)

@@ -1,11 +1,9 @@
-"""How many images are evaluated, how many at once, and how much of what they show is listed."""
+"""How many labelled images are run at once, how many classes they may have, and how much is listed of them."""
 
 from __future__ import annotations
 
 from resnet_gen.problems import Bounds
 
-EVALUATED_IMAGES = Bounds(1, 10_000_000)
-"""Images of a data set that are evaluated."""
 EVALUATED_BATCH = 8
 """Images at once, of a model that takes any number."""
 CHANGES = Bounds(0, 100_000)

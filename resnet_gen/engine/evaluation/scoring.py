@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -62,13 +63,21 @@ class Scorer:
     @property
     def images_per_second(self) -> float:
         """Images through the model, without reading them; the first run, which warms it up, counts if it is alone."""
-        counted = self._runs[1:] or self._runs
-        return sum(run.images for run in counted) / max(1e-9, sum(run.seconds for run in counted))
+        return sum(run.images for run in self._counted) / max(1e-9, sum(run.seconds for run in self._counted))
+
+    @property
+    def median_ms(self) -> float:
+        """Milliseconds of a run: the median of the same."""
+        return 1e3 * median(run.seconds for run in self._counted)
 
     @property
     def timed_runs(self) -> int:
         """How many runs that is of."""
-        return len(self._runs[1:] or self._runs)
+        return len(self._counted)
+
+    @property
+    def _counted(self) -> list[_TimedRun]:
+        return self._runs[1:] or self._runs
 
 
 def _find_scores(outputs: dict[str, Array], images: int, where: str) -> Array:

@@ -30,15 +30,17 @@ def open_labelled_images(
     for file in filter(None, (path if source else None, classes_file)):
         confine(file)
     names = read_class_names(classes_file) if classes_file else None
-    if source and _is_folder(path):
+    if not source or not _is_there(path):
+        raise refuse("there is no such file or folder", source, _HINT)
+    if path.is_dir():
         return open_folders(path, names, most, confine)
     if path.suffix.lower() not in _READERS:
-        raise refuse("no folder, and no .csv or .npz file", source, _HINT)
+        raise refuse("neither a folder nor a .csv or .npz file", source, _HINT)
     return _READERS[path.suffix.lower()](path, names, most, confine)
 
 
-def _is_folder(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return path.exists()
     except ValueError:  # what no file can be called
         return False
