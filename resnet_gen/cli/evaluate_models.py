@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from resnet_gen.build import models
@@ -50,14 +51,12 @@ def evaluate_all(
     named = [(model, runtime), *([(against or model, against_runtime)] if against or against_runtime else [])]
     images = open_labelled_images(data, classes_file, limit)
     chosen = models.choose_inputs(_open_models(named, source, precision_hint, batch))
-    for note in chosen.notes:
-        say(note, err=True)
     _tell_seeds([name for name, _ in named], [each.runner for each in chosen.models], source)
     with _show_progress() as progress:
         found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes), progress)
     for each in chosen.models:
         tell_saturation(each.runner)
-    _output_text(FORMATS[form](found), output)
+    _output_text(FORMATS[form](replace(found, notes=(*chosen.notes, *found.notes))), output)
 
 
 def _open_models(

@@ -56,24 +56,30 @@ class BrokenPicture(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one or two models get right of labelled images.
-
-    `total` is how many images there are, of which `images` were evaluated and `broken` left out (`broken_images` are
-    the first of them); `classes` are their names, empty where they have none; `images_read_per_second` is how fast
-    they were read and prepared.
-    """
+    """What one or two models get right of labelled images."""
 
     data: str
+    """Where the images are from."""
     total: int
+    """How many there are."""
     images: int
+    """How many of them were evaluated."""
     classes: tuple[str, ...]
+    """The names of the classes, in the order of the outputs; empty where labels are indices."""
     notes: tuple[str, ...]
+    """What is to be known of images and classes."""
     broken: int
+    """How many images were left out, as they cannot be read."""
     broken_images: tuple[BrokenPicture, ...]
+    """The first 1,000 of them: `image` and `reason`."""
     models: tuple[ModelEvaluation, ...]
+    """Each model: `accuracy`, by what it was run, and its speed without reading."""
     agreement: Agreement | None
+    """How two models compare: images with the `same` class, `lost` and `gained`, `p_value`, `decibels`, `changes`."""
     images_read_per_second: float
+    """How fast images were read and prepared, in one thread."""
     batch: int
+    """Images at once."""
 
     def name_class(self, index: int) -> str:
         """The name of a class, or its number; `none` where scores were not finite."""
