@@ -99,7 +99,7 @@ def open_arrays(path: Path, names: ClassNames | None, most: int | None, confine:
     except FileNotFoundError:
         raise refuse("there is no such file", str(path)) from None
     except _ERRORS as error:
-        raise refuse(f"not an .npz file: {shorten(str(error))}", str(path), _FORM) from None
+        raise refuse(f"damaged, or no .npz file: {shorten(str(error))}", str(path), _FORM) from None
     _check_images(images, size, path)
     if len(labels) != images.shape[0]:
         raise refuse(f"{images.shape[0]:,} images and {len(labels):,} labels", str(path), _FORM)

@@ -146,7 +146,8 @@ def _resolve_labels(table: _Table, names: ClassNames | None, path: Path) -> tupl
         return names.names, np.array([_locate(label, names, path) for label in table.labels], np.int64)
     if all(map(_is_index, table.labels)):
         return (), np.array([int(label) for label in table.labels], np.int64)
-    if mixed := next((label for label in table.labels if _is_index(label) or not label.strip()), None):
+    mixed = next((label for label in table.labels if _is_index(label) or not label.strip()), None)
+    if mixed is not None:
         raise refuse(f"label '{shorten(mixed)}' stands among names", str(path), _FORM)
     classes = sorted(table.labels)
     places = {name: place for place, name in enumerate(classes)}
