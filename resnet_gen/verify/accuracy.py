@@ -46,6 +46,12 @@ class _Stated:
         """Refuses files that lie elsewhere: what others cannot see, nobody can review."""
         return lambda path: check_named(path, self._base, self.span(key), key)
 
+    def find_span(self, problem: Problem) -> Span | None:
+        """Where the file stands that a problem is about; the images, for any other."""
+        named = ((key, getattr(self.budget, key)) for key in ("classes_file", "weights", "calibration"))
+        found = (key for key, name in named if name and str(self._base.parent / name) == problem.where)
+        return self.span(next(found, "data"))
+
     @property
     def _base(self) -> Path:
         where = self.span("data")
@@ -122,7 +128,7 @@ def _find_evaluation(subject: Subject, each: _Stated) -> Evaluation:
         try:
             subject.evaluations[key] = _evaluate(subject, each)
         except Refused as error:
-            raise Refused(place_problem(problem, each.span("data")) for problem in error.problems) from None
+            raise Refused(place_problem(problem, each.find_span(problem)) for problem in error.problems) from None
     return subject.evaluations[key]
 
 
