@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.checking import diff as diff
     from resnet_gen.api.checking import explain_rule as explain_rule
     from resnet_gen.api.checking import verify as verify
+    from resnet_gen.api.evaluating import evaluate as evaluate
     from resnet_gen.api.generating import convert_weights as convert_weights
     from resnet_gen.api.generating import generate as generate
     from resnet_gen.api.graphs import build_graph as build_graph
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import parse_spec as parse_spec
     from resnet_gen.build.engine_check import Check as Check
     from resnet_gen.compare.report import Report as Report
+    from resnet_gen.engine.evaluation.evaluation import Evaluation as Evaluation
     from resnet_gen.graph import Graph as Graph
     from resnet_gen.graph import Node as Node
     from resnet_gen.graph import Value as Value
@@ -84,6 +86,7 @@ FUNCTIONS = {
     "check_engine": "api.checking",
     "run": "api.running",
     "bench": "api.running",
+    "evaluate": "api.evaluating",
     "predict": "api.running",
     "list_targets": "api.running",
     "load_target": "api.running",
@@ -104,6 +107,7 @@ TYPES = {
     "Finding": "verify.outcome",
     "Report": "compare.report",
     "Check": "build.engine_check",
+    "Evaluation": "engine.evaluation.evaluation",
     "Prediction": "speed.prediction",
     "Target": "speed.targets",
     "Problem": "problems",

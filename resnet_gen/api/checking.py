@@ -38,6 +38,7 @@ def verify(
     ignore: Sequence[str] = (),
     against: AnyPath | None = None,
     weights: AnyPath | None = None,
+    evaluate: bool = False,
 ) -> tuple[Finding, ...]:
     """Hold a spec to its claims, its reference, the papers' design rules and its budgets (docs/verify.md).
 
@@ -49,7 +50,8 @@ def verify(
         select: Ids of the rules to check; all without it.
         ignore: Ids of rules to leave out.
         against: An ONNX file or an engine that must hold the spec's network (docs/against.md).
-        weights: The checkpoint whose weights that file must have.
+        weights: The checkpoint whose weights that file must have, and that `evaluate` takes where a budget names none.
+        evaluate: Hold budgets of accuracy too, which runs the network; they are not looked at without it.
 
     Returns:
         What was found, by file and line; empty if every promise is kept.
@@ -70,15 +72,17 @@ def verify(
     from resnet_gen.verify.outcome import examine_loaded
     from resnet_gen.verify.rule_selection import choose_rules, parse_ignored_rules
     from resnet_gen.verify.rules.base import Rule
+    from resnet_gen.verify.subject import AccuracyEvaluation
 
     more: tuple[Rule, ...] = ()
     if against is not None:
         from resnet_gen.compare.against import choose_file_rules  # onnx and NumPy, which other rules do without
 
         more = choose_file_rules(Path(name_of(against)), resolve_path(weights), parse_ignored_rules(ignore))
-    elif weights is not None:
-        raise refuse("weights: means nothing without 'against'")
-    return examine_loaded(resolve_spec(spec), choose_rules(select, ignore, more), more).findings
+    elif weights is not None and not evaluate:
+        raise refuse("weights: means nothing without 'against' or 'evaluate'")
+    evaluation = AccuracyEvaluation(resolve_path(weights)) if evaluate else None
+    return examine_loaded(resolve_spec(spec), choose_rules(select, ignore, more), more, evaluation).findings
 
 
 def explain_rule(rule: str) -> str:

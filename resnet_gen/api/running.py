@@ -92,7 +92,7 @@ def run(
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     source = ModelSource((), resolve_path(weights), seed, fold)
-    opened = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
+    opened = open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
         taken = opened.taken or embedded_input(session) or assumed_input(session)
@@ -101,7 +101,7 @@ def run(
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)
-    _warn_of_numerics(session, tuning)
+    warn_of_numerics(session, tuning)
     return outputs
 
 
@@ -167,13 +167,13 @@ def bench(
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tunings = _resolve_tunings([by for _, by in models], precision_hint)
+    tunings = resolve_tunings([by for _, by in models], precision_hint)
     source = ModelSource((), resolve_path(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
-    runners = [_open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
+    runners = [open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
-        _warn_of_numerics(runner, own)
+        warn_of_numerics(runner, own)
     return result
 
 
@@ -194,7 +194,7 @@ def _check_effort(seconds: float | None, repeat: int | None) -> None:
         raise refuse(message, hint="give 'repeat'")
 
 
-def _resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuning]:
+def resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> list[Tuning]:
     """How each model is run; raises `Refused` for a hint that none of them would take."""
     from resnet_gen.engine.base import Tuning
 
@@ -205,7 +205,7 @@ def _resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> l
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
-def _warn_of_numerics(runner: Runner, asked: Tuning) -> None:
+def warn_of_numerics(runner: Runner, asked: Tuning) -> None:
     """Warn who called the function that calls this of what this processor does not compute; after the first run."""
     from resnet_gen.engine.cpu_numerics import list_departures
 
@@ -289,7 +289,7 @@ def load_target(device: Device) -> Target:
     return resolve_target(device)
 
 
-def _open_model(
+def open_model(
     model: Network, source: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
 ) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""

@@ -15,6 +15,7 @@ from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
+from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -76,20 +77,24 @@ def open_spec(
     shown: str | None = None,
 ) -> RunnableModel:
     """Build a spec into a temporary folder and open that; messages call it `shown`, else by its name."""
-    require_gpu(runtime)
-    engine = runtime in BACKENDS
     profile = Profile(min(batches), max(batches), max(batches))
     request = Request(
-        target=runtime if engine else "onnx",
+        target=runtime if runtime in BACKENDS else "onnx",
         batch=BuildBatch(profile=profile),
         weights=source.weights,
         seed=source.seed or DEFAULT_SEED,
         fold=source.fold,
     )
+    return RunnableModel(open_request(loaded, request, runtime, tuning, shown or loaded.spec.name), loaded.spec.input)
+
+
+def open_request(loaded: Loaded, request: Request, runtime: str, tuning: Tuning, shown: str) -> Runner:
+    """Build what is asked for into a temporary folder and open that; messages call it `shown`."""
+    require_gpu(runtime)
     with tempfile.TemporaryDirectory() as folder:
         files = build(loaded, request, Path(folder))
-        (file,) = (path for path in files if path.suffix == (ENGINE if engine else ONNX))
-        return RunnableModel(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
+        (file,) = (path for path in files if path.suffix == (ENGINE if runtime in BACKENDS else ONNX))
+        return open_file(runtime, file, shown, tuning)
 
 
 def refuse_ignored(model: str, source: ModelSource) -> None:
@@ -136,6 +141,32 @@ def assumed_input(session: Runner) -> Input:
         return Input(channels=channels, size=(height, width))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", session.where) from None
+
+
+class EvaluatedModels(NamedTuple):
+    """Models to be evaluated on the same images, and what is to be said of how images become their input."""
+
+    models: tuple[EvaluatedModel, ...]
+    notes: tuple[str, ...]
+
+
+def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
+    """How images become the input of each model: as its spec says, else as the other's, else as ImageNet's networks."""
+    known = [model.taken or embedded_input(model.runner) for model in opened]
+    models, notes = [], []
+    for (runner, _), taken in zip(opened, known, strict=True):
+        other = next((one for one in known if one and _fits(runner, one)), None)
+        if taken is None:
+            how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
+            notes.append(f"{runner.where}: carries no spec; {how}")
+        taken = taken or other or assumed_input(runner)
+        check_input(runner, taken, runner.shape[0] or 1)
+        models.append(EvaluatedModel(runner, taken))
+    return EvaluatedModels(tuple(models), tuple(notes))
+
+
+def _fits(runner: Runner, taken: Input) -> bool:
+    return all(side in (None, wanted) for side, wanted in zip(runner.shape[1:], taken.shape, strict=True))
 
 
 def check_input(session: Runner, taken: Input, batch: int) -> None:

@@ -39,6 +39,7 @@ COMMANDS = {
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
     "bench": ("bench", "bench"),
+    "evaluate": ("evaluate", "evaluate"),
     "import": ("import_file", "import_"),
     "weights": ("weights", "weights"),
     "schema": ("schema_init", "schema"),

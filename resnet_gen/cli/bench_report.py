@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resnet_gen.cli.output import finite_or_none
@@ -15,8 +15,12 @@ PERCENTILES = (50, 90, 99)
 
 def format_title(runner: Runner) -> str:
     """A model and what runs it: `resnet50 on onnxruntime 1.31.1, computed in f32`."""
-    runtime = runner.runtime
-    words = [f"{runner.where} on {runtime['library']} {runtime['version']}"]
+    return format_model(runner.where, runner.runtime)
+
+
+def format_model(name: str, runtime: Mapping[str, str]) -> str:
+    """A model by its name and what runs it."""
+    words = [f"{name} on {runtime['library']} {runtime['version']}"]
     words += [f"computed in {runtime['precision']}"] if "precision" in runtime else []
     words += [several(int(runtime["threads"]), "thread")] if "threads" in runtime else []
     return visible(", ".join(words))

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from resnet_gen.project.project_file import Project
     from resnet_gen.verify.contract import Contract
     from resnet_gen.verify.rules.base import Rule
+    from resnet_gen.verify.subject import AccuracyEvaluation
 
 
 class VerificationScope(NamedTuple):
     """The specs to verify, and the contract of their project; `whole` says that these are all that it has.
 
-    `against` are rules that compare them with a file.
+    `against` are rules that compare them with a file, and `evaluation` that budgets of accuracy are held.
     """
 
     references: tuple[str, ...]
     contract: Contract | None = None
     whole: bool = False
     against: tuple[Rule, ...] = ()
+    evaluation: AccuracyEvaluation | None = None
 
     def rules(self, select: Sequence[str], ignore: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """What `--select` and `--ignore` say, or else the project."""

@@ -40,7 +40,13 @@ from resnet_gen.verify.formats import FORMATS
 @click.option(
     "--against", type=options.FILE, metavar="FILE", help="ONNX file or engine that must hold the spec's network."
 )
-@click.option("--weights", type=options.FILE, metavar="FILE", help="Checkpoint whose weights that file must have.")
+@click.option(
+    "--weights",
+    type=options.FILE,
+    metavar="FILE",
+    help="Checkpoint whose weights that file must have, and that --evaluate takes where a budget names none.",
+)
+@click.option("--evaluate", is_flag=True, help="Hold budgets of accuracy too, which runs the networks.")
 @options.project
 def verify(
     specs: tuple[str, ...],
@@ -51,6 +57,7 @@ def verify(
     ignore: tuple[str, ...],
     against: Path | None,
     weights: Path | None,
+    evaluate: bool,
     config: Path | None,
     no_config: bool,
 ) -> int:
@@ -78,7 +85,10 @@ def verify(
             refused, verify_specs.choose_destinations(forms, outputs, [config] if config else list_candidates())
         )
         raise
-    scope = scope._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
+    scope = scope._replace(
+        against=verify_specs.against_rules(specs, against, weights, ignore, evaluate=evaluate),
+        evaluation=verify_specs.choose_evaluation(specs, evaluate, weights),
+    )
     chosen = choose_rules(*scope.rules(select, ignore), scope.against)
     targets = verify_specs.choose_destinations(forms, outputs, chain(scope.read(), filter(None, (against, weights))))
     return verify_specs.verify(scope, settings, chosen, targets)

@@ -18,6 +18,7 @@ from resnet_gen.verify.formats import FORMATS
 from resnet_gen.verify.outcome import Outcome, examine, find_unread_project
 from resnet_gen.verify.rule_selection import parse_ignored_rules
 from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.subject import AccuracyEvaluation
 
 
 class Destination(NamedTuple):
@@ -43,16 +44,25 @@ def choose_destinations(forms: Sequence[str], outputs: Sequence[Path], read: Ite
     return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
 
 
+def choose_evaluation(references: Sequence[str], evaluate: bool, weights: Path | None) -> AccuracyEvaluation | None:
+    """That budgets of accuracy are held, if that is asked for; raises `Refused` for weights of several specs."""
+    if not evaluate:
+        return None
+    if weights is not None and len(references) != 1:
+        raise refuse("--weights: they are one spec's", hint="name the spec, or write 'weights' in each budget")
+    return AccuracyEvaluation(weights)
+
+
 def against_rules(
-    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str]
+    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str], *, evaluate: bool
 ) -> tuple[Rule, ...]:
     """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
 
     Raises `Refused` where that makes no sense, or for a file that cannot be read.
     """
     if file is None:
-        if weights is not None:
-            raise refuse("--weights means nothing without --against")
+        if weights is not None and not evaluate:
+            raise refuse("--weights means nothing without --against or --evaluate")
         return ()
     if len(references) != 1:
         raise refuse("--against: one spec is compared with a file", hint="name the spec before it")
@@ -96,9 +106,8 @@ def examine_specs(scope: VerificationScope, settings: Sequence[str], chosen: fro
     """One a spec and, where all of a project are verified and could be read, one of the project."""
     names = []
     for reference in scope.references:
-        outcome = examine(
-            reference, settings, chosen, (*(scope.contract.rules if scope.contract else ()), *scope.against)
-        )
+        more = (*(scope.contract.rules if scope.contract else ()), *scope.against)
+        outcome = examine(reference, settings, chosen, more, scope.evaluation)
         names += [] if outcome.invalid else [outcome.name]
         yield outcome
     if scope.contract and scope.whole and len(names) == len(scope.references):

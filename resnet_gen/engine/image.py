@@ -22,6 +22,8 @@ from resnet_gen.weights.base import Array
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What is read. Pillow goes by content, and others of its readers start programs."""
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""How the names of pictures end, in capitals too, where a folder is looked through."""
 _HELD, _HELD_EACH = 61 << 20, 2.5
 """Bytes that a picture and its decoder may take in memory, and how many more for each byte of its file."""
 _DIRECT = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})

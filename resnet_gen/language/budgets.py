@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from resnet_gen.graph.counts import COUNTS, CountName
 from resnet_gen.language.figures import FIGURE, PrintedError, PrintedFigure
-from resnet_gen.ops.limits import BATCHES
-from resnet_gen.ops.precision import Float, Precision
+from resnet_gen.ops.limits import BATCHES, EVALUATED_IMAGES
+from resnet_gen.ops.precision import Float, Placement, Precision
 from resnet_gen.parts.base import StrictModel
 
 _SIZE = r"([0-9]{1,18}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B"
@@ -104,6 +104,44 @@ class SizeBudget(_Range):
     )
 
 
+_Place = Annotated[str, Field(min_length=1, max_length=1_000)]
+_Part = Annotated[float, Field(ge=0, le=1)]
+
+
+class AccuracyBudget(StrictModel):
+    """How often the network must be right on labelled images, with its weights (docs/evaluate.md).
+
+    Paths start from the file that the budget stands in, and lead nowhere outside its project.
+    """
+
+    data: _Place = Field(description="Labelled images as `evaluate` takes them: a folder, `.csv` or `.npz`.")
+    classes_file: _Place | None = Field(None, description="Names of the classes, in the order of the outputs.")
+    weights: _Place | None = Field(None, description="The weights; those of `verify --weights` where it is left out.")
+    precision: Precision = Field("fp32", description="What layers compute in.")
+    calibration: _Place | None = Field(None, description="Images that INT8 and FP8 take their scales from.")
+    qdq: Placement | None = Field(None, description="Where INT8 puts Q/DQ; `cpu` where it is left out.")
+    limit: Annotated[int, Field(ge=EVALUATED_IMAGES.least, le=EVALUATED_IMAGES.most)] | None = Field(
+        None, description="So many of the images, evenly spaced; all where it is left out."
+    )
+    min: _Part | None = Field(None, description="The least part of the images that must be right, 0 to 1: top-1.")
+    drop_from_fp32: _Part | None = Field(
+        None, description="How much less than in FP32 it may be, 0 to 1: 0.005 is half a percentage point."
+    )
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> AccuracyBudget:
+        if self.min is None and self.drop_from_fp32 is None:
+            raise PydanticCustomError("accuracy_bound", "neither a 'min' nor a 'drop_from_fp32'")
+        eight = self.precision in ("int8", "fp8")
+        if eight and self.calibration is None:
+            raise PydanticCustomError("calibration", "no 'calibration' for {precision}", {"precision": self.precision})
+        for key, means in (("calibration", eight), ("qdq", self.precision == "int8")):
+            if getattr(self, key) is not None and not means:
+                context = {"at": key, "precision": self.precision}
+                raise PydanticCustomError("unused", "means nothing for precision {precision}", context)
+        return self
+
+
 def _wrap_in_list(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
@@ -120,8 +158,15 @@ Sizes = Annotated[
 ]
 
 
+Accuracies = Annotated[
+    tuple[AccuracyBudget, ...],
+    Field(strict=False, max_length=16),
+    BeforeValidator(_wrap_in_list, json_schema_input_type=AccuracyBudget | list[AccuracyBudget]),
+]
+
+
 class Budgets(StrictModel):
-    """What a network may cost; checked by `resnet-gen verify`."""
+    """What a network may cost, and what it must achieve; checked by `resnet-gen verify`."""
 
     params: CountBudget | None = Field(None, description="Trainable parameters.")
     buffers: CountBudget | None = Field(None, description="Elements that are kept but not trained.")
@@ -134,6 +179,9 @@ class Budgets(StrictModel):
     activations_and_pools: CountBudget | None = Field(None, description="Those, and the elements of max pooling.")
     latency: Latencies = Field((), description="Predicted time on a device: one budget, or a list of them.")
     onnx_size: Sizes = Field((), description="Bytes of the ONNX model: one budget, or a list of them.")
+    accuracy: Accuracies = Field(
+        (), description="Right answers on labelled images, for `verify --evaluate`: one budget, or a list of them."
+    )
 
     def counts(self) -> Iterator[tuple[CountName, CountBudget]]:
         """The counts that have a budget."""
@@ -143,5 +191,5 @@ class Budgets(StrictModel):
 
     @property
     def number(self) -> int:
-        """How many ranges they are."""
+        """How many ranges they are, those of accuracy aside, which take an evaluation."""
         return len(list(self.counts())) + len(self.latency) + len(self.onnx_size)

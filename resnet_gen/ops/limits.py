@@ -1,4 +1,4 @@
-"""Bounds of sides, channels, classes and batches; specs, the command line and the API refuse others."""
+"""Bounds of sides, channels, classes, batches and images; specs, the command line and the API refuse others."""
 
 from __future__ import annotations
 
@@ -12,3 +12,5 @@ CLASSES = Bounds(1, 10_000_000)
 """Scores of a head."""
 BATCHES = Bounds(1, 65_536)
 """Images at once: of a model that is built, and where times are predicted."""
+EVALUATED_IMAGES = Bounds(1, 10_000_000)
+"""Of labelled images, as many as are looked at."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from resnet_gen.engine.signal_power import SignalPower
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Cast, DType
 from resnet_gen.quantization.calibration.activations import open_session, split_batches
 from resnet_gen.quantization.calibration.images import Images
-from resnet_gen.quantization.signal_to_noise import SignalPower, count_agreeing, find_scores
+from resnet_gen.quantization.signal_to_noise import count_agreeing, find_scores
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 from resnet_gen.weights.stream import largest_number, narrow_values
 

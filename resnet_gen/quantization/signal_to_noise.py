@@ -8,7 +8,6 @@ to keep in float.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from resnet_gen.engine.signal_power import SignalPower
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.ops import Conv
 from resnet_gen.quantization.calibration.activations import (
@@ -30,8 +30,6 @@ from resnet_gen.weights.base import Array, Weights
 
 MOST_IMAGES = 8
 """Images that the figures are taken from."""
-CEILING = 200.0
-"""Decibels that stand for no noise at all."""
 _COPY = ".own"
 
 
@@ -54,30 +52,6 @@ class NetworkNoise:
     outputs: dict[str, float]
     agreement: float | None
     images: int
-
-
-class SignalPower:
-    """Powers of a signal and of the noise on it."""
-
-    def __init__(self) -> None:
-        self.signal = self.noise = 0.0
-
-    def add(self, exact: Array, found: Array) -> None:
-        """Take in what was wanted and what was found; numbers that are not finite are noise without end."""
-        wanted = exact.astype(np.float64).ravel()
-        self.signal += float(wanted @ wanted)
-        with np.errstate(invalid="ignore"):
-            wanted -= found.ravel()
-        self.noise += float(wanted @ wanted) if np.isfinite(wanted).all() else math.inf
-
-    @property
-    def decibels(self) -> float:
-        """The ratio, within plus and minus `CEILING`."""
-        if math.isinf(self.noise):
-            return -CEILING
-        if not self.signal or not self.noise:
-            return CEILING if not self.noise else -CEILING
-        return min(CEILING, 10 * math.log10(self.signal / self.noise))
 
 
 @dataclass(frozen=True)

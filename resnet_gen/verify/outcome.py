@@ -18,7 +18,7 @@ from resnet_gen.verify.rules import RULES, STANDARD
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.rules.invalid_spec import InvalidSpec
 from resnet_gen.verify.rules.suppression import Suppression
-from resnet_gen.verify.subject import Subject
+from resnet_gen.verify.subject import AccuracyEvaluation, Subject
 from resnet_gen.verify.suppression import suppress
 
 
@@ -95,22 +95,29 @@ def examine(
     settings: Sequence[str] = (),
     chosen: Collection[str] = frozenset(RULES),
     more: Sequence[Rule] = (),
+    evaluation: AccuracyEvaluation | None = None,
 ) -> Outcome:
     """Hold one spec to the rules for all specs and to `more`, as far as they are `chosen`.
 
+    Budgets of accuracy are held where there is an `evaluation`.
     Never raises `Refused`: what is wrong with a spec that cannot be read stands in the outcome.
     """
     try:
-        return examine_loaded(load(reference, settings), chosen, more)
+        return examine_loaded(load(reference, settings), chosen, more, evaluation)
     except Refused as error:
         return _describe_unreadable(reference, error.problems)
 
 
-def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), more: Sequence[Rule] = ()) -> Outcome:
+def examine_loaded(
+    loaded: Loaded,
+    chosen: Collection[str] = frozenset(RULES),
+    more: Sequence[Rule] = (),
+    evaluation: AccuracyEvaluation | None = None,
+) -> Outcome:
     """The same of a spec that was loaded; raises `Refused` where it cannot be built or a rule cannot read its file."""
     rules = [rule for rule in (*STANDARD, *more) if rule.id in chosen]
     graph = lower(loaded)
-    subject = Subject(loaded, graph, count(graph))
+    subject = Subject(loaded, graph, count(graph), evaluation)
     problems = [problem for rule in rules for problem in rule.check(subject)]
     changed = len(loaded.own) > 1  # what a comment is for, a setting may have replaced
     found, suppressed, faults = suppress(problems, loaded, [] if changed else [rule.id for rule in rules])
@@ -124,7 +131,7 @@ def examine_loaded(loaded: Loaded, chosen: Collection[str] = frozenset(RULES), m
             _describe_finding(problem, file) for problem in (*found, *(faults if Suppression.id in chosen else ()))
         ),
         _sort_findings(_describe_finding(problem, file, reason) for problem, reason in suppressed),
-        notes=tuple(notes(loaded)),
+        notes=(*notes(loaded), *(remark for rule in rules for remark in rule.remarks(subject))),
     )
 
 

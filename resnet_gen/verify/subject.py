@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
@@ -12,6 +14,9 @@ from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import Loc, Span, refuse
 from resnet_gen.weights import references
+
+if TYPE_CHECKING:
+    from resnet_gen.engine.evaluation.evaluation import Evaluation
 
 MOST_WORK = 150_000
 """Operations that are looked at, each in some microseconds, for figures that a network is not counted for anyway."""
@@ -33,13 +38,23 @@ class WorkBudget:
             raise refuse(message, where, "claims at fewer sizes, or fewer budgets, can be verified")
 
 
+class AccuracyEvaluation(NamedTuple):
+    """That budgets of accuracy are held, which takes a run; with these weights where a budget names none."""
+
+    weights: Path | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is verified: a specification, its graph, and the graph's counts; equal to itself alone."""
+    """What is verified: a specification, its graph, and the graph's counts; equal to itself alone.
+
+    Without an `evaluation`, accuracy is not looked at.
+    """
 
     loaded: Loaded
     graph: Graph
     counts: Counts
+    evaluation: AccuracyEvaluation | None = None
 
     @cached_property
     def published(self) -> references.Reference | None:
@@ -61,6 +76,11 @@ class Subject:
             self.work.spend(WRITING, where)
             self._onnx_sizes[precision] = onnx_size(self.loaded, precision)
         return self._onnx_sizes[precision]
+
+    @cached_property
+    def evaluations(self) -> dict[object, Evaluation]:
+        """What was evaluated for budgets of accuracy, by budget."""
+        return {}
 
     @cached_property
     def _onnx_sizes(self) -> dict[Float, int]:

@@ -239,7 +239,7 @@ REFUSALS = [
     ("run", (SMALL, "x.png"), {"weights": "w.npz", "seed": 3}, "seed: means nothing beside 'weights'"),
     ("check_engine", ("x.onnx",), {"weights": "w.npz", "seed": 0}, "seed: means nothing beside 'weights'"),
     ("verify", (SMALL,), {"select": ["clam"]}, "--select: there is no rule 'clam'"),
-    ("verify", (SMALL,), {"weights": "w.npz"}, "weights: means nothing without 'against'"),
+    ("verify", (SMALL,), {"weights": "w.npz"}, "weights: means nothing without 'against' or 'evaluate'"),
     ("explain_rule", ("clam",), {}, "there is no rule 'clam'"),
     ("diff", (SMALL, "x.engine"), {}, "an engine does not say what it computes"),
     ("diff", (SMALL, SMALL), {"device": "t4", "precision": "fp9"}, "precision: there is no 'fp9'"),

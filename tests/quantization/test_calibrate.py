@@ -13,6 +13,7 @@ from PIL import Image
 from resnet_gen.build.build import build
 from resnet_gen.build.request import Request
 from resnet_gen.engine.image import SmallerPictureWarning, read_image
+from resnet_gen.engine.signal_power import CEILING, SignalPower
 from resnet_gen.graph import Net, Value
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
@@ -29,14 +30,7 @@ from resnet_gen.quantization.calibration.observers import _measure_divergence, m
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.quantization.precision_error import PrecisionComparison
 from resnet_gen.quantization.quantizer import _shift_biases, quantize_network
-from resnet_gen.quantization.signal_to_noise import (
-    CEILING,
-    FirstImages,
-    SignalPower,
-    count_agreeing,
-    find_bias_corrections,
-    measure,
-)
+from resnet_gen.quantization.signal_to_noise import FirstImages, count_agreeing, find_bias_corrections, measure
 from resnet_gen.weights.base import DerivedWeights
 from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights

@@ -40,6 +40,7 @@ def _heading(model: type[BaseModel]) -> str:
         "CountBudget": "budgets: of a count",
         "LatencyBudget": "budgets: latency",
         "SizeBudget": "budgets: onnx_size",
+        "AccuracyBudget": "budgets: accuracy",
     }.get(model.__name__, model.__name__.lower())
 
 

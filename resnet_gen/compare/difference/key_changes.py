@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
+from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.system.resources import shipped_specs
 
 Path: TypeAlias = tuple[str, ...]
@@ -53,7 +54,7 @@ def _have_type(kind: type, *values: Any) -> bool:
     return all(value is None or isinstance(value, kind) for value in values)
 
 
-_MEASURES = frozenset(("value", "printed", "exception", "source", "min", "max", "reason"))
+_MEASURES = frozenset(("value", "printed", "exception", "source", "min", "max", "drop_from_fp32", "reason"))
 """What is said of an item of a list; all else says which item it is."""
 
 
@@ -95,10 +96,17 @@ def _loosens_claim(path: Path, before: Any, after: Any) -> bool:
 
 
 def _loosens_budget(path: Path, before: Any, after: Any) -> bool:
-    """A bound is gone, or allows more."""
+    """A bound is gone, or allows more; or accuracy is that of other images, weights or types."""
+    if "accuracy" in path and path[-1] in _EVALUATED:
+        return True
     if before is None or after is None:
         return after is None
-    return bool(path[-1:] == ("max",) and after > before) or bool(path[-1:] == ("min",) and after < before)
+    more = path[-1:] in (("max",), ("drop_from_fp32",)) and after > before
+    return bool(more or (path[-1:] == ("min",) and after < before))
+
+
+_EVALUATED = frozenset(AccuracyBudget.model_fields) - {"min", "drop_from_fp32"}
+"""What says of what a budget of accuracy is."""
 
 
 _LOOSER: dict[str, Callable[[Path, Any, Any], bool]] = {

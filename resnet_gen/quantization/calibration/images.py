@@ -10,7 +10,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from resnet_gen.engine.image import SmallerPictureWarning, normalize_pixels, read_image
+from resnet_gen.engine.image import SUFFIXES, SmallerPictureWarning, normalize_pixels, read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
@@ -18,7 +18,6 @@ from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
 from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 RANDOM = "random"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
 _RANDOM_IMAGES = 8

@@ -43,6 +43,10 @@ class Rule(Explained, ABC):
     def check(self, subject: Subject) -> Iterator[Problem]:
         """Every place where the subject breaks the rule; raises `Refused` where that cannot be told."""
 
+    def remarks(self, subject: Subject) -> Iterator[Problem]:
+        """What is to be said of this subject once it was checked, and is no finding."""
+        return iter(())
+
     def finding(self, subject: Subject, loc: Loc, message: str, hint: str | None = None) -> Problem:
         """This rule, broken at the line of the spec that states what stands at `loc`."""
         return Problem(message, subject.loaded.source.span(loc), hint, self.id)

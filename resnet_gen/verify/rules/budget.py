@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resnet_gen.language.budgets import Budgets, LatencyBudget
-from resnet_gen.language.source import Source, value_at
+from resnet_gen.language.budgets import LatencyBudget
 from resnet_gen.problems import Loc, Problem, Refused, Span, several
 from resnet_gen.system.links import check_named
 from resnet_gen.verify.rules.base import Rule
+from resnet_gen.verify.stated_budgets import StatedBudgets, place_problem
 from resnet_gen.verify.subject import PREDICTING, Subject
 
 if TYPE_CHECKING:
     from resnet_gen.project.project_file import Project
     from resnet_gen.speed.targets import Target
-
-
-@dataclass(frozen=True)
-class _StatedBudgets:
-    """Budgets, the text that states them, where in it, and what stands before a message about them."""
-
-    budgets: Budgets
-    source: Source
-    loc: Loc
-    prefix: str = ""
-
-    def place(self, name: str, index: int | None = None) -> Loc:
-        """Where a budget stands: those that come in lists may stand alone too."""
-        loc = (*self.loc, name)
-        return (*loc, index) if index is not None and isinstance(value_at(self.source.data, loc), list) else loc
 
 
 class BudgetKept(Rule):
@@ -41,6 +25,9 @@ class BudgetKept(Rule):
     any count of docs/counting.md, of the time that a device is predicted to take (docs/predict.md), and of the bytes
     of the ONNX model. Counts and bytes are exact; the bytes are those that this version of `resnet-gen build` would
     write. A finding says by how much a bound is broken. `budgets` is not inherited through `extends`.
+
+    `accuracy` is how often the network must be right on labelled images (docs/evaluate.md). It takes a run, and is held
+    with `--evaluate` alone; without it, a note says that it was not looked at.
 
     Source: whoever wrote the budget. This spec breaks it:
 
@@ -56,18 +43,22 @@ class BudgetKept(Rule):
     _whose = ""
 
     def covers(self, subject: Subject) -> str:
-        number = sum(stated.budgets.number for stated in self._list_budgets(subject))
-        return f"{several(number, 'budget')}{self._whose}" if number else ""
+        stated = list(self._list_budgets(subject))
+        number = sum(each.budgets.number for each in stated)
+        words = [f"{several(number, 'budget')}{self._whose}"] if number else []
+        evaluated = sum(len(each.budgets.accuracy) for each in stated) if subject.evaluation else 0
+        words += [f"{several(evaluated, 'budget')} of accuracy{self._whose}"] if evaluated else []
+        return ", ".join(words)
 
     def check(self, subject: Subject) -> Iterator[Problem]:
         for stated in self._list_budgets(subject):
             yield from self._check_budgets(subject, stated)
 
-    def _list_budgets(self, subject: Subject) -> Iterator[_StatedBudgets]:
+    def _list_budgets(self, subject: Subject) -> Iterator[StatedBudgets]:
         if subject.loaded.spec.budgets:
-            yield _StatedBudgets(subject.loaded.spec.budgets, subject.loaded.source, ("budgets",))
+            yield StatedBudgets(subject.loaded.spec.budgets, subject.loaded.source, ("budgets",))
 
-    def _check_budgets(self, subject: Subject, stated: _StatedBudgets) -> Iterator[Problem]:
+    def _check_budgets(self, subject: Subject, stated: StatedBudgets) -> Iterator[Problem]:
         for name, budget in stated.budgets.counts():
             yield from self._find_broken_bounds(
                 stated, stated.place(name), budget.bounds, name, getattr(subject.counts, name), ""
@@ -84,10 +75,26 @@ class BudgetKept(Rule):
             what = f"onnx_size ({size.precision})"
             taken = subject.onnx_size(size.precision, stated.source.span(loc))
             yield from self._find_broken_bounds(stated, loc, size.bounds, what, taken, " bytes")
+        if subject.evaluation and stated.budgets.accuracy:
+            from resnet_gen.verify.accuracy import check_accuracy  # runtimes and pictures, which few specs need
+
+            yield from check_accuracy(subject, stated, self.id)
+
+    def remarks(self, subject: Subject) -> Iterator[Problem]:
+        for stated in self._list_budgets(subject):
+            if stated.budgets.accuracy and not subject.evaluation:
+                where = stated.source.span(stated.place("accuracy"), key=True)
+                number = several(len(stated.budgets.accuracy), "budget")
+                words = f"{stated.prefix}accuracy was not evaluated ({number}): --evaluate does"
+                yield Problem(words, str(where), severity="note")
+            elif stated.budgets.accuracy:
+                from resnet_gen.verify.accuracy import describe_accuracy
+
+                yield from describe_accuracy(subject, stated)
 
     def _find_broken_bounds(
         self,
-        stated: _StatedBudgets,
+        stated: StatedBudgets,
         loc: Loc,
         bounds: tuple[float | None, float | None],
         what: str,
@@ -115,10 +122,10 @@ class ProjectBudgetKept(BudgetKept):
     def __init__(self, project: Project) -> None:
         self._project = project
 
-    def _list_budgets(self, subject: Subject) -> Iterator[_StatedBudgets]:
+    def _list_budgets(self, subject: Subject) -> Iterator[StatedBudgets]:
         name = subject.loaded.spec.name
         for pattern, budgets in self._project.budgets(name):
-            yield _StatedBudgets(budgets, self._project.source, ("budgets", pattern), f"{name}: ")
+            yield StatedBudgets(budgets, self._project.source, ("budgets", pattern), f"{name}: ")
 
 
 def _predict_milliseconds(subject: Subject, budget: LatencyBudget, where: Span | None) -> float:
@@ -128,7 +135,7 @@ def _predict_milliseconds(subject: Subject, budget: LatencyBudget, where: Span |
     try:
         return 1e3 * predict(subject.graph, _load_device(budget.target, where), budget.precision, budget.batch).seconds
     except Refused as error:
-        raise Refused(_place_problem(problem, where) for problem in error.problems) from None
+        raise Refused(place_problem(problem, where) for problem in error.problems) from None
 
 
 def _load_device(name: str, where: Span | None) -> Target:
@@ -143,14 +150,6 @@ def _load_device(name: str, where: Span | None) -> Target:
     path = file.parent / name
     check_named(path, file, where, "target")
     return load_target(str(path))
-
-
-def _place_problem(problem: Problem, where: Span | None) -> Problem:
-    """What is wrong with a device, at the line that asks for it unless it has a line of its own."""
-    if isinstance(problem.where, Span):
-        return problem
-    file = f"{problem.where}: " if problem.where else ""
-    return replace(problem, message=file + problem.message, where=where)
 
 
 def _format_figure(figure: float) -> str:

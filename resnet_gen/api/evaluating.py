@@ -1,0 +1,96 @@
+"""Right answers: models run on labelled images, alone or against another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resnet_gen.api.arguments import AnyPath, Network, check_within, name_of, resolve_path
+from resnet_gen.api.running import open_model, resolve_tunings, warn_of_numerics
+from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
+from resnet_gen.engine.names import Hint, Runtime
+from resnet_gen.ops.limits import EVALUATED_IMAGES
+from resnet_gen.problems import refuse
+from resnet_gen.speed.limits import MEASURED_BATCHES
+from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
+
+if TYPE_CHECKING:
+    from resnet_gen.engine.evaluation.evaluation import Evaluation
+
+
+def evaluate(
+    model: Network,
+    data: AnyPath,
+    against: Network | None = None,
+    *,
+    classes_file: AnyPath | None = None,
+    batch: int = EVALUATED_BATCH,
+    limit: int | None = None,
+    skip_broken: bool = False,
+    changes: int = DEFAULT_CHANGES,
+    weights: AnyPath | None = None,
+    seed: int = DEFAULT_SEED,
+    fold: bool = False,
+    runtime: Runtime | None = None,
+    against_runtime: Runtime | None = None,
+    precision_hint: Hint | None = None,
+) -> Evaluation:
+    """Count how often a model is right on labelled images, alone or against another (docs/evaluate.md).
+
+    Warns as `run` does.
+
+    Args:
+        model: As for `run`.
+        data: A folder of class folders, a `.csv` of file and label, or an `.npz` of `images` and `labels`.
+        against: A second model, evaluated on the same images and compared.
+        classes_file: Names of the classes, one a line in the order of the outputs; as they are sorted without it.
+        batch: Images at once; a model of a fixed batch takes its own.
+        limit: So many of the images, evenly spaced; all without it.
+        skip_broken: Leave out images that cannot be read, and list them.
+        changes: Images to list at most, of those that the second model says otherwise of.
+        weights: The specs' weights, as for `emit_onnx`.
+        seed: Seed of the specs' weights without them.
+        fold: Fold the specs' batch norms.
+        runtime: What runs the first.
+        against_runtime: What runs the second.
+        precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; the file's own
+            without it.
+
+    Returns:
+        For each model `accuracy`: `top1` and `top5` with 95 % intervals, classes and confusions; images a second; and
+        for two models their `agreement`. Shares are 0 to 1.
+
+    Raises:
+        Refused: As `run`, and for labels of other classes than the model outputs.
+
+    Source:
+        Wilson 1927 for the intervals; McNemar 1947, the exact form, for two models.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_gen import evaluate
+        >>> np.savez("two.npz", images=np.zeros((2, 32, 32, 3), np.uint8), labels=np.array([0, 1]))
+        >>> found = evaluate("cifar-resnet20", "two.npz", "cifar-resnet20")
+        >>> found.models[0].accuracy.top1.images, found.agreement.same.value
+        (2, 1.0)
+    """
+    from resnet_gen.build.models import ModelSource, choose_inputs
+    from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, evaluate_models
+    from resnet_gen.engine.evaluation.sources import open_labelled_images
+
+    check_within("batch", batch, *MEASURED_BATCHES)
+    check_within("limit", limit, *EVALUATED_IMAGES)
+    check_within("changes", changes, *CHANGES)
+    check_within("seed", seed, *SEEDS)
+    if seed and weights is not None:
+        raise refuse("seed: means nothing beside 'weights'")
+    named = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
+    tunings = resolve_tunings([by for _, by in named], precision_hint)
+    images = open_labelled_images(name_of(data), resolve_path(classes_file), limit)
+    source = ModelSource((), resolve_path(weights), seed, fold)
+    pairs = zip(named, tunings, strict=True)
+    chosen = choose_inputs([open_model(one, source, by, batch, own) for (one, by), own in pairs])
+    found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes))
+    for each, own in zip(chosen.models, tunings, strict=True):
+        warn_of_numerics(each.runner, own)
+    return replace(found, notes=(*chosen.notes, *found.notes))

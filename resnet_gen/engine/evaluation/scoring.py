@@ -1,0 +1,93 @@
+"""A model run on any number of images, in batches that it takes: their scores, and how long that took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from resnet_gen.engine.base import Runner, format_shape
+from resnet_gen.language.spec import Input
+from resnet_gen.problems import refuse
+from resnet_gen.weights.base import Array
+
+_PREFERRED = ("logits", "probabilities", "scores")
+"""What outputs of one score for each class are called, the first that there is counts."""
+
+
+class EvaluatedModel(NamedTuple):
+    """A loaded model, and how pictures become its input."""
+
+    runner: Runner
+    taken: Input
+
+
+class _TimedRun(NamedTuple):
+    images: int
+    seconds: float
+
+
+@dataclass(eq=False)
+class Scorer:
+    """Runs a model on batches: one of a fixed batch gets it filled up, and what it says of the filling is dropped."""
+
+    model: EvaluatedModel
+    _runs: list[_TimedRun] = field(default_factory=list)
+
+    def score(self, images: Array) -> Array:
+        """The scores (N, classes), float64, of images (N, C, H, W); raises `Refused` where it outputs none."""
+        size = self._choose_batch(len(images))
+        return np.concatenate([self._run(images[at : at + size], size) for at in range(0, len(images), size)])
+
+    def _choose_batch(self, images: int) -> int:
+        """The fixed batch of the model, or as many images as there are, within the range that it takes."""
+        runner = self.model.runner
+        if runner.shape[0] is not None:
+            return runner.shape[0]
+        least, most = (bound[0] for bound in runner.bounds) if runner.bounds else (1, images)
+        return max(least, min(images, most))
+
+    def _run(self, images: Array, size: int) -> Array:
+        filled = images
+        if len(images) < size and (self.model.runner.shape[0] is not None or self.model.runner.bounds):
+            filled = np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])
+        x = self.model.runner.prepare_input(filled)
+        start = time.perf_counter()
+        outputs = self.model.runner.run(x)
+        self._runs.append(_TimedRun(len(filled), time.perf_counter() - start))
+        return _find_scores(outputs, len(filled), self.model.runner.where)[: len(images)].astype(np.float64)
+
+    @property
+    def images_per_second(self) -> float:
+        """Images through the model, without reading them; the first run, which warms it up, counts if it is alone."""
+        return sum(run.images for run in self._counted) / max(1e-9, sum(run.seconds for run in self._counted))
+
+    @property
+    def median_ms(self) -> float:
+        """Milliseconds of a run: the median of the same."""
+        return 1e3 * median(run.seconds for run in self._counted)
+
+    @property
+    def timed_runs(self) -> int:
+        """How many runs that is of."""
+        return len(self._counted)
+
+    @property
+    def _counted(self) -> list[_TimedRun]:
+        return self._runs[1:] or self._runs
+
+
+def _find_scores(outputs: dict[str, Array], images: int, where: str) -> Array:
+    """The output that has one score for each class; raises `Refused` where it cannot be told."""
+    found = {k: v for k, v in outputs.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
+    name = next((name for name in _PREFERRED if name in found), next(iter(found), None))
+    if name is None or (len(found) > 1 and name not in _PREFERRED):
+        shapes = ", ".join(f"'{k}' {format_shape(v.shape)}" for k, v in outputs.items())
+        message = f"outputs {'no scores' if name is None else 'several rows of scores'} of classes: {shapes}"
+        raise refuse(message, where, "a classifier is evaluated: one output of N x classes")
+    if len(found[name]) != images:
+        raise refuse(f"outputs {format_shape(found[name].shape)} for {images:,} images", where)
+    return found[name]

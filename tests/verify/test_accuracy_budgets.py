@@ -1,0 +1,198 @@
+"""Budgets of accuracy: held with `--evaluate`, at the line that states them, and told of without."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import resnet_gen
+from resnet_gen.language.budgets import AccuracyBudget
+from resnet_gen.problems import Refused
+from tests.accuracy.digits import calibration, split
+from tests.accuracy.measured import WEIGHTS
+
+RIGHT, IMAGES = 591, 596
+SPEC = "name: net\nextends: resnet8-digits\nbudgets:\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the data and the weights of the digits, that is its own project."""
+    test = split()[1]
+    np.savez(tmp_path / "digits.npz", images=test.images, labels=test.labels)
+    shutil.copy(WEIGHTS, tmp_path / "w.safetensors")
+    (tmp_path / "resnet-gen.toml").write_text('specs = ["net.yaml"]\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stated(project, *budgets):
+    """A spec with these budgets of accuracy, one a line."""
+    lines = [f"    - {{data: digits.npz, weights: w.safetensors, {budget}}}\n" for budget in budgets]
+    (project / "net.yaml").write_text(f"{SPEC}  accuracy:\n{''.join(lines)}")
+    return "net.yaml"
+
+
+def found(cli, *words):
+    code, out, err = cli("verify", *words, "--format", "json")
+    return code, json.loads(out), err
+
+
+def test_a_budget_holds_at_its_bound_and_not_beyond(project, cli):
+    stated(project, f"min: {RIGHT / IMAGES!r}", f"min: {float(np.nextafter(RIGHT / IMAGES, 1))!r}", "min: 0.9917")
+    code, findings, err = found(cli, "net.yaml", "--evaluate")
+    assert (code, [finding["line"] for finding in findings]) == (1, [6, 7])
+    assert findings[1]["message"] == (
+        "accuracy (fp32): 0.9916 (591 of 596), under the budget of 0.9917 by 8.9e-05 (digits.npz)"
+    )
+    assert (findings[1]["column"], findings[1]["rule"]) == (55, "budget")
+    note = "note: accuracy (fp32): 0.9916 (591 of 596), 95 % interval 0.9805 to 0.9964 (digits.npz)"
+    assert err.count(note) == 3
+
+
+def test_without_evaluate_it_is_said_that_nothing_was_looked_at_and_nothing_is_read(project, cli):
+    for name in ("digits.npz", "w.safetensors"):
+        (project / name).unlink()
+    stated(project, "min: 1.0", "min: 1.0")
+    code, findings, err = found(cli, "net.yaml")
+    assert (code, findings) == (0, [])
+    assert "net.yaml:4:3: note: accuracy was not evaluated (2 budgets): --evaluate does\n" in err
+    assert resnet_gen.verify("net.yaml") == ()
+    code, out, _ = cli("verify", "net.yaml")
+    assert out.startswith("ok     net: 0 claims\n")
+
+
+def test_what_was_evaluated_is_counted_among_what_was_compared(project, cli):
+    stated(project, "min: 0.9")
+    assert cli("verify", "net.yaml", "--evaluate")[1].startswith("ok     net: 0 claims, 1 budget of accuracy\n")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_drop_from_fp32_is_that_of_the_same_images(project, cli):
+    """Eight bits of a calibration that shows nothing but noise: what they lose is found by another run."""
+    rng = np.random.default_rng(0)
+    np.savez(project / "noise.npz", images=(rng.standard_normal((128, 1, 8, 8)) / 40).astype(np.float32))
+    eight = "precision: int8, calibration: noise.npz"
+    stated(project, f"{eight}, drop_from_fp32: 0.001", "drop_from_fp32: 0.0")
+    code, (finding,), err = found(cli, "net.yaml", "--evaluate")
+    assert (code, finding["line"]) == (1, 5)
+    resnet_gen.build("net.yaml", "built", weights="w.safetensors", precision="int8", placement="cpu",
+                     calibration="noise.npz")  # fmt: skip
+    from tests.accuracy.measured import correct
+
+    right = correct(project / "built" / "net.onnx")
+    assert right < RIGHT
+    drop = (RIGHT - right) / IMAGES
+    assert f"({right} of 596), {drop:.4f} less than fp32's 0.9916 (591 of 596), over the budget" in finding["message"]
+    assert "'drop_from_fp32' holds by itself: fp32 is what is evaluated" in err
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8", "fp8", pytest.param("bf16", marks=pytest.mark.long)])
+def test_every_precision_is_evaluated(precision, project, cli):
+    if precision == "bf16":
+        pytest.importorskip("openvino", exc_type=ImportError)
+    np.savez(project / "c.npz", images=calibration(128))
+    images = ", calibration: c.npz" if precision in ("int8", "fp8") else ""
+    stated(project, f"precision: {precision}{images}, min: 0.95, limit: 100")
+    code, findings, err = found(cli, "net.yaml", "--evaluate")
+    assert (code, findings) == (0, [])
+    assert f"note: accuracy ({precision}): 0.9" in err
+    assert "(digits.npz, 100 of 596 images)" in err
+
+
+def test_a_project_s_budget_is_held_for_its_networks(project, cli):
+    (project / "net.yaml").write_text("name: net\nextends: resnet8-digits\n")
+    budget = 'accuracy = {data = "digits.npz", weights = "w.safetensors", min = 0.995}'
+    (project / "resnet-gen.toml").write_text(f'specs = ["net.yaml"]\n[budgets."n*"]\n{budget}\n')
+    code, (finding,), _ = found(cli, "--evaluate")
+    assert (code, finding["file"], finding["line"]) == (1, "resnet-gen.toml", 3)
+    assert finding["message"].startswith("net: accuracy (fp32): 0.9916 (591 of 596), under the budget of 0.995 by ")
+    assert "resnet-gen.toml:3:1: note: net: accuracy was not evaluated (1 budget)" in cli("verify")[2]
+
+
+def test_weights_of_the_command_line_stand_in_where_a_budget_names_none(project, cli):
+    (project / "net.yaml").write_text(f"{SPEC}  accuracy: {{data: digits.npz, min: 0.98}}\n")
+    assert cli("verify", "net.yaml", "--evaluate", "--weights", "w.safetensors")[0] == 0
+    assert resnet_gen.verify("net.yaml", evaluate=True, weights="w.safetensors") == ()
+    code, _, err = cli("verify", "net.yaml", "--evaluate")
+    assert code == 2
+    assert err.startswith("net.yaml:4:20: error: accuracy (fp32): of which weights?\n")
+    code, _, err = cli("verify", "net.yaml", "resnet18", "--evaluate", "--weights", "w.safetensors")
+    assert (code, err.partition("\n")[0]) == (2, "error: --weights: they are one spec's")
+
+
+@pytest.mark.parametrize("key", ["data", "weights", "classes_file", "calibration"])
+@pytest.mark.parametrize("way", ["name", "absolute", "link"])
+def test_no_path_leads_out_of_the_project(key, way, project, cli, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "digits.npz"
+    shutil.copy(project / "digits.npz", outside)
+    (project / "link.npz").symlink_to(outside)
+    place = {"name": f"../../{outside.parent.name}/digits.npz", "absolute": str(outside), "link": "link.npz"}[way]
+    keys = {"data": "digits.npz", "weights": "w.safetensors", "min": 0.5, key: place}
+    if key == "calibration":
+        keys |= {"precision": "int8"}
+    (project / "net.yaml").write_text(f"{SPEC}  accuracy: {json.dumps(keys)}\n")
+    code, _, err = cli("verify", "net.yaml", "--evaluate")
+    assert code == 2
+    assert f"error: {key}: leads out of the project's folder\n" in err
+
+
+def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
+    """By a link in a class folder, or by a line of a table; whoever names a folder to `evaluate` may."""
+    from tests.engine.test_labelled_images import picture
+
+    outside = picture(tmp_path_factory.mktemp("outside") / "x.png", mode="L")
+    for digit in range(10):
+        picture(project / "d" / str(digit) / "x.png", mode="L")
+    (project / "d" / "3" / "y.png").symlink_to(outside)
+    (project / "t.csv").write_text(f"{outside},0\n")
+    for data in ("d", "t.csv"):
+        budget = f"{{data: {data}, weights: w.safetensors, min: 0.0}}"
+        (project / "net.yaml").write_text(f"{SPEC}  accuracy: {budget}\n")
+        code, _, err = cli("verify", "net.yaml", "--evaluate")
+        assert code == 2
+        assert "error: data: leads out of the project's folder\n" in err
+        assert cli("evaluate", "resnet8-digits", "--weights", WEIGHTS, "--data", data)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("data: none.npz", "none.npz: there is no such file or folder"), 
+        ("weights: none.pth", "none.pth: cannot be read"),
+        ("data: net.yaml", "net.yaml: neither a folder nor a .csv or .npz file"),
+        ("classes_file: names.txt", "names.txt: there is no such file"),
+        ("precision: int8, calibration: none", "none: there is no such file or folder"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_evaluated_is_refused_at_the_budget(budget, words, project, cli):
+    keys = dict(
+        part.split(": ") for part in f"data: digits.npz, weights: w.safetensors, min: 0.5, {budget}".split(", ")
+    )
+    text = ", ".join(f"{key}: {value}" for key, value in keys.items())
+    (project / "net.yaml").write_text(f"{SPEC}  accuracy: {{{text}}}\n")
+    code, _, err = cli("verify", "net.yaml", "--evaluate")
+    assert code == 2
+    line = (project / "net.yaml").read_text().splitlines()[3]
+    place = "data" if "qdq" in budget else budget.split(": ")[-2].split(", ")[-1]
+    assert err.startswith(f"net.yaml:4:{line.index(f'{place}: ') + len(place) + 3}: error: ")
+    assert words in err
+    assert "^" in err
+
+
+def test_a_budget_without_a_bound_or_with_keys_that_mean_nothing_is_refused():
+    for keys in ({}, {"min": 98.5}, {"min": -0.1}, {"drop_from_fp32": 2}, {"min": 0.5, "precision": "int8"},
+                 {"min": 0.5, "calibration": "x"}, {"min": 0.5, "qdq": "cpu"}, {"min": 0.5, "limit": 0},
+                 {"min": 0.5, "precision": "fp8", "calibration": "x", "qdq": "cpu"}):  # fmt: skip
+        with pytest.raises(ValueError, match="AccuracyBudget"):
+            AccuracyBudget.model_validate({"data": "d", **keys})
+
+
+def test_from_python_it_is_the_same(project):
+    stated(project, "min: 0.995")
+    (finding,) = resnet_gen.verify("net.yaml", evaluate=True)
+    assert finding.rule == "budget"
+    (project / "digits.npz").unlink()
+    with pytest.raises(Refused, match="there is no such file or folder"):
+        resnet_gen.verify("net.yaml", evaluate=True)
