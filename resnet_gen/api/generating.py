@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, list_files_read, resolve_spec
-from resnet_gen.generate.languages import LANGUAGES, Language
+from resnet_gen.build.output_kinds import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions

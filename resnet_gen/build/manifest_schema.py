@@ -83,6 +83,12 @@ class QuantizationPart(_Part):
     accuracy_is_meaningless: bool
 
 
+class ProjectPart(_Part):
+    """That it was built as a project file says, and a hash of all that it was built of."""
+
+    inputs: Digest
+
+
 class FileManifest(_Part):
     """The parts of a manifest that a file can be compared with."""
 
@@ -96,6 +102,7 @@ class FileManifest(_Part):
     engine: EnginePart | None
     bundle: BundlePart | None = None
     quantization: QuantizationPart | None = None
+    project: ProjectPart | None = None
 
 
 class ManifestPlace(NamedTuple):

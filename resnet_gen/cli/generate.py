@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from resnet_gen.build.output_kinds import LANGUAGES
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
-from resnet_gen.generate.languages import LANGUAGES
 from resnet_gen.problems import refuse
 
 

@@ -12,3 +12,5 @@ CLASSES = Bounds(1, 10_000_000)
 """Scores of a head."""
 BATCHES = Bounds(1, 65_536)
 """Images at once: of a model that is built, and where times are predicted."""
+OPSETS = Bounds(1, 1_000)
+"""What is a number of an ONNX opset; the writer says which of them it writes."""
