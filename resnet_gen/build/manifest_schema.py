@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from resnet_gen.build.manifest import LARGEST, file_name
+from resnet_gen.engine.names import ONNX
 from resnet_gen.language.faults import limit_entries
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import read_regular_file, why_unread
@@ -103,6 +104,12 @@ class FileManifest(_Part):
     bundle: BundlePart | None = None
     quantization: QuantizationPart | None = None
     project: ProjectPart | None = None
+
+    @property
+    def main_file(self) -> str | None:
+        """The engine, or else the model, among the files that it names; None where it names neither."""
+        known = [name for name in self.files if self.engine and name == self.engine.file]
+        return next(iter([*known, *(name for name in self.files if name.endswith(ONNX))]), None)
 
 
 class ManifestPlace(NamedTuple):

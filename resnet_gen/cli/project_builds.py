@@ -107,7 +107,7 @@ def _list_markdown(rows: Sequence[BuildRow]) -> Iterator[str]:
     yield f"**{_summarize(rows)}**\n\n"
     yield f"| {' | '.join(_HEADER)} |\n|{'|'.join('--:' if i in _RIGHT else '---' for i in range(len(_HEADER)))}|\n"
     for row in rows:
-        yield f"| {' | '.join(markdown(cell)) for cell in _list_cells(row)} |\n"
+        yield f"| {' | '.join(map(markdown, _list_cells(row)))} |\n"
     for row in rows:
         if row.status == "refused":
             yield f"\n- {markdown(f'{row.build}: {row.spec}: {row.reason}')}"

@@ -251,15 +251,12 @@ class _TablePlan:
 
     def _locate(self, problem: Problem, chosen: Mapping[str, int]) -> Problem:
         """What is wrong with wishes, in the words of the table and at the key that it is about."""
-        message, hint = spell_keys(problem.message), problem.hint and spell_keys(problem.hint)
+        message, hint = spell_keys(problem.message, one=True), problem.hint and spell_keys(problem.hint)
         key = find_key(problem.message)
         steps: tuple[str | int, ...] = (key,) if key else ()
-        if key in _PLURALS and _PLURALS[key] in chosen:
-            steps = (key, chosen[_PLURALS[key]])
+        if key.removesuffix("s") in chosen:
+            steps = (key, chosen[key.removesuffix("s")])
         return Problem(f"builds.{self.name}: {message}", self._find(*steps), hint)
-
-
-_PLURALS = {"devices": "device", "precisions": "precision", "targets": "target"}
 
 
 def _default_folder(one: PlannedBuild) -> str:

@@ -14,7 +14,6 @@ from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_q
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.engine.machine import installed_version
-from resnet_gen.engine.names import ONNX
 from resnet_gen.language.load import load
 from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.project.build_inputs import digest_inputs
@@ -240,8 +239,7 @@ def _note_cost(notes: list[str], name: str, cost: Any) -> None:
 def _describe(plan: PlannedBuild, there: FileManifest, status: BuildStatus) -> BuildRow:
     """A row with the main file of what is there."""
     folder = plan.manifest().parent
-    models = [name for name in there.files if name.endswith(ONNX)]
-    file = there.engine.file if there.engine else next(iter(models), None)
+    file = there.main_file
     parts = [folder / name for name in (file, f"{file}.data") if name and (folder / name).is_file()]
     return _make_row(plan, status)._replace(
         folder=str(folder),

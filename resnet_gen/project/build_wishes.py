@@ -58,15 +58,19 @@ _KEYS = {
 """What options, and so messages about wishes, are called in a table; others are called the same."""
 
 
+_ONE_OF = {"devices": "device", "precisions": "precision", "targets": "target"}
+
+
 def find_key(message: str) -> str:
     """The key of a table that a message about an option of `build` is about; empty where it is about none."""
     option = _OPTION.search(message)
     return _name_key(option) if option else ""
 
 
-def spell_keys(text: str) -> str:
-    """A message about options of `build` with the keys of a table in their place."""
-    return _OPTION.sub(_name_key, text)
+def spell_keys(text: str, *, one: bool = False) -> str:
+    """A message about options of `build` with the keys of a table in their place; with `one`, those of lists as one."""
+    names = _ONE_OF if one else {}
+    return _OPTION.sub(lambda option: names.get(_name_key(option), _name_key(option)), text)
 
 
 def _name_key(option: re.Match[str]) -> str:
