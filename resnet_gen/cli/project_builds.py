@@ -57,7 +57,8 @@ def run_project(project: Project, run: ProjectRun) -> int:
 
 def _say_notes(plans: Sequence[PlannedBuild]) -> None:
     """What the authors of the specs should know, once each."""
-    lines = [note for plan in plans if plan.loaded for note in notes(plan.loaded)]
+    specs = {id(plan.loaded): plan.loaded for plan in plans if plan.loaded}
+    lines = [note for loaded in specs.values() for note in notes(loaded)]
     for line in dict.fromkeys(map(str, lines)):
         say_lines(f"{line}\n", err=True)
 

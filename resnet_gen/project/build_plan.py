@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PureWindowsPath
 
 from resnet_gen.build.build import locate_model
@@ -19,11 +20,14 @@ from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.yaml_writer import UnwrittenError, dump_inline
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse, shorten, suggest
 from resnet_gen.project.build_table import MOST_BUILDS, BuildTable
-from resnet_gen.project.build_wishes import Wishes, drop_idle, find_key, make_request, spell_keys
+from resnet_gen.project.build_wishes import Wishes, drop_idle, find_key, load_device, make_request, spell_keys
 from resnet_gen.project.project_file import Project
 from resnet_gen.quantization.calibration.images import RANDOM
 from resnet_gen.speed.targets import is_file_of_device
 from resnet_gen.system.links import check_named, shown_path
+
+_LONGEST_SETTINGS = 10_000
+_LONGEST_PATH, _LONGEST_NAME = 1_000, 200
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,10 @@ def plan_builds(project: Project, names: Sequence[str] = ()) -> tuple[PlannedBui
     specs = {name: project.list_build_specs(name) for name in tables}
     _check_number(project, tables, specs)
     planned, faults = list[PlannedBuild](), list[Problem]()
+    read = cache(_load_spec)
     for name, table in tables.items():
         try:
-            planned += _TablePlan(project, name, table).expand(specs[name])
+            planned += _TablePlan(project, name, table, read).expand(specs[name])
         except Refused as refused:
             faults += refused.problems
     if faults:
@@ -148,13 +153,15 @@ class _TablePlan:
     project: Project
     name: str
     table: BuildTable
+    read: Callable[[str, tuple[str, ...]], tuple[Loaded | None, tuple[Problem, ...]]]
+    """A spec under settings, or why there is none."""
 
     def expand(self, specs: Sequence[str]) -> Iterator[PlannedBuild]:
         """What it comes to; raises `Refused` with every fault of the table."""
         settings = self._list_settings()
         kinds = self._list_kinds()
         for spec in specs:
-            loaded, problems = _load_spec(spec, settings)
+            loaded, problems = self.read(spec, settings)
             for one in kinds:
                 yield self._place_one(replace(one, spec=spec, settings=settings, loaded=loaded, refused=problems))
 
@@ -167,6 +174,9 @@ class _TablePlan:
         return self.project.source.span(("builds", self.name), key=True)
 
     def _list_settings(self) -> tuple[str, ...]:
+        if len(str(self.table.set)) > _LONGEST_SETTINGS:  # which each spec reads anew
+            words = f"builds.{self.name}.set: more than {_LONGEST_SETTINGS:,} characters"
+            raise refuse(words, self._find("set"), "write a spec that extends another")
         try:
             return tuple(f"{key}={dump_inline(value)}" for key, value in self.table.set.items())
         except UnwrittenError as error:
@@ -200,10 +210,22 @@ class _TablePlan:
         )  # fmt: skip
 
     def _find_device(self, word: str, index: int, key: str) -> str:
-        """A device's file by its path from here; other words as they are."""
-        if key != "device" or not is_file_of_device(word):
+        """A device's file by its path from here; other words as they are. Raises `Refused` for a device unknown."""
+        if key != "device":
             return word
-        return self._check_path(word, self._find("devices", index), f"devices.{index}")
+        where = self._find("devices", index)
+        if is_file_of_device(word):
+            word = self._check_path(word, where, f"devices.{index}")
+        try:
+            load_device(word)
+        except Refused as refused:
+            if is_file_of_device(word) and Path(word).is_file():
+                raise  # at the line of the device that is wrong
+            key = f"builds.{self.name}.devices.{index}"
+            raise Refused(
+                replace(problem, message=f"{key}: {problem.message}", where=where) for problem in refused.problems
+            ) from None
+        return word
 
     def _find_files(self, wishes: Wishes) -> Wishes:
         """What is wished, with paths from here, and as another process can be told."""
@@ -246,6 +268,8 @@ class _TablePlan:
         if not inside:
             words = f"builds.{self.name}.folder: '{shorten(folder)}' leads out of the project's folder"
             raise refuse(words, self._find("folder"), "write a path below this file, without '..'")
+        if len(folder) > _LONGEST_PATH or max(map(len, steps)) > _LONGEST_NAME:
+            raise refuse(f"builds.{self.name}.folder: too long a path", self._find("folder"), "write a shorter one")
         if ".git" in (step.lower().rstrip(". ") for step in steps):
             raise refuse(f"builds.{self.name}.folder: '.git' is git's", self._find("folder"), "take another folder")
 

@@ -105,6 +105,10 @@ class BuildOrder(NamedTuple):
             return _perform(plan, self.mode)
         except Refused as refused:
             return refuse_row(plan, refused.problems)
+        except OSError as error:  # where nobody expected one
+            return refuse_row(plan, (Problem(error.strerror or str(error), error.filename),))
+        except MemoryError:
+            return refuse_row(plan, (Problem(f"{plan.name}: too little memory"),))
 
     def find_unchanged(self) -> BuildRow | None:
         """The row of what need not be built; None where it has to be, or is compared."""

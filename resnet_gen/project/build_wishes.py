@@ -5,8 +5,10 @@ All that is said here of single options of `build` is in these tables; one that 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,12 +22,27 @@ Wishes: TypeAlias = dict[str, Any]
 """What is wished of one network, by the names of wishes: texts, numbers and yeses, as another process can be told."""
 
 
-def _load_device(name: str) -> Target:
-    return load_target(name) if is_file_of_device(name) else load_shipped_target(name)
+def load_device(name: str) -> Target:
+    """The shipped device of a name, or the one in a YAML file; raises `Refused` as `load_target` does.
+
+    A file is read once while it is the same: a thousand builds may be for it.
+    """
+    if not is_file_of_device(name):
+        return load_shipped_target(name)
+    try:
+        found = os.stat(name)  # noqa: PTH116 - with its time in nanoseconds
+    except (OSError, ValueError):
+        return load_target(name)
+    return _read_device(name, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(64)
+def _read_device(name: str, _changed: int, _size: int) -> Target:
+    return load_target(name)
 
 
 _FORMS: dict[str, Callable[[Any], Any]] = {
-    "device": _load_device,
+    "device": load_device,
     "batch": parse_batch,
     "weights": Path,
     "calibration": lambda given: Calibration(**given),
@@ -91,7 +108,7 @@ def _is_compared(wishes: Wishes) -> bool:
 def _has_engine(wishes: Wishes) -> bool:
     if target := wishes.get("target"):
         return bool(target != "onnx")
-    return "device" in wishes and _load_device(wishes["device"]).engine != "onnx"
+    return "device" in wishes and load_device(wishes["device"]).engine != "onnx"
 
 
 _MEANS_SOMETHING: dict[str, Callable[[Wishes], bool]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -36,48 +37,77 @@ def run_orders(
     `serve` of the module takes an order and ends with `answer`. An interrupt here interrupts them all; they are in
     sessions of their own, so that they hear of it once.
     """
-    live: set[subprocess.Popen[bytes]] = set()
-    stopping = threading.Event()
+    begun = _Begun()
     with ThreadPoolExecutor(jobs) as threads:
-        futures = {threads.submit(_run_one, module, order, live, stopping): n for n, order in enumerate(orders)}
+        futures = {threads.submit(_run_one, module, order, begun): number for number, order in enumerate(orders)}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
-            stopping.set()
             for future in futures:
                 future.cancel()
-            for process in list(live):
-                _end_process(process)
+            begun.end()
 
 
-def _run_one(
-    module: str, order: Mapping[str, Any], live: set[subprocess.Popen[bytes]], stopping: threading.Event
-) -> dict[str, Any] | str:
+class _Begun:
+    """The processes that have their orders, until all are ended and none has any more."""
+
+    def __init__(self) -> None:
+        self._live: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._over = False
+
+    def add(self, process: subprocess.Popen[bytes], order: Mapping[str, Any]) -> None:
+        """Send a process its order, or kill it where it is too late for that."""
+        assert process.stdin
+        with self._lock:
+            if self._over:
+                process.kill()
+                return
+            self._live.add(process)
+            with suppress(OSError):  # it has ended: its answer is missing then
+                process.stdin.write(make_first_line(order))
+                process.stdin.flush()
+
+    def remove(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process that has answered."""
+        _end_process(process)
+        with self._lock:
+            self._live.discard(process)
+
+    def end(self) -> None:
+        """Interrupt all of them, and wait for them."""
+        with self._lock:
+            self._over = True
+            live = list(self._live)
+        for process in live:
+            _close_input(process)
+        for process in live:
+            _end_process(process)
+
+
+def _run_one(module: str, order: Mapping[str, Any], begun: _Begun) -> dict[str, Any] | str:
     with subprocess.Popen(  # noqa: S603 - this very Python
         make_command(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
-        live.add(process)
-        assert process.stdin
+        begun.add(process, order)
         assert process.stdout
         try:
-            if stopping.is_set():  # between the look at those that are live and this one
-                return "interrupted"
-            with suppress(OSError, ValueError):  # it has ended, or is being ended: its answer is missing then
-                process.stdin.write(make_first_line(order))
-                process.stdin.flush()
             answer = process.stdout.read(MOST_ANSWER)
         finally:
-            _end_process(process)
-            live.discard(process)
+            begun.remove(process)
     return _parse_answer(answer, process.returncode)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError, ValueError):
+        if process.stdin:
+            process.stdin.close()
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
     """Close its input, at which it ends; kill it where it does not."""
-    with suppress(OSError, ValueError):
-        if process.stdin:
-            process.stdin.close()
+    _close_input(process)
     try:
         process.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -117,5 +147,9 @@ def _watch_input(done: threading.Event) -> None:
     with suppress(OSError, ValueError):
         while os.read(0, 1 << 10):
             pass
-    if not done.is_set():
+    if done.is_set():
+        return
+    if hasattr(signal, "pthread_kill"):  # which ends waiting, too
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
         _thread.interrupt_main()
