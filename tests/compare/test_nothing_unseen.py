@@ -258,6 +258,15 @@ PROJECT_CHANGES = {
     **{f"budgets.{count}.{bound}": [("params =", f"{count}.{bound} = 9\nparams =", False)]
        for count in ("buffers", "macs", "flops", "conv_macs", "macs_and_biases", "layers", "activations",
                      "activations_and_pools") for bound in ("min", "max")},
+    **{f"builds.{key}": [("[budgets.", f"[builds.edge]\n{key} = {value}\n[budgets.", False)] for key, value in {
+        "specs": '["net.yaml"]', "devices": '["t4"]', "precisions": '["fp16"]', "targets": '["onnx"]',
+        "folder": '"x"', "generate": '["card"]', "set": '{name = "n"}', "batch": "8", "weights": '"w.npz"',
+        "calibration.source": '"random"', "calibration.most": '3\ncalibration.source = "random"',
+        "calibration.method": '"minmax"\ncalibration.source = "random"',
+        "calibration.percentile": '99\ncalibration.source = "random"', "compute_capabilities": "[86]", "seed": "1", "opset": "17", "fold": "true",
+        "typed_io": "true", "placement": '"cpu"', "rest": '"fp16"', "reduce_range": "true", "tf32": "true",
+        "compare": "false",
+    }.items()},
 }  # fmt: skip
 """For each key a few changes of the text, and whether less is promised then."""
 
