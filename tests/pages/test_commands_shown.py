@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from resnet_gen.build import build_notes, main
+from resnet_gen.build import build_notes
+from resnet_gen.cli import main
 from resnet_gen.engine import cpu_numerics
 from tests.cli.test_pytest_plugin import OFF
 from tests.pages.scenes import BETWEEN, SCENES
