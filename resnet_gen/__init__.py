@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.graphs import count_as as count_as
     from resnet_gen.api.graphs import report as report
     from resnet_gen.api.graphs import show as show
+    from resnet_gen.api.projects import build_project as build_project
     from resnet_gen.api.running import bench as bench
     from resnet_gen.api.running import list_targets as list_targets
     from resnet_gen.api.running import load_target as load_target
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from resnet_gen.ops.precision import Calibration as Calibration
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
+    from resnet_gen.project.build_run import BuildRow as BuildRow
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
     from resnet_gen.verify.outcome import Finding as Finding
@@ -78,6 +80,7 @@ FUNCTIONS = {
     "emit_onnx": "api.building",
     "build_engine": "api.building",
     "build": "api.building",
+    "build_project": "api.projects",
     "generate": "api.generating",
     "convert_weights": "api.generating",
     "verify": "api.checking",
@@ -103,6 +106,7 @@ TYPES = {
     "Imported": "infer.recovery",
     "Options": "api.building",
     "Calibration": "ops.precision",
+    "BuildRow": "project.build_run",
     "Conversion": "infer.conversion.files",
     "Finding": "verify.outcome",
     "Report": "compare.report",

@@ -21,9 +21,8 @@ from resnet_gen.api.arguments import (
 )
 from resnet_gen.build.output_kinds import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.ops.limits import BATCHES
+from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
-from resnet_gen.problems import Bounds
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ def _resolve_request(
     for name, known in _CLOSED.items():
         check_one_of(name, wishes.get(name), known)
     check_within("seed", wishes.get("seed"), *SEEDS)
-    check_within("opset", wishes.get("opset"), *_OPSETS)
+    check_within("opset", wishes.get("opset"), *OPSETS)
     for name, convert in _FORMS.items():
         if wishes.get(name) is not None:
             wishes[name] = convert(wishes[name])
@@ -233,8 +232,6 @@ def _resolve_request(
     )
 
 
-_OPSETS = Bounds(1, 1_000)
-"""What is a number of an opset; the writer says which of them it writes."""
 _CLOSED = {"precision": PRECISIONS, "placement": PLACEMENTS, "rest": tuple(COMPUTE)}
 
 

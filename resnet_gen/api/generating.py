@@ -14,7 +14,7 @@ from resnet_gen.api.arguments import (
     resolve_or_recover,
     resolve_spec,
 )
-from resnet_gen.generate.languages import LANGUAGES, Language
+from resnet_gen.build.output_kinds import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.infer.conversion.plan import ConversionOptions

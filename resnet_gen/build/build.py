@@ -98,19 +98,21 @@ def build(
     progress: Progress | None = None,
     aside: bool = True,
     tell: CostListener | None = None,
+    inputs: str | None = None,
 ) -> list[Path]:
     """Build a specification into `folder`; returns the files, the manifest last.
 
     The model is read back in a process of its own unless `aside` forbids that. `tell` hears what it costs beside
-    float32, where `request` has that compared. Raises `Refused` for what the target cannot do, for outputs of another
-    specification (unless `replace`), and for a disk that is full or closed.
+    float32, where `request` has that compared. `inputs` is the hash of all that a project builds it of, which its
+    manifest then has. Raises `Refused` for what the target cannot do, for outputs of another specification (unless
+    `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name
     _check_request(request)
     _check_image(loaded, request.batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
-    folder, model = _locate_model(folder, name, request)
+    folder, model = locate_model(folder, name, request)
     recover(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
@@ -126,7 +128,8 @@ def build(
             files[engine["file"]] = engine["sha256"]
         delivered = _write_delivery(out, loaded, network, request, files)
         how = _describe_model(request, network, file, cost)
-        made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
+        project = {"project": {"inputs": inputs}} if inputs else {}
+        made = {"weights": weights, **how, "engine": engine, **delivered, **project, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         text = manifest.manifest_text(loaded, network.counts, network.graph, request.batch.fixed, made)
@@ -177,7 +180,7 @@ def _check_request(request: Request) -> None:
             raise refuse(f"{backend.name} cannot build for SM {number}", hint=f"it knows {', '.join(map(str, known))}")
 
 
-def _locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
+def locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
     """The folder that is written to, and the model's name in it: Triton wants a folder a model, and one a version."""
     if request.target != "triton":
         return folder, f"{name}.onnx"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from resnet_gen.build.manifest import LARGEST, file_name
+from resnet_gen.engine.names import ONNX
 from resnet_gen.language.faults import limit_entries
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import read_regular_file, why_unread
@@ -83,6 +84,12 @@ class QuantizationPart(_Part):
     accuracy_is_meaningless: bool
 
 
+class ProjectPart(_Part):
+    """That it was built as a project file says, and a hash of all that it was built of."""
+
+    inputs: Digest
+
+
 class FileManifest(_Part):
     """The parts of a manifest that a file can be compared with."""
 
@@ -96,6 +103,13 @@ class FileManifest(_Part):
     engine: EnginePart | None
     bundle: BundlePart | None = None
     quantization: QuantizationPart | None = None
+    project: ProjectPart | None = None
+
+    @property
+    def main_file(self) -> str | None:
+        """The engine, or else the model, among the files that it names; None where it names neither."""
+        known = [name for name in self.files if self.engine and name == self.engine.file]
+        return next(iter([*known, *(name for name in self.files if name.endswith(ONNX))]), None)
 
 
 class ManifestPlace(NamedTuple):

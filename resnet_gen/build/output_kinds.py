@@ -1,4 +1,4 @@
-"""What is built, and for which batches and GPUs where nothing is said."""
+"""What is built and generated, and for which batches and GPUs where nothing is said."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ BuildTarget: TypeAlias = Literal["onnx", "tensorrt-rtx", "tensorrt", "bundle", "
 BUILD_TARGETS: tuple[BuildTarget, ...] = get_args(BuildTarget)
 REPORT = "report"
 """What `build` makes of a spec alone, which is text."""
+
+Language: TypeAlias = Literal["pytorch", "flax", "cpp", "triton", "card"]
+"""What is generated: a PyTorch or Flax module, a C++ program, what Triton Inference Server needs, a model card."""
+LANGUAGES: tuple[Language, ...] = tuple(sorted(get_args(Language)))
+"""Each is a module of `generate/targets`."""
 
 Library: TypeAlias = Literal["tensorrt-rtx", "tensorrt"]
 """What builds an engine."""

@@ -5,34 +5,29 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
+from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_quantization_notes
+from resnet_gen.build.manifest import REPLACE_HINT, is_as_built
 from resnet_gen.build.output_kinds import REPORT
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
-from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.engine.cpu_numerics import describe_saturation_by, sums_saturate
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import lower
-from resnet_gen.ops.precision import Calibration, Method, QuantizationChoice
-from resnet_gen.problems import refuse, several, visible
+from resnet_gen.ops.precision import Calibration, Method
+from resnet_gen.problems import refuse, visible
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.folding import find_foldable_norms
 
 if TYPE_CHECKING:
-    from resnet_gen.build.precision_cost import PrecisionCost
     from resnet_gen.speed.targets import Target
 
 
@@ -124,40 +119,22 @@ def _load_device(name: str | None) -> Target | None:
 def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> list[Path]:
     if request.target == REPORT:
         return _write_report(loaded, folder / loaded.spec.name, force)
-    if request.fold and not find_foldable_norms(lower(loaded)):
-        say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
-        request = dataclasses.replace(request, fold=False)
-    with _show_progress(loaded.spec.name, request) as progress:
-        tell = partial(_report_cost, loaded.spec.name)
-        paths = build_one(loaded, request, folder, replace=force, progress=progress, tell=tell)
+    request, notes = drop_idle_fold(loaded, request)
+    _say_all(notes)
+    name = loaded.spec.name
+    with _show_progress(name, request) as progress:
+        paths = build_one(
+            loaded, request, folder, replace=force, progress=progress,
+            tell=lambda cost: _say_all(list_cost_notes(name, cost)),
+        )  # fmt: skip
     if request.quantizing:
-        _report_quantization(loaded.spec.name, paths[-1], request.quantizing)
+        _say_all(list_quantization_notes(name, paths[-1], request.quantizing))
     return paths
 
 
-def _report_cost(name: str, cost: PrecisionCost) -> None:
-    """What a build costs beside FP32."""
-    say(f"{name}: {cost.summarize()}", err=True)
-    for warning in cost.list_warnings():
-        say(f"warning: {name}: {warning}", err=True)
-
-
-def _report_quantization(name: str, path: Path, how: QuantizationChoice) -> None:
-    """What eight bits cost, and whether this machine can show it."""
-    entry = (read(path) or {})["quantization"]
-    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in entry["signal_to_noise_db"].items())
-    agreement = entry["top1_agreement"]
-    same = "" if agreement is None else f"; same best class for {agreement:.0%}"
-    images = several(entry["noise_images"], "image")
-    say(f"{name}: signal to noise of {ratios} against FP32 on {images}{same}", err=True)
-    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in entry["costliest_db"].items())
-    say(f"{name}: costliest layers: {costliest}", err=True)
-    if entry["accuracy_is_meaningless"]:
-        say(f"warning: {name}: calibrated with random images: its accuracy means nothing", err=True)
-    if how.kind == "fp8":
-        say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
-    if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
-        warn_of_saturation(describe_saturation_by("ONNX Runtime", name))
+def _say_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        say(line, err=True)
 
 
 def _check_report(request: Request) -> None:

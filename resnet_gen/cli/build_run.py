@@ -11,8 +11,11 @@ from resnet_gen.build.output_kinds import BATCH_RANGE, BUILD_TARGETS, CAPABILITI
 from resnet_gen.cli import options
 from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.speed.limits import MEASURED_BATCHES
+from resnet_gen.system.worker_pool import JOBS
 
 TARGETS = (*BUILD_TARGETS, REPORT)
+_OF_BUILDS = ("jobs", "dry_run", "form")
+"""Options that are for the builds of a project."""
 
 
 @click.command()
@@ -64,13 +67,26 @@ TARGETS = (*BUILD_TARGETS, REPORT)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace what another spec of this name left there.")
 @options.project
+@options.builds
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(*JOBS),
+    default=1,
+    show_default=True,
+    help="Processes that do the project's builds at once.",
+)
+@click.option("--dry-run", is_flag=True, help="Say which of the project's builds would be done, and do none.")
+@options.output_format("text", "json", "markdown")
 def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side: int | None, **choices: Any) -> int:
     """Build ONNX and engines, each with a manifest; or text reports.
 
     A bundle holds what builds the engine on the device; triton makes a
     folder for Triton Inference Server.
 
-    Without a SPEC, those of the project file are built (docs/contracts.md). The paths of the files are printed.
+    Without a SPEC, all that [builds] of the project file says is built, but
+    for what did not change (docs/projects.md), and a table is printed; without
+    [builds], the project's specs. Else the paths of the files are printed.
 
     \b
     Example: resnet-gen build resnet50 -o build --precision fp16
@@ -78,6 +94,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
              resnet-gen build resnet50 --for jetson-nano --target bundle
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
              resnet-gen build --all-shipped --target report -o generated --check
+             resnet-gen build --builds edge -j 4
     """
     # NumPy's imports are nested a dozen deep. CPython allocates its stack in chunks of 16 KiB and
     # frees the last one at once; begun deeper, they cross an edge thousands of times (40 ms).
@@ -85,9 +102,16 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
     from resnet_gen.build.batches import ShapeOptions
     from resnet_gen.cli.build_files import build_all
-    from resnet_gen.cli.projects import choose_specs_to_build
+    from resnet_gen.cli.projects import check_of_builds, choose_specs_to_build, find_builds
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
+    names, jobs, dry_run, form = (choices.pop(name) for name in ("builds", *_OF_BUILDS))
+    project = None if every else find_builds(specs, names, config, no_config)
+    if project:
+        from resnet_gen.cli.project_builds import ProjectRun, run_project
+
+        return run_project(project, ProjectRun(names, jobs, dry_run, form, choices["check"], choices["force"]))
+    check_of_builds(click.get_current_context(), _OF_BUILDS)
     found = choose_specs_to_build(specs, config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,37 +12,55 @@ from resnet_gen.cli.output import say, say_json
 from resnet_gen.problems import refuse
 from resnet_gen.weights.seeds import SEEDS
 
+if TYPE_CHECKING:
+    from resnet_gen.build.engine_check import Check
+
 
 @click.command("check-engine")
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.FILE, required=False)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
 @options.spec_options
 @click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")
 @options.output_format("text", "json")
+@options.project
+@options.builds
 def check_engine(
-    file: Path,
+    file: Path | None,
     spec: str | None,
     settings: tuple[str, ...],
     weights: Path | None,
     seed: int | None,
     device: str | None,
     form: str,
+    config: Path | None,
+    no_config: bool,
+    builds: tuple[str, ...],
 ) -> int:
     """Say whether an engine, or an ONNX file, fits: before it is loaded, and without a GPU.
 
     Its manifest is compared with its bytes, the TensorRT and the GPUs of this
     machine, a spec and weights. Exits with 1 if anything does not fit; what
-    cannot be known here is `unknown`, and does not count.
+    cannot be known here is `unknown`, and does not count. Without a FILE, all
+    that [builds] of the project file says is held against it.
 
     \b
     Example: resnet-gen check-engine build/resnet50.fp16.sm86.sm89.sm120.engine --spec resnet50
+             resnet-gen check-engine --builds edge
     """
     from resnet_gen.build.engine_check import EngineRequirements, all_fit, check
+    from resnet_gen.cli.projects import find_builds
     from resnet_gen.language.load import load
     from resnet_gen.speed.targets import load_target
 
+    project = find_builds((str(file),) if file else (), builds, config, no_config)
+    if project:
+        from resnet_gen.cli.project_checks import check_project
+
+        return check_project(project, builds, form)
+    if file is None:
+        raise refuse("no FILE is named, and no project file has [builds]", hint="name an engine or a model")
     if settings and spec is None:
         raise refuse("--set means nothing without --spec")
     if weights and seed is not None:
@@ -50,9 +69,21 @@ def check_engine(
     found = check(file, EngineRequirements(loaded, weights, seed, load_target(device) if device is not None else None))
     well = all_fit(found)
     if form == "json":
-        checks = [{"check": c.what, "state": c.state, "reason": c.reason} for c in found]
-        say_json({"file": str(file), "fits": well, "checks": checks})
+        say_json(make_entry(file, found))
     else:
-        for c in found:
-            say(f"{c.state:<8} {c.what}: {c.reason}")
+        say_checks(found)
     return 0 if well else 1
+
+
+def make_entry(file: Path, checks: list[Check]) -> dict[str, Any]:
+    """What was found of one file, as JSON has it."""
+    from resnet_gen.build.engine_check import all_fit
+
+    found = [{"check": c.what, "state": c.state, "reason": c.reason} for c in checks]
+    return {"file": str(file), "fits": all_fit(checks), "checks": found}
+
+
+def say_checks(checks: list[Check]) -> None:
+    """Print what was found, a line each."""
+    for c in checks:
+        say(f"{c.state:<8} {c.what}: {c.reason}")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resnet_gen.build.output_kinds import LANGUAGES
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
-from resnet_gen.generate.languages import LANGUAGES
 from resnet_gen.problems import refuse
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("specs", metavar="SPEC|FILE.onnx...", nargs=-1, required=True)
+@click.argument("specs", metavar="[SPEC|FILE.onnx...]", nargs=-1)
 @options.spec_options
-@click.option("--to", type=click.Choice(LANGUAGES), required=True, help="What to generate.")
+@click.option("--to", type=click.Choice(LANGUAGES), help="What to generate.")
 @click.option(
     "-o", "--output", "folder", type=options.FOLDER, default=".", show_default=True, help="Folder to write to."
 )
@@ -30,15 +30,20 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the files there are not what would be written.")
 @click.option("--force", is_flag=True, help="Replace files that differ from what is written.")
+@options.project
+@options.builds
 def generate(
     specs: tuple[str, ...],
     settings: tuple[str, ...],
-    to: str,
+    to: str | None,
     folder: Path,
     side: int | None,
     built: Path | None,
     check: bool,
     force: bool,
+    config: Path | None,
+    no_config: bool,
+    builds: tuple[str, ...],
 ) -> int:
     """Generate source code, a Triton repository or a model card.
 
@@ -48,16 +53,45 @@ def generate(
     Server, and a client; card a model card. The paths of the files are printed.
     For an ONNX file, the spec that is recovered from it is generated.
 
+    Without a SPEC, --to is generated of the specs of the project file; without
+    --to as well, what its [builds] say, beside what they build (docs/projects.md).
+
     \b
     Example: resnet-gen generate resnet50 --to pytorch -o models
              resnet-gen generate net.yaml --to card --build build -o .
+             resnet-gen generate --check
     """
+    from resnet_gen.cli.projects import choose_project_specs, find_builds
+
+    project = None if to and not builds else find_builds(specs, builds, config, no_config)
+    if project:
+        from resnet_gen.cli.project_generate import generate_project
+
+        return generate_project(project, builds, check=check, force=force)
+    if to is None:
+        raise refuse("--to: what is to be generated?", hint=f"--to {' or '.join(LANGUAGES)}")
+    if specs and config:
+        raise refuse("--config means nothing where a SPEC is named", hint="leave one of them away")
+    specs = specs or choose_project_specs(config, no_config)
+    return _generate(specs, options.with_input(settings, side), to, folder, built, check=check, force=force)
+
+
+def _generate(
+    specs: Sequence[str],
+    settings: Sequence[str],
+    to: str,
+    folder: Path,
+    built: Path | None,
+    *,
+    check: bool,
+    force: bool,
+) -> int:
     from resnet_gen.generate.output import find_differing, write_generated
     from resnet_gen.system.journal import recover
 
     if not check:
         recover(folder)  # a card lists what is built there
-    files = _generate_files(specs, options.with_input(settings, side), to, folder, built)
+    files = _generate_files(specs, settings, to, folder, built)
     if check:
         found = find_differing(folder, files)
         for name, what in found.items():

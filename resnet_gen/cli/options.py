@@ -127,6 +127,12 @@ project = combine_options(
 )  # fmt: skip
 
 
+builds = click.option(
+    "--builds", multiple=True, metavar="NAME",
+    help="Without a SPEC, the project's builds to take, any number of times.  [default: all]",
+)  # fmt: skip
+
+
 def output_format(*choices: str) -> Callable[[F], F]:
     """`--format`, the first choice being the default."""
     return click.option(

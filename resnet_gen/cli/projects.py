@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+from click.core import ParameterSource
+
 from resnet_gen.problems import refuse
+from resnet_gen.system.links import shown_path
 from resnet_gen.system.project_folder import list_candidates
 
 if TYPE_CHECKING:
@@ -57,6 +61,46 @@ def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: b
     held = read_contract(project)
     references = specs or (project.references if project.settings.specs else tuple(shipped_specs()))
     return VerificationScope(references, held, not specs)
+
+
+def find_builds(specs: tuple[str, ...], names: tuple[str, ...], config: Path | None, no_config: bool) -> Project | None:
+    """The project whose builds are meant, as no SPEC is named; None where it has none, or a SPEC is."""
+    if specs:
+        if names:
+            raise refuse("--builds means nothing where a SPEC is named", hint="leave one of them away")
+        return None
+    project = open_project(config, no_config)
+    if names and project is None:
+        raise refuse("--builds: there is no project file", hint="write resnet-gen.toml with a table [builds.NAME]")
+    return project if project and (names or project.settings.builds) else None
+
+
+def check_bare(ctx: click.Context, meant: Collection[str], project: Project) -> None:
+    """Refuse options but those that are `meant` for all that a project builds: its file says the others."""
+    for param in ctx.command.params:
+        stated = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if stated and param.name not in meant:
+            option = max(param.opts, key=len)
+            hint = f"name a SPEC, or write it into {shown_path(project.path)}"
+            raise refuse(f"{option} means nothing for the builds of a project", hint=hint)
+
+
+def check_of_builds(ctx: click.Context, only: Collection[str]) -> None:
+    """Refuse options that are for all that a project builds `only`."""
+    for param in ctx.command.params:
+        if param.name in only and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            option = max(param.opts, key=len)
+            hint = "leave out the SPEC, and write [builds.NAME] into the project file"
+            raise refuse(f"{option} is for the builds of a project", hint=hint)
+
+
+def choose_project_specs(config: Path | None, no_config: bool) -> tuple[str, ...]:
+    """The specs that a project lists, where no SPEC is named; raises `Refused` for none."""
+    project = open_project(config, no_config)
+    found = project.references if project and project.settings.specs else ()
+    if not found:
+        raise refuse("no SPEC is named, and no project file lists any", hint="name one, as `resnet-gen list` has them")
+    return found
 
 
 def choose_specs_to_build(

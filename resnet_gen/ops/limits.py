@@ -14,3 +14,5 @@ BATCHES = Bounds(1, 65_536)
 """Images at once: of a model that is built, and where times are predicted."""
 EVALUATED_IMAGES = Bounds(1, 10_000_000)
 """Of labelled images, as many as are looked at."""
+OPSETS = Bounds(1, 1_000)
+"""What is a number of an ONNX opset; the writer says which of them it writes."""

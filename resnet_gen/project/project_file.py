@@ -15,15 +15,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 
 from resnet_gen.language.budgets import Budgets
-from resnet_gen.language.faults import validate
-from resnet_gen.language.source import Source, read_document
-from resnet_gen.language.spec import Words
+from resnet_gen.language.faults import limit_entries, validate
+from resnet_gen.language.source import Source, dotted_path, read_document
+from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.parts.base import StrictModel
-from resnet_gen.problems import Document, Problem, Refused, refuse, shorten
+from resnet_gen.problems import Document, Loc, Problem, Refused, refuse, shorten
+from resnet_gen.project.build_table import BuildTable, SpecPatterns
 from resnet_gen.project.toml_source import read_toml
 from resnet_gen.system.links import check_inside, check_named, shown_path
 from resnet_gen.system.project_folder import PYPROJECT, list_candidates
@@ -31,24 +31,13 @@ from resnet_gen.system.resources import shipped_specs
 
 LOCK = "resnet-gen.lock"
 _MOST_GLOBS = 100
-
-
-def _check_walks(pattern: str) -> str:
-    if pattern.count("**") > 1:
-        raise PydanticCustomError("walks", "'**' may stand in it once")
-    return pattern
+_MOST_TABLES = 100
 
 
 class ProjectSettings(StrictModel):
     """What a project file can say."""
 
-    specs: (
-        Annotated[
-            tuple[Annotated[Words, AfterValidator(_check_walks)], ...],
-            Field(strict=False, min_length=1, max_length=1_000),
-        ]
-        | None
-    ) = Field(
+    specs: SpecPatterns | None = Field(
         None,
         description="The networks of the project, taken where a command names none: paths and globs from this file, "
         "and names of shipped networks.",
@@ -63,6 +52,12 @@ class ProjectSettings(StrictModel):
     budgets: dict[Words, Budgets] = Field(
         default_factory=dict,
         description="What networks may cost, by name or glob (`resnet*`); every one that fits holds.",
+    )
+    builds: Annotated[
+        dict[Annotated[str, Field(pattern=NAME_PATTERN)], BuildTable], BeforeValidator(limit_entries(_MOST_TABLES))
+    ] = Field(
+        default_factory=dict,
+        description="What is built of the networks, by names of your own; taken where a command names no spec.",
     )
 
 
@@ -91,15 +86,23 @@ class Project:
     @cached_property
     def references(self) -> tuple[str, ...]:
         """The project's specs as commands take them, as the file lists them; raises `Refused` for what is not there."""
+        return self._find_specs(self.settings.specs or (), ("specs",))
+
+    def list_build_specs(self, build: str) -> tuple[str, ...]:
+        """The same of one of the project's builds: those that it lists, or else the project."""
+        specs = self.settings.builds[build].specs
+        return self.references if specs is None else self._find_specs(specs, ("builds", build, "specs"))
+
+    def _find_specs(self, patterns: Sequence[str], loc: Loc) -> tuple[str, ...]:
         self._check_globs()
         found: dict[Path, str] = {}
         faults: list[Problem] = []
-        for index, pattern in enumerate(self.settings.specs or ()):
+        for index, pattern in enumerate(patterns):
             references = self._resolve_pattern(pattern)
             if not references:
-                faults.append(self._describe_missing(index, pattern))
+                faults.append(self._describe_missing((*loc, index), pattern))
             for reference in references:
-                faults += self._find_ways_out(index, reference)
+                faults += self._find_ways_out((*loc, index), reference)
                 found.setdefault(_resolve_reference(reference), reference)
         if faults:
             raise Refused(faults)
@@ -107,27 +110,34 @@ class Project:
 
     def _check_globs(self) -> None:
         """Refuse more globs than any project has: each walks the folder."""
-        specs = enumerate(self.settings.specs or ())
-        globs = [index for index, pattern in specs if any(sign in pattern for sign in "*?[")]
+        lists: dict[Loc, Sequence[str]] = {("specs",): self.settings.specs or ()}
+        lists.update({("builds", name, "specs"): table.specs or () for name, table in self.settings.builds.items()})
+        globs = [
+            (*loc, index)
+            for loc, patterns in lists.items()
+            for index, pattern in enumerate(patterns)
+            if any(sign in pattern for sign in "*?[")
+        ]
         if len(globs) > _MOST_GLOBS:
-            where = self.source.span(("specs", globs[_MOST_GLOBS]))
-            raise refuse(f"specs: more than {_MOST_GLOBS} globs", where, "name files, or take fewer and wider ones")
+            over = globs[_MOST_GLOBS]
+            hint = "name files, or take fewer and wider ones"
+            raise refuse(f"{dotted_path(over[:-1])}: more than {_MOST_GLOBS} globs", self.source.span(over), hint)
 
-    def _find_ways_out(self, index: int, reference: str) -> tuple[Problem, ...]:
+    def _find_ways_out(self, loc: Loc, reference: str) -> tuple[Problem, ...]:
         """What is wrong with a spec that lies elsewhere than in the project's repository."""
         if reference in shipped_specs():
             return ()
         try:
-            check_named(Path(reference), self.path, self.source.span(("specs", index)), f"specs.{index}: '{reference}'")
+            check_named(Path(reference), self.path, self.source.span(loc), f"{dotted_path(loc)}: '{reference}'")
         except Refused as refused:
             return refused.problems
         return ()
 
-    def _describe_missing(self, index: int, pattern: str) -> Problem:
-        where = self.source.span(("specs", index))
+    def _describe_missing(self, loc: Loc, pattern: str) -> Problem:
+        where, key = self.source.span(loc), dotted_path(loc)
         if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
-            return Problem(f"specs.{index}: '{shorten(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
-        return Problem(f"specs.{index}: there is no file '{shorten(pattern)}'", where, "paths start from this file")
+            return Problem(f"{key}: '{shorten(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
+        return Problem(f"{key}: there is no file '{shorten(pattern)}'", where, "paths start from this file")
 
     def _resolve_pattern(self, pattern: str) -> list[str]:
         """The specs that a name, path or glob means; files that are hidden, or in a hidden folder, are left out."""

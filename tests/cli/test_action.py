@@ -119,6 +119,51 @@ def test_a_branch_can_be_the_base_in_a_checkout_of_one_commit(runner, tmp_path, 
     assert steps["review"]["outputs"] == {"changed": "true"}
 
 
+TINY = """\
+name: mine
+input: {channels: 3, size: 8}
+stem: {kind: conv3x3, width: 4}
+stages: {depths: [1], widths: [4], block: basic}
+head: {kind: linear, classes: 3}
+"""
+BUILDS = 'specs = ["nets/*.yaml"]\n[builds.edge]\nfolder = "out/{spec}"\n[builds.other]\nset = {name = "other"}\n'
+
+
+def test_it_builds_what_the_project_says_and_the_summary_has_the_table(runner):
+    runner.commit("resnet-gen.toml", BUILDS)
+    runner.commit("nets/mine.yaml", TINY)
+    summary = runner.folder / "summary.md"
+    code, printed, steps = runner.run(None, {"build": "true", "builds": " edge \n"})
+    assert code == 0, printed
+    assert steps["build"]["outputs"] == {"code": "0"}
+    assert summary.read_text().startswith("**1 build: 1 built**\n\n| build | spec |")
+    assert (runner.project / "out/mine/mine.onnx").is_file()
+    assert not (runner.project / "build").exists()
+    (runner.project / "out/mine/mine.onnx").write_text("a stranger's")
+    code, printed, steps = runner.run(None, {"build": "check", "builds": "edge", "jobs": "2"})
+    assert (code, steps["build"]["outputs"]) == (1, {"code": "1"}), printed
+    assert "differs: mine.onnx" in summary.read_text()
+
+
+@pytest.mark.long
+def test_what_it_cannot_build_fails_the_job(runner):
+    runner.commit("resnet-gen.toml", BUILDS)
+    runner.commit("nets/mine.yaml", TINY)
+    for inputs, said in (
+        ({"build": "yes"}, "::error title=resnet-gen::build: write true, check or false"),
+        ({"build": "true", "builds": "--help"}, "there is no build '--help'"),
+        ({"build": "true", "jobs": "all"}, "Invalid value for '-j' / '--jobs'"),
+    ):
+        code, printed, _ = runner.run(None, inputs)
+        assert code == 2
+        assert said in printed
+    runner.commit("nets/mine.yaml", TINY.replace("name: mine", "name: mine\nparts: [../mine.py]"))
+    runner.commit("mine.py", "raise SystemExit(0)")
+    code, printed, _ = runner.run(None, {"build": "true", "parts": "none"})
+    assert code == 2
+    assert not (runner.project / "build").exists()
+
+
 def test_the_metadata_are_an_action_s():
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -258,6 +258,15 @@ PROJECT_CHANGES = {
     **{f"budgets.{count}.{bound}": [("params =", f"{count}.{bound} = 9\nparams =", False)]
        for count in ("buffers", "macs", "flops", "conv_macs", "macs_and_biases", "layers", "activations",
                      "activations_and_pools") for bound in ("min", "max")},
+    **{f"builds.{key}": [("[budgets.", f"[builds.edge]\n{key} = {value}\n[budgets.", False)] for key, value in {
+        "specs": '["net.yaml"]', "devices": '["t4"]', "precisions": '["fp16"]', "targets": '["onnx"]',
+        "folder": '"x"', "generate": '["card"]', "set": '{name = "n"}', "batch": "8", "weights": '"w.npz"',
+        "calibration.source": '"random"', "calibration.most": '3\ncalibration.source = "random"',
+        "calibration.method": '"minmax"\ncalibration.source = "random"',
+        "calibration.percentile": '99\ncalibration.source = "random"', "compute_capabilities": "[86]", "seed": "1",
+        "opset": "17", "fold": "true", "typed_io": "true", "placement": '"cpu"', "rest": '"fp16"',
+        "reduce_range": "true", "tf32": "true", "compare": "false",
+    }.items()},
 }  # fmt: skip
 """For each key a few changes of the text, and whether less is promised then."""
 
@@ -307,6 +316,18 @@ def test_a_device_of_one_s_own_counts_with_the_budget_that_it_is_for(here, cli, 
     (here / "device.yaml").write_text(shipped_device().replace("bandwidth_gb_s: ", "bandwidth_gb_s: 9"))
     _, found = told(cli, "review", "--base", "HEAD", *(["net.yaml", "--no-config"] if form == "spec" else ["resnet18"]))
     assert any("devices[device.yaml].value.bandwidth_gb_s" in line["what"] for line in found["loosened"])
+
+
+def test_a_device_of_one_s_own_counts_with_the_builds_that_are_for_it(here, cli):
+    (here / "resnet-gen.toml").write_text('[builds.edge]\nspecs = ["resnet18"]\ndevices = ["device.yaml", "t4"]\n')
+    subprocess.run([*GIT, "commit", "-q", "-am", "builds"], check=True)
+    try:
+        (here / "device.yaml").write_text(shipped_device().replace("opset: ", "note: Another.\nopset: "))
+        _, found = told(cli, "review", "--base", "HEAD")
+        assert [entry["key"] for entry in found["project"]["keys"]] == ["build_devices[device.yaml].value.note"]
+        assert found["loosened"] == []
+    finally:
+        subprocess.run([*GIT, "reset", "-q", "--hard", "HEAD~1"], check=True)
 
 
 def test_a_lock_or_a_project_file_that_is_gone_is_told(here, cli):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from resnet_gen.build.output_kinds import LANGUAGES
 from resnet_gen.generate import base
-from resnet_gen.generate.languages import LANGUAGES
 from resnet_gen.system.resources import templates
 
 ROOT = Path(__file__).parents[2]

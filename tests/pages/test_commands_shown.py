@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from resnet_gen.cli import build_files, main
+from resnet_gen.build import build_notes
+from resnet_gen.cli import main
 from resnet_gen.engine import cpu_numerics
 from tests.cli.test_pytest_plugin import OFF
 from tests.pages.scenes import BETWEEN, SCENES
@@ -143,7 +144,7 @@ QUICK, ALL = without(LEFT_OUT, SLOW), without(LEFT_OUT)
 @pytest.fixture(autouse=True)
 def has_vnni(monkeypatch):
     """Pages show what is said where eight bits are computed as they are written."""
-    for module in (build_files, cpu_numerics):
+    for module in (build_notes, cpu_numerics):
         monkeypatch.setattr(module, "sums_saturate", lambda: False)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from resnet_gen.problems import Refused
 from resnet_gen.project import project_file
+from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.lock import read_lock
 from resnet_gen.project.project_file import find_project, read_project
 from resnet_gen.system import project_folder
@@ -28,7 +29,9 @@ def message(name: str) -> str:
         if path.suffix == ".lock":
             read_lock(path, str(path))
         else:
-            assert read_project(path).references
+            project = read_project(path)
+            assert project.references or plan_builds(project)
+            assert not project.settings.builds or plan_builds(project)
     except Refused as refused:
         return "\n".join(map(str, refused.problems)) + "\n"
     return "accepted\n"

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from resnet_gen.cli import build_files
+from resnet_gen.build import build_notes
 from tests.helpers.onnx_runs import TINY
 
 OTHERS = "others are files (docs/targets.md)"
@@ -33,7 +33,7 @@ def types(path):
 
 
 def test_int8_for_cpus_from_a_folder_of_pictures(cli, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(build_files, "sums_saturate", lambda: True)
+    monkeypatch.setattr(build_notes, "sums_saturate", lambda: True)
     out = tmp_path / "out"
     code, printed, said = cli("build", TINY, "--for", "cpu", "--calibration", photos, "-o", out)
     assert code == 0
@@ -52,7 +52,7 @@ def test_int8_for_cpus_from_a_folder_of_pictures(cli, photos, tmp_path, monkeypa
 
 
 def test_seven_bits_are_not_warned_of_and_random_images_are(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(build_files, "sums_saturate", lambda: True)
+    monkeypatch.setattr(build_notes, "sums_saturate", lambda: True)
     _, _, said = cli("build", TINY, "--for", "cpu-avx2", "--calibration", "random", "-o", tmp_path)
     assert "VNNI" not in said
     assert "calibrated with random images: its accuracy means nothing" in said

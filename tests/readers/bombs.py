@@ -641,6 +641,21 @@ TOML = {
     "a pattern of stars": 'specs = ["' + "**/" * 300_000 + 'x"]',
     "one pattern of stars": 'specs = ["' + "*a" * 400_000 + '"]',
     "many budgets": "".join(f"[[budgets]]\nspecs = ['x{i}']\nparams = 1\n" for i in range(20_000)),
+    "many builds": "".join(f"[builds.b{i}]\nspecs = ['resnet18']\n" for i in range(20_000)),
+    "builds multiplied": "".join(
+        f"[builds.b{i}]\nspecs = ['resnet18', 'resnet34']\nprecisions = ['fp32', 'fp16', 'bf16']\n"
+        "targets = ['onnx', 'triton', 'tensorrt']\ndevices = ['a100', 'h100', 'h200', 'b200', 'l4', 'l40s']\n"
+        for i in range(100)
+    ),
+    "builds of many names": "".join(f"[builds.b{i}]\nspecs = [" + "'resnet18', " * 300 + "]\n" for i in range(100)),
+    "a folder of placeholders": "[builds.b]\nspecs = ['resnet18']\nfolder = '" + "{spec}" * 160 + "'\n",
+    "a thousand builds": "[builds]\n"
+    + "".join(
+        f"b{i} = {{specs = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'], "
+        "targets = ['onnx', 'triton']}\n"
+        for i in range(100)
+    ),
+    "settings without end": "[builds.b]\nspecs = ['resnet18']\nset = {a = '" + "x" * 900_000 + "'}\n",
     "many ignores": "ignore = [" + ", ".join(f'"r{i}"' for i in range(80_000)) + "]",
     "too large": "a = '" + "a" * 40_000_000 + "'",
     "binary": bytes(range(256)) * 4_000,

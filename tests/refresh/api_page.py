@@ -13,10 +13,9 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import resnet_gen
-from resnet_gen.api import arguments, building, checking, evaluating, generating, graphs, running, specs
+from resnet_gen.api import arguments, building, checking, evaluating, generating, graphs, projects, running, specs
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
-from resnet_gen.generate import languages
 from resnet_gen.ops import counters, precision
 from resnet_gen.system.templates import render
 from resnet_gen.weights import base
@@ -28,7 +27,7 @@ COMMANDS = {
     "verify": "verify",
     "rule": "explain_rule",
     "diff": "diff",
-    "build": "build, emit_onnx, build_engine, report",
+    "build": "build, build_project, emit_onnx, build_engine, report",
     "generate": "generate",
     "weights": "convert_weights",
     "run": "run",
@@ -92,9 +91,10 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    modules = [_module(module) for module in (specs, graphs, building, generating, checking, running, evaluating)]
+    subjects = (specs, graphs, building, projects, generating, checking, running, evaluating)
+    modules = [_module(module) for module in subjects]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    formal = (arguments, base, counters, precision, output_kinds, building, languages, names)
+    formal = (arguments, base, counters, precision, output_kinds, building, names)
     forms = [form for module in formal for form in _forms(module)]
     return render(
         "docs/api.md.jinja",

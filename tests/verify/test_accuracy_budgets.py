@@ -159,7 +159,7 @@ def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        ("data: none.npz", "none.npz: there is no such file or folder"), 
+        ("data: none.npz", "none.npz: there is no such file or folder"),
         ("weights: none.pth", "none.pth: cannot be read"),
         ("data: net.yaml", "net.yaml: neither a folder nor a .csv or .npz file"),
         ("classes_file: names.txt", "names.txt: there is no such file"),

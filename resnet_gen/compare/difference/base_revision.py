@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.compare.difference.devices import describe_devices
+from resnet_gen.compare.difference.devices import describe_device_files, describe_devices
 from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
 from resnet_gen.compare.difference.revision import RevisionMoves
 from resnet_gen.language.source import Source, decode_document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
 from resnet_gen.project.project_file import LOCK, Project, parse_project
+from resnet_gen.speed.targets import is_file_of_device
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.system.project_folder import FILE, PYPROJECT
@@ -114,7 +115,9 @@ def _collect_statements(project: Project, read: Callable[[Path], bytes | None]) 
     settings = project.settings
     lock = (settings.lock or LOCK) if read(project.lock_path) is not None else None
     measures = describe_devices(project.source.data.get("budgets", {}).values(), device)
-    return {**settings.model_dump(mode="json", exclude_none=True), "lock": lock, "devices": measures}
+    named = (name for table in settings.builds.values() for name in table.devices or () if is_file_of_device(name))
+    stated = settings.model_dump(mode="json", exclude_none=True)
+    return {**stated, "lock": lock, "devices": measures, "build_devices": describe_device_files(named, device)}
 
 
 def _read_former_text(path: Path, since: RevisionMoves) -> bytes | None:

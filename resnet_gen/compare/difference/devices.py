@@ -1,4 +1,4 @@
-"""Devices of one's own that budgets are for: files, on which verdicts depend as on the budgets."""
+"""Devices of one's own that budgets and builds are for: files, on which verdicts and builds depend as on these."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ def find_named_devices(budgets: Any) -> Iterator[tuple[Loc, str]]:
 
 def describe_devices(budgets: Iterable[Any], read: Callable[[str], Source]) -> list[dict[str, Any]]:
     """What the devices that budgets name are; nothing for one that cannot be read."""
-    names = dict.fromkeys(name for each in budgets for _, name in find_named_devices(each))
-    return [{"file": name, "value": _read_data(name, read)} for name in names]
+    return describe_device_files((name for each in budgets for _, name in find_named_devices(each)), read)
+
+
+def describe_device_files(names: Iterable[str], read: Callable[[str], Source]) -> list[dict[str, Any]]:
+    """What devices are whose files have these names, once each; nothing for one that cannot be read."""
+    return [{"file": name, "value": _read_data(name, read)} for name in dict.fromkeys(names)]
 
 
 def _read_data(name: str, read: Callable[[str], Source]) -> Any:

@@ -1,0 +1,54 @@
+"""What whoever builds should know of it: what eight bits and other types cost, and what changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_gen.build.manifest import read
+from resnet_gen.build.request import Request
+from resnet_gen.engine.cpu_numerics import FOR_SATURATION, describe_saturation_by, sums_saturate
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.ops.precision import QuantizationChoice
+from resnet_gen.problems import several
+from resnet_gen.weights.folding import find_foldable_norms
+
+if TYPE_CHECKING:
+    from resnet_gen.build.precision_cost import PrecisionCost
+
+
+def drop_idle_fold(loaded: Loaded, request: Request) -> tuple[Request, tuple[str, ...]]:
+    """The request, without folding where there is nothing to fold, and a line that says so."""
+    if not request.fold or find_foldable_norms(lower(loaded)):
+        return request, ()
+    note = f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing"
+    return dataclasses.replace(request, fold=False), (note,)
+
+
+def list_cost_notes(name: str, cost: PrecisionCost) -> Iterator[str]:
+    """What a build costs beside FP32, a line each."""
+    yield f"{name}: {cost.summarize()}"
+    for warning in cost.list_warnings():
+        yield f"warning: {name}: {warning}"
+
+
+def list_quantization_notes(name: str, manifest: Path, how: QuantizationChoice) -> Iterator[str]:
+    """What eight bits cost, as its manifest has it, and whether this machine can show it."""
+    entry = (read(manifest) or {})["quantization"]
+    ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in entry["signal_to_noise_db"].items())
+    agreement = entry["top1_agreement"]
+    same = "" if agreement is None else f"; same best class for {agreement:.0%}"
+    images = several(entry["noise_images"], "image")
+    yield f"{name}: signal to noise of {ratios} against FP32 on {images}{same}"
+    costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in entry["costliest_db"].items())
+    yield f"{name}: costliest layers: {costliest}"
+    if entry["accuracy_is_meaningless"]:
+        yield f"warning: {name}: calibrated with random images: its accuracy means nothing"
+    if how.kind == "fp8":
+        yield "note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)"
+    if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
+        yield f"warning: {describe_saturation_by('ONNX Runtime', name)}"
+        yield f"hint: {FOR_SATURATION}"

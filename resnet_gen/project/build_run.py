@@ -1,0 +1,274 @@
+"""The builds of a project, done: what did not change is left as it is, one that fails hides no other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from resnet_gen.build.build import build
+from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_quantization_notes
+from resnet_gen.build.manifest import is_as_built
+from resnet_gen.build.manifest_schema import FileManifest, read_manifest
+from resnet_gen.engine.machine import installed_version
+from resnet_gen.language.load import load
+from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.project.build_inputs import digest_inputs
+from resnet_gen.project.build_plan import PlannedBuild
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.journal import is_unfinished
+from resnet_gen.system.worker_pool import run_orders
+
+BuildStatus: TypeAlias = Literal["built", "unchanged", "refused", "to build", "as built", "differs", "missing"]
+"""What became of a build; `to build` is of a plan, the last three of a check."""
+BUILD_STATUSES: tuple[BuildStatus, ...] = get_args(BuildStatus)
+
+
+class BuildRow(NamedTuple):
+    """One network for one device in one precision, and what became of it."""
+
+    build: str
+    """The name of its table in the project file."""
+    spec: str
+    """The network's name, or the spec that cannot be read."""
+    device: str | None
+    """The device that it is for, where one is named."""
+    precision: str
+    """What layers compute in."""
+    target: str
+    """What is built."""
+    status: BuildStatus
+    """What became of it."""
+    folder: str
+    """The folder that it is built in."""
+    file: str | None = None
+    """The engine, or else the model, by its name in the folder."""
+    bytes: int | None = None
+    """Its size, with external data."""
+    opset: int | None = None
+    """The model's ONNX opset."""
+    reason: str | None = None
+    """Why it was refused, or which file differs."""
+    report: str = ""
+    """The whole of what is wrong, with lines and carets."""
+    notes: tuple[str, ...] = ()
+    """What whoever builds should know: costs and warnings."""
+
+
+class BuildMode(NamedTuple):
+    """What is done with what is planned: it is built (anew, to `replace` all), compared (`check`), or listed."""
+
+    replace: bool = False
+    check: bool = False
+    list_only: bool = False
+
+
+class BuildWorkers(NamedTuple):
+    """Processes that build at the same time."""
+
+    module: str
+    """Whose `serve` does an order, of `build` as `BuildOrder.dump` has it and `parts`, and answers with its row."""
+    jobs: int
+    parts: str = "all"
+    """Whose Python files of parts they run, in the words of `--parts`."""
+
+
+class BuildOrder(NamedTuple):
+    """A planned build and what is to be done with it."""
+
+    plan: PlannedBuild
+    mode: BuildMode
+
+    def dump(self) -> dict[str, Any]:
+        """It as JSON has it, for another process, which reads the spec itself."""
+        plan = self.plan
+        names = ("build", "spec", "settings", "wishes", "device", "precision", "target")
+        return {**{name: getattr(plan, name) for name in names}, "folder": str(plan.folder), "mode": self.mode}
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> BuildOrder:
+        """It from what `dump` returned; raises `Refused` for a spec that cannot be read any more."""
+        settings = tuple(data["settings"])
+        given = {**data, "settings": settings, "folder": Path(data["folder"])}
+        mode = BuildMode(*given.pop("mode"))
+        return cls(PlannedBuild(**given, loaded=load(data["spec"], settings)), mode)
+
+    def perform(self) -> BuildRow:
+        """Do it; what is wrong with it is in the row."""
+        plan = self.plan
+        if plan.refused:
+            return refuse_row(plan, plan.refused)
+        try:
+            return _perform(plan, self.mode)
+        except Refused as refused:
+            return refuse_row(plan, refused.problems)
+        except OSError as error:  # where nobody expected one
+            return refuse_row(plan, (Problem(error.strerror or str(error), error.filename),))
+        except MemoryError:
+            return refuse_row(plan, (Problem(f"{plan.name}: too little memory"),))
+
+    def find_unchanged(self) -> BuildRow | None:
+        """The row of what need not be built; None where it has to be, or is compared."""
+        if self.mode.check or self.mode.replace:
+            return None
+        row = self._replace(mode=BuildMode(list_only=True)).perform()
+        return row if row.status == "unchanged" else None
+
+
+def run_builds(
+    plans: Sequence[PlannedBuild], mode: BuildMode, workers: BuildWorkers | None = None
+) -> Iterator[tuple[int, BuildRow]]:
+    """The number and the row of each planned build, as it is done: here, one after the other, or by `workers`."""
+    orders = {number: BuildOrder(plan, mode) for number, plan in enumerate(plans)}
+    if workers is None or workers.jobs == 1 or mode.list_only or len(orders) < 2:
+        yield from ((number, order.perform()) for number, order in orders.items())
+        return
+    for number, order in list(orders.items()):  # hashes are sooner compared than processes begun
+        row = order.perform() if order.plan.refused else order.find_unchanged()
+        if row:
+            del orders[number]
+            yield number, row
+    yield from _run_aside(orders, workers)
+
+
+def _run_aside(orders: Mapping[int, BuildOrder], workers: BuildWorkers) -> Iterator[tuple[int, BuildRow]]:
+    numbers = list(orders)
+    sent = [{"build": order.dump(), "parts": workers.parts} for order in orders.values()]
+    with _hold_folders(list(orders.values())):
+        for place, answer in run_orders(workers.module, sent, workers.jobs):
+            yield numbers[place], _read_answer(orders[numbers[place]].plan, answer)
+
+
+def _read_answer(plan: PlannedBuild, answer: dict[str, Any] | str) -> BuildRow:
+    if isinstance(answer, str):
+        return refuse_row(plan, (Problem(f"{plan.name}: {answer}", hint="too little memory, or a fault of a library"),))
+    if "refused" in answer:
+        reason, report = answer["refused"]
+        return _make_row(plan, "refused")._replace(reason=reason, report=report)
+    return BuildRow(**{**answer, "notes": tuple(answer["notes"])})
+
+
+@contextmanager
+def _hold_folders(orders: Sequence[BuildOrder]) -> Iterator[None]:
+    """Make the folders that several builds share before they begin: one that fails takes away what it made."""
+    made: list[Path] = []
+    for order in () if orders and orders[0].mode.check else orders:
+        for folder in (*reversed(order.plan.folder.parents), order.plan.folder):
+            with suppress(OSError):  # whoever builds there says so
+                folder.mkdir()
+                made.append(folder)
+    try:
+        yield
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # something was built there
+                folder.rmdir()
+
+
+def refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
+    """The row of a build that cannot be."""
+    row = _make_row(plan, "refused")
+    return row._replace(reason=problems[0].message, report="\n".join(map(str, problems)))
+
+
+def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
+    return BuildRow(plan.build, plan.name, plan.device, plan.precision, plan.target, status, str(plan.folder))
+
+
+def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
+    if mode.check:
+        return _compare(plan)
+    inputs, there = _digest(plan), _read_own_manifest(plan)
+    if there and inputs and not mode.replace and _is_unchanged(plan, there, inputs):
+        return _describe(plan, there, "unchanged")
+    if mode.list_only:
+        return _make_row(plan, "to build")
+    notes: list[str] = []
+    ours = there is not None and there.project is not None
+    manifest = _build(plan, plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
+    return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))
+
+
+def _digest(plan: PlannedBuild) -> str | None:
+    """The hash of what it is built of; None where something is missing, of which building it says more."""
+    assert plan.loaded
+    try:
+        return digest_inputs(plan.loaded, plan.request())
+    except (OSError, Refused):
+        return None
+
+
+def _read_own_manifest(plan: PlannedBuild) -> FileManifest | None:
+    try:
+        return read_manifest(plan.manifest())
+    except Refused:  # what building says, and then replaces if that is wanted
+        return None
+
+
+def _require_manifest(path: Path) -> FileManifest:
+    there = read_manifest(path)
+    if there is None:
+        raise refuse("is gone again", str(path))
+    return there
+
+
+def _is_unchanged(plan: PlannedBuild, there: FileManifest, inputs: str) -> bool:
+    """Whether it is there, built of the same by the same, and every file as the manifest has it."""
+    folder, request = plan.manifest().parent, plan.request()
+    if there.project is None or there.project.inputs != inputs or is_unfinished(plan.manifest()):
+        return False
+    if there.engine and request.backend and there.engine.version != installed_version(there.engine.library):
+        return False
+    return all((folder / name).is_file() and digest_file(folder / name) == sha for name, sha in there.files.items())
+
+
+def _build(plan: PlannedBuild, folder: Path, inputs: str | None, notes: list[str], *, replace: bool) -> Sequence[Path]:
+    assert plan.loaded
+    request, more = drop_idle_fold(plan.loaded, plan.request())
+    notes += more
+    tell = partial(_note_cost, notes, plan.name)
+    files = build(plan.loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
+    if request.quantizing:
+        notes += list_quantization_notes(plan.name, files[-1], request.quantizing)
+    return files
+
+
+def _note_cost(notes: list[str], name: str, cost: Any) -> None:
+    notes += list_cost_notes(name, cost)
+
+
+def _describe(plan: PlannedBuild, there: FileManifest, status: BuildStatus) -> BuildRow:
+    """A row with the main file of what is there."""
+    folder = plan.manifest().parent
+    file = there.main_file
+    parts = [folder / name for name in (file, f"{file}.data") if name and (folder / name).is_file()]
+    return _make_row(plan, status)._replace(
+        folder=str(folder),
+        file=file,
+        bytes=sum(part.stat().st_size for part in parts) if parts else None,
+        opset=there.onnx.opset if there.onnx else None,
+    )
+
+
+def _compare(plan: PlannedBuild) -> BuildRow:
+    """Build it into a temporary folder, and say what differs from what is there."""
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary)
+        notes: list[str] = []
+        made = [path.relative_to(fresh) for path in _build(plan, fresh, _digest(plan), notes, replace=True)]
+        other = [name for name in made if not is_as_built(fresh / name, plan.folder / name)]
+        row = _describe_fresh(plan, fresh)._replace(notes=tuple(notes))
+    if not other:
+        return row
+    gone = [name for name in other if not (plan.folder / name).exists()]
+    shown = ", ".join(name.as_posix() for name in (gone or other)[:5])
+    return row._replace(status="missing" if gone else "differs", reason=shown)
+
+
+def _describe_fresh(plan: PlannedBuild, fresh: Path) -> BuildRow:
+    moved = PlannedBuild(**{**vars(plan), "folder": fresh})
+    row = _describe(moved, _require_manifest(moved.manifest()), "as built")
+    return row._replace(folder=str(plan.manifest().parent))
