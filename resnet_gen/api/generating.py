@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, overload
 
-from resnet_gen.api.arguments import AnyPath, Network, check_one_of, check_within, list_files_read, resolve_spec
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Network,
+    check_one_of,
+    check_within,
+    list_files_read,
+    resolve_spec,
+    resolve_weights,
+)
 from resnet_gen.generate.languages import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
 from resnet_gen.infer.conversion.heads import HEADS
@@ -15,6 +23,8 @@ from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free
+from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.published.names import list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 
@@ -78,7 +88,8 @@ def convert_weights(
 
     Args:
         spec: The network that the checkpoint is of.
-        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code.
+        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code; or the
+            name of published ones.
         path: Where to write: `.safetensors`, `.npz`, `.pth` or `.pt`.
         to: `torchvision`, `timm`, `flax` or a naming scheme; the spec's own.
         names: The same of the checkpoint; what its names are of.
@@ -109,13 +120,13 @@ def convert_weights(
     check_within("classes", classes, *CLASSES)
     check_within("in_channels", in_channels, *CHANNELS)
     check_within("seed", seed, *SEEDS)
-    source, out = Path(checkpoint), Path(path)
-    check_free(out, [source, *list_files_read(spec)], replace=replace)
+    source, out = resolve_weights(checkpoint), Path(path)
+    check_free(out, [*list_local_files(source), *list_files_read(spec)], replace=replace)
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    conversion = plan_conversion(
-        with_classes_and_channels(resolve_spec(spec), classes, in_channels), source, out, to, names, change
-    )
-    write_conversion(conversion, out, source)
+    loaded = with_classes_and_channels(resolve_spec(spec), classes, in_channels)
+    file = locate_weights(source, resolve_spec(spec)).path
+    conversion = plan_conversion(loaded, file, out, to, names, change)
+    write_conversion(conversion, out, file)
     return conversion

@@ -15,9 +15,9 @@ from resnet_gen.api.arguments import (
     check_one_of,
     check_within,
     name_of,
-    resolve_path,
     resolve_spec,
     resolve_target,
+    resolve_weights,
 )
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded
@@ -92,7 +92,7 @@ def run(
         raise refuse("seed: means nothing beside 'weights'")
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    source = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
     opened = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
@@ -169,7 +169,7 @@ def bench(
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = _resolve_tunings([by for _, by in models], precision_hint)
-    source = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
     runners = [_open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))

@@ -9,6 +9,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
 from resnet_gen.problems import refuse
+from resnet_gen.weights.published.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
 
 
@@ -16,7 +17,7 @@ from resnet_gen.weights.seeds import SEEDS
 @click.argument("file", type=options.FILE)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
 @options.spec_options
-@click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
+@click.option("--weights", type=options.WEIGHTS, metavar=METAVAR, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")
 @options.output_format("text", "json")
@@ -24,7 +25,7 @@ def check_engine(
     file: Path,
     spec: str | None,
     settings: tuple[str, ...],
-    weights: Path | None,
+    weights: WeightsSource | None,
     seed: int | None,
     device: str | None,
     form: str,

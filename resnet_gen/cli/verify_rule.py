@@ -11,6 +11,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.problems import Refused
 from resnet_gen.verify.formats import FORMATS
+from resnet_gen.weights.published.names import METAVAR, WeightsSource, list_local_files
 
 
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")
@@ -40,7 +41,7 @@ from resnet_gen.verify.formats import FORMATS
 @click.option(
     "--against", type=options.FILE, metavar="FILE", help="ONNX file or engine that must hold the spec's network."
 )
-@click.option("--weights", type=options.FILE, metavar="FILE", help="Checkpoint whose weights that file must have.")
+@click.option("--weights", type=options.WEIGHTS, metavar=METAVAR, help="Checkpoint whose weights that file must have.")
 @options.project
 def verify(
     specs: tuple[str, ...],
@@ -50,7 +51,7 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     against: Path | None,
-    weights: Path | None,
+    weights: WeightsSource | None,
     config: Path | None,
     no_config: bool,
 ) -> int:
@@ -80,7 +81,9 @@ def verify(
         raise
     scope = scope._replace(against=verify_specs.against_rules(specs, against, weights, ignore))
     chosen = choose_rules(*scope.rules(select, ignore), scope.against)
-    targets = verify_specs.choose_destinations(forms, outputs, chain(scope.read(), filter(None, (against, weights))))
+    targets = verify_specs.choose_destinations(
+        forms, outputs, chain(scope.read(), filter(None, (against, *list_local_files(weights))))
+    )
     return verify_specs.verify(scope, settings, chosen, targets)
 
 

@@ -18,6 +18,7 @@ from resnet_gen.verify.formats import FORMATS
 from resnet_gen.verify.outcome import Outcome, examine, find_unread_project
 from resnet_gen.verify.rule_selection import parse_ignored_rules
 from resnet_gen.verify.rules.base import Rule
+from resnet_gen.weights.published.names import WeightsSource
 
 
 class Destination(NamedTuple):
@@ -44,7 +45,7 @@ def choose_destinations(forms: Sequence[str], outputs: Sequence[Path], read: Ite
 
 
 def against_rules(
-    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str]
+    references: Sequence[str], file: Path | None, weights: WeightsSource | None, ignore: Sequence[str]
 ) -> tuple[Rule, ...]:
     """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
 
