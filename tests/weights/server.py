@@ -62,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path in known.redirects:
             self._say(302, {"Location": known.redirects[path], "Content-Length": "0"})
         elif path not in known.files or known.status != 200:
-            self._say(404 if known.status == 200 else known.status, {"Content-Length": "0"})
+            code = {"X-Error-Code": "EntryNotFound"} if known.status == 200 else {}
+            self._say(404 if known.status == 200 else known.status, {"Content-Length": "0", **code})
         else:
             self._send(known.files[path], known.headers[path], body)
 

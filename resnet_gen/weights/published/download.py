@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,11 @@ def _claim_part(final: Path) -> Iterator[Path]:
     with lock_folders([work]) as alone:
         work.mkdir(exist_ok=True)  # whoever had it may have removed it
         part = work / ("part" if alone else f"part-{os.getpid()}")
-        yield part
-        if not part.exists():
-            shutil.rmtree(work, ignore_errors=True)
+        try:
+            yield part
+        finally:
+            if not part.is_file() or not part.stat().st_size:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _fetch_part(url: str, part: Path, prefix: str) -> None:
@@ -107,10 +109,11 @@ def _download(url: str, part: Path) -> None:
         except requests.TooManyRedirects:
             raise refuse("cannot be fetched: the server sends it from one address to the next", shown) from None
         except requests.RequestException:
-            what = "cut off" if stream.size > there else "cannot be reached"
-            raise refuse(what, shown, _next_try(stream.size)) from None
+            raise refuse("cut off" if stream.answered else "cannot be reached", shown, _next_try(stream.size)) from None
         except OSError as error:
             raise refuse(f"cannot be written: {error.strerror}", str(part)) from None
+        finally:
+            stream.hang_up()
 
 
 def _next_try(size: int) -> str:
@@ -134,8 +137,9 @@ class PartFile(io.BufferedWriter):
 
     def __init__(self, path: Path) -> None:
         super().__init__(io.FileIO(path, "ab"))
-        self._path = path
+        self._path, self._hang_up = path, list[Callable[[], None]]()
         self.size = path.stat().st_size
+        self.answered = False
 
     def write(self, data: Any) -> int:
         """Put bytes behind what is there."""
@@ -149,9 +153,16 @@ class PartFile(io.BufferedWriter):
         self.truncate(0)
         self.size = 0
 
+    def hang_up(self) -> None:
+        """End the connections, also those that were refused."""
+        for end in self._hang_up:
+            end()
+
     def check_response(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Look at an answer before anything of it is written: of a server that begins anew, so does this."""
         shown = hide_password(response.url)
+        self._hang_up.append(response.close)
+        self.answered = response.ok
         if response.is_redirect:
             if response.url.startswith("https:") and response.headers["location"].startswith("http:"):
                 raise refuse("leads from https to http, where anybody may change it", shown)

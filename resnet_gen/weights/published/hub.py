@@ -89,7 +89,12 @@ def _find_cached(wanted: _Wanted) -> HubFile | None:
     found = _load_library().try_to_load_from_cache(
         wanted.repository, wanted.name, cache_dir=_cache_folder(), revision=wanted.revision
     )
-    return _check_content(wanted, Path(found), None) if isinstance(found, str) else None
+    if not isinstance(found, str):
+        return None
+    there = _check_content(wanted, Path(found), None)
+    if there.commit != wanted.revision:
+        say_fetched(f"{wanted.revision} of {wanted.repository} was commit {there.commit} when it was fetched")
+    return there
 
 
 def _fetch(wanted: _Wanted) -> HubFile | None:
@@ -101,14 +106,11 @@ def _fetch(wanted: _Wanted) -> HubFile | None:
         check_size(known.size, str(wanted))
         if not known.commit_hash or not _COMMIT.fullmatch(known.commit_hash):
             raise refuse("the server names no commit for it", hide_password(url))
-        pinned = wanted._replace(revision=known.commit_hash)
-        if pinned.revision != wanted.revision:
-            say_fetched(f"{wanted.revision} of {wanted.repository} is commit {pinned.revision}: {pinned}")
-        say_fetched(f"fetching {hide_password(url)}")
+        _announce(wanted, url, known.commit_hash)
         path = hub.hf_hub_download(
             wanted.repository,
             wanted.name,
-            revision=pinned.revision,
+            revision=wanted.revision,
             cache_dir=_cache_folder(),
             endpoint=_endpoint(),
             library_name="resnet-gen",
@@ -117,7 +119,16 @@ def _fetch(wanted: _Wanted) -> HubFile | None:
         return None
     except (OSError, hub.errors.HfHubHTTPError) as error:
         raise _word_failure(error, wanted) from None
-    return _check_content(pinned, Path(path), known.etag)
+    found = _check_content(wanted, Path(path), known.etag)
+    # A branch that moved between the two questions: then what there is now.
+    return found if found.commit == known.commit_hash else _fetch(wanted._replace(revision=found.commit))
+
+
+def _announce(wanted: _Wanted, url: str, commit: str) -> None:
+    if commit != wanted.revision:
+        pinned = wanted._replace(revision=commit)
+        say_fetched(f"{wanted.revision} of {wanted.repository} is commit {commit}: {pinned} names it for good")
+    say_fetched(f"fetching {hide_password(url)}")
 
 
 def _word_failure(error: Exception, wanted: _Wanted) -> Refused:
@@ -143,15 +154,7 @@ def _check_content(wanted: _Wanted, path: Path, etag: str | None) -> HubFile:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise refuse("has other bytes than the hub says", str(wanted), "it was deleted; the next try fetches it anew")
-    commit = wanted.revision if _COMMIT.fullmatch(wanted.revision) else _find_commit(path, wanted)
-    return HubFile(path, commit, wanted.name)
-
-
-def _find_commit(path: Path, wanted: _Wanted) -> str:
-    """The commit of a file in the cache, which is the folder of its snapshot."""
-    folder = path.parents[wanted.name.count("/")].name
-    say_fetched(f"{wanted.revision} of {wanted.repository} was commit {folder} when it was fetched")
-    return folder
+    return HubFile(path, path.parents[wanted.name.count("/")].name, wanted.name)  # the folder of its snapshot
 
 
 def _git_hash(path: Path) -> str:
