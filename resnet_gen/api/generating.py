@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, overload
 
@@ -82,6 +83,7 @@ def convert_weights(
     in_channels: int | None = None,
     head: Literal["drop", "init"] | None = None,
     seed: int = DEFAULT_SEED,
+    rename: Sequence[str] = (),
     replace: bool = False,
 ) -> Conversion:
     """Write a checkpoint under other names, for other classes or input channels (docs/weights.md).
@@ -97,6 +99,8 @@ def convert_weights(
         in_channels: Channels of the image, from 1; the first convolution is changed. The spec's.
         head: The head is left out, or drawn anew; one for another number of classes needs either.
         seed: Seed of a new head, from 0.
+        rename: Rules `PATTERN=NAME` that call tensors of the checkpoint otherwise first, in order, as in
+            `["backbone.*=*"]`; without a name they are left out.
         replace: Replace a file that is there.
 
     Returns:
@@ -127,6 +131,6 @@ def convert_weights(
     change = ConversionOptions(head, seed, in_channels is not None)
     loaded = with_classes_and_channels(resolve_spec(spec), classes, in_channels)
     file = locate_weights(source, resolve_spec(spec)).path
-    conversion = plan_conversion(loaded, file, out, to, names, change)
+    conversion = plan_conversion(loaded, file, out, to, names, change, rename)
     write_conversion(conversion, out, file)
     return conversion

@@ -37,7 +37,8 @@ def import_(file: Path | None, checkpoint: Path | None, output: Path | None, nam
 
     The spec of an ONNX file is proved: it is built to the very same operations.
     What cannot be recovered is refused with the first node that no part makes, or
-    the first tensor of a checkpoint that no network has, and exit code 1. stderr says what the file has and the spec does not carry.
+    the first tensor of a checkpoint that no network has, and exit code 1. stderr
+    says what the file has and the spec does not carry.
 
     \b
     Example: resnet-gen import resnet50.onnx -o specs/

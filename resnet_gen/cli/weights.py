@@ -47,6 +47,8 @@ def weights() -> None:
 @click.option("--seed", type=click.IntRange(*SEEDS), help=f"Seed of a new head.  [default: {DEFAULT_SEED}]")
 @click.option("--in-channels", "channels", type=click.IntRange(*CHANNELS),
               help="Channels of the image; the first convolution is changed.  [default: the spec's]")  # fmt: skip
+@click.option("--rename", "renames", multiple=True, metavar="PATTERN=NAME",
+              help="Call tensors of CHECKPOINT otherwise first: 'backbone.*=*'. No NAME leaves them out.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @options.output_format("text", "json")
 def convert(
@@ -61,6 +63,7 @@ def convert(
     \b
     Example: resnet-gen weights convert regnet_y_400mf tv.pth --to timm -o timm.safetensors
              resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
+             resnet-gen weights convert resnet50 moco.pth --rename 'module.encoder_q.*=*' --head drop -o body.pth
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
     from resnet_gen.cli.loading import load_noted
@@ -78,7 +81,7 @@ def convert(
     check_free(out, [*list_local_files(checkpoint), *list_spec_files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
     path = locate_weights(checkpoint, named).path
-    conversion = plan_conversion(loaded, path, out, choices["to"], choices["called"], change)
+    conversion = plan_conversion(loaded, path, out, choices["to"], choices["called"], change, choices["renames"])
     write_conversion(conversion, out, path)
     if form == "json":
         say_json(_make_document(conversion, out))
@@ -97,6 +100,7 @@ def _format_conversion(conversion: Conversion, out: Path) -> str:
     prefix = f" (every name with '{_format_cell(conversion.prefix)}' before it)" if conversion.prefix else ""
     return (
         _format_table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
+        + "".join(f"\nnames: {_format_cell(note)}" for note in conversion.renamed)
         + f"\n{conversion.network}: {conversion.source}{prefix} to {conversion.target}\n{visible(str(out))}: {totals}\n"
     )
 
@@ -118,6 +122,7 @@ def _make_document(conversion: Conversion, out: Path) -> dict[str, Any]:
         "from": conversion.source,
         "to": conversion.target,
         "prefix": conversion.prefix,
+        "renamed": conversion.renamed,
         "file": str(out),
         "totals": conversion.totals(),
         "tensors": [

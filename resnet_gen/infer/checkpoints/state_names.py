@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
-from resnet_gen.ops import Shape
-from resnet_gen.problems import several, shorten, visible
+from resnet_gen.graph import Graph
+from resnet_gen.ops import Linear, Shape
+from resnet_gen.problems import Refused, several, shorten, visible
 
 T = TypeVar("T")
 _AVERAGE = "ema"
@@ -91,6 +93,11 @@ class StateLayout(NamedTuple):
         return self.body | {head.partition(".")[0] for head in self.heads}
 
 
+def list_head_layers(graph: Graph) -> list[str]:
+    """The names of the linear layers of a network's head, in order."""
+    return [node.name for node in graph.nodes if node.path.startswith("head.") and isinstance(node.op, Linear)]
+
+
 def find_layouts(names: Iterable[str], heads: Sequence[str]) -> list[StateLayout]:
     """The layout of a network with these names, and the one without the module around its body, if there is one."""
     body = [name for name in names if not any(name.startswith(f"{head}.") for head in heads)]
@@ -120,6 +127,25 @@ def derive_names(shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames
     found = _map_head(StateNames(names, left, tuple(averages)), shapes, layout)
     bare = any(not prefix for prefix, rest in inside.values() if rest.partition(".")[0] in layout.body)
     return found if not (bare and set(found.left) - set(averages)) else None
+
+
+def explain_rivals(shapes: Mapping[str, Shape], names: Iterable[str]) -> str | None:
+    """What helps where a file has a network of these names twice, behind two wrappers; None where it has not."""
+    (layout, *_) = find_layouts(names, ())
+    split = [parts for name in shapes if (parts := _split_name(name, layout.anchors))]
+    counts = Counter(prefix for prefix, _ in split)
+    twice = Counter(rest for _, rest in split).most_common(1)
+    if not twice or twice[0][1] < 2:
+        return None
+    first, second = sorted(counts, key=lambda prefix: (-counts[prefix], prefix))[:2]
+    which = f"weights convert --rename '{_show(second)}*=' --rename '{_show(first)}*=*' takes one"
+    return f"it is there as '{_show(first)}' and '{_show(second)}': {which}"
+
+
+def with_hint(refused: Refused, hint: str | None) -> Refused:
+    """The same refusal with a hint, where it has none."""
+    *others, last = refused.problems
+    return Refused([*others, replace(last, hint=last.hint or hint)])
 
 
 def _split_name(name: str, anchors: Set[str]) -> tuple[str, str] | None:

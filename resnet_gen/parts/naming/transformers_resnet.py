@@ -34,7 +34,8 @@ class TransformersResNet(Tabled):
         (r"pool", "resnet.pooler"),
         (r"flatten", "classifier.0"),
         (r"fc", "classifier.1"),
-        (r"(.+)", r"classifier.\1"),
+        (r"(fc\d+|act\d+)", r"classifier.\1"),
+        (r"(.+)", r"resnet.\1"),
     )
     pool: ClassVar[str] = "resnet.encoder.stages.{stage}.pool"
 
