@@ -6,12 +6,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, Union, overload
 
 from resnet_gen.infer.network_sources import NetworkSource, SpecNetwork, load_or_recover, open_network
 from resnet_gen.language.load import Loaded, list_spec_files, load
 from resnet_gen.language.yaml_writer import UnwrittenError, dump, dump_inline
 from resnet_gen.problems import refuse, suggest
+from resnet_gen.weights.published.names import WeightsName, parse_weights
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target
@@ -83,6 +84,15 @@ def _dump_yaml(dumped: Callable[[object], str], value: object, what: str) -> str
         raise refuse(
             f"{what}: {error}", hint="a spec holds numbers, texts, true, false, null, lists and mappings"
         ) from None
+
+
+@overload
+def resolve_weights(place: AnyPath) -> Path | WeightsName: ...
+@overload
+def resolve_weights(place: AnyPath | None) -> Path | WeightsName | None: ...
+def resolve_weights(place: AnyPath | None) -> Path | WeightsName | None:
+    """A file of weights, or published ones by their name; a `Path` is a file, whatever it looks like."""
+    return parse_weights(place) if isinstance(place, str) else resolve_path(place)
 
 
 def resolve_path(place: AnyPath | None) -> Path | None:

@@ -18,11 +18,13 @@ from resnet_gen.api.arguments import (
     list_files_read,
     resolve_spec,
     resolve_target,
+    resolve_weights,
 )
 from resnet_gen.build.output_kinds import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+from resnet_gen.weights.published.names import list_local_files
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class Options(TypedDict, total=False):
     typed_io: bool
     """Give input and outputs the type that layers compute in, instead of float32."""
     weights: AnyPath | None
-    """Weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code."""
+    """Weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code; or the name of
+    published ones, such as `torchvision:IMAGENET1K_V2`, which are fetched (docs/weights.md)."""
     seed: int
     """Seed, from 0, of the He initialization (He et al. 2015, arXiv 1502.01852) without `weights`; 0."""
     fold: bool
@@ -241,7 +244,7 @@ def _resolve_calibration(given: Calibration | AnyPath) -> Calibration:
 
 _FORMS: dict[str, Callable[[Any], Any]] = {
     "device": resolve_target,
-    "weights": Path,
+    "weights": resolve_weights,
     "calibration": _resolve_calibration,
 }
 """How arguments become what is wished."""
@@ -258,5 +261,5 @@ def _resolve_batch(given: BatchSize | None) -> BuildBatch:
 def _list_files_read(options: Options) -> list[Path]:
     """The files that options name, which nothing may be written over."""
     calibration = options.get("calibration")
-    named = [options.get("weights"), _resolve_calibration(calibration).source if calibration is not None else None]
-    return [Path(place) for place in named if place is not None]
+    images = [Path(_resolve_calibration(calibration).source)] if calibration is not None else []
+    return [*list_local_files(resolve_weights(options.get("weights"))), *images]

@@ -14,9 +14,9 @@ from resnet_gen.api.arguments import (
     check_one_of,
     check_within,
     name_of,
-    resolve_path,
     resolve_spec,
     resolve_target,
+    resolve_weights,
 )
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops.limits import BATCHES
@@ -78,10 +78,10 @@ def verify(
     if against is not None:
         from resnet_gen.compare.against import choose_file_rules  # onnx and NumPy, which other rules do without
 
-        more = choose_file_rules(Path(name_of(against)), resolve_path(weights), parse_ignored_rules(ignore))
+        more = choose_file_rules(Path(name_of(against)), resolve_weights(weights), parse_ignored_rules(ignore))
     elif weights is not None and not evaluate:
         raise refuse("weights: means nothing without 'against' or 'evaluate'")
-    evaluation = AccuracyEvaluation(resolve_path(weights)) if evaluate else None
+    evaluation = AccuracyEvaluation(resolve_weights(weights)) if evaluate else None
     return examine_loaded(resolve_spec(spec), choose_rules(select, ignore, more), more, evaluation).findings
 
 
@@ -186,7 +186,7 @@ def check_engine(
         raise refuse("seed: means nothing beside 'weights'")
     asked = EngineRequirements(
         resolve_spec(spec) if spec is not None else None,
-        resolve_path(weights),
+        resolve_weights(weights),
         seed,
         resolve_target(device) if device is not None else None,
     )

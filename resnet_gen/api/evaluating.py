@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from resnet_gen.api.arguments import AnyPath, Network, check_within, name_of, resolve_path
+from resnet_gen.api.arguments import AnyPath, Network, check_within, name_of, resolve_path, resolve_weights
 from resnet_gen.api.running import open_model, resolve_tunings, warn_of_numerics
 from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
 from resnet_gen.engine.names import Hint, Runtime
@@ -87,7 +87,7 @@ def evaluate(
     named = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = resolve_tunings([by for _, by in named], precision_hint)
     images = open_labelled_images(name_of(data), resolve_path(classes_file), limit)
-    source = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
     pairs = zip(named, tunings, strict=True)
     chosen = choose_inputs([open_model(one, source, by, batch, own) for (one, by), own in pairs])
     found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, overload
 
@@ -13,6 +14,7 @@ from resnet_gen.api.arguments import (
     list_files_read,
     resolve_or_recover,
     resolve_spec,
+    resolve_weights,
 )
 from resnet_gen.build.output_kinds import LANGUAGES, Language
 from resnet_gen.infer.conversion.files import Conversion, plan_conversion, write_conversion
@@ -23,6 +25,8 @@ from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free
+from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.published.names import list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 
@@ -80,13 +84,15 @@ def convert_weights(
     in_channels: int | None = None,
     head: Literal["drop", "init"] | None = None,
     seed: int = DEFAULT_SEED,
+    rename: Sequence[str] = (),
     replace: bool = False,
 ) -> Conversion:
     """Write a checkpoint under other names, for other classes or input channels (docs/weights.md).
 
     Args:
         spec: The network that the checkpoint is of.
-        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code.
+        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code; or the
+            name of published ones.
         path: Where to write: `.safetensors`, `.npz`, `.pth` or `.pt`.
         to: `torchvision`, `timm`, `flax` or a naming scheme; the spec's own.
         names: The same of the checkpoint; what its names are of.
@@ -94,6 +100,8 @@ def convert_weights(
         in_channels: Channels of the image, from 1; the first convolution is changed. The spec's.
         head: The head is left out, or drawn anew; one for another number of classes needs either.
         seed: Seed of a new head, from 0.
+        rename: Rules `PATTERN=NAME` that call tensors of the checkpoint otherwise first, in order, as in
+            `["backbone.*=*"]`; without a name they are left out.
         replace: Replace a file that is there.
 
     Returns:
@@ -117,13 +125,13 @@ def convert_weights(
     check_within("classes", classes, *CLASSES)
     check_within("in_channels", in_channels, *CHANNELS)
     check_within("seed", seed, *SEEDS)
-    source, out = Path(checkpoint), Path(path)
-    check_free(out, [source, *list_files_read(spec)], replace=replace)
+    source, out = resolve_weights(checkpoint), Path(path)
+    check_free(out, [*list_local_files(source), *list_files_read(spec)], replace=replace)
     if seed and head != "init":
         raise refuse("seed: means nothing without head='init'")
     change = ConversionOptions(head, seed, in_channels is not None)
-    conversion = plan_conversion(
-        with_classes_and_channels(resolve_spec(spec), classes, in_channels), source, out, to, names, change
-    )
-    write_conversion(conversion, out, source)
+    loaded = with_classes_and_channels(resolve_spec(spec), classes, in_channels)
+    file = locate_weights(source, resolve_spec(spec)).path
+    conversion = plan_conversion(loaded, file, out, to, names, change, rename)
+    write_conversion(conversion, out, file)
     return conversion

@@ -16,8 +16,8 @@ from resnet_gen.api.arguments import (
     check_within,
     name_of,
     resolve_network,
-    resolve_path,
     resolve_target,
+    resolve_weights,
 )
 from resnet_gen.engine.names import HINTS, RUNTIMES, Hint, Runtime, suitable_runtime
 from resnet_gen.language.load import Loaded
@@ -91,7 +91,7 @@ def run(
         raise refuse("seed: means nothing beside 'weights'")
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    source = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
     opened = open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
@@ -168,7 +168,7 @@ def bench(
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = resolve_tunings([by for _, by in models], precision_hint)
-    source = ModelSource((), resolve_path(weights), seed, fold)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
     runners = [open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +21,7 @@ from resnet_gen.ops.precision import Float
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
+from resnet_gen.weights.published.location import locate_weights
 
 if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost
@@ -110,8 +112,10 @@ def build(
     name = loaded.spec.name
     _check_request(request)
     _check_image(loaded, request.batch)
+    given = locate_weights(request.weights, loaded) if request.weights else None
+    request = dataclasses.replace(request, weights=given)
     network = prepare(loaded, request, progress)
-    weights = manifest.weights_entry(request.weights, request.seed)
+    weights = manifest.weights_entry(given, request.seed)
     folder, model = locate_model(folder, name, request)
     recover(folder)
     if not replace:

@@ -16,6 +16,8 @@ from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
+from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.published.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
@@ -39,7 +41,7 @@ class EngineRequirements(NamedTuple):
     """What the file is compared with, where that is said."""
 
     spec: Loaded | None = None
-    weights: Path | None = None
+    weights: WeightsSource | None = None
     seed: int | None = None
     device: Target | None = None
 
@@ -227,10 +229,11 @@ def _check_weights(manifest: FileManifest, asked: EngineRequirements) -> Check:
     if asked.weights is None:
         well = weights.source == "seed" and weights.seed == asked.seed
         return Check("weights", "ok" if well else "no", f"of {made}")
+    path = locate_weights(asked.weights, asked.spec).path
     try:
-        digest = digest_file(asked.weights)
+        digest = digest_file(path)
     except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror}", str(asked.weights)) from None
+        raise refuse(f"cannot be read: {error.strerror}", str(path)) from None
     well = weights.source == "file" and digest == weights.sha256
     return Check("weights", "ok" if well else "no", f"of {made}" + ("" if well else ", whose SHA-256 is another"))
 

@@ -19,6 +19,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file, read_regular_file
+from resnet_gen.weights.published.names import WeightsFile
 
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
 LARGEST = 1 << 21
@@ -32,11 +33,12 @@ def file_name(network: str) -> str:
     return f"{network}.manifest.json"
 
 
-def weights_entry(path: Path | None, seed: int) -> dict[str, Any]:
-    """Where weights come from: a file by its name and hash, else a seed."""
-    if path is None:
+def weights_entry(found: WeightsFile | None, seed: int) -> dict[str, Any]:
+    """Where weights come from: a file by its name and hash, and by what it is published as, else a seed."""
+    if found is None:
         return {"source": "seed", "seed": seed}
-    return {"source": "file", "file": path.name, "sha256": digest_file(path)}
+    published = {"published": found.origin} if found.origin else {}
+    return {"source": "file", "file": found.path.name, "sha256": digest_file(found.path), **published}
 
 
 def manifest_text(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, made: dict[str, Any]) -> str:

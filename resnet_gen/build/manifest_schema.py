@@ -43,6 +43,13 @@ class SpecPart(_Part):
     sha256: Digest
 
 
+class PublishedPart(_Part):
+    """What weights are published as."""
+
+    name: ManifestText
+    revision: ManifestText | None = None
+
+
 class WeightsPart(_Part):
     """Where the weights came from."""
 
@@ -50,6 +57,7 @@ class WeightsPart(_Part):
     seed: int | None = None
     file: ManifestText | None = None
     sha256: Digest | None = None
+    published: PublishedPart | None = None
 
 
 class EnginePart(_Part):

@@ -25,6 +25,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
+from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
@@ -32,7 +33,7 @@ class ModelSource(NamedTuple):
     """How a spec becomes a model: changed keys, weights or the seed of random ones, batch norms folded or not."""
 
     settings: tuple[str, ...] = ()
-    weights: Path | None = None
+    weights: WeightsSource | None = None
     seed: int | None = None
     fold: bool = False
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.build.output_kinds import BATCH_RANGE
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice
+from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Request:
     compute_capabilities: tuple[int, ...] = ()
     opset: int | None = None
     batch: BuildBatch = field(default=BuildBatch())
-    weights: Path | None = None
+    weights: WeightsSource | None = None
     seed: int = DEFAULT_SEED
     fold: bool = False
     quantizing: QuantizationChoice | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_gen.build.output_kinds import CAPABILITIES, REPORT
@@ -20,6 +19,7 @@ from resnet_gen.ops.precision import (
     explain_too_old,
 )
 from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class BuildWishes:
     capabilities: tuple[int, ...] = ()
     opset: int | None = None
     batch: BuildBatch = field(default=BuildBatch())
-    weights: Path | None = None
+    weights: WeightsSource | None = None
     seed: int | None = None
     fold: bool = False
     typed_io: bool = False

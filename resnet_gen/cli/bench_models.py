@@ -22,6 +22,7 @@ from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import BenchProgress, Effort, Result, find_common_shape, measure
 from resnet_gen.speed.limits import DEFAULT_SECONDS, MEASURED_BATCHES
 from resnet_gen.system.write import check_writable
+from resnet_gen.weights.published.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 MAX_VALUES = 1 << 28
@@ -52,7 +53,7 @@ def bench_models(
     threads: int | None,
     seconds: float | None,
     repeat: int | None,
-    weights: Path | None,
+    weights: WeightsSource | None,
     seed: int | None,
     fold: bool,
     form: str,
@@ -62,7 +63,9 @@ def bench_models(
     """Measure one or two models and print, write and draw the figures."""
     if seconds is None and repeat is None:
         seconds = DEFAULT_SECONDS
-    _check_files(output, plot, [*list_spec_files(model), *list_spec_files(against or model), *filter(None, [weights])])
+    _check_files(
+        output, plot, [*list_spec_files(model), *list_spec_files(against or model), *list_local_files(weights)]
+    )
     wanted = _parse_batches(batch, shapes)
     models = _list_models(_Model(model, runtime), against, against_runtime)
     source = ModelSource(settings, weights, seed, fold)

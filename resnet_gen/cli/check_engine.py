@@ -10,6 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
 from resnet_gen.problems import refuse
+from resnet_gen.weights.published.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=options.FILE, required=False)
 @click.option("--spec", metavar="SPEC", help="Spec that it must have been built from.")
 @options.spec_options
-@click.option("--weights", type=options.FILE, help="Weights that it must have been built with.")
+@click.option("--weights", type=options.WEIGHTS, metavar=METAVAR, help="Weights that it must have been built with.")
 @click.option("--seed", type=click.IntRange(*SEEDS), help="Seed that it must have been built with.")
 @click.option("--for", "device", metavar="DEVICE", help="Device that it must be for.  [default: the GPUs here]")
 @options.output_format("text", "json")
@@ -30,7 +31,7 @@ def check_engine(
     file: Path | None,
     spec: str | None,
     settings: tuple[str, ...],
-    weights: Path | None,
+    weights: WeightsSource | None,
     seed: int | None,
     device: str | None,
     form: str,

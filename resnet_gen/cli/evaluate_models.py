@@ -18,6 +18,7 @@ from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.write import check_writable
+from resnet_gen.weights.published.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
@@ -35,7 +36,7 @@ def evaluate_all(
     limit: int | None,
     skip_broken: bool,
     changes: int,
-    weights: Path | None,
+    weights: WeightsSource | None,
     seed: int | None,
     fold: bool,
     form: str,
@@ -43,7 +44,7 @@ def evaluate_all(
 ) -> None:
     """Evaluate one or two models, and print or write the figures."""
     if output is not None:
-        read = (*list_spec_files(model), *list_spec_files(against or model), *filter(None, (weights, classes_file)))
+        read = (*list_spec_files(model), *list_spec_files(against or model), *list_local_files(weights, classes_file))
         check_writable(output, [*read, Path(data)])
     if weights is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command("import", short_help="Recover a spec from a file of another tool.")
-@click.argument("file", type=options.FILE)
+@click.argument("file", type=options.FILE, required=False)
+@click.option("--checkpoint", type=options.FILE, metavar="FILE",
+              help="The same as FILE, which must be a checkpoint: safetensors, .npz or PyTorch's.")  # fmt: skip
 @click.option("-o", "--output", "output", type=options.FILE, help="File for the spec, or a folder.  [default: stdout]")
 @click.option("--name", help="Name of the network.  [default: the file's]")
 @click.option("--extends", "parent", metavar="SPEC", help="Write the spec as changes to this shipped one.")
@@ -30,20 +32,22 @@ if TYPE_CHECKING:
 @click.option("--plain-biases", is_flag=True, help="Take biases for biases, never for batch norms that were folded.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @options.output_format("yaml", "json")
-def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -> int:
+def import_(file: Path | None, checkpoint: Path | None, output: Path | None, name: str | None, **choices: Any) -> int:
     """Recover a spec from an ONNX file of another tool, or from the names and shapes of a checkpoint.
 
     The spec of an ONNX file is proved: it is built to the very same operations.
-    What cannot be recovered is refused with the first node that no part makes,
-    and exit code 1. stderr says what the file has and the spec does not carry.
+    What cannot be recovered is refused with the first node that no part makes, or
+    the first tensor of a checkpoint that no network has, and exit code 1. stderr
+    says what the file has and the spec does not carry.
 
     \b
     Example: resnet-gen import resnet50.onnx -o specs/
              resnet-gen import model.onnx --extends resnet50 --weights model.safetensors
-             resnet-gen import resnet50.pth
+             resnet-gen import --checkpoint mmpretrain.pth --weights resnet50.safetensors -o resnet50.yaml
     """
     from resnet_gen.infer.recovery import network_name, recover_spec
 
+    file = _choose_file(file, checkpoint)
     _check_options(output, choices)
     called = network_name(file, name)
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
@@ -57,6 +61,19 @@ def import_(file: Path, output: Path | None, name: str | None, **choices: Any) -
     for line in found.account:
         say(line, err=True)
     return 0
+
+
+def _choose_file(file: Path | None, checkpoint: Path | None) -> Path:
+    """The one file that is named; raises `Refused` for none and both, and where it is to be a checkpoint and is not."""
+    from resnet_gen.weights.checkpoint import is_weights_file
+
+    found = checkpoint or file
+    if found is None or (file and checkpoint):
+        raise refuse("FILE or --checkpoint FILE: one of the two is wanted")
+    if checkpoint and not is_weights_file(checkpoint):
+        hint = "safetensors, .npz and PyTorch checkpoints can be read; FILE alone may be ONNX"
+        raise refuse("not a file of weights, or damaged", str(checkpoint), hint)
+    return found
 
 
 def _check_options(output: Path | None, choices: dict[str, Any]) -> None:

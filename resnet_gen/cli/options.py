@@ -7,18 +7,21 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
+from resnet_gen.cli.output import say
 from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.ops.limits import SIDES
 from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
+from resnet_gen.weights.published.names import HELP, METAVAR, WeightsName, parse_weights
+from resnet_gen.weights.published.settings import announce
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,6 +55,18 @@ class _File(_Place):
         return super().convert(value, param, ctx)
 
 
+class _Weights(_File):
+    """A file of weights, or the name of published ones; what is fetched for it is said."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = parse_weights(value) if isinstance(value, str) else value
+        if not isinstance(found, WeightsName):
+            return super().convert(value, param, ctx)
+        announce.set(partial(say, err=True))
+        return found
+
+
+WEIGHTS = _Weights(path_type=Path)
 FOLDER, FILE = _Place(path_type=Path), _File(path_type=Path)
 
 
@@ -149,7 +164,7 @@ def weights(more: str = "") -> Callable[[F], F]:
             "--seed", type=click.IntRange(*SEEDS),
             help=f"Seed of the He initialization that is used without --weights{also}.  [default: {DEFAULT_SEED}]",
         ),
-        click.option("--weights", type=FILE, help="Weights to use: safetensors, .npz or a PyTorch checkpoint."),
+        click.option("--weights", type=WEIGHTS, metavar=METAVAR, help=f"Weights to use: {HELP}"),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
+from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
@@ -27,7 +28,7 @@ def run_model(
     batch: int | None,
     top: int,
     repeat: int,
-    weights: Path | None,
+    weights: WeightsSource | None,
     seed: int | None,
     runtime: str | None,
     precision_hint: str | None,

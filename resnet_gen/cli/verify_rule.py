@@ -11,6 +11,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.problems import Refused
 from resnet_gen.verify.formats import FORMATS
+from resnet_gen.weights.published.names import METAVAR, WeightsSource, list_local_files
 
 
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")
@@ -42,8 +43,8 @@ from resnet_gen.verify.formats import FORMATS
 )
 @click.option(
     "--weights",
-    type=options.FILE,
-    metavar="FILE",
+    type=options.WEIGHTS,
+    metavar=METAVAR,
     help="Checkpoint whose weights that file must have, and that --evaluate takes where a budget names none.",
 )
 @click.option("--evaluate", is_flag=True, help="Hold budgets of accuracy too, which runs the networks.")
@@ -56,7 +57,7 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     against: Path | None,
-    weights: Path | None,
+    weights: WeightsSource | None,
     evaluate: bool,
     config: Path | None,
     no_config: bool,
@@ -90,7 +91,9 @@ def verify(
         evaluation=verify_specs.choose_evaluation(specs, evaluate, weights),
     )
     chosen = choose_rules(*scope.rules(select, ignore), scope.against)
-    targets = verify_specs.choose_destinations(forms, outputs, chain(scope.read(), filter(None, (against, weights))))
+    targets = verify_specs.choose_destinations(
+        forms, outputs, chain(scope.read(), filter(None, (against, *list_local_files(weights))))
+    )
     return verify_specs.verify(scope, settings, chosen, targets)
 
 

@@ -19,6 +19,7 @@ from resnet_gen.verify.outcome import Outcome, examine, find_unread_project
 from resnet_gen.verify.rule_selection import parse_ignored_rules
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import AccuracyEvaluation
+from resnet_gen.weights.published.names import WeightsSource
 
 
 class Destination(NamedTuple):
@@ -44,7 +45,9 @@ def choose_destinations(forms: Sequence[str], outputs: Sequence[Path], read: Ite
     return [Destination(*pair) for pair in zip(forms, places or [None], strict=True)]
 
 
-def choose_evaluation(references: Sequence[str], evaluate: bool, weights: Path | None) -> AccuracyEvaluation | None:
+def choose_evaluation(
+    references: Sequence[str], evaluate: bool, weights: WeightsSource | None
+) -> AccuracyEvaluation | None:
     """That budgets of accuracy are held, if that is asked for; raises `Refused` for weights of several specs."""
     if not evaluate:
         return None
@@ -54,7 +57,12 @@ def choose_evaluation(references: Sequence[str], evaluate: bool, weights: Path |
 
 
 def against_rules(
-    references: Sequence[str], file: Path | None, weights: Path | None, ignore: Sequence[str], *, evaluate: bool
+    references: Sequence[str],
+    file: Path | None,
+    weights: WeightsSource | None,
+    ignore: Sequence[str],
+    *,
+    evaluate: bool,
 ) -> tuple[Rule, ...]:
     """The rules of `--against` but for those that `--ignore` names; what a project ignores takes none away.
 

@@ -13,6 +13,7 @@ from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse, shorten, visible
+from resnet_gen.weights.published.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def weights() -> None:
 
 @weights.command()
 @click.argument("spec")
-@click.argument("checkpoint", type=options.FILE)
+@click.argument("checkpoint", type=options.WEIGHTS, metavar="CHECKPOINT|NAME")
 @options.spec_options
 @click.option("-o", "--output", "out", type=options.FILE, required=True,
               help="File to write: .safetensors, .npz, .pth or .pt.")  # fmt: skip
@@ -46,17 +47,23 @@ def weights() -> None:
 @click.option("--seed", type=click.IntRange(*SEEDS), help=f"Seed of a new head.  [default: {DEFAULT_SEED}]")
 @click.option("--in-channels", "channels", type=click.IntRange(*CHANNELS),
               help="Channels of the image; the first convolution is changed.  [default: the spec's]")  # fmt: skip
+@click.option("--rename", "renames", multiple=True, metavar="PATTERN=NAME",
+              help="Call tensors of CHECKPOINT otherwise first: 'backbone.*=*'. No NAME leaves them out.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @options.output_format("text", "json")
-def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, form: str, **choices: Any) -> None:
+def convert(
+    spec: str, checkpoint: WeightsSource, settings: tuple[str, ...], out: Path, form: str, **choices: Any
+) -> None:
     """Write CHECKPOINT, the weights of SPEC, under other names.
 
-    CHECKPOINT is safetensors, .npz or a PyTorch checkpoint. Each tensor is named
-    by the layer that it belongs to, and copied bit for bit unless the report says otherwise.
+    CHECKPOINT is safetensors, .npz or a PyTorch checkpoint, or the NAME of published
+    weights (see build --weights). Each tensor is named by the layer that it belongs to,
+    and copied bit for bit unless the report says otherwise.
 
     \b
     Example: resnet-gen weights convert regnet_y_400mf tv.pth --to timm -o timm.safetensors
              resnet-gen weights convert resnet50 resnet50.pth --classes 10 --head init -o ten.pth
+             resnet-gen weights convert resnet50 moco.pth --rename 'module.encoder_q.*=*' --head drop -o body.pth
              resnet-gen weights convert resnet50 resnet50.pth --in-channels 1 -o gray.safetensors
     """
     from resnet_gen.cli.loading import load_noted
@@ -65,14 +72,17 @@ def convert(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, f
     from resnet_gen.language.load import list_spec_files
     from resnet_gen.language.lower import with_classes_and_channels
     from resnet_gen.system.write import check_free
+    from resnet_gen.weights.published.location import locate_weights
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
-    loaded = with_classes_and_channels(load_noted(spec, settings), choices["classes"], choices["channels"])
-    check_free(out, [checkpoint, *list_spec_files(spec)], replace=choices["force"])
+    named = load_noted(spec, settings)
+    loaded = with_classes_and_channels(named, choices["classes"], choices["channels"])
+    check_free(out, [*list_local_files(checkpoint), *list_spec_files(spec)], replace=choices["force"])
     change = ConversionOptions(choices["head"], choices["seed"] or DEFAULT_SEED, choices["channels"] is not None)
-    conversion = plan_conversion(loaded, checkpoint, out, choices["to"], choices["called"], change)
-    write_conversion(conversion, out, checkpoint)
+    path = locate_weights(checkpoint, named).path
+    conversion = plan_conversion(loaded, path, out, choices["to"], choices["called"], change, choices["renames"])
+    write_conversion(conversion, out, path)
     if form == "json":
         say_json(_make_document(conversion, out))
     else:
@@ -90,6 +100,7 @@ def _format_conversion(conversion: Conversion, out: Path) -> str:
     prefix = f" (every name with '{_format_cell(conversion.prefix)}' before it)" if conversion.prefix else ""
     return (
         _format_table([("in the file", "in the result", "shape", "type", "what was done"), *rows])
+        + "".join(f"\nnames: {_format_cell(note)}" for note in conversion.renamed)
         + f"\n{conversion.network}: {conversion.source}{prefix} to {conversion.target}\n{visible(str(out))}: {totals}\n"
     )
 
@@ -111,6 +122,7 @@ def _make_document(conversion: Conversion, out: Path) -> dict[str, Any]:
         "from": conversion.source,
         "to": conversion.target,
         "prefix": conversion.prefix,
+        "renamed": conversion.renamed,
         "file": str(out),
         "totals": conversion.totals(),
         "tensors": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +23,9 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.problems import Problem, refuse, shorten, visible
-from resnet_gen.weights.checkpoint import is_weights_file
-from resnet_gen.weights.formats.writing import from_weights, safetensors
+from resnet_gen.weights import checkpoint
+from resnet_gen.weights.checkpoint import FileTensor, is_weights_file
+from resnet_gen.weights.formats.writing import from_weights, safetensors, tensor_data
 
 
 class Imported(NamedTuple):
@@ -42,9 +43,16 @@ class Imported(NamedTuple):
     """The proof, of an ONNX file."""
     read: OnnxModel | None = None
     """The ONNX file as it was read."""
+    tensors: Mapping[str, FileTensor] | None = None
+    """The tensors of a checkpoint, under the spec's names."""
 
     def weights(self) -> Iterator[bytes]:
-        """The weights of an ONNX file under the specification's names, as the bytes of a safetensors file."""
+        """The weights of the file under the specification's names, as the bytes of a safetensors file.
+
+        Those of a checkpoint are in its own element types, those of an ONNX file are float32.
+        """
+        if self.tensors is not None:
+            return safetensors({n: tensor_data(t.shape, t.dtype, t.exact) for n, t in self.tensors.items()})
         assert self.found
         assert self.read
         shapes = {weight: tensor.shape for weight, tensor in self.found.graph.state().items()}
@@ -71,7 +79,7 @@ def recover_spec(
     called = network_name(file, name)
     if not is_weights_file(file):
         return _recover_onnx(file, called, parent, norms, weights)
-    for option, given in {"--extends": parent is not None, "--weights": weights, "--plain-biases": not norms}.items():
+    for option, given in {"--extends": parent is not None, "--plain-biases": not norms}.items():
         if given:
             raise refuse(f"{option} means nothing for a checkpoint", hint="it is for ONNX files")
     return _recover_checkpoint(file, called)
@@ -82,8 +90,16 @@ def _recover_checkpoint(file: Path, name: str) -> Imported | Problem:
     if isinstance(found, Problem):
         return found
     text = _write_text(found.data, file, f"Recognized by the names and shapes in {file.name}.")
-    data = {"spec": found.data, "same_names_and_shapes": found.others, "prefix": found.prefix}
-    return Imported(text, tuple(map(visible, recognition.describe_match(found))), data, found.loaded)
+    names = found.state_names()
+    data = {
+        "spec": found.data,
+        "same_names_and_shapes": found.others,
+        "prefix": found.prefix,
+        "names": dict(names.names),
+        "left_out": list(names.left),
+    }
+    account = tuple(map(visible, recognition.describe_match(found)))
+    return Imported(text, account, data, found.loaded, tensors=names.rename(checkpoint.read(file)))
 
 
 def _recover_onnx(file: Path, name: str, parent: str | None, norms: bool, weights: bool) -> Imported | Problem:

@@ -19,6 +19,7 @@ from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
 from resnet_gen.system.links import check_named
 from resnet_gen.verify.stated_budgets import StatedBudgets, place_problem
 from resnet_gen.verify.subject import Subject
+from resnet_gen.weights.published.names import WeightsSource
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _evaluate(subject: Subject, each: _Stated) -> Evaluation:
     return evaluate_models(models, images, EvaluationEffort())
 
 
-def _choose_weights(subject: Subject, each: _Stated) -> Path:
+def _choose_weights(subject: Subject, each: _Stated) -> WeightsSource:
     """Those of the budget, else of `--weights`; without either nothing is worth evaluating."""
     weights = each.resolve("weights") or (subject.evaluation.weights if subject.evaluation else None)
     if weights is None:
@@ -152,7 +153,7 @@ def _choose_weights(subject: Subject, each: _Stated) -> Path:
     return weights
 
 
-def _open_precision(subject: Subject, each: _Stated, precision: Precision, weights: Path) -> Runner:
+def _open_precision(subject: Subject, each: _Stated, precision: Precision, weights: WeightsSource) -> Runner:
     """The network in a precision, run as its file is written, so that no CPU's own kernels decide."""
     eight = precision in ("int8", "fp8")
     images = each.resolve("calibration") if eight else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.graph import Graph
@@ -14,6 +13,7 @@ from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import Loc, Span, refuse
 from resnet_gen.weights import references
+from resnet_gen.weights.published.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.engine.evaluation.evaluation import Evaluation
@@ -41,7 +41,7 @@ class WorkBudget:
 class AccuracyEvaluation(NamedTuple):
     """That budgets of accuracy are held, which takes a run; with these weights where a budget names none."""
 
-    weights: Path | None = None
+    weights: WeightsSource | None = None
 
 
 @dataclass(frozen=True, eq=False)

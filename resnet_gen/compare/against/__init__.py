@@ -19,9 +19,10 @@ from resnet_gen.verify.rules.against import (
     CompareFile,
     FileFindings,
 )
+from resnet_gen.weights.published.names import WeightsSource
 
 
-def choose_file_rules(path: Path, weights: Path | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
+def choose_file_rules(path: Path, weights: WeightsSource | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:
     """The rules that compare a spec with a file, but for those that are ignored, which the line of the file says.
 
     Raises `Refused` for a file that cannot be read, and where no rule is left.
@@ -36,13 +37,13 @@ def choose_file_rules(path: Path, weights: Path | None, ignored: Collection[str]
     return first(hold, tell), *(kind(hold) for kind in others)
 
 
-def _choose_rule_classes(path: Path, weights: Path | None) -> tuple[type[Against], ...]:
+def _choose_rule_classes(path: Path, weights: WeightsSource | None) -> tuple[type[Against], ...]:
     if path.suffix != ONNX:
         return AgainstEngine, AgainstLayer, AgainstShape
     return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
 
 
-def _prepare_comparison(path: Path, weights: Path | None) -> CompareFile:
+def _prepare_comparison(path: Path, weights: WeightsSource | None) -> CompareFile:
     if path.suffix != ONNX:
         return cache(lambda subject: compare_engine(path, weights, subject))
     found = read_model(path)

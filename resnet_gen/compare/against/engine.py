@@ -11,11 +11,12 @@ from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
+from resnet_gen.weights.published.names import WeightsSource
 
 _ASKED = ("manifest", "bytes", "spec", "weights")
 
 
-def compare_engine(path: Path, weights: Path | None, subject: Subject) -> FileFindings:
+def compare_engine(path: Path, weights: WeightsSource | None, subject: Subject) -> FileFindings:
     """An engine compared with a spec; raises `Refused` for what is none."""
     asked = _ASKED if weights else _ASKED[:-1]
     checks = [found for found in check(path, EngineRequirements(subject.loaded, weights)) if found.what in asked]

@@ -25,6 +25,8 @@ from resnet_gen.verify.rules.against import MOST_REPORTED, FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.initialization import SeededWeights
+from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.published.names import WeightsSource
 
 _HALF = 65504.0
 """The largest number of float16."""
@@ -38,7 +40,9 @@ def read_model(path: Path) -> OnnxModel | NotExplained:
         return unexplained
 
 
-def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | None, subject: Subject) -> FileFindings:
+def compare_model(
+    path: Path, file: OnnxModel | NotExplained, weights: WeightsSource | None, subject: Subject
+) -> FileFindings:
     """A file as it was read, compared with a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
@@ -46,13 +50,14 @@ def compare_model(path: Path, file: OnnxModel | NotExplained, weights: Path | No
     graph = _lower_at_their_size(subject, file.graph)
     if graph is None:
         return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"))
-    theirs: Weights = weights_from(weights, subject.loaded, graph) if weights else SeededWeights(graph)
+    given = locate_weights(weights, subject.loaded) if weights else None
+    theirs: Weights = weights_from(given, subject.loaded, graph) if given else SeededWeights(graph)
     found = match_file(graph, theirs, file)
     if not found.same:
         layers = tuple(_describe_differences(path, found, file.graph))
         return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
     words = f"all {_count_layers(file.graph)} of {path} ({_describe_match(found, file)})"
-    comparison = compare_weights(path, weights, found, file) if weights else WeightComparison("", ())
+    comparison = compare_weights(path, given.path, found, file) if given else WeightComparison("", ())
     ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
     valid, unknown = _check_validity(path)
     return FileFindings(

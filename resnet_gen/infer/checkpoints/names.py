@@ -15,6 +15,7 @@ from typing import Any
 from resnet_gen.infer.attentions import ATTENTIONS
 from resnet_gen.infer.block_features import SharedSettings
 from resnet_gen.infer.blocks import BLOCKS, ConvolutionTriple
+from resnet_gen.infer.checkpoints.state_names import StateLayout, find_layouts
 from resnet_gen.infer.part_settings import make_part, part_data
 from resnet_gen.infer.widths import find_width_rule
 from resnet_gen.ops import Shape
@@ -23,6 +24,15 @@ from resnet_gen.parts.naming.tables import Tabled
 from resnet_gen.parts.registry import default_part, members
 
 _MOST_STAGES, _MOST_BLOCKS = 16, 4_096
+MOST_HIDDEN = 3
+"""Hidden layers of a head that are looked for."""
+_SAMPLES = (
+    *(f"stem.{layer}" for layer in ("conv", "norm", "conv1", "norm1", "conv2", "norm2", "conv3", "norm3")),
+    *(f"stem.pool.{layer}" for layer in ("conv", "norm")),
+    *(f"stages.{stage}.0.conv1" for stage in range(8)),
+    *(f"head.{layer}" for layer in ("norm", "features.conv", "features.norm")),
+)
+"""Paths of layers in each place that has some, so that the names of a scheme are seen."""
 _PLAIN = {"bottleneck": "preact_bottleneck", "basic": "preact_basic", "regnet": "preact_regnet"}
 
 
@@ -69,6 +79,15 @@ def find_schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
     return [names for names in (WeightNames(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
 
 
+def list_layouts() -> Iterator[StateLayout]:
+    """How names of each scheme begin, with heads of one linear layer and of several."""
+    for kind in ("paths", *(m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled))):
+        scheme = default_part(base.Naming, kind)
+        heads = [["head.fc"], *([f"head.fc{n + 1}" for n in range(hidden + 1)] for hidden in range(1, MOST_HIDDEN + 1))]
+        for head in heads:
+            yield from find_layouts(scheme.names(_SAMPLES), scheme.names(head))
+
+
 def propose_specs(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
     """Specifications that may have these names and shapes, as plain data."""
     stem, head, norm = _stem(names), _head(names), _norm(names)
@@ -103,10 +122,19 @@ def _pool(names: WeightNames, pooled: bool) -> dict[str, Any]:
 def _head(names: WeightNames) -> dict[str, Any] | None:
     layer, features = names.shape("head.fc"), names.shape("head.features.conv")
     if layer is None:
-        return None
+        return _hidden_head(names)
     found: dict[str, Any] = {"kind": "linear", "classes": layer[0], "conv": len(layer) == 4}
     found["features"] = features and features[0]
     return {key: value for key, value in found.items() if value}
+
+
+def _hidden_head(names: WeightNames) -> dict[str, Any] | None:
+    """A head of several linear layers, each of which takes what the one before it gives."""
+    numbered = (names.shape(f"head.fc{number}") for number in range(1, MOST_HIDDEN + 2))
+    *hidden, last = [*takewhile(lambda shape: shape is not None and len(shape) == 2, numbered)] or [None]
+    if not hidden or not last:
+        return None
+    return {"kind": "mlp", "classes": last[0], "pool": 1, "hidden": [shape[0] for shape in hidden if shape]}
 
 
 def _norm(names: WeightNames) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.infer.checkpoints.names import WeightNames, find_schemes, propose_specs
+from resnet_gen.infer.checkpoints.names import WeightNames, find_schemes, list_layouts, propose_specs
 from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_tensor, order_networks, state_of
+from resnet_gen.infer.checkpoints.state_names import StateNames, derive_names
 from resnet_gen.infer.proof import load_recovered
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load
@@ -21,6 +22,8 @@ from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import checkpoint
 from resnet_gen.weights.prefixes import prefixes, without_prefix
 
+_FOREIGN = ("transformers_resnet",)
+"""Schemes of libraries none of whose networks is shipped, as others have the same."""
 _VGG = ("torchvision_vgg", "timm_vgg")
 _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
 _NAMED = 12
@@ -36,6 +39,12 @@ class CheckpointMatch(NamedTuple):
     loaded: Loaded
     others: dict[str, list[str]]
     prefix: str
+    names: StateNames | None = None
+    """What each tensor is called in the file, where that is more than a prefix of all."""
+
+    def state_names(self) -> StateNames:
+        """What each tensor of the specification is called in the file."""
+        return self.names or StateNames({name: self.prefix + name for name in state_of(self.loaded)})
 
 
 def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
@@ -46,14 +55,31 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
         found = _recognize_shapes(without_prefix(prefix, whole), shipped, called, prefix)
         if found:
             return found
-    return first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
+    return _recognize_renamed(whole, shipped, called) or first_missing_tensor(
+        find_nearest(whole, shipped), whole, str(path)
+    )
+
+
+def _recognize_renamed(
+    whole: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str
+) -> CheckpointMatch | None:
+    """The same of tensors whose names wrappers have changed, each in its way, or that are another library's."""
+    tried = [whole]
+    for layout in list_layouts():
+        derived = derive_names(whole, layout)
+        if derived is None or (shapes := derived.rename(whole)) in tried[1:]:
+            continue
+        tried.append(shapes)
+        if found := _recognize_shapes(shapes, shipped, called, ""):
+            return found._replace(names=derived)
+    return None
 
 
 def _recognize_shapes(
     shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
 ) -> CheckpointMatch | None:
     found = find_schemes(shapes)
-    fitting = dict(_match_shipped(shapes, found, shipped))
+    fitting = dict(_match_shipped(shapes, found, shipped)) or dict(_match_renamed(shapes, found, shipped))
     if fitting:
         return _choose_network(fitting, called, prefix)
     for data in (data for names in found for data in propose_specs(names, called)):
@@ -94,17 +120,32 @@ def _match_shipped(
                 yield name, resized
 
 
+def _match_renamed(
+    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
+) -> Iterator[tuple[str, Loaded]]:
+    """The shipped networks that have these names and shapes under a scheme that no shipped one has."""
+    for names in found:
+        if names.kind in _FOREIGN:
+            for name, loaded in shipped.items():
+                if [stage.depth for stage in plan(loaded)] == names.depths:
+                    renamed = load(name, [f"naming={names.kind}", "reference=null"])
+                    if state_of(renamed).keys() == shapes.keys():
+                        resized = _resize_network(name, renamed, shapes)
+                        if state_of(resized) == shapes:
+                            yield name, resized
+
+
 def _resize_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
     """The network with as many classes and channels as a checkpoint of the same names has."""
     layers = [node for node in lower(loaded).nodes if node.tensors]
     first, last = (shapes[layer.weight_name("weight")] or (0,) for layer in (layers[0], layers[-1]))
-    texts = []
+    texts = [document.text for document in loaded.own[1:]]
     if hasattr(loaded.spec.head, "classes"):
         texts += [f"head.classes={last[0]}"] * (last[0] != loaded.spec.head.classes)
     if len(first) == 4 and first[1] != loaded.spec.input.channels:
         texts += [f"input.channels={first[1]}", "input.mean=null", "input.std=null"]
     try:
-        return load(name, texts) if texts else loaded
+        return load(name, texts) if texts != [document.text for document in loaded.own[1:]] else loaded
     except Refused:
         return loaded
 
@@ -114,6 +155,8 @@ def _choose_network(fitting: Mapping[str, Loaded], called: str, prefix: str) -> 
     chosen, *more = order_networks(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
     data: dict[str, Any] = {"name": called, "extends": chosen}
+    if spec.naming != shipped.naming:
+        data["naming"] = spec.naming.kind
     if spec.input.channels != shipped.input.channels:
         data["input"] = {"channels": spec.input.channels, "mean": None, "std": None}
     classes = getattr(spec.head, "classes", None)
@@ -137,6 +180,8 @@ def _list_differences(one: Any, two: Any, key: str) -> Iterator[str]:
 def describe_match(found: CheckpointMatch) -> list[str]:
     """Lines about what was recognized, each of a word, a colon and a sentence."""
     lines = ["proof: all names and shapes of weights are the spec's, and no more"]
+    if found.names:
+        lines += [f"names: {line}" for line in found.names.describe()]
     if found.prefix:
         lines.append(f"names: each has '{found.prefix}' before it, which the spec's have not")
     for name, keys in list(found.others.items())[:_NAMED]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from resnet_gen.infer.conversion.plan import ConversionOptions, ConversionPlan, TensorRow
+from resnet_gen.infer.conversion.renamed_source import read_source
+from resnet_gen.infer.conversion.renames import parse_renames
 from resnet_gen.infer.conversion.schemes import build_network, find_scheme
-from resnet_gen.infer.conversion.source import find_source
 from resnet_gen.language.load import Loaded
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights import checkpoint
-from resnet_gen.weights.formats.arrays import COUNTER, are_finite
+from resnet_gen.weights.formats.arrays import are_finite
 from resnet_gen.weights.formats.writing import FORMATS, TensorData
 
 _LOADED_BY_TORCH = (".pth", ".pt", ".safetensors")
@@ -34,6 +35,8 @@ class Conversion(NamedTuple):
     """The naming scheme of the result."""
     prefix: str
     """What stood before every name of the file, and was taken off."""
+    renamed: list[str]
+    """What else was changed of the file's names before they were the scheme's, in words."""
     rows: list[TensorRow]
     """Each tensor: `old` and `new` name, `shape`, `dtype`, and what was `done` to it."""
 
@@ -50,25 +53,26 @@ def plan_conversion(
     to: str | None = None,
     called: str | None = None,
     change: ConversionOptions | None = None,
+    renames: Sequence[str] = (),
 ) -> Conversion:
     """What becomes of each tensor of the file `path` when it is written as `out` for the network `loaded`.
 
     `to` and `called` are the schemes of the result (by default the spec's own) and of the file (by default the one
-    whose names it has). Raises `Refused` for tensors that are not the network's, and schemes that are not for it.
+    whose names it has, perhaps behind wrappers). `renames` are rules `PATTERN=NAME` for the file's names, before all
+    else. Raises `Refused` for tensors that are not the network's, and schemes that are not for it.
     """
     if out.suffix not in FORMATS:
         hint = "the name ends in one of " + ", ".join(FORMATS)
         raise refuse(f"no format of weights is called '{out.suffix}'", str(out), hint)
     whole = build_network(loaded)
     target = find_scheme(to, whole, "--to") if to else whole.schemes[0]
-    tensors = checkpoint.read(path, counters=True)
-    shapes = {name: tensor.shape for name, tensor in tensors.items() if not name.endswith(COUNTER)}
     change = (change or ConversionOptions())._replace(counters=out.suffix in _LOADED_BY_TORCH)
-    source = find_source(whole, shapes, called, str(path), any_head=change.head is not None)
-    made = ConversionPlan(whole, tensors, source, target, change)
+    given = read_source(whole, path, called, parse_renames(renames), any_head=change.head is not None)
+    made = ConversionPlan(whole, given.tensors, given.source, target, change)
     if made.faults:
         raise Refused(checkpoint.list_faults(made.faults, str(path), made.hint))
-    return Conversion(whole.graph.name, source.scheme.kind, target.kind, source.prefix, made.rows)
+    rows = [*(row._replace(old=row.old and given.origins[row.old]) for row in made.rows), *given.list_dropped()]
+    return Conversion(whole.graph.name, given.source.scheme.kind, target.kind, given.source.prefix, given.notes, rows)
 
 
 def write_conversion(conversion: Conversion, out: Path, path: Path) -> None:

@@ -52,6 +52,13 @@ def find_source(
     return found[0]
 
 
+def has_source(network: SchemeNetwork, names: Set[str], called: str | None, *, any_head: bool) -> bool:
+    """Whether names are those of a scheme, as `find_source` finds it."""
+    schemes = network.schemes if called is None else [find_scheme(called, network, "--from")]
+    found = _match_schemes(network, schemes, names)
+    return bool(found or (any_head and _match_with_another_head(network, schemes, names)))
+
+
 def _match_schemes(network: SchemeNetwork, schemes: list[NamingScheme], names: Set[str]) -> list[SchemeSource]:
     """The schemes whose names these are, no more and, but for the head's, no fewer."""
     return [

@@ -1,0 +1,166 @@
+"""A file of the Hugging Face hub, fetched by its own library into its own cache, which other programs share.
+
+The hub says of each file which content it has; the file is held against that whenever it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.digest import digest_file
+from resnet_gen.system.files import open_regular_file
+from resnet_gen.weights.published import settings
+from resnet_gen.weights.published.settings import check_size, hide_password, say_fetched
+
+FILES = ("model.safetensors", "pytorch_model.bin")
+"""The files that weights are in where no name is given, the first that a repository has."""
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+class HubFile(NamedTuple):
+    """A file of the hub that is here, and the commit that it is of."""
+
+    path: Path
+    commit: str
+    name: str
+
+
+class _Wanted(NamedTuple):
+    repository: str
+    revision: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"hf:{self.repository}@{self.revision}:{self.name}"
+
+
+def fetch_from_hub(repository: str, revision: str | None, name: str | None) -> HubFile:
+    """The file of a repository at a revision (`main` if none is said), by default the first of `FILES` that it has.
+
+    Raises `Refused` for what cannot be had, and for a file with other bytes than the hub says.
+    """
+    names = FILES if name is None else (name,)
+    wanted = [_Wanted(repository, revision or "main", each) for each in names]
+    for each in wanted:
+        if found := _find_cached(each):
+            return found
+    if settings.is_offline():
+        hint = "put it into the cache with 'hf download' where there is a network, or name the file: --weights FILE"
+        raise refuse("is needed and not in the cache, and nothing may be fetched", str(wanted[0]), hint)
+    for each in wanted:
+        if found := _fetch(each):
+            return found
+    raise refuse(
+        f"has no file {' or '.join(names)} at {wanted[0].revision}",
+        f"hf:{repository}",
+        "hf:OWNER/NAME@REVISION:FILE names another",
+    )
+
+
+def _load_library() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise refuse(
+            "huggingface_hub is not installed, which fetches weights of the hub", hint=settings.INSTALL
+        ) from None
+    return huggingface_hub
+
+
+def _cache_folder() -> str | None:
+    chosen = settings.own_cache()
+    return str(chosen / "hub") if chosen else None
+
+
+def _endpoint() -> str | None:
+    """The address of the hub, which the library reads from the environment once, when it is imported."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+
+
+def _find_cached(wanted: _Wanted) -> HubFile | None:
+    """A file that is in the cache: of a commit, or where nothing may be fetched of what a branch last was."""
+    if not (_COMMIT.fullmatch(wanted.revision) or settings.is_offline()):
+        return None
+    found = _load_library().try_to_load_from_cache(
+        wanted.repository, wanted.name, cache_dir=_cache_folder(), revision=wanted.revision
+    )
+    if not isinstance(found, str):
+        return None
+    there = _check_content(wanted, Path(found), None)
+    if there.commit != wanted.revision:
+        say_fetched(f"{wanted.revision} of {wanted.repository} was commit {there.commit} when it was fetched")
+    return there
+
+
+def _fetch(wanted: _Wanted) -> HubFile | None:
+    """Fetch a file; None where the repository has none of that name."""
+    hub = _load_library()
+    try:
+        url = hub.hf_hub_url(wanted.repository, wanted.name, revision=wanted.revision, endpoint=_endpoint())
+        known = hub.get_hf_file_metadata(url, timeout=settings.TIMEOUT, endpoint=_endpoint(), library_name="resnet-gen")
+        check_size(known.size, str(wanted))
+        if not known.commit_hash or not _COMMIT.fullmatch(known.commit_hash):
+            raise refuse("the server names no commit for it", hide_password(url))
+        _announce(wanted, url, known.commit_hash)
+        path = hub.hf_hub_download(
+            wanted.repository,
+            wanted.name,
+            revision=wanted.revision,
+            cache_dir=_cache_folder(),
+            endpoint=_endpoint(),
+            library_name="resnet-gen",
+        )
+    except hub.errors.RemoteEntryNotFoundError:
+        return None
+    except (OSError, hub.errors.HfHubHTTPError) as error:
+        raise _word_failure(error, wanted) from None
+    found = _check_content(wanted, Path(path), known.etag)
+    # A branch that moved between the two questions: then what there is now.
+    return found if found.commit == known.commit_hash else _fetch(wanted._replace(revision=found.commit))
+
+
+def _announce(wanted: _Wanted, url: str, commit: str) -> None:
+    if commit != wanted.revision:
+        pinned = wanted._replace(revision=commit)
+        say_fetched(f"{wanted.revision} of {wanted.repository} is commit {commit}: {pinned} names it for good")
+    say_fetched(f"fetching {hide_password(url)}")
+
+
+def _word_failure(error: Exception, wanted: _Wanted) -> Refused:
+    response = getattr(error, "response", None)
+    if response is None:
+        return refuse("cannot be fetched: no answer, or cut off", str(wanted), "the next try goes on from what is here")
+    status = response.status_code
+    hint = (
+        "the hub answers so for what is not there, too; a private one needs HF_TOKEN" if status in (401, 403) else None
+    )
+    return refuse(f"cannot be fetched: the hub answers {status}", str(wanted), hint)
+
+
+def _check_content(wanted: _Wanted, path: Path, etag: str | None) -> HubFile:
+    """The file, if its bytes are those that the hub named; raises `Refused` and forgets it if not.
+
+    The cache calls a content by the name that the hub has for it, and a snapshot is a link to it.
+    """
+    blob = path.resolve()
+    named = etag or blob.name
+    wrong = (len(named) == 64 and digest_file(path) != named) or (len(named) == 40 and _git_hash(path) != named)
+    if wrong:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise refuse("has other bytes than the hub says", str(wanted), "it was deleted; the next try fetches it anew")
+    return HubFile(path, path.parents[wanted.name.count("/")].name, wanted.name)  # the folder of its snapshot
+
+
+def _git_hash(path: Path) -> str:
+    """What git calls a content: the hub does for small files."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open_regular_file(path) as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

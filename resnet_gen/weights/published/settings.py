@@ -1,0 +1,60 @@
+"""What the environment says of downloads: where they come from, where they are kept, whether there are any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from resnet_gen.problems import refuse
+
+CACHE, OFFLINE, MIRROR = "RESNET_GEN_CACHE", "RESNET_GEN_OFFLINE", "RESNET_GEN_TORCHVISION_URL"
+PUBLISHER = "https://download.pytorch.org/models"
+"""Where torchvision's files are, without a mirror."""
+LARGEST = 8 << 30
+"""Bytes of a file that is fetched; the largest of the networks that are shipped has a third of it."""
+TIMEOUT = 30.0
+"""Seconds that a server may say nothing."""
+INSTALL = "pip install 'resnet-gen[download]', or name a file"
+_NO = ("", "0", "false", "no", "off")
+
+announce: ContextVar[Callable[[str], None] | None] = ContextVar("announce", default=None)
+"""Who hears that something is fetched, before it is."""
+
+
+def say_fetched(what: str) -> None:
+    """Tell whoever asked for it what is about to be fetched, or which revision that was."""
+    if listener := announce.get():
+        listener(what)
+
+
+def is_offline() -> bool:
+    """Whether nothing may be fetched: said to this program, or to all that fetch from the hub."""
+    return any(os.environ.get(name, "").lower() not in _NO for name in (OFFLINE, "HF_HUB_OFFLINE"))
+
+
+def own_cache() -> Path | None:
+    """The folder that somebody chose for all that is fetched; None for the usual ones."""
+    return Path(named).expanduser() if (named := os.environ.get(CACHE)) else None
+
+
+def mirror_url() -> str:
+    """Where torchvision's files are fetched from."""
+    url = os.environ.get(MIRROR) or PUBLISHER
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise refuse(f"{MIRROR}: '{hide_password(url)}' is no http or https address")
+    return url.rstrip("/")
+
+
+def hide_password(url: str) -> str:
+    """An address as it may be shown: without a user and a password, and without what follows a question mark."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def check_size(size: int | None, shown: str) -> None:
+    """Refuse a file that is larger than any that is wanted."""
+    if size is not None and size > LARGEST:
+        raise refuse(f"is {size:,} bytes, and at most {LARGEST:,} are fetched", shown)
