@@ -54,12 +54,12 @@ class Loaded:
         return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
 
     def built(self) -> dict[str, Any]:
-        """What manifests and models state of the specification: all but its budgets.
+        """What manifests and models state of the specification: all but its budgets and how engines are built.
 
-        Those are somebody's wishes, which come and go, and nothing that was built is another for them. A mean and
-        a deviation that would be taken anyway are left out.
+        Those are somebody's wishes, which come and go, and no network that was built is another for them; of an
+        engine, the manifest has them. A mean and a deviation that would be taken anyway are left out.
         """
-        data = {key: value for key, value in self.resolved().items() if key != "budgets"}
+        data = {key: value for key, value in self.resolved().items() if key not in ("budgets", "engine")}
         return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
 
     def canonical(self) -> str:

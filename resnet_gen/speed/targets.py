@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from resnet_gen.language.engine_options import DLA_CORES
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, validate
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
@@ -100,6 +102,12 @@ class Target(StrictModel):
     tensor_cores: bool = Field(description="Whether it has units for products of matrices.")
     multiprocessors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Streaming multiprocessors of its GPU, each of which computes a tile of a layer at a time."
+    )
+    dla_cores: Annotated[int, Field(ge=0, le=DLA_CORES.most + 1)] | None = Field(
+        None, description="Its DLA cores (deep learning accelerators); left out where there are none."
+    )
+    engine_options: EngineSettings | None = Field(
+        None, description="How engines for it are built, unless somebody says otherwise (docs/engines.md)."
     )
     measured: Measured | None = Field(
         None, description="What the device's efficiency is solved from (docs/predict.md)."
