@@ -19,11 +19,14 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import weight_bytes
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "WriterOptions"]
+__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "SIZE_KEY", "Initializer", "OnnxFile", "WriterOptions"]
 
 NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
 """Bytes that one protobuf message may have; larger models keep their weights beside them."""
+
+SIZE_KEY = "resnet_gen.size"
+"""Key of the metadata under which a file of symbolic height and width says which its network is for."""
 
 _ALIGNMENT = 4096
 
@@ -54,7 +57,10 @@ class OnnxFile:
         parts = partial(messages.graph_parts, graph.name, nodes, graph.input, graph.outputs, options.batch)
         self._before, self._after = parts(options.open_values)
         self._after_fixed = self._after if not options.open_values else parts()[1]
-        self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
+        metadata = dict(options.metadata)
+        if options.open_values:
+            metadata[SIZE_KEY] = "x".join(map(str, graph.input.shape[1:]))
+        self._head, self._tail = messages.model_parts(self.opset, metadata, options.producer_version)
 
     def structure(self) -> bytes:
         """The model without its weights' data, its height and width fixed: what a witness reads back."""
