@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
-    from resnet_gen.build.engine_check import Check as Check
+    from resnet_gen.build.option_checks import Check as Check
     from resnet_gen.compare.report import Report as Report
     from resnet_gen.graph import Graph as Graph
     from resnet_gen.graph import Node as Node
@@ -103,7 +103,7 @@ TYPES = {
     "Conversion": "infer.conversion.files",
     "Finding": "verify.outcome",
     "Report": "compare.report",
-    "Check": "build.engine_check",
+    "Check": "build.option_checks",
     "Prediction": "speed.prediction",
     "Target": "speed.targets",
     "Problem": "problems",

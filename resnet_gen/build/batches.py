@@ -14,7 +14,7 @@ from resnet_gen.problems import refuse, shorten
 
 
 class ShapeOptions(NamedTuple):
-    """The options that say shapes, as trtexec and Polygraphy call them: one, or a range; several ranges are profiles."""
+    """The options that say shapes, as trtexec and Polygraphy call them: one, or ranges, each of which is a profile."""
 
     shapes: str | None = None
     min_shapes: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ def read_settings(given: Mapping[str, Any], shown: str | None = None) -> EngineS
 
 def _rename(problem: Problem, shown: str | None) -> Problem:
     key, _, words = problem.message.partition(": ")
-    first, _, rest = key.partition(".")
+    first = key.partition(".")[0]
     if shown:
         return Problem(f"{shown}.{problem.message}", hint=problem.hint)
     name = OPTIONS[first].option if first in OPTIONS else key

@@ -101,9 +101,7 @@ def _carries_runtime(path: Path) -> bool:
     try:
         built = read_manifest(locate_manifest(path).manifest)
         option = built.engine.options.get("version_compatible") if built and built.engine else None
-        return bool(
-            built and option and option.value is True and digest_file(path) == built.files.get(path.name, "")
-        )
+        return bool(built and option and option.value is True and digest_file(path) == built.files.get(path.name, ""))
     except (Refused, OSError):
         return False
 

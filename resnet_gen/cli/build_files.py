@@ -32,8 +32,8 @@ from resnet_gen.system.write import Transaction
 from resnet_gen.weights.folding import find_foldable_norms
 
 if TYPE_CHECKING:
-    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.build.precision_cost import PrecisionCost
+    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.speed.targets import Target
 
 

@@ -25,9 +25,7 @@ def _make_option(option: EngineOption) -> Callable[[options.F], options.F]:
     return click.option(option.option, option.key, type=options.FILE, help=option.help)
 
 
-engine = options.combine_options(
-    *(_make_option(option) for option in OPTIONS.values() if option.kind != "profiles")
-)
+engine = options.combine_options(*(_make_option(option) for option in OPTIONS.values() if option.kind != "profiles"))
 """All of them; profiles are `--min-shapes` and its two others."""
 
 

@@ -156,9 +156,7 @@ _SHAPES = {
 _AS_WRITTEN = "in place of --batch, as trtexec and Polygraphy write it."
 shapes = combine_options(
     *(
-        click.option(
-            f"--{name}", metavar="input:NxCxHxW", multiple=name != "shapes", help=f"{which} {_AS_WRITTEN}"
-        )
+        click.option(f"--{name}", metavar="input:NxCxHxW", multiple=name != "shapes", help=f"{which} {_AS_WRITTEN}")
         for name, which in _SHAPES.items()
     )
 )

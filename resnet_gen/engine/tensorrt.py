@@ -85,9 +85,10 @@ def build(
 ) -> Engine:
     """Build the engine of the ONNX file `model`, which was emitted from `graph`.
 
-    `profile`, or those of `tuning`, are needed where the batch is symbolic. Float32 is computed in float32 unless `tf32` allows products of 10
-    bits, as the library itself would. The parsed network is read back before the build and must have the graph's
-    layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it declines.
+    `profile`, or those of `tuning`, are needed where the batch is symbolic. Float32 is computed in float32 unless
+    `tf32` allows products of 10 bits, as the library itself would. The parsed network is read back before the build
+    and must have the graph's layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it
+    declines, and for what it has not of `tuning`.
     """
     with DeferredSignals() as signals:
         trt = load_backend(backend)
@@ -133,7 +134,7 @@ def _fill_sides(found: list[FileLayer], wanted: list[FileLayer]) -> list[FileLay
         own = wanted[index].shape if index < len(wanted) else ()
         if len(own) == len(layer.shape):
             sides = (side if side >= 0 else known for side, known in zip(layer.shape, own, strict=True))
-            layer = layer._replace(shape=tuple(sides))  # noqa: PLW2901
+            layer = layer._replace(shape=tuple(sides))
         filled.append(layer)
     return filled
 

@@ -39,7 +39,9 @@ AS_ANY_PATH = {"any_path": True}
 def _check_cache_name(name: str, info: ValidationInfo) -> str:
     if not _FILE_NAME.match(name) and not (info.context or {}).get("any_path"):
         hint = "write NAME.cache, which lies in the folder that is built into; --timing-cache takes any path"
-        raise PydanticCustomError("cache_name", "'{name}' is not the name of a timing cache", {"name": shorten(name), "hint": hint})
+        raise PydanticCustomError(
+            "cache_name", "'{name}' is not the name of a timing cache", {"name": shorten(name), "hint": hint}
+        )
     return name
 
 
@@ -79,9 +81,7 @@ def _parse_profile(value: Any) -> ShapeProfile:
 def _are_sides(row: list[Any]) -> bool:
     whole = all(isinstance(n, int) and not isinstance(n, bool) for n in row)
     return (
-        whole
-        and BATCHES.least <= row[0] <= BATCHES.most
-        and all(SIDES.least <= side <= SIDES.most for side in row[1:])
+        whole and BATCHES.least <= row[0] <= BATCHES.most and all(SIDES.least <= side <= SIDES.most for side in row[1:])
     )
 
 
@@ -112,8 +112,8 @@ class EngineSettings(StrictModel):
     timing_cache: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_check_cache_name)] | None = (
         Field(None, description=_describe("timing_cache"))
     )
-    optimization_level: Annotated[int, Field(ge=OPTIMIZATION_LEVELS.least, le=OPTIMIZATION_LEVELS.most)] | None = (
-        Field(None, description=_describe("optimization_level"))
+    optimization_level: Annotated[int, Field(ge=OPTIMIZATION_LEVELS.least, le=OPTIMIZATION_LEVELS.most)] | None = Field(
+        None, description=_describe("optimization_level")
     )
     workspace: Annotated[int, Field(ge=WORKSPACES.least, le=WORKSPACES.most)] | None = Field(
         None, description=_describe("workspace")

@@ -19,7 +19,16 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import weight_bytes
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "SIZE_KEY", "Initializer", "OnnxFile", "WriterOptions"]
+__all__ = [
+    "NEWEST_OPSET",
+    "OLDEST_OPSET",
+    "PROTOBUF_LIMIT",
+    "RULES",
+    "SIZE_KEY",
+    "Initializer",
+    "OnnxFile",
+    "WriterOptions",
+]
 
 NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
