@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.graphs import count_as as count_as
     from resnet_gen.api.graphs import report as report
     from resnet_gen.api.graphs import show as show
+    from resnet_gen.api.profiling import profile as profile
     from resnet_gen.api.running import bench as bench
     from resnet_gen.api.running import list_targets as list_targets
     from resnet_gen.api.running import load_target as load_target
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from resnet_gen.ops.precision import Calibration as Calibration
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
+    from resnet_gen.speed.layer_comparison import LayerComparison as LayerComparison
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
     from resnet_gen.verify.outcome import Finding as Finding
@@ -85,6 +87,7 @@ FUNCTIONS = {
     "run": "api.running",
     "bench": "api.running",
     "predict": "api.running",
+    "profile": "api.profiling",
     "list_targets": "api.running",
     "load_target": "api.running",
 }
@@ -105,6 +108,7 @@ TYPES = {
     "Report": "compare.report",
     "Check": "build.option_checks",
     "Prediction": "speed.prediction",
+    "LayerComparison": "speed.layer_comparison",
     "Target": "speed.targets",
     "Problem": "problems",
     "Refused": "problems",

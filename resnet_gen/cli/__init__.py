@@ -39,6 +39,7 @@ COMMANDS = {
     "targets": ("devices", "targets"),
     "predict": ("devices", "predict"),
     "bench": ("bench", "bench"),
+    "profile": ("profile", "profile"),
     "import": ("import_file", "import_"),
     "weights": ("weights", "weights"),
     "schema": ("schema_init", "schema"),

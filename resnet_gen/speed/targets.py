@@ -112,6 +112,11 @@ class Target(StrictModel):
     measured: Measured | None = Field(
         None, description="What the device's efficiency is solved from (docs/predict.md)."
     )
+    efficiency: Annotated[float, Field(gt=0, le=1_000)] | None = Field(
+        None,
+        description="The part of its peak at which it computes, in place of `measured`: what `resnet-gen profile` "
+        "makes of the measured layers of any network.",
+    )
     note: Words | None = Field(None, description="What else one should know.")
     source: Words = Field(description="Where the figures come from.")
 
@@ -134,6 +139,12 @@ class Target(StrictModel):
             for precision in self.precisions:
                 if reason := explain_too_old(precision, self.capability):
                     raise _make_fault("too_old", "{reason}", "precisions", reason=reason)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_efficiency(self) -> Target:
+        if self.measured and self.efficiency is not None:
+            raise _make_fault("two_efficiencies", "'measured' says the efficiency already", "efficiency")
         return self
 
     @model_validator(mode="after")
