@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.graphs import count_as as count_as
     from resnet_gen.api.graphs import report as report
     from resnet_gen.api.graphs import show as show
+    from resnet_gen.api.profiling import profile as profile
     from resnet_gen.api.projects import build_project as build_project
     from resnet_gen.api.running import bench as bench
     from resnet_gen.api.running import list_targets as list_targets
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
-    from resnet_gen.build.engine_check import Check as Check
+    from resnet_gen.build.option_checks import Check as Check
     from resnet_gen.compare.report import Report as Report
     from resnet_gen.engine.evaluation.evaluation import Evaluation as Evaluation
     from resnet_gen.graph import Graph as Graph
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
     from resnet_gen.project.build_run import BuildRow as BuildRow
+    from resnet_gen.speed.layer_comparison import LayerComparison as LayerComparison
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
     from resnet_gen.verify.outcome import Finding as Finding
@@ -91,6 +93,7 @@ FUNCTIONS = {
     "bench": "api.running",
     "evaluate": "api.evaluating",
     "predict": "api.running",
+    "profile": "api.profiling",
     "list_targets": "api.running",
     "load_target": "api.running",
 }
@@ -110,9 +113,10 @@ TYPES = {
     "Conversion": "infer.conversion.files",
     "Finding": "verify.outcome",
     "Report": "compare.report",
-    "Check": "build.engine_check",
     "Evaluation": "engine.evaluation.evaluation",
+    "Check": "build.option_checks",
     "Prediction": "speed.prediction",
+    "LayerComparison": "speed.layer_comparison",
     "Target": "speed.targets",
     "Problem": "problems",
     "Refused": "problems",

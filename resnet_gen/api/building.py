@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from resnet_gen.build.precision_cost import PrecisionCost
     from resnet_gen.build.request import BuildBatch, Request
+    from resnet_gen.language.engine_settings import EngineSettings
 
 BatchSize: TypeAlias = int | tuple[int, int, int]
 """A fixed batch, or the smallest, the tuned-for and the largest that an engine takes."""
@@ -69,6 +70,9 @@ class Options(TypedDict, total=False):
     noise; True. Values that the type cannot hold are refused where images are given, else there is a warning."""
     reduce_range: bool
     """Seven bits for weights in int8: for x86 CPUs without VNNI, whose sums saturate."""
+    engine: EngineSettings | Mapping[str, Any] | None
+    """How an engine is built, as a spec's `engine` says it: `{"workspace": 1024}`; more than what the spec and the
+    device say (docs/engines.md)."""
 
 
 @overload
@@ -242,10 +246,18 @@ def _resolve_calibration(given: Calibration | AnyPath) -> Calibration:
     return given if isinstance(given, Calibration) else Calibration(os.fspath(given))
 
 
+def _resolve_engine(given: EngineSettings | Mapping[str, Any]) -> EngineSettings:
+    from resnet_gen.build.engine_arguments import read_settings
+    from resnet_gen.language.engine_settings import EngineSettings
+
+    return given if isinstance(given, EngineSettings) else read_settings(given, "engine")
+
+
 _FORMS: dict[str, Callable[[Any], Any]] = {
     "device": resolve_target,
     "weights": resolve_weights,
     "calibration": _resolve_calibration,
+    "engine": _resolve_engine,
 }
 """How arguments become what is wished."""
 

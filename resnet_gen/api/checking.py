@@ -25,7 +25,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
-    from resnet_gen.build.engine_check import Check
+    from resnet_gen.build.option_checks import Check
     from resnet_gen.compare.difference.sides import Side
     from resnet_gen.compare.report import Report
     from resnet_gen.verify.outcome import Finding

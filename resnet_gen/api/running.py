@@ -128,6 +128,7 @@ def bench(
     runtime: Runtime | None = None,
     against_runtime: Runtime | None = None,
     precision_hint: Hint | None = None,
+    cuda_graphs: bool = False,
 ) -> Result:
     """Measure how long a model takes, alone or in turns with another on the same input (docs/bench.md).
 
@@ -146,6 +147,7 @@ def bench(
         against_runtime: What runs the second.
         precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; the file's own
             without it.
+        cuda_graphs: Launch an engine's work as a CUDA graph, captured once.
 
     Returns:
         A timing for each model, in seconds a batch, and what the outputs of two differ by.
@@ -168,6 +170,8 @@ def bench(
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = resolve_tunings([by for _, by in models], precision_hint)
+    if cuda_graphs:
+        tunings = _ask_for_graphs(models, tunings)
     source = ModelSource((), resolve_weights(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
     runners = [open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
@@ -175,6 +179,15 @@ def bench(
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)
     return result
+
+
+def _ask_for_graphs(models: Sequence[tuple[Network, Runtime | None]], tunings: Sequence[Tuning]) -> list[Tuning]:
+    from resnet_gen.engine.tensorrt import BACKENDS
+
+    graphed = [(by or suitable_runtime(str(one))) in BACKENDS for one, by in models]
+    if not any(graphed):
+        raise refuse("cuda_graphs: means something for engines alone", hint="runtime='tensorrt-rtx'")
+    return [own._replace(cuda_graphs=on) for own, on in zip(tunings, graphed, strict=True)]
 
 
 def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:

@@ -7,32 +7,64 @@ from typing import NamedTuple
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.shapes import parse_shapes
 from resnet_gen.engine.tensorrt import Profile
+from resnet_gen.language.engine_options import MOST_PROFILES, ShapeProfile
 from resnet_gen.language.lower import INPUT
-from resnet_gen.ops.limits import BATCHES
+from resnet_gen.ops.limits import BATCHES, SIDES
 from resnet_gen.problems import refuse, shorten
 
 
 class ShapeOptions(NamedTuple):
-    """The options that say shapes, as trtexec and Polygraphy call them: one, or a range."""
+    """The options that say shapes, as trtexec and Polygraphy call them: one, or ranges, each of which is a profile."""
 
     shapes: str | None = None
-    min_shapes: str | None = None
-    opt_shapes: str | None = None
-    max_shapes: str | None = None
+    min_shapes: tuple[str, ...] = ()
+    opt_shapes: tuple[str, ...] = ()
+    max_shapes: tuple[str, ...] = ()
 
     def batch(self) -> BuildBatch | None:
         """The batch that they come to; None where none is given. Raises `Refused` if they do not go together."""
-        given = {f"--{name.replace('_', '-')}": text for name, text in self._asdict().items() if text is not None}
+        given = {f"--{name.replace('_', '-')}": texts for name, texts in self._asdict().items() if texts}
         if not given:
             return None
         if sorted(given) not in (["--shapes"], ["--max-shapes", "--min-shapes", "--opt-shapes"]):
             hint = "give --shapes alone, or all of --min-shapes, --opt-shapes and --max-shapes"
             raise refuse(f"{' and '.join(given)}: neither one shape nor a range", hint=hint)
-        (first, *images), *others = (_parse_image_shape(option, text) for option, text in given.items())
-        if any(image != images for _, *image in others):
-            raise refuse("shapes of a range differ in more than the batch", hint="only the batch may be symbolic")
-        sizes = [first, *(n for n, *_ in others)]
-        return _make_batch(sizes, ", ".join(given))._replace(image=tuple(images))
+        if self.shapes:
+            first, *image = _parse_image_shape("--shapes", self.shapes)
+            return _make_batch([first], "--shapes")._replace(image=tuple(image))
+        return _make_profiles(given)
+
+
+def _make_profiles(given: dict[str, tuple[str, ...]]) -> BuildBatch:
+    """The batch of one or several ranges; each option comes once a range."""
+    options = ", ".join(given)
+    if len({len(texts) for texts in given.values()}) > 1:
+        raise refuse(f"{options}: not as many of each", hint="a profile has one of each")
+    if len(given["--min-shapes"]) > MOST_PROFILES:
+        raise refuse(f"{options}: more than {MOST_PROFILES} profiles")
+    columns = [[_parse_image_shape(option, text) for text in texts] for option, texts in given.items()]
+    ranges = list(zip(*columns, strict=True))
+    if len({shape[1] for steps in ranges for shape in steps}) > 1:
+        raise refuse("shapes of a range differ in their channels", hint="only batch, height and width may be symbolic")
+    symbolic = len({shape[2:] for steps in ranges for shape in steps}) > 1
+    found = [_make_profile(steps, options, symbolic=symbolic) for steps in ranges]
+    first = _make_batch(list(found[0].batches), options)
+    for shapes in found[1:]:
+        _make_batch(list(shapes.batches), options)
+    image = ranges[0][0][1:2] if symbolic else ranges[0][0][1:]
+    return first._replace(image=tuple(image), shapes=tuple(found) if symbolic or len(found) > 1 else ())
+
+
+def _make_profile(steps: tuple[tuple[int, ...], ...], options: str, *, symbolic: bool) -> ShapeProfile:
+    sizes = tuple((height, width) for _, _, height, width in steps)
+    sides = [[size[axis] for size in sizes] for axis in (0, 1)]
+    if any(side != sorted(side) for side in sides):
+        shown = ":".join(f"{height}x{width}" for height, width in sizes)
+        raise refuse(f"{options}: '{shown}' does not rise", hint="write the smallest, the one tuned for, the largest")
+    if max(map(max, sides)) > SIDES.most:
+        raise refuse(f"{options}: a side of {max(map(max, sides)):,} is too large", hint=f"at most {SIDES.most:,}")
+    least, best, most = (batch for batch, *_ in steps)
+    return ShapeProfile((least, best, most), sizes if symbolic else ())
 
 
 NO_SHAPES = ShapeOptions()

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resnet_gen import __version__
 from resnet_gen.build import manifest
+from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
+from resnet_gen.engine.builder_options import BuilderTuning
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
@@ -45,7 +48,8 @@ def onnx_file(loaded: Loaded, network: PreparedNetwork, request: Request) -> Onn
         "resnet_gen.version": __version__,
         **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
     }
-    options = WriterOptions(request.opset, request.batch.fixed, metadata, __version__)
+    open_values = request.tuning.open_values
+    options = WriterOptions(request.opset, request.batch.fixed, metadata, __version__, open_values=open_values)
     file = OnnxFile(network.graph, network.weights, options)
     if request.device and file.opset > request.device.opset:
         message = f"--for {request.device.name}: reads ONNX opsets up to {request.device.opset}"
@@ -113,10 +117,12 @@ def build(
     _check_request(request)
     _check_image(loaded, request.batch)
     given = locate_weights(request.weights, loaded) if request.weights else None
-    request = dataclasses.replace(request, weights=given)
+    tuning, batch = resolve_tuning(loaded, request)
+    request = dataclasses.replace(request, weights=given, tuning=tuning, batch=batch)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(given, request.seed)
     folder, model = locate_model(folder, name, request)
+    cache = TimingCache.of(folder, request)
     recover(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
@@ -124,10 +130,11 @@ def build(
     cost = _compare_with_float32(loaded, network, request, tell)
     # TensorRT starts threads of its own, beside which no process can be forked.
     aside = aside and request.backend is None
-    with process.start_readback(network.graph, file.structure(), aside=aside) as read_back, Transaction(folder) as out:
+    read_back_model = process.start_readback(network.graph, file.structure(), aside=aside)
+    with read_back_model as read_back, Transaction(folder, *cache.folders) as out:
         files = {**_write_onnx(out, model, file), **_write_account(out, name, network)}
         read_back()
-        engine = _write_engine(out, name, network, request, progress) if request.backend else None
+        engine = _write_engine(out, name, network, request, cache, progress) if request.backend else None
         if engine:
             files[engine["file"]] = engine["sha256"]
         delivered = _write_delivery(out, loaded, network, request, files)
@@ -136,7 +143,8 @@ def build(
         made = {"weights": weights, **how, "engine": engine, **delivered, **project, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
-        text = manifest.manifest_text(loaded, network.counts, network.graph, request.batch.fixed, made)
+        shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, tuning.open_values)
+        text = manifest.manifest_text(loaded, network.counts, shapes, made)
         out.write_text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
 
@@ -193,8 +201,8 @@ def locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
 
 def _check_image(loaded: Loaded, batch: BuildBatch) -> None:
     taken = loaded.spec.input.shape
-    if batch.image not in (None, taken):
-        asked, own = ("x".join(map(str, shape)) for shape in (batch.image or (), taken))
+    if batch.image is not None and batch.image != taken[: len(batch.image)]:
+        asked, own = ("x".join(map(str, shape)) for shape in (batch.image, taken))
         hint = "--input SIDE, or --set input.channels=N, changes what it takes"
         raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
 
@@ -236,7 +244,12 @@ def _write_delivery(
 
 
 def _write_engine(
-    out: Transaction, name: str, network: PreparedNetwork, request: Request, progress: Progress | None
+    out: Transaction,
+    name: str,
+    network: PreparedNetwork,
+    request: Request,
+    cache: TimingCache,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     backend = request.backend
     assert backend is not None
@@ -249,7 +262,9 @@ def _write_engine(
         compute_capabilities=request.compute_capabilities,
         tf32=request.tf32,
         progress=progress,
+        tuning=BuilderTuning(request.tuning.settings, request.tuning.profiles, cache.data),
     )
+    cache.write(out, engine.timing_cache)
     targets = "".join(f".sm{number}" for number in request.compute_capabilities)
     file = f"{name}.{request.precision}{targets}{ENGINE}"
     return {
@@ -260,4 +275,5 @@ def _write_engine(
         "tf32": request.tf32,
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
         "batch": list(profile) if profile else request.batch.fixed,
+        **request.tuning.entry,
     }

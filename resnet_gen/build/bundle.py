@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from resnet_gen.build import trtexec
+from resnet_gen.build.engine_tuning import UNTUNED, EngineTuning
 from resnet_gen.build.manifest import file_name
 from resnet_gen.engine.names import ONNX
 from resnet_gen.graph import Value
+from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.system.templates import render
 from resnet_gen.weights.base import Array
 
@@ -43,6 +45,7 @@ class BundleRequest:
     engine: str
     served: bool = False
     tf32: bool = False
+    tuning: EngineTuning = UNTUNED
 
     @property
     def tolerance(self) -> float:
@@ -52,13 +55,41 @@ class BundleRequest:
     def list_build_options(self) -> list[str]:
         """The options of trtexec that build the engine, quoted for a shell, but for the names of files."""
         given = trtexec.list_build_options(self.version, self.precision, tf32=self.tf32)
-        given += trtexec.list_profile_options(self.input, *self.batches) if len(self.batches) == 3 else []
+        profiles = self.tuning.profiles or ((ShapeProfile(self.batches),) if len(self.batches) == 3 else ())
+        given += trtexec.list_shape_options(self.input, profiles)
+        given += trtexec.list_tuning_options(self.tuning.settings) if self.tuning.settings else []
         return [*map(shlex.quote, given), trtexec.format_workspace(self.version, '"$workspace"')]
 
     def list_run_options(self) -> list[str]:
         """The options of trtexec that run the engine, without the names of files."""
-        shape = trtexec.format_shape(self.input, self.batches[0])
-        return [f"--shapes={shlex.quote(shape)}"] if len(self.batches) == 3 else []
+        return self._list_loading_options(0)
+
+    def list_profiling_options(self) -> list[str]:
+        """The same for timing its layers, with the batch that it is tuned for."""
+        return self._list_loading_options(1)
+
+    def _list_loading_options(self, step: int) -> list[str]:
+        shape = trtexec.format_shape(self.input, self.batches[min(step, len(self.batches) - 1)])
+        shapes = [f"--shapes={shlex.quote(shape)}"] if len(self.batches) == 3 else []
+        return shapes + trtexec.list_loading_options(self.tuning.settings)
+
+    @property
+    def timing_cache(self) -> str:
+        """The file of measured tactics, on the device; empty at the optimization level that reads none."""
+        settings = self.tuning.settings
+        if settings and settings.optimization_level == 0:
+            return ""
+        return (settings and settings.timing_cache) or f"{self.name}.timing.cache"
+
+    @property
+    def workspace(self) -> int:
+        """MiB for tactics: what was said, else what the device can spare."""
+        return (self.tuning.settings and self.tuning.settings.workspace) or self.compute_workspace()
+
+    @property
+    def is_stripped(self) -> bool:
+        """Whether the engine has no weights, and so cannot be tried."""
+        return bool(self.tuning.settings and self.tuning.settings.strip_weights)
 
     def compute_workspace(self) -> int:
         """MiB for tactics: a power of two, no more than a quarter of the device's memory."""

@@ -41,6 +41,7 @@ def make_bundle(
         engine="1/model.plan" if served else f"{name}.{request.precision}{ENGINE}",
         served=served,
         tf32=request.tf32,
+        tuning=request.tuning,
     )
     drawn = draw_sample(network.exact, network.weights, loaded.spec.input, network.graph.input.dtype)
     entry = {
@@ -50,6 +51,7 @@ def make_bundle(
         "engine": order.engine,
         "tf32": order.tf32,
         "batch": list(profile) if fixed is None else fixed,
+        **request.tuning.entry,
     }
     return bundle_files(order, drawn.image, drawn.outputs, files), entry
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen import __version__
 from resnet_gen.build.manifest_schema import FileManifest, locate_manifest, read_manifest
+from resnet_gen.build.option_checks import Check, EngineFacts, check_options, list_values
 from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
+from resnet_gen.language.engine_options import parse_release
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
@@ -22,19 +24,6 @@ from resnet_gen.weights.published.names import WeightsSource
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
     from resnet_gen.speed.targets import Target
-
-State: TypeAlias = Literal["ok", "no", "unknown", "warning"]
-
-
-class Check(NamedTuple):
-    """One thing that was looked at: `no` is a reason not to use the file, a warning is none."""
-
-    what: str
-    """What was looked at."""
-    state: State
-    """`ok`, `no`, `unknown` or `warning`."""
-    reason: str
-    """What was found."""
 
 
 class EngineRequirements(NamedTuple):
@@ -69,6 +58,7 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
             *_check_runtime(known, validity),
             _check_library(known, at.file in manifest.files),
             _check_gpu(known, asked.device),
+            *check_options(EngineFacts(known.options if known else {}, at.manifest.parent, manifest), asked),
         ]
     elif asked.device:
         checks.append(_check_readable(manifest, asked.device))
@@ -132,14 +122,17 @@ class _Origin(NamedTuple):
     library: str
     version: str
     capabilities: list[str]
+    options: dict[str, Any]
 
 
 def _find_origin(manifest: FileManifest, file: str) -> _Origin | None:
     """The origin of an engine; None for an engine of another build."""
     if manifest.engine and file == manifest.engine.file:
-        return _Origin(manifest.engine.library, manifest.engine.version, manifest.engine.compute_capabilities)
+        built = manifest.engine
+        return _Origin(built.library, built.version, built.compute_capabilities, list_values(built.options))
     if manifest.bundle and file == manifest.bundle.engine:
-        return _Origin("tensorrt", manifest.bundle.tensorrt, [manifest.bundle.compute_capability])
+        planned = manifest.bundle
+        return _Origin("tensorrt", planned.tensorrt, [planned.compute_capability], list_values(planned.options))
     return None
 
 
@@ -170,7 +163,7 @@ def _check_library(known: _Origin | None, listed: bool) -> Check:
         return Check("library", "no", "the manifest has its hash, and does not say what built it, nor for which GPUs")
     if known is None:
         return Check("library", "unknown", "the manifest names no such engine")
-    library, version, _ = known
+    library, version = known.library, known.version
     here = installed_version(library)
     if here is None:
         return Check("library", "unknown", f"it is of {library} {version}, which is not installed here")
@@ -179,7 +172,24 @@ def _check_library(known: _Origin | None, listed: bool) -> Check:
     built, found = (text.split(".")[:3] for text in (version, here))
     if built[: len(found)] == found[: len(built)]:
         return Check("library", "unknown", f"it is of {library} {version}, and {here} is here")
+    if known.options.get("version_compatible") is True:
+        return _check_later_release(library, version, here)
     return Check("library", "no", f"it is of {library} {version}, and {here} is here: engines are of one version")
+
+
+def _check_later_release(library: str, version: str, here: str) -> Check:
+    """A version-compatible engine runs with later releases of its major version."""
+    of = f"it is of {library} {version}, version-compatible, and {here} is here"
+    built, found = parse_release(version), parse_release(here)
+    if built[0] != found[0]:
+        return Check("library", "no", f"{of}: another major version")
+    if found < built:
+        return Check("library", "no", f"{of}, which is older")
+    return Check("library", "ok", f"{of}: a later release of the same major version")
+
+
+_AMPERE = (8, 0)
+"""The first compute capability that `ampere+` is for."""
 
 
 def _check_gpu(known: _Origin | None, device: Target | None) -> Check:
@@ -192,6 +202,10 @@ def _check_gpu(known: _Origin | None, device: Target | None) -> Check:
     if not found:
         return Check("gpu", "unknown", f"it is for {listed}, and there is no GPU here that can be asked")
     fitting = [name for name, capability in found if capability in wanted]
+    ranged = known.options.get("hardware_compatibility") if known else None
+    if ranged == "ampere+":
+        listed += " and all from 8.0"
+        fitting = fitting or [name for name, capability in found if parse_release(capability) >= _AMPERE]
     shown = ", ".join(f"{name} ({capability})" for name, capability in found)
     if fitting:
         return Check("gpu", "ok", f"for {listed}: {', '.join(fitting)}")

@@ -9,11 +9,11 @@ import filecmp
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resnet_gen import __version__
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.graph import Graph
+from resnet_gen.graph import Graph, Value
 from resnet_gen.graph.counts import Counts
 from resnet_gen.language.load import Loaded
 from resnet_gen.problems import refuse
@@ -41,19 +41,34 @@ def weights_entry(found: WeightsFile | None, seed: int) -> dict[str, Any]:
     return {"source": "file", "file": found.path.name, "sha256": digest_file(found.path), **published}
 
 
-def manifest_text(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, made: dict[str, Any]) -> str:
+class NetworkShapes(NamedTuple):
+    """What a network takes and outputs: its graph, its batch if that is fixed, and what has a symbolic size."""
+
+    graph: Graph
+    batch: int | None = None
+    open_values: frozenset[str] = frozenset()
+
+    def describe(self, value: Value) -> dict[str, Any]:
+        """Shape and type of a value: the batch first, `N`, `H` and `W` where they are symbolic."""
+        sides: tuple[int | str, ...] = value.shape
+        if value.name in self.open_values:
+            sides = (*sides[:-2], "H", "W")
+        return {"shape": ["N" if self.batch is None else self.batch, *sides], "type": value.dtype}
+
+
+def manifest_text(loaded: Loaded, counts: Counts, shapes: NetworkShapes, made: dict[str, Any]) -> str:
     """The manifest as text; `made` is how it was made and what came of it, in order.
 
-    Shapes have the batch first, `N` where it is symbolic. `counts` are those of the specification, before any pass.
+    `counts` are those of the specification, before any pass.
     """
-    first = "N" if batch is None else batch
+    graph = shapes.graph
     manifest = {
         "name": loaded.spec.name,
         "tool": {"name": "resnet-gen", "version": __version__},
         "spec": {"sha256": loaded.digest(), "resolved": loaded.built()},
         "counts": counts.as_dict(),
-        "inputs": {graph.input.name: {"shape": [first, *graph.input.shape], "type": graph.input.dtype}},
-        "outputs": {v.name: {"shape": [first, *v.shape], "type": v.dtype} for v in graph.outputs},
+        "inputs": {graph.input.name: shapes.describe(graph.input)},
+        "outputs": {v.name: shapes.describe(v) for v in graph.outputs},
         **made,
     }
     return json.dumps(manifest, indent=2) + "\n"

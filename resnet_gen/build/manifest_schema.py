@@ -60,6 +60,16 @@ class WeightsPart(_Part):
     published: PublishedPart | None = None
 
 
+class BuildOptionPart(_Part):
+    """An option that an engine was built with, and who said it."""
+
+    value: bool | int | ManifestText | list[Any]
+    from_: ManifestText = Field(alias="from")
+
+
+_Options = Annotated[dict[ManifestText, BuildOptionPart], BeforeValidator(limit_entries(100))]
+
+
 class EnginePart(_Part):
     """An engine that was built with the manifest."""
 
@@ -69,6 +79,7 @@ class EnginePart(_Part):
     compute_capabilities: Annotated[
         list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(limit_entries(100))
     ]
+    options: _Options = {}
 
 
 class BundlePart(_Part):
@@ -78,6 +89,7 @@ class BundlePart(_Part):
     tensorrt: ManifestText
     compute_capability: Annotated[str, Field(pattern=_CAPABILITY)]
     engine: ManifestText
+    options: _Options = {}
 
 
 class OnnxPart(_Part):

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.manifest_schema import locate_manifest, read_manifest
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
@@ -21,7 +22,8 @@ from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import SMALL
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
@@ -64,6 +66,8 @@ def open_model_file(
         path = Path(model)
         if path.with_name(f"{path.name}.data").exists():
             check_whole(path)
+        if path.suffix == ENGINE and _carries_runtime(path):
+            tuning = tuning._replace(host_code=True)
         return RunnableModel(open_file(runtime, path, tuning=tuning), None)
     check_tuning(runtime, tuning)
     return open_spec(load(model, source.settings), source, runtime, tuning, batches, model)
@@ -96,6 +100,16 @@ def open_request(loaded: Loaded, request: Request, runtime: str, tuning: Tuning,
         files = build(loaded, request, Path(folder))
         (file,) = (path for path in files if path.suffix == (ENGINE if runtime in BACKENDS else ONNX))
         return open_file(runtime, file, shown, tuning)
+
+
+def _carries_runtime(path: Path) -> bool:
+    """Whether an engine was built here for later releases, by its manifest and hash: its own code is run then."""
+    try:
+        built = read_manifest(locate_manifest(path).manifest)
+        option = built.engine.options.get("version_compatible") if built and built.engine else None
+        return bool(built and option and option.value is True and digest_file(path) == built.files.get(path.name, ""))
+    except (Refused, OSError):
+        return False
 
 
 def refuse_ignored(model: str, source: ModelSource) -> None:

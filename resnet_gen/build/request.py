@@ -5,31 +5,52 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from resnet_gen.build.engine_tuning import UNTUNED, EngineTuning
 from resnet_gen.build.output_kinds import BATCH_RANGE
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
+from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice
 from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.speed.targets import Target
 
 
 class BuildBatch(NamedTuple):
     """The batch of a build: one size, or a symbolic one; `profile` is the range that was asked for, if one was.
 
-    `image` is the (C, H, W) that was named beside it, which has to be the network's.
+    `image` is the (C, H, W) that was named beside it, which has to be the network's; (C,) where the size is symbolic.
+    `shapes` are all profiles, where they are several or of several sizes; `profile` is the first one's.
     """
 
     fixed: int | None = None
     profile: Profile | None = None
     image: tuple[int, ...] | None = None
+    shapes: tuple[ShapeProfile, ...] = ()
+
+    @property
+    def is_said(self) -> bool:
+        """Whether anything was asked for."""
+        return self.fixed is not None or self.profile is not None
 
     @property
     def range(self) -> Profile:
         """What an engine takes where the batch is symbolic."""
         return self.profile or Profile(*BATCH_RANGE)
+
+
+class EngineWishes(NamedTuple):
+    """What is said of an engine's build beside the spec and the device: options, and the project file.
+
+    With `frozen_cache` no timing cache is renewed.
+    """
+
+    option: EngineSettings | None = None
+    project: EngineSettings | None = None
+    frozen_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,7 @@ class Request:
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them. `quantizing` goes with the
     precisions int8 and fp8; `typed_io` gives inputs and outputs the type that is computed in, instead of float32;
     `tf32` lets a GPU multiply float32 in TF32. `images` are what the build is compared with float32 on, if it is
-    (`compare`); else noise.
+    (`compare`); else noise. `engine` is what is said of the engine's build, `tuning` what it comes to for one spec.
     """
 
     target: str = "onnx"
@@ -56,6 +77,8 @@ class Request:
     tf32: bool = False
     images: Calibration | None = None
     compare: bool = False
+    engine: EngineWishes = field(default=EngineWishes())
+    tuning: EngineTuning = field(default=UNTUNED)
 
     @property
     def comparable(self) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resnet_gen.build.output_kinds import CAPABILITIES, REPORT
-from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.request import BuildBatch, EngineWishes, Request
 from resnet_gen.engine.tensorrt import BACKENDS
+from resnet_gen.language.engine_options import OPTIONS
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import (
     COMPUTE,
@@ -23,6 +24,7 @@ from resnet_gen.weights.published.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.speed.targets import Target
 
 _TYPED_SCALES = 19
@@ -51,6 +53,8 @@ class BuildWishes:
     reduce_range: bool = False
     tf32: bool = False
     compare: bool = True
+    engine: EngineSettings | None = None
+    project_engine: EngineSettings | None = None
 
 
 def resolve_request(wishes: BuildWishes) -> Request:
@@ -86,6 +90,7 @@ def resolve_request(wishes: BuildWishes) -> Request:
         wishes.tf32,
         wishes.calibration if target != REPORT else None,
         wishes.compare,
+        EngineWishes(wishes.engine, wishes.project_engine),
     )
 
 
@@ -125,6 +130,10 @@ def _check_delivery(wishes: BuildWishes, target: str, precision: Precision) -> N
         raise refuse(f"--for {device.name}: no engine is built there", hint="use --target onnx, or triton")
     if target == "triton" and device and not gpu and precision == "bf16":
         raise refuse("--target triton: ONNX Runtime has no bfloat16 convolution on CPUs", hint="--precision fp32")
+    said = next(wishes.engine.items(), None) if wishes.engine else None
+    if said and not (target in BACKENDS or target == "bundle" or (target == "triton" and gpu)):
+        hint = "it is for engines, and bundles that build one"
+        raise refuse(f"{OPTIONS[said[0]].option} means nothing for target '{target}'", hint=hint)
     least = wishes.batch.profile.least if wishes.batch.profile else 1
     if target == "triton" and least > 1:
         hint = "begin the range with 1, or fix the batch: --batch 8"

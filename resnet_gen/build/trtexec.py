@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resnet_gen.graph import Value
+from resnet_gen.language.engine_options import CAMEL_CASE, OPTIONS, ShapeProfile
+
+if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
 
 _WEAKLY_TYPED = {"fp32": (), "fp16": ("--fp16",), "bf16": ("--bf16",), "int8": ("--int8", "--fp16"),
                  "fp8": ("--fp8", "--fp16")}  # fmt: skip
@@ -35,10 +40,48 @@ def format_workspace(version: str, megabytes: str) -> str:
 
 def list_profile_options(value: Value, least: int, best: int, most: int) -> list[str]:
     """The batches that an engine of a symbolic batch accepts."""
-    sizes = {"min": least, "opt": best, "max": most}
-    return [f"--{which}Shapes={format_shape(value, size)}" for which, size in sizes.items()]
+    return list_shape_options(value, (ShapeProfile((least, best, most)),))
 
 
-def format_shape(value: Value, batch: int) -> str:
-    """An input's name and shape, such as `input:1x3x224x224`."""
-    return f"{value.name}:{'x'.join(map(str, (batch, *value.shape)))}"
+def list_shape_options(value: Value, profiles: Sequence[ShapeProfile]) -> list[str]:
+    """The shapes that an engine accepts; several profiles each have a number."""
+    found = []
+    for index, profile in enumerate(profiles):
+        found += [f"--profile={index}"] if len(profiles) > 1 else []
+        for which, batch, size in zip(("min", "opt", "max"), profile.batches, profile.sizes or ((),) * 3, strict=True):
+            found.append(f"--{which}Shapes={format_shape(value, batch, size)}")
+    return found
+
+
+def format_shape(value: Value, batch: int, size: Sequence[int] = ()) -> str:
+    """An input's name and shape, such as `input:1x3x224x224`; `size` takes the place of its own sides."""
+    channels, *own = value.shape
+    return f"{value.name}:{'x'.join(map(str, (batch, channels, *(size or own))))}"
+
+
+def list_tuning_options(settings: EngineSettings) -> list[str]:
+    """What was said of the engine's build, as flags; what is not so simple the script has itself."""
+    found = []
+    for key, value in settings.items():
+        spelling = OPTIONS[key].trtexec
+        if key in _APART or value is False:
+            continue
+        if key == "extra_flags":
+            found += list(value)
+        else:
+            found.append(spelling.format(CAMEL_CASE[value] if key == "hardware_compatibility" else value))
+    if settings.dla_core is not None and settings.gpu_fallback is not False:
+        found.append(OPTIONS["gpu_fallback"].trtexec)
+    return found
+
+
+_APART = ("timing_cache", "workspace", "profiles", "gpu_fallback")
+"""Of the script: a file, what its own option changes, and what stands elsewhere."""
+
+
+def list_loading_options(settings: EngineSettings | None) -> list[str]:
+    """What is said again where the engine is loaded."""
+    if settings is None:
+        return []
+    core = [] if settings.dla_core is None else [OPTIONS["dla_core"].trtexec.format(settings.dla_core)]
+    return [*core, *([OPTIONS["version_compatible"].trtexec] if settings.version_compatible else [])]

@@ -40,6 +40,7 @@ COMMANDS = {
     "predict": ("devices", "predict"),
     "bench": ("bench", "bench"),
     "evaluate": ("evaluate", "evaluate"),
+    "profile": ("profile", "profile"),
     "import": ("import_file", "import_"),
     "weights": ("weights", "weights"),
     "schema": ("schema_init", "schema"),

@@ -29,6 +29,7 @@ from resnet_gen.speed.limits import DEFAULT_SECONDS, REPEATS, SECONDS
     help=f"Seconds for each model at each batch, after warming up.  [default: {DEFAULT_SECONDS:g}]",
 )
 @click.option("--repeat", type=click.IntRange(*REPEATS), help="Timed runs of each model at each batch.")
+@click.option("--cuda-graphs", is_flag=True, help="Launch an engine's work as a CUDA graph, captured once.")
 @options.weights("and of the input")
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms of a spec into the convolutions before them.")
 @options.output_format("text", "json")

@@ -16,6 +16,8 @@ from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.names import suitable_runtime
+from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
@@ -51,6 +53,7 @@ def bench_models(
     shapes: str | None,
     precision_hint: str | None,
     threads: int | None,
+    cuda_graphs: bool,
     seconds: float | None,
     repeat: int | None,
     weights: WeightsSource | None,
@@ -69,7 +72,7 @@ def bench_models(
     wanted = _parse_batches(batch, shapes)
     models = _list_models(_Model(model, runtime), against, against_runtime)
     source = ModelSource(settings, weights, seed, fold)
-    tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True)
+    tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True, cuda_graphs=cuda_graphs)
     runners = _open_models(models, source, tuning, [n for n, _ in wanted if n])
     measured = _choose_shapes(runners, wanted)
     results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
@@ -93,9 +96,13 @@ def _open_models(models: Sequence[_Model], source: ModelSource, tuning: Tuning, 
     hinted = [m for m in models if m.runtime == "openvino"]
     if tuning.precision_hint and not hinted:
         raise refuse("--precision-hint means something for openvino alone", hint="use --backend openvino")
+    graphed = [m for m in models if (m.runtime or suitable_runtime(m.name)) in BACKENDS]
+    if tuning.cuda_graphs and not graphed:
+        raise refuse("--cuda-graphs means something for engines alone", hint="use --backend tensorrt-rtx")
     runners = []
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
+        own = own if model in graphed else own._replace(cuda_graphs=False)
         runner = open_model_file(model.name, source, model.runtime, own, batches or (1,)).runner
         tell_refused_hint(runner, own)
         runners.append(runner)

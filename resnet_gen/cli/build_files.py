@@ -28,6 +28,7 @@ from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
 
 if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.speed.targets import Target
 
 
@@ -87,6 +88,7 @@ def _resolve_request(
     images: int | None = None,
     method: Method | None = None,
     percentile: float | None = None,
+    engine: dict[str, Any] | None = None,
     **choices: Any,
 ) -> Request:
     """What the options come to; raises `Refused` for what does not go together."""
@@ -97,6 +99,7 @@ def _resolve_request(
             batch=resolve_batch(batch, shapes),
             typed_io=io == "typed",
             calibration=_resolve_calibration(calibration, images, method, percentile),
+            engine=_read_engine_options(engine) if engine else None,
             **choices,
         )
     )
@@ -106,6 +109,12 @@ def _resolve_request(
         hint = "what eight bits cost is measured as they are chosen"
         raise refuse(f"--no-compare means nothing for --precision {request.precision}", hint=hint)
     return request
+
+
+def _read_engine_options(given: dict[str, Any]) -> EngineSettings:
+    from resnet_gen.build.engine_arguments import read_settings  # models that other builds do without
+
+    return read_settings(given)
 
 
 def _load_device(name: str | None) -> Target | None:
@@ -182,6 +191,7 @@ def _check_distinct(loaded: list[Loaded]) -> None:
 
 def _check_built(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
     """Build into a temporary folder and compare; print what differs."""
+    request = dataclasses.replace(request, engine=request.engine._replace(frozen_cache=True))
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         wanted = {p.relative_to(fresh) for one in loaded for p in _build_spec(one, request, fresh, force=True)}

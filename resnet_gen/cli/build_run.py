@@ -9,6 +9,7 @@ import click
 
 from resnet_gen.build.output_kinds import BATCH_RANGE, BUILD_TARGETS, CAPABILITIES, REPORT
 from resnet_gen.cli import options
+from resnet_gen.cli.engine_options import engine, take_settings
 from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.speed.limits import MEASURED_BATCHES
 from resnet_gen.system.worker_pool import JOBS
@@ -55,6 +56,7 @@ _OF_BUILDS = ("jobs", "dry_run", "form")
     help=f"Batch size, or the range that an engine accepts.  [default: symbolic, {':'.join(map(str, BATCH_RANGE))}]",
 )
 @options.shapes
+@engine
 @options.side
 @options.weights()
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
@@ -102,7 +104,12 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
     from resnet_gen.build.batches import ShapeOptions
     from resnet_gen.cli.build_files import build_all
-    from resnet_gen.cli.projects import check_of_builds, choose_specs_to_build, find_builds
+    from resnet_gen.cli.projects import (
+        check_of_builds,
+        choose_specs_to_build,
+        find_builds,
+        find_engine_settings,
+    )
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     names, jobs, dry_run, form = (choices.pop(name) for name in ("builds", *_OF_BUILDS))
@@ -113,6 +120,8 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
         return run_project(project, ProjectRun(names, jobs, dry_run, form, choices["check"], choices["force"]))
     check_of_builds(click.get_current_context(), _OF_BUILDS)
     found = choose_specs_to_build(specs, config, no_config, every=every)
+    choices["engine"] = take_settings(choices)
+    choices["project_engine"] = find_engine_settings(config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
 

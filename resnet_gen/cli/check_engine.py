@@ -14,7 +14,7 @@ from resnet_gen.weights.published.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:
-    from resnet_gen.build.engine_check import Check
+    from resnet_gen.build.option_checks import Check
 
 
 @click.command("check-engine")

@@ -170,14 +170,14 @@ def weights(more: str = "") -> Callable[[F], F]:
 
 _SHAPES = {
     "shapes": "Shape of a fixed batch",
-    "min-shapes": "Smallest shape of the range",
+    "min-shapes": "Smallest shape of a range, each range being a profile",
     "opt-shapes": "Shape that an engine is tuned for",
-    "max-shapes": "Largest shape of the range",
+    "max-shapes": "Largest shape of a range",
 }
 _AS_WRITTEN = "in place of --batch, as trtexec and Polygraphy write it."
 shapes = combine_options(
     *(
-        click.option(f"--{name}", metavar="input:NxCxHxW", help=f"{which} {_AS_WRITTEN}")
+        click.option(f"--{name}", metavar="input:NxCxHxW", multiple=name != "shapes", help=f"{which} {_AS_WRITTEN}")
         for name, which in _SHAPES.items()
     )
 )

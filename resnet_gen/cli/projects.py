@@ -14,6 +14,7 @@ from resnet_gen.system.links import shown_path
 from resnet_gen.system.project_folder import list_candidates
 
 if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
     from resnet_gen.project.project_file import Project
     from resnet_gen.verify.contract import Contract
     from resnet_gen.verify.rules.base import Rule
@@ -121,6 +122,12 @@ def choose_specs_to_build(
         hint = f"name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped)}"
         raise refuse("nothing to build: no SPEC is named, and no project file lists any", hint=hint)
     return found
+
+
+def find_engine_settings(config: Path | None, no_config: bool, *, every: bool) -> EngineSettings | None:
+    """What the project says of how engines are built; None without one, or for all shipped networks."""
+    project = None if every else open_project(config, no_config)
+    return project.settings.engine if project else None
 
 
 def open_project(config: Path | None, no_config: bool) -> Project | None:

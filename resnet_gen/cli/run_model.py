@@ -59,7 +59,7 @@ def run_model(
     models.check_outputs(session, outputs)
     tell_saturation(session)
     shown = str(image) if image else "random"
-    _report_outputs(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
+    _report_outputs(outputs, _Run(shown, list(x.shape), median(times), session.runtime), top, form)
 
 
 def _read_input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
@@ -72,7 +72,7 @@ class _Run(NamedTuple):
     """What was run: the input and its shape, the median of the seconds that a batch took, and by what it was run."""
 
     input: str
-    shape: list[int | None]
+    shape: list[int]
     seconds: float
     runtime: dict[str, str]
 

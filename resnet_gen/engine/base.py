@@ -31,7 +31,8 @@ class Tuning(NamedTuple):
     """What one may ask of a runtime: threads, the type it computes in, and rest between the turns of two models.
 
     Without a hint it computes in the types of the file. `as_written` has ONNX Runtime run the file without rewriting
-    it; `tells_types` has it note, on the first run, which types it computes in.
+    it; `tells_types` has it note, on the first run, which types it computes in. An engine's work is launched as CUDA
+    graphs with `cuda_graphs`; `host_code` lets a version-compatible engine bring the runtime that it carries.
     """
 
     threads: int | None = None
@@ -39,6 +40,8 @@ class Tuning(NamedTuple):
     takes_turns: bool = False
     as_written: bool = False
     tells_types: bool = False
+    cuda_graphs: bool = False
+    host_code: bool = False
 
 
 OWN_CHOICE = Tuning()
@@ -51,7 +54,7 @@ class Runner(ABC):
 
     `runtime` has at least the keys `library` and `version`; `precision` says in which types layers are computed, as the
     runtime itself tells, and is there after the first run at the latest, if it is ever known. `bounds` are the smallest
-    and the largest shape where a model takes a range of them.
+    and the largest shape where a model takes a range of them, `more_bounds` those of an engine's further profiles.
     """
 
     where: str
@@ -62,6 +65,7 @@ class Runner(ABC):
     outputs: tuple[str, ...]
     metadata: dict[str, str]
     bounds: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    more_bounds: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
 
     @abstractmethod
     def run(self, x: Array) -> dict[str, Array]:
@@ -80,10 +84,19 @@ class Runner(ABC):
         own = self.shape
         if len(own) != len(shape) or any(side not in (None, n) for side, n in zip(own, shape, strict=True)):
             raise refuse(f"takes {format_shape(own)}, not {format_shape(shape)}", self.where)
-        if self.bounds and not all(a <= n <= b for a, n, b in zip(self.bounds[0], shape, self.bounds[1], strict=True)):
-            least, most = map(format_shape, self.bounds)
-            message = f"its profile goes from {least} to {most}, and {format_shape(shape)} lies outside"
+        if self.bounds and self.find_profile(shape) is None:
+            ranges = [" to ".join(map(format_shape, pair)) for pair in (self.bounds, *self.more_bounds)]
+            goes = f"its profile goes from {ranges[0]}" if len(ranges) == 1 else f"its profiles: {', '.join(ranges)}"
+            message = f"{goes}{',' if len(ranges) == 1 else ';'} and {format_shape(shape)} lies outside"
             raise refuse(message, self.where, "build it with another --batch MIN:OPT:MAX")
+
+    def find_profile(self, shape: Sequence[int]) -> int | None:
+        """The number of the first profile that takes a shape; None if none does, or there are none."""
+        pairs = (self.bounds, *self.more_bounds) if self.bounds else ()
+        for index, (least, most) in enumerate(pairs):
+            if all(a <= n <= b for a, n, b in zip(least, shape, most, strict=True)):
+                return index
+        return None
 
     def time_runs(self, x: Array, repeat: int) -> tuple[dict[str, Array], list[float]]:
         """The outputs, and the seconds that each of `repeat` runs took after one to warm up."""

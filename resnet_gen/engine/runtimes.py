@@ -16,6 +16,8 @@ def check_tuning(runtime: str, tuning: Tuning) -> None:
     """Refuse what the runtime would ignore."""
     if tuning.precision_hint and runtime != "openvino":
         raise refuse(f"--precision-hint means nothing for {runtime}", hint="use --backend openvino")
+    if tuning.cuda_graphs and runtime not in BACKENDS:
+        raise refuse(f"--cuda-graphs means nothing for {runtime}", hint=f"it is for {' and '.join(BACKENDS)}")
     if tuning.threads and runtime in BACKENDS:
         raise refuse(f"--threads means nothing for {runtime}, which runs on the GPU")
 
@@ -42,7 +44,7 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
     if engine:
         from resnet_gen.engine.tensorrt_run import open_engine
 
-        return open_engine(BACKENDS[runtime], path, where)
+        return open_engine(BACKENDS[runtime], path, where, tuning)
     types = _read_element_types(path)
     if runtime == "openvino":
         from resnet_gen.engine import openvino

@@ -11,9 +11,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resnet_gen.engine.builder_options import (
+    NEEDS_DRIVER,
+    NO_TUNING,
+    BuilderTuning,
+    apply_tuning,
+    read_timing_cache,
+)
 from resnet_gen.engine.interrupts import DeferredSignals
 from resnet_gen.graph import Graph
-from resnet_gen.onnx.witness import FileLayer, check_layers
+from resnet_gen.language.engine_options import ShapeProfile
+from resnet_gen.onnx.witness import FileLayer, check_layers, list_layers
 from resnet_gen.problems import Problem, Refused, refuse
 
 DAMAGED = 32
@@ -47,10 +55,11 @@ class Profile(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """A built engine: its bytes and the version of the library that built it."""
+    """A built engine: its bytes, the version of the library that built it, and its timing cache if it has one."""
 
     data: memoryview
     version: str
+    timing_cache: bytes | None = None
 
 
 def load_backend(backend: Backend) -> Any:
@@ -72,12 +81,14 @@ def build(
     compute_capabilities: Sequence[int] = (),
     tf32: bool = False,
     progress: Progress | None = None,
+    tuning: BuilderTuning = NO_TUNING,
 ) -> Engine:
     """Build the engine of the ONNX file `model`, which was emitted from `graph`.
 
-    `profile` is needed where the batch is symbolic. Float32 is computed in float32 unless `tf32` allows products of 10
-    bits, as the library itself would. The parsed network is read back before the build and must have the graph's
-    layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it declines.
+    `profile`, or those of `tuning`, are needed where the batch is symbolic. Float32 is computed in float32 unless
+    `tf32` allows products of 10 bits, as the library itself would. The parsed network is read back before the build
+    and must have the graph's layers, names, shapes and types. Raises `Refused` with TensorRT's own words if it
+    declines, and for what it has not of `tuning`.
     """
     with DeferredSignals() as signals:
         trt = load_backend(backend)
@@ -86,21 +97,46 @@ def build(
         network = builder.create_network(_find_strongly_typed_flag(trt))
         _parse_model(trt, backend, network, model, log)
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
-        check_layers(graph, parsed_layers(trt, network), f"{backend.name}'s parsed network", row=(1,))
+        found = parsed_layers(trt, network)
+        if any(shapes.sizes for shapes in tuning.profiles):
+            found = _fill_sides(found, list_layers(graph, (1,)))
+        check_layers(graph, found, f"{backend.name}'s parsed network", row=(1,))
         config = builder.create_builder_config()
         if compute_capabilities:
             _set_target(trt, config, compute_capabilities)
         if not tf32:
             config.clear_flag(trt.BuilderFlag.TF32)
-        if profile:
-            shapes = builder.create_optimization_profile()
-            shapes.set_shape(graph.input.name, *((size, *graph.input.shape) for size in profile))
-            config.add_optimization_profile(shapes)
+        for shapes in tuning.profiles or ((ShapeProfile(profile),) if profile else ()):
+            _add_profile(builder, config, graph, shapes)
+        apply_tuning(trt, backend.name, builder, config, tuning)
         config.progress_monitor = _make_monitor(trt, progress, signals)
         data = builder.build_serialized_network(network, config)
         if data is None:
-            raise _refuse_declined(backend, "could not build the engine", log)
-    return Engine(memoryview(data), trt.__version__)
+            hint = NEEDS_DRIVER if tuning.exchanges_weights and backend.names_targets else None
+            raise _refuse_declined(backend, "could not build the engine", log, hint)
+        cache = read_timing_cache(config) if tuning.timing_cache is not None else None
+    return Engine(memoryview(data), trt.__version__, cache)
+
+
+def _add_profile(builder: Any, config: Any, graph: Graph, shapes: ShapeProfile) -> None:
+    profile = builder.create_optimization_profile()
+    channels, *own = graph.input.shape
+    sizes = shapes.sizes or [own] * 3
+    steps = ((batch, channels, *size) for batch, size in zip(shapes.batches, sizes, strict=True))
+    profile.set_shape(graph.input.name, *steps)
+    config.add_optimization_profile(profile)
+
+
+def _fill_sides(found: list[FileLayer], wanted: list[FileLayer]) -> list[FileLayer]:
+    """What TensorRT says of layers, with the sides that it leaves open as the graph has them at its own size."""
+    filled = []
+    for index, layer in enumerate(found):
+        own = wanted[index].shape if index < len(wanted) else ()
+        if len(own) == len(layer.shape):
+            sides = (side if side >= 0 else known for side, known in zip(layer.shape, own, strict=True))
+            layer = layer._replace(shape=tuple(sides))
+        filled.append(layer)
+    return filled
 
 
 def _make_builder(trt: Any, backend: Backend, log: Any) -> Any:
@@ -194,8 +230,8 @@ def _make_monitor(trt: Any, progress: Progress | None, signals: DeferredSignals)
     return BuildMonitor()
 
 
-def _refuse_declined(backend: Backend, what: str, log: Any) -> Refused:
-    return refuse(f"{backend.name} {what}: {list_errors(log)}")
+def _refuse_declined(backend: Backend, what: str, log: Any, hint: str | None = None) -> Refused:
+    return refuse(f"{backend.name} {what}: {list_errors(log)}", hint=hint)
 
 
 def list_errors(log: Any) -> str:

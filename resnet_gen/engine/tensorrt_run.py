@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from resnet_gen.engine.base import DTYPES, Runner, refuse_no_image, widen_bfloat16
+from resnet_gen.engine.base import DTYPES, OWN_CHOICE, Runner, Tuning, refuse_no_image, widen_bfloat16
+from resnet_gen.engine.cuda_graphs import CapturedGraphs
+from resnet_gen.engine.names import ONNX
 from resnet_gen.engine.tensorrt import DAMAGED, Backend, list_errors, load_backend, make_logger
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
@@ -88,6 +90,7 @@ class EngineRunner(Runner):
     context: Any
     log: Any
     types: dict[str, Any]
+    graphs: CapturedGraphs | None = None
     engine: Any = field(repr=False)  # TensorRT's context does not keep it alive
 
     def run(self, x: Array) -> dict[str, Array]:
@@ -101,25 +104,41 @@ class EngineRunner(Runner):
     def _run(self, x: Array) -> dict[str, Array]:
         place = self.cuda.memory(self.input, x.nbytes)
         self.cuda.to_gpu(place, x)
+        self._choose_profile(x.shape)
         self._require_done(self.context.set_input_shape(self.input, x.shape))
         self._require_done(self.context.set_tensor_address(self.input, place))
         found = {name: np.empty(tuple(self.context.get_tensor_shape(name)), t) for name, t in self.types.items()}
         places = {name: self.cuda.memory(name, values.nbytes) for name, values in found.items()}
         for name, address in places.items():
             self._require_done(self.context.set_tensor_address(name, address))
-        self._require_done(self.context.execute_async_v3(int(self.cuda.stream)))
+        if self.graphs:
+            self.graphs.run((x.shape, place, *places.values()), self._enqueue)
+        else:
+            self._enqueue()
         for name, values in found.items():
             self.cuda.from_gpu(values, places[name])
         self.cuda.wait()
         return {name: widen_bfloat16(values) for name, values in found.items()}
+
+    def _enqueue(self) -> None:
+        self._require_done(self.context.execute_async_v3(int(self.cuda.stream)))
+
+    def _choose_profile(self, shape: tuple[int, ...]) -> None:
+        """Take the profile that the shape is of, where there are several."""
+        index = self.find_profile(shape) if self.more_bounds else None
+        if index is not None and self.context.active_optimization_profile != index:
+            self._require_done(self.context.set_optimization_profile_async(index, int(self.cuda.stream)))
 
     def _require_done(self, done: bool) -> None:
         if not done:
             raise refuse(list_errors(self.log))
 
 
-def open_engine(backend: Backend, path: Path, shown: str | None = None) -> EngineRunner:
-    """Load a serialized engine; raises `Refused` if it is none, if no GPU can run it, or if it is no image network."""
+def open_engine(backend: Backend, path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE) -> EngineRunner:
+    """Load a serialized engine; raises `Refused` if it is none, if no GPU can run it, or if it is no image network.
+
+    Weights that it may exchange, or lacks, are those of the ONNX file that was written with it.
+    """
     where = shown or str(path)
     trt = load_backend(backend)
     data = _read_engine(path, where)
@@ -129,10 +148,13 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     if hasattr(runtime, "get_engine_validity") and runtime.get_engine_validity(data)[1] & DAMAGED:
         raise refuse(f"not an engine of {backend.name}, or damaged", where)
     cuda = Cuda()
+    if tuning.host_code and hasattr(runtime, "engine_host_code_allowed"):
+        runtime.engine_host_code_allowed = True
     engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         hint = "an engine runs on the GPUs and the library version that it was built for"
         raise refuse(f"{backend.name} declines it: {list_errors(log)}", where, hint)
+    _put_weights_in(trt, engine, log, path, where)
     context = engine.create_execution_context()
     if context is None:
         raise refuse(f"{backend.name} cannot prepare it: {list_errors(log)}", where)
@@ -140,6 +162,7 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
     if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _name_type(engine, inputs[0]) not in _TYPES:
         raise refuse_no_image(where)
     shape, bounds = _read_shapes(engine, inputs[0])
+    first, *more = bounds or (None,)
     return EngineRunner(
         where=where,
         runtime={"library": backend.name, "version": trt.__version__},
@@ -148,7 +171,9 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None) -> Engin
         dtype=DTYPES[_TYPES[_name_type(engine, inputs[0])]],
         outputs=tuple(outputs),
         metadata={},
-        bounds=bounds,
+        bounds=first,
+        more_bounds=tuple(more),
+        graphs=CapturedGraphs(cuda) if tuning.cuda_graphs else None,
         cuda=cuda,
         context=context,
         log=log,
@@ -176,12 +201,31 @@ def _name_type(engine: Any, name: str) -> str:
 
 
 def _read_shapes(engine: Any, name: str) -> tuple[Any, Any]:
-    """The shape of the input, None where it may vary, and in that case the smallest and the largest."""
+    """The shape of the input, None where it may vary, and in that case the smallest and the largest of each profile."""
     shape = tuple(side if side >= 0 else None for side in engine.get_tensor_shape(name))
     if None not in shape:
         return shape, None
-    least, _, most = engine.get_tensor_profile_shape(name, 0)
-    return shape, (tuple(least), tuple(most))
+    found = []
+    for index in range(getattr(engine, "num_optimization_profiles", 1)):
+        least, _, most = engine.get_tensor_profile_shape(name, index)
+        found.append((tuple(least), tuple(most)))
+    return shape, tuple(found)
+
+
+def _put_weights_in(trt: Any, engine: Any, log: Any, path: Path, where: str) -> None:
+    """Fill an engine that was built without its weights, which would otherwise put out zeros and say nothing."""
+    if not getattr(engine, "refittable", False):
+        return
+    model = path.with_name(f"{path.name.partition('.')[0]}{ONNX}")
+    refitter = trt.Refitter(engine, log)
+    if not model.is_file():
+        if refitter.get_missing_weights():
+            hint = "it was written with the engine; engines are built without weights by --strip-weights"
+            raise refuse(f"it has no weights, and there is no {model.name} beside it to take them from", where, hint)
+        return
+    parser = trt.OnnxParserRefitter(refitter, log)
+    if not parser.refit_from_file(str(model)) or not refitter.refit_cuda_engine():
+        raise refuse(f"the weights of {model.name} do not fit it: {list_errors(log)}", where)
 
 
 def _find_output_types(trt: Any, engine: Any, names: list[str]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ from resnet_gen.system.resources import family, is_shipped, shipped_specs
 MAX_PARENTS = 16
 
 
+_NOT_BUILT = ("budgets", "training", "engine")
+"""Keys of a spec that make no other network of what is built."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A specification, the text positions it came from, and the family it belongs to."""
@@ -56,12 +60,12 @@ class Loaded:
         return {**data, "input": {**data["input"], "mean": list(mean), "std": list(std)}}
 
     def built(self) -> dict[str, Any]:
-        """What manifests and models state of the specification: all but its budgets, and what only training sees.
+        """What manifests and models state of the specification: all that makes the network that is built another.
 
-        Nothing that was built is another for them: budgets are somebody's wishes, which come and go. A mean and
-        a deviation that would be taken anyway are left out.
+        Budgets are somebody's wishes, which come and go; what only training sees is no part of what is built; how an
+        engine is built stands in its manifest. A mean and a deviation that would be taken anyway are left out.
         """
-        data = {key: value for key, value in self.resolved().items() if key not in ("budgets", "training")}
+        data = {key: value for key, value in self.resolved().items() if key not in _NOT_BUILT}
         return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
 
     def canonical(self) -> str:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from resnet_gen.graph.counts import CountName
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.custom_parts import files
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, validate
 from resnet_gen.language.figures import PrintedError, PrintedFigure
 from resnet_gen.language.source import Source
@@ -281,6 +282,7 @@ class Spec(_Model):
         tuple[Annotated[str, Field(pattern=OUTPUT_PATTERN)], ...], Field(strict=False, max_length=64)
     ] = Field((), description="Stages whose maps the network outputs too (`stage2`, counted from 1), before its head.")
     quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
+    engine: EngineSettings | None = Field(None, description="How its engines are built (docs/engines.md).")
     naming: Annotated[base.Naming, OneOf()] = _part_field(base.Naming, "paths", "How layers and parameters are called.")
     deviations: dict[DesignRule, Words] = Field(
         default_factory=dict, description="The paper's design rules that this network breaks on purpose, and why."

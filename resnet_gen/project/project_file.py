@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from resnet_gen.language.budgets import Budgets
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.faults import limit_entries, validate
 from resnet_gen.language.source import Source, dotted_path, read_document
 from resnet_gen.language.spec import NAME_PATTERN, Words
@@ -49,6 +50,9 @@ class ProjectSettings(StrictModel):
         (), description="Rules that `verify` does not check."
     )
     lock: Words | None = Field(None, description=f"The lock, by its path from this file; `{LOCK}` beside it.")
+    engine: EngineSettings | None = Field(
+        None, description="How engines are built, where a spec and the command line do not say it (docs/engines.md)."
+    )
     budgets: dict[Words, Budgets] = Field(
         default_factory=dict,
         description="What networks may cost, by name or glob (`resnet*`); every one that fits holds.",

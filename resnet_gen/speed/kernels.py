@@ -22,11 +22,20 @@ _NO_WORK = (ops.AsMap, ops.Concat, ops.Flatten, ops.PadMap, ops.TakeChannels)
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel: the node that gives it its name, what it reads beside weights, and what it writes."""
+    """One kernel: the node that gives it its name, what it reads beside weights, and what it writes.
+
+    `fused` are the nodes that are computed with it, in order.
+    """
 
     node: Node
     reads: tuple[Value, ...]
     output: Value
+    fused: tuple[Node, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All that it computes."""
+        return (self.node, *self.fused)
 
     @property
     def op(self) -> Op:
@@ -74,7 +83,8 @@ def find_kernels(graph: Graph) -> list[Kernel]:
         if into:
             index, value = max(into, key=lambda pair: pair[0])  # the other operand must be there by then
             others = tuple(v for v in node.inputs if v is not value)
-            found[index] = Kernel(found[index].node, (*found[index].reads, *others), node.output)
+            first = found[index]
+            found[index] = Kernel(first.node, (*first.reads, *others), node.output, (*first.fused, node))
         else:
             index = len(found)
             found.append(Kernel(node, node.inputs, node.output))

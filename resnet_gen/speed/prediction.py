@@ -7,7 +7,7 @@ longer, and a fixed time beside. All times are in seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -220,6 +220,8 @@ def find_efficiency(target: Target) -> Efficiency:
 
     The mean is geometric; a class are the devices with tensor cores, or those without.
     """
+    if target.efficiency is not None:
+        return Efficiency(target.efficiency, "stated in the device's file")
     if target.measured:
         m = target.measured
         source = f"{m.network} at {m.images_per_second:g} images/s ({m.precision}, batch {m.batch}; {m.source})"
@@ -235,11 +237,18 @@ def _solve_efficiency(target: Target, measured: Measured) -> float:
     """The efficiency with which the prediction of what was measured is what was measured, by bisection."""
     rates = _find_rates(target, measured.precision)
     costs = [_compute_cost(kernel, rates, measured.batch) for kernel in _find_kernels(measured.network)]
-    wanted = measured.batch / measured.images_per_second
-    low, high = 1e-6, 1e3
-    if not _sum_seconds(costs, high) < wanted < _sum_seconds(costs, low):
+    found = solve_efficiency(costs, measured.batch / measured.images_per_second)
+    if found is None:
         words = f"{measured.images_per_second:g} images/s of {measured.network} cannot be: its peaks do not allow it"
         raise refuse(f"measured of {target.name}: {words}")
+    return found
+
+
+def solve_efficiency(costs: Sequence[Cost], wanted: float) -> float | None:
+    """The efficiency with which kernels take so many seconds, by bisection; None where none can."""
+    low, high = 1e-6, 1e3
+    if not _sum_seconds(costs, high) < wanted < _sum_seconds(costs, low):
+        return None
     for _ in range(60):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if _sum_seconds(costs, middle) > wanted else (low, middle)

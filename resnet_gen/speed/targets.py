@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from resnet_gen.language.engine_options import DLA_CORES
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.faults import CAPABILITY_PATTERN, VERSION_PATTERN, validate
 from resnet_gen.language.source import read_file
 from resnet_gen.language.spec import NAME_PATTERN, Words
@@ -101,8 +103,19 @@ class Target(StrictModel):
     multiprocessors: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Streaming multiprocessors of its GPU, each of which computes a tile of a layer at a time."
     )
+    dla_cores: Annotated[int, Field(ge=0, le=DLA_CORES.most + 1)] | None = Field(
+        None, description="Its DLA cores (deep learning accelerators); left out where there are none."
+    )
+    engine_options: EngineSettings | None = Field(
+        None, description="How engines for it are built, unless somebody says otherwise (docs/engines.md)."
+    )
     measured: Measured | None = Field(
         None, description="What the device's efficiency is solved from (docs/predict.md)."
+    )
+    efficiency: Annotated[float, Field(gt=0, le=1_000)] | None = Field(
+        None,
+        description="The part of its peak at which it computes, in place of `measured`: what `resnet-gen profile` "
+        "makes of the measured layers of any network.",
     )
     note: Words | None = Field(None, description="What else one should know.")
     source: Words = Field(description="Where the figures come from.")
@@ -126,6 +139,12 @@ class Target(StrictModel):
             for precision in self.precisions:
                 if reason := explain_too_old(precision, self.capability):
                     raise _make_fault("too_old", "{reason}", "precisions", reason=reason)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_efficiency(self) -> Target:
+        if self.measured and self.efficiency is not None:
+            raise _make_fault("two_efficiencies", "'measured' says the efficiency already", "efficiency")
         return self
 
     @model_validator(mode="after")

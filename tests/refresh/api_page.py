@@ -13,7 +13,18 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import resnet_gen
-from resnet_gen.api import arguments, building, checking, evaluating, generating, graphs, projects, running, specs
+from resnet_gen.api import (
+    arguments,
+    building,
+    checking,
+    evaluating,
+    generating,
+    graphs,
+    profiling,
+    projects,
+    running,
+    specs,
+)
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
 from resnet_gen.ops import counters, precision
@@ -36,6 +47,7 @@ COMMANDS = {
     "predict": "predict",
     "bench": "bench",
     "evaluate": "evaluate",
+    "profile": "profile",
     "import": "import_file",
     "schema": "json_schema",
     "init": "new_spec",
@@ -91,7 +103,7 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    subjects = (specs, graphs, building, projects, generating, checking, running, evaluating)
+    subjects = (specs, graphs, building, projects, generating, checking, running, evaluating, profiling)
     modules = [_module(module) for module in subjects]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
     formal = (arguments, base, counters, precision, output_kinds, building, names)

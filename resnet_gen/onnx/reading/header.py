@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Container, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
 from resnet_gen.onnx.reading.model_outline import Outline
+from resnet_gen.onnx.writing import SIZE_KEY
 from resnet_gen.problems import Refused, refuse, shorten
 
 OLDEST_OPSET = 11
@@ -84,6 +86,8 @@ class FileHeader:
         dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
         if len(dims) != 4:
             raise self.make_refusal(f"input '{name}': {len(dims)} dimensions, and a batch of images has 4")
+        if dims[2:] == [None, None]:
+            dims[2:] = self._stated_size()
         sides = tuple(n for n in dims[1:] if n is not None and n > 0)
         if len(sides) != 3 or (dims[0] is not None and dims[0] < 1):
             hint = "export it with a fixed size; only the batch may be left open"
@@ -91,6 +95,12 @@ class FileHeader:
         if math.prod(sides) > MAX_ELEMENTS:
             raise self.make_refusal(f"input '{name}': images of {list(sides)} are beyond any machine")
         return Value(value.name, sides), dims[0], dtype.name
+
+    def _stated_size(self) -> list[int | None]:
+        """The height and width that a file of ours, which takes any, says its network is for."""
+        found = [entry.value for entry in self._model.metadata_props if entry.key == SIZE_KEY]
+        match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", found[0], re.ASCII) if len(found) == 1 else None
+        return [int(match[1]), int(match[2])] if match else [None, None]
 
     def outputs(self, given: str) -> list[str]:
         """The names of the outputs."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from resnet_gen.graph import Graph
 from resnet_gen.onnx.writing import messages
@@ -18,24 +19,40 @@ from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Weights
 from resnet_gen.weights.stream import weight_bytes
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "PROTOBUF_LIMIT", "RULES", "Initializer", "OnnxFile", "WriterOptions"]
+__all__ = [
+    "NEWEST_OPSET",
+    "OLDEST_OPSET",
+    "PROTOBUF_LIMIT",
+    "RULES",
+    "SIZE_KEY",
+    "Initializer",
+    "OnnxFile",
+    "WriterOptions",
+]
 
 NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
 """Bytes that one protobuf message may have; larger models keep their weights beside them."""
+
+SIZE_KEY = "resnet_gen.size"
+"""Key of the metadata under which a file of symbolic height and width says which its network is for."""
 
 _ALIGNMENT = 4096
 
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """How a graph is written: `batch` is a size, or None for a symbolic dimension `N`."""
+    """How a graph is written: `batch` is a size, or None for a symbolic dimension `N`.
+
+    `open_values` are the input and the outputs whose height and width are symbolic, if any are.
+    """
 
     opset: int | None = None
     batch: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     producer_version: str = ""
     external_above: int = PROTOBUF_LIMIT
+    open_values: frozenset[str] = frozenset()
 
 
 class OnnxFile:
@@ -45,17 +62,22 @@ class OnnxFile:
         self._graph, self._weights = graph, weights
         self._options = options
         self.opset = _opset(options, lowest_opset(graph))
-        self.initializers, nodes = emit_graph(graph, self.opset)
-        self._before, self._after = messages.graph_parts(graph.name, nodes, graph.input, graph.outputs, options.batch)
-        self._head, self._tail = messages.model_parts(self.opset, options.metadata, options.producer_version)
+        self.initializers, nodes = emit_graph(graph, self.opset, open_map=bool(options.open_values))
+        parts = partial(messages.graph_parts, graph.name, nodes, graph.input, graph.outputs, options.batch)
+        self._before, self._after = parts(options.open_values)
+        self._after_fixed = self._after if not options.open_values else parts()[1]
+        metadata = dict(options.metadata)
+        if options.open_values:
+            metadata[SIZE_KEY] = "x".join(map(str, graph.input.shape[1:]))
+        self._head, self._tail = messages.model_parts(self.opset, metadata, options.producer_version)
 
     def structure(self) -> bytes:
-        """The model without its weights' data: what a witness reads back."""
+        """The model without its weights' data, its height and width fixed: what a witness reads back."""
         tensors = []
         for tensor in self.initializers:
             data = messages.data_frame(tensor) + tensor.data if tensor.data is not None else b""
             tensors.append(messages.initializer(messages.tensor_header(tensor) + data, 0))
-        graph = b"".join((self._before, *tensors, self._after))
+        graph = b"".join((self._before, *tensors, self._after_fixed))
         return self._head + messages.graph(len(graph)) + graph + self._tail
 
     @property

@@ -6,7 +6,8 @@ a network to write. The tests compare every byte with what onnx itself writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import NamedTuple
 
@@ -79,12 +80,20 @@ def node(name: str, op_type: str, inputs: Sequence[str], output: str, attributes
 
 
 def graph_parts(
-    name: str, nodes: Sequence[bytes], given: Value, outputs: Sequence[Value], batch: int | None
+    name: str,
+    nodes: Sequence[bytes],
+    given: Value,
+    outputs: Sequence[Value],
+    batch: int | None,
+    open_values: Container[str] = (),
 ) -> tuple[bytes, bytes]:
-    """GraphProto's fields before and after the initializers."""
+    """GraphProto's fields before and after the initializers; the sides of maps in `open_values` are symbolic."""
     before = b"".join(nodes) + text(2, name)
-    after = message(11, _value_info(given, batch))
-    return before, after + b"".join(message(12, _value_info(value, batch)) for value in outputs)
+    after = message(11, _value_info(given, batch, ("H", "W") if given.name in open_values else ()))
+    for value in outputs:
+        sides = (f"{value.name}.H", f"{value.name}.W") if value.name in open_values else ()
+        after += message(12, _value_info(value, batch, sides))
+    return before, after
 
 
 def model_parts(opset: int, metadata: Mapping[str, str], producer_version: str) -> tuple[bytes, bytes]:
@@ -116,9 +125,11 @@ def _attribute(name: str, value: Attribute) -> bytes:
     return text(1, name) + body + integer(20, _ATTRIBUTE_TYPES[kind])
 
 
-def _value_info(value: Value, batch: int | None) -> bytes:
+def _value_info(value: Value, batch: int | None, sides: Sequence[str] = ()) -> bytes:
+    """A value's type and shape; `sides` are names of its last dimensions, where those are symbolic."""
     first = text(2, "N") if batch is None else integer(1, batch)
-    dims = b"".join(message(1, dim) for dim in (first, *(integer(1, side) for side in value.shape)))
+    fixed = value.shape[: len(value.shape) - len(sides)]
+    dims = b"".join(message(1, dim) for dim in (first, *map(partial(integer, 1), fixed), *map(partial(text, 2), sides)))
     tensor = integer(1, ELEMENT_OF[value.dtype]) + message(2, dims)
     return text(1, value.name) + message(2, message(1, tensor))
 

@@ -21,11 +21,15 @@ from resnet_gen.weights.stream import element_type, largest_number
 
 @dataclass
 class _Call:
-    """A node being written: what it reads, and the ONNX nodes and constants that it takes so far."""
+    """A node being written: what it reads, and the ONNX nodes and constants that it takes so far.
+
+    With `open_map` the sides of the map are symbolic, and no node is to say them if it can be helped.
+    """
 
     node: Node
     opset: int
     inputs: list[str]
+    open_map: bool = False
     constants: list[Initializer] = field(default_factory=list)
     nodes: list[bytes] = field(default_factory=list)
 
@@ -218,7 +222,13 @@ def _slice(call: _Call, axes: list[int], starts: list[int], ends: list[int], ste
 
 def _subsample(op: ops.Subsample, call: _Call) -> None:
     _, h, w = call.node.input_shapes[0]
+    if call.open_map:
+        h = w = _TO_THE_END
     _slice(call, [2, 3], [0, 0], [h, w], [op.stride] * 2)
+
+
+_TO_THE_END = (1 << 31) - 1
+"""As an end of a slice: past any map."""
 
 
 def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
@@ -274,17 +284,23 @@ RULES: dict[type[Op], OperationRule] = {
 """How each operation is spelled in ONNX."""
 
 
-def emit_graph(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]]:
-    """The initializers and the nodes of a graph, in order."""
+def emit_graph(graph: Graph, opset: int, *, open_map: bool = False) -> tuple[list[Initializer], list[bytes]]:
+    """The initializers and the nodes of a graph, in order; with `open_map`, for maps of any size."""
     initializers: list[Initializer] = []
     nodes: list[bytes] = []
     for node in graph.nodes:
-        weights = [_weight(node, tensor) for tensor in node.tensors]
-        call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights])
-        RULES[type(node.op)](node.op, call)
-        initializers += weights + call.constants
-        nodes += call.nodes
+        more, own = emit_node(node, opset, open_map=open_map)
+        initializers += more
+        nodes += own
     return initializers, nodes
+
+
+def emit_node(node: Node, opset: int, *, open_map: bool = False) -> tuple[list[Initializer], list[bytes]]:
+    """The initializers and the ONNX nodes of one node, in order."""
+    weights = [_weight(node, tensor) for tensor in node.tensors]
+    call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights], open_map)
+    RULES[type(node.op)](node.op, call)
+    return weights + call.constants, call.nodes
 
 
 def _weight(node: Node, tensor: ops.Tensor) -> Initializer:

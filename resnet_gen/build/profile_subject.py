@@ -1,0 +1,81 @@
+"""What a profile is of: what is said, and else what the manifest beside it says of the bundle that it comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resnet_gen.build import manifest
+from resnet_gen.language.load import Loaded, load_text
+from resnet_gen.language.source import read_text
+from resnet_gen.ops.limits import BATCHES
+from resnet_gen.ops.precision import PRECISIONS, Precision
+from resnet_gen.problems import Document, refuse
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
+from resnet_gen.speed.targets import load_shipped_target
+
+if TYPE_CHECKING:
+    from resnet_gen.speed.targets import Target
+
+
+class ProfileSubject(NamedTuple):
+    """The network that was measured, where, in what and how many images at once; None where it is not said."""
+
+    spec: Loaded | None = None
+    device: Target | None = None
+    precision: Precision | None = None
+    batch: int | None = None
+
+
+class KnownSubject(NamedTuple):
+    """The same, with nothing left open."""
+
+    spec: Loaded
+    device: Target
+    precision: Precision
+    batch: int
+
+
+def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
+    """What a profile is of; raises `Refused` for what nobody says, the manifest beside it neither."""
+    place = path.with_name(manifest.file_name(path.name.partition(".")[0]))
+    built = manifest.read(place) or {}
+    spec = said.spec or _read_spec(built, place)
+    if spec is None:
+        hint = "say --spec SPEC, or keep the manifest of the bundle beside it"
+        raise refuse("of which network? no manifest says it", str(path), hint)
+    part = built.get("bundle") if isinstance(built.get("bundle"), dict) else {}
+    device = said.device or _read_device(part or {})
+    if device is None:
+        raise refuse("on which device? no manifest says it", str(path), "say --for DEVICE")
+    precision = said.precision or _choose(built.get("precision"))
+    return KnownSubject(spec, device, precision or PREDICTED_PRECISION, said.batch or _read_batch(part or {}))
+
+
+def _read_spec(built: dict[str, Any], place: Path) -> Loaded | None:
+    """The spec that a manifest carries; what names Python files is not taken from there, as they would be run."""
+    resolved = built.get("spec", {}).get("resolved")
+    if not isinstance(resolved, dict):
+        return None
+    if resolved.get("parts") or resolved.get("extends"):
+        raise refuse("its network has parts of its own", str(place), "say --spec SPEC")
+    return load_text(read_text(Document(str(place), json.dumps(resolved))))
+
+
+def _read_device(part: dict[str, Any]) -> Target | None:
+    name = part.get("device")
+    return load_shipped_target(name) if isinstance(name, str) else None
+
+
+def _choose(value: Any) -> Precision | None:
+    return next((known for known in PRECISIONS if known == value), None)
+
+
+def _read_batch(part: dict[str, Any]) -> int:
+    """The batch that a bundle times its layers with: the one it is tuned for."""
+    batch = part.get("batch")
+    if isinstance(batch, list) and len(batch) == 3:
+        batch = batch[1]
+    whole = isinstance(batch, int) and not isinstance(batch, bool) and BATCHES.least <= batch <= BATCHES.most
+    return int(batch) if whole and batch is not None else PREDICTED_BATCH

@@ -1,0 +1,182 @@
+"""What layers took, as trtexec and ONNX Runtime write it, read as something that anybody may have written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.files import read_regular_file, why_unread
+
+ProfileKind: TypeAlias = Literal["trtexec", "onnxruntime"]
+"""Whose measurements they are."""
+_LARGEST = 4 << 20
+"""Bytes of a file; detailed information of a ResNet-152's layers has one million."""
+_MOST_LAYERS, _LONGEST_NAME = 20_000, 100_000
+_MOST_MS = 1e7
+_METADATA = re.compile(r"\[ONNX Layer: ([^\]|]{1,1000}?)(?: \|[^\]]*)?\]")
+_ORT_ENDS = re.compile(r"(_kernel_time|_nchwc|_token_[0-9]+|/DuplicateQDQForOutputPort[0-9]+)+\Z")
+_REFORMAT = re.compile(r"Reformatting CopyNode for (?:Input|Output) Tensor [0-9]+ (?:to|from) ")
+
+
+@dataclass(frozen=True)
+class MeasuredLayer:
+    """A layer of an engine, its mean time a run in milliseconds, and the ONNX nodes that it computes, if it says."""
+
+    name: str
+    """As the runtime calls it: `conv1 + relu`."""
+    milliseconds: float
+    """Of one run: the mean."""
+    nodes: tuple[str, ...]
+    """Names of nodes, out of its name or of the layer information beside it."""
+    moves: bool = False
+    """Whether it only copies what others compute, into another format."""
+
+
+@dataclass(frozen=True)
+class ProfileData:
+    """Measured layers in the order of the file, and how often they ran."""
+
+    kind: ProfileKind
+    runs: int
+    layers: tuple[MeasuredLayer, ...]
+    origin: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def milliseconds(self) -> float:
+        """Of one run: all layers."""
+        return math.fsum(layer.milliseconds for layer in self.layers)
+
+
+def read_profile(paths: Sequence[Path]) -> ProfileData:
+    """The measurements in files: one profile, and beside it trtexec's layer information if that is given.
+
+    Raises `Refused` for files that are neither, for two profiles, and for numbers that no times are.
+    """
+    profiles, origin = [], dict[str, tuple[str, ...]]()
+    for path in paths:
+        data = _read_json(path)
+        if isinstance(data, dict) and "Layers" in data:
+            origin |= _read_layer_information(data, path)
+        else:
+            profiles.append((path, data))
+    if len(profiles) != 1:
+        given = "two profiles" if profiles else "layer information alone"
+        hint = "give one file of `trtexec --exportProfile` or of ONNX Runtime's profiler"
+        raise refuse(f"{given}: which layers took how long?", str(profiles[1][0]) if profiles else None, hint)
+    path, data = profiles[0]
+    try:
+        found = list(_read_trtexec(data, origin)) if _is_trtexec(data) else list(_read_ort(data))
+        kind: ProfileKind = "trtexec" if _is_trtexec(data) else "onnxruntime"
+        runs = _whole(data[0]["count"]) if kind == "trtexec" else _count_runs(data)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise _refuse_form(path) from None
+    if not found or len(found) > _MOST_LAYERS or runs < 1:
+        raise _refuse_form(path)
+    return ProfileData(kind, runs, tuple(found), origin)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(read_regular_file(path, _LARGEST))
+    except OSError as error:
+        large = error.errno == errno.EFBIG
+        raise refuse("too large to be a profile" if large else why_unread(error), str(path)) from None
+    except (ValueError, RecursionError):
+        raise _refuse_form(path) from None
+
+
+def _refuse_form(path: Path) -> Refused:
+    hint = "`trtexec --exportProfile=FILE`, with `--exportLayerInfo=FILE` beside it; or ONNX Runtime's own profiler"
+    return refuse("not a profile of layers", str(path), hint)
+
+
+def _is_trtexec(data: Any) -> bool:
+    return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "count" in data[0]
+
+
+def _read_trtexec(data: list[Any], origin: dict[str, tuple[str, ...]]) -> Iterator[MeasuredLayer]:
+    for entry in data[1:]:
+        name, taken = _name(entry["name"]), _time(entry["averageMs"])
+        plain = _REFORMAT.sub("", name)
+        yield MeasuredLayer(name, taken, origin.get(name) or split_layer_name(plain), plain != name)
+
+
+def _read_ort(data: Any) -> Iterator[MeasuredLayer]:
+    """Events of nodes, of which each run has one."""
+    runs = _count_runs(data)
+    times: dict[str, float] = {}
+    for event in data:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            name = _name(event["name"]).removesuffix("_kernel_time")
+            times[name] = times.get(name, 0.0) + _time(event["dur"] / 1e3)
+    for name, total in times.items():
+        moves = name.startswith(("ReorderInput", "ReorderOutput"))
+        yield MeasuredLayer(name, total / runs, () if moves else split_layer_name(_ORT_ENDS.sub("", name)), moves)
+
+
+def _count_runs(data: Any) -> int:
+    runs = [event for event in data if event.get("cat") == "Session" and event.get("name") == "model_run"]
+    return max(1, len(runs))
+
+
+def _read_layer_information(data: dict[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
+    """The ONNX nodes of each layer whose information says them: what is built with detailed verbosity."""
+    found: dict[str, tuple[str, ...]] = {}
+    try:
+        if len(data["Layers"]) > _MOST_LAYERS:
+            raise ValueError
+        for layer in data["Layers"]:
+            if isinstance(layer, dict):
+                nodes = _METADATA.findall(layer.get("Metadata", "")[:_LONGEST_NAME])
+                found[_name(layer["Name"])] = tuple(dict.fromkeys(nodes))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _refuse_form(path) from None
+    return {name: nodes for name, nodes in found.items() if nodes}
+
+
+def split_layer_name(name: str) -> tuple[str, ...]:
+    """The nodes that a layer's name says: of `conv1 + relu`, `PWN(relu)` and `fused conv1`.
+
+    A range, `{ForeignNode[a...b]}`, is `a...b`: what lies between depends on the network.
+    """
+    if match := re.fullmatch(r"\{ForeignNode\[(.*\.\.\..*)\]\}", name, re.DOTALL):
+        return (match[1],)
+    parts = name.removeprefix("fused ").split(" + ")
+    bare = (_strip_wrapping(part) for part in parts)
+    return tuple(dict.fromkeys(part for part in bare if part))
+
+
+def _strip_wrapping(part: str) -> str:
+    """A name without `PWN(...)` and brackets around several."""
+    bare = part.strip()
+    for _ in range(8):
+        inner = re.fullmatch(r"(?:PWN|COPY|CASK)?\((.*)\)|\((.*)|PWN\((.*)", bare, re.DOTALL)
+        if inner is None:
+            return bare.rstrip(")") if bare.count("(") < bare.count(")") else bare
+        bare = next(text for text in inner.groups() if text is not None).strip()
+    return bare
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+        raise ValueError
+    return value
+
+
+def _time(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_MS:
+        raise ValueError
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1 << 40:
+        raise ValueError
+    return value
