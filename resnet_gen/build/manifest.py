@@ -16,6 +16,7 @@ from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts
 from resnet_gen.language.load import Loaded
+from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file, read_regular_file
@@ -42,7 +43,7 @@ def weights_entry(path: Path | None, seed: int) -> dict[str, Any]:
 def manifest_text(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, made: dict[str, Any]) -> str:
     """The manifest as text; `made` is how it was made and what came of it, in order.
 
-    Shapes have the batch first, `N` where it is symbolic. `counts` are those of the specification, before any pass.
+    Shapes have the batch first, `N` where it is symbolic, and open sides by their names. `counts` are those of the specification, before any pass.
     """
     first = "N" if batch is None else batch
     manifest = {
@@ -50,7 +51,7 @@ def manifest_text(loaded: Loaded, counts: Counts, graph: Graph, batch: int | Non
         "tool": {"name": "resnet-gen", "version": __version__},
         "spec": {"sha256": loaded.digest(), "resolved": loaded.built()},
         "counts": counts.as_dict(),
-        "inputs": {graph.input.name: {"shape": [first, *graph.input.shape], "type": graph.input.dtype}},
+        "inputs": {graph.input.name: {"shape": [first, *name_sides(graph.input.shape)], "type": graph.input.dtype}},
         "outputs": {v.name: {"shape": [first, *v.shape], "type": v.dtype} for v in graph.outputs},
         **made,
     }
