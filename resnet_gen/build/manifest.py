@@ -43,7 +43,8 @@ def weights_entry(path: Path | None, seed: int) -> dict[str, Any]:
 def manifest_text(loaded: Loaded, counts: Counts, graph: Graph, batch: int | None, made: dict[str, Any]) -> str:
     """The manifest as text; `made` is how it was made and what came of it, in order.
 
-    Shapes have the batch first, `N` where it is symbolic, and open sides by their names. `counts` are those of the specification, before any pass.
+    Shapes have the batch first, `N` where it is symbolic, and open sides by their names. `counts` are
+    those of the specification, before any pass.
     """
     first = "N" if batch is None else batch
     manifest = {

@@ -53,6 +53,7 @@ TARGETS = (*BUILD_TARGETS, REPORT)
 )
 @options.shapes
 @options.side
+@options.serving
 @options.weights()
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option(
@@ -77,6 +78,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
              resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
              resnet-gen build resnet50 --for jetson-nano --target bundle
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
+             resnet-gen build resnet50 --serve-outputs top5 --labels classes.txt
              resnet-gen build --all-shipped --target report -o generated --check
     """
     # NumPy's imports are nested a dozen deep. CPython allocates its stack in chunks of 16 KiB and
@@ -90,7 +92,8 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     found = choose_specs_to_build(specs, config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
-    return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
+    settings = options.with_serving(options.with_input(settings, side), choices)
+    return build_all(found, settings, folder, whole=not specs, **choices)
 
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")

@@ -104,22 +104,20 @@ class _Builder:
         return value
 
     def add_input(self, taken: PixelInput) -> None:
-        """Everything before the network."""
+        """Everything before the network.
+
+        Bytes are cast first of all, since TensorRT does nothing else with them; but for resizing, which rounds to them.
+        """
         wanted, before = self._graph.input, self._before
         self._input = x = Value(wanted.name, pixel_shape(taken, wanted.shape), taken.dtype)
-        if taken.layout == "NHWC":
-            x = self._add(before, "channels_first", serving.ChannelsFirst(), x, dtype=x.dtype)
-        if taken.order == "BGR":
-            x = self._add(before, "reverse_channels", serving.ReverseChannels(), x, dtype=x.dtype)
-        if taken.crop is not None:
-            _, h, w = wanted.shape
-            x = self._add(before, "resize", serving.ResizeAndCrop((h, w), taken.crop), x, dtype=x.dtype)
         if reads_pixels(self._graph, taken):
             self._dropped = _find_first_pair(self._graph)
             assert self._dropped
-            self._same[self._dropped.output.name] = x
-        if x.dtype != "float32":
-            x = self._add(before, "cast", Cast("float32"), x, dtype="float32")
+            self._same[self._dropped.output.name] = self._arrange(x, taken, "_of_bytes")
+        if taken.crop is not None:
+            x = self._widen_pixels(self._arrange(x, taken))
+        else:
+            x = self._arrange(self._widen_pixels(x), taken)
         if taken.mean or taken.scale != 1:
             count = wanted.shape[0]
             op = serving.NormalizePixels(taken.scale, taken.mean or (0.0,) * count, taken.std or (1.0,) * count)
@@ -127,6 +125,20 @@ class _Builder:
         if wanted.dtype != "float32":
             x = self._add(before, "network_type", Cast(wanted.dtype), x, dtype=wanted.dtype)
         self._same[wanted.name] = x
+
+    def _widen_pixels(self, x: Value) -> Value:
+        return x if x.dtype == "float32" else self._add(self._before, "cast", Cast("float32"), x, dtype="float32")
+
+    def _arrange(self, x: Value, taken: PixelInput, more: str = "") -> Value:
+        """Pixels of any type with their channels first, in the network's order, and as many as it takes."""
+        if taken.layout == "NHWC":
+            x = self._add(self._before, f"channels_first{more}", serving.ChannelsFirst(), x, dtype=x.dtype)
+        if taken.order == "BGR":
+            x = self._add(self._before, f"reverse_channels{more}", serving.ReverseChannels(), x, dtype=x.dtype)
+        if taken.crop is not None:
+            _, h, w = self._graph.input.shape
+            x = self._add(self._before, f"resize{more}", serving.ResizeAndCrop((h, w), taken.crop), x, dtype=x.dtype)
+        return x
 
     def add_output(self, served: ServedOutput) -> Iterator[Value]:
         """The values of an output, with the nodes that make them."""
@@ -170,7 +182,9 @@ class _Builder:
 
     def _widen(self, x: Value, name: str) -> Value:
         """A value in float32."""
-        return x if x.dtype == "float32" else self._add(self._behind, f"{name}_cast", Cast("float32"), x, dtype="float32")
+        return (
+            x if x.dtype == "float32" else self._add(self._behind, f"{name}_cast", Cast("float32"), x, dtype="float32")
+        )
 
     def _name_value(self, x: Value, name: str) -> Value:
         """A value under the name of an output, for all who read it."""

@@ -24,19 +24,22 @@ def find_labels_file(data: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def with_labels(source: Source, path: Path, called: Callable[[Path], str]) -> Source:
+def with_labels(source: Source, path: Path | None, called: Callable[[Path], str]) -> Source:
     """What was read at a path, with the labels in place of the file beside it that it names, if it names one.
 
+    What was read at none, but given on a command line, names files by their path from the working folder.
     Raises `Refused` for a file that is none of labels, with its line.
     """
     name = find_labels_file(source.data)
     if name is None:
         return source
     where = source.span(_KEY)
-    file = path.parent / name
+    file = path.parent / name if path else Path(name)
     if not name or "\0" in name or not file.is_file():
-        raise refuse(f"serve.labels: there is no file '{shorten(name)}' beside this one", where, _HINT)
-    check_named(file, path, where, "serve.labels")
+        beside = " beside this one" if path else ""
+        raise refuse(f"serve.labels: there is no file '{shorten(name)}'{beside}", where, _HINT)
+    if path:
+        check_named(file, path, where, "serve.labels")
     labels = read_labels(file, called(file))
     return Source({**source.data, "serve": {**source.data["serve"], "labels": labels}}, source.marks, source.joint)
 

@@ -157,7 +157,7 @@ def _read_setting(text: str) -> Source:
     for key in ("extends", "parts"):
         if key in source.data:
             raise refuse(f"{key}: cannot be set, only written in a spec", source.span((key,), key=True))
-    return with_labels(source, Path("set"), str)
+    return with_labels(source, None, str)
 
 
 def find_spec(reference: str) -> Path:

@@ -11,8 +11,8 @@ from resnet_gen.language.custom_parts.net_checks import NAME_HINT, CheckedNet, f
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.served_outputs import find_surroundings
 from resnet_gen.language.plan import BlockChoice, StagePlan, choose_for_all, plan
+from resnet_gen.language.served_outputs import find_surroundings
 from resnet_gen.language.spec import Spec
 from resnet_gen.ops import Op
 from resnet_gen.parts.base import Place, Using

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from resnet_gen.graph.surroundings import ChannelOrder, Layout
 from resnet_gen.ops.limits import CLASSES
+from resnet_gen.ops.serving_words import ChannelOrder, Layout, PixelType
 from resnet_gen.parts.base import StrictModel
 
-PixelType: TypeAlias = Literal["uint8", "float32"]
-PIXEL_TYPES: tuple[PixelType, ...] = get_args(PixelType)
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-CHANNEL_ORDERS: tuple[ChannelOrder, ...] = get_args(ChannelOrder)
 PictureSize: TypeAlias = Literal["fixed", "any"]
 
 BEST = re.compile(r"top([1-9][0-9]{0,3})\Z", re.ASCII)
 """An output that holds the best classes: `top5`."""
-EMBEDDINGS = ("embedding", "normalized_embedding")
-SERVED_WORDS = ("logits", "probabilities", "top5", *EMBEDDINGS)
-"""Outputs of a network that classifies, beside which are its stages' maps."""
 LONGEST_LABEL = 200
 
 
@@ -66,11 +59,14 @@ class Serve(StrictModel):
         "`normalized_embedding`, stages' maps (`stage2`), or what the head outputs else; by default what the network "
         "outputs.",
     )
-    labels: Annotated[
-        tuple[Label, ...],
-        Field(strict=False, min_length=1, max_length=CLASSES.most),
-        BeforeValidator(_refuse_name, json_schema_input_type=str | list[str]),
-    ] | None = Field(
+    labels: (
+        Annotated[
+            tuple[Label, ...],
+            Field(strict=False, min_length=1, max_length=CLASSES.most),
+            BeforeValidator(_refuse_name, json_schema_input_type=str | list[str]),
+        ]
+        | None
+    ) = Field(
         None, description="Names of the classes in their order: a list, or a text file by its path from this one."
     )
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from resnet_gen.graph import Graph, Value
 from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, Surroundings
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.serve import BEST, EMBEDDINGS, SERVED_WORDS
+from resnet_gen.language.serve import BEST
 from resnet_gen.ops import GlobalAvgPool, Linear, Softmax
+from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
 from resnet_gen.problems import Loc, Refused, refuse, several, suggest
 
 _SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
@@ -90,7 +91,7 @@ class _ServeReader:
         return tuple(self._make_output(name, index) for index, name in enumerate(self._serve.outputs))
 
     def _make_own(self, name: str) -> ServedOutput:
-        kind = next((kind for kind in _SCORES if kind == name), "map")
+        kind: ServedKind = next((kind for kind in _SCORES if kind == name), "map")
         return ServedOutput(kind, name, (name,))
 
     def _make_output(self, name: str, index: int) -> ServedOutput:

@@ -141,7 +141,10 @@ def quantize(
     what `compute` can hold before anything is divided by them.
     """
     positive = find_nonnegative(graph)
-    chosen = {v.name: fixed.get(v.name) or _choose_step(v, ranges[v.name], v.name in positive, style) for v in placement.values}
+    chosen = {
+        v.name: fixed.get(v.name) or _choose_step(v, ranges[v.name], v.name in positive, style)
+        for v in placement.values
+    }
     pairs = {v.name: _make_pair(v, *chosen[v.name], style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}

@@ -20,7 +20,6 @@ from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import element_type, largest_number
 
-
 OperationRule = Callable[[Any, _Call], None]
 
 

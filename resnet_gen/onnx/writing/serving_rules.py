@@ -18,8 +18,8 @@ _SHORTEST = 1e-12
 
 
 def _normalize(op: serving.NormalizePixels, call: NodeWriter) -> None:
-    """Divided, subtracted, divided: in this order, as other ways round another way; what changes nothing is left out."""
-    steps = []
+    """Divided, subtracted, divided: in this order, as others round otherwise; what changes nothing is left out."""
+    steps = list[tuple[str, str, Any]]()
     if op.scale != 1:
         steps.append(("Div", "scale", [op.scale]))
     if any(op.mean):
@@ -62,6 +62,7 @@ def _resize_and_crop(op: serving.ResizeAndCrop, call: NodeWriter) -> None:
         "",
         resized,
         antialias=1,
+        exclude_outside=1,
         axes=[2, 3],
         coordinate_transformation_mode="half_pixel",
         mode="linear",
