@@ -236,7 +236,6 @@ RULES: dict[type[Op], OperationRule] = {
     ops.Cast: lambda op, call: call.end("Cast", *call.inputs, to=ELEMENT_OF[op.to]),
     ops.Quantize: _quantize,
     ops.Dequantize: _dequantize,
-    **SERVING_RULES,
 }
 """How each operation is spelled in ONNX."""
 
@@ -248,7 +247,7 @@ def emit_graph(graph: Graph, opset: int) -> tuple[list[Initializer], list[bytes]
     for node in graph.nodes:
         weights = [_weight(node, tensor) for tensor in node.tensors]
         call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights])
-        RULES[type(node.op)](node.op, call)
+        (RULES.get(type(node.op)) or SERVING_RULES[type(node.op)])(node.op, call)
         initializers += weights + call.constants
         nodes += call.nodes
     return initializers, nodes
