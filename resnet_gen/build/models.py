@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from pydantic import ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.file_input import FileServing, find_serving
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
@@ -42,10 +42,11 @@ class ModelSource(NamedTuple):
 
 
 class RunnableModel(NamedTuple):
-    """A loaded model and, of a spec, the input that it states."""
+    """A loaded model and, of a spec, the input that it states; and what is put around the network."""
 
     runner: Runner
     taken: Input | None
+    serving: FileServing
 
 
 def is_model_file(model: str) -> bool:
@@ -62,7 +63,8 @@ def open_model_file(
         path = Path(model)
         if path.with_name(f"{path.name}.data").exists():
             check_whole(path)
-        return RunnableModel(open_file(runtime, path, tuning=tuning), None)
+        runner = open_file(runtime, path, tuning=tuning)
+        return RunnableModel(runner, None, find_serving(runner))
     check_tuning(runtime, tuning)
     return open_spec(load(model, source.settings), source, runtime, tuning, batches, model)
 
@@ -89,7 +91,8 @@ def open_spec(
     with tempfile.TemporaryDirectory() as folder:
         files = build(loaded, request, Path(folder))
         (file,) = (path for path in files if path.suffix == (ENGINE if engine else ONNX))
-        return RunnableModel(open_file(runtime, file, shown or loaded.spec.name, tuning), loaded.spec.input)
+        runner = open_file(runtime, file, shown or loaded.spec.name, tuning)
+        return RunnableModel(runner, loaded.spec.input, find_serving(runner, loaded))
 
 
 def refuse_ignored(model: str, source: ModelSource) -> None:
@@ -129,34 +132,21 @@ def embedded_seed(session: Runner) -> str | None:
     return None if seed is None else str(seed)
 
 
-def assumed_input(session: Runner) -> Input:
+def assumed_input(session: Runner, serving: FileServing) -> Input:
     """What input a file takes by its shape, with ImageNet's preprocessing; raises `Refused` where that is no image."""
-    channels, height, width = (side or 0 for side in session.shape[1:])
+    sides = [side or 0 for side in session.shape[1:]]
+    channels, height, width = (
+        (sides[2], *sides[:2]) if serving.input and serving.input.layout == "NHWC" else tuple(sides)
+    )
     try:
         return Input(channels=channels, size=(height, width))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", session.where) from None
 
 
-def check_input(session: Runner, taken: Input, batch: int) -> None:
-    """Refuse a batch that the model does not take, and a model that does not take what its spec says."""
-    fixed, *image = session.shape
-    if fixed is not None and fixed != batch:
-        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
-    if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
-        raise refuse(
-            f"takes {format_shape(image)}, the spec in its metadata {format_shape(taken.shape)}", session.where
-        )
-
-
 def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image."""
     for name, values in outputs.items():
-        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
+        if values.ndim < 2 or values.dtype.kind not in "fi" or not values.size:
             found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)
-
-
-def drawn_input(taken: Input, batch: int, seed: int) -> Array:
-    """A batch of normally distributed values in place of images, float32 (N, C, H, W)."""
-    return np.random.default_rng(seed).standard_normal((batch, *taken.shape), np.float32)

@@ -17,6 +17,7 @@ from resnet_gen.build.manifest import REPLACE_HINT, is_as_built, read
 from resnet_gen.build.output_kinds import REPORT
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
+from resnet_gen.build.serving import UNSMOOTHED
 from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
@@ -127,6 +128,8 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
     if request.fold and not find_foldable_norms(lower(loaded)):
         say(f"note: {loaded.spec.name}: no batch norm follows a convolution: --fold-bn changes nothing", err=True)
         request = dataclasses.replace(request, fold=False)
+    if loaded.spec.serve and loaded.spec.serve.size == "any":
+        say(f"note: {loaded.spec.name}: {UNSMOOTHED}; ONNX Runtime's are Pillow's", err=True)
     with _show_progress(loaded.spec.name, request) as progress:
         tell = partial(_report_cost, loaded.spec.name)
         paths = build_one(loaded, request, folder, replace=force, progress=progress, tell=tell)
