@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import SPEC_KEY
+from resnet_gen.build.file_serving import FileServing
 from resnet_gen.build.serving import SERVE_KEY, UNSMOOTHED
 from resnet_gen.engine.base import Runner, format_shape
-from resnet_gen.engine.image import read_image, read_pixels
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.graph.serving import pixel_shape
-from resnet_gen.graph.surroundings import PixelInput, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import PixelInput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.serve import Serve
@@ -31,54 +28,6 @@ from resnet_gen.weights.base import Array
 
 _SURROUNDINGS = TypeAdapter(Surroundings)
 _AGAIN = "build it again"
-
-
-@dataclass(frozen=True)
-class FileServing:
-    """What is put around the network of a file, and the names of its classes; nothing by default."""
-
-    input: PixelInput | None = None
-    outputs: tuple[ServedOutput, ...] = ()
-    labels: tuple[str, ...] = ()
-
-    def shape(self, taken: Input) -> tuple[int | None, ...]:
-        """The shape of one picture as the file takes it, None for a side of any length."""
-        shape = pixel_shape(self.input, taken.shape) if self.input else taken.shape
-        return tuple(side or None for side in shape)
-
-    def read(self, path: Path, taken: Input) -> Array:
-        """A picture as the file takes it, a batch of one; raises `Refused` for what is none."""
-        if self.input is None:
-            return read_image(path, taken)
-        if self.input.dtype != "uint8" and not self.input.mean:
-            return self._arrange(np.ascontiguousarray(read_image(path, taken).transpose(0, 2, 3, 1)))
-        return self._arrange(self._scale(read_pixels(path, taken, whole=self.input.crop is not None)))
-
-    def draw(self, taken: Input, batch: int, seed: int) -> Array:
-        """A batch of noise in place of pictures: normally distributed for a network itself, else random pixels."""
-        random = np.random.default_rng(seed)
-        if self.input is None:
-            return random.standard_normal((batch, *taken.shape), np.float32)
-        part = self.input.crop or 1.0
-        height, width = (math.ceil(side / part) for side in taken.size)
-        pixels = random.integers(0, 256, (batch, height, width, taken.channels), np.uint8)
-        return self._arrange(self._scale(pixels))
-
-    def _scale(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        assert self.input
-        if self.input.dtype == "uint8":
-            return pixels
-        return pixels.astype(np.float32) / np.float32(255 / self.input.scale)
-
-    def _arrange(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Pixels (N, H, W, C) in the network's order, as the file takes them."""
-        assert self.input
-        ordered = x[..., ::-1] if self.input.order == "BGR" else x
-        return np.ascontiguousarray(ordered if self.input.layout == "NHWC" else ordered.transpose(0, 3, 1, 2))
-
-    def find_best(self) -> ServedOutput | None:
-        """The output that holds the best classes, if one does."""
-        return next((output for output in self.outputs if output.kind == "top_k"), None)
 
 
 def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:

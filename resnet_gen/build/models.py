@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
-from resnet_gen.build.file_input import FileServing, find_serving
+from resnet_gen.build.file_input import find_serving
+from resnet_gen.build.file_serving import FileServing
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime

@@ -42,6 +42,14 @@ class PreparedNetwork(NamedTuple):
     around: Surroundings | None
 
 
+def lower_served(loaded: Loaded) -> Graph:
+    """The graph of a specification with what its file puts around it, before any pass."""
+    wider = with_served_maps(loaded)
+    graph = lower(wider)
+    around = find_surroundings(wider, graph)
+    return put_around(graph, around) if around else graph
+
+
 def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) -> PreparedNetwork:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
     counts = count(lower(loaded))

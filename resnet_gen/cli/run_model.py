@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.build import models
-from resnet_gen.build.file_input import FileServing, check_shape, find_unsmoothed
+from resnet_gen.build.file_input import check_shape, find_unsmoothed
+from resnet_gen.build.file_serving import FileServing
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
