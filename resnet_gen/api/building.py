@@ -19,9 +19,11 @@ from resnet_gen.api.arguments import (
     resolve_spec,
     resolve_target,
     resolve_weights,
+    setting_texts,
 )
 from resnet_gen.build.output_kinds import BUILD_TARGETS, LIBRARIES, BuildTarget, Library
 from resnet_gen.engine.names import ENGINE
+from resnet_gen.language.load import Loaded, with_settings
 from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
 from resnet_gen.weights.published.names import list_local_files
@@ -76,11 +78,30 @@ class Options(TypedDict, total=False):
 
 
 @overload
-def emit_onnx(spec: Network, path: None = None, *, batch: int | None = None, **options: Unpack[Options]) -> bytes: ...
-@overload
-def emit_onnx(spec: Network, path: AnyPath, *, batch: int | None = None, **options: Unpack[Options]) -> Path: ...
 def emit_onnx(
-    spec: Network, path: AnyPath | None = None, *, batch: int | None = None, **options: Unpack[Options]
+    spec: Network,
+    path: None = None,
+    *,
+    batch: int | None = None,
+    serve: Mapping[str, object] | None = None,
+    **options: Unpack[Options],
+) -> bytes: ...
+@overload
+def emit_onnx(
+    spec: Network,
+    path: AnyPath,
+    *,
+    batch: int | None = None,
+    serve: Mapping[str, object] | None = None,
+    **options: Unpack[Options],
+) -> Path: ...
+def emit_onnx(
+    spec: Network,
+    path: AnyPath | None = None,
+    *,
+    batch: int | None = None,
+    serve: Mapping[str, object] | None = None,
+    **options: Unpack[Options],
 ) -> bytes | Path:
     """Write the ONNX model of a network, or return its bytes (docs/onnx.md).
 
@@ -91,6 +112,8 @@ def emit_onnx(
         spec: A loaded spec, a name, or a path.
         path: The file to write, over what is there, in a folder that is there. Above 2 GiB, weights lie beside it.
         batch: Images at once; without it the first dimension is symbolic, `N`.
+        serve: What the file takes and outputs in place of what the network does (docs/serve.md), as keys of the spec's
+            `serve`: `{}` takes pixels.
         **options: How the network becomes a file: see [`Options`](#options).
 
     Returns:
@@ -116,11 +139,12 @@ def emit_onnx(
 
     check_within("batch", batch, *BATCHES)
     request = _resolve_request("onnx", (), batch, options)
+    network = _resolve_served(spec, serve)
     if path is None:
-        return model_bytes(resolve_spec(spec), request)
+        return model_bytes(network, request)
     file = Path(path)
     check_writable(file, [*list_files_read(spec), *_list_files_read(options)])
-    write_model(resolve_spec(spec), request, file)
+    write_model(network, request, file)
     return file
 
 
@@ -131,6 +155,7 @@ def build_engine(
     library: Library = "tensorrt-rtx",
     compute_capabilities: tuple[int, ...] = (),
     batch: BatchSize | None = None,
+    serve: Mapping[str, object] | None = None,
     replace: bool = False,
     **options: Unpack[Options],
 ) -> Path:
@@ -145,6 +170,7 @@ def build_engine(
         compute_capabilities: Those of the GPUs that it is for, such as 86 for 8.6; those of 86, 89 and 120 that have
             the precision. For TensorRT-RTX alone, and without a device, which has its own.
         batch: Images at once: fixed, or smallest, tuned for and largest; (1, 8, 32) without it.
+        serve: As for `emit_onnx`.
         replace: Replace what another spec of this name left there.
         **options: How the network becomes a file: see [`Options`](#options).
 
@@ -166,6 +192,7 @@ def build_engine(
         target=library,
         compute_capabilities=compute_capabilities,
         batch=batch,
+        serve=serve,
         replace=replace,
         **options,
     )
@@ -179,6 +206,7 @@ def build(
     target: BuildTarget | None = None,
     compute_capabilities: tuple[int, ...] = (),
     batch: BatchSize | None = None,
+    serve: Mapping[str, object] | None = None,
     replace: bool = False,
     **options: Unpack[Options],
 ) -> tuple[Path, ...]:
@@ -190,6 +218,7 @@ def build(
         target: What to build; `onnx`, or what the device takes.
         compute_capabilities: As for `build_engine`.
         batch: As for `build_engine`; a range is an engine's, the model's batch is symbolic then.
+        serve: As for `emit_onnx`.
         replace: Replace what another spec of this name left there.
         **options: How the network becomes a file: see [`Options`](#options).
 
@@ -208,9 +237,15 @@ def build(
 
     check_one_of("target", target, BUILD_TARGETS)
     request = _resolve_request(target, compute_capabilities, batch, options)
-    network = resolve_spec(spec)
+    network = _resolve_served(spec, serve)
     tell = partial(_warn_of_cost, network.spec.name)
     return tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
+
+
+def _resolve_served(spec: Network, serve: Mapping[str, object] | None) -> Loaded:
+    """The spec, with what is to be served laid over it; raises `Refused`."""
+    loaded = resolve_spec(spec)
+    return loaded if serve is None else with_settings(loaded, setting_texts({"serve": dict(serve)}))
 
 
 def _warn_of_cost(name: str, cost: PrecisionCost) -> None:

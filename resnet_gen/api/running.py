@@ -59,8 +59,9 @@ def run(
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
-        images: Float values (N, C, H, W), normalized as the spec's `input` says; or the path of one picture, which is
-            resized, cropped and normalized as the spec says, or the file that carries it.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says, or pixels as a model takes them that
+            is served; or the path of one picture, which is resized, cropped and normalized as the spec says, or the
+            file that carries it.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -80,9 +81,9 @@ def run(
         >>> {name: values.shape for name, values in outputs.items()}
         {'logits': (2, 10)}
     """
-    from resnet_gen.build.models import ModelSource, assumed_input, check_input, check_outputs, embedded_input
+    from resnet_gen.build.file_input import check_pixels, check_shape, find_unsmoothed
+    from resnet_gen.build.models import ModelSource, assumed_input, check_outputs, embedded_input
     from resnet_gen.engine.base import Tuning
-    from resnet_gen.engine.image import read_image
 
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
     x = _check_images(images, wanted=picture is None)
@@ -95,13 +96,16 @@ def run(
     opened = open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
-        taken = opened.taken or embedded_input(session) or assumed_input(session)
-        check_input(session, taken, 1)
-        x = read_image(picture, taken)
+        taken = opened.taken or embedded_input(session) or assumed_input(session, opened.serving)
+        check_shape(session, opened.serving, taken, 1)
+        x = opened.serving.read(picture, taken)
+    check_pixels(session, x)
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)
     warn_of_numerics(session, tuning)
+    if found := find_unsmoothed(session, opened.serving):
+        warnings.warn(found, stacklevel=2)
     return outputs
 
 
@@ -193,9 +197,11 @@ def _ask_for_graphs(models: Sequence[tuple[Network, Runtime | None]], tunings: S
 def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, effort: Effort) -> Result:
     import numpy as np
 
+    from resnet_gen.engine.base import draw_input
     from resnet_gen.speed.benchmark import find_common_shape, measure
 
-    x = np.random.default_rng(seed).standard_normal(find_common_shape(runners, None, batch), np.float32)
+    shape = find_common_shape(runners, None, batch)
+    x = draw_input(shape, seed, of_bytes=any(runner.dtype == np.uint8 for runner in runners))
     return measure(runners, x, effort)
 
 

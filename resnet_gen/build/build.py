@@ -12,6 +12,7 @@ from resnet_gen.build import manifest
 from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
+from resnet_gen.build.serving import SERVE_KEY, check_served, describe_serving, dump_surroundings
 from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.builder_options import BuilderTuning
@@ -47,6 +48,7 @@ def onnx_file(loaded: Loaded, network: PreparedNetwork, request: Request) -> Onn
         **({PARTS_KEY: " ".join(loaded.code)} if loaded.code else {}),
         "resnet_gen.version": __version__,
         **({SEED_KEY: str(request.seed)} if request.weights is None else {}),
+        **({SERVE_KEY: dump_surroundings(network.around)} if network.around else {}),
     }
     open_values = request.tuning.open_values
     options = WriterOptions(request.opset, request.batch.fixed, metadata, __version__, open_values=open_values)
@@ -89,6 +91,7 @@ def write_model(loaded: Loaded, request: Request, path: Path) -> None:
 def _prepare_model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, OnnxFile]:
     _check_request(request)
     _check_image(loaded, request.batch)
+    check_served(loaded, request)
     network = prepare(loaded, request)
     if request.images is not None:  # else nobody asks for it, and there is no reason to refuse
         _compare_with_float32(loaded, network, request)
@@ -116,6 +119,7 @@ def build(
     name = loaded.spec.name
     _check_request(request)
     _check_image(loaded, request.batch)
+    check_served(loaded, request)
     given = locate_weights(request.weights, loaded) if request.weights else None
     tuning, batch = resolve_tuning(loaded, request)
     request = dataclasses.replace(request, weights=given, tuning=tuning, batch=batch)
@@ -175,6 +179,7 @@ def _describe_model(
         "compared": cost.entry if cost else False if request.comparable else None,
         "folded_batch_norm": request.fold or network.quantized is not None,
         "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+        **({"serve": describe_serving(network)} if network.around else {}),
     }
 
 

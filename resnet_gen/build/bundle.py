@@ -32,7 +32,10 @@ _LARGEST_WORKSPACE = 4096
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """What is built, and where: `version` is TensorRT's, `batches` least, best and most, or one that is fixed."""
+    """What is built, and where: `version` is TensorRT's, `batches` least, best and most, or one that is fixed.
+
+    `serves_pixels` where it takes no normalized images; `names_classes` where outputs are numbers of classes.
+    """
 
     name: str
     precision: str
@@ -46,6 +49,8 @@ class BundleRequest:
     served: bool = False
     tf32: bool = False
     tuning: EngineTuning = UNTUNED
+    serves_pixels: bool = False
+    names_classes: bool = False
 
     @property
     def tolerance(self) -> float:

@@ -42,8 +42,10 @@ def make_bundle(
         served=served,
         tf32=request.tf32,
         tuning=request.tuning,
+        serves_pixels=network.around is not None,
+        names_classes=any(value.dtype == "int64" for value in network.graph.outputs),
     )
-    drawn = draw_sample(network.exact, network.weights, loaded.spec.input, network.graph.input.dtype)
+    drawn = draw_sample(network, loaded.spec.input)
     entry = {
         "device": device.name,
         "tensorrt": device.tensorrt,
@@ -71,6 +73,7 @@ def make_triton_files(loaded: Loaded, graph: Graph, request: Request) -> tuple[F
         outputs=graph.outputs,
         tf32=request.tf32,
         as_written=request.precision == "fp8",
+        serve=loaded.spec.serve,
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
     texts = render_model_folder(served, loaded.spec)

@@ -16,6 +16,7 @@ from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph, Value
 from resnet_gen.graph.counts import Counts
 from resnet_gen.language.load import Loaded
+from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file, read_regular_file
@@ -50,9 +51,9 @@ class NetworkShapes(NamedTuple):
 
     def describe(self, value: Value) -> dict[str, Any]:
         """Shape and type of a value: the batch first, `N`, `H` and `W` where they are symbolic."""
-        sides: tuple[int | str, ...] = value.shape
+        sides = name_sides(value.shape)
         if value.name in self.open_values:
-            sides = (*sides[:-2], "H", "W")
+            sides = [*sides[:-2], "H", "W"]
         return {"shape": ["N" if self.batch is None else self.batch, *sides], "type": value.dtype}
 
 

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from pydantic import ValidationError
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.file_input import check_shape, find_serving
 from resnet_gen.build.manifest_schema import locate_manifest, read_manifest
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
+from resnet_gen.engine.file_serving import FileServing, ImageForm
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
@@ -46,10 +47,11 @@ class ModelSource(NamedTuple):
 
 
 class RunnableModel(NamedTuple):
-    """A loaded model and, of a spec, the input that it states."""
+    """A loaded model and, of a spec, the input that it states; and what is put around the network."""
 
     runner: Runner
     taken: Input | None
+    serving: FileServing
 
 
 def is_model_file(model: str) -> bool:
@@ -68,7 +70,8 @@ def open_model_file(
             check_whole(path)
         if path.suffix == ENGINE and _carries_runtime(path):
             tuning = tuning._replace(host_code=True)
-        return RunnableModel(open_file(runtime, path, tuning=tuning), None)
+        runner = open_file(runtime, path, tuning=tuning)
+        return RunnableModel(runner, None, find_serving(runner))
     check_tuning(runtime, tuning)
     return open_spec(load(model, source.settings), source, runtime, tuning, batches, model)
 
@@ -90,7 +93,8 @@ def open_spec(
         seed=source.seed or DEFAULT_SEED,
         fold=source.fold,
     )
-    return RunnableModel(open_request(loaded, request, runtime, tuning, shown or loaded.spec.name), loaded.spec.input)
+    runner = open_request(loaded, request, runtime, tuning, shown or loaded.spec.name)
+    return RunnableModel(runner, loaded.spec.input, find_serving(runner, loaded))
 
 
 def open_request(loaded: Loaded, request: Request, runtime: str, tuning: Tuning, shown: str) -> Runner:
@@ -149,9 +153,12 @@ def embedded_seed(session: Runner) -> str | None:
     return None if seed is None else str(seed)
 
 
-def assumed_input(session: Runner) -> Input:
+def assumed_input(session: Runner, serving: FileServing) -> Input:
     """What input a file takes by its shape, with ImageNet's preprocessing; raises `Refused` where that is no image."""
-    channels, height, width = (side or 0 for side in session.shape[1:])
+    sides = [side or 0 for side in session.shape[1:]]
+    channels, height, width = (
+        (sides[2], *sides[:2]) if serving.input and serving.input.layout == "NHWC" else tuple(sides)
+    )
     try:
         return Input(channels=channels, size=(height, width))
     except ValidationError:
@@ -169,40 +176,26 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
     """How images become the input of each model: as its spec says, else as the other's, else as ImageNet's networks."""
     known = [model.taken or embedded_input(model.runner) for model in opened]
     models, notes = [], []
-    for (runner, _), taken in zip(opened, known, strict=True):
-        other = next((one for one in known if one and _fits(runner, one)), None)
+    for model, taken in zip(opened, known, strict=True):
+        runner, serving = model.runner, model.serving
+        other = next((one for one in known if one and _fits(model, one)), None)
         if taken is None:
             how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
             notes.append(f"{runner.where}: carries no spec; {how}")
-        taken = taken or other or assumed_input(runner)
-        check_input(runner, taken, runner.shape[0] or 1)
-        models.append(EvaluatedModel(runner, taken))
+        taken = taken or other or assumed_input(runner, serving)
+        check_shape(runner, serving, taken, runner.shape[0] or 1)
+        models.append(EvaluatedModel(runner, ImageForm(taken, serving)))
     return EvaluatedModels(tuple(models), tuple(notes))
 
 
-def _fits(runner: Runner, taken: Input) -> bool:
-    return all(side in (None, wanted) for side, wanted in zip(runner.shape[1:], taken.shape, strict=True))
-
-
-def check_input(session: Runner, taken: Input, batch: int) -> None:
-    """Refuse a batch that the model does not take, and a model that does not take what its spec says."""
-    fixed, *image = session.shape
-    if fixed is not None and fixed != batch:
-        raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
-    if any(side not in (None, wanted) for side, wanted in zip(image, taken.shape, strict=True)):
-        raise refuse(
-            f"takes {format_shape(image)}, the spec in its metadata {format_shape(taken.shape)}", session.where
-        )
+def _fits(model: RunnableModel, taken: Input) -> bool:
+    pairs = zip(model.runner.shape[1:], model.serving.shape(taken), strict=True)
+    return all(side in (None, wanted) for side, wanted in pairs)
 
 
 def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image."""
     for name, values in outputs.items():
-        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
+        if values.ndim < 2 or values.dtype.kind not in "fi" or not values.size:
             found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)
-
-
-def drawn_input(taken: Input, batch: int, seed: int) -> Array:
-    """A batch of normally distributed values in place of images, float32 (N, C, H, W)."""
-    return np.random.default_rng(seed).standard_normal((batch, *taken.shape), np.float32)

@@ -8,8 +8,11 @@ from resnet_gen.build.request import Request
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
+from resnet_gen.graph.serving import put_around
+from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
+from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.quantization.float_types import check_variances, set_precision
 from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.weights.base import Weights
@@ -25,7 +28,8 @@ class PreparedNetwork(NamedTuple):
     """A lowered specification with its weights, passes applied: what emitters take.
 
     `counts` are those of the specification, before any pass; `exact` is the graph in float32 but for what is in eight
-    bits. `reference` is the float32 network as the specification has it, with its weights.
+    bits. `reference` is the float32 network as the specification has it, with its weights. `graph` is what is written;
+    `inside` is the same without what is put around the network, as `around` says.
     """
 
     graph: Graph
@@ -33,13 +37,25 @@ class PreparedNetwork(NamedTuple):
     counts: Counts
     exact: Graph
     reference: tuple[Graph, Weights]
-    quantized: QuantizedNetwork | None = None
+    quantized: QuantizedNetwork | None
+    inside: Graph
+    around: Surroundings | None
+
+
+def lower_served(loaded: Loaded) -> Graph:
+    """The graph of a specification with what its file puts around it, before any pass."""
+    wider = with_served_maps(loaded)
+    graph = lower(wider)
+    around = find_surroundings(wider, graph)
+    return put_around(graph, around) if around else graph
 
 
 def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) -> PreparedNetwork:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
+    counts = count(lower(loaded))
+    loaded = with_served_maps(loaded)
     graph = lower(loaded)
-    counts = count(graph)
+    around = find_surroundings(loaded, graph)
     graph, weights = standardize_weights(graph, _find_weights(loaded, graph, request))
     reference = graph, weights
     if request.fold or request.quantizing:  # a convolution in eight bits ends in its norm
@@ -49,7 +65,8 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
         # ONNX Runtime and pictures, which others do without.
         from resnet_gen.quantization.quantizer import quantize_network
 
-        eight = quantize_network(graph, weights, loaded, request.quantizing, progress)
+        pixels = around.input if around else None
+        eight = quantize_network(graph, weights, loaded, request.quantizing, progress, pixels)
         graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
@@ -57,7 +74,8 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
     graph = set_precision(exact, request.compute, typed_io=request.typed_io)
     if request.compute != "float32":
         check_variances(graph, weights, request.compute)
-    return PreparedNetwork(graph, weights, counts, exact, reference, eight)
+    whole = put_around(graph, around) if around else graph
+    return PreparedNetwork(whole, weights, counts, exact, reference, eight, graph, around)
 
 
 def _find_weights(loaded: Loaded, graph: Graph, request: Request) -> Weights:

@@ -79,7 +79,7 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     asked = request.images or Calibration(RANDOM)
     given = open_images(asked.source, loaded.spec.input, min(asked.most, MOST_IMAGES))
     exact = network.exact, network.weights
-    found = compare(network.reference, exact, network.graph, request.compute, given)
+    found = compare(network.reference, exact, network.inside, request.compute, given)
     made = PrecisionCost(found, asked.source == RANDOM, given.entry(), request.compute)
     if refused := made.make_refusal("--rest" if request.quantizing else "--precision"):
         raise refused

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_gen.graph import Value
+from resnet_gen.language.serve import Serve
 from resnet_gen.language.spec import Spec
 from resnet_gen.system.templates import render_tree
 
-_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
+_TYPES = {
+    "float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16", "uint8": "TYPE_UINT8",
+    "int64": "TYPE_INT64",
+}  # fmt: skip
+LABELS = "labels.txt"
+"""The file in a model's folder that names its classes, one a line."""
+_SCORES = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class TritonModel:
     """How a model is served.
 
     `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
-    Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32.
+    Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32. `serve` is what the file puts around the
+    network, if it does.
     """
 
     name: str
@@ -30,6 +38,7 @@ class TritonModel:
     outputs: Sequence[Value]
     tf32: bool
     as_written: bool
+    serve: Serve | None = None
 
     @property
     def by_onnxruntime(self) -> bool:
@@ -44,10 +53,23 @@ class TritonModel:
     def describe_tensor(self, value: Value) -> dict[str, Any]:
         """A tensor in Triton's words."""
         first = () if self.batch is None else (self.batch,)
-        return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *value.shape)}
+        sides = (side or _OPEN for side in value.shape)
+        labels = LABELS if self.labels and value.name in _SCORES else None
+        return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *sides), "labels": labels}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes; none where they are not stated."""
+        return (self.serve.labels or ()) if self.serve else ()
+
+
+_OPEN = -1
+"""A side of any length."""
 
 
 def render_model_folder(served: TritonModel, spec: Spec) -> dict[str, str]:
-    """`config.pbtxt` and README.md of a model, which stand beside the folders of its versions."""
+    """`config.pbtxt`, README.md and labels of a model, which stand beside the folders of its versions."""
     outputs = [served.describe_tensor(value) for value in served.outputs]
-    return render_tree("triton", served=served, input=served.describe_tensor(served.input), outputs=outputs, spec=spec)
+    taken = served.describe_tensor(served.input)
+    texts = render_tree("triton", served=served, input=taken, outputs=outputs, spec=spec)
+    return {**texts, LABELS: "".join(f"{label}\n" for label in served.labels)} if served.labels else texts

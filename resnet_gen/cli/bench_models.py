@@ -15,7 +15,7 @@ from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import say, say_lines, write_files
-from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.base import Runner, Tuning, draw_input
 from resnet_gen.engine.names import suitable_runtime
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.language.load import list_spec_files
@@ -153,7 +153,7 @@ def _measure_shapes(
     results = []
     with _show_progress(len(shapes)) as begin:
         for shape in shapes:
-            x = np.random.default_rng(seed).standard_normal(shape, np.float32)
+            x = draw_input(shape, seed, of_bytes=any(runner.dtype == np.uint8 for runner in runners))
             results.append(measure(runners, x, effort, begin(shape[0])))
     return results
 

@@ -58,6 +58,7 @@ _OF_BUILDS = ("jobs", "dry_run", "form")
 @options.shapes
 @engine
 @options.side
+@options.serving
 @options.weights()
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option(
@@ -95,6 +96,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
              resnet-gen build resnet50 --for rtx-4090 --precision int8 --calibration photos/
              resnet-gen build resnet50 --for jetson-nano --target bundle
              resnet-gen build resnet50 --target tensorrt-rtx --sm 86,89 --batch 1:8:32
+             resnet-gen build resnet50 --serve-outputs top5 --labels classes.txt
              resnet-gen build --all-shipped --target report -o generated --check
              resnet-gen build --builds edge -j 4
     """
@@ -123,7 +125,8 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     choices["engine"] = take_settings(choices)
     choices["project_engine"] = find_engine_settings(config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
-    return build_all(found, options.with_input(settings, side), folder, whole=not specs, **choices)
+    settings = options.with_serving(options.with_input(settings, side), choices)
+    return build_all(found, settings, folder, whole=not specs, **choices)
 
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -18,6 +19,7 @@ from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.engine.names import ENGINE, HINTS, RUNTIMES, suitable_runtime
 from resnet_gen.ops.limits import SIDES
 from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
+from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS, PIXEL_TYPES, SERVED_WORDS
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
 from resnet_gen.weights.published.names import HELP, METAVAR, WeightsName, parse_weights
@@ -233,6 +235,46 @@ side = click.option(
 def with_input(texts: tuple[str, ...], side: int | None) -> tuple[str, ...]:
     """`--input SIDE` as one more `--set`."""
     return texts if side is None else (*texts, f"input.size={side}")
+
+
+serving = combine_options(
+    click.option(
+        "--serve", is_flag=True, help="Take pixels, which the graph normalizes, in place of what the network takes."
+    ),
+    click.option("--serve-type", type=click.Choice(PIXEL_TYPES), help="Type of the pixels, as --set serve.type."),
+    click.option("--layout", type=click.Choice(LAYOUTS), help="Where their channels stand, as --set serve.layout."),
+    click.option(
+        "--channel-order", type=click.Choice(CHANNEL_ORDERS), help="In which order they come, as --set serve.order."
+    ),
+    click.option("--any-size", is_flag=True, help="Take pictures of any size, which the graph resizes and crops."),
+    click.option(
+        "--serve-outputs", metavar="NAME,...",
+        help=f"What comes out: {', '.join(SERVED_WORDS)}, a stage's map; as --set serve.outputs.",
+    ),
+    click.option("--labels", type=FILE, help="Names of the classes: a text file, one a line; as --set serve.labels."),
+)  # fmt: skip
+"""What a file takes and outputs, as settings of its spec."""
+
+
+def with_serving(texts: tuple[str, ...], choices: dict[str, Any]) -> tuple[str, ...]:
+    """The options of `serving`, taken out of `choices`, as more `--set`s."""
+    given = {name: choices.pop(name) for name in _SERVING}
+    keys = {key: given[name] for name, key in _SERVING.items() if key and given[name]}
+    if "size" in keys:
+        keys["size"] = "any"
+    if "outputs" in keys:
+        keys["outputs"] = [name.strip() for name in keys["outputs"].split(",")]
+    if not (keys or given["serve"]):
+        return texts
+    laid = (f"serve.{key}={json.dumps(str(value) if key == 'labels' else value)}" for key, value in keys.items())
+    return (*texts, "serve={}", *laid)
+
+
+_SERVING = {
+    "serve": "", "serve_type": "type", "layout": "layout", "channel_order": "order", "any_size": "size",
+    "serve_outputs": "outputs", "labels": "labels",
+}  # fmt: skip
+"""The key of `serve` that each option sets."""
 
 
 def natural_numbers(text: str, option: str) -> tuple[int, ...]:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.build import models
+from resnet_gen.build.file_input import check_shape, find_unsmoothed
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
-from resnet_gen.engine.image import read_image
+from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -41,31 +42,35 @@ def run_model(
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    session, taken = models.open_model_file(model, source, runtime, tuning, (batch or 1,))
+    session, taken, serving = models.open_model_file(model, source, runtime, tuning, (batch or 1,))
     tell_refused_hint(session, tuning)
     taken = taken or models.embedded_input(session)
     if taken is None:
-        taken = models.assumed_input(session)
-        say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+        taken = models.assumed_input(session, serving)
+        if serving.input is None:
+            say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
-    models.check_input(session, taken, batch)
+    check_shape(session, serving, taken, batch)
     drawn = str(seed or DEFAULT_SEED) if weights is None else None
     if models.is_model_file(model):
         drawn = models.embedded_seed(session)
     if drawn is not None:  # a file may name it in any words
         say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
-    x = _read_input(image, taken, batch, seed or DEFAULT_SEED)
+    x = _read_input(image, serving, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.time_runs(x, repeat)
     models.check_outputs(session, outputs)
     tell_saturation(session)
+    if found := find_unsmoothed(session, serving):
+        say(f"warning: {found}", err=True)
     shown = str(image) if image else "random"
-    _report_outputs(outputs, _Run(shown, list(x.shape), median(times), session.runtime), top, form)
+    run = _Run(shown, [batch, *x.shape[1:]], median(times), session.runtime)
+    _report_outputs(outputs, run, serving, top, form)
 
 
-def _read_input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
+def _read_input(image: Path | None, serving: FileServing, taken: Input, batch: int, seed: int) -> Array:
     if image is not None:
-        return np.repeat(read_image(image, taken), batch, axis=0)
-    return models.drawn_input(taken, batch, seed)
+        return np.repeat(serving.read(image, taken), batch, axis=0)
+    return serving.draw(taken, batch, seed)
 
 
 class _Run(NamedTuple):
@@ -87,15 +92,19 @@ class _Run(NamedTuple):
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
 
 
-def _report_outputs(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
+def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, top: int, form: str) -> None:
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
-    scores = next((values for values in found.values() if values.ndim == 1), None)
-    best = _find_best_classes(scores, top)
-    maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
+    best = _find_best_classes(found, serving, top)
+    shown_as_classes = {name for served in serving.outputs if served.kind == "top_k" for name in served.names}
+    several = len(found) > 1
+    maps = {n: values for n, values in found.items() if n not in shown_as_classes and (several or values.ndim > 1)}
+    labels = dict(enumerate(serving.labels))
     if form == "json":
-        classes = [{"class": i, "score": finite_or_none(score)} for i, score in best]
+        classes: list[dict[str, Any]] = [{"class": i, "score": finite_or_none(score)} for i, score in best]
+        for entry in classes:
+            entry.update({"label": labels[entry["class"]]} if entry["class"] in labels else {})
         shown = {"outputs": [_map_entry(*item) for item in maps.items()]} if maps else {}
         head = {"input": run.input, "shape": run.shape, "runtime": run.runtime, "top": classes}
         say_json({**head, **shown, **run.speed_entry()})
@@ -103,14 +112,22 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, top: int, form: str) -
     for name, values in maps.items():
         say(f"{name:<14} {format_shape(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
-        say(f"class {i:>5}  score {score:9.4f}")
+        label = f"  {labels[i]}" if i in labels else ""
+        say(f"class {i:>5}  score {score:9.4f}{label}")
     speed = run.speed_entry()
     times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
     say(f"{times}, {run.describe_types()}")
 
 
-def _find_best_classes(scores: Array | None, top: int) -> list[tuple[int, float]]:
+def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
+    chosen = serving.find_best()
+    if chosen and all(name in found for name in chosen.names):
+        values, indices = (found[name] for name in chosen.names)
+        return [(int(i), float(value)) for i, value in zip(indices, values, strict=False)][:top]
+    embeddings = {name for served in serving.outputs if served.kind == "embedding" for name in served.names}
+    rows = (values for name, values in found.items() if values.ndim == 1 and name not in embeddings)
+    scores = next(rows, None)
     if scores is None:
         return []
     return [(int(i), float(scores[i])) for i in np.argsort(-scores, kind="stable")[:top]]

@@ -22,6 +22,7 @@ DTYPES: dict[str, Any] = {
     "float32": np.dtype(np.float32),
     "float16": np.dtype(np.float16),
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "uint8": np.dtype(np.uint8),
 }
 """The types that an image may have, as NumPy knows them."""
 BFLOAT16 = DTYPES["bfloat16"]
@@ -108,6 +109,12 @@ class Runner(ABC):
             outputs = self.run(x)
             times.append(time.perf_counter() - start)
         return outputs, times
+
+
+def draw_input(shape: Sequence[int], seed: int, *, of_bytes: bool = False) -> Array:
+    """Noise in place of a batch: normally distributed, or bytes."""
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, shape, np.uint8) if of_bytes else random.standard_normal(shape, np.float32)
 
 
 def format_types(types: Iterable[str]) -> str:

@@ -45,6 +45,17 @@ def read_image(path: Path, to: Input) -> Array:
     The shorter side is resized (bilinear, antialiased) so that the central crop
     keeps the fraction `to.crop` of it. Raises `Refused` for what is no picture, and warns of one decoded smaller.
     """
+    return normalize_pixels(_resize_and_crop(_open_upright(path, to), to), to)
+
+
+def read_pixels(path: Path, to: Input, *, whole: bool = False) -> npt.NDArray[np.uint8]:
+    """The same before it is normalized, uint8 (1, H, W, C); with `whole` neither resized nor cropped."""
+    picture = _open_upright(path, to)
+    pixels = np.asarray(picture if whole else _resize_and_crop(picture, to), np.uint8)
+    return pixels.reshape(1, *pixels.shape[:2], to.channels)
+
+
+def _open_upright(path: Path, to: Input) -> Image.Image:
     if to.mode is None:
         raise refuse(f"a picture cannot become {to.channels} channels", str(path), "1, 3 and 4 channels can be read")
     picture, sides = _open_picture(path, to)
@@ -52,8 +63,8 @@ def read_image(path: Path, to: Input) -> Array:
     if pixels < math.prod(sides):
         part = next(n for n in _PARTS if pixels >= math.prod(side // n for side in sides))  # sides are rounded up
         words = f"{path}: so large that it is decoded at {_PARTS[part]} of its sides"
-        warnings.warn(SmallerPictureWarning(words), stacklevel=2)
-    return normalize_pixels(_resize_and_crop(picture, to), to)
+        warnings.warn(SmallerPictureWarning(words), stacklevel=3)
+    return picture
 
 
 def _open_picture(path: Path, to: Input) -> tuple[Image.Image, tuple[int, int]]:

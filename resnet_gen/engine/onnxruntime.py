@@ -29,7 +29,12 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.files import read_regular_file
 from resnet_gen.weights.base import Array
 
-_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(bfloat16)": "bfloat16",
+    "tensor(uint8)": "uint8",
+}
 _BFLOAT16 = 16
 """Of ONNX's TensorProto.DataType."""
 

@@ -21,7 +21,7 @@ from resnet_gen.engine.base import (
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
-_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "u8": "uint8"}
 
 
 @dataclass(frozen=True, kw_only=True)

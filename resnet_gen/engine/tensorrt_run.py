@@ -16,7 +16,7 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
 from resnet_gen.weights.base import Array
 
-_TYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16"}
+_TYPES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "UINT8": "uint8"}
 
 
 class Cuda:

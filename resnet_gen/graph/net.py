@@ -16,8 +16,11 @@ from resnet_gen.ops.base import format_shape
 from resnet_gen.ops.types import TypeChange
 from resnet_gen.problems import Loc, Span, refuse
 
-Role: TypeAlias = Literal["main", "shortcut", "gate", "attention"]
-"""What a node is for: the main path, a shortcut around it, a gate on either, or the weights of an attention."""
+Role: TypeAlias = Literal["main", "shortcut", "gate", "attention", "serving"]
+"""What a node is for: the main path, a shortcut around it, a gate on either, or the weights of an attention.
+
+`serving` is what a file puts around the network (`graph.serving`).
+"""
 
 MAX_NODES = 15_000
 """Three times those of the deepest networks: a line of a spec asks for any number of them, of two kilobytes each."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from resnet_gen.ops import DType
+from resnet_gen.ops.serving_words import ChannelOrder, Layout
 
-Layout: TypeAlias = Literal["NCHW", "NHWC"]
-"""Where the channels of an image stand: before its rows, or behind its columns."""
-ChannelOrder: TypeAlias = Literal["RGB", "BGR"]
 ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "embedding", "map"]
 
 

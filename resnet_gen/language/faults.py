@@ -128,10 +128,11 @@ def _guess_key(key: str, fault: _Fault, here: list[str]) -> str:
         return "it belongs at the top"
     chosen = [h for h in homes if h.path != parent and h.kind in (None, _find_kind(fault.source.data, h.path))]
     near = closest(key, {home.key for home in chosen}, SURE)
-    exact = [repr(str(h)) for h in chosen if h.key == key]
+    exact = [h for h in chosen if h.key == key]  # of mappings that every spec has, before those that few have
+    exact = [h for h in exact if fault.model.model_fields[str(h.path[0])].default is not None] or exact
     others = _name_kinds([h for h in homes if h.key == key and parent in ((), h.path)])
     alike = [repr(str(h)) for h in chosen if h.key == near]
-    found = exact or [*(alike if len(alike) == 1 else []), *others]
+    found = [repr(str(h)) for h in exact] or [*(alike if len(alike) == 1 else []), *others]
     return f"did you mean {' or '.join(found[:MOST_NEAR])}?" if found else suggest(key, here)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from resnet_gen.language.custom_parts.files import blame_part, run_file
 from resnet_gen.language.inheritance import describe_own_values, with_changes
+from resnet_gen.language.labels import find_labels_file, with_labels
 from resnet_gen.language.source import Source, overlay, parse_setting, read_file
 from resnet_gen.language.spec import MAX_PARTS, OWN_KEYS, Spec, check_spec
 from resnet_gen.problems import Document, Loc, Refused, Span, refuse, shorten, suggest
@@ -63,8 +64,11 @@ class Loaded:
         """What manifests and models state of the specification: all that makes the network that is built another.
 
         Budgets are somebody's wishes, which come and go; what only training sees is no part of what is built; how an
-        engine is built stands in its manifest. A mean and a deviation that would be taken anyway are left out.
+        engine is built stands in its manifest. A mean and a deviation that would be taken anyway are left out, unless
+        it is served: they stand in its file's graph then.
         """
+        if self.spec.serve:
+            return {key: value for key, value in self.complete().items() if key not in _NOT_BUILT}
         data = {key: value for key, value in self.resolved().items() if key not in _NOT_BUILT}
         return {**data, "input": {k: v for k, v in data["input"].items() if k not in self.spec.input.usual}}
 
@@ -111,15 +115,25 @@ def _check_source(source: Source, path: Path, settings: Sequence[str], called: C
     code: list[str] = []
     parents: list[Source] = []
     whole = _merge_parents(source, path, (), (code, parents), called)
-    describe_own_values = [_read_setting(text) for text in settings]
-    own = [s.marks[()].value.document for s in (source, *describe_own_values)]
-    whole = reduce(overlay, describe_own_values, whole)
+    changes = [_read_setting(text) for text in settings]
+    own = [s.marks[()].value.document for s in (source, *changes)]
+    whole = reduce(overlay, changes, whole)
     spec = _check_blaming_changes(whole, own, parents, more_parts=bool(code))
     return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
 
 
+def with_settings(loaded: Loaded, settings: Sequence[str]) -> Loaded:
+    """A specification with `--set` texts laid over it once more; raises `Refused` for what is wrong with them."""
+    if not settings:
+        return loaded
+    changes = [_read_setting(text) for text in settings]
+    own = (*loaded.own, *(s.marks[()].value.document for s in changes))
+    whole = reduce(overlay, changes, loaded.source)
+    return replace(loaded, spec=_check_blaming_changes(whole, own, loaded.parents[::-1]), source=whole, own=own)
+
+
 def _check_blaming_changes(
-    whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool
+    whole: Source, own: Sequence[Document], parents: Sequence[Source], *, more_parts: bool = False
 ) -> Spec:
     """The spec in `whole`; faults at lines that are right in the parent name the lines that changed it."""
     try:
@@ -151,7 +165,7 @@ def _read_setting(text: str) -> Source:
     for key in ("extends", "parts"):
         if key in source.data:
             raise refuse(f"{key}: cannot be set, only written in a spec", source.span((key,), key=True))
-    return source
+    return with_labels(source, None, str)
 
 
 def find_spec(reference: str) -> Path:
@@ -201,6 +215,8 @@ def _walk_spec_files(path: Path, children: tuple[Path, ...]) -> Iterator[Path]:
     data = _read_source(path, str(path)).data
     parts, parent = data.get("parts"), data.get("extends")
     yield from (path.parent / str(name).replace("\0", "") for name in (parts if isinstance(parts, list) else ()))
+    if (labels := find_labels_file(data)) is not None:
+        yield path.parent / labels.replace("\0", "")
     if isinstance(parent, str):
         yield from _walk_spec_files(_parent_path(parent, path, None), (*children, path))
 
@@ -227,6 +243,7 @@ def _merge_parents(
 ) -> Source:
     """What was read at a path over its parents; `record` gets the hash of each file of parts, and each parent."""
     _run_parts(source, path, record[0], called)
+    source = with_labels(source, path, called)
     parent = source.data.get("extends")
     if parent is None:
         return source

@@ -12,6 +12,7 @@ from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.inheritance import with_changes
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import BlockChoice, StagePlan, choose_for_all, plan
+from resnet_gen.language.served_outputs import find_surroundings
 from resnet_gen.language.spec import Spec
 from resnet_gen.language.training_places import check_training
 from resnet_gen.ops import Op
@@ -56,6 +57,8 @@ def with_classes_and_channels(loaded: Loaded, classes: int | None = None, channe
         changes["head"] = spec.head.model_copy(update={"classes": classes})
     if channels not in (None, spec.input.channels):
         changes["input"] = spec.input.model_copy(update={"channels": channels, "mean": None, "std": None})
+    if changes:
+        changes["serve"] = None  # whose labels and pixels were the other network's
     return replace(loaded, spec=spec.model_copy(update=changes))
 
 
@@ -169,4 +172,5 @@ def _publish_names(graph: Graph, outputs: list[str], loaded: Loaded) -> Graph:
         raise refuse(message, loaded.source.span(("naming",)), "the scheme is for other networks") from None
     float_nodes(named, loaded)  # whose refusals belong to the spec, whatever it is built in
     check_training(loaded, named)  # as well, though no file shows it
+    find_surroundings(loaded, named)
     return replace(named, registered=tuple(loaded.spec.naming.registered(list(named.used()))))

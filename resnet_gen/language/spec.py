@@ -16,6 +16,7 @@ from resnet_gen.language.custom_parts import files
 from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.faults import OUTPUT_PATTERN, PLACES_PATTERN, validate
 from resnet_gen.language.figures import PrintedError, PrintedFigure
+from resnet_gen.language.serve import Serve
 from resnet_gen.language.source import Source
 from resnet_gen.language.training import Training
 from resnet_gen.ops.limits import SIDES
@@ -283,6 +284,9 @@ class Spec(_Model):
     ] = Field((), description="Stages whose maps the network outputs too (`stage2`, counted from 1), before its head.")
     quantization: Quantization | None = Field(None, description="Exceptions from INT8 and FP8.")
     engine: EngineSettings | None = Field(None, description="How its engines are built (docs/engines.md).")
+    serve: Serve | None = Field(
+        None, description="What its file takes and outputs: pixels in, and labels out (docs/serve.md)."
+    )
     naming: Annotated[base.Naming, OneOf()] = _part_field(base.Naming, "paths", "How layers and parameters are called.")
     deviations: dict[DesignRule, Words] = Field(
         default_factory=dict, description="The paper's design rules that this network breaks on purpose, and why."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from resnet_gen.language.load import Loaded
+from resnet_gen.system.digest import digest_text
 
 DESCRIBING = ("version", "name", "extends", "parts", "title", "paper")
 """Keys by which nothing computes another thing, and no verdict is another; of parts, the code counts."""
@@ -34,6 +35,8 @@ def lock_settings(loaded: Loaded) -> dict[str, str]:
     """What changes a build and shows in no layer, as JSON by key: all that is not known to be something else."""
     apart = (*DESCRIBING, *PROMISING, *SHAPING)
     left = {key: value for key, value in resolved_values(loaded).items() if key not in apart}
+    if labels := left.get("serve", {}).get("labels"):
+        left["serve"]["labels"] = f"{len(labels)}, sha256 {digest_text(json.dumps(labels))}"
     return {key: json.dumps(value) for key, value in _leaves(left, "") if key not in _SHAPE}
 
 

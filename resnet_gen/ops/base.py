@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
-DType: TypeAlias = Literal["float32", "float16", "bfloat16", "float8_e4m3fn", "int8", "uint8", "int32"]
+DType: TypeAlias = Literal["float32", "float16", "bfloat16", "float8_e4m3fn", "int8", "uint8", "int32", "int64"]
 """An element type, by NumPy's name (the third and fourth are ml_dtypes')."""
 
 

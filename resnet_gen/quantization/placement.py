@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -131,14 +132,20 @@ def quantize(
     ranges: Mapping[str, Range],
     style: PlacementStyle,
     compute: DType,
+    fixed: Mapping[str, tuple[float, int]] = MappingProxyType({}),
 ) -> tuple[Graph, Weights]:
     """The float32 graph in eight bits where `placement` says; the rest is to be computed in the type `compute`.
 
-    `ranges` are those of the placement's values, by name. Scales are rounded to
+    `ranges` are those of the placement's values, by name; `fixed` has scale and zero point of those that are
+    quantized by something else's rule. Scales are rounded to
     what `compute` can hold before anything is divided by them.
     """
     positive = find_nonnegative(graph)
-    pairs = {v.name: _make_pair(v, ranges[v.name], v.name in positive, style, compute) for v in placement.values}
+    chosen = {
+        v.name: fixed.get(v.name) or _choose_step(v, ranges[v.name], v.name in positive, style)
+        for v in placement.values
+    }
+    pairs = {v.name: _make_pair(v, *chosen[v.name], style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}
     for node in graph.nodes:
@@ -168,16 +175,19 @@ def _read_dequantized(node: Node, placement: QdqPlacement, pairs: Mapping[str, t
     return replace(node, inputs=inputs)
 
 
-def _make_pair(value: Value, span: Range, positive: bool, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
-    """Q and DQ of a value."""
+def _choose_step(value: Value, span: Range, positive: bool, style: PlacementStyle) -> tuple[float, int]:
+    """Scale and zero point of a value of this range."""
     kind = style.activations
     reach = max(abs(span.least), abs(span.most))
-    zero = 0
     if kind == "uint8" and not positive:
-        zero, limit = _MIDDLE, LIMITS["int8"]
-    else:
-        limit = LIMITS[kind]
-    scale = float(_round_scales(np.asarray([reach / limit]), compute, value.name)[0])
+        return reach / LIMITS["int8"], _MIDDLE
+    return reach / LIMITS[kind], 0
+
+
+def _make_pair(value: Value, step: float, zero: int, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
+    """Q and DQ of a value."""
+    kind = style.activations
+    scale = float(_round_scales(np.asarray([step]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")
     first = Node(small.name, small.name, ops.Quantize(kind, scale, zero), (value,), small)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.graph import Graph
+from resnet_gen.graph.serving import pixel_step
+from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Dequantize
@@ -43,9 +45,17 @@ class QuantizedNetwork(NamedTuple):
 
 
 def quantize_network(
-    graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice, progress: Progress | None = None
+    graph: Graph,
+    weights: Weights,
+    loaded: Loaded,
+    how: QuantizationChoice,
+    progress: Progress | None = None,
+    pixels: PixelInput | None = None,
 ) -> QuantizedNetwork:
-    """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used."""
+    """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used.
+
+    Where its file takes `pixels`, its first layer is quantized as they are, if that can be.
+    """
     wanted = choose_style(how)
     placement = place(graph, wanted, float_nodes(graph, loaded))
     if not placement.layers:
@@ -58,12 +68,21 @@ def quantize_network(
 
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
     ranges = calibrate(graph, weights, placement.values, given, how.calibration, begin_phase("calibration"), pictures)
-    first = quantize(graph, weights, placement, ranges, wanted, how.compute)
+    fixed = _find_pixel_steps(graph, wanted, how, pixels)
+    first = quantize(graph, weights, placement, ranges, wanted, how.compute, fixed)
     corrected = _shift_biases(weights, find_bias_corrections((graph, weights), first, given, begin_phase("biases")))
-    new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute)
+    new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute, fixed)
     noise = measure((graph, weights), (new, stored), given, begin_phase("signal to noise"))
     entry = _make_entry(how, given, noise)
     return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, ranges, noise))
+
+
+def _find_pixel_steps(
+    graph: Graph, style: PlacementStyle, how: QuantizationChoice, pixels: PixelInput | None
+) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of the input where pixels are just these eight bits."""
+    step = pixel_step(pixels) if style.activations == "uint8" and how.compute == "float32" else None
+    return {graph.input.name: step} if step else {}
 
 
 def _shift_biases(weights: Weights, by: dict[str, Array]) -> Weights:

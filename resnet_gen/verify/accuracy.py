@@ -13,6 +13,7 @@ from resnet_gen.engine.evaluation.evaluation import Evaluation, EvaluationEffort
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.engine.evaluation.statistics import Proportion
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.ops.precision import Calibration, Precision
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
@@ -139,8 +140,8 @@ def _evaluate(subject: Subject, each: _Stated) -> Evaluation:
     weights = _choose_weights(subject, each)
     precisions: list[Precision] = [each.budget.precision]
     precisions += ["fp32"] if each.budget.drop_from_fp32 is not None and precisions != ["fp32"] else []
-    taken = subject.loaded.spec.input
-    models = [EvaluatedModel(_open_precision(subject, each, kind, weights), taken) for kind in precisions]
+    form = ImageForm(subject.loaded.spec.input)
+    models = [EvaluatedModel(_open_precision(subject, each, kind, weights), form) for kind in precisions]
     return evaluate_models(models, images, EvaluationEffort())
 
 

@@ -9,6 +9,7 @@ from resnet_gen.engine.base import Runner
 from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, evaluate_models
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.evaluation.sources import open_labelled_images
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
 from tests.engine.test_labelled_images import picture
@@ -37,7 +38,7 @@ def echo(batch=None, bounds=None, outputs=("logits",), **more):
             where="echo", runtime={"library": "echo", "version": "1"}, input="x", shape=(batch, 1, 1, 12),
             dtype=np.dtype(np.float32), outputs=outputs, metadata={}, bounds=shapes, seen=[], more=more,
         ),
-        TAKEN,
+        ImageForm(TAKEN),
     )  # fmt: skip
 
 

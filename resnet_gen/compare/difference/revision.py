@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from resnet_gen.compare.difference.devices import find_named_devices
 from resnet_gen.compare.difference.git import LINK, Git, GitTree
+from resnet_gen.language.labels import find_labels_file
 from resnet_gen.language.load import MAX_PARENTS
 from resnet_gen.language.source import MAX_BYTES, Source, read_file
 from resnet_gen.language.spec import MAX_PARTS
@@ -228,10 +229,12 @@ def parse_revision(text: str) -> Revision | None:
 
 
 def _list_named_files(source: Source) -> list[tuple[str, Span | None]]:
-    """The files that a spec names: its parent if that is not a shipped one, its parts, and devices of its budgets."""
+    """The files that a spec names: its parent if that is not a shipped one, parts, labels, devices of its budgets."""
     parent, parts = (source.data.get(key) for key in ("extends", "parts"))
     found = [(parent, source.span(("extends",)))] if isinstance(parent, str) and parent not in shipped_specs() else []
     listed = parts if isinstance(parts, list) and len(parts) <= MAX_PARTS else []
     found += [(name, source.span(("parts", i))) for i, name in enumerate(listed) if isinstance(name, str)]
     found += [(name, source.span(("budgets", *at))) for at, name in find_named_devices(source.data.get("budgets"))]
-    return [(name, where) for name, where in found if name.endswith((".yaml", ".yml", ".py"))]
+    found = [(name, where) for name, where in found if name.endswith((".yaml", ".yml", ".py"))]
+    labels = find_labels_file(source.data)
+    return found if labels is None else [*found, (labels, source.span(("serve", "labels")))]

@@ -100,7 +100,7 @@ class _ImageReader:
 
     def __init__(self, images: LabelledImages, models: Sequence[EvaluatedModel], effort: EvaluationEffort) -> None:
         self._images, self._effort = images, effort
-        self._walk = images.walk([model.taken for model in models])
+        self._walk = images.walk([model.form for model in models])
         self.broken: list[BrokenImage] = []
         self.read, self.seconds, self.left_out = 0, 0.0, 0
 
@@ -175,7 +175,9 @@ def evaluate_models(
 
 def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
     """As many images as are held without taking much memory, however large they are."""
-    each = sum(int(np.prod(model.taken.shape, dtype=float)) for model in models)
+    if any(model.form.serving.takes_any_size for model in models):
+        return 1
+    each = sum(int(np.prod(model.form.taken.shape, dtype=float)) for model in models)
     return max(1, min(asked, _MOST_VALUES // each))
 
 

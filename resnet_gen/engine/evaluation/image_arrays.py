@@ -21,8 +21,7 @@ from resnet_gen.engine.evaluation.labelled_images import (
     ReadImage,
     choose_evenly,
 )
-from resnet_gen.engine.image import normalize_pixels
-from resnet_gen.language.spec import Input
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -49,17 +48,17 @@ class ImageArrays(LabelledImages):
     def name(self, index: int) -> str:
         return f"image {self.chosen[index]}"
 
-    def walk(self, inputs: Sequence[Input]) -> Iterator[ReadImage | BrokenImage]:
-        for taken in inputs:
-            self._check_shape(taken)
+    def walk(self, forms: Sequence[ImageForm]) -> Iterator[ReadImage | BrokenImage]:
+        for form in forms:
+            self._check_shape(form)
         try:
             with open_archive(self.path) as archive, archive.open(_IMAGES) as stream:
                 read_header(stream)
-                yield from self._read_images(stream, inputs)
+                yield from self._read_images(stream, forms)
         except _ERRORS as error:
             raise refuse(f"'{_IMAGES}' is damaged: {error}", str(self.path)) from None
 
-    def _read_images(self, stream: IO[bytes], inputs: Sequence[Input]) -> Iterator[ReadImage]:
+    def _read_images(self, stream: IO[bytes], forms: Sequence[ImageForm]) -> Iterator[ReadImage]:
         size, at = math.prod(self.shape[1:]) * self.dtype.itemsize, 0
         for index, wanted in enumerate(self.chosen):
             for _ in range(at, int(wanted) + 1):
@@ -68,17 +67,13 @@ class ImageArrays(LabelledImages):
             if len(data) < size:
                 raise EOFError("it ends early")
             values = np.frombuffer(data, self.dtype).reshape(self.shape[1:])
-            yield ReadImage(index, tuple(self._prepare(values, taken) for taken in inputs))
+            yield ReadImage(index, tuple(_prepare(values, form) for form in forms))
 
-    def _prepare(self, values: npt.NDArray[Any], taken: Input) -> Array:
-        if values.dtype == np.uint8:
-            pixels: Array = normalize_pixels(values, taken)[0]
-            return pixels
-        image: Array = values.astype(np.float32)
-        return image
-
-    def _check_shape(self, taken: Input) -> None:
+    def _check_shape(self, form: ImageForm) -> None:
         """Refuse images that a network does not take as they are."""
+        taken = form.taken
+        if form.serving.input and self.dtype != np.uint8:
+            raise refuse("its images are floats, and the model takes pixels", str(self.path), "write uint8 NxHxWxC")
         wanted: list[tuple[int, ...]] = [taken.shape]
         if self.dtype == np.uint8:
             wanted = [(*taken.size, taken.channels), *([taken.size] if taken.channels == 1 else [])]
@@ -87,6 +82,13 @@ class ImageArrays(LabelledImages):
             found = f"its images are {self.dtype} {'x'.join(map(str, self.shape))}, not for this network"
             hint = f"write uint8 Nx{h}x{w}x{taken.channels}, or float Nx{taken.channels}x{h}x{w}, normalized"
             raise refuse(found, str(self.path), hint)
+
+
+def _prepare(values: npt.NDArray[Any], form: ImageForm) -> Array:
+    if values.dtype == np.uint8:
+        return form.convert(values)
+    image: Array = values.astype(np.float32)
+    return image
 
 
 def open_arrays(path: Path, names: ClassNames | None, most: int | None, confine: Confine) -> ImageArrays:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_gen.engine.evaluation.labelled_images import BrokenImage, Confine, LabelledImages, ReadImage
-from resnet_gen.engine.image import SmallerPictureWarning, read_image
-from resnet_gen.language.spec import Input
+from resnet_gen.engine.file_serving import ImageForm
+from resnet_gen.engine.image import SmallerPictureWarning
 from resnet_gen.problems import Refused
 from resnet_gen.weights.base import Array
 
@@ -44,19 +44,19 @@ class ImageFiles(LabelledImages):
     def name(self, index: int) -> str:
         return self.files[int(self.chosen[index])]
 
-    def walk(self, inputs: Sequence[Input]) -> Iterator[ReadImage | BrokenImage]:
+    def walk(self, forms: Sequence[ImageForm]) -> Iterator[ReadImage | BrokenImage]:
         for index in range(len(self)):
             path = self.folder / self.name(index)
             try:
                 self.confine(path)
-                yield ReadImage(index, _read_for_each(path, inputs))
+                yield ReadImage(index, _read_for_each(path, forms))
             except Refused as refused:
                 yield BrokenImage(index, refused)
 
 
-def _read_for_each(path: Path, inputs: Sequence[Input]) -> tuple[Array, ...]:
+def _read_for_each(path: Path, forms: Sequence[ImageForm]) -> tuple[Array, ...]:
     """A picture as each network takes it, read once for those that take it alike."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SmallerPictureWarning)  # a camera's are all such
-        found = {taken: read_image(path, taken)[0] for taken in dict.fromkeys(inputs)}
-    return tuple(found[taken] for taken in inputs)
+        found = {form: form.read(path) for form in dict.fromkeys(forms)}
+    return tuple(found[form] for form in forms)

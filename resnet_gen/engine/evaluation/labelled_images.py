@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from resnet_gen.language.spec import Input
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
 
@@ -61,7 +61,7 @@ class LabelledImages(ABC):
         """What a chosen image is called."""
 
     @abstractmethod
-    def walk(self, inputs: Sequence[Input]) -> Iterator[ReadImage | BrokenImage]:
+    def walk(self, forms: Sequence[ImageForm]) -> Iterator[ReadImage | BrokenImage]:
         """Each chosen image, as each of the networks takes it; raises `Refused` where none can be read."""
 
     def check_classes(self, outputs: int, where: str) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.engine.base import Runner, format_shape
-from resnet_gen.language.spec import Input
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -22,7 +22,7 @@ class EvaluatedModel(NamedTuple):
     """A loaded model, and how pictures become its input."""
 
     runner: Runner
-    taken: Input
+    form: ImageForm
 
 
 class _TimedRun(NamedTuple):
@@ -58,7 +58,7 @@ class Scorer:
         start = time.perf_counter()
         outputs = self.model.runner.run(x)
         self._runs.append(_TimedRun(len(filled), time.perf_counter() - start))
-        return _find_scores(outputs, len(filled), self.model.runner.where)[: len(images)].astype(np.float64)
+        return _find_scores(outputs, len(filled), self.model)[: len(images)].astype(np.float64)
 
     @property
     def images_per_second(self) -> float:
@@ -80,8 +80,12 @@ class Scorer:
         return self._runs[1:] or self._runs
 
 
-def _find_scores(outputs: dict[str, Array], images: int, where: str) -> Array:
+def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) -> Array:
     """The output that has one score for each class; raises `Refused` where it cannot be told."""
+    where, served = model.runner.where, model.form.serving.outputs
+    if served and not any(output.kind in ("logits", "probabilities") for output in served):
+        names = ", ".join(f"'{name}'" for output in served for name in output.names)
+        raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
     found = {k: v for k, v in outputs.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
     name = next((name for name in _PREFERRED if name in found), next(iter(found), None))
     if name is None or (len(found) > 1 and name not in _PREFERRED):

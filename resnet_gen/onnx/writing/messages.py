@@ -7,20 +7,21 @@ a network to write. The tests compare every byte with what onnx itself writes.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from functools import partial
 from math import prod
 from typing import NamedTuple
 
 from resnet_gen.graph import Value
 from resnet_gen.onnx.writing.protobuf import float32, integer, integers, length, message, text
 from resnet_gen.ops import DType, Shape
+from resnet_gen.ops.serving import name_sides
 
-INT64 = 7
+INT64, DOUBLE = 7, 11
 ELEMENT_OF: dict[DType, int] = {
     "float32": 1,
     "uint8": 2,
     "int8": 3,
     "int32": 6,
+    "int64": INT64,
     "float16": 10,
     "bfloat16": 16,
     "float8_e4m3fn": 17,
@@ -73,8 +74,15 @@ def data_frame(tensor: Initializer, external: str | None = None, offset: int | N
 
 
 def node(name: str, op_type: str, inputs: Sequence[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
+    """GraphProto's field of one node with one output."""
+    return node_of_outputs(name, op_type, inputs, [output], attributes)
+
+
+def node_of_outputs(
+    name: str, op_type: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]
+) -> bytes:
     """GraphProto's field of one node."""
-    wires = b"".join(text(1, i) for i in inputs) + text(2, output)
+    wires = b"".join(text(1, i) for i in inputs) + b"".join(text(2, o) for o in outputs)
     settings = b"".join(message(5, _attribute(key, attributes[key])) for key in sorted(attributes))
     return message(1, wires + text(3, name) + text(4, op_type) + settings)
 
@@ -128,8 +136,9 @@ def _attribute(name: str, value: Attribute) -> bytes:
 def _value_info(value: Value, batch: int | None, sides: Sequence[str] = ()) -> bytes:
     """A value's type and shape; `sides` are names of its last dimensions, where those are symbolic."""
     first = text(2, "N") if batch is None else integer(1, batch)
-    fixed = value.shape[: len(value.shape) - len(sides)]
-    dims = b"".join(message(1, dim) for dim in (first, *map(partial(integer, 1), fixed), *map(partial(text, 2), sides)))
+    named = [*name_sides(value.shape)[: len(value.shape) - len(sides)], *sides]
+    coded = (text(2, side) if isinstance(side, str) else integer(1, side) for side in named)
+    dims = b"".join(message(1, dim) for dim in (first, *coded))
     tensor = integer(1, ELEMENT_OF[value.dtype]) + message(2, dims)
     return text(1, value.name) + message(2, message(1, tensor))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,50 +12,13 @@ import numpy.typing as npt
 from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
 from resnet_gen.onnx.writing import messages
-from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
-from resnet_gen.ops import DType, Op
+from resnet_gen.onnx.writing.messages import ELEMENT_OF, Attribute, Initializer
+from resnet_gen.onnx.writing.node_writer import NodeWriter as _Call
+from resnet_gen.onnx.writing.serving_rules import RESIZING_OPSET, SERVING_RULES
+from resnet_gen.ops import Op
+from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import element_type, largest_number
-
-
-@dataclass
-class _Call:
-    """A node being written: what it reads, and the ONNX nodes and constants that it takes so far.
-
-    With `open_map` the sides of the map are symbolic, and no node is to say them if it can be helped.
-    """
-
-    node: Node
-    opset: int
-    inputs: list[str]
-    open_map: bool = False
-    constants: list[Initializer] = field(default_factory=list)
-    nodes: list[bytes] = field(default_factory=list)
-
-    def integers(self, role: str, values: list[int]) -> str:
-        """A constant of 64-bit integers, called after the node and `role`."""
-        return self._constant(role, INT64, np.asarray(values, "<i8"))
-
-    def numbers(self, role: str, values: Any, dtype: DType | None = None) -> str:
-        """A constant of the node's own type, or of `dtype`, called after the node and `role`."""
-        dtype = dtype or self.node.output.dtype
-        return self._constant(role, ELEMENT_OF[dtype], np.asarray(values, element_type(dtype)))
-
-    def _constant(self, role: str, element: int, array: Array) -> str:
-        name = f"{self.node.name}.{role}"
-        self.constants.append(Initializer(name, array.shape, element, array.itemsize, array.tobytes()))
-        return name
-
-    def step(self, role: str, op_type: str, *inputs: str, **attributes: Attribute) -> str:
-        """A node on the way to the result, called after the node and `role`; returns its output."""
-        name = f"{self.node.name}.{role}"
-        self.nodes.append(messages.node(name, op_type, inputs, name, attributes))
-        return name
-
-    def end(self, op_type: str, *inputs: str, **attributes: Attribute) -> None:
-        """The node whose output is the result."""
-        self.nodes.append(messages.node(self.node.name, op_type, inputs, self.node.output.name, attributes))
-
 
 OperationRule = Callable[[Any, _Call], None]
 
@@ -299,7 +261,7 @@ def emit_node(node: Node, opset: int, *, open_map: bool = False) -> tuple[list[I
     """The initializers and the ONNX nodes of one node, in order."""
     weights = [_weight(node, tensor) for tensor in node.tensors]
     call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights], open_map)
-    RULES[type(node.op)](node.op, call)
+    (RULES.get(type(node.op)) or SERVING_RULES[type(node.op)])(node.op, call)
     return weights + call.constants, call.nodes
 
 
@@ -321,6 +283,8 @@ _SCALES_OF_ANY_TYPE = 19
 
 
 def _opset(node: Node) -> int:
+    if isinstance(node.op, ResizeAndCrop):
+        return RESIZING_OPSET
     types = {node.output.dtype, *(value.dtype for value in node.inputs)}
     if "bfloat16" in types:
         return _BFLOAT16_LAYERS

@@ -1,0 +1,144 @@
+"""What a spec's `serve` comes to for its network: each output, and the value that it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from resnet_gen.graph import Graph, Value
+from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, Surroundings
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.serve import BEST
+from resnet_gen.ops import GlobalAvgPool, Linear, Softmax
+from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
+from resnet_gen.problems import Loc, Refused, refuse, several, suggest
+
+_SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
+
+
+def with_served_maps(loaded: Loaded) -> Loaded:
+    """The same network, which outputs the stages' maps too that are served."""
+    spec = loaded.spec
+    wanted = [name for name in (spec.serve.outputs if spec.serve else ()) if name.startswith("stage")]
+    more = tuple(name for name in wanted if name not in spec.outputs)
+    return replace(loaded, spec=spec.model_copy(update={"outputs": (*spec.outputs, *more)})) if more else loaded
+
+
+def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
+    """What the file of a network has around it, None where it takes what the network takes.
+
+    `graph` is that of the spec, with or without the served maps. Raises `Refused` at the line of what it cannot have.
+    """
+    spec = loaded.spec
+    if spec.serve is None:
+        return None
+    reader = _ServeReader(loaded, graph)
+    reader.check_order()
+    reader.check_labels()
+    mean, std = spec.input.normalization
+    pixels = PixelInput(
+        spec.serve.type,
+        spec.serve.layout,
+        spec.serve.order,
+        float(spec.serve.greatest),
+        mean,
+        std,
+        spec.input.crop if spec.serve.size == "any" else None,
+    )
+    return Surroundings(pixels, reader.list_outputs())
+
+
+class _ServeReader:
+    """The outputs of a graph, and the places in the spec that ask for others."""
+
+    def __init__(self, loaded: Loaded, graph: Graph) -> None:
+        assert loaded.spec.serve
+        self._loaded, self._graph, self._serve = loaded, graph, loaded.spec.serve
+        self._makers = {node.output.name: node for node in graph.nodes}
+        self._outputs = {value.name: value for value in graph.outputs}
+
+    def _refuse(self, key: str, message: str, hint: str, *more: int) -> Refused:
+        loc: Loc = ("serve", key, *more)
+        return refuse(f"serve.{key}: {message}", self._loaded.source.span(loc), hint)
+
+    def check_order(self) -> None:
+        channels = self._loaded.spec.input.channels
+        if self._serve.order != "RGB" and channels != 3:
+            raise self._refuse("order", f"an image of {several(channels, 'channel')} has no order", "leave it out")
+
+    def check_labels(self) -> None:
+        labels, scores = self._serve.labels, self._find_scores()
+        if labels is None:
+            return
+        if scores is None:
+            raise self._refuse("labels", "the network outputs no scores of classes", "leave them out")
+        if len(labels) != scores.shape[0]:
+            message = f"{several(len(labels), 'label')} for {scores.shape[0]:,} classes"
+            raise self._refuse("labels", message, "one label a class, in the classes' order")
+
+    def _find_scores(self) -> Value | None:
+        for name in _SCORES:
+            value = self._outputs.get(name)
+            if value and len(value.shape) == 1:
+                return value
+        return None
+
+    def list_outputs(self) -> tuple[ServedOutput, ...]:
+        """Every output, in order."""
+        if not self._serve.outputs:
+            own = self._loaded.spec.outputs
+            return tuple(self._make_own(name) for name in self._outputs if not name.startswith("stage") or name in own)
+        return tuple(self._make_output(name, index) for index, name in enumerate(self._serve.outputs))
+
+    def _make_own(self, name: str) -> ServedOutput:
+        kind: ServedKind = next((kind for kind in _SCORES if kind == name), "map")
+        return ServedOutput(kind, name, (name,))
+
+    def _make_output(self, name: str, index: int) -> ServedOutput:
+        if name in self._outputs:
+            return self._make_own(name)
+        if best := BEST.match(name):
+            return self._make_best(name, int(best[1]), index)
+        if name in EMBEDDINGS:
+            source = self._find_embedding(index)
+            return ServedOutput("embedding", source, (name,), normalized=name == "normalized_embedding")
+        if name == "probabilities" and "logits" in self._outputs:
+            return ServedOutput("probabilities", "logits", (name,))
+        softmax = self._makers.get("probabilities") if name == "logits" else None
+        if softmax and isinstance(softmax.op, Softmax):
+            return ServedOutput("logits", softmax.inputs[0].name, (name,))
+        if name.startswith("stage") and self._is_stage(name):
+            return ServedOutput("map", name, (name,))
+        known = dict.fromkeys((*self._outputs, *SERVED_WORDS, *self._list_stages()))
+        raise self._refuse("outputs", f"the network has no '{name}'", suggest(name, known), index)
+
+    def _make_best(self, name: str, k: int, index: int) -> ServedOutput:
+        scores = self._find_scores()
+        if scores is None:
+            raise self._refuse("outputs", f"'{name}' of a network that outputs no scores", "leave it out", index)
+        if k > scores.shape[0]:
+            raise self._refuse("outputs", f"'{name}' of {scores.shape[0]:,} classes", "at most that many", index)
+        return ServedOutput("top_k", scores.name, (f"{name}_values", f"{name}_indices"), k)
+
+    def _find_embedding(self, index: int) -> str:
+        """What the last linear layer before the scores reads; without scores, the last map, which is to be pooled."""
+        scores = self._find_scores()
+        node = self._makers.get(scores.name) if scores else None
+        while node and not isinstance(node.op, Linear | GlobalAvgPool):
+            if node.op.is_layer and node.shape[1:] != (1, 1):
+                break
+            last, node = node, self._makers.get(node.inputs[0].name)
+            if last.op.is_layer:
+                return last.inputs[0].name
+        if node and isinstance(node.op, Linear):
+            return node.inputs[0].name
+        if "features" in self._outputs:
+            return "features"
+        raise self._refuse("outputs", "the network has no embedding", "its head pools nothing", index)
+
+    def _list_stages(self) -> Sequence[str]:
+        stages = dict.fromkeys(n.path.split(".")[1] for n in self._graph.nodes if n.path.startswith("stages."))
+        return [f"stage{int(number) + 1}" for number in stages]
+
+    def _is_stage(self, name: str) -> bool:
+        return name in self._list_stages()

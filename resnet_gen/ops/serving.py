@@ -1,0 +1,96 @@
+"""What a file puts around a network: pixels decoded before it, classes chosen behind it.
+
+No network is made of these: a spec's graph has none of them, and its counts none of what they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map
+from resnet_gen.ops.types import TypeChange
+
+ANY_SIDE = 0
+"""A side of a picture that a file leaves open."""
+OPEN_SIDES = ("height", "width")
+"""What the two are called in a file, in this order."""
+
+
+def name_sides(shape: Shape) -> list[int | str]:
+    """A shape's sides, those that are open by their names."""
+    names = iter(OPEN_SIDES)
+    return [next(names) if side == ANY_SIDE else side for side in shape]
+
+
+class ChannelsFirst(Op):
+    """(H, W, C) to (C, H, W)."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        h, w, c = feature_map(inputs[0], "turning")
+        return c, h, w
+
+
+class ReverseChannels(Op):
+    """Channels in the other order: BGR to RGB."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return feature_map(inputs[0], "reversing channels")
+
+
+@dataclass(frozen=True)
+class ResizeAndCrop(Op):
+    """A map of any size to `size`, (H, W): resized with antialiasing, of which the central crop is taken.
+
+    The crop keeps the part `crop` of the shorter side, as `engine.image` does it with Pillow.
+    """
+
+    size: tuple[int, int]
+    crop: float
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, _, _ = feature_map(inputs[0], "resizing")
+        return (c, *self.size)
+
+
+@dataclass(frozen=True)
+class NormalizePixels(Op):
+    """(x / scale - mean) / std for each channel, divided and subtracted in this order."""
+
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def shape(self, *inputs: Shape) -> Shape:
+        c, h, w = feature_map(inputs[0], "normalizing")
+        if not c == len(self.mean) == len(self.std):
+            raise ShapeError(f"{c} channels, and a mean of {len(self.mean)} and a deviation of {len(self.std)}")
+        return c, h, w
+
+
+@dataclass(frozen=True)
+class BestClasses(TypeChange):
+    """The numbers of the `k` highest scores, the highest first, the lower number first among equals."""
+
+    k: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (scores,) = inputs
+        if len(scores) != 1 or not 1 <= self.k <= scores[0]:
+            raise ShapeError(f"{self.k} are not to be had of {scores}")
+        return (self.k,)
+
+
+class ScoresOfClasses(Op):
+    """The scores (first operand) of the classes that the second names."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return inputs[1]
+
+
+class UnitLength(Op):
+    """A vector divided by its Euclidean length; one of nothing but zeros stays so."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError("only a vector has a length")
+        return inputs[0]
