@@ -7,7 +7,7 @@ channel, and its sigmoids ask for more than eight bits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,7 +32,8 @@ class PlacementStyle(NamedTuple):
 
     `branches` quantizes also what the branch brings to a residual sum, between the convolution and the sum: CPU
     runtimes end the convolution in integers there, TensorRT fuses the sum into it and must find nothing between.
-    `pools` has the head's pooling work in integers too.
+    `pools` has max pooling and the head's mean work in eight bits, so that what they read ends in them; `linear` has
+    linear layers do so, and what comes before them.
     """
 
     activations: DType
@@ -47,7 +48,7 @@ class PlacementStyle(NamedTuple):
     weight_bits: int = 8
 
 
-TENSORRT_INT8 = PlacementStyle("int8", "int8")
+TENSORRT_INT8 = PlacementStyle("int8", "int8", pools=True)
 TENSORRT_FP8 = PlacementStyle("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
 CPU_INT8 = PlacementStyle("uint8", "int8", branches=True, linear=True, pools=True, int32_bias=True)
 
@@ -60,11 +61,31 @@ class Range(NamedTuple):
 
 
 class QdqPlacement(NamedTuple):
-    """What is quantized of a graph: layers by name, and operands by node and position."""
+    """What is quantized of a graph: layers by name, operands by node and position, and the values that they read.
+
+    `shared` has, for a value that max pooling links to others, the values whose ranges its scale covers, by name:
+    rounding commutes with the largest of numbers, so that by one scale a pool of codes gives the codes of the pool.
+    """
 
     layers: frozenset[str]
     operands: frozenset[tuple[str, int]]
     values: tuple[Value, ...]
+    shared: Mapping[str, tuple[str, ...]] = {}
+
+    @property
+    def observed(self) -> tuple[Value, ...]:
+        """The values whose ranges are to be known; those of the others follow."""
+        needed = {name for names in self.shared.values() for name in names}
+        return tuple(v for v in self.values if v.name not in self.shared or v.name in needed)
+
+    def find_ranges(self, observed: Mapping[str, Range]) -> dict[str, Range]:
+        """The range of each of `values`, by name, from those of the values that were observed."""
+        groups = {value.name: self.shared.get(value.name, (value.name,)) for value in self.values}
+        return {name: _unite_ranges([observed[other] for other in group]) for name, group in groups.items()}
+
+
+def _unite_ranges(ranges: Sequence[Range]) -> Range:
+    return Range(min(span.least for span in ranges), max(span.most for span in ranges))
 
 
 def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> QdqPlacement:
@@ -77,8 +98,32 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Qd
     if style.branches:
         operands |= {(n.name, index) for n in nodes for index in _find_convolution_results(n, layers, makers)}
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
-    values = (graph.input, *(node.output for node in graph.nodes))
-    return QdqPlacement(layers, frozenset(operands), tuple(value for value in values if value.name in read))
+    pools = _find_pools(nodes, read) if style.pools else []
+    operands |= {(pool.name, 0) for pool in pools}
+    every = read | {pool.inputs[0].name for pool in pools}
+    values = tuple(value for value in (graph.input, *(node.output for node in graph.nodes)) if value.name in every)
+    return QdqPlacement(layers, frozenset(operands), values, _share_scales(pools, read))
+
+
+def _find_pools(nodes: Sequence[Node], read: Collection[str]) -> list[Node]:
+    """The max pools whose results are read in eight bits, perhaps by another such pool; the last is the first."""
+    found: list[Node] = []
+    wanted = set(read)
+    for node in reversed(nodes):
+        if isinstance(node.op, ops.MaxPool) and node.output.name in wanted:
+            found.append(node)
+            wanted.add(node.inputs[0].name)
+    return found
+
+
+def _share_scales(pools: Sequence[Node], read: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """For each value that `pools` link to others, those of them that others read in eight bits too."""
+    groups: dict[str, dict[str, None]] = {}
+    for pool in pools:
+        ends = (pool.inputs[0].name, pool.output.name)
+        joined = {name: None for end in ends for name in groups.get(end, {end: None})}
+        groups |= dict.fromkeys(joined, joined)
+    return {name: tuple(other for other in group if other in read) for name, group in groups.items()}
 
 
 def _is_quantizable(node: Node, style: PlacementStyle) -> bool:
@@ -96,8 +141,10 @@ def _find_operands(
         return (0,)
     if _is_residual(node, makers):
         return (0, 1) if style.branches else (1,)
-    pooling = isinstance(node.op, (ops.Flatten, ops.GlobalAvgPool)) and node.role != "attention"
-    return (0,) if style.pools and pooling else ()
+    if node.role == "attention":
+        return ()
+    mean, flat = isinstance(node.op, ops.GlobalAvgPool), isinstance(node.op, ops.Flatten)
+    return (0,) if (style.pools and mean) or (style.linear and flat) else ()
 
 
 def _is_residual(node: Node, makers: Mapping[str, Node]) -> bool:
@@ -136,14 +183,13 @@ def quantize(
 ) -> tuple[Graph, Weights]:
     """The float32 graph in eight bits where `placement` says; the rest is to be computed in the type `compute`.
 
-    `ranges` are those of the placement's values, by name; `fixed` has scale and zero point of those that are
-    quantized by something else's rule. Scales are rounded to
-    what `compute` can hold before anything is divided by them.
+    `ranges` are those of the placement's `observed` values, by name; `fixed` has scale and zero point of those that are
+    quantized by something else's rule. Scales are rounded to what `compute` can hold before anything is divided by
+    them.
     """
-    positive = find_nonnegative(graph)
+    positive, spans = find_nonnegative(graph), placement.find_ranges(ranges)
     chosen = {
-        v.name: fixed.get(v.name) or _choose_step(v, ranges[v.name], v.name in positive, style)
-        for v in placement.values
+        v.name: fixed.get(v.name) or _choose_step(v, spans[v.name], v.name in positive, style) for v in placement.values
     }
     pairs = {v.name: _make_pair(v, *chosen[v.name], style, compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]

@@ -67,14 +67,14 @@ def quantize_network(
         return partial(progress, name) if progress else None
 
     pictures = None if how.calibration.source == RANDOM else loaded.spec.input
-    ranges = calibrate(graph, weights, placement.values, given, how.calibration, begin_phase("calibration"), pictures)
+    ranges = calibrate(graph, weights, placement.observed, given, how.calibration, begin_phase("calibration"), pictures)
     fixed = _find_pixel_steps(graph, wanted, how, pixels)
     first = quantize(graph, weights, placement, ranges, wanted, how.compute, fixed)
     corrected = _shift_biases(weights, find_bias_corrections((graph, weights), first, given, begin_phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute, fixed)
     noise = measure((graph, weights), (new, stored), given, begin_phase("signal to noise"))
     entry = _make_entry(how, given, noise)
-    return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, ranges, noise))
+    return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, placement.find_ranges(ranges), noise))
 
 
 def _find_pixel_steps(
