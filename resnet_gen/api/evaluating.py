@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_gen.api.arguments import AnyPath, Network, check_within, name_of, resolve_path, resolve_weights
+from resnet_gen.api.arguments import (
+    AnyPath,
+    Network,
+    check_one_of,
+    check_within,
+    name_of,
+    resolve_path,
+    resolve_weights,
+)
 from resnet_gen.api.running import open_model, resolve_tunings, warn_of_numerics
 from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
-from resnet_gen.engine.names import Hint, Runtime
+from resnet_gen.engine.names import RUNTIMES, Hint, Runtime
 from resnet_gen.ops.limits import EVALUATED_IMAGES
 from resnet_gen.problems import refuse
 from resnet_gen.speed.limits import MEASURED_BATCHES
@@ -53,18 +62,13 @@ def evaluate(
         fold: Fold the specs' batch norms.
         runtime: What runs the first.
         against_runtime: What runs the second.
-        precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; the file's own
-            without it.
+        precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; else the file's own.
 
     Returns:
-        For each model `accuracy`: `top1` and `top5` with 95 % intervals, classes and confusions; images a second; and
-        for two models their `agreement`. Shares are 0 to 1.
+        Right answers of each model with 95 % intervals (Wilson 1927), and of two how they compare (McNemar 1947).
 
     Raises:
         Refused: As `run`, and for labels of other classes than the model outputs.
-
-    Source:
-        Wilson 1927 for the intervals; McNemar 1947, the exact form, for two models.
 
     Example:
         >>> import numpy as np
@@ -74,23 +78,48 @@ def evaluate(
         >>> found.models[0].accuracy.top1.images, found.agreement.same.value
         (2, 1.0)
     """
+    check_within("batch", batch, *MEASURED_BATCHES)
+    named = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
+    where = _DataChoice(data, classes_file, limit)
+    return _evaluate_all(named, where, precision_hint, (weights, seed, fold), (batch, skip_broken, changes))
+
+
+class _DataChoice(NamedTuple):
+    data: AnyPath
+    classes_file: AnyPath | None
+    limit: int | None
+
+
+def _evaluate_all(
+    named: Sequence[tuple[Network, Runtime | None]],
+    where: _DataChoice,
+    hint: Hint | None,
+    of_specs: tuple[AnyPath | None, int, bool],
+    effort: tuple[int, bool, int],
+) -> Evaluation:
+    """Evaluate one or two models, each with what runs it; warns who called the function that calls this."""
     from resnet_gen.build.models import ModelSource, choose_inputs
     from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, evaluate_models
     from resnet_gen.engine.evaluation.sources import open_labelled_images
 
-    check_within("batch", batch, *MEASURED_BATCHES)
+    weights, seed, fold = of_specs
+    _check_choices(where.limit, effort[2], seed, weights)
+    tunings = resolve_tunings([by for _, by in named], hint)
+    for _, runtime in named:
+        check_one_of("runtime", runtime, RUNTIMES)
+    images = open_labelled_images(name_of(where.data), resolve_path(where.classes_file), where.limit)
+    source = ModelSource((), resolve_weights(weights), seed, fold)
+    pairs = zip(named, tunings, strict=True)
+    chosen = choose_inputs([open_model(one, source, by, effort[0], own) for (one, by), own in pairs])
+    found = evaluate_models(chosen.models, images, EvaluationEffort(*effort))
+    for each, own in zip(chosen.models, tunings, strict=True):
+        warn_of_numerics(each.runner, own, 4)
+    return replace(found, notes=(*chosen.notes, *found.notes))
+
+
+def _check_choices(limit: int | None, changes: int, seed: int, weights: AnyPath | None) -> None:
     check_within("limit", limit, *EVALUATED_IMAGES)
     check_within("changes", changes, *CHANGES)
     check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
-    named = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tunings = resolve_tunings([by for _, by in named], precision_hint)
-    images = open_labelled_images(name_of(data), resolve_path(classes_file), limit)
-    source = ModelSource((), resolve_weights(weights), seed, fold)
-    pairs = zip(named, tunings, strict=True)
-    chosen = choose_inputs([open_model(one, source, by, batch, own) for (one, by), own in pairs])
-    found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes))
-    for each, own in zip(chosen.models, tunings, strict=True):
-        warn_of_numerics(each.runner, own)
-    return replace(found, notes=(*chosen.notes, *found.notes))

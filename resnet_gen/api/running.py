@@ -224,12 +224,15 @@ def resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> li
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
-def warn_of_numerics(runner: Runner, asked: Tuning) -> None:
-    """Warn who called the function that calls this of what this processor does not compute; after the first run."""
+def warn_of_numerics(runner: Runner, asked: Tuning, level: int = 3) -> None:
+    """Warn who called the function that calls this of what this processor does not compute; after the first run.
+
+    `level` is how many calls up that is.
+    """
     from resnet_gen.engine.cpu_numerics import list_departures
 
     for line in list_departures(runner, asked):
-        warnings.warn(line, stacklevel=3)
+        warnings.warn(line, stacklevel=level)
 
 
 def predict(

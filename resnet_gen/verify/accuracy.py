@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 from resnet_gen.build.models import open_request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.engine.evaluation.evaluation import Evaluation, EvaluationEffort, evaluate_models
+from resnet_gen.engine.evaluation.evaluation import Evaluation, EvaluationEffort, EvaluationProgress, evaluate_models
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.language.budgets import AccuracyBudget
+from resnet_gen.language.custom_parts.files import give_notice
 from resnet_gen.ops.precision import Calibration, Precision
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
 from resnet_gen.system.links import check_named
@@ -142,7 +144,24 @@ def _evaluate(subject: Subject, each: _Stated) -> Evaluation:
     precisions += ["fp32"] if each.budget.drop_from_fp32 is not None and precisions != ["fp32"] else []
     form = ImageForm(subject.loaded.spec.input)
     models = [EvaluatedModel(_open_precision(subject, each, kind, weights), form) for kind in precisions]
-    return evaluate_models(models, images, EvaluationEffort())
+    return evaluate_models(models, images, EvaluationEffort(), _make_progress(subject))
+
+
+def _make_progress(subject: Subject) -> EvaluationProgress | None:
+    """A sign of life each second for whoever waits for this process, where code of parts runs in it."""
+    told = time.monotonic()
+
+    def tell(done: int, images: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _SILENCE:
+            told = time.monotonic()
+            give_notice("")
+
+    return tell if subject.loaded.code else None
+
+
+_SILENCE = 1.0
+"""Seconds between two signs."""
 
 
 def _choose_weights(subject: Subject, each: _Stated) -> WeightsSource:

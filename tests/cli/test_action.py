@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.accuracy.digits import split
+from tests.accuracy.measured import WEIGHTS
 from tests.helpers.action_runner import ACTION, ROOT, runner_in
 
 
@@ -162,6 +165,30 @@ def test_what_it_cannot_build_fails_the_job(runner):
     code, printed, _ = runner.run(None, {"build": "true", "parts": "none"})
     assert code == 2
     assert not (runner.project / "build").exists()
+@pytest.mark.long
+def test_budgets_of_accuracy_are_held_where_that_is_asked_for(runner):
+    shutil.copy(WEIGHTS, runner.project / "w.safetensors")
+    test = split()[1]
+    np.savez(runner.project / "digits.npz", images=test.images[:50], labels=test.labels[:50])
+    budget = "budgets: {accuracy: {data: ../digits.npz, weights: ../w.safetensors, min: MIN}}\n"
+    text = f"name: mine\nextends: resnet8-digits\n{budget}"
+    base = runner.commit("nets/mine.yaml", text.replace("MIN", "0.9"))
+    runner.commit("nets/mine.yaml", text.replace("MIN", "1.0") + "title: Mine\n")
+    code, printed, _ = runner.run(base)
+    assert code == 0, printed
+    assert "accuracy was not evaluated (1 budget)" in printed
+    code, printed, _ = runner.run(base, {"evaluate": "true"})
+    assert code == 1
+    assert "::error file=nets/mine.yaml,line=3," in printed
+    assert "under the budget of 1 by" in printed
+
+
+@pytest.mark.parametrize("given", ["yes", "", "true; id", "--help"])
+def test_another_word_than_true_or_false_ends_before_anything_is_verified(runner, given):
+    runner.commit("nets/mine.yaml", GOOD)
+    code, printed, steps = runner.run(None, {"evaluate": given})
+    assert (code, steps["verify"]["outputs"]) == (2, {})
+    assert printed.endswith("::error title=resnet-gen::evaluate: write true or false\n")
 
 
 def test_the_metadata_are_an_action_s():

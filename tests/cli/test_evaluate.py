@@ -202,6 +202,10 @@ def test_of_many_classes_the_worst_are_shown_and_the_rest_is_named():
     assert "1 image left out that cannot be read" in text
     assert "signal to noise is not measured" in text
     assert "changed from A to B: 2 images\n" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["other", "b", *[r"\x1b[31m::error::|<b>@all\u202e\n"] * 2, "none"] in [
+        [cell.replace("...", "") for cell in row] for row in rows
+    ]
 
 
 def test_a_terminal_gets_a_progress_bar(data, files, cli, monkeypatch):

@@ -94,6 +94,10 @@ NET = {
         )},
         "latency": [{"target": "device.yaml", "precision": "fp16", "batch": 1, "min": 1e-6, "max": 9.0}],
         "onnx_size": [{"precision": "fp32", "min": 1, "max": 10**9}],
+        "accuracy": [{
+            "data": "val", "classes_file": "names.txt", "weights": "w.npz", "precision": "int8",
+            "calibration": "images.npz", "qdq": "cpu", "limit": 100, "min": 0.9, "drop_from_fp32": 0.01,
+        }],
     },
 }  # fmt: skip
 BASE = {
@@ -131,6 +135,11 @@ OTHER = {
     "budgets.onnx_size.precision": {"budgets.onnx_size.0.precision": "fp16"},
     "budgets.onnx_size.min": {"budgets.onnx_size.0.min": 2},
     "budgets.onnx_size.max": {"budgets.onnx_size.0.max": 10**10},
+    **{f"budgets.accuracy.{key}": {f"budgets.accuracy.0.{key}": value} for key, value in (
+        ("data", "val2"), ("classes_file", "others.txt"), ("weights", "v.npz"), ("precision", "fp8"),
+        ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("min", 0.89), ("drop_from_fp32", 0.02),
+    )},
+    "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
 }  # fmt: skip
 """What each key is changed to; a mapping of dotted places where it stands in a list, or goes with another."""
 FIXED = {"version"}
@@ -140,6 +149,7 @@ LOOSER = {
     "budgets.latency.target",
     "budgets.latency.precision", "budgets.latency.batch", "budgets.onnx_size.precision",
     *(key for key in keys(Spec) if key.startswith("budgets.") and key.endswith(".max")),
+    *(key for key in keys(Spec) if key.startswith("budgets.accuracy.")),
 }  # fmt: skip
 
 
@@ -191,6 +201,7 @@ lock = "resnet-gen.lock"
 [budgets."*"]
 params = {min = 1, max = "12M"}
 latency = {target = "device.yaml", max = 100.0}
+accuracy = {data = "val", weights = "w.npz", min = 0.9, drop_from_fp32 = 0.01}
 """
 
 
@@ -252,6 +263,18 @@ PROJECT_CHANGES = {
     "budgets.latency.target": [('"device.yaml"', '"t4"', True)],
     "budgets.latency.batch": [("max = 100.0", "max = 100.0, batch = 2", True)],
     "budgets.latency.precision": [("max = 100.0", 'max = 100.0, precision = "fp32"', True)],
+    "budgets.accuracy.min": [("min = 0.9", "min = 0.89", True), ("min = 0.9", "min = 0.91", False),
+                             ("min = 0.9, ", "", True)],
+    "budgets.accuracy.drop_from_fp32": [("drop_from_fp32 = 0.01", "drop_from_fp32 = 0.02", True),
+                                        ("drop_from_fp32 = 0.01", "drop_from_fp32 = 0.001", False),
+                                        (", drop_from_fp32 = 0.01", "", True)],
+    "budgets.accuracy.data": [('"val"', '"other"', True)],
+    "budgets.accuracy.weights": [('"w.npz"', '"v.npz"', True), ('weights = "w.npz", ', "", True)],
+    **{f"budgets.accuracy.{key}": [('data = "val"', f'data = "val", {text}', True)] for key, text in (
+        ("classes_file", 'classes_file = "c.txt"'), ("limit", "limit = 10"), ("precision", 'precision = "fp16"'),
+        ("calibration", 'precision = "fp8", calibration = "c.npz"'),
+        ("qdq", 'precision = "int8", calibration = "c.npz", qdq = "cpu"'),
+    )},
     "budgets.onnx_size.max": [("params =", 'onnx_size.max = "99 MB"\nparams =', False)],
     "budgets.onnx_size.min": [("params =", 'onnx_size.min = "1 MB"\nparams =', False)],
     "budgets.onnx_size.precision": [("params =", 'onnx_size = {max = "99 MB", precision = "fp16"}\nparams =', False)],

@@ -62,6 +62,9 @@ TARGETS = {
     "word": Target("word", _plain("word"), structures.lines),
     "calibration": Target("calibration", _plain("images.npz"), structures.members),
     "pictures": Target("calibration", lambda folder, data: _plain("p.png")(folder, data).parent, structures.chunks),
+    "table": Target("labelled", _plain("images.csv"), structures.lines),
+    "labelled": Target("labelled", _plain("labelled.npz"), structures.members),
+    "classes": Target("classes", _plain("classes.txt"), structures.lines),
     "picture": Target("picture", _plain("p.png"), structures.chunks),
 }
 

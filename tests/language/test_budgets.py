@@ -61,8 +61,8 @@ def test_what_is_no_size_is_refused(written):
         SizeBudget.model_validate({"max": written})
 
 
-def test_every_count_can_have_a_budget_and_nothing_else_but_latency_and_size():
-    assert set(Budgets.model_fields) == {*COUNTS, "latency", "onnx_size"}
+def test_every_count_can_have_a_budget_and_nothing_else_but_latency_size_and_accuracy():
+    assert set(Budgets.model_fields) == {*COUNTS, "latency", "onnx_size", "accuracy"}
     assert LatencyBudget.model_fields["batch"].default == 1
 
 

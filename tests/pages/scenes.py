@@ -18,7 +18,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.formats.writing import FORMATS, from_weights
 from resnet_gen.weights.initialization import SeededWeights
-from tests.accuracy.digits import calibration
+from tests.accuracy.digits import calibration, split
 from tests.fixtures.make_exports import ARCHIVE
 from tests.helpers.against_files import DIGITS, build, engine_beside
 from tests.pages.shown import ROOT, blocks
@@ -126,6 +126,22 @@ def benched() -> None:
     shutil.copy(build("resnet50", Path("build")), "exported.onnx")
 
 
+def evaluated() -> None:
+    """The images that no training has seen, the weights, and the spec of the page."""
+    shutil.copy(DIGITS, DIGITS.name)
+    test = split()[1]
+    np.savez("digits.npz", images=test.images, labels=test.labels)
+    Path("digits.yaml").write_text(blocks_of("docs/evaluate.md", "yaml")[0], encoding="utf-8")
+    Path("resnet-gen.toml").touch()
+
+
+def evaluated_int8() -> None:
+    """The network in eight bits."""
+    np.savez("images.npz", images=calibration())
+    options = ["--weights", DIGITS.name, "--precision", "int8", "--for", "cpu", "--calibration", "images.npz"]
+    build("resnet8-digits", Path("int8"), *options)
+
+
 def engines() -> None:
     build("resnet50", Path("build"), "--precision", "fp16", "--target", "tensorrt-rtx", "--sm", "86,89", "--no-compare")
 
@@ -168,6 +184,7 @@ SCENES: dict[str, Callable[[], object]] = {
     "docs/against.md": against,
     "docs/bench.md": benched,
     "docs/engines.md": engines,
+    "docs/evaluate.md": evaluated,
     "docs/ci.md": repository,
     "docs/contracts.md": contracts,
     "docs/generate.md": lambda: drawn("resnet50", "resnet50.safetensors"),
@@ -177,6 +194,7 @@ SCENES: dict[str, Callable[[], object]] = {
     "docs/verify.md": verified,
     "docs/weights.md": weights,
 }
+OF_DIGITS = "resnet8-digits --weights resnet8-digits.safetensors --data digits.npz"
 INT8 = "--against build/resnet8-digits.onnx --weights resnet8-digits.safetensors"
 BETWEEN: dict[tuple[str, str], Callable[[], object]] = {
     ("README.md", "resnet-gen show my-network.yaml"): lambda: changed(
@@ -187,6 +205,7 @@ BETWEEN: dict[tuple[str, str], Callable[[], object]] = {
     ("docs/ci.md", "resnet-gen review --base main"): looser,
     ("docs/ci.md", "pytest nets -q"): repository,
     ("docs/contracts.md", "resnet-gen lock --check"): contracts_changed,
+    ("docs/evaluate.md", f"resnet-gen evaluate {OF_DIGITS} --against int8/resnet8-digits.onnx"): evaluated_int8,
     ("docs/diff.md", "resnet-gen diff resnet50 build/resnet50.onnx"): lambda: build(
         "resnet50", Path("build"), "--fold-bn"
     ),

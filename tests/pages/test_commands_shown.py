@@ -47,6 +47,7 @@ SLOW = {
     "resnet-gen build resnet50 --precision bf16": "compares ResNet-50 with FP32",
     "resnet-gen verify resnet8-digits --against build/": "imports scikit-learn and calibrates",
     "resnet-gen bench ": "measures",
+    "resnet-gen evaluate resnet8-digits --weights resnet8-digits.safetensors --data digits.npz --against": "calibrates",
     "pytest nets": "starts a pytest of its own",
 }
 """How commands begin that `make test-all` alone runs, and what takes them so long."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 from tests.helpers.against_files import DIGITS
@@ -53,6 +54,15 @@ def test_keys_of_each_bench_are_described(cli, tmp_path):
     command = ["bench", "resnet8-digits", "--repeat", "3", "--against-backend", "onnxruntime", "--format", "json"]
     found = keys(parsed(cli(*command)[1]))
     assert sorted(found - set(re.findall(r"`(\w+)`", text("docs/bench.md")))) == []
+
+
+def test_keys_of_an_evaluation_are_described(cli, tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((2, 1, 8, 8), np.float32), labels=np.arange(2))
+    command = ["evaluate", "resnet8-digits", "--data", tmp_path / "a.npz", "--format", "json"]
+    found = keys(parsed(cli(*command, "--against", "resnet8-digits", "--against-backend", "onnxruntime")[1]))
+    found |= {"changes", "image", "kind", "first", "second", "label", "reason"}
+    page = text("docs/evaluate.md").split("\n## For programs\n")[1]
+    assert sorted(found - set(re.findall(r"`(\w+)`", page))) == []
 
 
 @pytest.mark.parametrize("scene", [repository, looser])

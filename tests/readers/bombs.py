@@ -287,6 +287,51 @@ simple(
 )
 
 
+_PIXELS = npy(described("(4, 32, 32, 3)", "|u1")) + bytes(4 * 3072)
+
+
+def labelled(labels, images=_PIXELS):
+    return npz([("images.npy", images), ("labels.npy", labels)])
+
+
+LABELLED = {
+    "labels of zeros": lambda: labelled(npy(described("(30000000,)", "|u1")) + bytes(30_000_000)),
+    "many images of zeros": lambda: labelled(
+        npy(described("(60000,)", "|u1")) + bytes(60_000),
+        npy(described("(60000, 32, 32, 3)", "|u1")) + bytes(60_000 * 3072),
+    ),
+    "a claim of terabytes": lambda: labelled(npy(described("(1000000000000,)"))),
+    "labels of many bytes": lambda: labelled(npy(described("(4,)", "<U99999999"))),
+    "a header of brackets": lambda: labelled(npy("(" * 9000 + ")" * 900)),
+    "labels and many members": lambda: npz(
+        [(f"{i}.npy", npy(described("(1,)")) + bytes(4)) for i in range(60_000)], zipfile.ZIP_STORED
+    ),
+}
+for _name, _make in LABELLED.items():
+    simple("labelled", f"{_name}.npz", "images.npz", _make)
+TABLES = {
+    "many rows": lambda: b"".join(b"%x,1\n" % i for i in range(1_500_000)),
+    "too many rows": lambda: b"".join(b"%x,1\n" % i for i in range(2_500_000)),
+    "rows of one file": lambda: b"a,1\n" * 3_000_000,
+    "many labels": lambda: b"".join(b"%x,c%x\n" % (i, i) for i in range(1_000_000)),
+    "a line without end": lambda: b"a" * 60_000_000,
+    "a quote without end": lambda: b'"' + b"a\n" * 20_000_000,
+    "quotes": lambda: b'"' + b'""' * 20_000_000,
+    "one wide letter": lambda: "\U0001f600,".encode() + b"a" * 60_000_000,
+    "many cells": lambda: b"," * 30_000_000,
+    "empty lines": lambda: b"\n" * 20_000_000,
+    "null bytes": lambda: bytes(20_000_000),
+}
+for _name, _make in TABLES.items():
+    simple("labelled", f"{_name}.csv", "images.csv", _make)
+for _name, _data in {
+    "names of one word": b"a\n" * 4_000_000, "many names": b"".join(b"%x\n" % i for i in range(1_000_000)),
+    "a long name": b"a" * 8_000_000, "empty lines": b"\n" * 8_000_000, "a wide name": "\U0001f600".encode() * 2_000_000,
+    "words": b"a " * 4_000_000, "synsets": b"".join(b"n%08d x\n" % (99_999 - i) for i in range(100_000)),
+}.items():  # fmt: skip
+    simple("classes", _name, "classes.txt", _data)
+
+
 # --- safetensors -------------------------------------------------------------
 
 
@@ -1066,6 +1111,8 @@ NAMES = {
     "manifest": "m.manifest.json",
     "device": "device.yaml",
     "calibration": "images.npz",
+    "labelled": "images.csv",
+    "classes": "classes.txt",
     "picture": "p.png",
 }
 
@@ -1129,6 +1176,8 @@ TRIVIAL = {
     "calibration": lambda folder: put(
         folder, "images.npz", npz([("images.npy", npy(described("(1, 3, 32, 32)")) + bytes(12_288))])
     ),
+    "labelled": lambda folder: put(folder, "images.npz", labelled(npy(described("(4,)", "|u1")) + bytes(4))),
+    "classes": lambda folder: put(folder, "classes.txt", "cat\ndog\n"),
     "picture": lambda folder: put(folder, "p.png", png(64, 64)),
 }
 """What a file of each kind takes that asks for nothing."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from itertools import islice
 from pathlib import Path
 
 import PIL.Image
 
 import resnet_gen.cli
+from resnet_gen.engine.evaluation.class_names import read_class_names
+from resnet_gen.engine.evaluation.labelled_images import BrokenImage, ReadImage
+from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
@@ -58,6 +62,12 @@ def _calibrate(path):
         assert image.shape == PIXELS.shape
 
 
+def _look_at_labels(path):
+    images = open_labelled_images(str(path))
+    for image in islice(images.walk([PIXELS]), 8):
+        assert isinstance(image, (ReadImage, BrokenImage))
+
+
 READERS = {
     "weights show": command("weights", "show", "{}"),
     "weights convert": command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
@@ -81,6 +91,8 @@ READERS = {
     "device by name": _named("predict", "cifar-resnet20", "--for", "{}"),
     "revision by name": _named("diff", "--", "{}", "cifar-resnet20"),
     "calibration": _refusing(_calibrate),
+    "labelled images": _refusing(_look_at_labels),
+    "class names": _refusing(read_class_names),
     "picture": _refusing(lambda path: read_image(path, PIXELS)),
 }
 KINDS = {
@@ -96,6 +108,8 @@ KINDS = {
     "journal": ("half written", "account"),
     "word": ("spec by name", "setting", "device by name", "revision by name"),
     "calibration": ("calibration",),
+    "labelled": ("labelled images",),
+    "classes": ("class names",),
     "picture": ("picture",),
 }
 """The readers of each kind of file."""

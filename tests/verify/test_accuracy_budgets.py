@@ -9,6 +9,7 @@ import pytest
 import resnet_gen
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.problems import Refused
+from resnet_gen.verify import accuracy
 from tests.accuracy.digits import calibration, split
 from tests.accuracy.measured import WEIGHTS
 
@@ -49,6 +50,7 @@ def test_a_budget_holds_at_its_bound_and_not_beyond(project, cli):
     assert (findings[1]["column"], findings[1]["rule"]) == (55, "budget")
     note = "note: accuracy (fp32): 0.9916 (591 of 596), 95 % interval 0.9805 to 0.9964 (digits.npz)"
     assert err.count(note) == 3
+    assert "fp32's" not in err
 
 
 def test_without_evaluate_it_is_said_that_nothing_was_looked_at_and_nothing_is_read(project, cli):
@@ -187,6 +189,40 @@ def test_a_budget_without_a_bound_or_with_keys_that_mean_nothing_is_refused():
                  {"min": 0.5, "precision": "fp8", "calibration": "x", "qdq": "cpu"}):  # fmt: skip
         with pytest.raises(ValueError, match="AccuracyBudget"):
             AccuracyBudget.model_validate({"data": "d", **keys})
+
+
+PART = """\
+from typing import Literal
+
+from resnet_gen.ops import Activation
+from resnet_gen.parts.base import ActivationPart
+
+
+class Mine(ActivationPart):
+    \"\"\"A ReLU of one's own.\"\"\"
+
+    kind: Literal["mine"] = "mine"
+    function = "relu"
+
+    def build(self, net, name, x):
+        return net.add(name, Activation("relu"), x)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_network_of_parts_of_one_s_own_is_evaluated_where_they_run_and_gives_signs_of_life(project, cli, monkeypatch):
+    (project / "mine.py").write_text(PART)
+    more = "parts: [mine.py]\nactivation: mine\n"
+    budget = "accuracy: {data: digits.npz, weights: w.safetensors, min: 1.0}"
+    (project / "net.yaml").write_text(f"{more}{SPEC}  {budget}\n")
+    code, (finding,), err = found(cli, "net.yaml", "--evaluate", "--parts-patience", "20")
+    assert (code, finding["line"]) == (1, 6)
+    assert "note: accuracy (fp32): 0.9916 (591 of 596)" in err
+    said = []
+    monkeypatch.setattr(accuracy, "_SILENCE", 0.0)
+    monkeypatch.setattr(accuracy, "give_notice", said.append)
+    assert len(resnet_gen.verify("net.yaml", evaluate=True)) == 1
+    assert said == [""] * 75
 
 
 def test_from_python_it_is_the_same(project):
