@@ -148,8 +148,7 @@ def _report_quantization(name: str, path: Path, how: QuantizationChoice) -> None
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in entry["signal_to_noise_db"].items())
     agreement = entry["top1_agreement"]
     same = "" if agreement is None else f"; same best class for {agreement:.0%}"
-    images = several(entry["noise_images"], "image")
-    say(f"{name}: signal to noise of {ratios} against FP32 on {images}{same}", err=True)
+    say(f"{name}: signal to noise of {ratios} against FP32 on {_name_noise_images(entry)}{same}", err=True)
     costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in entry["costliest_db"].items())
     say(f"{name}: costliest layers: {costliest}", err=True)
     if entry["accuracy_is_meaningless"]:
@@ -158,6 +157,16 @@ def _report_quantization(name: str, path: Path, how: QuantizationChoice) -> None
         say("note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)", err=True)
     if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
         warn_of_saturation(describe_saturation_by("ONNX Runtime", name))
+
+
+def _name_noise_images(entry: dict[str, Any]) -> str:
+    """The images that the error was measured on: whether the scales follow from them."""
+    if entry["accuracy_is_meaningless"]:
+        return several(entry["noise_images"], "random image")
+    if entry["held_out_images"]:
+        calibrating = several(entry["calibration"]["images"], "image")
+        return f"{several(entry['noise_images'], 'image')} held out of its calibration with {calibrating}"
+    return f"{several(entry['noise_images'], 'image')} that it was calibrated with (too few to hold any out)"
 
 
 def _check_report(request: Request) -> None:
