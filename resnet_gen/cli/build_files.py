@@ -21,7 +21,13 @@ from resnet_gen.cli.hints import warn_of_saturation
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
-from resnet_gen.engine.cpu_numerics import describe_saturation_by, sums_saturate
+from resnet_gen.engine.cpu_numerics import (
+    FOR_SLOW_BFLOAT16,
+    SLOW_BFLOAT16,
+    describe_saturation_by,
+    slows_bfloat16,
+    sums_saturate,
+)
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -130,6 +136,9 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
     with _show_progress(loaded.spec.name, request) as progress:
         tell = partial(_report_cost, loaded.spec.name)
         paths = build_one(loaded, request, folder, replace=force, progress=progress, tell=tell)
+    if request.precision == "bf16" and request.device and request.device.engine == "onnx" and slows_bfloat16():
+        say(f"note: {loaded.spec.name}: {SLOW_BFLOAT16}", err=True)
+        say(f"hint: {FOR_SLOW_BFLOAT16}", err=True)
     if request.quantizing:
         _report_quantization(loaded.spec.name, paths[-1], request.quantizing)
     return paths

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from resnet_gen.build import models
-from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.image import read_image
@@ -57,6 +57,7 @@ def run_model(
     outputs, times = session.time_runs(x, repeat)
     models.check_outputs(session, outputs)
     tell_saturation(session)
+    tell_slow_bfloat16(session)
     shown = str(image) if image else "random"
     _report_outputs(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
 
