@@ -122,9 +122,9 @@ lock:  ## the exact versions of everything that is installed here, renewed
 	.venv-lock/bin/python $(PIP) uv
 	@PATH="$(CURDIR)/.venv-lock/bin:$$PATH" sh requirements/lock.sh
 
-$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt requirements/all.txt
+$(BENCH)/.installed: pyproject.toml benchmarks/requirements.txt benchmarks/quantizers.txt requirements/all.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python $(PIP) --constraint requirements/all.txt . -r benchmarks/requirements.txt
+	$(BENCH)/bin/python $(PIP) --constraint requirements/all.txt . -r benchmarks/requirements.txt -r benchmarks/quantizers.txt
 	$(BENCH)/bin/python $(PIP) --no-deps --constraint requirements/all.txt torchvision
 	@touch $@
 
@@ -143,4 +143,4 @@ example-digits: $(EXAMPLES)/.installed  ## from a spec to a trained, quantized, 
 	$(EXAMPLES)/bin/python examples/digits/digits.py
 
 clean:
-	rm -rf .venv* node_modules build dist
+	rm -rf .venv* .bench-cache node_modules build dist

@@ -86,5 +86,17 @@ def _line(what: str, value: float, wanted: str, reached: bool) -> None:
     print(f"{what:36}{value:8.2f}   to reach: {wanted:16} {'reached' if reached else 'NOT REACHED'}")
 
 
+def _run_part(arguments: list[str]) -> int:
+    """All of it, or with the word `int8` the comparison of quantizers alone, which takes options."""
+    if not arguments:
+        return main()
+    if arguments[0] != "int8":
+        sys.exit("usage: python -m benchmarks [int8 [options]]")
+    from benchmarks import int8
+
+    int8.main(arguments[1:])
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run_part(sys.argv[1:]))

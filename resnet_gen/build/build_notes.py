@@ -5,11 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.manifest import read
 from resnet_gen.build.request import Request
-from resnet_gen.engine.cpu_numerics import FOR_SATURATION, describe_saturation_by, sums_saturate
+from resnet_gen.engine.cpu_numerics import (
+    FOR_SATURATION,
+    FOR_SLOW_BFLOAT16,
+    SLOW_BFLOAT16,
+    describe_saturation_by,
+    slows_bfloat16,
+    sums_saturate,
+)
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops.precision import QuantizationChoice
@@ -35,14 +42,20 @@ def list_cost_notes(name: str, cost: PrecisionCost) -> Iterator[str]:
         yield f"warning: {name}: {warning}"
 
 
+def list_device_notes(name: str, request: Request) -> Iterator[str]:
+    """What this machine's processor is slow at of what is built for CPUs, a line each."""
+    if request.precision == "bf16" and request.device and request.device.engine == "onnx" and slows_bfloat16():
+        yield f"note: {name}: {SLOW_BFLOAT16}"
+        yield f"hint: {FOR_SLOW_BFLOAT16}"
+
+
 def list_quantization_notes(name: str, manifest: Path, how: QuantizationChoice) -> Iterator[str]:
     """What eight bits cost, as its manifest has it, and whether this machine can show it."""
     entry = (read(manifest) or {})["quantization"]
     ratios = ", ".join(f"{output} {ratio} dB" for output, ratio in entry["signal_to_noise_db"].items())
     agreement = entry["top1_agreement"]
     same = "" if agreement is None else f"; same best class for {agreement:.0%}"
-    images = several(entry["noise_images"], "image")
-    yield f"{name}: signal to noise of {ratios} against FP32 on {images}{same}"
+    yield f"{name}: signal to noise of {ratios} against FP32 on {_name_noise_images(entry)}{same}"
     costliest = ", ".join(f"{layer} {ratio} dB" for layer, ratio in entry["costliest_db"].items())
     yield f"{name}: costliest layers: {costliest}"
     if entry["accuracy_is_meaningless"]:
@@ -52,3 +65,13 @@ def list_quantization_notes(name: str, manifest: Path, how: QuantizationChoice) 
     if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
         yield f"warning: {describe_saturation_by('ONNX Runtime', name)}"
         yield f"hint: {FOR_SATURATION}"
+
+
+def _name_noise_images(entry: dict[str, Any]) -> str:
+    """The images that the error was measured on: whether the scales follow from them."""
+    if entry["accuracy_is_meaningless"]:
+        return several(entry["noise_images"], "random image")
+    if entry["held_out_images"]:
+        calibrating = several(entry["calibration"]["images"], "image")
+        return f"{several(entry['noise_images'], 'image')} held out of its calibration with {calibrating}"
+    return f"{several(entry['noise_images'], 'image')} that it was calibrated with (too few to hold any out)"

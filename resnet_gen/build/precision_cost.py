@@ -8,10 +8,18 @@ from typing import Any
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import Loaded
+from resnet_gen.language.spec import Input
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, refuse, several
-from resnet_gen.quantization.calibration.images import RANDOM, open_images
+from resnet_gen.quantization.calibration.images import (
+    RANDOM,
+    ImageArchive,
+    ImageFolder,
+    RandomImages,
+    open_images,
+    split_images,
+)
 from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
@@ -77,13 +85,20 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     given make values that the type cannot hold.
     """
     asked = request.images or Calibration(RANDOM)
-    given = open_images(asked.source, loaded.spec.input, min(asked.most, MOST_IMAGES))
+    given = _open_few(asked, loaded.spec.input, split=request.quantizing is not None)
     exact = network.exact, network.weights
     found = compare(network.reference, exact, network.inside, request.compute, given)
     made = PrecisionCost(found, asked.source == RANDOM, given.entry(), request.compute)
     if refused := made.make_refusal("--rest" if request.quantizing else "--precision"):
         raise refused
     return made
+
+
+def _open_few(asked: Calibration, to: Input, *, split: bool) -> ImageFolder | ImageArchive | RandomImages:
+    """A few of the images; with `split` of those that eight bits were not calibrated with, if there are any."""
+    if split and (apart := split_images(asked.source, to, asked.most).held_out):
+        return apart.take(range(MOST_IMAGES))
+    return open_images(asked.source, to, min(asked.most, MOST_IMAGES))
 
 
 _LEAST_DECIBELS = 15.0

@@ -13,7 +13,7 @@ import numpy as np
 from resnet_gen.build.models import ModelSource, is_model_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, format_title
-from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning, draw_input
 from resnet_gen.engine.names import suitable_runtime
@@ -78,6 +78,7 @@ def bench_models(
     results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
         tell_saturation(runner)
+        tell_slow_bfloat16(runner)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
     _output_results(text, runners, results, output, plot)
 

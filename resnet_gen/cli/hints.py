@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from resnet_gen.cli.output import say
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.engine.cpu_numerics import FOR_SATURATION, describe_saturation, find_other_type
+from resnet_gen.engine.cpu_numerics import (
+    FOR_SATURATION,
+    FOR_SLOW_BFLOAT16,
+    describe_saturation,
+    describe_slow_bfloat16,
+    find_other_type,
+)
 
 
 def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
@@ -17,6 +23,13 @@ def tell_saturation(runner: Runner) -> None:
     """Say of a file that was run in eight bits that this CPU does not compute what it says; after the first run."""
     if found := describe_saturation(runner):
         warn_of_saturation(found)
+
+
+def tell_slow_bfloat16(runner: Runner) -> None:
+    """Say of a model that runs in bfloat16 that float32 is faster on this CPU; after the first run."""
+    if found := describe_slow_bfloat16(runner):
+        say(f"note: {found}", err=True)
+        say(f"hint: {FOR_SLOW_BFLOAT16}", err=True)
 
 
 def warn_of_saturation(found: str) -> None:

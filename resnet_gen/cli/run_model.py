@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.build import models
 from resnet_gen.build.file_input import check_shape, find_unsmoothed
-from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
+from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
@@ -60,6 +60,7 @@ def run_model(
     outputs, times = session.time_runs(x, repeat)
     models.check_outputs(session, outputs)
     tell_saturation(session)
+    tell_slow_bfloat16(session)
     if found := find_unsmoothed(session, serving):
         say(f"warning: {found}", err=True)
     shown = str(image) if image else "random"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from resnet_gen.build.build import build
-from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_quantization_notes
+from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.engine.machine import installed_version
@@ -231,6 +231,7 @@ def _build(plan: PlannedBuild, folder: Path, inputs: str | None, notes: list[str
     notes += more
     tell = partial(_note_cost, notes, plan.name)
     files = build(plan.loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
+    notes += list_device_notes(plan.name, request)
     if request.quantizing:
         notes += list_quantization_notes(plan.name, files[-1], request.quantizing)
     return files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,11 +15,12 @@ from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Dequantize
 from resnet_gen.ops.precision import QuantizationChoice
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, several
 from resnet_gen.quantization import placement as eight
 from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import ImageProgress
-from resnet_gen.quantization.calibration.images import RANDOM, Images, open_images
+from resnet_gen.quantization.calibration.images import RANDOM, ImageSplit, split_images
+from resnet_gen.quantization.limits import ENOUGH_IMAGES
 from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
 from resnet_gen.quantization.signal_to_noise import NetworkNoise, find_bias_corrections, measure
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
@@ -54,14 +56,17 @@ def quantize_network(
 ) -> QuantizedNetwork:
     """Quantize a network whose batch norms are folded; raises `Refused` for images that cannot be used.
 
-    Where its file takes `pixels`, its first layer is quantized as they are, if that can be.
+    Ranges and biases follow from one part of the images, and what it cost is measured on the other. Where its file
+    takes `pixels`, its first layer is quantized as they are, if that can be.
     """
     wanted = choose_style(how)
     placement = place(graph, wanted, float_nodes(graph, loaded))
     if not placement.layers:
         hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
         raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
-    given = open_images(how.calibration.source, loaded.spec.input, how.calibration.most)
+    images = split_images(how.calibration.source, loaded.spec.input, how.calibration.most)
+    _check_number(loaded.spec.name, images, how)
+    given = images.calibrating
 
     def begin_phase(name: str) -> ImageProgress | None:
         return partial(progress, name) if progress else None
@@ -72,8 +77,8 @@ def quantize_network(
     first = quantize(graph, weights, placement, ranges, wanted, how.compute, fixed)
     corrected = _shift_biases(weights, find_bias_corrections((graph, weights), first, given, begin_phase("biases")))
     new, stored = quantize(graph, corrected, placement, ranges, wanted, how.compute, fixed)
-    noise = measure((graph, weights), (new, stored), given, begin_phase("signal to noise"))
-    entry = _make_entry(how, given, noise)
+    noise = measure((graph, weights), (new, stored), images.measured, begin_phase("signal to noise"))
+    entry = _make_entry(how, images, noise)
     return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, placement.find_ranges(ranges), noise))
 
 
@@ -83,6 +88,22 @@ def _find_pixel_steps(
     """Scale and zero point of the input where pixels are just these eight bits."""
     step = pixel_step(pixels) if style.activations == "uint8" and how.compute == "float32" else None
     return {graph.input.name: step} if step else {}
+
+
+def _check_number(name: str, images: ImageSplit, how: QuantizationChoice) -> None:
+    """Refuse one image where nobody asked for one, and warn of few; random ones are reported as such elsewhere."""
+    choice, number = how.calibration, len(images.calibrating)
+    if choice.source == RANDOM:
+        return
+    if number == 1 and choice.most > 1:
+        raise refuse("one image is not enough to calibrate with", choice.source, "--calibration-images 1 takes it so")
+    if min(choice.most, number + len(images.held_out or ())) < ENOUGH_IMAGES:
+        text = f"{name}: calibrated with {several(number, 'image')}; ranges that follow from fewer than {ENOUGH_IMAGES}"
+        warnings.warn(f"{text} may not hold for others", FewImagesWarning, stacklevel=2)
+
+
+class FewImagesWarning(UserWarning):
+    """Scales follow from few images."""
 
 
 def _shift_biases(weights: Weights, by: dict[str, Array]) -> Weights:
@@ -96,7 +117,7 @@ def _shift_biases(weights: Weights, by: dict[str, Array]) -> Weights:
     )
 
 
-def _make_entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> dict[str, Any]:
+def _make_entry(how: QuantizationChoice, images: ImageSplit, noise: NetworkNoise) -> dict[str, Any]:
     choice = how.calibration
     costliest = sorted(noise.layers, key=lambda ratio: ratio.own)[:_COSTLIEST]
     rule: dict[str, Any] = {"method": choice.method}
@@ -107,11 +128,12 @@ def _make_entry(how: QuantizationChoice, given: Images, noise: NetworkNoise) -> 
         "placement": how.placement,
         "weight_bits": choose_style(how).weight_bits,
         "layers": len(noise.layers),
-        "calibration": {**given.entry(), **rule},
+        "calibration": {**images.calibrating.entry(), **rule},
         "accuracy_is_meaningless": how.calibration.source == RANDOM,
         "signal_to_noise_db": {name: round(value, 1) for name, value in noise.outputs.items()},
         "top1_agreement": None if noise.agreement is None else round(noise.agreement, 4),
         "noise_images": noise.images,
+        "held_out_images": len(images.held_out) if images.held_out else 0,
         "costliest_db": {ratio.layer: round(ratio.own, 1) for ratio in costliest},
     }
 

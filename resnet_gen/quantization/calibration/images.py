@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,6 +64,10 @@ class ImageFolder:
                 [*_each_hint_once(broken[:_MOST_NAMED]), *([Problem(f"and {more} more")] if more > 0 else [])]
             )
 
+    def take(self, places: Collection[int]) -> ImageFolder:
+        """Those at some places, from 0."""
+        return replace(self, paths=tuple(path for place, path in enumerate(self.paths) if place in places))
+
     def entry(self) -> dict[str, Any]:
         """How many, and the hash of their hashes."""
         return {"source": "folder", "images": len(self), "sha256": digest_files(self.paths)}
@@ -77,7 +81,10 @@ def _each_hint_once(problems: list[Problem]) -> list[Problem]:
 
 @dataclass(frozen=True)
 class ImageArchive:
-    """Images of one array: float (N, C, H, W) as the network takes them, or uint8 (N, H, W, C) to be normalized."""
+    """Images of one array: float (N, C, H, W) as the network takes them, or uint8 (N, H, W, C) to be normalized.
+
+    Of its first `count` those are used whose places are not in `skipped`.
+    """
 
     path: Path
     name: str
@@ -85,34 +92,46 @@ class ImageArchive:
     stored: tuple[int, ...]
     dtype: np.dtype[Any]
     to: Input
+    skipped: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
-        return self.count
+        return self.count - len(self.skipped)
 
     def __iter__(self) -> Iterator[Array]:
         try:
             with open_archive(self.path) as archive, archive.open(self.name) as stream:
                 _read_header(stream)
-                for _ in range(self.count):
-                    yield self._normalize_image(stream)
+                for place in range(self.count):
+                    image = self._read_image(stream)
+                    if place not in self.skipped:
+                        yield self._normalize_image(image)
         except _ERRORS as error:
             raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
 
-    def _normalize_image(self, stream: IO[bytes]) -> Array:
+    def _read_image(self, stream: IO[bytes]) -> np.ndarray[Any, Any]:
         size = int(np.prod(self.stored[1:])) * self.dtype.itemsize
         data = stream.read(size)
         if len(data) < size:
             raise EOFError("it ends early")
-        values = np.frombuffer(data, self.dtype).reshape(self.stored[1:])
+        return np.frombuffer(data, self.dtype).reshape(self.stored[1:])
+
+    def _normalize_image(self, values: np.ndarray[Any, Any]) -> Array:
         if self.dtype == np.uint8:
             pixels: Array = normalize_pixels(values, self.to)[0]
             return pixels
         image: Array = values.astype(np.float32)
         return image
 
+    def take(self, places: Collection[int]) -> ImageArchive:
+        """Those at some places, from 0, of all that it has."""
+        used = [place for place in range(self.count) if place not in self.skipped]
+        chosen = [place for index, place in enumerate(used) if index in places]
+        count = max(chosen, default=-1) + 1
+        return replace(self, count=count, skipped=frozenset(range(count)).difference(chosen))
+
     def entry(self) -> dict[str, Any]:
         """The file by its name and hash."""
-        return {"source": "npz", "file": self.path.name, "images": self.count, "sha256": digest_file(self.path)}
+        return {"source": "npz", "file": self.path.name, "images": len(self), "sha256": digest_file(self.path)}
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,43 @@ class RandomImages:
         return {"source": "random", "images": self.count, "seed": self.seed}
 
 
-def open_images(source: str, to: Input, most: int) -> Images:
+class ImageSplit(NamedTuple):
+    """Images in two parts: those that ranges follow from, and those that are held out, to measure what comes of it.
+
+    There are none held out of few images, nor of random ones.
+    """
+
+    calibrating: Images
+    held_out: ImageFolder | ImageArchive | None = None
+
+    @property
+    def measured(self) -> Images:
+        """What errors are measured on."""
+        return self.held_out or self.calibrating
+
+
+def split_images(source: str, to: Input, most: int) -> ImageSplit:
+    """At most `most` images to calibrate with, and up to eight others; raises `Refused` if there are none.
+
+    Eight are held out if so many are left, else up to a quarter of all: evenly spaced ones, the same every time.
+    """
+    found = open_images(source, to, most if source == RANDOM else most + MOST_HELD_OUT)
+    if isinstance(found, RandomImages):
+        return ImageSplit(found)
+    count = len(found)
+    number = min(MOST_HELD_OUT, max(count - most, count // _EACH_HELD_OUT))
+    apart = {(2 * i + 1) * count // (2 * number) for i in range(number)}
+    rest = found.take(set(range(count)) - apart)
+    return ImageSplit(rest, found.take(apart) if apart else None)
+
+
+MOST_HELD_OUT = 8
+"""Images that errors are measured on."""
+_EACH_HELD_OUT = 4
+"""Of so many images one is held out, where none is left over."""
+
+
+def open_images(source: str, to: Input, most: int) -> ImageFolder | ImageArchive | RandomImages:
     """At most `most` images of a folder, an .npz or `random`; raises `Refused` if there are none."""
     if source == RANDOM:
         return RandomImages(to, count=min(most, _RANDOM_IMAGES))
