@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.checking import verify as verify
     from resnet_gen.api.generating import convert_weights as convert_weights
     from resnet_gen.api.generating import generate as generate
+    from resnet_gen.api.generating import prune_weights as prune_weights
     from resnet_gen.api.graphs import build_graph as build_graph
     from resnet_gen.api.graphs import count as count
     from resnet_gen.api.graphs import count_as as count_as
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from resnet_gen.ops.precision import Calibration as Calibration
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
+    from resnet_gen.quantization.pruned_checkpoint import Pruning as Pruning
     from resnet_gen.speed.layer_comparison import LayerComparison as LayerComparison
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
@@ -80,6 +82,7 @@ FUNCTIONS = {
     "build": "api.building",
     "generate": "api.generating",
     "convert_weights": "api.generating",
+    "prune_weights": "api.generating",
     "verify": "api.checking",
     "explain_rule": "api.checking",
     "diff": "api.checking",
@@ -104,6 +107,7 @@ TYPES = {
     "Options": "api.building",
     "Calibration": "ops.precision",
     "Conversion": "infer.conversion.files",
+    "Pruning": "quantization.pruned_checkpoint",
     "Finding": "verify.outcome",
     "Report": "compare.report",
     "Check": "build.option_checks",
