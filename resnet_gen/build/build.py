@@ -111,10 +111,7 @@ def build(
     specification (unless `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name
-    _check_request(request)
-    _check_image(loaded, request.batch)
-    tuning, batch = resolve_tuning(loaded, request)
-    request = dataclasses.replace(request, tuning=tuning, batch=batch)
+    request = _tune_request(loaded, request)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(request.weights, request.seed)
     folder, model = _locate_model(folder, name, request)
@@ -138,10 +135,18 @@ def build(
         made = {"weights": weights, **how, "engine": engine, **delivered, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
-        shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, tuning.open_values)
+        shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, request.tuning.open_values)
         text = manifest.manifest_text(loaded, network.counts, shapes, made)
         out.write_text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
+
+
+def _tune_request(loaded: Loaded, request: Request) -> Request:
+    """What is asked for, checked, with how an engine of this network is built."""
+    _check_request(request)
+    _check_image(loaded, request.batch)
+    tuning, batch = resolve_tuning(loaded, request)
+    return dataclasses.replace(request, tuning=tuning, batch=batch)
 
 
 def _compare_with_float32(

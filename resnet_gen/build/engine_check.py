@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen import __version__
 from resnet_gen.build.manifest_schema import FileManifest, locate_manifest, read_manifest
-from resnet_gen.build.option_checks import Check, EngineFacts, check_options, list_values
+from resnet_gen.build.option_checks import Check, EngineFacts, EngineRequirements, check_options, list_values
 from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.language.engine_options import parse_release
@@ -22,15 +22,6 @@ from resnet_gen.system.journal import is_unfinished
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
     from resnet_gen.speed.targets import Target
-
-
-class EngineRequirements(NamedTuple):
-    """What the file is compared with, where that is said."""
-
-    spec: Loaded | None = None
-    weights: Path | None = None
-    seed: int | None = None
-    device: Target | None = None
 
 
 def all_fit(checks: list[Check]) -> bool:

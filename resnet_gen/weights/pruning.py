@@ -80,4 +80,3 @@ def prune_weights(weights: Weights, names: set[str]) -> Weights:
         return take
 
     return DerivedWeights(weights, {name: make_recipe(name) for name in names})
-
