@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from resnet_gen import profile
+from resnet_gen import build, profile
+from resnet_gen.build import trtexec
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.language.engine_settings import EngineSettings
+from resnet_gen.problems import Refused
 from tests.build.test_bundles import VERSIONS, bundle, device, names
 
 __all__ = ["device"]
@@ -16,12 +18,23 @@ EVERY = {
 }  # fmt: skip
 
 
-def flags(call):
-    return {
-        name: call[name] for name in call if name not in ("onnx", "saveEngine", "minShapes", "optShapes", "maxShapes")
-    }
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"workspace": 77, "timing_cache": "a.cache", "profiles": [[1, 2, 3]]}, []),  # the script has them itself
+        ({"refit": True, "strip_weights": False}, ["--refit"]),
+        ({"dla_core": 1, "gpu_fallback": True}, ["--useDLACore=1", "--allowGPUFallback"]),
+        ({"dla_core": 0, "gpu_fallback": False}, ["--useDLACore=0"]),
+        ({"sparsity": True, "version_compatible": True}, ["--versionCompatible", "--sparsity=enable"]),
+        ({"hardware_compatibility": "same-compute-capability"}, ["--hardwareCompatibilityLevel=sameComputeCapability"]),
+        ({"extra_flags": ["--a=1", "--b"], "optimization_level": 0}, ["--builderOptimizationLevel=0", "--a=1", "--b"]),
+    ],
+)
+def test_each_option_is_spelled_as_trtexec_spells_it(given, wanted):
+    assert trtexec.list_tuning_options(EngineSettings(**given)) == wanted
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "precision", "given", "wanted"),
     [
@@ -56,6 +69,7 @@ def test_trtexec_is_handed_each_option_in_its_own_words(name, precision, given, 
     assert said == given
 
 
+@pytest.mark.long
 def test_profiles_and_sizes_are_each_a_number_and_three_shapes(tmp_path, device):
     sized = [[1, 8, 8], [2, 8, 8], [4, 16, 12]]
     bundle(tmp_path, "agx-orin", "fp16", engine=EngineSettings(profiles=[sized, [[1, 8, 8]] * 3]))
@@ -68,6 +82,7 @@ def test_profiles_and_sizes_are_each_a_number_and_three_shapes(tmp_path, device)
     assert run["shapes"] == "input:1x1x8x8"
 
 
+@pytest.mark.long
 def test_an_engine_without_weights_is_not_compared_and_that_is_said(tmp_path, device):
     bundle(tmp_path, "agx-orin", "fp16", engine=EngineSettings(strip_weights=True))
     device.set(VERSIONS["agx-orin"])
@@ -95,9 +110,6 @@ def test_layers_are_timed_on_request_and_laid_beside_the_prediction(tmp_path, de
 
 
 def test_a_timing_cache_on_a_device_is_a_name(tmp_path):
-    from resnet_gen import build
-    from resnet_gen.problems import Refused
-
     for path in ("/tmp/my.cache", "a b.cache", "$(x).cache"):
         with pytest.raises(Refused, match="on the device it lies in the bundle's folder"):
             build("cifar-resnet20", tmp_path, device="h100", engine={"timing_cache": path})

@@ -111,9 +111,7 @@ def test_a_profile_makes_a_device_that_predicts_what_was_measured(tmp_path, cli)
     for spec, key in ((NET, "measured"), ("mine.yaml", "efficiency")):
         place = tmp_path / spec
         if spec != NET:
-            place.write_text(
-                f"name: mine\nextends: {NET}\nhead.classes: 5\n".replace("head.classes: 5", "head: {classes: 5}")
-            )
+            place.write_text(f"name: mine\nextends: {NET}\nhead: {{classes: 5}}\n")
         named = spec if spec == NET else str(place)
         prediction = predict(named, "t4", batch=32)
         layers = {" + ".join(n.name for n in c.kernel.nodes): 2e3 * c.seconds(0.1) for c in prediction.costs}
@@ -147,7 +145,7 @@ def test_a_profile_of_half_the_network_makes_no_device(tmp_path, cli):
 def test_what_is_no_profile_is_refused(text, tmp_path):
     path = tmp_path / "p.json"
     path.write_text(text)
-    with pytest.raises(Refused, match="not a profile of layers|layer information alone"):
+    with pytest.raises(Refused, match=r"not a profile of layers|layer information alone"):
         profile(path, NET, device="t4")
 
 
@@ -156,12 +154,8 @@ def test_the_manifest_says_the_network_and_never_runs_its_parts(tmp_path):
     with pytest.raises(Refused, match="of which network"):
         profile(path)
     resolved = {"name": "p", "parts": ["evil.py"]}
-    whole = {
-        "spec": {"sha256": "0" * 64, "resolved": resolved},
-        "weights": {"source": "seed"},
-        "engine": None,
-        "files": {},
-    }
+    spec = {"sha256": "0" * 64, "resolved": resolved}
+    whole = {"spec": spec, "weights": {"source": "seed"}, "engine": None, "files": {}}
     Path(tmp_path / "p.manifest.json").write_text(json.dumps(whole))
     with pytest.raises(Refused, match="parts of its own"):
         profile(path)
