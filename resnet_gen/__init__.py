@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.evaluating import evaluate as evaluate
     from resnet_gen.api.generating import convert_weights as convert_weights
     from resnet_gen.api.generating import generate as generate
+    from resnet_gen.api.generating import prune_weights as prune_weights
     from resnet_gen.api.graphs import build_graph as build_graph
     from resnet_gen.api.graphs import count as count
     from resnet_gen.api.graphs import count_as as count_as
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from resnet_gen.problems import Problem as Problem
     from resnet_gen.problems import Refused as Refused
     from resnet_gen.project.build_run import BuildRow as BuildRow
+    from resnet_gen.quantization.pruned_checkpoint import Pruning as Pruning
     from resnet_gen.speed.layer_comparison import LayerComparison as LayerComparison
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
@@ -85,6 +87,7 @@ FUNCTIONS = {
     "build_project": "api.projects",
     "generate": "api.generating",
     "convert_weights": "api.generating",
+    "prune_weights": "api.generating",
     "verify": "api.checking",
     "explain_rule": "api.checking",
     "diff": "api.checking",
@@ -111,6 +114,7 @@ TYPES = {
     "Calibration": "ops.precision",
     "BuildRow": "project.build_run",
     "Conversion": "infer.conversion.files",
+    "Pruning": "quantization.pruned_checkpoint",
     "Finding": "verify.outcome",
     "Report": "compare.report",
     "Evaluation": "engine.evaluation.evaluation",

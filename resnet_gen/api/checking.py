@@ -180,7 +180,8 @@ def check_engine(
         >>> [(check.what, check.state) for check in check_engine(model, spec="cifar-resnet20", seed=0)]
         [('manifest', 'ok'), ('bytes', 'ok'), ('spec', 'ok'), ('weights', 'ok')]
     """
-    from resnet_gen.build.engine_check import EngineRequirements, check
+    from resnet_gen.build.engine_check import check
+    from resnet_gen.build.option_checks import EngineRequirements
 
     if seed is not None and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from resnet_gen.api.arguments import (
     AnyPath,
@@ -25,9 +26,13 @@ from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free
+from resnet_gen.weights.patterns import SPARSE_PATTERNS, SparsePattern
 from resnet_gen.weights.published.location import locate_weights
 from resnet_gen.weights.published.names import list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
+
+if TYPE_CHECKING:
+    from resnet_gen.quantization.pruned_checkpoint import Pruning
 
 
 @overload
@@ -135,3 +140,51 @@ def convert_weights(
     conversion = plan_conversion(loaded, file, out, to, names, change, rename)
     write_conversion(conversion, out, file)
     return conversion
+
+
+def prune_weights(
+    spec: Network,
+    checkpoint: AnyPath,
+    path: AnyPath,
+    *,
+    pattern: SparsePattern = SPARSE_PATTERNS[0],
+    keep: Sequence[str] = (),
+    calibration: AnyPath | None = None,
+    replace: bool = False,
+) -> Pruning:
+    """Write a checkpoint with two of every four weights zero, for sparse tensor cores (docs/engines.md).
+
+    Of every four input channels in a row the two weights of the least magnitude go, for each output channel and place
+    of a kernel; everything else is copied bit for bit.
+
+    Args:
+        spec: The network that the checkpoint is of.
+        checkpoint: Its weights under the spec's names, as for `emit_onnx`.
+        path: Where to write: `.safetensors`, `.npz`, `.pth` or `.pt`.
+        pattern: The pattern of zeros.
+        keep: Names or globs of layers that stay whole.
+        calibration: A folder or an `.npz` of images to measure the cost on; drawn noise without it.
+        replace: Replace a file that is there.
+
+    Returns:
+        Each tensor's zeros and relative error, what stayed whole and why, and the signal to noise of the outputs.
+
+    Raises:
+        Refused: For a checkpoint of another network, and where no layer can be pruned.
+
+    Example:
+        >>> import numpy as np
+        >>> from resnet_gen import build_graph, prune_weights
+        >>> state = build_graph("cifar-resnet20").state()
+        >>> np.savez("trained.npz", **{name: np.ones(tensor.shape, np.float32) for name, tensor in state.items()})
+        >>> pruning = prune_weights("cifar-resnet20", "trained.npz", "sparse.npz", keep=["fc"])
+        >>> pruning.share, pruning.tensors[0].name, pruning.whole
+        (0.5, 'layer1.0.conv1.weight', {'conv1.weight': '3 input channels, no multiple of 4', 'fc.weight': 'kept'})
+    """
+    from resnet_gen.quantization.pruned_checkpoint import prune_checkpoint
+
+    check_one_of("pattern", pattern, SPARSE_PATTERNS)
+    source, out = Path(checkpoint), Path(path)
+    check_free(out, [source, *list_files_read(spec)], replace=replace)
+    images = None if calibration is None else os.fspath(calibration)
+    return prune_checkpoint(resolve_spec(spec), source, out, images, keep)

@@ -16,7 +16,6 @@ from resnet_gen.api.arguments import (
     resolve_spec,
     resolve_target,
 )
-from resnet_gen.language.lower import lower
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 
@@ -56,18 +55,13 @@ def profile(
         >>> _ = pathlib.Path("net.profile.json").write_text(json.dumps([{"count": 100}, *layers]))
         >>> found = profile("net.profile.json", "cifar-resnet20", device="t4")
         >>> [row.name for row in found.matched], len(found.unmeasured)
-        (['conv1'], 23)
+        (['conv1'], 24)
     """
-    from resnet_gen.build.profile_subject import ProfileSubject, resolve_subject
-    from resnet_gen.speed.layer_comparison import compare_layers
-    from resnet_gen.speed.prediction import predict
-    from resnet_gen.speed.profile_files import read_profile
+    from resnet_gen.build.profile_subject import ProfileSubject, compare_files
 
     check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
     paths = [Path(files)] if isinstance(files, (str, os.PathLike)) else [Path(file) for file in files]
-    data = read_profile(paths)
+    network = None if spec is None else resolve_spec(spec)
     target = None if device is None else resolve_target(device)
-    said = ProfileSubject(None if spec is None else resolve_spec(spec), target, precision, batch)
-    subject = resolve_subject(paths[0], said)
-    return compare_layers(predict(lower(subject.spec), subject.device, subject.precision, subject.batch), data)
+    return compare_files(paths, ProfileSubject(network, target, precision, batch))[1]

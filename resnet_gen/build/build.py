@@ -117,12 +117,9 @@ def build(
     `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name
-    _check_request(request)
-    _check_image(loaded, request.batch)
-    check_served(loaded, request)
+    request = _tune_request(loaded, request)
     given = locate_weights(request.weights, loaded) if request.weights else None
-    tuning, batch = resolve_tuning(loaded, request)
-    request = dataclasses.replace(request, weights=given, tuning=tuning, batch=batch)
+    request = dataclasses.replace(request, weights=given)
     network = prepare(loaded, request, progress)
     weights = manifest.weights_entry(given, request.seed)
     folder, model = locate_model(folder, name, request)
@@ -147,10 +144,19 @@ def build(
         made = {"weights": weights, **how, "engine": engine, **delivered, **project, "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
-        shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, tuning.open_values)
+        shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, request.tuning.open_values)
         text = manifest.manifest_text(loaded, network.counts, shapes, made)
         out.write_text(manifest.file_name(name), text)
     return [folder / f for f in (*files, manifest.file_name(name))]
+
+
+def _tune_request(loaded: Loaded, request: Request) -> Request:
+    """What is asked for, checked, with how an engine of this network is built."""
+    _check_request(request)
+    _check_image(loaded, request.batch)
+    check_served(loaded, request)
+    tuning, batch = resolve_tuning(loaded, request)
+    return dataclasses.replace(request, tuning=tuning, batch=batch)
 
 
 def _compare_with_float32(

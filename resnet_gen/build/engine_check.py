@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen import __version__
 from resnet_gen.build.manifest_schema import FileManifest, locate_manifest, read_manifest
-from resnet_gen.build.option_checks import Check, EngineFacts, check_options, list_values
+from resnet_gen.build.option_checks import Check, EngineFacts, EngineRequirements, check_options, list_values
 from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.language.engine_options import parse_release
@@ -19,20 +19,10 @@ from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
 from resnet_gen.weights.published.location import locate_weights
-from resnet_gen.weights.published.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
     from resnet_gen.speed.targets import Target
-
-
-class EngineRequirements(NamedTuple):
-    """What the file is compared with, where that is said."""
-
-    spec: Loaded | None = None
-    weights: WeightsSource | None = None
-    seed: int | None = None
-    device: Target | None = None
 
 
 def all_fit(checks: list[Check]) -> bool:

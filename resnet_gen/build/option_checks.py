@@ -10,9 +10,11 @@ from resnet_gen.build.manifest_schema import BuildOptionPart, FileManifest
 from resnet_gen.engine.names import ONNX
 from resnet_gen.language.engine_options import OPTIONS
 from resnet_gen.problems import several, shorten
+from resnet_gen.weights.published.names import WeightsSource
 
 if TYPE_CHECKING:
-    from resnet_gen.build.engine_check import EngineRequirements
+    from resnet_gen.language.load import Loaded
+    from resnet_gen.speed.targets import Target
 
 State: TypeAlias = Literal["ok", "no", "unknown", "warning"]
 
@@ -26,6 +28,15 @@ class Check(NamedTuple):
     """`ok`, `no`, `unknown` or `warning`."""
     reason: str
     """What was found."""
+
+
+class EngineRequirements(NamedTuple):
+    """What the file is compared with, where that is said."""
+
+    spec: Loaded | None = None
+    weights: WeightsSource | None = None
+    seed: int | None = None
+    device: Target | None = None
 
 
 class EngineFacts(NamedTuple):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resnet_gen.build import manifest
 from resnet_gen.language.load import Loaded, load_text
+from resnet_gen.language.lower import lower
 from resnet_gen.language.source import read_text
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import Document, refuse
+from resnet_gen.speed.layer_comparison import LayerComparison, compare_layers
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
+from resnet_gen.speed.prediction import predict
+from resnet_gen.speed.profile_files import read_profile
 from resnet_gen.speed.targets import load_shipped_target
 
 if TYPE_CHECKING:
@@ -51,6 +56,14 @@ def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
         raise refuse("on which device? no manifest says it", str(path), "say --for DEVICE")
     precision = said.precision or _choose(built.get("precision"))
     return KnownSubject(spec, device, precision or PREDICTED_PRECISION, said.batch or _read_batch(part or {}))
+
+
+def compare_files(paths: Sequence[Path], said: ProfileSubject) -> tuple[Loaded, LayerComparison]:
+    """The network of a profile, and its measured layers beside the predicted kernels; raises `Refused`."""
+    data = read_profile(paths)
+    subject = resolve_subject(paths[0], said)
+    prediction = predict(lower(subject.spec), subject.device, subject.precision, subject.batch)
+    return subject.spec, compare_layers(prediction, data)
 
 
 def _read_spec(built: dict[str, Any], place: Path) -> Loaded | None:

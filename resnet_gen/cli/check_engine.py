@@ -50,7 +50,8 @@ def check_engine(
     Example: resnet-gen check-engine build/resnet50.fp16.sm86.sm89.sm120.engine --spec resnet50
              resnet-gen check-engine --builds edge
     """
-    from resnet_gen.build.engine_check import EngineRequirements, all_fit, check
+    from resnet_gen.build.engine_check import all_fit, check
+    from resnet_gen.build.option_checks import EngineRequirements
     from resnet_gen.cli.projects import find_builds
     from resnet_gen.language.load import load
     from resnet_gen.speed.targets import load_target

@@ -15,7 +15,8 @@ from resnet_gen.problems import refuse, several, shorten, visible
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
-    from resnet_gen.speed.layer_comparison import LayerComparison, LayerRow
+    from resnet_gen.language.load import Loaded
+    from resnet_gen.speed.layer_comparison import LayerComparison, LayerPair
 
 _WIDEST = 60
 """Characters of a layer's name in the table; `--format json` has all of them."""
@@ -64,12 +65,8 @@ def profile(
     Example: resnet-gen profile resnet50.profile.json resnet50.layers.json
              resnet-gen profile resnet50.profile.json --calibrate my-orin.yaml
     """
-    from resnet_gen.build.profile_subject import ProfileSubject, resolve_subject
+    from resnet_gen.build.profile_subject import ProfileSubject, compare_files
     from resnet_gen.language.load import list_spec_files, load
-    from resnet_gen.language.lower import lower
-    from resnet_gen.speed.layer_comparison import compare_layers
-    from resnet_gen.speed.prediction import predict
-    from resnet_gen.speed.profile_files import read_profile
     from resnet_gen.speed.targets import load_target
     from resnet_gen.system.write import check_free
 
@@ -78,20 +75,19 @@ def profile(
         raise refuse("--set and --input mean nothing without --spec")
     if calibrate:
         check_free(calibrate, [*files, *(list_spec_files(spec) if spec else ())], replace=force)
-    data = read_profile(files)
     loaded = load(spec, changes) if spec is not None else None
     target = load_target(device) if device is not None else None
-    subject = resolve_subject(files[0], ProfileSubject(loaded, target, precision, batch))
-    found = compare_layers(predict(lower(subject.spec), subject.device, subject.precision, subject.batch), data)
+    network, found = compare_files(files, ProfileSubject(loaded, target, precision, batch))
+    name = network.spec.name
     if form == "json":
-        say_json(_make_document(subject.spec.spec.name, found))
+        say_json(_make_document(name, found))
     else:
-        say_lines(_format_comparison(subject.spec.spec.name, found))
+        say_lines(_format_comparison(name, found))
     if calibrate:
-        _write_device(calibrate, subject.spec, found, files[0].name)
+        _write_device(calibrate, network, found, files[0].name)
 
 
-def _write_device(path: Path, loaded: Any, found: LayerComparison, source: str) -> None:
+def _write_device(path: Path, loaded: Loaded, found: LayerComparison, source: str) -> None:
     from resnet_gen.speed.calibration import device_text, list_figures
     from resnet_gen.system.write import Transaction
 
@@ -112,7 +108,7 @@ def _format_comparison(name: str, found: LayerComparison) -> str:
     return "\n".join([head, align_columns(rows, right=(2, 3, 4)).rstrip("\n"), *_list_totals(found), ""])
 
 
-def _format_row(row: LayerRow, found: LayerComparison) -> tuple[str, ...]:
+def _format_row(row: LayerPair, found: LayerComparison) -> tuple[str, ...]:
     bounds = [cost.find_bound(found.prediction.efficiency.value) for cost in row.kernels]
     return (
         shorten(visible(row.name), _WIDEST),

@@ -158,17 +158,15 @@ def open_engine(backend: Backend, path: Path, shown: str | None = None, tuning: 
     context = engine.create_execution_context()
     if context is None:
         raise refuse(f"{backend.name} cannot prepare it: {list_errors(log)}", where)
-    inputs, outputs = _list_tensors(trt, engine)
-    if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _name_type(engine, inputs[0]) not in _TYPES:
-        raise refuse_no_image(where)
-    shape, bounds = _read_shapes(engine, inputs[0])
+    name, outputs = _find_image(trt, engine, where)
+    shape, bounds = _read_shapes(engine, name)
     first, *more = bounds or (None,)
     return EngineRunner(
         where=where,
         runtime={"library": backend.name, "version": trt.__version__},
-        input=inputs[0],
+        input=name,
         shape=shape,
-        dtype=DTYPES[_TYPES[_name_type(engine, inputs[0])]],
+        dtype=DTYPES[_TYPES[_name_type(engine, name)]],
         outputs=tuple(outputs),
         metadata={},
         bounds=first,
@@ -194,6 +192,14 @@ def _list_tensors(trt: Any, engine: Any) -> tuple[list[str], list[str]]:
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
     return inputs, [name for name in names if name not in inputs]
+
+
+def _find_image(trt: Any, engine: Any, where: str) -> tuple[str, list[str]]:
+    """The name of the one input, and those of the outputs; raises `Refused` where that is no image."""
+    inputs, outputs = _list_tensors(trt, engine)
+    if len(inputs) != 1 or len(engine.get_tensor_shape(inputs[0])) != 4 or _name_type(engine, inputs[0]) not in _TYPES:
+        raise refuse_no_image(where)
+    return inputs[0], outputs
 
 
 def _name_type(engine: Any, name: str) -> str:

@@ -12,7 +12,7 @@ _NO_TIME = 1e-12
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class LayerPair:
     """Kernels and the layers that compute the same nodes: one of each, as a rule, or as many as are tied together."""
 
     name: str
@@ -45,21 +45,21 @@ class LayerComparison:
     """What was predicted."""
     profile: ProfileData
     """What was measured."""
-    rows: tuple[LayerRow, ...]
+    rows: tuple[LayerPair, ...]
     """What both have, in the order of the network; then layers without a kernel, in the order of the profile."""
 
     @property
-    def matched(self) -> tuple[LayerRow, ...]:
+    def matched(self) -> tuple[LayerPair, ...]:
         """Rows that have both."""
         return tuple(row for row in self.rows if row.layers and row.kernels)
 
     @property
-    def unmeasured(self) -> tuple[LayerRow, ...]:
+    def unmeasured(self) -> tuple[LayerPair, ...]:
         """Kernels that no measured layer names."""
         return tuple(row for row in self.rows if not row.layers)
 
     @property
-    def unpredicted(self) -> tuple[LayerRow, ...]:
+    def unpredicted(self) -> tuple[LayerPair, ...]:
         """Measured layers that name no node of a kernel: copies into other formats, and what is not of the network."""
         return tuple(row for row in self.rows if not row.kernels)
 
@@ -96,13 +96,13 @@ def compare_layers(prediction: Prediction, profile: ProfileData) -> LayerCompari
         _make_row(prediction, [costs[index] for index in members], layers.get(members[0], []))
         for members in groups.list()
     ]
-    rows += (LayerRow(layer.name, (layer,), (), None) for layer in alone)
+    rows += (LayerPair(layer.name, (layer,), (), None) for layer in alone)
     return LayerComparison(prediction, profile, tuple(rows))
 
 
-def _make_row(prediction: Prediction, costs: Sequence[Cost], layers: Sequence[MeasuredLayer]) -> LayerRow:
+def _make_row(prediction: Prediction, costs: Sequence[Cost], layers: Sequence[MeasuredLayer]) -> LayerPair:
     seconds = sum(cost.seconds(prediction.efficiency.value) for cost in costs)
-    return LayerRow(costs[0].kernel.node.name, tuple(layers), tuple(costs), 1e3 * seconds)
+    return LayerPair(costs[0].kernel.node.name, tuple(layers), tuple(costs), 1e3 * seconds)
 
 
 class _NodeNames:

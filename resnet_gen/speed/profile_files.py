@@ -142,26 +142,18 @@ def _read_layer_information(data: dict[str, Any], path: Path) -> dict[str, tuple
 
 
 def split_layer_name(name: str) -> tuple[str, ...]:
-    """The nodes that a layer's name says: of `conv1 + relu`, `PWN(relu)` and `fused conv1`.
+    """The nodes that a layer's name says: of `conv1 + relu`, `PWN(PWN(sigmoid), mul)` and `fused conv1`.
 
     A range, `{ForeignNode[a...b]}`, is `a...b`: what lies between depends on the network.
     """
     if match := re.fullmatch(r"\{ForeignNode\[(.*\.\.\..*)\]\}", name, re.DOTALL):
         return (match[1],)
-    parts = name.removeprefix("fused ").split(" + ")
-    bare = (_strip_wrapping(part) for part in parts)
-    return tuple(dict.fromkeys(part for part in bare if part))
+    parts = re.split(r" \+ |, ", _WRAPPING.sub("", name.removeprefix("fused ")))
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _strip_wrapping(part: str) -> str:
-    """A name without `PWN(...)` and brackets around several."""
-    bare = part.strip()
-    for _ in range(8):
-        inner = re.fullmatch(r"(?:PWN|COPY|CASK)?\((.*)\)|\((.*)|PWN\((.*)", bare, re.DOTALL)
-        if inner is None:
-            return bare.rstrip(")") if bare.count("(") < bare.count(")") else bare
-        bare = next(text for text in inner.groups() if text is not None).strip()
-    return bare
+_WRAPPING = re.compile(r"\b[A-Z]+\(|[()]")
+"""What TensorRT puts around nodes that it computes in one pass: `PWN(PWN(sigmoid), mul)`."""
 
 
 def _name(value: Any) -> str:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from resnet_gen import __version__
 from resnet_gen.build import engine_check
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.engine_check import EngineRequirements, all_fit, check
+from resnet_gen.build.engine_check import all_fit, check
+from resnet_gen.build.option_checks import EngineRequirements
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine import machine

@@ -81,6 +81,10 @@ NET = {
     },
     "norm": "batch", "activation": "relu", "head": {"kind": "linear", "classes": 10}, "antialias": "none",
     "weight_standardization": 1e-5, "outputs": ["stage1"], "quantization": {"keep": ["stem"]},
+    "engine": {
+        "timing_cache": "a.cache", "optimization_level": 2, "workspace": 9, "profiles": [[1, 2, 3]], "sparsity": True,
+        "version_compatible": True, "strip_weights": True, "refit": True, "extra_flags": ["--a"],
+    },
     "naming": "paths", "deviations": {"half-map-double-filters": "so it is"},
     "claims": [
         {"what": "layers", "value": 8, "source": "us"},
@@ -123,6 +127,11 @@ OTHER = {
     "antialias": {"antialias": "blur", "stages.output_stride": None},
     "weight_standardization": 1e-6, "outputs": ["stage2"], "quantization.keep": ["head"],
     "naming": "torchvision", "deviations": {}, "parts": ["mine.py"],
+    "engine.timing_cache": "b.cache", "engine.optimization_level": 3, "engine.workspace": 10,
+    "engine.profiles": [[1, 2, 4]], "engine.hardware_compatibility": "ampere+", "engine.version_compatible": False,
+    "engine.strip_weights": False, "engine.refit": False, "engine.sparsity": False, "engine.extra_flags": ["--b"],
+    "engine.dla_core": {"engine.dla_core": 0, "engine.profiles": None},
+    "engine.gpu_fallback": {"engine.dla_core": 0, "engine.gpu_fallback": False, "engine.profiles": None},
     "claims.what": {"claims.0.what": "buffers"}, "claims.value": {"claims.0.value": 9},
     "claims.printed": {"claims.1.printed": "7.1K"}, "claims.source": {"claims.0.source": "somebody"},
     "claims.size": {"claims.1.size": 33}, "claims.exception.value": {"claims.1.exception.value": 9_001},
@@ -278,6 +287,12 @@ PROJECT_CHANGES = {
     "budgets.onnx_size.max": [("params =", 'onnx_size.max = "99 MB"\nparams =', False)],
     "budgets.onnx_size.min": [("params =", 'onnx_size.min = "1 MB"\nparams =', False)],
     "budgets.onnx_size.precision": [("params =", 'onnx_size = {max = "99 MB", precision = "fp16"}\nparams =', False)],
+    **{f"engine.{key}": [("[budgets", f"[engine]\n{key} = {value}\n[budgets", False)] for key, value in (
+        ("timing_cache", '"a.cache"'), ("optimization_level", 2), ("workspace", 9), ("profiles", "[[1, 2, 3]]"),
+        ("hardware_compatibility", '"ampere+"'), ("version_compatible", "true"), ("strip_weights", "true"),
+        ("refit", "true"), ("dla_core", 0), ("gpu_fallback", "true"), ("sparsity", "true"),
+        ("extra_flags", '["--a=1"]'),
+    )},
     **{f"budgets.{count}.{bound}": [("params =", f"{count}.{bound} = 9\nparams =", False)]
        for count in ("buffers", "macs", "flops", "conv_macs", "macs_and_biases", "layers", "activations",
                      "activations_and_pools") for bound in ("min", "max")},

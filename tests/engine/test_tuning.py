@@ -385,7 +385,7 @@ def outputs(loaded, x, open_values=frozenset()):
     "text",
     [
         "outputs: [stage2, stage3]", "stages: {depths: [1, 1, 1], attention: se}", "antialias: blur",
-        "stages: {depths: [1, 1, 1], downsample: max_pool}", "stem: {kind: conv7x7, filters: 16, pool: max_ceil}",
+        "stages: {depths: [1, 1, 1], downsample: max_pool}", "stem: {kind: conv7x7, width: 16, pool: max_ceil}",
     ],
 )  # fmt: skip
 def test_a_network_of_any_size_computes_at_each_what_it_computes_there(text):

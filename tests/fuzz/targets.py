@@ -57,6 +57,7 @@ TARGETS = {
     "pyproject": Target("pyproject", _plain(NAMES["pyproject"]), structures.lines),
     "lock": Target("lock", _plain(NAMES["lock"]), structures.lines, ("tests/bad_projects/*.lock",)),
     "manifest": Target("manifest", lambda folder, data: manifest(data)(folder), structures.json_values),
+    "profile": Target("profile", _plain("p.json"), structures.json_values),
     "journal": Target("journal", lambda folder, data: journal(data)(folder), structures.json_values),
     "revision": Target("revision", _committed, structures.lines),
     "word": Target("word", _plain("word"), structures.lines),

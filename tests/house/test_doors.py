@@ -29,7 +29,8 @@ UNCHECKED = {("check_engine", "seed"): "no engine is built from a seed out of th
 GIVEN = {
     "spec": "cifar-resnet20", "model": "cifar-resnet20", "network": "cifar-resnet20", "before": "cifar-resnet20",
     "after": "cifar-resnet20", "device": "t4", "to": "pytorch", "convention": "macs", "folder": "out",
-    "path": "out.npz", "checkpoint": "none.npz", "data": "none.npz", "images": np.zeros((1, 3, 32, 32), np.float32),
+    "files": "out.json", "path": "out.npz", "checkpoint": "none.npz", "data": "none.npz",
+    "images": np.zeros((1, 3, 32, 32), np.float32),
 }  # fmt: skip
 """What else a function wants."""
 BESIDE = {"against_runtime": {"against": "cifar-resnet20"}}

@@ -30,6 +30,7 @@ LEFT_OUT = {
     "sh resnet50.build.sh": "runs on the device; tests/build/test_bundles.py runs it on a stand-in",
     "python3 resnet50.check.py": "the same",
     "resnet-gen bench build/resnet50.fp16.sm89.engine": "needs a GPU",
+    "resnet-gen profile NAME.": "the files are a device's; tests/build/test_tuned_bundles.py runs it on a stand-in's",
     "resnet-gen import model.onnx": "whoever reads it has the file",
     "resnet-gen build mine.yaml": "the same",
     "resnet-gen verify mine.yaml": "the same",

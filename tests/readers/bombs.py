@@ -769,6 +769,32 @@ for _name, _text in MANIFESTS.items():
     bomb("manifest", _name)(manifest(_text))
 
 
+# --- profiles of an engine's layers ------------------------------------------
+
+LAYER = '{"name": "%s", "averageMs": 1}'
+
+
+def profile_of(*layers):
+    return '[{"count": 1}, ' + ", ".join(layers) + "]"
+
+
+PROFILES = {
+    "lists in lists": "[" * 4_000_000,
+    "too large": profile_of(LAYER % ("a" * 5_000_000)),
+    "a name of many nodes": profile_of(LAYER % " + ".join(["conv1"] * 400_000)),
+    "many names of many nodes": profile_of(*[LAYER % " + ".join(["layer1.0.conv1"] * 50)] * 4_000),
+    "many layers": profile_of(*[LAYER % "conv1"] * 100_000),
+    "many ranges": profile_of(*[LAYER % "{ForeignNode[conv1...fc]}"] * 19_000),
+    "brackets": profile_of(LAYER % ("PWN(" * 900_000)),
+    "dots": profile_of(LAYER % ("." * 90_000), LAYER % ("..." * 90_000)),
+    "metadata": json.dumps({"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 300_000}]}),
+    "numbers": profile_of('{"name": "a", "averageMs": 1' + "0" * 3_000_000 + "}"),
+    "events": json.dumps([{"cat": "Node", "name": f"{i}_kernel_time", "dur": 1} for i in range(60_000)]),
+}
+for _name, _text in PROFILES.items():
+    simple("profile", _name, "p.json", _text)
+
+
 # --- what a run that died tells the next one ---------------------------------
 
 STAGED = ".resnet-gen.died"
@@ -1110,6 +1136,7 @@ NAMES = {
     "lock": "resnet-gen.lock",
     "manifest": "m.manifest.json",
     "device": "device.yaml",
+    "profile": "p.json",
     "calibration": "images.npz",
     "labelled": "images.csv",
     "classes": "classes.txt",
@@ -1170,6 +1197,7 @@ TRIVIAL = {
     "lock": lambda folder: put(folder, "resnet-gen.lock", LOCKED),
     "manifest": manifest("{}"),
     "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
+    "profile": lambda folder: put(folder, "p.json", profile_of(LAYER % "conv1")),
     "revision": revision(lambda: {"spec.yaml": CHANGES}),
     "journal": journal(ACCOUNT % ("", "")),
     "word": lambda folder: put(folder, "word", "cifar-resnet20"),

@@ -13,7 +13,7 @@ from tests.bad_specs import test_bad_specs
 from tests.differences import test_differences
 from tests.helpers import published, sources
 from tests.project import test_project
-from tests.refresh import design_page
+from tests.refresh import design_page, engines_page
 from tests.refresh.api_page import api_page
 from tests.refresh.catalogue_page import catalogue_page
 from tests.refresh.language_page import language_page
@@ -33,6 +33,7 @@ def main() -> int:
     for name, page in rule_pages().items():
         (ROOT / "docs" / "rules" / name).write_text(page, encoding="utf-8")
     design_page.refresh()
+    engines_page.refresh()
     test_bad_specs.refresh()
     test_targets.refresh()
     test_project.refresh()

@@ -40,7 +40,7 @@ COMMANDS = {
     "diff": "diff",
     "build": "build, build_project, emit_onnx, build_engine, report",
     "generate": "generate",
-    "weights": "convert_weights",
+    "weights": "convert_weights, prune_weights",
     "run": "run",
     "check-engine": "check_engine",
     "targets": "list_targets, load_target",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.build.engine_check import EngineRequirements, check
+from resnet_gen.build.engine_check import check
 from resnet_gen.build.manifest_schema import locate_manifest, read_manifest
+from resnet_gen.build.option_checks import EngineRequirements
 from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file

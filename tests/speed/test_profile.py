@@ -1,0 +1,167 @@
+"""Measured layers beside predicted kernels: trtexec's files, ONNX Runtime's own profiler, and what they make."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from resnet_gen import build_graph, emit_onnx, load_target, predict, profile
+from resnet_gen.problems import Refused
+from resnet_gen.speed.layer_comparison import compare_layers
+from resnet_gen.speed.prediction import find_efficiency
+from resnet_gen.speed.profile_files import MeasuredLayer, ProfileData, split_layer_name
+
+NET = "cifar-resnet20"
+
+
+def write(path, layers, count=100):
+    """A profile as trtexec writes it: {name: milliseconds}."""
+    rows = [{"name": n, "timeMs": t * count, "averageMs": t, "medianMs": t, "percentage": 1} for n, t in layers.items()]
+    path.write_text(json.dumps([{"count": count}, *rows]))
+    return path
+
+
+def predicted(batch=1):
+    return predict(NET, "t4", batch=batch)
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes"),
+    [
+        ("conv1 + relu", ("conv1", "relu")),
+        ("layer1.0.conv2 + layer1.0.add + layer1.0.relu2", ("layer1.0.conv2", "layer1.0.add", "layer1.0.relu2")),
+        ("PWN(relu)", ("relu",)),
+        ("PWN(PWN(sigmoid), mul)", ("sigmoid", "mul")),
+        ("conv1 + PWN(relu)", ("conv1", "relu")),
+        ("{ForeignNode[a...b]}", ("a...b",)),
+        ("fused conv1", ("conv1",)),
+        ("conv1", ("conv1",)),
+        ("((((((((((", ()),
+    ],
+)
+def test_the_name_of_a_fused_layer_says_its_nodes(name, nodes):
+    assert split_layer_name(name) == nodes
+
+
+def test_every_kernel_is_found_again_under_the_names_of_its_nodes():
+    """The prediction's own kernels, named as an engine names fused layers, taking what was predicted."""
+    prediction = predicted()
+    e = prediction.efficiency.value
+    layers = tuple(
+        MeasuredLayer(" + ".join(n.name for n in c.kernel.nodes), 1e3 * c.seconds(e),
+                      tuple(n.name for n in c.kernel.nodes))
+        for c in prediction.costs
+    )  # fmt: skip
+    found = compare_layers(prediction, ProfileData("trtexec", 1, layers))
+    assert (found.unmeasured, found.unpredicted) == ((), ())
+    assert [row.ratio for row in found.rows] == pytest.approx([1.0] * len(layers))
+    assert found.efficiency == pytest.approx(e, rel=1e-6)
+    nodes = {node.name for cost in prediction.costs for node in cost.kernel.nodes}
+    assert nodes == {n.name for n in build_graph(NET).nodes if n.name != "flatten"}
+
+
+def test_onnx_runtime_s_own_profile_of_our_file_has_every_kernel(tmp_path):
+    """A witness that is no stand-in: its optimizer fuses and renames, and all is found."""
+    emit_onnx(NET, tmp_path / "net.onnx")
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "ort")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", options, providers=["CPUExecutionProvider"])
+    for _ in range(3):
+        session.run(None, {"input": np.zeros((1, 3, 32, 32), np.float32)})
+    found = profile(session.end_profiling(), NET, device="t4", precision="fp32")
+    assert (found.profile.kind, found.profile.runs) == ("onnxruntime", 3)
+    assert found.unmeasured == ()
+    assert {row.name for row in found.unpredicted if "Reorder" not in row.name} == {"flatten"}
+    total = sum(layer.milliseconds for row in found.rows for layer in row.layers)
+    assert total == pytest.approx(found.profile.milliseconds)
+
+
+def test_what_only_one_of_the_two_has_is_said(tmp_path, cli):
+    path = write(tmp_path / "p.json", {
+        "Reformatting CopyNode for Input Tensor 0 to conv1 + relu": 0.25, "conv1 + relu": 1.0,
+        "__myl_fused_0": 2.0, "{ForeignNode[layer3.0.conv1...fc]}": 4.0, "elsewhere": 8.0,
+    })  # fmt: skip
+    information = tmp_path / "l.json"
+    information.write_text(json.dumps({"Layers": [
+        {"Name": "__myl_fused_0", "Metadata": "[ONNX Layer: layer1.0.conv1]\u001f[ONNX Layer: layer1.0.conv2 | f (g)]"},
+        "a name alone",
+    ]}))  # fmt: skip
+    found = profile([path, information], NET, device="t4")
+    names = [row.name for row in found.unpredicted]
+    assert names == ["Reformatting CopyNode for Input Tensor 0 to conv1 + relu", "elsewhere"]
+    by_name = {row.name: row for row in found.matched}
+    assert {name: row.measured_ms for name, row in by_name.items()} == {
+        "conv1": 1.0, "layer1.0.conv1": 2.0, "layer3.0.conv1": 4.0,
+    }  # fmt: skip
+    assert [c.kernel.node.name for c in by_name["layer1.0.conv1"].kernels] == ["layer1.0.conv1", "layer1.0.conv2"]
+    code, out, _ = cli("profile", path, information, "--spec", NET, "--for", "t4")
+    assert code == 0
+    assert "measured, and of no predicted kernel: 2 layers, 8.2500 ms" in out
+    code, out, _ = cli("profile", path, information, "--spec", NET, "--for", "t4", "--format", "json")
+    data = json.loads(out)
+    assert data["measured_ms"] == 15.25
+    assert sum(row["measured_ms"] or 0 for row in data["rows"]) == 15.25
+
+
+def test_a_profile_makes_a_device_that_predicts_what_was_measured(tmp_path, cli):
+    """Of a shipped network as `measured`, of another as `efficiency`; the prediction on that device is the profile."""
+    for spec, key in ((NET, "measured"), ("mine.yaml", "efficiency")):
+        place = tmp_path / spec
+        if spec != NET:
+            place.write_text(f"name: mine\nextends: {NET}\nhead: {{classes: 5}}\n")
+        named = spec if spec == NET else str(place)
+        prediction = predict(named, "t4", batch=32)
+        layers = {" + ".join(n.name for n in c.kernel.nodes): 2e3 * c.seconds(0.1) for c in prediction.costs}
+        path = write(tmp_path / "p.json", layers)
+        device = tmp_path / f"{key}.yaml"
+        command = ["profile", path, "--spec", named, "--for", "t4", "--batch", "32", "--calibrate", device]
+        code, _, err = cli(*command)
+        assert code == 0, err
+        target = load_target(str(device))
+        assert (target.name, getattr(target, key) is not None) == ("t4-measured", True)
+        assert predict(named, str(device), batch=32).seconds == pytest.approx(sum(layers.values()) / 1e3, rel=0.01)
+        assert cli(*command)[0] == 2
+        assert cli(*command, "--force")[0] == 0
+    assert find_efficiency(target).basis == "stated in the device's file"
+
+
+def test_a_profile_of_half_the_network_makes_no_device(tmp_path, cli):
+    path = write(tmp_path / "p.json", {"conv1 + relu": 1.0})
+    code, _, err = cli("profile", path, "--spec", NET, "--for", "t4", "--calibrate", tmp_path / "d.yaml")
+    assert (code, "of kernels that no measured layer names" in err) == (2, True)
+    assert not (tmp_path / "d.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "[1]", '[{"count": 1}]', '[{"count": 0}, {"name": "a", "averageMs": 1}]',
+     '[{"count": 1}, {"name": "a", "averageMs": NaN}]', '[{"count": 1}, {"name": "a", "averageMs": -1}]',
+     '[{"count": 1}, {"name": "a", "averageMs": 1e400}]', '[{"count": 1}, {"name": 1, "averageMs": 1}]',
+     '[{"count": true}, {"name": "a", "averageMs": 1}]', "[" * 9999, '{"Layers": 1}', '{"Layers": [{}]}', '"x"'],
+)  # fmt: skip
+def test_what_is_no_profile_is_refused(text, tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(text)
+    with pytest.raises(Refused, match=r"not a profile of layers|layer information alone"):
+        profile(path, NET, device="t4")
+
+
+def test_the_manifest_says_the_network_and_never_runs_its_parts(tmp_path):
+    path = write(tmp_path / "p.profile.json", {"conv1": 1.0})
+    with pytest.raises(Refused, match="of which network"):
+        profile(path)
+    resolved = {"name": "p", "parts": ["evil.py"]}
+    spec = {"sha256": "0" * 64, "resolved": resolved}
+    whole = {"spec": spec, "weights": {"source": "seed"}, "engine": None, "files": {}}
+    Path(tmp_path / "p.manifest.json").write_text(json.dumps(whole))
+    with pytest.raises(Refused, match="parts of its own"):
+        profile(path)
+
+
+def test_two_profiles_are_one_too_many(tmp_path):
+    paths = [write(tmp_path / f"{n}.json", {"conv1": 1.0}) for n in "ab"]
+    with pytest.raises(Refused, match="two profiles"):
+        profile(paths, NET, device="t4")
