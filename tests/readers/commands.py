@@ -62,6 +62,7 @@ READERS = {
     "weights show": command("weights", "show", "{}"),
     "weights convert": command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
     "import": command("import", "{}"),
+    "count": command("count", "{}"),
     "build": command("build", SPEC, "--weights", "{}", "-o", "{folder}/built", "--force"),
     "diff": command("diff", SPEC, "{}"),
     "against": command("verify", SPEC, "--no-config", "--against", "{}"),
@@ -84,7 +85,7 @@ READERS = {
 }
 KINDS = {
     "weights": ("weights show", "weights convert", "import", "build"),
-    "onnx": ("import", "diff", "against"),
+    "onnx": ("import", "diff", "against", "count"),
     "spec": ("verify", "show", "diff"),
     "project": ("project",),
     "pyproject": ("found project",),
