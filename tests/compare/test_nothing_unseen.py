@@ -95,6 +95,10 @@ NET = {
         "latency": [{"target": "device.yaml", "precision": "fp16", "batch": 1, "min": 1e-6, "max": 9.0}],
         "onnx_size": [{"precision": "fp32", "min": 1, "max": 10**9}],
     },
+    "training": {
+        "dropout": 0.1, "stochastic_depth": {"rate": 0.1, "decay": "linear", "mode": "row"},
+        "zero_init_last_norm": True,
+    },
 }  # fmt: skip
 BASE = {
     "name": "base",
@@ -131,6 +135,8 @@ OTHER = {
     "budgets.onnx_size.precision": {"budgets.onnx_size.0.precision": "fp16"},
     "budgets.onnx_size.min": {"budgets.onnx_size.0.min": 2},
     "budgets.onnx_size.max": {"budgets.onnx_size.0.max": 10**10},
+    "training.dropout": 0.2, "training.stochastic_depth.rate": 0.2, "training.stochastic_depth.decay": "uniform",
+    "training.stochastic_depth.mode": "batch", "training.zero_init_last_norm": False,
 }  # fmt: skip
 """What each key is changed to; a mapping of dotted places where it stands in a list, or goes with another."""
 FIXED = {"version"}
