@@ -35,7 +35,8 @@ class Training(StrictModel):
 
     dropout: DropRate = Field(
         0.0,
-        description="Probability, below 1, with which each value that the last layer reads is zero (Srivastava et al. 2014).",
+        description="Probability, below 1, with which each value that the last layer reads is zero "
+        "(Srivastava et al. 2014).",
     )
     stochastic_depth: StochasticDepth | None = Field(None, description="Branches that are left out at random.")
     zero_init_last_norm: bool = Field(
