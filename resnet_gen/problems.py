@@ -294,7 +294,7 @@ WORDS: dict[str, str | None] = {
     "drop-rate": "dropout", "drop-path": "stochastic_depth", "drop-path-rate": "stochastic_depth",
     "stochastic-depth-prob": "stochastic_depth", "drop-connect": "stochastic_depth",
     "zero-init-residual": "zero_init_last_norm", "zero-init-last": "zero_init_last_norm",
-    "zero-init-last-bn": "zero_init_last_norm",
+    "zero-init-last-bn": "zero_init_last_norm", "learning-rate": None, "weight-decay": None,
     # kinds
     "swish": "silu", "lrelu": "leaky_relu", "relu6": None, "prelu": None, "identity-activation": None,
     "bn": "batch", "batchnorm": "batch", "batch-norm": "batch", "batchnorm2d": "batch",

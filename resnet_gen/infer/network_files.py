@@ -122,8 +122,8 @@ class FileNetwork:
         found = count_nodes(nodes)
         shown = ", ".join(f"'{shorten(n.name, 40)}' ({_operator(n)})" for n in nodes[:_NAMED])
         more = f" and {len(nodes) - _NAMED:,} more" if len(nodes) > _NAMED else ""
-        known = f"counts have {several(found.params, 'number')} that they hold and {found.macs:,} MACs of theirs"
-        return f"unknown: {several(len(nodes), 'operation')} of the file: {shown}{more}; {known}, and nothing else"
+        known = f"counts have {several(found.params, 'parameter')} and {found.macs:,} MACs of them"
+        return f"unknown: {several(len(nodes), 'operation')} of the file: {shown}{more}; {known}"
 
     def describe_losses(self) -> Iterator[str]:
         """Lines that `import` says of the file: its folded norms, its names, and what the spec does not carry."""

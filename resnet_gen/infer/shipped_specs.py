@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph
@@ -31,8 +32,8 @@ def find_equivalents(found: RecoveredSpec, given: Graph) -> list[EquivalentSpec]
     """The shipped specifications whose graph, with its norms folded if need be, is the one that was given."""
     same, wanted = [], _outline(found.loaded)
     for name in shipped_specs():
-        loaded = load(name)
-        if _outline(loaded) == wanted:
+        if _outline_shipped(name) == wanted:
+            loaded = load(name)
             graph = lower(loaded)
             if match(graph, given).same or match_folded(graph, given).same:
                 eps = loaded.spec.weight_standardization
@@ -46,6 +47,11 @@ def describe_equivalents(same: Sequence[EquivalentSpec]) -> Iterator[str]:
         names = ", ".join(f"'{one.name}'" for one in same if one.standardized == standardized)
         if names:
             yield f"what the shipped {names} does" + standardized * " with its weights standardized already"
+
+
+@cache
+def _outline_shipped(name: str) -> tuple[Any, ...]:
+    return _outline(load(name))
 
 
 def _outline(loaded: Loaded) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ class StochasticDepth(StrictModel):
     What is left of a branch is divided by the probability with which it is left, as torchvision and timm do it.
     """
 
-    rate: DropRate = Field(description="Probability with which the last block's branch is left out.")
+    rate: DropRate = Field(description="Probability, below 1, with which the last block's branch is left out.")
     decay: DecayRule = Field(
         "linear",
         description="`linear`: the first block's is never left out, and the probability rises evenly from block to "
@@ -34,7 +34,9 @@ class Training(StrictModel):
     """What only training sees; generated PyTorch and Flax have it, and nothing else differs by it."""
 
     dropout: DropRate = Field(
-        0.0, description="Probability with which each value that the last layer reads is zero (Srivastava et al. 2014)."
+        0.0,
+        description="Probability, below 1, with which each value that the last layer reads is zero "
+        "(Srivastava et al. 2014).",
     )
     stochastic_depth: StochasticDepth | None = Field(None, description="Branches that are left out at random.")
     zero_init_last_norm: bool = Field(

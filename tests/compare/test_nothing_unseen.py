@@ -103,6 +103,10 @@ NET = {
             "calibration": "images.npz", "qdq": "cpu", "limit": 100, "min": 0.9, "drop_from_fp32": 0.01,
         }],
     },
+    "training": {
+        "dropout": 0.1, "stochastic_depth": {"rate": 0.1, "decay": "linear", "mode": "row"},
+        "zero_init_last_norm": True,
+    },
 }  # fmt: skip
 BASE = {
     "name": "base",
@@ -149,6 +153,8 @@ OTHER = {
         ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("min", 0.89), ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
+    "training.dropout": 0.2, "training.stochastic_depth.rate": 0.2, "training.stochastic_depth.decay": "uniform",
+    "training.stochastic_depth.mode": "batch", "training.zero_init_last_norm": False,
 }  # fmt: skip
 """What each key is changed to; a mapping of dotted places where it stands in a list, or goes with another."""
 FIXED = {"version"}

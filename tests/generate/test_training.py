@@ -4,19 +4,24 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from resnet_gen import count, emit_onnx
 from resnet_gen.generate.base import CodeSubject, generate_files
+from resnet_gen.graph import Node
 from resnet_gen.graph.fingerprint import fingerprint
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.statements import lock_settings
 from resnet_gen.language.training_places import TrainingPlaces
+from resnet_gen.ops import Activation
 from tests.helpers.onnx_runs import TINY
-from tests.standin.compare import is_the_network
-from tests.standin.run import network
+from tests.standin import nn
+from tests.standin.compare import is_the_network, same
+from tests.standin.run import FORWARDS, executed, network, traced
+from tests.standin.tensor import made
 
 DROPOUT, NORMS = "training.dropout=0.2", "training.zero_init_last_norm=true"
 RISING = "training.stochastic_depth.rate=0.1"
@@ -98,6 +103,30 @@ def test_equal_rates_are_the_same_in_each_block():
     found = of_class(network(names), names, "StochasticDepth")
     assert [(drop.p, drop.mode) for _, drop in found] == [(0.25, "batch")] * 8
     assert found[0][0] == "layer1.0.drop_path"
+
+
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("seresnet18", marks=pytest.mark.long)])
+def test_what_is_dropped_is_the_branch_and_what_the_last_layer_reads(name, monkeypatch):
+    """Each is made visible as an activation that no network here has."""
+
+    def visible(self, x):
+        return made(Activation("tanh"), x, needs_result=True)
+
+    monkeypatch.setattr(nn.Dropout, "forward", visible)
+    monkeypatch.setitem(FORWARDS, "StochasticDepth", visible)
+    wanted, nodes = lower(load(name)), []
+    makers = {node.output.name: node for node in wanted.nodes}
+    for node in wanted.nodes:
+        own = [v for v in node.inputs if v.name in makers and makers[v.name].block == node.block]
+        branch = [v for v in own if makers[v.name].role != "shortcut"] if node.path.endswith(".add") else []
+        for value in [*branch, *(node.inputs if node.name == "fc" else [])]:
+            seen = value._replace(name=f"{value.name} seen")
+            nodes.append(Node(seen.name, seen.name, Activation("tanh"), (value,), seen))
+            node = replace(node, inputs=tuple(seen if v == value else v for v in node.inputs))
+        nodes.append(node)
+    assert len(nodes) == len(wanted.nodes) + 9
+    model = network(executed(source(name, (DROPOUT, RISING))))
+    same(traced(model, wanted.input.shape), replace(wanted, nodes=tuple(nodes)))
 
 
 def test_dropout_stands_before_the_last_layer_alone():

@@ -72,6 +72,7 @@ READERS = {
     "weights show": command("weights", "show", "{}"),
     "weights convert": command("weights", "convert", SPEC, "{}", "-o", "{folder}/converted.npz", "--force"),
     "import": command("import", "{}"),
+    "count": command("count", "{}"),
     "build": command("build", SPEC, "--weights", "{}", "-o", "{folder}/built", "--force"),
     "diff": command("diff", SPEC, "{}"),
     "against": command("verify", SPEC, "--no-config", "--against", "{}"),
@@ -98,7 +99,7 @@ READERS = {
 }
 KINDS = {
     "weights": ("weights show", "weights convert", "import", "build"),
-    "onnx": ("import", "diff", "against"),
+    "onnx": ("import", "diff", "against", "count"),
     "spec": ("verify", "show", "diff"),
     "project": ("project", "builds"),
     "pyproject": ("found project",),

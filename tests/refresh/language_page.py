@@ -10,11 +10,15 @@ from pydantic.fields import FieldInfo
 
 from resnet_gen.language.budgets import Budgets, CountBudget, LatencyBudget, SizeBudget
 from resnet_gen.language.spec import Claim, Deviation, Input, Override, Spec, Stages, know_every_part
+from resnet_gen.language.training import StochasticDepth, Training
 from resnet_gen.parts.base import FAMILIES, Part
 from resnet_gen.parts.registry import members
 from resnet_gen.system.templates import render
 
-_MODELS = (Spec, Input, Stages, Override, Claim, Deviation, Budgets, CountBudget, LatencyBudget, SizeBudget)
+_MODELS = (
+    *(Spec, Input, Stages, Override, Claim, Deviation, Budgets, CountBudget, LatencyBudget, SizeBudget),
+    *(Training, StochasticDepth),
+)
 _KEYS = {"WidthRule": "widths", "ActivationPart": "activation"}
 _SECTIONS = {"block", "shortcut", "attention", "downsample", "widths"}
 
@@ -41,6 +45,7 @@ def _heading(model: type[BaseModel]) -> str:
         "LatencyBudget": "budgets: latency",
         "SizeBudget": "budgets: onnx_size",
         "AccuracyBudget": "budgets: accuracy",
+        "StochasticDepth": "training: stochastic_depth",
     }.get(model.__name__, model.__name__.lower())
 
 
