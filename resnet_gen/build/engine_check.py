@@ -16,8 +16,8 @@ from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
-from resnet_gen.weights.published.location import locate_weights
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.location import locate_weights
+from resnet_gen.weights.downloads.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
