@@ -12,7 +12,7 @@ from resnet_gen.infer.network_sources import NetworkSource, SpecNetwork, load_or
 from resnet_gen.language.load import Loaded, list_spec_files, load
 from resnet_gen.language.yaml_writer import UnwrittenError, dump, dump_inline
 from resnet_gen.problems import refuse, suggest
-from resnet_gen.weights.published.names import WeightsName, parse_weights
+from resnet_gen.weights.downloads.names import WeightsName, parse_weights
 
 if TYPE_CHECKING:
     from resnet_gen.speed.targets import Target

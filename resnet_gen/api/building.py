@@ -26,7 +26,7 @@ from resnet_gen.engine.names import ENGINE
 from resnet_gen.language.load import Loaded, with_settings
 from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
-from resnet_gen.weights.published.names import list_local_files
+from resnet_gen.weights.downloads.names import list_local_files
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import check_free
+from resnet_gen.weights.downloads.location import locate_weights
+from resnet_gen.weights.downloads.names import list_local_files
 from resnet_gen.weights.patterns import SPARSE_PATTERNS, SparsePattern
-from resnet_gen.weights.published.location import locate_weights
-from resnet_gen.weights.published.names import list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def convert_weights(
 
     Args:
         spec: The network that the checkpoint is of.
-        checkpoint: Its weights: safetensors, `.npz` or a PyTorch checkpoint, which is read without running code; or the
-            name of published ones.
+        checkpoint: Its weights: safetensors, `.npz`, a PyTorch checkpoint (no code is run), or a published name.
         path: Where to write: `.safetensors`, `.npz`, `.pth` or `.pt`.
         to: `torchvision`, `timm`, `flax` or a naming scheme; the spec's own.
         names: The same of the checkpoint; what its names are of.
@@ -105,8 +104,7 @@ def convert_weights(
         in_channels: Channels of the image, from 1; the first convolution is changed. The spec's.
         head: The head is left out, or drawn anew; one for another number of classes needs either.
         seed: Seed of a new head, from 0.
-        rename: Rules `PATTERN=NAME` that call tensors of the checkpoint otherwise first, in order, as in
-            `["backbone.*=*"]`; without a name they are left out.
+        rename: Rules `PATTERN=NAME` for names of the checkpoint, in order: `["backbone.*=*"]`; no name leaves out.
         replace: Replace a file that is there.
 
     Returns:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, setting_texts
+from resnet_gen.api.arguments import AnyPath, Network, Settings, as_yaml, name_of, resolve_weights, setting_texts
 from resnet_gen.compare.difference.parts_option import ALL, permit_parts
 from resnet_gen.infer.network_sources import load_or_recover
 from resnet_gen.language.load import Loaded, load_text
@@ -152,7 +151,8 @@ def import_file(
     The spec of an ONNX file is proved: it is built to the very same operations.
 
     Args:
-        path: An ONNX file, or a checkpoint: safetensors, `.npz`, or a PyTorch file, which is read without running code.
+        path: An ONNX file, or a checkpoint: safetensors, `.npz`, or a PyTorch file, which is read without running code;
+            or the name of published weights.
         name: What the network is called; the file's name without it.
         extends: Write the spec of an ONNX file as changes to this shipped one.
         plain_biases: Take biases for biases, never for batch norms that were folded.
@@ -172,8 +172,9 @@ def import_file(
         ...
     """
     from resnet_gen.infer.recovery import recover_spec
+    from resnet_gen.weights.downloads.location import locate_weights
 
-    found = recover_spec(Path(path), name, parent=extends, norms=not plain_biases)
+    found = recover_spec(locate_weights(resolve_weights(path)).path, name, parent=extends, norms=not plain_biases)
     if isinstance(found, Problem):
         raise Refused(found)
     return found

@@ -25,7 +25,7 @@ from resnet_gen.ops.precision import Float
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
-from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.downloads.location import locate_weights
 
 if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost

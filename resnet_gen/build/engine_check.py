@@ -18,7 +18,7 @@ from resnet_gen.language.engine_options import parse_release
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
-from resnet_gen.weights.published.location import locate_weights
+from resnet_gen.weights.downloads.location import locate_weights
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded

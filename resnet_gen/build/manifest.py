@@ -20,7 +20,7 @@ from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file, read_regular_file
-from resnet_gen.weights.published.names import WeightsFile
+from resnet_gen.weights.downloads.names import WeightsFile
 
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
 LARGEST = 1 << 21

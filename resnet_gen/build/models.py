@@ -28,7 +28,7 @@ from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import SMALL
 from resnet_gen.system.journal import check_whole
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 

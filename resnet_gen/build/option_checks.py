@@ -10,7 +10,7 @@ from resnet_gen.build.manifest_schema import BuildOptionPart, FileManifest
 from resnet_gen.engine.names import ONNX
 from resnet_gen.language.engine_options import OPTIONS
 from resnet_gen.problems import several, shorten
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded

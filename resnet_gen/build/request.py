@@ -11,7 +11,7 @@ from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import COMPUTE, Calibration, Precision, QuantizationChoice
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:

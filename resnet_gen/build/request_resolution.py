@@ -20,7 +20,7 @@ from resnet_gen.ops.precision import (
     explain_too_old,
 )
 from resnet_gen.problems import Problem, Refused, refuse
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from resnet_gen.speed import plot as pictures
 from resnet_gen.speed.benchmark import BenchProgress, Effort, Result, find_common_shape, measure
 from resnet_gen.speed.limits import DEFAULT_SECONDS, MEASURED_BATCHES
 from resnet_gen.system.write import check_writable
-from resnet_gen.weights.published.names import WeightsSource, list_local_files
+from resnet_gen.weights.downloads.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 MAX_VALUES = 1 << 28

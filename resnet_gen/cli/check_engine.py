@@ -10,7 +10,7 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json
 from resnet_gen.problems import refuse
-from resnet_gen.weights.published.names import METAVAR, WeightsSource
+from resnet_gen.weights.downloads.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
 
 if TYPE_CHECKING:

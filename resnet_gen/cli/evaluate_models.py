@@ -18,7 +18,7 @@ from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.write import check_writable
-from resnet_gen.weights.published.names import WeightsSource, list_local_files
+from resnet_gen.weights.downloads.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 

@@ -10,14 +10,15 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.problems import Problem, refuse
+from resnet_gen.weights.downloads.names import METAVAR, WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.infer.recovery import Imported
 
 
 @click.command("import", short_help="Recover a spec from a file of another tool.")
-@click.argument("file", type=options.FILE, required=False)
-@click.option("--checkpoint", type=options.FILE, metavar="FILE",
+@click.argument("file", type=options.WEIGHTS, required=False, metavar="FILE|NAME")
+@click.option("--checkpoint", type=options.WEIGHTS, metavar=METAVAR,
               help="The same as FILE, which must be a checkpoint: safetensors, .npz or PyTorch's.")  # fmt: skip
 @click.option("-o", "--output", "output", type=options.FILE, help="File for the spec, or a folder.  [default: stdout]")
 @click.option("--name", help="Name of the network.  [default: the file's]")
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 @click.option("--plain-biases", is_flag=True, help="Take biases for biases, never for batch norms that were folded.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @options.output_format("yaml", "json")
-def import_(file: Path | None, checkpoint: Path | None, output: Path | None, name: str | None, **choices: Any) -> int:
+def import_(
+    file: WeightsSource | None,
+    checkpoint: WeightsSource | None,
+    output: Path | None,
+    name: str | None,
+    **choices: Any,
+) -> int:
     """Recover a spec from an ONNX file of another tool, or from the names and shapes of a checkpoint.
 
     The spec of an ONNX file is proved: it is built to the very same operations.
@@ -47,13 +54,13 @@ def import_(file: Path | None, checkpoint: Path | None, output: Path | None, nam
     """
     from resnet_gen.infer.recovery import network_name, recover_spec
 
-    file = _choose_file(file, checkpoint)
     _check_options(output, choices)
-    called = network_name(file, name)
+    path = _choose_file(file, checkpoint)
+    called = network_name(path, name)
     spec = output / f"{called}.yaml" if output and output.is_dir() else output
-    _check_free([path for path in (spec, choices["weights"]) if path], choices["force"], file)
+    _check_free([path for path in (spec, choices["weights"]) if path], choices["force"], path)
     kept = choices["weights"] is not None
-    found = recover_spec(file, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
+    found = recover_spec(path, name, parent=choices["parent"], norms=not choices["plain_biases"], weights=kept)
     if isinstance(found, Problem):
         say_lines(f"{found}\n", err=True)
         return 1
@@ -63,16 +70,18 @@ def import_(file: Path | None, checkpoint: Path | None, output: Path | None, nam
     return 0
 
 
-def _choose_file(file: Path | None, checkpoint: Path | None) -> Path:
+def _choose_file(file: WeightsSource | None, checkpoint: WeightsSource | None) -> Path:
     """The one file that is named; raises `Refused` for none and both, and where it is to be a checkpoint and is not."""
     from resnet_gen.weights.checkpoint import is_weights_file
+    from resnet_gen.weights.downloads.location import locate_weights
 
-    found = checkpoint or file
-    if found is None or (file and checkpoint):
+    given = checkpoint or file
+    if given is None or (file and checkpoint):
         raise refuse("FILE or --checkpoint FILE: one of the two is wanted")
-    if checkpoint and not is_weights_file(checkpoint):
+    found = locate_weights(given).path
+    if checkpoint and not is_weights_file(found):
         hint = "safetensors, .npz and PyTorch checkpoints can be read; FILE alone may be ONNX"
-        raise refuse("not a file of weights, or damaged", str(checkpoint), hint)
+        raise refuse("not a file of weights, or damaged", str(found), hint)
     return found
 
 

@@ -22,8 +22,8 @@ from resnet_gen.ops.precision import COMPUTE, METHODS, PLACEMENTS, Calibration
 from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS, PIXEL_TYPES, SERVED_WORDS
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
-from resnet_gen.weights.published.names import HELP, METAVAR, WeightsName, parse_weights
-from resnet_gen.weights.published.settings import announce
+from resnet_gen.weights.downloads.names import HELP, METAVAR, WeightsName, parse_weights
+from resnet_gen.weights.downloads.settings import announce
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -17,7 +17,7 @@ from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 from resnet_gen.weights.seeds import DEFAULT_SEED
 
 

@@ -11,7 +11,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.problems import Refused
 from resnet_gen.verify.formats import FORMATS
-from resnet_gen.weights.published.names import METAVAR, WeightsSource, list_local_files
+from resnet_gen.weights.downloads.names import METAVAR, WeightsSource, list_local_files
 
 
 @click.command(short_help="Verify claims, reference names and shapes, and design rules.")

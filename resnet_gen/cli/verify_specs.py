@@ -19,7 +19,7 @@ from resnet_gen.verify.outcome import Outcome, examine, find_unread_project
 from resnet_gen.verify.rule_selection import parse_ignored_rules
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import AccuracyEvaluation
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 
 class Destination(NamedTuple):

@@ -13,8 +13,8 @@ from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.ops.limits import CHANNELS, CLASSES
 from resnet_gen.problems import refuse, shorten, visible
+from resnet_gen.weights.downloads.names import WeightsSource, list_local_files, parse_weights
 from resnet_gen.weights.patterns import SPARSE_PATTERNS
-from resnet_gen.weights.published.names import WeightsSource, list_local_files
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def convert(
     from resnet_gen.language.load import list_spec_files
     from resnet_gen.language.lower import with_classes_and_channels
     from resnet_gen.system.write import check_free
-    from resnet_gen.weights.published.location import locate_weights
+    from resnet_gen.weights.downloads.location import locate_weights
 
     if choices["seed"] is not None and choices["head"] != "init":
         raise refuse("--seed means nothing without --head init")
@@ -208,11 +208,11 @@ def _make_pruning_document(pruning: Pruning, out: Path) -> dict[str, Any]:
 
 
 @weights.command()
-@click.argument("source", metavar="SPEC|FILE")
+@click.argument("source", metavar="SPEC|FILE|NAME")
 @options.spec_options
 @options.output_format("text", "json")
 def show(source: str, settings: tuple[str, ...], form: str) -> None:
-    """List the tensors of a file of weights, or those that a SPEC wants: name, shape, element type.
+    """List the tensors of a file of weights, of published ones, or those that a SPEC wants: name, shape, type.
 
     \b
     Example: resnet-gen weights show resnet50.pth
@@ -231,8 +231,10 @@ def _list_tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tup
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
     from resnet_gen.weights import checkpoint
+    from resnet_gen.weights.downloads.location import locate_weights
 
-    path = Path(source)
+    given = parse_weights(source)
+    path = given if isinstance(given, Path) else locate_weights(given).path
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         if settings:
             raise refuse("--set means nothing for a file of weights")

@@ -95,7 +95,7 @@ def _recover_checkpoint(file: Path, name: str) -> Imported | Problem:
         "spec": found.data,
         "same_names_and_shapes": found.others,
         "prefix": found.prefix,
-        "names": dict(names.names),
+        "names": {name: old for name, old in names.names.items() if name != old},
         "left_out": list(names.left),
     }
     account = tuple(map(visible, recognition.describe_match(found)))

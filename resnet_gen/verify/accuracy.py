@@ -22,7 +22,7 @@ from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
 from resnet_gen.system.links import check_named
 from resnet_gen.verify.stated_budgets import StatedBudgets, place_problem
 from resnet_gen.verify.subject import Subject
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 
 @dataclass(frozen=True)

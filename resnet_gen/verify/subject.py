@@ -13,7 +13,7 @@ from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.ops.precision import Float
 from resnet_gen.problems import Loc, Span, refuse
 from resnet_gen.weights import references
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 if TYPE_CHECKING:
     from resnet_gen.engine.evaluation.evaluation import Evaluation

@@ -14,6 +14,9 @@ MOST_ENTRIES, MOST_ARROWS = 22, 160
 THIRD_PARTY = {
     "PIL": "engine.image engine.image_decoders",
     "click": "cli",
+    "huggingface_hub": "weights.downloads.hub",
+    "pooch": "weights.downloads",
+    "requests": "weights.downloads.http",
     "cuda": "engine.tensorrt_run",
     "jinja2": "system.templates",
     "matplotlib": "speed.plot",

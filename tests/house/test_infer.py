@@ -27,7 +27,7 @@ NETWORKS = [
     ("resnet34-a",), ("senet154", "stages.depths=[1,1,1,1]"), ("cbam-resnet50",), ("ecanet50",), ("regnety_002",),
     ("regnet_y_400mf",), ("regnetz_005",), ("regnetv_040",), ("res2net50d",), ("resnest14d",), ("skresnet18",),
     ("skresnet50",), ("vgg11",), ("timm-vgg11_bn",), ("highway-b",), ("preact110",), ("resnetv2_50",),
-    ("pyramidnet110_a48",), ("alphago-zero-20",), ("legacy_seresnet18",),
+    ("pyramidnet110_a48",), ("alphago-zero-20",), ("legacy_seresnet18",), ("resnet18", "naming=transformers_resnet"),
 ]  # fmt: skip
 
 

@@ -306,7 +306,7 @@ BY_KIND = "hint: a naming scheme by its own name is taken for any network: see d
             "timm_resnets",
             "--to: there is no naming scheme 'timm_resnets'\nhint: did you mean 'timm_resnet'? known: flax, paths, "
             "timm, timm_regnet, timm_regnetv, timm_resnet, timm_resnetv2, timm_senet, timm_sknet, timm_vgg, "
-            "torchvision, torchvision_regnet, torchvision_vgg",
+            "torchvision, torchvision_regnet, torchvision_vgg, transformers_resnet",
         ),
     ],
 )
@@ -803,6 +803,7 @@ def test_the_report_in_json(tiny, capsys):
         "from": "paths",
         "to": "flax",
         "prefix": "",
+        "renamed": [],
         "file": "flax.npz",
         "totals": {"written": 17, "copied": 13, "transposed": 4},
     }

@@ -317,7 +317,6 @@ class TestRefusals:
         [
             ("--extends", ["resnet50"]),
             ("--extends", [""]),
-            ("--weights", ["w.safetensors"]),
             ("--plain-biases", []),
         ],
     )
@@ -463,6 +462,8 @@ class TestCheckpoints:
                     "resnet34-b": [], "timm-resnet34": ["naming"],
                 },
                 "prefix": "",
+                "names": {},
+                "left_out": [],
             },
         )  # fmt: skip
 

@@ -176,6 +176,9 @@ def weights() -> None:
     Path("attack.pth").write_bytes(b"\x80\x02cposix\nsystem\n.")
     for spec, name in {"regnet_y_400mf": "tv.pth", "resnet18": "resnet18.pth", "seresnet50": "se.pth"}.items():
         drawn(spec, name)
+    state = lower(load("resnet18")).state()
+    tensors = {("head." if name.startswith("fc.") else "backbone.") + name: t.shape for name, t in state.items()}
+    np.savez_compressed("mmpretrain.npz", **{name: np.zeros(shape, np.float32) for name, shape in tensors.items()})
 
 
 SCENES: dict[str, Callable[[], object]] = {

@@ -19,7 +19,7 @@ from resnet_gen.verify.rules.against import (
     CompareFile,
     FileFindings,
 )
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 
 def choose_file_rules(path: Path, weights: WeightsSource | None, ignored: Collection[str] = ()) -> tuple[Against, ...]:

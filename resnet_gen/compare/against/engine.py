@@ -12,7 +12,7 @@ from resnet_gen.engine.names import ONNX
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules.against import FileFindings
 from resnet_gen.verify.subject import Subject
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.names import WeightsSource
 
 _ASKED = ("manifest", "bytes", "spec", "weights")
 

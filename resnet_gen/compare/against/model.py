@@ -24,9 +24,9 @@ from resnet_gen.problems import Refused, several
 from resnet_gen.verify.rules.against import MOST_REPORTED, FileFindings
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.base import Weights
+from resnet_gen.weights.downloads.location import locate_weights
+from resnet_gen.weights.downloads.names import WeightsSource
 from resnet_gen.weights.initialization import SeededWeights
-from resnet_gen.weights.published.location import locate_weights
-from resnet_gen.weights.published.names import WeightsSource
 
 _HALF = 65504.0
 """The largest number of float16."""

@@ -67,7 +67,7 @@ def _recognize_renamed(
     tried = [whole]
     for layout in list_layouts():
         derived = derive_names(whole, layout)
-        if derived is None or (shapes := derived.rename(whole)) in tried[1:]:
+        if derived is None or (shapes := derived.rename(whole)) in tried:
             continue
         tried.append(shapes)
         if found := _recognize_shapes(shapes, shipped, called, ""):

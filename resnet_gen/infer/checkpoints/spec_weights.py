@@ -23,8 +23,8 @@ from resnet_gen.ops import BatchNorm, Shape
 from resnet_gen.problems import Refused, several
 from resnet_gen.weights import checkpoint
 from resnet_gen.weights.checkpoint import FileTensor
-from resnet_gen.weights.published.location import locate_weights
-from resnet_gen.weights.published.names import WeightsSource
+from resnet_gen.weights.downloads.location import locate_weights
+from resnet_gen.weights.downloads.names import WeightsSource
 
 
 def weights_from(source: WeightsSource, loaded: Loaded, graph: Graph) -> checkpoint.CheckpointWeights:

@@ -69,17 +69,20 @@ def read_source(
 
 
 def _derive_from_schemes(network: SchemeNetwork, shapes: Mapping[str, Shape], called: str | None) -> StateNames | None:
-    """The names of a scheme that a file has behind wrappers, if it has all of one's but for the head's."""
+    """The names of the scheme that a file has most of behind wrappers; None where it has as many as they are."""
     paths = {node.name: node.path for node in network.graph.nodes}
     heads = [paths[name] for name in list_head_layers(network.graph)]
+    best, most = None, 0
     for scheme in network.schemes if called is None else [find_scheme(called, network, "--from")]:
         layers = _name_layers(scheme, heads)
         body = {n for n in scheme.names.values() if n.rpartition(".")[0] not in layers}
+        most = max(most, len(body & shapes.keys()))
         for layout in find_layouts(scheme.names.values(), layers):
             names = derive_names(shapes, layout)
-            if names and body <= names.names.keys():
-                return names
-    return None
+            whole = names is not None and layers and f"{layers[0]}.weight" in names.names
+            if names and len(body & names.names.keys()) + bool(whole) > most:
+                best, most = names, len(body & names.names.keys()) + bool(whole)
+    return best
 
 
 def _name_layers(scheme: NamingScheme, paths: Sequence[str]) -> list[str]:

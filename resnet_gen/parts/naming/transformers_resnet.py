@@ -7,7 +7,7 @@ from resnet_gen.parts.naming.tables import Table, Tabled, sort_in_blocks
 
 
 class TransformersResNet(Tabled):
-    """As transformers' ResNet: `resnet.encoder.stages.0.layers.1.layer.0.convolution` (modeling_resnet.py)."""
+    """As transformers' ResNet: `resnet.encoder.stages.0.layers.1.layer.0.convolution` (2022)."""
 
     kind: Literal["transformers_resnet"] = "transformers_resnet"
     stem: ClassVar[Table] = (

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.file_locks import lock_folders
-from resnet_gen.weights.published import settings
-from resnet_gen.weights.published.settings import check_size, hide_password, say_fetched
+from resnet_gen.weights.downloads import settings
+from resnet_gen.weights.downloads.settings import check_size, hide_password, say_fetched
 
 if TYPE_CHECKING:
     import requests

@@ -12,10 +12,10 @@ import pytest
 from resnet_gen import build_graph, convert_weights, emit_onnx
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
-from resnet_gen.weights.published import settings
-from resnet_gen.weights.published.location import find_network, locate_weights
-from resnet_gen.weights.published.names import WeightsName, parse_weights
-from resnet_gen.weights.published.torchvision_files import TORCHVISION_FILES
+from resnet_gen.weights.downloads import settings
+from resnet_gen.weights.downloads.location import find_network, locate_weights
+from resnet_gen.weights.downloads.names import WeightsName, parse_weights
+from resnet_gen.weights.downloads.torchvision_files import TORCHVISION_FILES
 from resnet_gen.weights.references import references_of
 from tests.weights.server import serve
 
@@ -113,7 +113,10 @@ def test_only_words_of_the_command_line_and_arguments_become_names():
     from tests.house.rooms import MODULES
 
     uses = {name for name, path in MODULES.items() if "parse_weights(" in path.read_text(encoding="utf-8")}
-    assert uses == {"resnet_gen.weights.published.names", "resnet_gen.cli.options", "resnet_gen.api.arguments"}
+    assert uses == {
+        "resnet_gen.weights.downloads.names", "resnet_gen.cli.options", "resnet_gen.cli.weights",
+        "resnet_gen.api.arguments",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -296,7 +299,7 @@ def test_in_circles(here, tiny):
 
 
 def test_from_https_to_http(tmp_path):
-    from resnet_gen.weights.published.download import PartFile
+    from resnet_gen.weights.downloads.http import PartFile
 
     answer = type("Answer", (), {"is_redirect": True, "url": "https://a/x", "headers": {"location": "http://a/x"}})
     answer.close, answer.ok = list, True
@@ -321,7 +324,7 @@ def test_offline(here, tiny, monkeypatch, name, tmp_path):
 def test_two_processes_at_once(here, tiny, tmp_path):
     here.delay, name, prefix = 0.2, TORCHVISION_FILES["tiny"]["V1"], hashlib.sha256(tiny).hexdigest()[:8]
     code = f"""
-from resnet_gen.weights.published.download import fetch_file
+from resnet_gen.weights.downloads.http import fetch_file
 from pathlib import Path
 fetch_file({f"{here.url}/models/{name}"!r}, {prefix!r}, Path({str(tmp_path / "cache")!r}))
 """
@@ -435,6 +438,10 @@ def test_the_command_line_says_what_it_fetches(here, tiny, tmp_path, capsys, mon
         exit_code(["verify", "resnet8-digits", "--against", "build/resnet8-digits.onnx", "--weights", "hf:owner/tiny"])
         == 0
     )
+    assert exit_code(["weights", "show", "hf:owner/tiny", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(build_graph("resnet8-digits").state())
+    assert exit_code(["import", "hf:owner/tiny", "--name", "found"]) == 0
+    assert "extends: resnet8-digits" in capsys.readouterr().out
     assert exit_code(["build", "resnet8-digits", "--weights", "hf:owner"]) == 2
     assert "no name of published weights" in capsys.readouterr().err
 

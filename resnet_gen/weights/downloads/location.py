@@ -9,11 +9,11 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, suggest
-from resnet_gen.weights.published import settings
-from resnet_gen.weights.published.download import fetch_file
-from resnet_gen.weights.published.hub import fetch_from_hub
-from resnet_gen.weights.published.names import HUB, TIMM, TORCHVISION, WeightsFile, WeightsName, WeightsSource
-from resnet_gen.weights.published.torchvision_files import TORCHVISION_FILES
+from resnet_gen.weights.downloads import settings
+from resnet_gen.weights.downloads.http import fetch_file
+from resnet_gen.weights.downloads.hub import fetch_from_hub
+from resnet_gen.weights.downloads.names import HUB, TIMM, TORCHVISION, WeightsFile, WeightsName, WeightsSource
+from resnet_gen.weights.downloads.torchvision_files import TORCHVISION_FILES
 from resnet_gen.weights.references import references_of
 
 

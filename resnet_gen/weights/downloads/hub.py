@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file
-from resnet_gen.weights.published import settings
-from resnet_gen.weights.published.settings import check_size, hide_password, say_fetched
+from resnet_gen.weights.downloads import settings
+from resnet_gen.weights.downloads.settings import check_size, hide_password, say_fetched
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """The files that weights are in where no name is given, the first that a repository has."""
