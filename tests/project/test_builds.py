@@ -12,12 +12,13 @@ import onnxruntime
 import pytest
 
 import resnet_gen
+from resnet_gen.api import build_worker
 from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.build.request_resolution import BuildWishes
 from resnet_gen.problems import Refused
 from resnet_gen.project import build_run
 from resnet_gen.project.build_plan import plan_builds
-from resnet_gen.project.build_run import BUILD_STATUSES
+from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildOrder
 from resnet_gen.project.build_table import PLACEHOLDERS, BuildTable, CalibrationTable
 from resnet_gen.project.project_file import find_project
 from resnet_gen.system.resources import targets_folder
@@ -452,3 +453,13 @@ def test_the_page_of_projects_names_every_key_status_and_placeholder():
     words = {*BuildTable.model_fields, *CalibrationTable.model_fields, *BUILD_STATUSES} - {"built", "to build"}
     assert {word for word in words if f"`{word}`" not in page} == set()
     assert {word for word in PLACEHOLDERS if f"{{{word}}}" not in page} == set()
+
+
+def test_another_process_runs_no_part_that_this_one_may_not(project):
+    write("mine.py", "raise SystemExit(4)")
+    (plan,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\n')
+    write("nets/net.yaml", NET + "parts: [../mine.py]\nactivation: mine\n")
+    order = BuildOrder(plan, BuildMode()).dump()
+    (reason, report) = build_worker._perform({"build": json.loads(json.dumps(order)), "parts": "none"})["refused"]
+    assert "no parts are" in report
+    assert reason in report
