@@ -140,8 +140,7 @@ def build(
             files[engine["file"]] = engine["sha256"]
         delivered = _write_delivery(out, loaded, network, request, files)
         how = _describe_model(request, network, file, cost)
-        project = {"project": {"inputs": inputs}} if inputs else {}
-        made = {"weights": weights, **how, "engine": engine, **delivered, **project, "files": files}
+        made = {"weights": weights, **how, "engine": engine, **delivered, **_name_inputs(inputs), "files": files}
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, request.tuning.open_values)
@@ -187,6 +186,11 @@ def _describe_model(
         "onnx": {"opset": file.opset, "ir_version": file.ir_version},
         **({"serve": describe_serving(network)} if network.around else {}),
     }
+
+
+def _name_inputs(inputs: str | None) -> dict[str, Any]:
+    """What the manifest says of a build that is a project's."""
+    return {"project": {"inputs": inputs}} if inputs else {}
 
 
 def _check_request(request: Request) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from resnet_gen.cli import options
-from resnet_gen.cli.output import say, say_json
 from resnet_gen.problems import refuse
 from resnet_gen.weights.downloads.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
-
-if TYPE_CHECKING:
-    from resnet_gen.build.option_checks import Check
 
 
 @click.command("check-engine")
@@ -50,11 +45,7 @@ def check_engine(
     Example: resnet-gen check-engine build/resnet50.fp16.sm86.sm89.sm120.engine --spec resnet50
              resnet-gen check-engine --builds edge
     """
-    from resnet_gen.build.engine_check import all_fit, check
-    from resnet_gen.build.option_checks import EngineRequirements
     from resnet_gen.cli.projects import find_builds
-    from resnet_gen.language.load import load
-    from resnet_gen.speed.targets import load_target
 
     project = find_builds((str(file),) if file else (), builds, config, no_config)
     if project:
@@ -67,25 +58,29 @@ def check_engine(
         raise refuse("--set means nothing without --spec")
     if weights and seed is not None:
         raise refuse("--seed means nothing beside --weights")
+    return _check_file(file, spec, settings, weights, seed, device, form)
+
+
+def _check_file(
+    file: Path,
+    spec: str | None,
+    settings: tuple[str, ...],
+    weights: WeightsSource | None,
+    seed: int | None,
+    device: str | None,
+    form: str,
+) -> int:
+    from resnet_gen.build.engine_check import all_fit, check
+    from resnet_gen.build.option_checks import EngineRequirements
+    from resnet_gen.cli.check_report import make_entry, say_checks
+    from resnet_gen.cli.output import say_json
+    from resnet_gen.language.load import load
+    from resnet_gen.speed.targets import load_target
+
     loaded = load(spec, settings) if spec is not None else None
     found = check(file, EngineRequirements(loaded, weights, seed, load_target(device) if device is not None else None))
-    well = all_fit(found)
     if form == "json":
         say_json(make_entry(file, found))
     else:
         say_checks(found)
-    return 0 if well else 1
-
-
-def make_entry(file: Path, checks: list[Check]) -> dict[str, Any]:
-    """What was found of one file, as JSON has it."""
-    from resnet_gen.build.engine_check import all_fit
-
-    found = [{"check": c.what, "state": c.state, "reason": c.reason} for c in checks]
-    return {"file": str(file), "fits": all_fit(checks), "checks": found}
-
-
-def say_checks(checks: list[Check]) -> None:
-    """Print what was found, a line each."""
-    for c in checks:
-        say(f"{c.state:<8} {c.what}: {c.reason}")
+    return 0 if all_fit(found) else 1

@@ -146,7 +146,7 @@ project = combine_options(
 
 builds = click.option(
     "--builds", multiple=True, metavar="NAME",
-    help="Without a SPEC, the project's builds to take, any number of times.  [default: all]",
+    help="Without a SPEC, the project's builds to take, any number of times; all without it.",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import click
 from resnet_gen.build.engine_check import all_fit, check
 from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.build.option_checks import Check, EngineRequirements
-from resnet_gen.cli.check_engine import make_entry, say_checks
+from resnet_gen.cli.check_report import make_entry, say_checks
 from resnet_gen.cli.output import say, say_json, say_lines
 from resnet_gen.cli.projects import check_bare
 from resnet_gen.problems import Problem, Refused, refuse, several

@@ -93,7 +93,7 @@ def test_the_version_is_the_package_s(cli):
         (["build", "resnet18", "-o", ""], "Error: Invalid value for '-o' / '--output': an empty text is no path.\n"),
         (["build", "resnet18", "--weights", ""], "Error: Invalid value for '--weights': an empty text is no path.\n"),
         (["init", "mine", "-o", ""], "Error: Invalid value for '-o' / '--output': an empty text is no path.\n"),
-        (["check-engine", ""], "Error: Invalid value for 'FILE': an empty text is no path.\n"),
+        (["check-engine", ""], "Error: Invalid value for '[FILE]': an empty text is no path.\n"),
         (["run", "resnet18", "--image", ""], "Error: Invalid value for '--image': an empty text is no path.\n"),
         (["count", "resnet18", "--convention", "flops"], "'flops' is not one of 'macs', '2xmacs', 'pycls', 'fvcore',"),
         (["run", "resnet18", "--batch", "0"], "0 is not in the range"),

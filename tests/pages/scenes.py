@@ -181,6 +181,16 @@ def weights() -> None:
     np.savez_compressed("mmpretrain.npz", **{name: np.zeros(shape, np.float32) for name, shape in tensors.items()})
 
 
+def projects() -> None:
+    """The spec, the project file, the pictures and the weights of the page."""
+    for folder in ("nets", "weights"):
+        Path(folder).mkdir()
+    Path("nets/gate.yaml").write_text(blocks_of("docs/projects.md", "yaml")[0], encoding="utf-8")
+    Path("resnet-gen.toml").write_text(blocks_of("docs/projects.md", "toml")[0], encoding="utf-8")
+    drawn("nets/gate.yaml", "weights/gate.safetensors")
+    photos()
+
+
 SCENES: dict[str, Callable[[], object]] = {
     "README.md": lambda: copy(
         "tests/accuracy/resnet8-digits.safetensors", "examples/digits/three.png", "docs/pictures"
@@ -194,6 +204,7 @@ SCENES: dict[str, Callable[[], object]] = {
     "docs/generate.md": lambda: drawn("resnet50", "resnet50.safetensors"),
     "docs/import.md": imported,
     "docs/precision.md": photos,
+    "docs/projects.md": projects,
     "docs/reading.md": imported,
     "docs/verify.md": verified,
     "docs/weights.md": weights,

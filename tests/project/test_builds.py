@@ -12,12 +12,14 @@ import onnxruntime
 import pytest
 
 import resnet_gen
+from resnet_gen.api import build_worker
 from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.build.request_resolution import BuildWishes
 from resnet_gen.problems import Refused
 from resnet_gen.project import build_run
 from resnet_gen.project.build_plan import plan_builds
-from resnet_gen.project.build_table import BuildTable
+from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildOrder
+from resnet_gen.project.build_table import PLACEHOLDERS, BuildTable, CalibrationTable
 from resnet_gen.project.project_file import find_project
 from resnet_gen.system.resources import targets_folder
 
@@ -444,3 +446,20 @@ def test_check_engine_holds_every_build_against_its_file(project, cli):
 def test_check_engine_without_a_project_wants_a_file(project, cli):
     write("resnet-gen.toml", "")
     assert cli("check-engine")[:2] == (2, "")
+
+
+def test_the_page_of_projects_names_every_key_status_and_placeholder():
+    page = (Path(__file__).parents[2] / "docs" / "projects.md").read_text(encoding="utf-8")
+    words = {*BuildTable.model_fields, *CalibrationTable.model_fields, *BUILD_STATUSES} - {"built", "to build"}
+    assert {word for word in words if f"`{word}`" not in page} == set()
+    assert {word for word in PLACEHOLDERS if f"{{{word}}}" not in page} == set()
+
+
+def test_another_process_runs_no_part_that_this_one_may_not(project):
+    write("mine.py", "raise SystemExit(4)")
+    (plan,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\n')
+    write("nets/net.yaml", NET + "parts: [../mine.py]\nactivation: mine\n")
+    order = BuildOrder(plan, BuildMode()).dump()
+    (reason, report) = build_worker._perform({"build": json.loads(json.dumps(order)), "parts": "none"})["refused"]
+    assert "no parts are" in report
+    assert reason in report
