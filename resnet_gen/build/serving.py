@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
@@ -31,12 +31,17 @@ def check_served(loaded: Loaded, request: Request) -> None:
     device = request.device
     on_tensorrt = request.target in BACKENDS or (device is not None and device.engine != "onnx")
     if serve.size == "any" and on_tensorrt:
-        where = loaded.source.span(("serve", "size"))
-        raise refuse("serve.size: TensorRT smooths nothing that it makes smaller", where, "leave the size fixed")
+        refuse_resizing(loaded)
     version = device.tensorrt if device is not None else None
     if serve.type == "uint8" and version and tuple(map(int, version.split(".")[:2])) < _BYTES_SINCE:
         where, hint = loaded.source.span(("serve", "type")), "--serve-type float32 hands pixels over as floats"
         raise refuse(f"serve.type: TensorRT {version} takes no bytes", where, hint)
+
+
+def refuse_resizing(loaded: Loaded) -> NoReturn:
+    """Raise `Refused` for pictures of any size where TensorRT would resize them."""
+    where = loaded.source.span(("serve", "size"))
+    raise refuse("serve.size: TensorRT smooths nothing that it makes smaller", where, "leave the size fixed")
 
 
 def dump_surroundings(around: Surroundings) -> str:

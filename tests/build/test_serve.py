@@ -145,7 +145,7 @@ def test_in_sixteen_bits_the_inside_is_the_network_that_is_built_without(precisi
     bare = prepare(load(str(TINY), COLOURS), request)
     assert network.inside == bare.graph
     assert network.counts == bare.counts
-    assert [n for n in network.graph.nodes if n.role != "serving"][0].name == "input.cast"
+    assert next(n for n in network.graph.nodes if n.role != "serving").name == "input.cast"
     if precision == "fp16":  # ONNX Runtime has no convolution of bfloat16 on CPUs
         x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
         plain = b"".join(OnnxFile(bare.graph, bare.weights, WriterOptions()).chunks())
@@ -268,6 +268,9 @@ def test_an_int8_file_reads_the_bytes_and_computes_what_it_does_by_way_of_floats
         assert (run(model.SerializeToString(), crops())["logits"] == inside).all()
 
 
+PLAIN = ("input.mean=[0,0,0]", "input.std=[1,1,1]")
+
+
 def model_of_network(graph, weights):
     return b"".join(OnnxFile(graph, weights, WriterOptions()).chunks())
 
@@ -277,9 +280,9 @@ def model_of_network(graph, weights):
     [
         ((), eight_bits(), "255 * mean is no whole number, or mean or std differ between channels"),
         (("serve.type=float32",), eight_bits(), "pixels come as floats"),
-        (("input.mean=[0,0,0]", "input.std=[1,1,1]"), eight_bits("tensorrt"), "the first layer reads signed numbers"),
-        (("input.mean=[0,0,0]", "input.std=[1,1,1]"), eight_bits(), None),
-        (("input.mean=[0,0,0]", "input.std=[1,1,1]", "quantization.keep=[stem]"), eight_bits(), "the first layer is not in eight bits"),
+        (PLAIN, eight_bits("tensorrt"), "the first layer reads signed numbers"),
+        (PLAIN, eight_bits(), None),
+        ((*PLAIN, "quantization.keep=[stem]"), eight_bits(), "the first layer is not in eight bits"),
     ],
 )  # fmt: skip
 def test_the_manifest_says_whether_the_first_layer_reads_bytes_and_why_not(more, request_, reason):
