@@ -108,6 +108,7 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.graph import tables
     from resnet_gen.language.lower import lower
+    from resnet_gen.language.served_outputs import describe_surroundings, find_surroundings
     from resnet_gen.language.yaml_writer import dump
 
     if resolved and layers:
@@ -124,3 +125,6 @@ def show(spec: str, settings: tuple[str, ...], resolved: bool, layers: bool, for
         say(f"{loaded.spec.title or loaded.spec.name}, input {tables.sides(graph.input.shape)}", err=True)
         say("", err=True)
         say_lines(tables.layer_table(graph) if layers else tables.stage_table(graph))
+        if around := find_surroundings(loaded, graph):
+            say("", err=True)
+            say(f"{describe_surroundings(around)}; this is put around it, and counted nowhere", err=True)

@@ -52,6 +52,16 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
     return Surroundings(pixels, reader.list_outputs())
 
 
+def describe_surroundings(around: Surroundings) -> str:
+    """What a file takes and outputs, in one line."""
+    names = ", ".join(name for output in around.outputs for name in output.names)
+    taken = around.input
+    if taken is None:
+        return f"served: {names}"
+    size = " of any size" if taken.crop is not None else ""
+    return f"served: pixels of {taken.dtype}, {taken.layout}, {taken.order}, up to {taken.scale:g}{size}, to {names}"
+
+
 class _ServeReader:
     """The outputs of a graph, and the places in the spec that ask for others."""
 
