@@ -79,6 +79,7 @@ READERS = {
     "setting": _named("show", "cifar-resnet20", "--set", "{}"),
     "device by name": _named("predict", "cifar-resnet20", "--for", "{}"),
     "revision by name": _named("diff", "--", "{}", "cifar-resnet20"),
+    "labels": command("show", "cifar-resnet20", "--set", "head.classes=3", "--set", "serve.labels={}"),
     "calibration": _refusing(_calibrate),
     "picture": _refusing(lambda path: read_image(path, PIXELS)),
 }
@@ -94,6 +95,7 @@ KINDS = {
     "revision": ("revision",),
     "journal": ("half written", "account"),
     "word": ("spec by name", "setting", "device by name", "revision by name"),
+    "labels": ("labels",),
     "calibration": ("calibration",),
     "picture": ("picture",),
 }
