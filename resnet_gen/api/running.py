@@ -102,7 +102,7 @@ def run(
     check_pixels(session, x)
     session.check(x.shape)
     outputs = session.run(x)
-    check_outputs(session, outputs)
+    check_outputs(session, opened.serving, outputs)
     warn_of_numerics(session, tuning)
     if found := find_unsmoothed(session, opened.serving):
         warnings.warn(found, stacklevel=2)

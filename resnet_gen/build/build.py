@@ -12,7 +12,7 @@ from resnet_gen.build import manifest
 from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.serving import SERVE_KEY, check_served, describe_serving, dump_surroundings
+from resnet_gen.build.serving import SERVE_KEY, check_served, describe_serving, dump_surroundings, served_shape
 from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.builder_options import BuilderTuning
@@ -22,6 +22,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Float
+from resnet_gen.ops.serving import ANY_SIDE, name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
 from resnet_gen.system.write import Transaction
@@ -215,11 +216,13 @@ def locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
 
 
 def _check_image(loaded: Loaded, batch: BuildBatch) -> None:
-    taken = loaded.spec.input.shape
-    if batch.image is not None and batch.image != taken[: len(batch.image)]:
-        asked, own = ("x".join(map(str, shape)) for shape in (batch.image, taken))
-        hint = "--input SIDE, or --set input.channels=N, changes what it takes"
-        raise refuse(f"shapes of Nx{asked} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
+    taken = served_shape(loaded)
+    asked = batch.image  # of which open sides at its end are left away
+    if asked is None or all(side in (ANY_SIDE, own) for side, own in zip(taken, asked, strict=False)):
+        return
+    wanted, own = ("x".join(map(str, shape)) for shape in (asked, name_sides(taken)))
+    hint = "--input SIDE, or --set input.channels=N, changes what it takes"
+    raise refuse(f"shapes of Nx{wanted} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
 
 
 def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from resnet_gen.build import manifest
 from resnet_gen.build.build import SPEC_KEY
@@ -43,33 +43,33 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     if stated is None:
         return FileServing(_assume_pixels(session))
     try:
-        if len(stated) > SMALL:
+        if max(len(stated), len(spec)) > SMALL:
             raise ValueError
         around = _SURROUNDINGS.validate_json(stated)
         labels = _read_labels(spec)
         finite = around.input is None or all(map(math.isfinite, (around.input.scale, around.input.crop or 1.0)))
         if not finite or (around.input and not (around.input.scale > 0 and 0 < (around.input.crop or 1.0) <= 1)):
             raise ValueError
-    except (ValueError, KeyError, TypeError, ValidationError):  # pydantic's errors are ValueErrors
+    except (ValueError, KeyError, TypeError, RecursionError):  # pydantic's errors are ValueErrors
         raise refuse("what it says of its pixels cannot be read", session.where, _AGAIN) from None
     return FileServing(around.input, around.outputs, labels)
 
 
-def _find_statements(session: Runner) -> tuple[str | None, Any]:
-    """What a file, or an engine's manifest, says of what is put around the network, and its spec as data."""
+def _find_statements(session: Runner) -> tuple[str | None, str]:
+    """What a file, or an engine's manifest, says of what is put around the network, and its spec, both as JSON."""
     path = Path(session.where)
     if path.suffix == ENGINE:
         built = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
         stated = built.get("serve")
         if not isinstance(stated, dict):
-            return None, {}
+            return None, "{}"
         around = {key: stated.get(key) for key in ("input", "outputs")}
-        return json.dumps(around), built["spec"].get("resolved", {})
-    text = session.metadata.get(SPEC_KEY, "{}")
-    return session.metadata.get(SERVE_KEY), json.loads(text) if len(text) <= SMALL else {}
+        return json.dumps(around), json.dumps(built["spec"].get("resolved", {}))
+    return session.metadata.get(SERVE_KEY), session.metadata.get(SPEC_KEY, "{}")
 
 
-def _read_labels(spec: Any) -> tuple[str, ...]:
+def _read_labels(text: str) -> tuple[str, ...]:
+    spec: Any = json.loads(text)
     serve = spec.get("serve") if isinstance(spec, dict) else None
     return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()
 

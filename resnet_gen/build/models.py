@@ -193,9 +193,11 @@ def _fits(model: RunnableModel, taken: Input) -> bool:
     return all(side in (None, wanted) for side, wanted in pairs)
 
 
-def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
-    """Refuse what is neither scores nor a map for each image."""
+def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
+    """Refuse what is neither scores nor a map for each image, but numbers of classes that the file says it outputs."""
+    best = serving.find_best()
+    classes = best.names[-1] if best else None
     for name, values in outputs.items():
-        if values.ndim < 2 or values.dtype.kind not in "fi" or not values.size:
+        if values.ndim < 2 or not values.size or values.dtype.kind != ("i" if name == classes else "f"):
             found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
@@ -12,6 +12,8 @@ from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.graph.serving import explain_detour, list_put_around
 from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.load import Loaded
+from resnet_gen.ops import Shape
+from resnet_gen.ops.serving import ANY_SIDE
 from resnet_gen.problems import refuse
 
 SERVE_KEY = "resnet_gen.serve"
@@ -31,12 +33,26 @@ def check_served(loaded: Loaded, request: Request) -> None:
     device = request.device
     on_tensorrt = request.target in BACKENDS or (device is not None and device.engine != "onnx")
     if serve.size == "any" and on_tensorrt:
-        where = loaded.source.span(("serve", "size"))
-        raise refuse("serve.size: TensorRT smooths nothing that it makes smaller", where, "leave the size fixed")
+        refuse_resizing(loaded)
     version = device.tensorrt if device is not None else None
     if serve.type == "uint8" and version and tuple(map(int, version.split(".")[:2])) < _BYTES_SINCE:
         where, hint = loaded.source.span(("serve", "type")), "--serve-type float32 hands pixels over as floats"
         raise refuse(f"serve.type: TensorRT {version} takes no bytes", where, hint)
+
+
+def served_shape(loaded: Loaded) -> Shape:
+    """The shape of one image that a spec's file takes, 0 for a side of any length."""
+    serve, (c, h, w) = loaded.spec.serve, loaded.spec.input.shape
+    if serve is None:
+        return c, h, w
+    h, w = (ANY_SIDE, ANY_SIDE) if serve.size == "any" else (h, w)
+    return (h, w, c) if serve.layout == "NHWC" else (c, h, w)
+
+
+def refuse_resizing(loaded: Loaded) -> NoReturn:
+    """Raise `Refused` for pictures of any size where TensorRT would resize them."""
+    where = loaded.source.span(("serve", "size"))
+    raise refuse("serve.size: TensorRT smooths nothing that it makes smaller", where, "leave the size fixed")
 
 
 def dump_surroundings(around: Surroundings) -> str:

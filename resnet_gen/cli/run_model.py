@@ -58,7 +58,7 @@ def run_model(
         say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
     x = _read_input(image, serving, taken, batch, seed or DEFAULT_SEED)
     outputs, times = session.time_runs(x, repeat)
-    models.check_outputs(session, outputs)
+    models.check_outputs(session, serving, outputs)
     tell_saturation(session)
     tell_slow_bfloat16(session)
     if found := find_unsmoothed(session, serving):

@@ -49,7 +49,7 @@ class FileServing:
         if self.input is None:
             return random.standard_normal((batch, *taken.shape), np.float32)
         part = self.input.crop or 1.0
-        height, width = (math.ceil(side / part) for side in taken.size)
+        height, width = (min(math.ceil(side / part), 2 * side) for side in taken.size)
         pixels = random.integers(0, 256, (batch, height, width, taken.channels), np.uint8)
         return self.arrange(self.scale(pixels))
 

@@ -15,6 +15,9 @@ from resnet_gen.problems import Loc, Refused, refuse, several, suggest
 
 _SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
 
+_LEAST_CROP = 0.1
+"""Of pictures that a graph resizes, which resizes the whole of them."""
+
 
 def with_served_maps(loaded: Loaded) -> Loaded:
     """The same network, which outputs the stages' maps too that are served."""
@@ -35,6 +38,7 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
     reader = _ServeReader(loaded, graph)
     reader.check_order()
     reader.check_labels()
+    reader.check_crop()
     mean, std = spec.input.normalization
     pixels = PixelInput(
         spec.serve.type,
@@ -46,6 +50,16 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
         spec.input.crop if spec.serve.size == "any" else None,
     )
     return Surroundings(pixels, reader.list_outputs())
+
+
+def describe_surroundings(around: Surroundings) -> str:
+    """What a file takes and outputs, in one line."""
+    names = ", ".join(name for output in around.outputs for name in output.names)
+    taken = around.input
+    if taken is None:
+        return f"served: {names}"
+    size = " of any size" if taken.crop is not None else ""
+    return f"served: pixels of {taken.dtype}, {taken.layout}, {taken.order}, up to {taken.scale:g}{size}, to {names}"
 
 
 class _ServeReader:
@@ -65,6 +79,12 @@ class _ServeReader:
         channels = self._loaded.spec.input.channels
         if self._serve.order != "RGB" and channels != 3:
             raise self._refuse("order", f"an image of {several(channels, 'channel')} has no order", "leave it out")
+
+    def check_crop(self) -> None:
+        crop = self._loaded.spec.input.crop
+        if self._serve.size == "any" and crop < _LEAST_CROP:
+            message = f"with a crop of {crop:g} nearly all of a picture would be resized for nothing"
+            raise self._refuse("size", message, f"a crop of at least {_LEAST_CROP}, or a fixed size")
 
     def check_labels(self) -> None:
         labels, scores = self._serve.labels, self._find_scores()

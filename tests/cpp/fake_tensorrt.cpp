@@ -69,6 +69,9 @@ bool parse(const std::string& text) {
     tensor.type = type == "half"   ? nvinfer1::DataType::kHALF
                   : type == "bf16" ? nvinfer1::DataType::kBF16
                   : type == "int8" ? nvinfer1::DataType::kINT8
+                  : type == "uint8" ? nvinfer1::DataType::kUINT8
+                  : type == "int64" ? nvinfer1::DataType::kINT64
+                  : type == "int32" ? nvinfer1::DataType::kINT32
                                    : nvinfer1::DataType::kFLOAT;
     for (int i = 0; i < tensor.dims.nbDims; ++i) {
       words >> tensor.dims.d[i];
@@ -97,6 +100,9 @@ float read(const void* data, std::size_t at, nvinfer1::DataType type) {
   if (type == nvinfer1::DataType::kFLOAT) {
     return static_cast<const float*>(data)[at];
   }
+  if (type == nvinfer1::DataType::kUINT8) {
+    return static_cast<float>(static_cast<const std::uint8_t*>(data)[at]);
+  }
   const std::uint16_t bits = static_cast<const std::uint16_t*>(data)[at];
   return type == nvinfer1::DataType::kHALF ? from_half(bits) : from_bfloat16(bits);
 }
@@ -104,6 +110,10 @@ float read(const void* data, std::size_t at, nvinfer1::DataType type) {
 void write(void* data, std::size_t at, nvinfer1::DataType type, float value) {
   if (type == nvinfer1::DataType::kFLOAT) {
     static_cast<float*>(data)[at] = value;
+  } else if (type == nvinfer1::DataType::kINT64) {
+    static_cast<std::int64_t*>(data)[at] = static_cast<std::int64_t>(value);
+  } else if (type == nvinfer1::DataType::kINT32) {
+    static_cast<std::int32_t*>(data)[at] = static_cast<std::int32_t>(value);
   } else {
     static_cast<std::uint16_t*>(data)[at] = type == nvinfer1::DataType::kHALF ? to_half(value) : to_bfloat16(value);
   }

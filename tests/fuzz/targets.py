@@ -61,6 +61,7 @@ TARGETS = {
     "journal": Target("journal", lambda folder, data: journal(data)(folder), structures.json_values),
     "revision": Target("revision", _committed, structures.lines),
     "word": Target("word", _plain("word"), structures.lines),
+    "labels": Target("labels", _plain("labels.txt"), structures.lines),
     "calibration": Target("calibration", _plain("images.npz"), structures.members),
     "pictures": Target("calibration", lambda folder, data: _plain("p.png")(folder, data).parent, structures.chunks),
     "table": Target("labelled", _plain("images.csv"), structures.lines),

@@ -574,7 +574,7 @@ ENUMS = {
 
 
 def engine_source():
-    return (templates() / "cpp" / "engine.cpp").read_text(encoding="utf-8")
+    return (templates() / "cpp" / "engine.cpp.jinja").read_text(encoding="utf-8")
 
 
 def test_every_call_of_tensorrt_has_its_counterpart_in_the_real_library_s_python_module():
@@ -643,3 +643,59 @@ def test_no_title_breaks_the_code(tmp_path):
 
 def _quoted(text):
     return json.dumps(text, ensure_ascii=False)
+
+
+# --- what a spec serves ------------------------------------------------------
+
+SERVED = {
+    "bytes": ("serve.order=BGR", "uint8 4 -1 8 8 3", lambda x: x[..., ::-1]),
+    "floats": (
+        "serve={type: float32, layout: NCHW}",
+        "float 4 -1 3 8 8",
+        lambda x: x.transpose(2, 0, 1) / np.float32(255),
+    ),
+}
+
+
+@needs_stb
+@pytest.mark.parametrize("way", SERVED)
+def test_pixels_are_handed_over_as_a_served_engine_takes_them(way, files):
+    setting, tensor, arranged = SERVED[way]
+    labels = [f'name "{i}"' for i in range(10)]
+    source, to = written(files, settings=(*SMALL, setting, f"serve.labels={json.dumps(labels)}"))
+    stub = f"-isystem{HERE / 'stub'}"
+    binary = compiled(source, ["fake_tensorrt"], PROGRAM, stub, "-DWITH_TENSORRT_RTX", output="classify")
+    (files / "net.engine").write_text(f"fake engine\ninput input {tensor} 1 2\noutput logits float 2 -1 10\n")
+    code, out, err = classify((binary, to), files / "net.engine", files / "0.png", files / "1.png", files / "2.png")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    for place, name in enumerate(("0.png", "1.png", "2.png")):
+        values = arranged(image.read_pixels(files / name, to)[0].astype(np.float32)).ravel().astype(np.float64)
+        best = int(np.argmax([values[c::10].sum() for c in range(10)]))
+        assert lines[6 * place + 1].split()[:2] == ["class", str(best)]
+        assert lines[6 * place + 1].endswith(f'  name "{best}"')
+    (files / "net.engine").write_text(
+        ENGINE.replace("3 8 8", "8 8 3") if way == "bytes" else ENGINE.replace("8 8", "9 8")
+    )
+    code, _, err = classify((binary, to), files / "net.engine", files / "0.png")
+    assert code == 2
+    assert f"of Nx{'8x8x3' if way == 'bytes' else '3x8x8'} {way}" in err
+
+
+@needs_stb
+@pytest.mark.parametrize("kind", ["int64", "int32"])
+def test_the_best_classes_of_a_served_engine_are_printed_as_it_names_them(kind, files):
+    source, to = written(files, settings=(*SMALL, "serve.outputs=[top3]"))
+    stub = f"-isystem{HERE / 'stub'}"
+    binary = compiled(source, ["fake_tensorrt"], PROGRAM, stub, output="classify")
+    outputs = f"output top3_values float 2 -1 3\noutput top3_indices {kind} 2 -1 3\n"
+    (files / "net.engine").write_text(f"fake engine\ninput input uint8 4 -1 8 8 3 1 2\n{outputs}")
+    code, out, err = classify((binary, to), files / "net.engine", files / "0.png")
+    assert (code, err) == (0, "")
+    values = image.read_pixels(files / "0.png", to).ravel().astype(np.float64)
+    sums = [values[c::3].sum() for c in range(3)]  # the stand-in's, for scores and for numbers of classes
+    assert out.splitlines()[1:] == [f"class {int(found):>5}  probability {found:.4f}" for found in sums]
+
+
+def test_pictures_of_any_size_are_not_for_tensorrt():
+    assert "serve.size: TensorRT smooths nothing that it makes smaller" in refusal(str(TINY), ["serve.size=any"])

@@ -172,6 +172,14 @@ def verified() -> None:
     Path("my-network.yaml").write_text(blocks_of("docs/verify.md", "yaml")[0], encoding="utf-8")
 
 
+def served() -> None:
+    """A picture, and the labels of ten classes."""
+    copy("docs/pictures/sample.png")
+    shutil.move("docs/pictures/sample.png", "sample.png")
+    digits = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    Path("digits.txt").write_text("\n".join(digits), encoding="utf-8")
+
+
 def weights() -> None:
     Path("attack.pth").write_bytes(b"\x80\x02cposix\nsystem\n.")
     for spec, name in {"regnet_y_400mf": "tv.pth", "resnet18": "resnet18.pth", "seresnet50": "se.pth"}.items():
@@ -206,6 +214,7 @@ SCENES: dict[str, Callable[[], object]] = {
     "docs/precision.md": photos,
     "docs/projects.md": projects,
     "docs/reading.md": imported,
+    "docs/serve.md": served,
     "docs/verify.md": verified,
     "docs/weights.md": weights,
 }

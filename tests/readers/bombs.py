@@ -680,8 +680,7 @@ TOML = {
     "newlines": "\n" * 1_000_000,
     "carriage returns": "\r" * 1_000_000,
     "quoted keys": "".join(f'"\\u0041{i}" = 1\n' for i in range(60_000)),
-    "marks of a merge": "<<<<<<< " * 120_000,
-    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
+    "marks of a merge": "    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
     "many patterns": "specs = [" + ", ".join(f'"**/*{i}*/**"' for i in range(50_000)) + "]",
     "a pattern of stars": 'specs = ["' + "**/" * 300_000 + 'x"]',
     "one pattern of stars": 'specs = ["' + "*a" * 400_000 + '"]',
@@ -860,6 +859,22 @@ WORDS = {
 }
 for _name, _text in WORDS.items():
     simple("word", _name, "word", _text)
+
+# --- labels of classes --------------------------------------------------------
+
+LABELS = {
+    "one long line": "a" * 1_000_000,
+    "many of one letter": "a\n" * 500_000,
+    "many": "".join(f"class {i}\n" for i in range(80_000)),
+    "blank lines": "\n" * 1_000_000,
+    "carriage returns": "\r" * 1_000_000,
+    "escapes": "\x1b[2J\n" * 200_000,
+    "too large": "a\n" * 20_000_000,
+    "not unicode": b"\xff" * 1_000_000,
+    "zeros": bytes(1_000_000),
+}
+for _name, _text in LABELS.items():
+    simple("labels", _name, "labels.txt", _text)
 
 # --- revisions of git --------------------------------------------------------
 
@@ -1136,7 +1151,9 @@ NAMES = {
     "lock": "resnet-gen.lock",
     "manifest": "m.manifest.json",
     "device": "device.yaml",
+<<<<<<< HEAD
     "profile": "p.json",
+    "labels": "labels.txt",
     "calibration": "images.npz",
     "labelled": "images.csv",
     "classes": "classes.txt",
@@ -1201,6 +1218,7 @@ TRIVIAL = {
     "revision": revision(lambda: {"spec.yaml": CHANGES}),
     "journal": journal(ACCOUNT % ("", "")),
     "word": lambda folder: put(folder, "word", "cifar-resnet20"),
+    "labels": lambda folder: put(folder, "labels.txt", "a\nb\nc\n"),
     "calibration": lambda folder: put(
         folder, "images.npz", npz([("images.npy", npy(described("(1, 3, 32, 32)")) + bytes(12_288))])
     ),

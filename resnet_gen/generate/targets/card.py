@@ -6,13 +6,17 @@ from typing import Any, NamedTuple
 
 from resnet_gen.build.manifest import file_name
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
+from resnet_gen.build.passes import lower_served
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.report import collect_facts
+from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.templates import render
 
 _SCORES = {"logits", "probabilities"}
+_MOST_LABELS = 100
+"""Names of classes that a card lists."""
 _AGAIN = "build it again, or name another folder with --build"
 
 
@@ -26,15 +30,18 @@ class BuiltFile(NamedTuple):
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME.md`, to be published as README.md. Raises `Refused` for files that are not as their manifest says."""
-    graph = subject.graph
+    graph = lower_served(subject.loaded)
     found = _read_manifest(subject)
-    known = collect_facts(subject.loaded, graph)
+    known = collect_facts(subject.loaded, subject.graph)
     scores = any(value.name in _SCORES for value in graph.outputs)
     text = render(
         "card/card.md.jinja",
         **known,
         front=_front_matter(subject, scores),
         graph=graph,
+        input_sides=name_sides(graph.input.shape),
+        best_values=[value.name.replace("_indices", "_values") for value in graph.outputs if value.dtype == "int64"],
+        most_labels=_MOST_LABELS,
         module=subject.module,
         scores=scores,
         built=found,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from resnet_gen.build.passes import lower_served
+from resnet_gen.build.serving import refuse_resizing
 from resnet_gen.generate.base import CodeSubject
-from resnet_gen.graph import Value
+from resnet_gen.graph import Graph, Value
+from resnet_gen.ops.serving import BestClasses
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render_tree
 
@@ -15,21 +19,29 @@ SCORES = ("logits", "probabilities")
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
-    """A folder `NAME/`: `network.hpp` and README.md are this network's, the rest is the same for all.
+    """A folder `NAME/`: `network.hpp` and README.md are this network's, the rest depends on what is served alone.
 
-    Raises `Refused` for a network that outputs no scores of classes, and for channels that no picture has.
+    Raises `Refused` for a network that outputs no scores of classes, and for pictures that TensorRT is not to be fed.
     """
-    taken, scores = subject.loaded.spec.input, _find_scores(subject)
+    taken, serve = subject.loaded.spec.input, subject.loaded.spec.serve
+    graph = lower_served(subject.loaded)
+    scores = _find_scores(subject, graph)
     if taken.mode is None:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
         raise refuse(message, hint="1, 3 and 4 channels can be read")
+    if serve and serve.size == "any":
+        refuse_resizing(subject.loaded)
     mean, std = taken.normalization
     texts = render_tree(
         "cpp",
         name=subject.name,
         title=subject.title,
-        input=subject.graph.input,
-        scores=scores,
+        input=graph.input,
+        scores=scores.values,
+        indices=scores.indices,
+        classes=scores.classes,
+        labels=(serve.labels or ()) if serve else (),
+        serve=serve,
         mean=_format_floats("mean", mean),
         std=_format_floats("std", std),
         taken=taken,
@@ -37,12 +49,24 @@ def files(subject: CodeSubject) -> dict[str, str]:
     return {f"{subject.name}/{name}": text for name, text in texts.items()}
 
 
-def _find_scores(subject: CodeSubject) -> Value:
-    """The output that holds a score for each class."""
-    for value in subject.graph.outputs:
-        if value.name in SCORES and len(value.shape) == 1:
-            return value
-    found = ", ".join(f"'{value.name}'" for value in subject.graph.outputs)
+class _Scores(NamedTuple):
+    """The output that holds a score for each class, or those that hold the best classes and their scores."""
+
+    values: Value
+    classes: int
+    indices: Value | None = None
+
+
+def _find_scores(subject: CodeSubject, graph: Graph) -> _Scores:
+    outputs = {value.name: value for value in graph.outputs}
+    for name in SCORES:
+        if name in outputs and len(outputs[name].shape) == 1:
+            return _Scores(outputs[name], outputs[name].shape[0])
+    for node in graph.nodes:
+        if isinstance(node.op, BestClasses):
+            values = outputs[node.output.name.replace("_indices", "_values")]
+            return _Scores(values, node.inputs[0].shape[0], node.output)
+    found = ", ".join(f"'{value.name}'" for value in graph.outputs)
     message = f"{subject.name} classifies nothing: it outputs {found}"
     raise refuse(message, hint="a head with classes outputs 'logits' or 'probabilities'")
 

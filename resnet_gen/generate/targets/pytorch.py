@@ -20,6 +20,7 @@ from resnet_gen.generate.modules.spec_classes import classes_of_spec
 from resnet_gen.generate.modules.training import describe_training
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
+from resnet_gen.generate.served_torch import widen_subject, write_served
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import check_member_name
@@ -28,7 +29,8 @@ from resnet_gen.system.templates import render
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
-    """The one file: a class for the network, and one for each of its kinds of modules."""
+    """The one file: classes for the network and each of its kinds of modules, and one around it if it is served."""
+    subject = widen_subject(subject)
     graph, classes = subject.graph, classes_of_spec(subject.loaded, spreads=True).all
     language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
@@ -42,6 +44,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         zeros=write_zero_norms(subject, "weight", ["nn.init.zeros_(parameter)"], INDENT + 4),
         helpers=language.helpers,
     )
+    body = f"{body}{write_served(subject.loaded, network.name)}"
     text = render(
         "pytorch/module.py.jinja",
         doc=describe_module(subject, "PyTorch", *describe_training(subject.loaded, subject.graph)),

@@ -54,16 +54,17 @@ def _resize_and_crop(op: serving.ResizeAndCrop, call: NodeWriter) -> None:
     ratio = call.step("ratio", "ReduceMax", by_side, call.integers("ratio_axes", [0]), keepdims=1)
     near = call.step("rounded", "Round", call.step("scaled", "Mul", sides, ratio))
     resized = call.step("resized_sides", "Max", call.step("whole", "Cast", near, to=INT64), wanted)
+    # Not with `axes`: ONNX Runtime 1.32 permutes as many sizes as there are axes when it moves a Transpose past it.
+    batch = call.step("batch", "Slice", own, call.integers("batch_start", [0]), start)
     y = call.step(
         "resize",
         "Resize",
         x,
         "",
         "",
-        resized,
+        call.step("all_sides", "Concat", batch, resized, axis=0),
         antialias=1,
         exclude_outside=1,
-        axes=[2, 3],
         coordinate_transformation_mode="half_pixel",
         mode="linear",
     )

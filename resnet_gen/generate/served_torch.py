@@ -1,0 +1,77 @@
+"""What a file puts around a network, as a PyTorch module around the generated one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnet_gen.generate.base import CodeSubject
+from resnet_gen.graph import Graph, Node
+from resnet_gen.graph.surroundings import ServedOutput, Surroundings
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.lower import lower
+from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
+from resnet_gen.ops import Flatten
+from resnet_gen.problems import refuse
+from resnet_gen.system.templates import render
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """A value inside the network: what a module takes, or what it makes."""
+
+    value: str
+    module: str
+    entering: bool
+
+
+def widen_subject(subject: CodeSubject) -> CodeSubject:
+    """The same network, which outputs the stages' maps too that are served."""
+    return CodeSubject(with_served_maps(subject.loaded), subject.build)
+
+
+def write_served(loaded: Loaded, name: str) -> str:
+    """The class `ServedNAME` around the network `name`; nothing where the spec serves nothing.
+
+    `loaded` outputs all maps that are served. Raises `Refused` for what no module of the network takes or makes.
+    """
+    graph = lower(loaded)
+    around = find_surroundings(loaded, graph)
+    if around is None:
+        return ""
+    names = [value.name for value in graph.outputs]
+    inner = dict.fromkeys(output.source for output in around.outputs if output.source not in names)
+    return render(
+        "pytorch/served.py.jinja",
+        name=name,
+        pixels=around.input,
+        size=graph.input.shape[1:],
+        network_outputs=names,
+        outputs=around.outputs,
+        taps=[_find_tap(graph, value) for value in inner],
+        flat=_list_flat(graph, around),
+        scores=sorted({o.source for o in around.outputs if o.kind in ("probabilities", "top_k")}),
+        results=[name for output in around.outputs for name in output.names],
+    )
+
+
+def _list_flat(graph: Graph, around: Surroundings) -> set[str]:
+    """The sources of embeddings that are maps yet, and have to be averaged."""
+    shapes = {node.output.name: node.shape for node in graph.nodes}
+    return {o.source for o in around.outputs if _is_map(o) and len(shapes[o.source]) == 3}
+
+
+def _is_map(output: ServedOutput) -> bool:
+    return output.kind == "embedding"
+
+
+def _find_tap(graph: Graph, value: str) -> _Tap:
+    readers = (n for n in graph.nodes if n.op.is_layer and n.inputs[0].name == value)
+    if reader := next(readers, None):
+        return _Tap(value, reader.name, entering=True)
+    makers = {node.output.name: node for node in graph.nodes}
+    maker: Node | None = makers.get(value)
+    while maker and isinstance(maker.op, Flatten):
+        maker = makers.get(maker.inputs[0].name)
+    if maker and maker.op.is_layer:
+        return _Tap(value, maker.name, entering=False)
+    raise refuse(f"no module of the network takes or makes '{value}', which is served", hint="serve another output")

@@ -1,0 +1,167 @@
+"""Served files through the command line: options, `run`, `bench`, Triton, bundles, and what is said of them."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from resnet_gen import Refused, build, emit_onnx, load_spec, run
+from resnet_gen.engine.image import _resize_and_crop, read_pixels
+from resnet_gen.language.load import load
+from tests.helpers.onnx_runs import TINY
+
+COLOURS = ("--set", "input.channels=3", "--set", "input.size=16", "--set", "head.classes=7")
+LABELS = [f"animal {number}" for number in range(7)]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(load_sample_image("flower.jpg")[::9, ::9]).save("flower.png")
+    (tmp_path / "names.txt").write_text("\n".join(LABELS))
+    return tmp_path
+
+
+def scores(answer):
+    return {entry["class"]: entry["score"] for entry in json.loads(answer)["top"]}
+
+
+OPTIONS = [
+    ("--serve",), ("--serve-type", "float32"), ("--layout", "NCHW", "--channel-order", "BGR"), ("--any-size",),
+    ("--serve-outputs", "probabilities, embedding"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
+def test_a_picture_has_the_scores_that_the_network_gives_it(options, cli, here):
+    bare = scores(cli("run", TINY, *COLOURS, "--image", "flower.png", "--repeat", "1", "--format", "json")[1])
+    assert cli("build", TINY, *COLOURS, *options, "-o", "out")[0] == 0
+    code, out, _ = cli("run", "out/tiny.onnx", "--image", "flower.png", "--repeat", "1", "--format", "json")
+    found = scores(out)
+    assert code == 0
+    if "probabilities" in options[-1]:
+        chances = {number: np.exp(score) for number, score in bare.items()}
+        assert list(found) == list(chances)
+        return
+    near = 0.01 if options == ("--any-size",) else 1e-5
+    assert found == pytest.approx(bare, rel=near, abs=near)
+
+
+def test_options_are_settings(cli, here):
+    words = ("--any-size", "--channel-order", "BGR", "--serve-outputs", "top2,logits", "--labels", "names.txt")
+    settings = ("serve.size=any", "serve.order=BGR", "serve.outputs=[top2, logits]", "serve.labels=names.txt")
+    assert cli("build", TINY, *COLOURS, *words, "-o", "by_options")[0] == 0
+    texts = [word for text in settings for word in ("--set", text)]
+    assert cli("build", TINY, *COLOURS, *texts, "-o", "by_settings")[0] == 0
+    built = [(here / folder / "tiny.onnx").read_bytes() for folder in ("by_options", "by_settings")]
+    assert built[0] == built[1]
+    spec = load_spec(TINY, COLOURS[1::2])
+    serve = {"size": "any", "order": "BGR", "outputs": ["top2", "logits"], "labels": "names.txt"}
+    assert emit_onnx(spec, serve=serve) == built[0]
+    plain = cli("build", TINY, *COLOURS, "-o", "plain")
+    assert plain[0] == 0
+    assert cli("build", TINY, *COLOURS, "--serve", "-o", "plain")[0] == 2  # another file of that name
+
+
+def test_labels_stand_beside_the_classes_that_a_file_names(cli, here):
+    assert cli("build", TINY, *COLOURS, "--serve-outputs", "top3", "--labels", "names.txt", "-o", "out")[0] == 0
+    _, out, _ = cli("run", "out/tiny.onnx", "--image", "flower.png", "--repeat", "1")
+    lines = out.splitlines()
+    assert len(lines) == 4
+    for line in lines[:3]:
+        number = int(line.split()[1])
+        assert line.endswith(f"  {LABELS[number]}")
+    best = json.loads(cli("run", "out/tiny.onnx", "--image", "flower.png", "--format", "json")[1])["top"]
+    assert [entry["label"] for entry in best] == [LABELS[entry["class"]] for entry in best]
+    assert sum(entry["score"] for entry in best) < 1
+
+
+def test_noise_and_a_benchmark_are_of_pixels(cli, here):
+    cli("build", TINY, *COLOURS, "--serve", "-o", "out")
+    code, out, _ = cli("run", "out/tiny.onnx", "--batch", "2", "--format", "json")
+    assert (code, json.loads(out)["shape"]) == (0, [2, 16, 16, 3])
+    code, out, _ = cli("bench", "out/tiny.onnx", "--repeat", "1", "--format", "json")
+    assert code == 0
+
+
+def test_the_api_runs_pixels_and_refuses_what_is_normalized(here):
+    build(load_spec(TINY, COLOURS[1::2]), "out", serve={})
+    taken = load(str(TINY), COLOURS[1::2]).spec.input
+    pixels = read_pixels(here / "flower.png", taken)
+    outputs = run("out/tiny.onnx", pixels)
+    assert outputs["logits"] == pytest.approx(run("out/tiny.onnx", "flower.png")["logits"])
+    with pytest.raises(Refused, match="takes pixels, whole numbers from 0 to 255"):
+        run("out/tiny.onnx", pixels / np.float32(255))
+
+
+def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here):
+    cli("build", TINY, *COLOURS, "--serve", "-o", "out")
+    model = onnx.load("out/tiny.onnx")
+    for text in ("{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', "[" * 100_000):
+        entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
+        entry.value = text
+        onnx.save(model, "broken.onnx")
+        code, out, err = cli("run", "broken.onnx")
+        assert (code, out) == (2, "")
+        assert "what it says of its pixels cannot be read" in err
+
+
+def test_a_file_of_bytes_that_says_nothing_is_handed_pixels(cli, here):
+    cli("build", TINY, *COLOURS, "--serve", "-o", "out")
+    model = onnx.load("out/tiny.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, "silent.onnx")
+    told = scores(cli("run", "out/tiny.onnx", "--image", "flower.png", "--format", "json")[1])
+    code, out, err = cli("run", "silent.onnx", "--image", "flower.png", "--format", "json")
+    assert (code, err) == (0, "")
+    assert scores(out) == pytest.approx(told)
+
+
+def test_a_manifest_says_what_was_put_around(cli, here):
+    cli("build", TINY, *COLOURS, "--any-size", "--serve-outputs", "top2", "-o", "out")
+    said = json.loads((here / "out" / "tiny.manifest.json").read_text())
+    assert said["inputs"] == {"input": {"shape": ["N", "height", "width", 3], "type": "uint8"}}
+    assert said["outputs"]["top2_indices"] == {"shape": ["N", 2], "type": "int64"}
+    assert said["serve"]["operations"][-1] == "serve.top2_values"
+    assert said["spec"]["resolved"]["input"]["mean"] == [0.485, 0.456, 0.406]
+    assert said["counts"]["params"] == json.loads(cli("count", TINY, *COLOURS, "--format", "json")[1])["params"]
+
+
+def test_triton_s_settings_are_those_of_the_model_and_have_the_labels(cli, here):
+    words = ("--any-size", "--serve-outputs", "logits,top2", "--labels", "names.txt", "--target", "triton")
+    assert cli("build", TINY, *COLOURS, *words, "-o", "out")[0] == 0
+    folder = here / "out" / "tiny"
+    text = (folder / "config.pbtxt").read_text()
+    session = onnxruntime.InferenceSession(folder / "1" / "model.onnx")
+    for value, kind in ((session.get_inputs()[0], "UINT8"), (session.get_outputs()[2], "INT64")):
+        sides = [side if isinstance(side, int) else -1 for side in value.shape[1:]]
+        assert f'name: "{value.name}"\n    data_type: TYPE_{kind}\n    dims: [ {", ".join(map(str, sides))} ]' in text
+    assert text.count('label_filename: "labels.txt"') == 1
+    assert (folder / "labels.txt").read_text().splitlines() == LABELS
+
+
+def test_the_client_for_triton_sends_what_the_model_takes(cli, here):
+    words = ("--channel-order", "BGR", "--serve-outputs", "top2", "--target", "triton")
+    assert cli("build", TINY, *COLOURS, *words, "-o", "out")[0] == 0
+    readme = (here / "out" / "tiny" / "README.md").read_text()
+    code = readme.partition("```python\n")[2].partition("```")[0]
+    space = {"__name__": "client"}
+    exec(compile(code, "client", "exec"), space)
+    taken = load(str(TINY), COLOURS[1::2]).spec.input
+    wanted = np.asarray(_resize_and_crop(Image.open("flower.png"), taken))[None, ..., ::-1]
+    assert np.array_equal(space["preprocess"]("flower.png"), wanted)
+
+
+def test_a_bundle_s_sample_is_of_pixels_and_names_of_classes_are_not_compared(cli, here):
+    words = ("--for", "rtx-4090", "--target", "bundle", "--serve-outputs", "top2,embedding", "--precision", "fp16")
+    assert cli("build", TINY, *COLOURS, *words, "-o", "out")[0] == 0
+    sample = np.frombuffer((here / "out" / "tiny.input.bin").read_bytes(), np.uint8).reshape(1, 16, 16, 3)
+    expected = json.loads((here / "out" / "tiny.expected.json").read_text())["outputs"]
+    assert list(expected) == ["top2_values", "embedding"]
+    found = run("out/tiny.onnx", sample)
+    assert found["embedding"][0] == pytest.approx(expected["embedding"]["values"], rel=0.02)
+    assert "--minShapes=input:1x16x16x3" in (here / "out" / "tiny.build.sh").read_text()
