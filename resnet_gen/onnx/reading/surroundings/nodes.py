@@ -119,7 +119,7 @@ class TensorFlow:
             return None
         try:
             feeds = dict(zip(node.input, arrays, strict=True))
-            (made,) = ReferenceEvaluator(_wrap_node(node, self._opset)).run(None, feeds)  # type: ignore[misc]
+            (made,) = ReferenceEvaluator(_wrap_node(node, self._opset)).run(None, feeds)
             return made
         except Exception:  # whatever onnx makes of operands that do not go together
             return None

@@ -20,8 +20,8 @@ _FLOATS: tuple[DType, ...] = ("float32", "float16", "bfloat16")
 _TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 """Orders of dimensions that put the channels before rows and columns, and behind them."""
 _ELEMENTWISE = (
-    "Abs", "Clip", "Div", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mul", "Neg", "Pow",
-    "Sigmoid", "Softplus", "Sub", "Tanh",
+    "Abs", "Clip", "Div", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mul", "Neg",
+    "Pow", "Sigmoid", "Softplus", "Sub", "Tanh",
 )  # fmt: skip
 """What may be the rest of a function of which steps before it are part."""
 _LARGEST_IN_UNIT = 1.5
@@ -226,18 +226,14 @@ def _dequantize(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dic
     if steps.dtype != "uint8" or not 2 <= len(node.input) <= 3 or attributes.get("block_size"):
         return None
     axis = int(attributes.get("axis", 1)) % 4
-    numbers = [_find_codes(flow, name, steps.channels, axis == steps.axis) for name in node.input[1:]]
-    if any(found is None for found in numbers):
-        return None
-    scale, zero = numbers[0], numbers[1] if len(numbers) > 1 else (Fraction(0),)
-    moved = _apply(replace(steps, dtype="float32"), "Sub", zero) if zero else None
-    return (
-        moved and scale and replace(moved, factor=_multiply(moved.factor, scale), shift=_multiply(moved.shift, scale))
+    scale = _find_codes(flow, node.input[1], steps.channels, axis == steps.axis)
+    zero = (
+        (Fraction(0),) if len(node.input) < 3 else _find_codes(flow, node.input[2], steps.channels, axis == steps.axis)
     )
-
-
-def _multiply(first: ExactNumbers, second: ExactNumbers) -> ExactNumbers:
-    return _combine(first, second, lambda a, n: a * n)
+    if zero is None or scale is None:
+        return None
+    moved = _apply(replace(steps, dtype="float32"), "Sub", zero)
+    return _apply(moved, "Mul", scale) if moved else None
 
 
 def _find_codes(flow: TensorFlow, name: str, channels: int, along: bool) -> ExactNumbers | None:
