@@ -61,7 +61,8 @@ def run(
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
         images: Float values (N, C, H, W), normalized as the spec's `input` says; or the path of one picture, which is
-            resized, cropped and normalized as the spec says, or the file that carries it.
+            resized, cropped and normalized as the spec says, or the file that carries it. Of a file that takes pixels,
+            uint8 values as it takes them may be given, too.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -81,6 +82,8 @@ def run(
         >>> {name: values.shape for name, values in outputs.items()}
         {'logits': (2, 10)}
     """
+    import numpy as np
+
     from resnet_gen.build.models import ModelSource, assumed_input, check_input, check_outputs, embedded_input
     from resnet_gen.engine.base import Tuning
     from resnet_gen.engine.image import read_image
@@ -99,6 +102,8 @@ def run(
         taken = opened.taken or embedded_input(session) or assumed_input(session)
         check_input(session, taken, 1)
         x = read_image(picture, taken)
+    if x.dtype == session.raw.dtype == np.uint8:
+        session = session.raw
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)

@@ -14,6 +14,7 @@ from resnet_gen.engine import tensorrt
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
+from resnet_gen.onnx.metadata_keys import SPEC_KEY
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Float
@@ -24,10 +25,8 @@ from resnet_gen.system.write import Transaction
 if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost
 
-SPEC_KEY = "resnet_gen.spec"
-"""Key of the ONNX metadata under which the resolved specification stands."""
 SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
-"""The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
+"""Keys of the ONNX metadata: the specification's hash; and those of the code that it names, which go into it."""
 CostListener: TypeAlias = "Callable[[PrecisionCost], None]"
 """Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"

@@ -12,14 +12,16 @@ import numpy as np
 from pydantic import ValidationError
 
 from resnet_gen.build import manifest
-from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, build
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.graph.surrounding_terms import find_normalization
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
+from resnet_gen.onnx.metadata_keys import SPEC_KEY
 from resnet_gen.problems import refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.system.journal import check_whole
@@ -116,7 +118,15 @@ def embedded_input(session: Runner) -> Input | None:
     code = metadata.get(PARTS_KEY, "").split()
     if SHA256_KEY in metadata and metadata[SHA256_KEY] != digest_of(metadata[SPEC_KEY], code):
         raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
-    return found
+    return _normalize_as_file(session, found)
+
+
+def _normalize_as_file(session: Runner, taken: Input) -> Input:
+    """The input with the mean, the deviation and the crop that the file's own graph has, where it has them."""
+    pixels = session.surroundings.input
+    found = find_normalization(pixels, taken.channels)
+    crop = {"crop": pixels.crop} if pixels and pixels.crop is not None else {}
+    return taken.model_copy(update={**crop, **(found._asdict() if found else {})})
 
 
 def embedded_seed(session: Runner) -> str | None:
@@ -133,7 +143,7 @@ def assumed_input(session: Runner) -> Input:
     """What input a file takes by its shape, with ImageNet's preprocessing; raises `Refused` where that is no image."""
     channels, height, width = (side or 0 for side in session.shape[1:])
     try:
-        return Input(channels=channels, size=(height, width))
+        return _normalize_as_file(session, Input(channels=channels, size=(height, width)))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", session.where) from None
 
@@ -151,7 +161,10 @@ def check_input(session: Runner, taken: Input, batch: int) -> None:
 
 def check_outputs(session: Runner, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image."""
+    best = {name for output in session.surroundings.outputs if output.kind == "top_k" for name in output.names}
     for name, values in outputs.items():
+        if name in best and values.dtype.kind in "iuf" and values.ndim and values.size:
+            continue
         if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
             found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)

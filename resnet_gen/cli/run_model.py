@@ -11,8 +11,10 @@ import numpy as np
 from resnet_gen.build import models
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation
 from resnet_gen.cli.output import finite_or_none, say, say_json
-from resnet_gen.engine.base import Tuning, format_shape
+from resnet_gen.engine.base import Runner, Tuning, format_shape
 from resnet_gen.engine.image import read_image
+from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -45,7 +47,7 @@ def run_model(
     taken = taken or models.embedded_input(session)
     if taken is None:
         taken = models.assumed_input(session)
-        say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+        say(f"{session.where}: carries no spec; {_describe_assumption(session)}", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     models.check_input(session, taken, batch)
     drawn = str(seed or DEFAULT_SEED) if weights is None else None
@@ -58,7 +60,8 @@ def run_model(
     models.check_outputs(session, outputs)
     tell_saturation(session)
     shown = str(image) if image else "random"
-    _report_outputs(outputs, _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime), top, form)
+    run = _Run(shown, [batch, *session.shape[1:]], median(times), session.runtime)
+    _report_outputs(outputs, run, session.surroundings, top, form)
 
 
 def _read_input(image: Path | None, taken: Input, batch: int, seed: int) -> Array:
@@ -86,12 +89,22 @@ class _Run(NamedTuple):
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
 
 
-def _report_outputs(outputs: dict[str, Array], run: _Run, top: int, form: str) -> None:
+def _describe_assumption(session: Runner) -> str:
+    """What is assumed of pictures that a file does not say."""
+    around = session.surroundings.input
+    if find_normalization(around, session.shape[1] or 1) is None:
+        return "ImageNet's preprocessing is assumed"
+    crop = around is not None and around.crop is not None
+    return f"it normalizes pictures itself{'' if crop else '; resizing and crop as for ImageNet are assumed'}"
+
+
+def _report_outputs(outputs: dict[str, Array], run: _Run, around: Surroundings, top: int, form: str) -> None:
+    outputs, ranked = _split_ranked(outputs, around)
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
     scores = next((values for values in found.values() if values.ndim == 1), None)
-    best = _find_best_classes(scores, top)
+    best = ranked[:top] if scores is None else _find_best_classes(scores, top)
     maps = {name: values for name, values in found.items() if len(found) > 1 or values.ndim > 1}
     if form == "json":
         classes = [{"class": i, "score": finite_or_none(score)} for i, score in best]
@@ -102,10 +115,21 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, top: int, form: str) -
     for name, values in maps.items():
         say(f"{name:<14} {format_shape(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
-        say(f"class {i:>5}  score {score:9.4f}")
+        say(f"class {i:>5}" + ("" if np.isnan(score) else f"  score {score:9.4f}"))
     speed = run.speed_entry()
     times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
     say(f"{times}, {run.describe_types()}")
+
+
+def _split_ranked(outputs: dict[str, Array], around: Surroundings) -> tuple[dict[str, Array], list[tuple[int, float]]]:
+    """The outputs that are scores or maps; and the first image's best classes, where the file ranks them itself."""
+    best = [output.names for output in around.outputs if output.kind == "top_k"]
+    rest = {name: values for name, values in outputs.items() if not any(name in names for names in best)}
+    if not best:
+        return rest, []
+    arrays = [outputs[name][:1].reshape(-1) for name in best[0]]
+    scores = arrays[0] if len(arrays) > 1 else np.full(len(arrays[0]), np.nan)
+    return rest, [(int(c), float(s)) for c, s in zip(arrays[-1], scores, strict=True)]
 
 
 def _find_best_classes(scores: Array | None, top: int) -> list[tuple[int, float]]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import ml_dtypes
 import numpy as np
 
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
 
@@ -24,6 +25,8 @@ DTYPES: dict[str, Any] = {
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
 }
 """The types that an image may have, as NumPy knows them."""
+PIXEL_TYPES: dict[str, Any] = {**DTYPES, "uint8": np.dtype(np.uint8)}
+"""The same, and the type of pixels that a graph normalizes itself."""
 BFLOAT16 = DTYPES["bfloat16"]
 
 
@@ -51,7 +54,8 @@ class Runner(ABC):
 
     `runtime` has at least the keys `library` and `version`; `precision` says in which types layers are computed, as the
     runtime itself tells, and is there after the first run at the latest, if it is ever known. `bounds` are the smallest
-    and the largest shape where a model takes a range of them.
+    and the largest shape where a model takes a range of them; `surroundings` are what an ONNX file has around its
+    network, as far as somebody looked.
     """
 
     where: str
@@ -62,6 +66,7 @@ class Runner(ABC):
     outputs: tuple[str, ...]
     metadata: dict[str, str]
     bounds: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    surroundings: Surroundings = NOTHING_AROUND
 
     @abstractmethod
     def run(self, x: Array) -> dict[str, Array]:
@@ -74,6 +79,15 @@ class Runner(ABC):
     def prepare_input(self, x: Array) -> Array:
         """`x` as `run` hands it to the runtime: contiguous, of type `dtype`; `x` itself if it is that already."""
         return np.ascontiguousarray(x, self.dtype)
+
+    def represent(self, x: Array) -> Array:
+        """The nearest to `x` that the model can be given: `x` itself but where it takes pixels of eight bits."""
+        return x
+
+    @property
+    def raw(self) -> Runner:
+        """The model as one that takes its own input, whatever stands between that and its network."""
+        return self
 
     def check(self, shape: Sequence[int]) -> None:
         """Raises `Refused` if the model does not take a batch of this shape."""

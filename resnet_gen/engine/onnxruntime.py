@@ -17,8 +17,8 @@ import numpy as np
 
 from resnet_gen.engine.base import (
     BFLOAT16,
-    DTYPES,
     OWN_CHOICE,
+    PIXEL_TYPES,
     Runner,
     Tuning,
     format_types,
@@ -30,6 +30,7 @@ from resnet_gen.system.files import read_regular_file
 from resnet_gen.weights.base import Array
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(bfloat16)": "bfloat16"}
+_PIXELS = {**_TYPES, "tensor(uint8)": "uint8"}
 _BFLOAT16 = 16
 """Of ONNX's TensorProto.DataType."""
 
@@ -120,7 +121,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
     except Exception as error:  # ONNX Runtime raises a dozen classes of its own
         raise refuse(f"ONNX Runtime declines it: {error}", where) from None
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _PIXELS:
         raise refuse_no_image(where)
     runtime = {"library": "onnxruntime", "version": onnxruntime.__version__}
     return Session(
@@ -128,7 +129,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         runtime=runtime | ({"threads": str(tuning.threads)} if tuning.threads else {}),
         input=inputs[0].name,
         shape=tuple(side if isinstance(side, int) else None for side in inputs[0].shape),
-        dtype=DTYPES[_TYPES[inputs[0].type]],
+        dtype=PIXEL_TYPES[_PIXELS[inputs[0].type]],
         outputs=tuple(output.name for output in outputs),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
         session=session,

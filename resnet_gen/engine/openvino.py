@@ -10,8 +10,8 @@ import numpy as np
 
 from resnet_gen.engine.base import (
     BFLOAT16,
-    DTYPES,
     OWN_CHOICE,
+    PIXEL_TYPES,
     Runner,
     Tuning,
     format_types,
@@ -21,7 +21,7 @@ from resnet_gen.engine.base import (
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
-_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+_TYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "u8": "uint8"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def open_model(path: Path, shown: str | None = None, tuning: Tuning = OWN_CHOICE
         runtime=_describe_runtime(openvino, compiled),
         input=inputs[0].get_any_name(),
         shape=tuple(d.get_length() if d.is_static else None for d in inputs[0].get_partial_shape()),
-        dtype=DTYPES[_TYPES[_name_type(inputs[0])]],
+        dtype=PIXEL_TYPES[_TYPES[_name_type(inputs[0])]],
         # Compiled, an output may have the names of values inside the network beside its own.
         outputs=tuple(output.get_any_name() for output in model.outputs),
         metadata=_read_metadata(model),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning
 from resnet_gen.engine.names import ENGINE
+from resnet_gen.engine.pixel_runner import look_inside
 from resnet_gen.engine.tensorrt import BACKENDS, load_backend
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file
@@ -47,12 +48,12 @@ def open_file(runtime: str, path: Path, shown: str | None = None, tuning: Tuning
     if runtime == "openvino":
         from resnet_gen.engine import openvino
 
-        return openvino.open_model(path, where, tuning)
+        return look_inside(openvino.open_model(path, where, tuning), path)
     from resnet_gen.engine import onnxruntime
 
     if not types.isdisjoint(_FP8):  # which ONNX Runtime 1.32 computes right only without its optimizer
         tuning = tuning._replace(as_written=True)
-    return onnxruntime.open_model(path, where, tuning)
+    return look_inside(onnxruntime.open_model(path, where, tuning), path)
 
 
 _FP8 = range(17, 21)

@@ -142,6 +142,8 @@ def measure(
     Two are run alternately in blocks, so that what slows the machine for a while slows both. Every model is warmed up;
     in turns, a run that is not timed opens each block, since the other model's data are in the caches.
     """
+    for runner in runners:
+        x = runner.represent(x)
     inputs = [runner.prepare_input(x) for runner in runners]
     outputs = [_compute_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
     once = [_warm_up(runner, fed, effort, clock) for runner, fed in zip(runners, inputs, strict=True)]
