@@ -106,7 +106,12 @@ def embedded_input(session: Runner) -> Input | None:
 
     Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
     """
-    metadata = session.metadata
+    found = parse_embedded_input(session.metadata, session.where)
+    return None if found is None else _normalize_as_file(session, found)
+
+
+def parse_embedded_input(metadata: dict[str, str], where: str) -> Input | None:
+    """The input of the spec in a file's metadata; None where there is none. Raises `Refused` as `embedded_input`."""
     if SPEC_KEY not in metadata:
         return None
     try:
@@ -114,11 +119,11 @@ def embedded_input(session: Runner) -> Input | None:
             raise ValueError
         found = Input.model_validate_json(json.dumps(json.loads(metadata[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
-        raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
+        raise refuse("the spec in its metadata cannot be read", where, "build it again") from None
     code = metadata.get(PARTS_KEY, "").split()
     if SHA256_KEY in metadata and metadata[SHA256_KEY] != digest_of(metadata[SPEC_KEY], code):
-        raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
-    return _normalize_as_file(session, found)
+        raise refuse("the spec in its metadata is not that of the hash beside it", where, "build it again")
+    return found
 
 
 def _normalize_as_file(session: Runner, taken: Input) -> Input:

@@ -61,7 +61,7 @@ def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOu
         place = alone.pop((steps.node, _OTHER.get(steps.part, "")), None) if steps.node is not None else None
         if place is None:
             alone[steps.node, steps.part] = len(found)
-            found.append(_make_output(name, steps))
+            found.append(_make_output(flow, name, steps))
         else:
             (before,) = found[place].names
             names = (before, name) if steps.part == "indices" else (name, before)
@@ -72,10 +72,17 @@ def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOu
 _OTHER = {"values": "indices", "indices": "values"}
 
 
-def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
-    source = name if steps.kind is None else steps.tensor
+def _make_output(flow: TensorFlow, name: str, steps: OutputSteps) -> ServedOutput:
+    source = _skip_identities(flow, name) if steps.kind is None else steps.tensor
     raw = steps.kind == "top_k" and not steps.softmax
     return ServedOutput(steps.kind or "logits", source, (name,), steps.k, steps.normalized, raw)
+
+
+def _skip_identities(flow: TensorFlow, name: str) -> str:
+    """What a tensor is another name of, which may be made into something else, too."""
+    while (index := flow.find_maker(name, "Identity")) is not None:
+        name = flow.nodes[index].input[0]
+    return name
 
 
 def _walk_back(flow: TensorFlow, name: str) -> OutputSteps:
