@@ -266,7 +266,7 @@ def _write_manifest(
     data = {
         "tool": {"name": "resnet-gen", "version": __version__},
         "of": {"file": path.name, "sha256": digest_file(path)},
-        "asked": {key: value for key, value in asked._asdict().items() if value not in (None, ()) and key != "labels"},
+        "asked": _list_asked(asked),
         "changes": changes,
         "proof": found.as_data() if found else None,
         "files": dict(files),
@@ -276,6 +276,12 @@ def _write_manifest(
 
 def _fixed(batch: Any) -> int | None:
     return batch if isinstance(batch, int) else None
+
+
+def _list_asked(asked: WrapRequest) -> dict[str, Any]:
+    """What was asked for; labels are in the file."""
+    new = ("start", "seed") if asked.classes is None else ()
+    return {k: v for k, v in asked._asdict().items() if v not in (None, ()) and k not in ("labels", *new)}
 
 
 # --- the proof ---------------------------------------------------------------------

@@ -48,9 +48,7 @@ if TYPE_CHECKING:
 @click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="Rename an input or an output.")
 @click.option("--batch", metavar="N|open", help="Fix the batch, or leave it open.")
 @click.option("--size", metavar="HxW|open", help="Fix rows and columns, or leave them open.")
-@click.option(
-    "--classes", type=click.IntRange(*CLASSES), help="Replace the last layer by a new one of so many classes."
-)
+@click.option("--classes", type=click.IntRange(*CLASSES), help="Replace the last layer by one of so many classes.")
 @click.option("--start", type=click.Choice(STARTS), help=f"What its weights start from.  [default: {DEFAULT_START}]")
 @click.option("--seed", type=click.IntRange(*SEEDS), help=f"Seed of these weights.  [default: {DEFAULT_SEED}]")
 @click.option("--no-proof", is_flag=True, help="Write it without running both files and comparing them.")

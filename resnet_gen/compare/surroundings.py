@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations
 
 from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
 from resnet_gen.compare.difference.sides import Side
-from resnet_gen.graph import Graph, Node, Value, live
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.graph.inner_outputs import keep_stated_outputs
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
     as_data,
@@ -20,9 +20,6 @@ from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Softmax
-
-_MOST_OUTPUTS = 12
-"""Outputs of which those are looked for that a spec has: beyond, there are too many ways."""
 
 
 def read_stated_surroundings(loaded: Loaded) -> Surroundings | None:
@@ -95,18 +92,10 @@ def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
     return replace(graph, nodes=(*graph.nodes, *added.values()), outputs=outputs)
 
 
+def settle_graph(graph: Graph, around: Surroundings, other: Graph) -> Graph:
+    """A file's network as it is to be compared with another one."""
+    return keep_stated_outputs(restore_softmax(graph, around, other), around, other)
+
+
 def _make_softmax(scores: Value, name: str) -> Node:
     return Node("softmax", "head.softmax", Softmax(), (scores,), Value(name, scores.shape))
-
-
-def keep_stated_outputs(graph: Graph, around: Surroundings, wanted: Graph) -> Graph:
-    """A file's network with as many outputs as a spec's has, of their shapes, where others lie on the way to these."""
-    many = len(wanted.outputs)
-    if not around.outputs or not many < len(graph.outputs) <= _MOST_OUTPUTS:
-        return graph
-    shapes = [value.shape for value in wanted.outputs]
-    for outputs in combinations(graph.outputs, many):
-        inner = live(replace(graph, outputs=outputs))
-        if [value.shape for value in outputs] == shapes and len(inner.nodes) == len(graph.nodes):
-            return inner
-    return graph

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resnet_gen.graph.inner_outputs import drop_embeddings
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
@@ -92,6 +93,7 @@ def _recover_onnx(file: Path, name: str, parent: str | None, norms: bool, weight
         opened, why = _read_graph(file)
     except NotExplained as refused:  # a node without even a shape
         return refused.problems[0]
+    opened = replace(opened, graph=drop_embeddings(opened.graph, opened.surroundings))
     found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
         return explain_refusal(found, opened.graph, str(file), why)

@@ -10,12 +10,7 @@ from pathlib import Path
 from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
-from resnet_gen.compare.surroundings import (
-    keep_stated_outputs,
-    list_faults,
-    read_stated_surroundings,
-    restore_softmax,
-)
+from resnet_gen.compare.surroundings import list_faults, read_stated_surroundings, settle_graph
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import drop_invisible
@@ -85,8 +80,7 @@ def _compare_surroundings(file: OnnxModel, subject: Subject) -> Iterator[str]:
 
 def _settle_outputs(file: OnnxModel, graph: Graph) -> OnnxModel:
     """The file with its network as it is to be compared with a spec's, which may end in a softmax itself."""
-    theirs = restore_softmax(file.graph, file.surroundings, graph)
-    return replace(file, graph=keep_stated_outputs(theirs, file.surroundings, graph))
+    return replace(file, graph=settle_graph(file.graph, file.surroundings, graph))
 
 
 def _check_validity(path: Path) -> tuple[list[str], list[str]]:
