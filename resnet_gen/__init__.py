@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
+    from resnet_gen.api.wrapping import wrap as wrap
     from resnet_gen.build.engine_check import Check as Check
+    from resnet_gen.build.wrap import WrappedFile as WrappedFile
+    from resnet_gen.build.wrap_proof import WrapProof as WrapProof
     from resnet_gen.compare.report import Report as Report
     from resnet_gen.graph import Graph as Graph
     from resnet_gen.graph import Node as Node
@@ -78,6 +81,7 @@ FUNCTIONS = {
     "build": "api.building",
     "generate": "api.generating",
     "convert_weights": "api.generating",
+    "wrap": "api.wrapping",
     "verify": "api.checking",
     "explain_rule": "api.checking",
     "diff": "api.checking",
@@ -101,6 +105,8 @@ TYPES = {
     "Options": "api.building",
     "Calibration": "ops.precision",
     "Conversion": "infer.conversion.files",
+    "WrappedFile": "build.wrap",
+    "WrapProof": "build.wrap_proof",
     "Finding": "verify.outcome",
     "Report": "compare.report",
     "Check": "build.engine_check",

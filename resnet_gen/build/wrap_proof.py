@@ -15,12 +15,13 @@ import numpy as np
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.onnxruntime import open_model
 from resnet_gen.graph.surroundings import PixelInput
-from resnet_gen.problems import refuse, shorten
+from resnet_gen.problems import Refused, refuse, shorten
 
 CheckKind: TypeAlias = Literal["same", "softmax", "unit", "vector", "top_k"]
 _TOLERANCES = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2, "eight bits": 2e-2}
 """Of the largest value, by the coarsest type that a file computes in: what rounding in another order explains."""
-_IMAGES, _OPEN_SIDE = 2, 64
+_TIMES, _OPEN_SIDE = 2, 64
+"""How many more images than both take at once, so that an open batch is another than the one that was fixed."""
 
 
 class OutputCheck(NamedTuple):
@@ -84,7 +85,7 @@ class WrapProof(NamedTuple):
 def prove(plan: ProofPlan, where: str) -> WrapProof:
     """Run both files and compare; raises `Refused` where one cannot be run, or where they differ."""
     runners = [_open(path, where, what) for path, what in ((plan.reference, "original"), (plan.wrapped, "wrapped"))]
-    many = math.lcm(*(n or 1 for n in plan.images)) * (1 if max(n or 1 for n in plan.images) > 1 else _IMAGES)
+    many = math.lcm(*(n or 1 for n in plan.images)) * _TIMES
     given = _draw_inputs(plan, many)
     wanted, found = (
         _run_all(runner, x, n, where, what)
@@ -111,7 +112,8 @@ def _open(path: Path, where: str, what: str) -> Runner:
 
 def _refuse_unproved(message: str, error: Exception, where: str) -> Exception:
     hint = "--no-proof writes it without the proof that it computes the same"
-    return refuse(f"{message}: {shorten(str(error).strip(), 300)}", where, hint)
+    words = error.problems[0].message if isinstance(error, Refused) else str(error)
+    return refuse(f"{message}: {shorten(words.strip(), 300)}", where, hint)
 
 
 def _run_all(runner: Runner, x: Any, most: int | None, where: str, what: str) -> dict[str, Any]:

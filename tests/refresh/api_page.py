@@ -31,6 +31,7 @@ COMMANDS = {
     "build": "build, emit_onnx, build_engine, report",
     "generate": "generate",
     "weights": "convert_weights",
+    "wrap": "wrap",
     "run": "run",
     "check-engine": "check_engine",
     "targets": "list_targets, load_target",
@@ -56,6 +57,9 @@ ARGUMENTS = {
     "--qdq": "placement",
     "--backend": "runtime",
     "--force": "replace",
+    "--cut": "cuts",
+    "--rename": "renames",
+    "--no-proof": "proof",
 }
 """What arguments are called that options, and so messages, call otherwise."""
 
