@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
+    from resnet_gen.api.wrapping import WrapOptions as WrapOptions
     from resnet_gen.api.wrapping import wrap as wrap
     from resnet_gen.build.engine_check import Check as Check
     from resnet_gen.build.wrap import WrappedFile as WrappedFile
@@ -105,6 +106,7 @@ TYPES = {
     "Options": "api.building",
     "Calibration": "ops.precision",
     "Conversion": "infer.conversion.files",
+    "WrapOptions": "api.wrapping",
     "WrappedFile": "build.wrap",
     "WrapProof": "build.wrap_proof",
     "Finding": "verify.outcome",

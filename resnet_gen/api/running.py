@@ -60,9 +60,8 @@ def run(
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
-        images: Float values (N, C, H, W), normalized as the spec's `input` says; or the path of one picture, which is
-            resized, cropped and normalized as the spec says, or the file that carries it. Of a file that takes pixels,
-            uint8 values as it takes them may be given, too.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says; uint8 as a file takes them; or the
+            path of one picture, which is prepared as the spec says, or the file that carries it.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -82,28 +81,24 @@ def run(
         >>> {name: values.shape for name, values in outputs.items()}
         {'logits': (2, 10)}
     """
-    import numpy as np
-
     from resnet_gen.build.models import ModelSource, assumed_input, check_input, check_outputs, embedded_input
     from resnet_gen.engine.base import Tuning
     from resnet_gen.engine.image import read_image
 
+    check_within("seed", seed, *SEEDS)
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
     x = _check_images(images, wanted=picture is None)
-    check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     source = ModelSource((), resolve_path(weights), seed, fold)
-    opened = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
-    session = opened.runner
+    session, taken = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
     if picture:
-        taken = opened.taken or embedded_input(session) or assumed_input(session)
+        taken = taken or embedded_input(session) or assumed_input(session)
         check_input(session, taken, 1)
         x = read_image(picture, taken)
-    if x.dtype == session.raw.dtype == np.uint8:
-        session = session.raw
+    session = session.raw if x.dtype == session.raw.dtype == "uint8" else session
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, outputs)

@@ -19,6 +19,7 @@ from resnet_gen.graph.surrounding_terms import describe_pixels, describe_surroun
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.onnx.wrapping.editor import ModelEditor
+from resnet_gen.onnx.wrapping.last_layer import find_last_layer, replace_last_layer
 from resnet_gen.onnx.wrapping.model_file import WholeModel, find_coarsest_type, load_whole, make_reference
 from resnet_gen.onnx.wrapping.request import WrapRequest, check_request, count_best
 from resnet_gen.problems import json_text, refuse, shorten
@@ -48,6 +49,7 @@ class _Edit(NamedTuple):
     checks: list[OutputCheck]
     free: list[str]
     features: str | None
+    classes: int | None = None
 
 
 def wrap_file(path: Path, out: Path, asked: WrapRequest, *, replace: bool, proof: bool) -> WrappedFile:
@@ -100,9 +102,10 @@ def _edit_model(whole: WholeModel, asked: WrapRequest, where: str, choose: Calla
     if asked.size is not None:
         edit.changes.append(editor.set_size(asked.size))
     if asked.classes is not None:
-        edit = edit._replace(features=editor.find_last_layer().inputs[0].name)
-        edit.changes.append(editor.replace_last_layer(asked.classes, _make_draw(asked)))
-    _edit_outputs(edit, asked)
+        edit = edit._replace(features=find_last_layer(editor).inputs[0].name)
+        edit.changes.append(replace_last_layer(editor, asked.classes, _make_draw(asked)))
+    scores = _ScoreTensors.find(editor, asked)
+    _edit_outputs(edit, asked, scores)
     pixels = choose(_count_channels(editor, where))
     if pixels:
         edit.changes.append(editor.add_pixels(pixels, PIXELS) + f": {describe_pixels(pixels)}")
@@ -110,7 +113,7 @@ def _edit_model(whole: WholeModel, asked: WrapRequest, where: str, choose: Calla
     edit.changes.extend(editor.rename(asked.renames))
     checks = [check._replace(names=tuple(renames.get(n, n) for n in check.names)) for check in edit.checks]
     free = [renames.get(name, name) for name in edit.free]
-    return edit._replace(pixels=pixels, checks=checks, free=free)
+    return edit._replace(pixels=pixels, checks=checks, free=free, classes=scores.classes if scores else None)
 
 
 def _count_channels(editor: ModelEditor, where: str) -> int:
@@ -135,7 +138,7 @@ def _make_draw(asked: WrapRequest) -> Callable[[str, tuple[int, ...], int], Arra
     return draw
 
 
-def _edit_outputs(edit: _Edit, asked: WrapRequest) -> None:
+def _edit_outputs(edit: _Edit, asked: WrapRequest, scores: _ScoreTensors | None) -> None:
     """Outputs that are asked for in place of the model's own, and how each is compared."""
     editor = edit.editor
     own = list(editor.graph.outputs)
@@ -143,7 +146,6 @@ def _edit_outputs(edit: _Edit, asked: WrapRequest) -> None:
         edit.checks.extend(OutputCheck("same", (t.name,), t.name) for t in own)
         _free_checks(edit, asked)
         return
-    scores = _ScoreTensors.find(editor, asked)
     tensors: list[Any] = []
     for word in asked.outputs:
         made, check = _make_output(editor, scores, word, own)
@@ -225,7 +227,7 @@ def _find_vector(editor: ModelEditor, own: list[Any]) -> Any:
     headless = len(own) == 1 and own[0].shape and len(own[0].shape) == 2 and own[0].inputs
     if headless and own[0].inputs[0].op in ("Flatten", "Squeeze", "Reshape", "ReduceMean"):
         return own[0]
-    found = editor.find_last_layer().inputs[0]
+    found = find_last_layer(editor).inputs[0]
     if found.dtype is None:
         raise refuse("outputs: nothing is known of what its last layer reads", editor.where)
     return found
@@ -242,22 +244,19 @@ def _make_metadata(whole: WholeModel, asked: WrapRequest, edit: _Edit) -> dict[s
         kept = {key: value for key, value in kept.items() if not key.startswith(SPEC_KEY)}
         edit.changes.append("the spec in its metadata is left out: it is of another network now")
     if asked.labels:
-        _check_labels(asked, edit.editor)
+        _check_labels(asked, edit.editor, edit.classes)
         kept[LABELS_KEY] = json_text(list(asked.labels), None)
         edit.changes.append(f"labels of {len(asked.labels):,} classes in its metadata")
     return {**kept, WRAP_KEY: json_text(edit.changes, None)}
 
 
-def _check_labels(asked: WrapRequest, editor: ModelEditor) -> None:
+def _check_labels(asked: WrapRequest, editor: ModelEditor, classes: int | None) -> None:
     """Refuse labels of another number than classes."""
-    try:
-        layer_classes = asked.classes or editor.count_classes()
-    except Exception:  # no layer of classes
-        layer_classes = None
-    if layer_classes is None:
+    wanted = asked.classes or classes
+    if wanted is None:
         raise refuse("labels: it is not known how many classes it has", editor.where)
-    if layer_classes != len(asked.labels):
-        raise refuse(f"labels: {len(asked.labels):,} of them for {layer_classes:,} classes", editor.where)
+    if wanted != len(asked.labels):
+        raise refuse(f"labels: {len(asked.labels):,} of them for {wanted:,} classes", editor.where)
 
 
 def _write_manifest(
@@ -274,7 +273,7 @@ def _write_manifest(
     return json_text(data) + "\n"
 
 
-def _fixed(batch: Any) -> int | None:
+def _find_fixed(batch: Any) -> int | None:
     return batch if isinstance(batch, int) else None
 
 
@@ -301,7 +300,7 @@ def _prove_edit(whole: WholeModel, asked: WrapRequest, edit: _Edit, model: bytes
         files = [Path(name, "original.onnx"), Path(name, "wrapped.onnx")]
         for file, data in zip(files, (reference, model), strict=True):
             file.write_bytes(data)
-        images = (_fixed(before[0]), _fixed(after[0]))
+        images = (_find_fixed(before[0]), _find_fixed(after[0]))
         shape = (int(after[1]), sides[0], sides[1])
         plan = ProofPlan(
             files[0], files[1], edit.pixels, shape, images, tuple(checks), tuple(edit.free), find_coarsest_type(whole)

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import resnet_gen
-from resnet_gen.api import arguments, building, checking, generating, graphs, running, specs
+from resnet_gen.api import arguments, building, checking, generating, graphs, running, specs, wrapping
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
 from resnet_gen.generate import languages
@@ -95,7 +95,7 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    modules = [_module(module) for module in (specs, graphs, building, generating, checking, running)]
+    modules = [_module(module) for module in (specs, graphs, building, generating, checking, running, wrapping)]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
     formal = (arguments, base, counters, precision, output_kinds, building, languages, names)
     forms = [form for module in formal for form in _forms(module)]

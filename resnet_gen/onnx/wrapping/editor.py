@@ -10,13 +10,10 @@ from onnx import ModelProto, TensorProto
 
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
+from resnet_gen.onnx.wrapping.constant_lists import read_list
 from resnet_gen.onnx.wrapping.model_file import WholeModel
 from resnet_gen.onnx.wrapping.request import OPEN
 from resnet_gen.problems import Refused, refuse, shorten, suggest, visible
-
-_PASSING = ("Cast", "Flatten", "Identity", "LogSoftmax", "Reshape", "Softmax", "Squeeze")
-"""What may stand between the last layer and the output."""
-_LAYERS = ("Conv", "Gemm", "MatMul")
 
 
 def load_surgeon() -> Any:
@@ -63,11 +60,11 @@ class ModelEditor:
         if isinstance(tensor, self.surgeon.Variable):
             return tensor
         if tensor is not None:
-            raise self._refuse(f"{option}: '{shorten(name)}' is a constant")
+            raise self.make_refusal(f"{option}: '{shorten(name)}' is a constant")
         made = [key for key, value in self.tensors.items() if isinstance(value, self.surgeon.Variable)]
-        raise self._refuse(f"{option}: there is no tensor '{shorten(name)}'", suggest(name, made))
+        raise self.make_refusal(f"{option}: there is no tensor '{shorten(name)}'", suggest(name, made))
 
-    def _refuse(self, message: str, hint: str | None = None) -> Refused:
+    def make_refusal(self, message: str, hint: str | None = None) -> Refused:
         return refuse(message, self.where, hint and visible(hint))
 
     # --- less of it ---------------------------------------------------------------
@@ -76,10 +73,10 @@ class ModelEditor:
         """End at these tensors, in this order."""
         tensors = [self.find_tensor("--cut", name) for name in names]
         if len({*names}) < len(names) or self.given.name in names:
-            raise self._refuse("--cut: a tensor is named twice, or is the input itself")
+            raise self.make_refusal("--cut: a tensor is named twice, or is the input itself")
         for name, tensor in zip(names, tensors, strict=True):
             if tensor.dtype is None or tensor.shape is None:
-                raise self._refuse(f"--cut: nothing is known of the type and shape of '{shorten(name)}'")
+                raise self.make_refusal(f"--cut: nothing is known of the type and shape of '{shorten(name)}'")
         self.graph.outputs = tensors
         removed = self._clean(f"--cut: nothing that '{shorten(names[0])}' is made of reads the input")
         return f"ends at {_list_names(names)}: {removed} nodes left out"
@@ -90,13 +87,15 @@ class ModelEditor:
         known = self.whole.types.get(name)
         floats = known is not None and known.elem_type in _FLOATS
         if known is None or known.dims is None or len(known.dims) != 4 or not floats or tensor in self.graph.inputs:
-            raise self._refuse(f"--cut-input: '{shorten(name)}' is no batch of maps of floating point inside of it")
+            raise self.make_refusal(
+                f"--cut-input: '{shorten(name)}' is no batch of maps of floating point inside of it"
+            )
         tensor.inputs.clear()
         self.graph.inputs = [tensor]
         removed = self._clean(f"--cut-input: no output is made of '{shorten(name)}'")
         if any(not t.inputs and isinstance(t, self.surgeon.Variable) for n in self.graph.nodes
                for t in n.inputs if not t.is_empty() and t not in self.graph.inputs):  # fmt: skip
-            raise self._refuse(f"--cut-input: what stands behind '{shorten(name)}' reads the old input, too")
+            raise self.make_refusal(f"--cut-input: what stands behind '{shorten(name)}' reads the old input, too")
         return f"begins at '{shorten(name)}': {removed} nodes left out"
 
     def _clean(self, unread: str) -> int:
@@ -105,7 +104,7 @@ class ModelEditor:
         given = self.given
         self.graph.cleanup(remove_unused_graph_inputs=False).toposort()
         if not given.outputs:
-            raise self._refuse(unread)
+            raise self.make_refusal(unread)
         return before - len(self.graph.nodes)
 
     # --- another batch, another size ----------------------------------------------
@@ -115,9 +114,9 @@ class ModelEditor:
         old = self.given.shape[0]
         new = "N" if batch == OPEN else batch
         if old == new or (isinstance(old, str) and batch == OPEN):
-            raise self._refuse(f"--batch: it is {'open' if batch == OPEN else batch} already")
+            raise self.make_refusal(f"--batch: it is {'open' if batch == OPEN else batch} already")
         moved = self._move_batch(old, new) if isinstance(old, int) else 0
-        self._forget_shapes()
+        self.forget_shapes()
         self.given.shape = [new, *self.given.shape[1:]]
         lists = f"; {moved} lists of dimensions changed" if moved else ""
         return f"batch {_format_side(old)} -> {_format_side(new)}{lists}"
@@ -126,10 +125,10 @@ class ModelEditor:
         """Lists of dimensions for a Reshape that begin with the old batch."""
         moved = 0
         for node in [node for node in self.graph.nodes if node.op == "Reshape"]:
-            dims = _read_list(self.surgeon, node.inputs[1])
+            dims = read_list(self.surgeon, node.inputs[1])
             if dims and dims[0] == old and len(dims) > 1:
                 first = new if isinstance(new, int) else 0 if -1 in dims else -1
-                name = self._new_name(f"{node.inputs[1].name}_of_any_batch")
+                name = self.new_name(f"{node.inputs[1].name}_of_any_batch")
                 node.inputs[1] = self.surgeon.Constant(name, np.array([first, *dims[1:]], np.int64))
                 moved += 1
         return moved
@@ -139,100 +138,40 @@ class ModelEditor:
         old = self.given.shape[2:]
         new = ["height", "width"] if size == OPEN else list(size)
         if old == new or (size == OPEN and not any(isinstance(side, int) for side in old)):
-            raise self._refuse("--size: it is that already")
-        self._forget_shapes()
+            raise self.make_refusal("--size: it is that already")
+        self.forget_shapes()
         self.given.shape = [*self.given.shape[:2], *new]
         return f"size {'x'.join(map(_format_side, old))} -> {'x'.join(map(_format_side, new))}"
 
-    def _forget_shapes(self) -> None:
+    def forget_shapes(self) -> None:
         """What is stated of dimensions inside, which are others now."""
         for tensor in self.tensors.values():
             if isinstance(tensor, self.surgeon.Variable) and tensor not in self.graph.inputs and tensor.shape:
                 tensor.shape = [None] * len(tensor.shape) if tensor in self.graph.outputs else None
-
-    # --- another last layer -------------------------------------------------------
-
-    def find_last_layer(self) -> Any:
-        """The node of the last layer with weights of the one output, seen through what makes no other scores of it."""
-        if len(self.graph.outputs) != 1:
-            raise self._refuse(f"it has {len(self.graph.outputs)} outputs, and the last layer is that of one")
-        tensor = self.graph.outputs[0]
-        for _ in range(16):
-            if len(tensor.inputs) != 1:
-                break
-            (node,) = tensor.inputs
-            if node.op in _LAYERS:
-                return node
-            constants = [t for t in node.inputs if isinstance(t, self.surgeon.Constant)]
-            if node.op not in _PASSING and not (node.op == "Add" and constants):
-                break
-            tensor = next(t for t in node.inputs if t not in constants)
-        raise self._refuse("no last layer is found: its output is made by no Gemm, MatMul or Conv")
-
-    def replace_last_layer(self, classes: int, draw: Any) -> str:
-        """New weights for another number of classes; `draw` makes an array of a shape and a number of inputs."""
-        layer = self.find_last_layer()
-        weight = layer.inputs[1]
-        if not isinstance(weight, self.surgeon.Constant) or layer.attrs.get("group", 1) != 1:
-            raise self._refuse(f"--classes: the weights of '{shorten(layer.name)}' are no plain numbers in the file")
-        old, axis = weight.shape, _class_axis(layer)
-        if old[axis] == classes:
-            raise self._refuse(f"--classes: it has {classes:,} classes already")
-        new = tuple(classes if place == axis else n for place, n in enumerate(old))
-        layer.inputs[1] = self._draw_constant("weight", layer, new, np.prod(new) // classes, weight.dtype, draw)
-        self._replace_biases(layer, old[axis], classes, int(np.prod(new) // classes), draw)
-        self._forget_shapes()
-        self._move_classes(layer, old[axis], classes)
-        kind = "all zeros" if draw is None else "drawn from a seed"
-        return f"classes {old[axis]:,} -> {classes:,}: the weights of '{shorten(layer.name)}' are new, {kind}"
-
-    def _draw_constant(self, role: str, layer: Any, shape: tuple[int, ...], fan: int, dtype: Any, draw: Any) -> Any:
-        values = np.zeros(shape, np.float32) if draw is None else draw(role, shape, int(fan))
-        name = self._new_name(f"{layer.name or 'last_layer'}.new_{role}")
-        return self.surgeon.Constant(name, np.ascontiguousarray(values.astype(dtype)))
-
-    def _replace_biases(self, layer: Any, old: int, classes: int, fan: int, draw: Any) -> None:
-        """The bias of the layer, and one that is added behind it."""
-        behind = layer.outputs[0].outputs
-        added = [n for n in behind if layer.op == "MatMul" and n.op == "Add"]
-        for node, places in ((layer, range(2, len(layer.inputs))), *((n, range(len(n.inputs))) for n in added)):
-            for place in places:
-                bias = node.inputs[place]
-                if isinstance(bias, self.surgeon.Constant) and bias.values.size == old:
-                    shape = tuple(classes if n == old else n for n in bias.shape)
-                    node.inputs[place] = self._draw_constant("bias", layer, shape, fan, bias.dtype, draw)
-
-    def _move_classes(self, layer: Any, old: int, classes: int) -> None:
-        """Lists of dimensions behind the layer that end with the old number of classes."""
-        waiting = [*layer.outputs]
-        while waiting:
-            for node in waiting.pop().outputs:
-                waiting += node.outputs
-                dims = _read_list(self.surgeon, node.inputs[1]) if node.op == "Reshape" else None
-                if dims and old in dims:
-                    name = self._new_name(f"{node.inputs[1].name}_of_new_classes")
-                    new = [classes if n == old else n for n in dims]
-                    node.inputs[1] = self.surgeon.Constant(name, np.array(new, np.int64))
 
     # --- more around it -----------------------------------------------------------
 
     def add_pixels(self, pixels: PixelInput, name: str) -> str:
         """Steps from pixels to what the network takes: cast, channels first, their order, range, mean and deviation."""
         inner, gs = self.given, self.surgeon
+        if self.whole.types[inner.name].elem_type not in _FLOATS:
+            raise self.make_refusal(
+                f"input '{shorten(inner.name)}': no floating-point numbers, of which pixels are made"
+            )
         batch, channels, *sides = inner.shape
         first = [batch, *sides, channels] if pixels.layout == "NHWC" else list(inner.shape)
-        outer = gs.Variable(self._new_name(name), np.dtype(pixels.dtype), first)
+        outer = gs.Variable(self.new_name(name), np.dtype(pixels.dtype), first)
         tensor = outer
         if pixels.dtype == "uint8":  # TensorRT wants nothing else to read such an input
             tensor = self._append("Cast", [tensor], {"to": TensorProto.FLOAT}, "as_float")
         if pixels.layout == "NHWC":
             tensor = self._append("Transpose", [tensor], {"perm": [0, 3, 1, 2]}, "channels_first")
         if pixels.order == "BGR":
-            order = gs.Constant(self._new_name("channel_order"), np.arange(channels - 1, -1, -1, dtype=np.int64))
+            order = gs.Constant(self.new_name("channel_order"), np.arange(channels - 1, -1, -1, dtype=np.int64))
             tensor = self._append("Gather", [tensor, order], {"axis": 1}, "channels_reversed")
         for op, numbers in _list_sums(pixels):
             array = np.asarray(numbers, np.float32).reshape(-1, 1, 1) if len(numbers) > 1 else np.float32(numbers[0])
-            constant = gs.Constant(self._new_name(f"pixel_{op.lower()}"), np.asarray(array))
+            constant = gs.Constant(self.new_name(f"pixel_{op.lower()}"), np.asarray(array))
             tensor = self._append(op, [tensor, constant], {}, f"pixels_{op.lower()}")
         elem_type = self.whole.types[inner.name].elem_type
         last = {"to": elem_type} if elem_type != TensorProto.FLOAT else None
@@ -246,8 +185,8 @@ class ModelEditor:
 
     def _append(self, op: str, inputs: Iterable[Any], attributes: dict[str, Any], name: str) -> Any:
         """A node behind the others; its first result."""
-        made = self.surgeon.Variable(self._new_name(name))
-        node = self.surgeon.Node(op, self._new_name(f"wrap_{name}"), attributes, list(inputs), [made])
+        made = self.surgeon.Variable(self.new_name(name))
+        node = self.surgeon.Node(op, self.new_name(f"wrap_{name}"), attributes, list(inputs), [made])
         self.graph.nodes.append(node)
         return made
 
@@ -262,9 +201,9 @@ class ModelEditor:
 
     def append_best(self, scores: Any, k: int) -> tuple[Any, Any]:
         """Values and indices of the k best, the best first."""
-        count = self.surgeon.Constant(self._new_name(f"top{k}_count"), np.array([k], np.int64))
+        count = self.surgeon.Constant(self.new_name(f"top{k}_count"), np.array([k], np.int64))
         values = self._append("TopK", [scores, count], {"axis": 1, "largest": 1, "sorted": 1}, f"top{k}_values")
-        indices = self.surgeon.Variable(self._new_name(f"top{k}_indices"), np.dtype(np.int64))
+        indices = self.surgeon.Variable(self.new_name(f"top{k}_indices"), np.dtype(np.int64))
         values.inputs[0].outputs.append(indices)
         shape = [scores.shape[0] if scores.shape else None, k]
         indices.shape = shape
@@ -273,10 +212,10 @@ class ModelEditor:
     def append_unit(self, vector: Any) -> Any:
         """Vectors of length 1; one of zeros stays what it is."""
         gs, opset = self.surgeon, self.graph.opset
-        axes = gs.Constant(self._new_name("length_axes"), np.array([1], np.int64))
+        axes = gs.Constant(self.new_name("length_axes"), np.array([1], np.int64))
         reads, attributes = ([vector, axes], {}) if opset >= 18 else ([vector], {"axes": [1]})
         length = self._append("ReduceL2", reads, {**attributes, "keepdims": 1}, "length")
-        least = gs.Constant(self._new_name("least_length"), np.asarray(1e-12, vector.dtype))
+        least = gs.Constant(self.new_name("least_length"), np.asarray(1e-12, vector.dtype))
         length = self._append("Max", [length, least], {}, "length_above_zero")
         made = self._append("Div", [vector, length], {}, "unit_embedding")
         return self._name_output(made, vector, vector.shape)
@@ -301,14 +240,14 @@ class ModelEditor:
         taken = {*self.graph.tensors()} - {old for old, _ in pairs}
         for old, new in pairs:
             if old not in ends:
-                raise self._refuse(f"--rename: no input or output is called '{shorten(old)}'", suggest(old, ends))
+                raise self.make_refusal(f"--rename: no input or output is called '{shorten(old)}'", suggest(old, ends))
             if new in taken or not new or new != visible(new):
-                raise self._refuse(f"--rename: '{shorten(visible(new))}' cannot be a name, or is taken")
+                raise self.make_refusal(f"--rename: '{shorten(visible(new))}' cannot be a name, or is taken")
         for old, new in pairs:
             ends[old].name = new
         return [f"'{shorten(old)}' is called '{shorten(new)}'" for old, new in pairs]
 
-    def _new_name(self, name: str) -> str:
+    def new_name(self, name: str) -> str:
         """The name, or with a number behind it one that nothing has."""
         if not hasattr(self, "_taken"):
             self._taken = {*self.graph.tensors(), *(node.name for node in self.graph.nodes)}
@@ -318,12 +257,6 @@ class ModelEditor:
             found = f"{name}_{number}"
         self._taken.add(found)
         return found
-
-    def count_classes(self) -> int:
-        """Classes of the last layer; raises `Refused` where there is none."""
-        layer = self.find_last_layer()
-        shape = layer.inputs[1].shape
-        return int(shape[_class_axis(layer)])
 
     def original_dims(self, cut_input: str | None) -> tuple[Any, ...]:
         """Dimensions of the original's input, or of the tensor that is the input now."""
@@ -358,24 +291,6 @@ def _find_dtype(elem_type: int) -> Any:
     """The type as onnx-graphsurgeon has it: NumPy's, or ONNX's number where NumPy has none."""
     dtype = DTYPES.get(elem_type)
     return elem_type if dtype is None or dtype.kind == "V" else dtype
-
-
-def _read_list(surgeon: Any, tensor: Any) -> list[int] | None:
-    """A list of integers in a constant, or in a Constant's node."""
-    if isinstance(tensor, surgeon.Constant):
-        values = tensor.values
-    elif len(tensor.inputs) == 1 and tensor.inputs[0].op == "Constant" and "value" in tensor.inputs[0].attrs:
-        values = tensor.inputs[0].attrs["value"].values
-    else:
-        return None
-    return [int(n) for n in values.reshape(-1)] if values.dtype.kind in "iu" and values.size < 16 else None
-
-
-def _class_axis(layer: Any) -> int:
-    """Along which axis of the weights the classes lie."""
-    if layer.op == "Conv":
-        return 0
-    return 0 if layer.op == "Gemm" and layer.attrs.get("transB", 0) else 1
 
 
 def _list_sums(pixels: PixelInput) -> Iterable[tuple[str, tuple[float, ...]]]:

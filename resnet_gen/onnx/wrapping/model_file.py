@@ -120,6 +120,8 @@ def make_reference(whole: WholeModel, outputs: Sequence[str], given: str | None,
         elem_type = value.type.tensor_type.elem_type
         value.CopyFrom(helper.make_tensor_value_info(value.name, elem_type, dims))
         del graph.value_info[:]
+    if given is not None:
+        _drop_unread_nodes(model, outputs)
     del graph.output[:]
     graph.output.extend(_make_value(name, whole.types.get(name)) for name in dict.fromkeys(outputs))
     data: bytes = model.SerializeToString(deterministic=True)
@@ -133,15 +135,25 @@ def _make_value(name: str, known: ValueType | None) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, known.elem_type, dims)
 
 
+def _drop_unread_nodes(model: ModelProto, outputs: Sequence[str]) -> None:
+    """Leave out nodes that no output depends on, nor what the input is made of."""
+    nodes, needed = list(model.graph.node), set(outputs)
+    given = {value.name for value in model.graph.input}
+    kept = []
+    for node in reversed(nodes):
+        if needed.intersection(node.output) and not given.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(kept))
+
+
 def _begin_at(model: ModelProto, given: str, whole: WholeModel) -> None:
     """Take a tensor inside of a model as its input; nodes that nothing reads then are left."""
     graph = model.graph
     known = whole.types.get(given)
     if known is None or known.dims is None:
         raise refuse(f"nothing is known of the shape of '{shorten(given)}'")
-    nodes = [node for node in graph.node if given not in node.output]
-    del graph.node[:]
-    graph.node.extend(nodes)
     place = next(at for at, value in enumerate(graph.input) if value.name == whole.given)
     graph.input[place].CopyFrom(helper.make_tensor_value_info(given, known.elem_type, known.dims))
 

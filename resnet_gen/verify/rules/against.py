@@ -120,10 +120,10 @@ class AgainstSurroundings(Against):
     around it, and holds a normalization in the file's graph to the spec's `input.mean` and `input.std`, and a crop to
     `input.crop`. A file that leaves these to whoever runs it breaks nothing.
 
-    Source: ours. With a file that normalizes pixels as `resnet50` states it, this spec breaks it:
+    Source: ours. With a file that normalizes pixels as `cifar-resnet20` states it, this spec breaks it:
 
         name: mine
-        extends: resnet50
+        extends: cifar-resnet20
         input: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}
 
     To mend it, wrap or export the file again with the spec's numbers, or change the spec to what the file holds.

@@ -82,12 +82,12 @@ def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | No
     for _ in range(_MOST_STEPS):
         following = _take_step(flow, steps)
         if following is None:
-            break
+            return best if best and not _is_part_of_function(flow, best.tensor) else None
         steps = following
         if steps.is_network_input and not steps.is_plain:
             pixels = describe_pixels(start, steps)
             best = PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims) if pixels else best
-    return best if best and not _is_part_of_function(flow, best.tensor) else None
+    return None
 
 
 def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
