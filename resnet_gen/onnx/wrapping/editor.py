@@ -20,9 +20,11 @@ def load_surgeon() -> Any:
     """The library, which comes with an extra; raises `Refused` without it."""
     try:
         import onnx_graphsurgeon
+        from onnx_graphsurgeon.logger import G_LOGGER
     except ImportError as error:
         hint = "pip install 'resnet-gen[edit]'"
         raise refuse(f"onnx-graphsurgeon cannot be loaded: {error}", hint=hint) from None
+    G_LOGGER.severity = G_LOGGER.CRITICAL  # which it raises; the rest says nothing to whoever wraps a file
     return onnx_graphsurgeon
 
 
@@ -156,7 +158,7 @@ class ModelEditor:
         inner, gs = self.given, self.surgeon
         if self.whole.types[inner.name].elem_type not in _FLOATS:
             raise self.make_refusal(
-                f"input '{shorten(inner.name)}': no floating-point numbers, of which pixels are made"
+                f"input '{shorten(inner.name)}': no floating point, which pixels become"
             )
         batch, channels, *sides = inner.shape
         first = [batch, *sides, channels] if pixels.layout == "NHWC" else list(inner.shape)
@@ -215,7 +217,10 @@ class ModelEditor:
         axes = gs.Constant(self.new_name("length_axes"), np.array([1], np.int64))
         reads, attributes = ([vector, axes], {}) if opset >= 18 else ([vector], {"axes": [1]})
         length = self._append("ReduceL2", reads, {**attributes, "keepdims": 1}, "length")
-        least = gs.Constant(self.new_name("least_length"), np.asarray(1e-12, vector.dtype))
+        if isinstance(vector.dtype, int):
+            raise self.make_refusal("outputs: unit_embedding is not made of bfloat16")
+        floor = max(1e-12, float(np.finfo(vector.dtype).tiny))
+        least = gs.Constant(self.new_name("least_length"), np.asarray(floor, vector.dtype))
         length = self._append("Max", [length, least], {}, "length_above_zero")
         made = self._append("Div", [vector, length], {}, "unit_embedding")
         return self._name_output(made, vector, vector.shape)

@@ -53,7 +53,7 @@ def _cut_out(
     begin = prologue.tensor if prologue else given.name
     ends = list(epilogue.sources) if epilogue else flow.outputs
     needed = flow.list_needed(ends, begin)
-    outside = flow.list_needed(flow.outputs, None) - needed
+    outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
     read = {name for index in needed for name in flow.nodes[index].input}
     if begin in ends or (prologue and given.name in read):
         return None
