@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from resnet_gen import __version__
 from resnet_gen.build.models import parse_embedded_input
+from resnet_gen.build.wrap_manifest import locate_wrap_manifest, write_wrap_manifest
 from resnet_gen.build.wrap_pixels import choose_pixels
 from resnet_gen.build.wrap_proof import OutputCheck, ProofPlan, WrapProof, choose_sides, prove
 from resnet_gen.graph.surrounding_terms import describe_pixels, describe_surroundings
@@ -67,7 +67,7 @@ def wrap_file(path: Path, out: Path, asked: WrapRequest, *, replace: bool, proof
         check_not_read(one)
     with Transaction(out.parent) as files:
         digest = files.write(out.name, [model])
-        text = _write_manifest(path, {out.name: digest}, asked, edit.changes, found)
+        text = _describe_wrap(path, {out.name: digest}, asked, edit.changes, found)
         files.write_text(manifest.name, text)
     return WrappedFile(out, manifest, tuple(edit.changes), found)
 
@@ -76,7 +76,7 @@ def _check_output(path: Path, out: Path, *, replace: bool) -> Path:
     """The manifest's place; refuses places that cannot be written to, and the file itself."""
     if out.suffix != ".onnx":
         raise refuse(f"wrap writes no '{shorten(out.suffix or out.name)}'", str(out), "name it FILE.onnx")
-    manifest = out.with_name(f"{out.stem}.wrap.json")
+    manifest = locate_wrap_manifest(out)
     for one in (out, manifest):
         check_free(one, [path], replace=replace)
     return manifest
@@ -259,18 +259,17 @@ def _check_labels(asked: WrapRequest, editor: ModelEditor, classes: int | None) 
         raise refuse(f"labels: {len(asked.labels):,} of them for {wanted:,} classes", editor.where)
 
 
-def _write_manifest(
+def _describe_wrap(
     path: Path, files: Mapping[str, str], asked: WrapRequest, changes: list[str], found: WrapProof | None
 ) -> str:
     data = {
-        "tool": {"name": "resnet-gen", "version": __version__},
         "of": {"file": path.name, "sha256": digest_file(path)},
         "asked": _list_asked(asked),
         "changes": changes,
         "proof": found.as_data() if found else None,
         "files": dict(files),
     }
-    return json_text(data) + "\n"
+    return write_wrap_manifest(data)
 
 
 def _find_fixed(batch: Any) -> int | None:

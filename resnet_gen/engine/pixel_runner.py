@@ -88,4 +88,4 @@ def look_inside(runner: Runner, path: Path) -> Runner:
     if around.input.layout == "NHWC" and len(runner.shape) == 4:
         batch, height, width, channels = runner.shape
         known["shape"] = (batch, channels, height, width)
-    return PixelRunner(**known, inner=runner, pixels=around.input)
+    return PixelRunner(**known, inner=replace(runner, surroundings=around), pixels=around.input)

@@ -94,6 +94,7 @@ def test_a_wrapped_file_is_seen_through(layout, order, model, cli):
     assert (code, "the same architecture" in out) == (0, True)
 
 
+@pytest.mark.long
 def test_the_usual_mean_does_not_come_into_an_imported_spec(model, cli):
     assert cli("wrap", model, "-o", "w.onnx", *PIXELS, "--outputs", "top2,unit_embedding", "--no-proof")[0] == 0
     code, out, err = cli("import", "w.onnx", "--name", "small")
@@ -283,6 +284,17 @@ def test_what_cannot_be_run_is_written_without_a_proof_alone(model, cli):
     code, _, err = cli("wrap", model, "-o", "w.onnx", "--batch", 1, "--no-proof")
     assert (code, "not proved" in err) == (0, True)
     assert json.loads(model.with_name("w.wrap.json").read_text())["proof"] is None
+
+
+def test_a_wrapped_file_is_looked_at_by_its_manifest(model, cli):
+    assert cli("wrap", model, "-o", "w.onnx", *PIXELS)[0] == 0
+    code, out, _ = cli("check-engine", "w.onnx")
+    assert (code, "ok       manifest: w.wrap.json names it, wrapped from 'small.onnx'" in out) == (0, True)
+    model.with_name("w.onnx").write_bytes(model.read_bytes())
+    assert cli("check-engine", "w.onnx")[0] == 1
+    model.with_name("w.wrap.json").write_text("[]")
+    code, _, err = cli("check-engine", "w.onnx")
+    assert (code, "not the manifest of a wrapped file" in err) == (2, True)
 
 
 # --- bad input -----------------------------------------------------------------------

@@ -157,9 +157,7 @@ class ModelEditor:
         """Steps from pixels to what the network takes: cast, channels first, their order, range, mean and deviation."""
         inner, gs = self.given, self.surgeon
         if self.whole.types[inner.name].elem_type not in _FLOATS:
-            raise self.make_refusal(
-                f"input '{shorten(inner.name)}': no floating point, which pixels become"
-            )
+            raise self.make_refusal(f"input '{shorten(inner.name)}': no floating point, which pixels become")
         batch, channels, *sides = inner.shape
         first = [batch, *sides, channels] if pixels.layout == "NHWC" else list(inner.shape)
         outer = gs.Variable(self.new_name(name), np.dtype(pixels.dtype), first)
