@@ -172,12 +172,8 @@ def _compare_best(check: OutputCheck, scores: Any, found: Mapping[str, Any]) -> 
     values, indices = check.names
     best = -np.sort(-scores, axis=1)[:, : check.k]
     there = np.asarray(found[indices])
-    if (
-        there.dtype.kind != "i"
-        or there.shape != best.shape
-        or there.min(initial=0) < 0
-        or there.max(initial=0) >= scores.shape[1]
-    ):
+    whole = there.dtype.kind == "i" and there.shape == best.shape
+    if not whole or there.min(initial=0) < 0 or there.max(initial=0) >= scores.shape[1]:
         return [ComparedOutput(indices, math.inf, 1.0)]
     named = {indices: np.take_along_axis(scores, there, axis=1)}
     return [_measure(values, best, found), _measure(indices, best, named)]

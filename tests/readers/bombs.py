@@ -705,8 +705,31 @@ def manifest(text):
     return make
 
 
+def wrap_manifest(text):
+    def make(folder):
+        put(folder, "m.onnx", b"model")
+        return put(folder, "m.wrap.json", text)
+
+    return make
+
+
 for _name, _text in MANIFESTS.items():
     bomb("manifest", _name)(manifest(_text))
+    bomb("wrap manifest", _name)(wrap_manifest(_text))
+
+
+# --- what classes are called ---------------------------------------------------
+
+LABELS = {
+    "many lines": lambda: b"a\n" * 20_000_000,
+    "empty lines": lambda: b"\n" * 20_000_000,
+    "a long line": lambda: b"a" * 30_000_000,
+    "a megabyte of lines": lambda: b"a\n" * 500_000,
+    "a megabyte of escapes": lambda: b"\x1b" * 1_000_000,
+    "no text": lambda: b"\xff" * 1_000_000,
+}
+for _name, _make in LABELS.items():
+    simple("labels", _name, "names.txt", _make)
 
 
 # --- what a run that died tells the next one ---------------------------------
@@ -1049,6 +1072,8 @@ NAMES = {
     "pyproject": "pyproject.toml",
     "lock": "resnet-gen.lock",
     "manifest": "m.manifest.json",
+    "wrap manifest": "m.wrap.json",
+    "labels": "names.txt",
     "device": "device.yaml",
     "calibration": "images.npz",
     "picture": "p.png",
@@ -1085,7 +1110,7 @@ SPECIAL = {
 
 def special(kind, file, make):
     def put_it(folder):
-        if kind == "manifest":
+        if kind.endswith("manifest"):
             put(folder, "m.onnx", b"model")
         make(folder / file)
         return folder / file
@@ -1107,6 +1132,8 @@ TRIVIAL = {
     "pyproject": lambda folder: put(folder, "pyproject.toml", "[tool.resnet-gen]\nignore = []\n"),
     "lock": lambda folder: put(folder, "resnet-gen.lock", LOCKED),
     "manifest": manifest("{}"),
+    "wrap manifest": wrap_manifest("{}"),
+    "labels": lambda folder: put(folder, "names.txt", "ant\nbee\n"),
     "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
     "revision": revision(lambda: {"spec.yaml": CHANGES}),
     "journal": journal(ACCOUNT % ("", "")),

@@ -8,6 +8,7 @@ from pathlib import Path
 import PIL.Image
 
 import resnet_gen.cli
+from resnet_gen.build.labels import read_labels
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
@@ -72,8 +73,8 @@ READERS = {
     "lock": command("lock", "--check", "--no-config", "--lock", "{}"),
     "manifest": command("check-engine", "{folder}/m.onnx"),
     "wrap manifest": command("check-engine", "{folder}/m.onnx"),
-    "wrap": command("wrap", "{}", "-o", "{folder}/wrapped.onnx", "--outputs", "top1", "--force"),
-    "labels": command("wrap", WRAPPED, "-o", "{above}/labelled.onnx", "--labels", "{}", "--force"),
+    "wrap": command("wrap", "{}", "-o", "{folder}/wrapped.onnx", "--outputs", "top1", "--no-proof", "--force"),
+    "labels": _refusing(read_labels),
     "device": command("predict", "cifar-resnet20", "--for", "{}"),
     "revision": command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
     "account": command("weights", "convert", SPEC, CHECKPOINT, "-o", "{above}/converted.npz", "--force"),
