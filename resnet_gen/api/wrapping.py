@@ -1,4 +1,4 @@
-"""Anybody's ONNX file, with pixels before it and classes behind it, or with other ends."""
+"""Wrapping: pixels before anybody's ONNX file and classes behind it, or other ends."""
 
 from __future__ import annotations
 

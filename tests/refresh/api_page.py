@@ -17,6 +17,7 @@ from resnet_gen.api import arguments, building, checking, generating, graphs, ru
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
 from resnet_gen.generate import languages
+from resnet_gen.onnx.wrapping import request
 from resnet_gen.ops import counters, precision
 from resnet_gen.system.templates import render
 from resnet_gen.weights import base
@@ -97,7 +98,7 @@ def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
     modules = [_module(module) for module in (specs, graphs, building, generating, checking, running, wrapping)]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    formal = (arguments, base, counters, precision, output_kinds, building, languages, names)
+    formal = (arguments, base, counters, precision, output_kinds, building, languages, names, request)
     forms = [form for module in formal for form in _forms(module)]
     return render(
         "docs/api.md.jinja",
