@@ -67,6 +67,7 @@ class ModelEditor:
         raise self.make_refusal(f"{option}: there is no tensor '{shorten(name)}'", suggest(name, made))
 
     def make_refusal(self, message: str, hint: str | None = None) -> Refused:
+        """A refusal of the model."""
         return refuse(message, self.where, hint and visible(hint))
 
     # --- less of it ---------------------------------------------------------------
