@@ -41,7 +41,11 @@ if TYPE_CHECKING:
     from resnet_gen.api.specs import load_spec as load_spec
     from resnet_gen.api.specs import new_spec as new_spec
     from resnet_gen.api.specs import parse_spec as parse_spec
+    from resnet_gen.api.wrapping import WrapOptions as WrapOptions
+    from resnet_gen.api.wrapping import wrap as wrap
     from resnet_gen.build.option_checks import Check as Check
+    from resnet_gen.build.wrap import WrappedFile as WrappedFile
+    from resnet_gen.build.wrap_proof import WrapProof as WrapProof
     from resnet_gen.compare.report import Report as Report
     from resnet_gen.engine.evaluation.evaluation import Evaluation as Evaluation
     from resnet_gen.graph import Graph as Graph
@@ -88,6 +92,7 @@ FUNCTIONS = {
     "generate": "api.generating",
     "convert_weights": "api.generating",
     "prune_weights": "api.generating",
+    "wrap": "api.wrapping",
     "verify": "api.checking",
     "explain_rule": "api.checking",
     "diff": "api.checking",
@@ -115,6 +120,9 @@ TYPES = {
     "BuildRow": "project.build_run",
     "Conversion": "infer.conversion.files",
     "Pruning": "quantization.pruned_checkpoint",
+    "WrapOptions": "api.wrapping",
+    "WrappedFile": "build.wrap",
+    "WrapProof": "build.wrap_proof",
     "Finding": "verify.outcome",
     "Report": "compare.report",
     "Evaluation": "engine.evaluation.evaluation",

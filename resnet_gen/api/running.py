@@ -59,9 +59,8 @@ def run(
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
-        images: Float values (N, C, H, W), normalized as the spec's `input` says, or pixels as a model takes them that
-            is served; or the path of one picture, which is resized, cropped and normalized as the spec says, or the
-            file that carries it.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says; pixels as a file takes them that has
+            more around its network; or the path of one picture, which is prepared as the spec says, or the file itself.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -82,12 +81,12 @@ def run(
         {'logits': (2, 10)}
     """
     from resnet_gen.build.file_input import check_pixels, check_shape, find_unsmoothed
-    from resnet_gen.build.models import ModelSource, assumed_input, check_outputs, embedded_input
+    from resnet_gen.build.models import ModelSource, check_outputs
     from resnet_gen.engine.base import Tuning
 
+    check_within("seed", seed, *SEEDS)
     picture = Path(images) if isinstance(images, (str, os.PathLike)) else None
     x = _check_images(images, wanted=picture is None)
-    check_within("seed", seed, *SEEDS)
     if seed and weights is not None:
         raise refuse("seed: means nothing beside 'weights'")
     check_one_of("precision_hint", precision_hint, HINTS)
@@ -96,7 +95,7 @@ def run(
     opened = open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
-        taken = opened.taken or embedded_input(session) or assumed_input(session, opened.serving)
+        taken = opened.find_input()
         check_shape(session, opened.serving, taken, 1)
         x = opened.serving.read(picture, taken)
     check_pixels(session, x)
@@ -165,7 +164,7 @@ def bench(
         >>> [timing.runs for timing in result.timings], result.shape
         ([2, 2], (1, 3, 32, 32))
     """
-    from resnet_gen.build.models import ModelSource
+    from resnet_gen.build.models import ModelSource, choose_runners
     from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
@@ -178,7 +177,7 @@ def bench(
         tunings = _ask_for_graphs(models, tunings)
     source = ModelSource((), resolve_weights(weights), seed, fold)
     pairs = zip(models, tunings, strict=True)
-    runners = [open_model(one, source, by, batch or 1, own).runner for (one, by), own in pairs]
+    runners = choose_runners([open_model(one, source, by, batch or 1, own) for (one, by), own in pairs])
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)

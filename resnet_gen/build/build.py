@@ -12,13 +12,14 @@ from resnet_gen.build import manifest
 from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
-from resnet_gen.build.serving import SERVE_KEY, check_served, describe_serving, dump_surroundings, served_shape
+from resnet_gen.build.serving import check_served, describe_serving, dump_surroundings, served_shape
 from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.builder_options import BuilderTuning
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.engine.tensorrt import Progress
 from resnet_gen.language.load import Loaded
+from resnet_gen.onnx.metadata_keys import SERVE_KEY, SPEC_KEY
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Float
@@ -31,10 +32,8 @@ from resnet_gen.weights.downloads.location import locate_weights
 if TYPE_CHECKING:
     from resnet_gen.build.precision_cost import PrecisionCost
 
-SPEC_KEY = "resnet_gen.spec"
-"""Key of the ONNX metadata under which the resolved specification stands."""
 SHA256_KEY, PARTS_KEY = "resnet_gen.spec_sha256", "resnet_gen.parts_sha256"
-"""The same of the specification's hash; and of those of the code that it names, which go into it, where it does."""
+"""Keys of the ONNX metadata: the specification's hash; and those of the code that it names, which go into it."""
 CostListener: TypeAlias = "Callable[[PrecisionCost], None]"
 """Hears what a build costs beside float32."""
 SEED_KEY = "resnet_gen.seed"

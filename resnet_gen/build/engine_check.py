@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resnet_gen import __version__
 from resnet_gen.build.manifest_schema import FileManifest, locate_manifest, read_manifest
 from resnet_gen.build.option_checks import Check, EngineFacts, EngineRequirements, check_options, list_values
+from resnet_gen.build.wrap_manifest import WrapManifest, locate_wrap_manifest, read_wrap_manifest
 from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.language.engine_options import parse_release
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
 from resnet_gen.weights.downloads.location import locate_weights
@@ -39,6 +40,8 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
     manifest = read_manifest(at.manifest)
     validity = None if model else ask_validity(path)
     whole = list(_check_whole(path, at.manifest))
+    if manifest is None and model and (wrapped := read_wrap_manifest(path)):
+        return whole or list(_check_wrapped(path, wrapped))
     if manifest is None:
         return whole or _check_without_manifest(path, at.manifest.name, model, validity)
     checks = [*whole, *_check_files(path, at.file, at.manifest, manifest)]
@@ -59,6 +62,20 @@ def _check_whole(*files: Path) -> Iterator[Check]:
     """Nothing, unless a run has died that was to put these files there."""
     if any(map(is_unfinished, files)):
         yield Check("set", "no", "half of it is new: what wrote it died, and the next that writes there takes it back")
+
+
+def _check_wrapped(path: Path, manifest: WrapManifest) -> Iterator[Check]:
+    """What is known of a file that `wrap` wrote."""
+    place = locate_wrap_manifest(path).name
+    if path.name not in manifest.files:
+        yield Check("manifest", "no", f"{place} does not name it")
+        return
+    yield Check("manifest", "ok", f"{place} names it, wrapped from '{shorten(manifest.of.file)}'")
+    yield _check_digest("bytes", path, manifest.files[path.name])
+    if manifest.proof is None:
+        yield Check("proof", "warning", "it was wrapped without a proof that it computes the same")
+    else:
+        yield Check("proof", "ok", "it was run beside the original when it was wrapped")
 
 
 def _check_without_manifest(path: Path, wanted: str, model: bool, validity: Validity | None) -> list[Check]:

@@ -11,18 +11,18 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from resnet_gen.build import manifest
-from resnet_gen.build.build import SPEC_KEY
-from resnet_gen.build.serving import SERVE_KEY, UNSMOOTHED
+from resnet_gen.build.serving import UNSMOOTHED
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph.surroundings import PixelInput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
-from resnet_gen.language.serve import Serve
+from resnet_gen.language.serve import Label, Serve
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
-from resnet_gen.problems import refuse
+from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
+from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
@@ -41,7 +41,7 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
         return FileServing(around.input, around.outputs, labels or ())
     stated, spec = _find_statements(session)
     if stated is None:
-        return FileServing(_assume_pixels(session))
+        return _read_serving(session)
     try:
         if max(len(stated), len(spec)) > SMALL:
             raise ValueError
@@ -72,6 +72,37 @@ def _read_labels(text: str) -> tuple[str, ...]:
     spec: Any = json.loads(text)
     serve = spec.get("serve") if isinstance(spec, dict) else None
     return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()
+
+
+def _read_serving(session: Runner) -> FileServing:
+    """What an ONNX file has around its network by its own nodes; of an engine that says nothing, what its type says.
+
+    A file that was built with nothing around its network is not read again.
+    """
+    built_bare = SPEC_KEY in session.metadata and WRAP_KEY not in session.metadata
+    if built_bare or Path(session.where).suffix == ENGINE:
+        return FileServing(_assume_pixels(session))
+    from resnet_gen.onnx.reading.surroundings.file import read_surroundings  # onnx, which other files do without
+
+    try:
+        around = read_surroundings(Path(session.where))
+    except Refused:  # of an opset that only runtimes read
+        return FileServing(_assume_pixels(session))
+    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_wrap_labels(session))
+
+
+def _read_wrap_labels(session: Runner) -> tuple[str, ...]:
+    """What `wrap` wrote of its classes' names; raises `Refused` for what is none."""
+    text = session.metadata.get(LABELS_KEY, "[]")
+    try:
+        if len(text) > SMALL:
+            raise ValueError
+        return _LABELS.validate_json(text)
+    except (ValueError, RecursionError):
+        raise refuse("what it says of its classes cannot be read", session.where, "wrap it again") from None
+
+
+_LABELS = TypeAdapter(tuple[Label, ...])
 
 
 def _assume_pixels(session: Runner) -> PixelInput | None:

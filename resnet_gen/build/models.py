@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from resnet_gen.build import manifest
-from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, SPEC_KEY, build
+from resnet_gen.build.build import PARTS_KEY, SEED_KEY, SHA256_KEY, build
 from resnet_gen.build.file_input import check_shape, find_serving
 from resnet_gen.build.manifest_schema import locate_manifest, read_manifest
 from resnet_gen.build.request import BuildBatch, Request
@@ -19,10 +19,13 @@ from resnet_gen.engine.base import OWN_CHOICE, Runner, Tuning, format_shape
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.file_serving import FileServing, ImageForm
 from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
+from resnet_gen.engine.pixel_runner import take_network_input
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
+from resnet_gen.graph.surrounding_terms import find_normalization
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
+from resnet_gen.onnx.metadata_keys import SPEC_KEY
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import SMALL
@@ -52,6 +55,10 @@ class RunnableModel(NamedTuple):
     runner: Runner
     taken: Input | None
     serving: FileServing
+
+    def find_input(self) -> Input:
+        """What input it takes: as its spec says, else its file, else by its shape; raises `Refused`."""
+        return self.taken or embedded_input(self) or assumed_input(self)
 
 
 def is_model_file(model: str) -> bool:
@@ -123,12 +130,17 @@ def refuse_ignored(model: str, source: ModelSource) -> None:
         raise refuse(f"{what} has its own shape and weights", model, "run the spec instead")
 
 
-def embedded_input(session: Runner) -> Input | None:
+def embedded_input(model: RunnableModel) -> Input | None:
     """What input a file takes by the spec that it carries; None where it carries none.
 
     Raises `Refused` for a spec that cannot be read, or that was changed since its hash was written.
     """
-    metadata = session.metadata
+    found = parse_embedded_input(model.runner.metadata, model.runner.where)
+    return None if found is None else _normalize_as_file(model.serving, found)
+
+
+def parse_embedded_input(metadata: dict[str, str], where: str) -> Input | None:
+    """The input of the spec in a file's metadata; None where there is none. Raises `Refused` as `embedded_input`."""
     if SPEC_KEY not in metadata:
         return None
     try:
@@ -136,11 +148,19 @@ def embedded_input(session: Runner) -> Input | None:
             raise ValueError
         found = Input.model_validate_json(json.dumps(json.loads(metadata[SPEC_KEY])["input"]))
     except (ValueError, KeyError, TypeError):  # pydantic's errors are ValueErrors
-        raise refuse("the spec in its metadata cannot be read", session.where, "build it again") from None
+        raise refuse("the spec in its metadata cannot be read", where, "build it again") from None
     code = metadata.get(PARTS_KEY, "").split()
     if SHA256_KEY in metadata and metadata[SHA256_KEY] != digest_of(metadata[SPEC_KEY], code):
-        raise refuse("the spec in its metadata is not that of the hash beside it", session.where, "build it again")
+        raise refuse("the spec in its metadata is not that of the hash beside it", where, "build it again")
     return found
+
+
+def _normalize_as_file(serving: FileServing, taken: Input) -> Input:
+    """The input with the mean, the deviation and the crop that the file's own graph has, where it has them."""
+    pixels = serving.input
+    found = find_normalization(pixels, taken.channels)
+    crop = {"crop": pixels.crop} if pixels and pixels.crop is not None else {}
+    return taken.model_copy(update={**crop, **(found._asdict() if found else {})})
 
 
 def embedded_seed(session: Runner) -> str | None:
@@ -153,16 +173,26 @@ def embedded_seed(session: Runner) -> str | None:
     return None if seed is None else str(seed)
 
 
-def assumed_input(session: Runner, serving: FileServing) -> Input:
+def assumed_input(model: RunnableModel) -> Input:
     """What input a file takes by its shape, with ImageNet's preprocessing; raises `Refused` where that is no image."""
+    session, serving = model.runner, model.serving
     sides = [side or 0 for side in session.shape[1:]]
     channels, height, width = (
         (sides[2], *sides[:2]) if serving.input and serving.input.layout == "NHWC" else tuple(sides)
     )
     try:
-        return Input(channels=channels, size=(height, width))
+        return _normalize_as_file(serving, Input(channels=channels, size=(height, width)))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", session.where) from None
+
+
+def choose_runners(models: Sequence[RunnableModel]) -> list[Runner]:
+    """The models to be measured: one that takes pixels is fed as its network beside one that is such a network."""
+    pixels = [model.serving.input for model in models]
+    if all(pixels) or not any(pixels) or any(model.serving.takes_any_size for model in models):
+        return [model.runner for model in models]
+    pairs = zip(models, pixels, strict=True)
+    return [take_network_input(model.runner, taken) if taken else model.runner for model, taken in pairs]
 
 
 class EvaluatedModels(NamedTuple):
@@ -174,7 +204,7 @@ class EvaluatedModels(NamedTuple):
 
 def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
     """How images become the input of each model: as its spec says, else as the other's, else as ImageNet's networks."""
-    known = [model.taken or embedded_input(model.runner) for model in opened]
+    known = [model.taken or embedded_input(model) for model in opened]
     models, notes = [], []
     for model, taken in zip(opened, known, strict=True):
         runner, serving = model.runner, model.serving
@@ -182,7 +212,7 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
         if taken is None:
             how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
             notes.append(f"{runner.where}: carries no spec; {how}")
-        taken = taken or other or assumed_input(runner, serving)
+        taken = taken or other or assumed_input(model)
         check_shape(runner, serving, taken, runner.shape[0] or 1)
         models.append(EvaluatedModel(runner, ImageForm(taken, serving)))
     return EvaluatedModels(tuple(models), tuple(notes))
@@ -194,10 +224,11 @@ def _fits(model: RunnableModel, taken: Input) -> bool:
 
 
 def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
-    """Refuse what is neither scores nor a map for each image, but numbers of classes that the file says it outputs."""
-    best = serving.find_best()
-    classes = best.names[-1] if best else None
+    """Refuse what is neither scores nor a map for each image, but the best classes that the file says it outputs."""
+    best = {name for output in serving.outputs if output.kind == "top_k" for name in output.names}
     for name, values in outputs.items():
-        if values.ndim < 2 or not values.size or values.dtype.kind != ("i" if name == classes else "f"):
+        if name in best and values.dtype.kind in "iuf" and values.ndim and values.size:
+            continue
+        if values.ndim < 2 or values.dtype.kind != "f" or not values.size:
             found = f"{values.dtype} {format_shape(values.shape) or 'scalar'}"
             raise refuse(f"outputs {found} as '{name}', not scores or a map for each image", session.where)

@@ -16,8 +16,6 @@ from resnet_gen.ops import Shape
 from resnet_gen.ops.serving import ANY_SIDE
 from resnet_gen.problems import refuse
 
-SERVE_KEY = "resnet_gen.serve"
-"""Key of the ONNX metadata under which stands what the file puts around the network, as JSON."""
 UNSMOOTHED = "OpenVINO 2026.4 does not smooth pictures that a graph makes smaller: its outputs are others"
 _BYTES_SINCE = (8, 5)
 """The version of TensorRT from which an engine takes bytes."""

@@ -34,6 +34,7 @@ COMMANDS = {
     "review": ("review", "review"),
     "build": ("build_run", "build"),
     "generate": ("generate", "generate"),
+    "wrap": ("wrap", "wrap"),
     "run": ("build_run", "run"),
     "check-engine": ("check_engine", "check_engine"),
     "targets": ("devices", "targets"),

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import ModelSource, is_model_file, open_model_file, refuse_ignored
+from resnet_gen.build.models import ModelSource, choose_runners, is_model_file, open_model_file, refuse_ignored
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
@@ -100,14 +100,13 @@ def _open_models(models: Sequence[_Model], source: ModelSource, tuning: Tuning, 
     graphed = [m for m in models if (m.runtime or suitable_runtime(m.name)) in BACKENDS]
     if tuning.cuda_graphs and not graphed:
         raise refuse("--cuda-graphs means something for engines alone", hint="use --backend tensorrt-rtx")
-    runners = []
+    opened = []
     for model in models:
         own = tuning if model in hinted else tuning._replace(precision_hint=None)
         own = own if model in graphed else own._replace(cuda_graphs=False)
-        runner = open_model_file(model.name, source, model.runtime, own, batches or (1,)).runner
-        tell_refused_hint(runner, own)
-        runners.append(runner)
-    return runners
+        opened.append(open_model_file(model.name, source, model.runtime, own, batches or (1,)))
+        tell_refused_hint(opened[-1].runner, own)
+    return choose_runners(opened)
 
 
 def _parse_batches(batch: str | None, shapes: str | None) -> list[_BatchShapes]:

@@ -14,6 +14,7 @@ from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_b
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
+from resnet_gen.graph.surrounding_terms import find_normalization
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -42,13 +43,13 @@ def run_model(
     if weights is not None and image is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights and --image")
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
-    session, taken, serving = models.open_model_file(model, source, runtime, tuning, (batch or 1,))
+    opened = models.open_model_file(model, source, runtime, tuning, (batch or 1,))
+    session, taken, serving = opened
     tell_refused_hint(session, tuning)
-    taken = taken or models.embedded_input(session)
+    taken = taken or models.embedded_input(opened)
     if taken is None:
-        taken = models.assumed_input(session, serving)
-        if serving.input is None:
-            say(f"{session.where}: carries no spec; ImageNet's preprocessing is assumed", err=True)
+        taken = models.assumed_input(opened)
+        say(f"{session.where}: carries no spec; {_describe_assumption(serving, taken)}", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_shape(session, serving, taken, batch)
     drawn = str(seed or DEFAULT_SEED) if weights is None else None
@@ -93,14 +94,22 @@ class _Run(NamedTuple):
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
 
 
+def _describe_assumption(serving: FileServing, taken: Input) -> str:
+    """What is assumed of pictures that a file does not say."""
+    if find_normalization(serving.input, taken.channels) is None:
+        return "ImageNet's preprocessing is assumed"
+    crop = serving.takes_any_size
+    return f"it normalizes pictures itself{'' if crop else '; resizing and crop as for ImageNet are assumed'}"
+
+
 def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, top: int, form: str) -> None:
+    outputs, ranked = _split_ranked(outputs, serving)
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
-    best = _find_best_classes(found, serving, top)
-    shown_as_classes = {name for served in serving.outputs if served.kind == "top_k" for name in served.names}
+    best = ranked[:top] or _find_best_classes(found, serving, top)
     several = len(found) > 1
-    maps = {n: values for n, values in found.items() if n not in shown_as_classes and (several or values.ndim > 1)}
+    maps = {name: values for name, values in found.items() if several or values.ndim > 1}
     labels = dict(enumerate(serving.labels))
     if form == "json":
         classes: list[dict[str, Any]] = [{"class": i, "score": finite_or_none(score)} for i, score in best]
@@ -114,18 +123,26 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, 
         say(f"{name:<14} {format_shape(values.shape):<14} mean {values.mean():9.4f}  std {values.std():9.4f}")
     for i, score in best:
         label = f"  {labels[i]}" if i in labels else ""
-        say(f"class {i:>5}  score {score:9.4f}{label}")
+        say(f"class {i:>5}" + ("" if np.isnan(score) else f"  score {score:9.4f}") + label)
     speed = run.speed_entry()
     times = f"{speed['milliseconds']} ms a batch of {run.shape[0]}, {speed['images_per_second']} images/s (median)"
     say(f"{times}, {run.describe_types()}")
 
 
+def _split_ranked(outputs: dict[str, Array], serving: FileServing) -> tuple[dict[str, Array], list[tuple[int, float]]]:
+    """The outputs that are scores or maps; and the first image's best classes, where the file ranks them itself."""
+    best = [output.names for output in serving.outputs if output.kind == "top_k"]
+    best = [names for names in best if all(name in outputs for name in names)]
+    rest = {name: values for name, values in outputs.items() if not any(name in names for names in best)}
+    if not best:
+        return rest, []
+    arrays = [outputs[name][:1].reshape(-1) for name in best[0]]
+    scores = arrays[0] if len(arrays) > 1 else np.full(len(arrays[0]), np.nan)
+    return rest, [(int(c), float(s)) for c, s in zip(arrays[-1], scores, strict=False)]
+
+
 def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
-    chosen = serving.find_best()
-    if chosen and all(name in found for name in chosen.names):
-        values, indices = (found[name] for name in chosen.names)
-        return [(int(i), float(value)) for i, value in zip(indices, values, strict=False)][:top]
     embeddings = {name for served in serving.outputs if served.kind == "embedding" for name in served.names}
     rows = (values for name, values in found.items() if values.ndim == 1 and name not in embeddings)
     scores = next(rows, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.compare.difference.graphs import compare
@@ -10,6 +10,7 @@ from resnet_gen.compare.difference.key_changes import find_differing
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report
+from resnet_gen.compare.surroundings import compare_surroundings, settle_graph
 from resnet_gen.ops.precision import Precision
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
@@ -25,13 +26,18 @@ def compare_sides(first: Side, second: Side, predict_times: Predictor | None = N
     if "onnx" in (first.what, second.what):
         from resnet_gen.compare.difference.folding import compare_files  # NumPy, which comparing specs does without
 
-        difference, folding = compare_files(first.graph, second.graph)
-        return Report(first, second, difference, latency, *folding)
+        graphs = (settle_graph(one.graph, one.surroundings, other.graph) for one, other in _both_ways(first, second))
+        difference, folding = compare_files(*graphs)
+        return Report(first, second, difference, latency, *folding, terms=compare_surroundings(first, second))
     terms = find_differing(first.stated or {}, second.stated or {})
     versions = first.graph.name == second.graph.name or "revision" in (first.what, second.what)
     if not versions:
         terms = tuple(term._replace(loosened=False) for term in terms)
     return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
+
+
+def _both_ways(first: Side, second: Side) -> Iterator[tuple[Side, Side]]:
+    yield from ((first, second), (second, first))
 
 
 def make_predictor(

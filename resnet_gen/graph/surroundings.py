@@ -33,7 +33,7 @@ class PixelInput:
 class ServedOutput:
     """What a file outputs, `names` (of the k best their values and indices), made of the network's output `source`.
 
-    With `normalized` an embedding has length 1.
+    With `normalized` an embedding has length 1. With `raw` the best are those of the logits, not of probabilities.
     """
 
     kind: ServedKind
@@ -41,6 +41,7 @@ class ServedOutput:
     names: tuple[str, ...]
     k: int | None = None
     normalized: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,7 @@ class Surroundings:
 
     input: PixelInput | None = None
     outputs: tuple[ServedOutput, ...] = ()
+
+
+NOTHING_AROUND = Surroundings()
+"""Of a file that takes and outputs what its network does."""

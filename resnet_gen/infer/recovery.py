@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resnet_gen.graph.inner_outputs import drop_embeddings
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
+from resnet_gen.infer.preprocessing import add_preprocessing
 from resnet_gen.infer.proof import RecoveredSpec, load_recovered
 from resnet_gen.infer.report import as_json, describe_recovery, explain_refusal
 from resnet_gen.infer.search import UnexplainedGraph, infer_spec
@@ -121,13 +123,17 @@ def recover_from_graph(
 ) -> Imported | Problem:
     """The specification of an ONNX file that `read_graph` has read, as `recover_spec` returns it."""
     file = opened.path
+    opened = replace(opened, graph=drop_embeddings(opened.graph, opened.surroundings))
     found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
         return explain_refusal(found, opened.graph, str(file), why)
-    same = find_equivalents(found, opened.graph)
+    same, around = find_equivalents(found, opened.graph), opened.surroundings
     comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
-    text = _write_text(derive_extension(found, parent) if parent is not None else found.data, file, " ".join(comment))
+    plain = derive_extension(found, parent) if parent is not None else found.data
+    data = add_preprocessing(plain, around, load_recovered(spec_yaml(plain)).spec.input)
+    text = _write_text(data, file, " ".join(comment))
     lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights)))
+    found = found._replace(data=found.data if parent is not None else data)
     loaded = load_recovered(text, f"{file.name} (imported)")
     return Imported(text, lines, as_json(found, opened.graph, same), loaded, found, opened)
 

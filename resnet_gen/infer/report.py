@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from resnet_gen.graph import Graph, Node
+from resnet_gen.infer.preprocessing import describe_preprocessing, list_unknown
 from resnet_gen.infer.proof import RecoveredSpec
 from resnet_gen.infer.search import UnexplainedGraph
 from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents
@@ -25,6 +26,7 @@ def describe_recovery(
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
     lines += [*_describe_norms(found), *_describe_names(found)]
+    lines += describe_preprocessing(read.surroundings, read.graph.input.shape[0])
     return [*lines, *(f"not carried: {what}" for what in _list_losses(found, read, weights))]
 
 
@@ -55,7 +57,8 @@ def _describe_names(found: RecoveredSpec) -> Iterator[str]:
 
 def _list_losses(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]:
     """What the file has, or a user of it knows, that the specification does not hold."""
-    yield "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
+    if unknown := list_unknown(read.surroundings, read.graph.input.shape[0]):
+        yield unknown
     values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
     new = [f"'{shorten(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
     if new:

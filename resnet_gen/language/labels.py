@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,16 @@ def read_labels(file: Path, shown: str) -> list[str]:
     return [_check_line(document, number, line.strip()) for number, line in enumerate(lines)]
 
 
+def check_labels(labels: Iterable[str], where: str) -> tuple[str, ...]:
+    """Labels that are given as such, which messages call `where`; raises `Refused` as `read_labels`."""
+    return tuple(_check_text(text.strip(), f"{where}: label {number}") for number, text in enumerate(labels))
+
+
 def _check_line(document: Document, number: int, text: str) -> str:
-    where = Span(document, number, 0, document.width(number))
+    return _check_text(text, Span(document, number, 0, document.width(number)))
+
+
+def _check_text(text: str, where: Span | str) -> str:
     if not text:
         raise refuse("a blank line among labels", where, "all behind it would be another class's")
     if len(text) > LONGEST_LABEL:

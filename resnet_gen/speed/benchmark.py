@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.engine.base import Runner
+from resnet_gen.engine.pixel_runner import PixelRunner
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -142,6 +143,8 @@ def measure(
     Two are run alternately in blocks, so that what slows the machine for a while slows both. Every model is warmed up;
     in turns, a run that is not timed opens each block, since the other model's data are in the caches.
     """
+    for runner in runners:
+        x = runner.represent(x) if isinstance(runner, PixelRunner) else x
     inputs = [runner.prepare_input(x) for runner in runners]
     outputs = [_compute_outputs(runner, fed) for runner, fed in zip(runners, inputs, strict=True)]
     once = [_warm_up(runner, fed, effort, clock) for runner, fed in zip(runners, inputs, strict=True)]

@@ -53,7 +53,7 @@ class TestPage:
         options = {option for command in commands for parameter in command.params for option in parameter.opts}
         signatures = [inspect.signature(getattr(resnet_gen, name)) for name in resnet_gen.FUNCTIONS]
         arguments = {name for signature in signatures for name in signature.parameters}
-        arguments |= resnet_gen.Options.__annotations__.keys()
+        arguments |= resnet_gen.Options.__annotations__.keys() | resnet_gen.WrapOptions.__annotations__.keys()
         assert page.ARGUMENTS.keys() <= options
         assert {word for words in page.ARGUMENTS.values() for word in words.split(", ")} <= arguments
 

@@ -17,7 +17,7 @@ from resnet_gen.quantization.linear_as_conv import linear_as_conv
 from resnet_gen.system.digest import digest_file
 from resnet_gen.verify.rules import RULES
 from resnet_gen.weights.folding import fold_batch_norm
-from tests.helpers.against_files import engine_beside
+from tests.helpers.against_files import engine_beside, wrap_pixels
 from tests.helpers.onnx_runs import TINY, session
 from tests.helpers.varied import spread
 from tests.onnx.reading.models import Hand, file, network
@@ -196,6 +196,7 @@ BREAKS = {
     "against-shape": ("--set", "input.size=16"),
     "against-weight": ("--weights", "others"),
     "against-engine": ("--set", "head.classes=7"),
+    "against-surroundings": ("--set", "input.mean=[0.5]"),
 }
 """What makes the spec, or its weights, other than the file: each breaks its rule."""
 
@@ -207,7 +208,8 @@ def broken(built, tmp_path):
     def broken(rule):
         others = tmp_path / "others.safetensors"
         save_file({name: np.asarray(values + 1) for name, values in load_file(WEIGHTS).items()}, others)
-        file = engine_beside(built()) if rule == "against-engine" else built()
+        makers = {"against-engine": engine_beside, "against-surroundings": wrap_pixels}
+        file = makers[rule](built()) if rule in makers else built()
         return file, [str(others) if word == "others" else word for word in BREAKS[rule]]
 
     return broken
@@ -231,7 +233,7 @@ def test_no_file_passes_because_of_a_choice_that_the_line_does_not_tell(
     given = () if by == "project" else (f"--{option}", chosen)
     code, out, _ = cli("verify", TINY, "--against", file, *words, *given)
     if (by, option) == ("command line", "ignore"):
-        what = {"layer": "layers", "shape": "shapes", "weight": "weights"}
+        what = {"layer": "layers", "shape": "shapes", "weight": "weights", "surroundings": "what is around the network"}
         what["engine"] = "the manifest, layers, shapes and weights"
         assert re.search(rf"^ok .* {file}.*, {what[rule.removeprefix('against-')]}\b.* not compared$", out, re.M)
         assert code == 0
@@ -243,13 +245,15 @@ def test_no_file_passes_because_of_a_choice_that_the_line_does_not_tell(
 def test_a_rule_that_is_ignored_on_the_command_line_is_told_of_a_file_that_keeps_it(rule, built, cli):
     code, out, _ = cli("verify", TINY, "--against", built(), "--weights", WEIGHTS, "--ignore", rule)
     what = {"layer": "layers and whether it is valid ONNX", "shape": "shapes", "weight": "weights"}
+    what["surroundings"] = "what is around the network"
     assert code == 0
     assert out.endswith(f", {what[rule.removeprefix('against-')]} not compared\n")
     assert ("weights exactly those of" in out) == (rule != "against-weight")
 
 
 def test_nothing_to_compare_is_refused(built, cli):
-    code, out, err = cli("verify", TINY, "--against", built(), "--ignore", "against-layer,against-shape")
+    every = "against-layer,against-shape,against-surroundings"
+    code, out, err = cli("verify", TINY, "--against", built(), "--ignore", every)
     assert (code, out) == (2, "")
     assert err == "error: --against: all its rules are ignored\nhint: leave it away, or ignore fewer rules\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.fuzz import structures
-from tests.readers.bombs import NAMES, journal, manifest, revision
+from tests.readers.bombs import NAMES, journal, manifest, revision, wrap_manifest
 from tests.readers.commands import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,7 @@ TARGETS = {
     "lock": Target("lock", _plain(NAMES["lock"]), structures.lines, ("tests/bad_projects/*.lock",)),
     "manifest": Target("manifest", lambda folder, data: manifest(data)(folder), structures.json_values),
     "profile": Target("profile", _plain("p.json"), structures.json_values),
+    "wrap": Target("wrap manifest", lambda folder, data: wrap_manifest(data)(folder), structures.json_values),
     "journal": Target("journal", lambda folder, data: journal(data)(folder), structures.json_values),
     "revision": Target("revision", _committed, structures.lines),
     "word": Target("word", _plain("word"), structures.lines),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_gen import wrap
 from resnet_gen.cli import main
 from resnet_gen.compare.against import choose_file_rules
 from resnet_gen.system.digest import digest_file
@@ -34,10 +35,18 @@ def engine_beside(model: Path) -> Path:
     return path
 
 
+def wrap_pixels(model: Path) -> Path:
+    """The model with pixels before it, normalized as the spec in it says."""
+    made = wrap(model, model.with_name("wrapped.onnx"), input_type="uint8", layout="NHWC", proof=False, replace=True)
+    return made.path
+
+
 def breaking(rule: str, folder: Path) -> tuple[Rule, ...]:
     """The rules that the example of this one is to break, with the file that it speaks of; none for other rules."""
     if rule == "against-weight":
         return choose_file_rules(build("resnet8-digits", folder, "--weights", DIGITS, "--fold-bn"), DIGITS)
     if rule == "against-engine":
         return choose_file_rules(engine_beside(build("cifar-resnet20", folder)), None)
+    if rule == "against-surroundings":
+        return choose_file_rules(wrap_pixels(build("cifar-resnet20", folder)), None)
     return choose_file_rules(build("resnet50", folder), None) if rule.startswith("against-") else ()

@@ -13,6 +13,7 @@ import resnet_gen
 from resnet_gen.build.output_kinds import LIBRARIES
 from resnet_gen.build.request_resolution import BuildWishes
 from resnet_gen.cli import cli
+from resnet_gen.onnx.wrapping.request import WrapRequest
 from resnet_gen.problems import suggest
 from tests.house.rooms import MODULES, parsed
 from tests.refresh.api_page import ARGUMENTS, COMMANDS
@@ -20,7 +21,9 @@ from tests.refresh.api_page import ARGUMENTS, COMMANDS
 MORE_ARGUMENTS = {"--from": "names", "--against-backend": "against_runtime", "--output": "folder"}
 """What arguments are called otherwise, beside what the page says."""
 WISHES = {field.name: field.default for field in dataclasses.fields(BuildWishes)}
-VALUES = {("typed_io", "fp32"): False}
+OPTIONS = {"Options": WISHES, "WrapOptions": WrapRequest._field_defaults}
+"""The defaults of each set of options."""
+VALUES = {("typed_io", "fp32"): False, ("proof", False): True}
 """What an argument is where an option has this word."""
 COMMANDS_ALONE = {"--target": {"report"}, "--convention": {"all"}}
 """Words of an option that are no argument's: `report` and `count` are functions of their own."""
@@ -29,7 +32,7 @@ UNCHECKED = {("check_engine", "seed"): "no engine is built from a seed out of th
 GIVEN = {
     "spec": "cifar-resnet20", "model": "cifar-resnet20", "network": "cifar-resnet20", "before": "cifar-resnet20",
     "after": "cifar-resnet20", "device": "t4", "to": "pytorch", "convention": "macs", "folder": "out",
-    "files": "out.json", "path": "out.npz", "checkpoint": "none.npz", "data": "none.npz",
+    "files": "out.json", "path": "out.npz", "file": "none.onnx", "checkpoint": "none.npz", "data": "none.npz",
     "images": np.zeros((1, 3, 32, 32), np.float32),
 }  # fmt: skip
 """What else a function wants."""
@@ -63,8 +66,9 @@ def called(option):
 def defaults(function):
     """The arguments of a function with their defaults; those of `Options` are the defaults of a wish."""
     parameters = inspect.signature(getattr(resnet_gen, function)).parameters.values()
-    more = resnet_gen.Options.__annotations__ if any(p.kind is p.VAR_KEYWORD for p in parameters) else ()
-    return {**{p.name: p.default for p in parameters}, **{name: WISHES[name] for name in more}}
+    unpacked = [re.fullmatch(r"Unpack\[(\w+)\]", p.annotation)[1] for p in parameters if p.kind is p.VAR_KEYWORD]
+    more = {name: OPTIONS[of].get(name) for of in unpacked for name in getattr(resnet_gen, of).__annotations__}
+    return {**{p.name: p.default for p in parameters}, **more}
 
 
 def default(option):

@@ -23,6 +23,7 @@ THIRD_PARTY = {
     "ml_dtypes": "weights onnx.reading engine.base",
     "numpy": "weights onnx infer engine quantization speed build compare api cli",
     "onnx": "onnx",
+    "onnx_graphsurgeon": "onnx.wrapping",
     "onnxruntime": "engine.onnxruntime",
     "openvino": "engine.openvino",
     "pydantic": "parts language infer speed.targets build project cli",
@@ -97,7 +98,17 @@ def stands_in(name, places):
     return any(f"{name}.".startswith(f"{PACKAGE}.{place}.") for place in places)
 
 
-LAZY = {"tensorrt", "tensorrt_rtx", "onnxruntime", "openvino", "cuda", "matplotlib", "torch", "rich"}
+LAZY = {
+    "onnx_graphsurgeon",
+    "tensorrt",
+    "tensorrt_rtx",
+    "onnxruntime",
+    "openvino",
+    "cuda",
+    "matplotlib",
+    "torch",
+    "rich",
+}
 
 
 def test_runtimes_and_plotting_are_never_imported_at_a_module_s_top():

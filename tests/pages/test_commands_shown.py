@@ -31,7 +31,7 @@ LEFT_OUT = {
     "python3 resnet50.check.py": "the same",
     "resnet-gen bench build/resnet50.fp16.sm89.engine": "needs a GPU",
     "resnet-gen profile NAME.": "the files are a device's; tests/build/test_tuned_bundles.py runs it on a stand-in's",
-    "resnet-gen build resnet50 --weights torchvision:": "fetches; tests/weights/test_downloads.py does, from a server here",
+    "resnet-gen build resnet50 --weights torchvision:": "fetches; tests/weights/test_downloads.py does so from here",
     "resnet-gen import model.onnx": "whoever reads it has the file",
     "resnet-gen build mine.yaml": "the same",
     "resnet-gen verify mine.yaml": "the same",

@@ -680,7 +680,8 @@ TOML = {
     "newlines": "\n" * 1_000_000,
     "carriage returns": "\r" * 1_000_000,
     "quoted keys": "".join(f'"\\u0041{i}" = 1\n' for i in range(60_000)),
-    "marks of a merge": "    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
+    "marks of a merge": "<<<<<<< " * 120_000,
+    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
     "many patterns": "specs = [" + ", ".join(f'"**/*{i}*/**"' for i in range(50_000)) + "]",
     "a pattern of stars": 'specs = ["' + "**/" * 300_000 + 'x"]',
     "one pattern of stars": 'specs = ["' + "*a" * 400_000 + '"]',
@@ -764,8 +765,17 @@ def manifest(text):
     return make
 
 
+def wrap_manifest(text):
+    def make(folder):
+        put(folder, "m.onnx", b"model")
+        return put(folder, "m.wrap.json", text)
+
+    return make
+
+
 for _name, _text in MANIFESTS.items():
     bomb("manifest", _name)(manifest(_text))
+    bomb("wrap manifest", _name)(wrap_manifest(_text))
 
 
 # --- profiles of an engine's layers ------------------------------------------
@@ -1150,8 +1160,8 @@ NAMES = {
     "pyproject": "pyproject.toml",
     "lock": "resnet-gen.lock",
     "manifest": "m.manifest.json",
+    "wrap manifest": "m.wrap.json",
     "device": "device.yaml",
-<<<<<<< HEAD
     "profile": "p.json",
     "labels": "labels.txt",
     "calibration": "images.npz",
@@ -1191,7 +1201,7 @@ SPECIAL = {
 
 def special(kind, file, make):
     def put_it(folder):
-        if kind == "manifest":
+        if kind.endswith("manifest"):
             put(folder, "m.onnx", b"model")
         make(folder / file)
         return folder / file
@@ -1213,6 +1223,7 @@ TRIVIAL = {
     "pyproject": lambda folder: put(folder, "pyproject.toml", "[tool.resnet-gen]\nignore = []\n"),
     "lock": lambda folder: put(folder, "resnet-gen.lock", LOCKED),
     "manifest": manifest("{}"),
+    "wrap manifest": wrap_manifest("{}"),
     "device": lambda folder: Path(shutil.copy(targets_folder() / "a100.yaml", folder)),
     "profile": lambda folder: put(folder, "p.json", profile_of(LAYER % "conv1")),
     "revision": revision(lambda: {"spec.yaml": CHANGES}),

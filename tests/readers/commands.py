@@ -84,6 +84,8 @@ READERS = {
     "lock": command("lock", "--check", "--no-config", "--lock", "{}"),
     "manifest": command("check-engine", "{folder}/m.onnx"),
     "profile": command("profile", "{}", "--spec", "cifar-resnet20", "--for", "t4"),
+    "wrap manifest": command("check-engine", "{folder}/m.onnx"),
+    "wrap": command("wrap", "{}", "-o", "{folder}/wrapped.onnx", "--outputs", "top1", "--no-proof", "--force"),
     "device": command("predict", "cifar-resnet20", "--for", "{}"),
     "revision": command("diff", "HEAD:./spec.yaml", "cifar-resnet20"),
     "account": command("weights", "convert", SPEC, CHECKPOINT, "-o", "{above}/converted.npz", "--force"),
@@ -100,12 +102,13 @@ READERS = {
 }
 KINDS = {
     "weights": ("weights show", "weights convert", "import", "build"),
-    "onnx": ("import", "diff", "against", "count"),
+    "onnx": ("import", "diff", "against", "count", "wrap"),
     "spec": ("verify", "show", "diff"),
     "project": ("project", "builds"),
     "pyproject": ("found project",),
     "lock": ("lock",),
     "manifest": ("manifest",),
+    "wrap manifest": ("wrap manifest",),
     "device": ("device",),
     "profile": ("profile",),
     "revision": ("revision",),

@@ -24,9 +24,11 @@ from resnet_gen.api import (
     projects,
     running,
     specs,
+    wrapping,
 )
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
+from resnet_gen.onnx.wrapping import request
 from resnet_gen.ops import counters, precision
 from resnet_gen.system.templates import render
 from resnet_gen.weights import base
@@ -41,6 +43,7 @@ COMMANDS = {
     "build": "build, build_project, emit_onnx, build_engine, report",
     "generate": "generate",
     "weights": "convert_weights, prune_weights",
+    "wrap": "wrap",
     "run": "run",
     "check-engine": "check_engine",
     "targets": "list_targets, load_target",
@@ -68,6 +71,9 @@ ARGUMENTS = {
     "--qdq": "placement",
     "--backend": "runtime",
     "--force": "replace",
+    "--cut": "cuts",
+    "--rename": "renames",
+    "--no-proof": "proof",
 }
 """What arguments are called that options, and so messages, call otherwise."""
 
@@ -103,10 +109,10 @@ class Field(NamedTuple):
 
 def api_page() -> str:
     """The page: every function by its subject, and the types that they take and return."""
-    subjects = (specs, graphs, building, projects, generating, checking, running, evaluating, profiling)
+    subjects = (specs, graphs, building, projects, generating, checking, running, evaluating, profiling, wrapping)
     modules = [_module(module) for module in subjects]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    formal = (arguments, base, counters, precision, output_kinds, building, names)
+    formal = (arguments, base, counters, precision, output_kinds, building, names, request)
     forms = [form for module in formal for form in _forms(module)]
     return render(
         "docs/api.md.jinja",

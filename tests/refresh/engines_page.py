@@ -23,8 +23,8 @@ def page(text: str) -> str:
 
 def table() -> str:
     """A row an option."""
-    head = ["| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *map(_row, OPTIONS.values()), ""])
+    head = "| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |"
+    return "\n".join([head, "|---|---|---|---|---|", *map(_row, OPTIONS.values()), ""])
 
 
 def _row(option: EngineOption) -> str:
@@ -35,6 +35,5 @@ def _row(option: EngineOption) -> str:
         value = " " + "\\|".join(option.values)
     spelled = option.trtexec.replace("{}", "...")
     since = ".".join(map(str, option.since))
-    return (
-        f"| `{option.key}` | `{option.option}{value}` | {option.help} | `{spelled}`, {since} | {option.not_rtx or 'yes'} |"
-    )
+    where = option.not_rtx or "yes"
+    return f"| `{option.key}` | `{option.option}{value}` | {option.help} | `{spelled}`, {since} | {where} |"

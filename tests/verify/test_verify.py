@@ -64,10 +64,11 @@ def test_every_rule_that_is_described_has_a_test_here_or_in_test_suppression():
         "same-map-same-filters",
         "half-map-double-filters",
         "deviation-unneeded",
-        "against-layer",  # these four in tests/compare/test_against.py
+        "against-layer",  # these five in tests/compare/test_against.py
         "against-shape",
         "against-weight",
         "against-engine",
+        "against-surroundings",
         "invalid-spec",
         "suppression",
         "budget",

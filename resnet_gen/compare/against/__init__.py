@@ -15,6 +15,7 @@ from resnet_gen.verify.rules.against import (
     AgainstEngine,
     AgainstLayer,
     AgainstShape,
+    AgainstSurroundings,
     AgainstWeight,
     CompareFile,
     FileFindings,
@@ -40,7 +41,7 @@ def choose_file_rules(path: Path, weights: WeightsSource | None, ignored: Collec
 def _choose_rule_classes(path: Path, weights: WeightsSource | None) -> tuple[type[Against], ...]:
     if path.suffix != ONNX:
         return AgainstEngine, AgainstLayer, AgainstShape
-    return (AgainstLayer, AgainstShape, AgainstWeight) if weights else (AgainstLayer, AgainstShape)
+    return (AgainstLayer, AgainstShape, AgainstSurroundings, *((AgainstWeight,) if weights else ()))
 
 
 def _prepare_comparison(path: Path, weights: WeightsSource | None) -> CompareFile:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
+from resnet_gen.compare.surroundings import list_faults, read_stated_surroundings, settle_graph
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import drop_invisible
+from resnet_gen.graph.surrounding_terms import describe_surroundings
 from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.lower import lower, with_input_size
@@ -46,16 +48,18 @@ def compare_model(
     """A file as it was read, compared with a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
+    around = tuple(f"{path}: {fault}" for fault in _compare_surroundings(file, subject))
+    file = _settle_outputs(file, subject.graph)
     shapes = tuple(_compare_shapes(path, file.graph, subject.graph))
     graph = _lower_at_their_size(subject, file.graph)
     if graph is None:
-        return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"))
+        return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"), surroundings=around)
     given = locate_weights(weights, subject.loaded) if weights else None
     theirs: Weights = weights_from(given, subject.loaded, graph) if given else SeededWeights(graph)
     found = match_file(graph, theirs, file)
     if not found.same:
         layers = tuple(_describe_differences(path, found, file.graph))
-        return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",))
+        return FileFindings(str(path), layers=layers, shapes=shapes, behind=("weights",), surroundings=around)
     words = f"all {_count_layers(file.graph)} of {path} ({_describe_match(found, file)})"
     comparison = compare_weights(path, given.path, found, file) if given else WeightComparison("", ())
     ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
@@ -69,7 +73,19 @@ def compare_model(
         layers=(*valid, *ranges.faults),
         shapes=shapes,
         weights=comparison.faults,
+        surroundings=around,
     )
+
+
+def _compare_surroundings(file: OnnxModel, subject: Subject) -> Iterator[str]:
+    """How what the file has around the network is not what the spec says."""
+    stated = read_stated_surroundings(subject.loaded)
+    return list_faults(file.surroundings, subject.loaded.spec.input, stated)
+
+
+def _settle_outputs(file: OnnxModel, graph: Graph) -> OnnxModel:
+    """The file with its network as it is to be compared with a spec's, which may end in a softmax itself."""
+    return replace(file, graph=settle_graph(file.graph, file.surroundings, graph))
 
 
 def _check_validity(path: Path) -> tuple[list[str], list[str]]:
@@ -135,6 +151,7 @@ def _list_limits(file: OnnxModel) -> Iterator[str]:
         yield f"images given as {file.images}"
     if file.reach < (_HALF if "float16" in file.types else math.inf):
         yield f"activations as in the spec up to {file.reach:.2g} and other ones beyond"
+    yield from describe_surroundings(file.surroundings)
     if file.replaceable:
         yield f"{several(file.replaceable, 'initializer')} among the inputs, for which a caller may give others"
 

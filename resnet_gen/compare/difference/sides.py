@@ -11,6 +11,7 @@ from resnet_gen.compare.difference.devices import describe_devices
 from resnet_gen.compare.difference.revision import Revision, parse_revision
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.comments import documents, may_ignore
 from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
@@ -28,7 +29,7 @@ class Side(NamedTuple):
     """One of two networks: what was given for it, what that is, and its graph.
 
     Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
-    `unexplained` the names of nodes that are none of our operations.
+    `unexplained` the names of nodes that are none of our operations, and `surroundings` what stands around the network.
     """
 
     given: str
@@ -37,6 +38,7 @@ class Side(NamedTuple):
     stated: dict[str, Any] | None = None
     precision: str = "fp32"
     unexplained: tuple[str, ...] = ()
+    surroundings: Surroundings = NOTHING_AROUND
 
 
 def load_side(given: str, settings: Sequence[str] = ()) -> Side:
@@ -98,4 +100,4 @@ def _load_file(given: str, revision: Revision | None) -> Side:
 
     found = read(Path(given), partial=True)
     unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
-    return Side(given, "onnx", found.graph, None, found.precision, unexplained)
+    return Side(given, "onnx", found.graph, None, found.precision, unexplained, found.surroundings)

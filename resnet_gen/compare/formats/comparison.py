@@ -9,6 +9,7 @@ from resnet_gen.compare.difference.graphs import Difference
 from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.words import name_list
+from resnet_gen.compare.surroundings import note_surroundings
 from resnet_gen.language.statements import DESCRIBING
 from resnet_gen.problems import several
 
@@ -72,6 +73,7 @@ class NetworkComparison:
             found.append(f"{self.biases:,} of its biases left out, which are zero")
         if self.before.precision != self.after.precision:
             found.append(f"{self.before.precision} -> {self.after.precision}")
+        found += note_surroundings(self.before, self.after)
         if names := [*self.before.unexplained, *self.after.unexplained]:
             found.append(f"{several(len(names), 'node')} compared as ONNX has them ({name_list(names)})")
         return found

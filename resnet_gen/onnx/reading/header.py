@@ -27,8 +27,8 @@ _FLOATS = ("float32", "float16", "bfloat16", "float64")
 class FileHeader:
     """The parts of a model that are not its nodes, checked; every method raises `Refused`."""
 
-    def __init__(self, file: Outline, path: Path) -> None:
-        self._file, self._path = file, path
+    def __init__(self, file: Outline, path: Path, places: Sequence[int] = ()) -> None:
+        self._file, self._path, self._places = file, path, places
         self._model: ModelProto = file.model
         self._graph: GraphProto = file.model.graph
 
@@ -37,8 +37,9 @@ class FileHeader:
         return refuse(message, str(self._path), hint)
 
     def make_node_refusal(self, index: int, why: str) -> Refused:
-        """A refusal that says which node it is about."""
+        """A refusal that says which node it is about, by its place in the file."""
         node = self._graph.node[index]
+        index = self._places[index] if self._places else index
         named = f" '{shorten(node.name)}'" if node.name else ""
         return self.make_refusal(f"node {index}{named}, {shorten(node.op_type)}: {why}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from resnet_gen.graph import Graph
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.quantized_ranges import CodeRange
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
@@ -61,7 +62,7 @@ class OnnxModel:
     after the scopes of an exporter, after the file's nodes. `reach` is the magnitude up to which activations that are
     spelled out are computed as ours are: some overflow beyond. `covers` are the ranges of quantized activations;
     `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others; `images` is
-    the element type of the input.
+    the element type of the input. `surroundings` are what the file has around the network, whose graph this is.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class OnnxModel:
     covers: tuple[CodeRange, ...]
     replaceable: int
     images: str
+    surroundings: Surroundings = NOTHING_AROUND
 
     @property
     def batch_norm(self) -> str | None:

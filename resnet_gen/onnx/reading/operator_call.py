@@ -42,7 +42,7 @@ class OperatorCall:
     ) -> None:
         self.walk, self.node, self.index, self.opset = walk, node, index, opset
         self.wires, self.tensor = wires, tensor
-        self.attributes = _read_attributes(node, opset, len(wires))
+        self.attributes = read_attributes(node, opset, len(wires))
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute, or ONNX's default, or ours."""
@@ -143,7 +143,7 @@ def _load_array(constant: FileConstant) -> Any:
         raise UnexplainedOperator(f"{missing}, and it depends on them") from None
 
 
-def _read_attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
+def read_attributes(node: NodeProto, opset: int, operands: int) -> dict[str, Any]:
     """The attributes by name, ONNX's defaults filled in; raises `UnexplainedOperator` for what the operator has not."""
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from onnx import NodeProto
 
 from resnet_gen.graph import Graph, Value, live
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
@@ -32,6 +33,8 @@ from resnet_gen.onnx.reading.signals import (
     ValueSignal,
     Wire,
 )
+from resnet_gen.onnx.reading.surroundings import see_through, settle_kinds
+from resnet_gen.ops import Conv, Linear
 from resnet_gen.problems import Refused, shorten
 
 _ACTIVATIONS = (Signal, StackedMaps, QuantizedSignal)
@@ -42,16 +45,23 @@ class NotExplained(Refused):
 
 
 class ModelReader:
-    """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand."""
+    """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand.
 
-    def __init__(self, path: Path, *, partial: bool) -> None:
+    What stands around the network is told apart from it, unless `look_inside` is not set.
+    """
+
+    def __init__(self, path: Path, *, partial: bool, look_inside: bool = True) -> None:
         self._path, self._partial = path, partial
-        self._file = read_outline(path)
+        outline = read_outline(path)
+        whole = FileHeader(outline, path)
+        self._opset, constants = whole.opset(), whole.initializers()
+        inner = see_through(outline.model, constants, self._opset) if look_inside else None
+        self._around = inner.surroundings if inner else NOTHING_AROUND
+        self._file = outline._replace(model=inner.model) if inner else outline
         self._nodes = list(self._file.model.graph.node)
-        self._header = FileHeader(self._file, path)
+        self._header = FileHeader(self._file, path, inner.places if inner else ())
         self._functions = FileFunctions(self._file.model.functions)
-        self._opset = self._header.opset()
-        self._wires: dict[str, Wire] = dict(self._header.initializers())
+        self._wires: dict[str, Wire] = dict(constants)
         given, self._batch, self._images = self._header.input(self._wires)
         self._types = {self._images}
         self._wires[given.name] = Signal(ValueSignal(given.shape, -1, given), given.shape, -1)
@@ -64,9 +74,21 @@ class ModelReader:
     def read(self) -> OnnxModel:
         """The file as a graph; raises `Refused`."""
         try:
-            return self._read_model()
+            found = self._read_model()
         except TooLarge as error:
             raise self._header.make_node_refusal(error.at, str(error)) from None
+        around = self._settle_surroundings(found.graph)
+        if around is None:
+            return ModelReader(self._path, partial=self._partial, look_inside=False).read()
+        return replace(found, surroundings=around)
+
+    def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
+        """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""
+        sources = dict.fromkeys(output.source for output in self._around.outputs)
+        ranks = {name: len(value.shape) for name, value in zip(sources, graph.outputs, strict=False)}
+        layers = {node.output for node in graph.nodes if isinstance(node.op, (Linear, Conv))}
+        scores = {name for name, value in zip(sources, graph.outputs, strict=False) if value in layers}
+        return settle_kinds(self._around, ranks, frozenset(scores))
 
     def _read_model(self) -> OnnxModel:
         outputs = self._header.outputs(self._walk.net.input.name)

@@ -7,7 +7,7 @@ import os
 import select
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 from onnx import ModelProto
@@ -26,6 +26,24 @@ def infer_shapes(model: ModelProto) -> dict[str, Shape]:
         return {name: tuple(dims) for name, dims in _ask_question(_shapes, model).items()}
     except NoAnswerError:
         return {}
+
+
+class ValueType(NamedTuple):
+    """The element type of a tensor, by its number in TensorProto, and its dimensions: numbers, names, or unknown."""
+
+    elem_type: int
+    dims: tuple[int | str | None, ...] | None
+
+
+def infer_types(model: ModelProto) -> dict[str, ValueType]:
+    """What follows of each tensor that a node makes; nothing where inference fails."""
+    try:
+        found = _ask_question(_types, model)
+    except NoAnswerError:
+        return {}
+    return {
+        name: ValueType(elem_type, None if dims is None else tuple(dims)) for name, (elem_type, dims) in found.items()
+    }
 
 
 def explain_invalid(model: ModelProto) -> str | None:
@@ -67,6 +85,19 @@ def _fault(message: bytes) -> str | None:
     except Exception as error:  # whatever onnx makes of a damaged model
         return str(error).strip().partition("\n")[0] or type(error).__name__
     return None
+
+
+def _types(message: bytes) -> dict[str, tuple[int, list[int | str | None] | None]]:
+    try:
+        graph = onnx.shape_inference.infer_shapes(ModelProto.FromString(message), data_prop=True).graph
+    except Exception:  # whatever onnx makes of a damaged model
+        return {}
+    return {value.name: _type_of(value.type.tensor_type) for value in (*graph.value_info, *graph.output)}
+
+
+def _type_of(tensor: Any) -> tuple[int, list[int | str | None] | None]:
+    dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
+    return tensor.elem_type, dims if tensor.HasField("shape") else None
 
 
 def _shapes(message: bytes) -> dict[str, Shape]:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from resnet_gen.problems import refuse, shorten, suggest
-from resnet_gen.verify.rules.against import AgainstEngine, AgainstLayer, AgainstShape, AgainstWeight
+from resnet_gen.verify.rules.against import (
+    AgainstEngine,
+    AgainstLayer,
+    AgainstShape,
+    AgainstSurroundings,
+    AgainstWeight,
+)
 from resnet_gen.verify.rules.base import Explained, Rule
 from resnet_gen.verify.rules.budget import BudgetKept
 from resnet_gen.verify.rules.claim import ClaimMet
@@ -27,7 +33,7 @@ STANDARD: tuple[Rule, ...] = (
 A rule that needs more than a spec and its graph takes it when it is made; it stands in `RULES` alone.
 """
 
-_AGAINST: tuple[type[Rule], ...] = (AgainstLayer, AgainstShape, AgainstWeight, AgainstEngine)
+_AGAINST: tuple[type[Rule], ...] = (AgainstLayer, AgainstShape, AgainstSurroundings, AgainstWeight, AgainstEngine)
 _KINDS: tuple[type[Explained], ...] = (
     InvalidSpec,
     *(type(rule) for rule in STANDARD),

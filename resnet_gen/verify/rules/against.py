@@ -32,6 +32,7 @@ class FileFindings(NamedTuple):
     shapes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     engine: tuple[str, ...] = ()
+    surroundings: tuple[str, ...] = ()
 
 
 def list_first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
@@ -109,6 +110,28 @@ class AgainstShape(Against):
     id = "against-shape"
     what = ("shapes",)
     field = "shapes"
+
+
+class AgainstSurroundings(Against):
+    """What the file has around the network is what the spec says of pictures.
+
+    A file may hold more than the network: steps from pixels to what the network takes, and from its outputs to
+    probabilities or the best classes. `verify SPEC --against FILE.onnx` compares the network inside, says what stands
+    around it, and holds a normalization in the file's graph to the spec's `input.mean` and `input.std`, and a crop to
+    `input.crop`. A file that leaves these to whoever runs it breaks nothing.
+
+    Source: ours. With a file that normalizes pixels as `cifar-resnet20` states it, this spec breaks it:
+
+        name: mine
+        extends: cifar-resnet20
+        input: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}
+
+    To mend it, wrap or export the file again with the spec's numbers, or change the spec to what the file holds.
+    """
+
+    id = "against-surroundings"
+    what = ("what is around the network",)
+    field = "surroundings"
 
 
 class AgainstWeight(Against):

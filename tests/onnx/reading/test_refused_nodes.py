@@ -348,8 +348,8 @@ CASES = {
     ),
     "a stack as the result": (lambda h: stack(h), "node 0, Unsqueeze: 4x8x8 is read as 1x4x8x8"),
     "a product with a number": (
-        lambda h: h.node("Conv", h.node("Mul", "x", h.constant(2.0)), h.weight(4, 4, 1, 1)),
-        "node 0, Mul: Mul(x, 2) is none of our activations",
+        lambda h: h.node("Conv", h.node("Mul", h.node("Relu", "x"), h.constant(2.0)), h.weight(4, 4, 1, 1)),
+        "node 1, Mul: Mul(Relu(x), 2) is none of our activations",
     ),
     "a sum of powers": (
         lambda h: h.node("Relu", h.node("Pow", "x", h.constant(2.0))),

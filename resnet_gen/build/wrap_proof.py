@@ -1,0 +1,201 @@
+"""The proof that a wrapped file computes inside what the original does: both run on the same pixels, and are compared.
+
+What stands around the network is computed a second time here, in float64 and without ONNX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from resnet_gen.engine.base import Runner, Tuning
+from resnet_gen.engine.onnxruntime import open_model
+from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.problems import Refused, refuse, shorten
+
+CheckKind: TypeAlias = Literal["same", "softmax", "unit", "vector", "top_k"]
+_TOLERANCES = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2, "eight bits": 2e-2}
+"""Of the largest value, by the coarsest type that a file computes in: what rounding in another order explains."""
+_TIMES, _OPEN_SIDE = 2, 64
+"""How many more images than both take at once, so that an open batch is another than the one that was fixed."""
+
+
+class OutputCheck(NamedTuple):
+    """Outputs of the wrapped file, and the tensor of the original of which they are made; `k` and `raw` of the best."""
+
+    kind: CheckKind
+    names: tuple[str, ...]
+    source: str
+    k: int = 0
+    raw: bool = False
+
+
+class ProofPlan(NamedTuple):
+    """What is run: both files, what is put before the network, and what is compared.
+
+    `images` are how many each file takes at once, None where any number; `sides` are rows and columns; `free` are
+    outputs of new weights, which are looked at alone.
+    """
+
+    reference: Path
+    wrapped: Path
+    pixels: PixelInput | None
+    shape: tuple[int, int, int]
+    images: tuple[int | None, int | None]
+    checks: tuple[OutputCheck, ...]
+    free: tuple[str, ...]
+    coarsest: str
+
+
+class ComparedOutput(NamedTuple):
+    """The largest difference of an output, and the largest value that it was to have."""
+
+    name: str
+    difference: float
+    largest: float
+
+
+class WrapProof(NamedTuple):
+    """What came of running both: for how many images, and how far the outputs are apart."""
+
+    images: int
+    outputs: tuple[ComparedOutput, ...]
+    tolerance: float
+    coarsest: str
+
+    def describe(self) -> list[str]:
+        """In words, a line an output."""
+        how = f"of {self.images} random images, on ONNX Runtime"
+        return [
+            f"proved: '{shorten(one.name)}' differs from what the original computes by {one.difference:.2g} at most, "
+            f"its largest value is {one.largest:.4g} ({how})"
+            for one in self.outputs
+        ]
+
+    def as_data(self) -> dict[str, Any]:
+        """The same for a manifest: figures of two digits, which do not depend on the processor's last bit."""
+        outputs = [one.name for one in self.outputs]
+        return {"images": self.images, "outputs": outputs, "tolerance": self.tolerance, "of": self.coarsest}
+
+
+def prove(plan: ProofPlan, where: str) -> WrapProof:
+    """Run both files and compare; raises `Refused` where one cannot be run, or where they differ."""
+    runners = [_open(path, where, what) for path, what in ((plan.reference, "original"), (plan.wrapped, "wrapped"))]
+    many = math.lcm(*(n or 1 for n in plan.images)) * _TIMES
+    given = _draw_inputs(plan, many)
+    wanted, found = (
+        _run_all(runner, x, n, where, what)
+        for runner, x, n, what in zip(runners, given, plan.images, ("original", "wrapped"), strict=True)
+    )
+    for name in plan.free:
+        if not np.isfinite(found[name]).all():
+            raise refuse(f"its output '{shorten(name)}' is not finite", where)
+    tolerance = _TOLERANCES[plan.coarsest]
+    outputs = [one for check in plan.checks for one in _compare(check, wanted, found)]
+    for one in outputs:
+        if not one.difference <= tolerance * max(one.largest, 1e-30):
+            message = f"'{shorten(one.name)}' differs from the original by {one.difference:.3g} of {one.largest:.3g}"
+            raise refuse(f"the wrapped file computes something else: {message}", where, "nothing is written")
+    return WrapProof(many, tuple(outputs), tolerance, plan.coarsest)
+
+
+def _open(path: Path, where: str, what: str) -> Runner:
+    try:
+        return open_model(path, where, Tuning(as_written=True))
+    except Exception as error:
+        raise _refuse_unproved(f"the {what} file cannot be run", error, where) from None
+
+
+def _refuse_unproved(message: str, error: Exception, where: str) -> Exception:
+    hint = "--no-proof writes it without the proof that it computes the same"
+    words = error.problems[0].message if isinstance(error, Refused) else str(error)
+    return refuse(f"{message}: {shorten(words.strip(), 300)}", where, hint)
+
+
+def _run_all(runner: Runner, x: Any, most: int | None, where: str, what: str) -> dict[str, Any]:
+    """The outputs for all images, as many at once as the file takes."""
+    step = most or len(x)
+    try:
+        parts = [runner.run(x[start : start + step]) for start in range(0, len(x), step)]
+    except Exception as error:
+        raise _refuse_unproved(f"the {what} file cannot be run", error, where) from None
+    try:
+        return {name: np.concatenate([part[name] for part in parts]) for name in runner.outputs}
+    except ValueError as error:
+        raise _refuse_unproved(f"the {what} file has an output without a batch", error, where) from None
+
+
+def _draw_inputs(plan: ProofPlan, many: int) -> tuple[Any, Any]:
+    """What the original takes and what the wrapped file takes, of the same images."""
+    random, (channels, height, width) = np.random.default_rng(0), plan.shape
+    if plan.pixels is None:
+        x = random.standard_normal((many, channels, height, width), np.float32)
+        return x, x
+    pixels = random.integers(0, 256, (many, height, width, channels), np.uint8)
+    given = pixels if plan.pixels.dtype == "uint8" else (pixels / 255 * plan.pixels.scale).astype(plan.pixels.dtype)
+    if plan.pixels.dtype != "uint8" and not plan.pixels.mean:
+        given = random.standard_normal(pixels.shape, np.float32)
+    network = _normalize(given, plan.pixels).astype(np.float32)
+    return network, given if plan.pixels.layout == "NHWC" else np.ascontiguousarray(given.transpose(0, 3, 1, 2))
+
+
+def _normalize(given: Any, pixels: PixelInput) -> Any:
+    """What the network takes, in float64, channels first."""
+    values = np.asarray(given, np.float64)[..., :: -1 if pixels.order == "BGR" else 1] / pixels.scale
+    if pixels.mean:
+        values = (values - np.asarray(pixels.mean)) / np.asarray(pixels.std)
+    return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+
+def _compare(check: OutputCheck, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[ComparedOutput]:
+    source = np.asarray(wanted[check.source], np.float64)
+    if check.kind == "top_k":
+        return _compare_best(check, source if check.raw else _softmax(source), found)
+    expected = _MAKERS[check.kind](source)
+    return [_measure(check.names[0], expected, found)]
+
+
+def _measure(name: str, expected: Any, found: Mapping[str, Any]) -> ComparedOutput:
+    here = np.asarray(found[name], np.float64)
+    if here.shape != expected.shape:
+        return ComparedOutput(name, math.inf, float(np.abs(expected).max(initial=0.0)))
+    difference = float(np.abs(here - expected).max(initial=0.0))
+    return ComparedOutput(name, difference, float(np.abs(expected).max(initial=0.0)))
+
+
+def _compare_best(check: OutputCheck, scores: Any, found: Mapping[str, Any]) -> list[ComparedOutput]:
+    """The best values, and those of the classes that are said to have them: of equal scores either may be first."""
+    values, indices = check.names
+    best = -np.sort(-scores, axis=1)[:, : check.k]
+    there = np.asarray(found[indices])
+    whole = there.dtype.kind == "i" and there.shape == best.shape
+    if not whole or there.min(initial=0) < 0 or there.max(initial=0) >= scores.shape[1]:
+        return [ComparedOutput(indices, math.inf, 1.0)]
+    named = {indices: np.take_along_axis(scores, there, axis=1)}
+    return [_measure(values, best, found), _measure(indices, best, named)]
+
+
+def _softmax(scores: Any) -> Any:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "same": lambda values: values,
+    "softmax": _softmax,
+    "unit": _unit,
+    "vector": lambda values: values.reshape(len(values), -1),
+}
+
+
+def choose_sides(dims: Sequence[Any]) -> tuple[int, ...]:
+    """Rows and columns to prove with: those that are fixed, and a few where they are open."""
+    return tuple(side if isinstance(side, int) and side > 0 else _OPEN_SIDE for side in dims)

@@ -1,0 +1,101 @@
+"""What stands around two networks, compared: pixels and classes of a file with those of a spec, or of another file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
+from resnet_gen.compare.difference.sides import Side
+from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.graph.inner_outputs import keep_stated_outputs
+from resnet_gen.graph.surrounding_terms import (
+    Normalization,
+    as_data,
+    describe_surroundings,
+    find_normalization,
+    format_numbers,
+)
+from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.language.load import Loaded
+from resnet_gen.language.spec import Input
+from resnet_gen.ops import Softmax
+
+
+def read_stated_surroundings(loaded: Loaded) -> Surroundings | None:
+    """What a spec says of what is put around its network; None where it says nothing."""
+    return None
+
+
+def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None = None) -> Iterator[str]:
+    """How a file's surroundings are not what a spec says: of pictures, and of all of them where it states them."""
+    pixels = around.input
+    found = find_normalization(pixels, stated.channels)
+    own = Normalization(*stated.normalization)
+    if found and not found.is_close(own):
+        swapped = found.is_close(own.reverse())
+        yield _contrast("normalizes by", found, own) + (", which is that of colours in the other order" * swapped)
+    if pixels and pixels.crop is not None and pixels.crop != stated.crop:
+        yield f"crops to {pixels.crop:g} of a picture, the spec to {stated.crop:g}"
+    if wanted is not None:
+        for change in list_changes(wanted, around):
+            yield f"{change.key.partition('.')[2]} is {change.after}, where the spec has {change.before}"
+
+
+def _contrast(what: str, found: Normalization, own: Normalization) -> str:
+    here, there = (f"mean {format_numbers(each.mean)}, std {format_numbers(each.std)}" for each in (found, own))
+    return f"{what} {here}, the spec by {there}"
+
+
+def list_changes(before: Surroundings, after: Surroundings) -> tuple[KeyChange, ...]:
+    """What differs in what stands around two networks, key by key."""
+    return find_differing({"around": as_data(before)}, {"around": as_data(after)})
+
+
+def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
+    """What two sides, of which one at least is a file, have around one network differently."""
+    if before.what == after.what == "onnx":
+        return list_changes(before.surroundings, after.surroundings)
+    file, other, swapped = (after, before, False) if after.what == "onnx" else (before, after, True)
+    found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
+    stated = (other.stated or {}).get("input", {})
+    if found is None or len(stated.get("mean", ())) != len(found.mean):
+        return ()
+    own = Normalization(tuple(stated["mean"]), tuple(stated["std"]))
+    if found.is_close(own):
+        return ()
+    keys = [("mean", own.mean, found.mean), ("std", own.std, found.std)]
+    sides = [(name, list(b), list(a)) if swapped else (name, list(a), list(b)) for name, a, b in keys]
+    return tuple(KeyChange(("input", name), a, b) for name, a, b in sides if a != b)
+
+
+def note_surroundings(before: Side, after: Side) -> list[str]:
+    """What one side has around its network, of which the other says nothing."""
+    files = [side for side in (before, after) if side.what == "onnx"]
+    lines = describe_surroundings(files[0].surroundings) if len(files) == 1 else []
+    return [f"around the network, {files[0].given} {line}" for line in lines]
+
+
+# --- what makes two graphs comparable -------------------------------------------
+
+
+def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
+    """The network of a file with the softmax that was told apart from it, where the other network ends in one."""
+    ends = {node.output.name for node in other.nodes if isinstance(node.op, Softmax)}
+    if not ends.intersection(value.name for value in other.outputs):
+        return graph
+    wanted = {output.source: output.names[0] for output in around.outputs if output.kind == "probabilities"}
+    sources = dict.fromkeys(output.source for output in around.outputs)
+    called = dict(zip(sources, graph.outputs, strict=False))
+    added = {called[source]: _make_softmax(called[source], name) for source, name in wanted.items() if source in called}
+    outputs = tuple(added[value].output if value in added else value for value in graph.outputs)
+    return replace(graph, nodes=(*graph.nodes, *added.values()), outputs=outputs)
+
+
+def settle_graph(graph: Graph, around: Surroundings, other: Graph) -> Graph:
+    """A file's network as it is to be compared with another one."""
+    return keep_stated_outputs(restore_softmax(graph, around, other), around, other)
+
+
+def _make_softmax(scores: Value, name: str) -> Node:
+    return Node("softmax", "head.softmax", Softmax(), (scores,), Value(name, scores.shape))

@@ -1,0 +1,71 @@
+"""A model with more around its network than the network, run as one that takes what the network takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from resnet_gen.engine.base import Runner
+from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.weights.base import Array
+
+
+class PixelArray(np.ndarray):
+    """Pixels as a file takes them, which are not prepared again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelRunner(Runner):
+    """A model that takes pixels, given what its network takes: normalized values, channels first.
+
+    `inner` is the model as it is; `pixels` is what that makes of its input.
+    """
+
+    inner: Runner
+    pixels: PixelInput
+
+    def run(self, x: Array) -> dict[str, Array]:
+        return self.inner.run(np.asarray(self.prepare_input(x)))
+
+    def prepare_input(self, x: Array) -> Array:
+        """The pixels of which the file's graph makes `x`: rounded where they are of eight bits, in the file's order."""
+        return x if isinstance(x, PixelArray) else self._find_pixels(x).view(PixelArray)
+
+    def represent(self, x: Array) -> Array:
+        """What the file's graph makes of the pixels that are nearest to `x`."""
+        if self.pixels.dtype != "uint8":
+            return x
+        found = np.asarray(self._find_pixels(x), np.float64)
+        if self.pixels.layout == "NHWC":
+            found = found.transpose(0, 3, 1, 2)
+        if self.pixels.order == "BGR":
+            found = found[:, ::-1]
+        mean, std = self._spread_numbers()
+        return np.ascontiguousarray((found / self.pixels.scale - mean) / std, np.float32)
+
+    def _spread_numbers(self) -> tuple[Any, Any]:
+        one = np.ones((1, 1, 1))
+        mean, std = (np.asarray(each, np.float64).reshape(-1, 1, 1) for each in (self.pixels.mean, self.pixels.std))
+        return (mean, std) if self.pixels.mean else (0 * one, one)
+
+    def _find_pixels(self, x: Array) -> Array:
+        mean, std = self._spread_numbers()
+        found = (np.asarray(x, np.float64) * std + mean) * self.pixels.scale
+        if self.pixels.dtype == "uint8":
+            found = np.rint(np.nan_to_num(found)).clip(0, 255)
+        if self.pixels.order == "BGR":
+            found = found[:, ::-1]
+        if self.pixels.layout == "NHWC":
+            found = found.transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(found, self.inner.dtype)
+
+
+def take_network_input(runner: Runner, pixels: PixelInput) -> Runner:
+    """A model that takes pixels as one that takes what its network takes."""
+    known = {field.name: getattr(runner, field.name) for field in fields(Runner)}
+    if pixels.layout == "NHWC":
+        batch, height, width, channels = runner.shape
+        known["shape"] = (batch, channels, height, width)
+    return PixelRunner(**known, inner=runner, pixels=pixels)

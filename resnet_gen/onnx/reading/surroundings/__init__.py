@@ -1,0 +1,110 @@
+"""What a file puts around its network, told apart from it: pixels before it, classes and probabilities behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from onnx import ModelProto, ValueInfoProto, helper
+
+from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedOutput, Surroundings
+from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
+from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
+from resnet_gen.onnx.reading.surroundings.outputs import OutputEpilogue, find_epilogue
+from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue
+
+
+class InnerModel(NamedTuple):
+    """A model without what stands around its network, and what that is; `places` are those of its nodes in the file."""
+
+    model: ModelProto
+    surroundings: Surroundings
+    places: Sequence[int]
+
+
+def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset: int) -> InnerModel:
+    """The network inside of a model, and all that stands around it; the model itself where nothing does.
+
+    What is not explained completely is left where it stands. A softmax alone stays, too: a specification's head may
+    have it.
+    """
+    plain = InnerModel(model, NOTHING_AROUND, range(len(model.graph.node)))
+    given = [value for value in model.graph.input if value.name not in constants]
+    flow = TensorFlow(model, constants, opset)
+    if len(given) != 1 or not flow.whole:
+        return plain
+    prologue, epilogue = find_prologue(flow, given[0]), find_epilogue(flow)
+    if epilogue and epilogue.is_softmax and not prologue:
+        epilogue = None
+    return _cut_out(flow, model, given[0], prologue, epilogue) or plain
+
+
+def _cut_out(
+    flow: TensorFlow,
+    model: ModelProto,
+    given: ValueInfoProto,
+    prologue: PixelPrologue | None,
+    epilogue: OutputEpilogue | None,
+) -> InnerModel | None:
+    """The model of the network alone; None where there is nothing else, or where the network reads that too."""
+    if not (prologue or epilogue):
+        return None
+    begin = prologue.tensor if prologue else given.name
+    ends = list(epilogue.sources) if epilogue else flow.outputs
+    needed = flow.list_needed(ends, begin)
+    outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
+    read = {name for index in needed for name in flow.nodes[index].input}
+    if begin in ends or (prologue and given.name in read):
+        return None
+    places = [index for index in range(len(flow.nodes)) if index not in outside]
+    inner = _make_model(model, places, ends)
+    if prologue:
+        _replace_input(inner, given.name, prologue)
+    return InnerModel(inner, _make_surroundings(prologue, epilogue), places)
+
+
+def _make_model(model: ModelProto, places: Sequence[int], ends: Sequence[str]) -> ModelProto:
+    """A model of some of the nodes, and with these outputs."""
+    inner = ModelProto()
+    inner.CopyFrom(model)
+    nodes = [model.graph.node[index] for index in places]
+    known = {value.name: value for value in (*model.graph.output, *model.graph.value_info)}
+    outputs = [known.get(name) or helper.make_empty_tensor_value_info(name) for name in ends]
+    del inner.graph.node[:]
+    del inner.graph.output[:]
+    inner.graph.node.extend(nodes)
+    inner.graph.output.extend(outputs)
+    return inner
+
+
+def _replace_input(model: ModelProto, given: str, prologue: PixelPrologue) -> None:
+    dtype = next(number for number, dtype in DTYPES.items() if dtype.name == prologue.dtype)
+    value = helper.make_tensor_value_info(prologue.tensor, dtype, prologue.dims)
+    place = next(at for at, value in enumerate(model.graph.input) if value.name == given)
+    model.graph.input[place].CopyFrom(value)
+
+
+def _make_surroundings(prologue: PixelPrologue | None, epilogue: OutputEpilogue | None) -> Surroundings:
+    return Surroundings(prologue.pixels if prologue else None, epilogue.outputs if epilogue else ())
+
+
+def settle_kinds(around: Surroundings, ranks: Mapping[str, int], scores: frozenset[str]) -> Surroundings | None:
+    """The surroundings with what plain outputs are, by the ranks of the network's outputs without the batch.
+
+    `scores` are those that a layer of classes makes. None where a softmax, or what else is of vectors, is of a map.
+    """
+    if any(output.kind != "logits" and ranks[output.source] != 1 for output in around.outputs):
+        return None
+    return replace(around, outputs=tuple(_settle_kind(output, ranks, scores) for output in around.outputs))
+
+
+def _settle_kind(output: ServedOutput, ranks: Mapping[str, int], scores: frozenset[str]) -> ServedOutput:
+    if output.kind != "logits":
+        return output
+    if ranks[output.source] != 1:
+        return replace(output, kind="map")
+    return output if output.source in scores else replace(output, kind="embedding")
+
+
+__all__ = ["InnerModel", "see_through", "settle_kinds"]

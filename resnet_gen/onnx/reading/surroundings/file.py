@@ -1,0 +1,20 @@
+"""What a file on disk has around its network, without reading the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.onnx.reading.header import FileHeader
+from resnet_gen.onnx.reading.model_outline import read_outline
+from resnet_gen.onnx.reading.surroundings import see_through
+
+
+def read_surroundings(path: Path) -> Surroundings:
+    """What stands around the network of a file; raises `Refused` for one that cannot be read.
+
+    Outputs that the network makes itself count as logits, whatever they are.
+    """
+    outline = read_outline(path)
+    header = FileHeader(outline, path)
+    return see_through(outline.model, header.initializers(), header.opset()).surroundings

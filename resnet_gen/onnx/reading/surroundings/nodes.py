@@ -1,0 +1,186 @@
+"""The nodes of a file as what makes and reads its tensors, and its constants as exact numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from onnx import AttributeProto, ModelProto, NodeProto
+
+from resnet_gen.onnx.reading.constants import FileConstant
+from resnet_gen.onnx.reading.custom_domains import FileFunctions
+from resnet_gen.onnx.reading.operator_call import read_attributes
+from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
+from resnet_gen.onnx.reading.signals import UnexplainedOperator
+from resnet_gen.problems import Refused
+
+ExactNumbers: TypeAlias = tuple[Fraction, ...]
+"""One number for all channels, or one for each, without rounding."""
+
+_MOST_NUMBERS = 4096
+"""Numbers of a constant that has to do with pixels: no image has as many channels."""
+_GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+
+
+class TensorFlow:
+    """Who makes and who reads each tensor of a model; `whole` says that this is all there is to know.
+
+    It is not where names are made twice, where nodes stand before what they read, or have graphs inside, which read
+    what they like.
+    """
+
+    def __init__(self, model: ModelProto, constants: Mapping[str, FileConstant], opset: int) -> None:
+        self.nodes, self._constants, self._opset = list(model.graph.node), constants, opset
+        self.outputs = [value.name for value in model.graph.output]
+        self._functions = FileFunctions(model.functions)
+        self.makers: dict[str, int] = {}
+        self.readers: dict[str, list[int]] = {}
+        self.whole = len({*self.outputs}) == len(self.outputs)
+        self._attributes: dict[int, dict[str, Any] | None] = {}
+        for index, node in enumerate(self.nodes):
+            self._note_node(index, node, {value.name for value in model.graph.input})
+
+    def _note_node(self, index: int, node: NodeProto, given: Container[str]) -> None:
+        for name in filter(None, node.input):
+            self.readers.setdefault(name, []).append(index)
+        for name in filter(None, node.output):
+            self.whole &= name not in self.makers and name not in self.readers
+            self.whole &= name not in self._constants and name not in given
+            self.makers[name] = index
+        self.whole &= not any(attribute.type in _GRAPHS for attribute in node.attribute)
+
+    def attributes(self, index: int) -> dict[str, Any] | None:
+        """A node's attributes with ONNX's defaults; None for what is no operator of ONNX's own, or stated wrongly."""
+        if index not in self._attributes:
+            self._attributes[index] = self._read_attributes(self.nodes[index])
+        return self._attributes[index]
+
+    def _read_attributes(self, node: NodeProto) -> dict[str, Any] | None:
+        if self._functions.explain_dispute(node) or self._functions.explain_foreign(node):
+            return None
+        try:
+            return read_attributes(node, self._opset, len(node.input))
+        except UnexplainedOperator:
+            return None
+
+    def find_maker(self, name: str, *kinds: str) -> int | None:
+        """The node that makes a tensor, if it is of one of these operators."""
+        index = self.makers.get(name)
+        return index if index is not None and self.is_of(index, *kinds) else None
+
+    def is_of(self, index: int, *kinds: str) -> bool:
+        """Whether a node is of one of these operators, and of ONNX's own."""
+        return self.nodes[index].op_type in kinds and self.attributes(index) is not None
+
+    def find_only_reader(self, name: str) -> int | None:
+        """The one node that reads a tensor, once, and no output is."""
+        readers = self.readers.get(name, [])
+        return readers[0] if len(readers) == 1 and name not in self.outputs else None
+
+    def list_needed(self, outputs: Sequence[str], given: str | None) -> set[int]:
+        """The nodes that tensors depend on, but for those behind `given`."""
+        needed: set[int] = set()
+        waiting = [name for name in outputs if name != given]
+        while waiting:
+            index = self.makers.get(waiting.pop())
+            if index is not None and index not in needed:
+                needed.add(index)
+                waiting += [name for name in self.nodes[index].input if name and name != given]
+        return needed
+
+    def find_array(self, name: str) -> Any:
+        """The numbers of a small constant, which nodes may have given other dimensions; None where it is none."""
+        for _ in range(4):
+            if name in self._constants:
+                return _load_small(self._constants[name])
+            index = self.makers.get(name)
+            attributes = None if index is None else self.attributes(index)
+            if index is None or attributes is None:
+                return None
+            node = self.nodes[index]
+            if node.op_type == "Constant":
+                return _read_constant(attributes)
+            if node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
+                return self._reshape_array(index)
+            if node.op_type != "Identity":
+                return None
+            name = node.input[0]
+        return None
+
+    def _reshape_array(self, index: int) -> Any:
+        """A constant that a node gives other dimensions; ONNX's own code says which."""
+        from onnx.reference import ReferenceEvaluator  # which takes a while, and few files need it
+
+        node = self.nodes[index]
+        arrays = [self._find_initializer(name) for name in node.input]
+        if any(array is None for array in arrays):
+            return None
+        try:
+            feeds = dict(zip(node.input, arrays, strict=True))
+            (made,) = ReferenceEvaluator(_wrap_node(node, self._opset)).run(None, feeds)
+            return made
+        except Exception:  # whatever onnx makes of operands that do not go together
+            return None
+
+    def _find_initializer(self, name: str) -> Any:
+        if name in self._constants:
+            return _load_small(self._constants[name])
+        index = self.find_maker(name, "Constant")
+        attributes = None if index is None else self.attributes(index)
+        return None if attributes is None else _read_constant(attributes)
+
+
+def _wrap_node(node: NodeProto, opset: int) -> Any:
+    from onnx import TensorProto, helper
+
+    given = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.input]
+    made = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output]
+    graph = helper.make_graph([node], "constant", given, made)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def _load_small(constant: FileConstant) -> Any:
+    if constant.size > _MOST_NUMBERS:
+        return None
+    try:
+        return constant.array()
+    except (MissingNumbersError, Refused):
+        return None
+
+
+def _read_constant(attributes: Mapping[str, Any]) -> Any:
+    from onnx import numpy_helper
+
+    for name, kind in {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64,
+                       "value_ints": np.int64}.items():  # fmt: skip
+        if attributes.get(name) is not None:
+            return np.asarray(attributes[name], kind)
+    tensor = attributes.get("value")
+    if tensor is None or tensor.external_data or np.prod(tensor.dims, dtype=float) > _MOST_NUMBERS:
+        return None
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, OverflowError):  # fields that do not go together
+        return None
+
+
+def find_integers(flow: TensorFlow, name: str) -> list[int] | None:
+    """A constant that is a few whole numbers."""
+    array = flow.find_array(name) if name else None
+    if array is None or array.dtype.kind not in "iu" or array.ndim > 1:
+        return None
+    return [int(n) for n in array.reshape(-1)]
+
+
+def find_exact(flow: TensorFlow, name: str, axis: int, channels: int) -> ExactNumbers | None:
+    """A constant that is one number, or one for each channel of an image whose channels lie along `axis`."""
+    array = flow.find_array(name)
+    if array is None or array.ndim > 4 or not array.size:
+        return None
+    dims = (1,) * (4 - array.ndim) + array.shape
+    if any(n != 1 for place, n in enumerate(dims) if place != axis) or dims[axis] not in (1, channels):
+        return None
+    numbers = np.asarray(array, np.float64).reshape(-1)
+    return tuple(map(Fraction, map(float, numbers))) if np.isfinite(numbers).all() else None

@@ -1,0 +1,323 @@
+"""From the input of a file to what its network takes: steps that change layout, colour order, type and range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from onnx import ValueInfoProto
+
+from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.onnx.reading.constants import DTYPES
+from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers
+from resnet_gen.ops import DType
+
+_MOST_STEPS = 24
+_FLOATS: tuple[DType, ...] = ("float32", "float16", "bfloat16")
+_TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
+"""Orders of dimensions that put the channels before rows and columns, and behind them."""
+_ELEMENTWISE = (
+    "Abs", "Clip", "Div", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mul", "Neg",
+    "Pow", "Sigmoid", "Softplus", "Sub", "Tanh",
+)  # fmt: skip
+"""What may be the rest of a function of which steps before it are part."""
+_LARGEST_IN_UNIT = 1.5
+"""A mean, or a standard deviation, above this is of pixels of 0..255, not of values of 0..1."""
+_ROUNDING = 4e-7
+"""What a number may be off by that was computed from two in float32."""
+
+
+@dataclass(frozen=True)
+class PixelSteps:
+    """Steps so far: the tensor that they make, in which type and order, and of a pixel `factor` * pixel + `shift`.
+
+    `axis` is that of the channels; factors and shifts stand in the order that channels have in the tensor.
+    """
+
+    tensor: str
+    dtype: str
+    axis: int
+    dims: tuple[Any, ...]
+    factor: ExactNumbers = (Fraction(1),)
+    shift: ExactNumbers = (Fraction(0),)
+    reversed: bool = False
+    divided: bool = False
+    stripped: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image; 0 where they are not stated."""
+        found = self.dims[self.axis]
+        return found if isinstance(found, int) else 0
+
+    @property
+    def is_network_input(self) -> bool:
+        """Whether a network may begin here: with a floating-point image, channels first."""
+        return self.axis == 1 and self.dtype in _FLOATS
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was done so far that a network's graph cannot hold."""
+        return not self.stripped
+
+
+class PixelPrologue(NamedTuple):
+    """What stands before a network: what the file takes, and the tensor that the network takes, with its dimensions."""
+
+    pixels: PixelInput
+    tensor: str
+    dtype: str
+    dims: tuple[Any, ...]
+
+
+def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | None:
+    """What stands between the input of a file and its network; None where nothing does, or nothing that is known."""
+    start = _begin(given, flow)
+    if start is None:
+        return None
+    best, steps = None, start
+    for _ in range(_MOST_STEPS):
+        following = _take_step(flow, steps)
+        if following is None:
+            return best if best and not _is_part_of_function(flow, best.tensor) else None
+        steps = following
+        if steps.is_network_input and not steps.is_plain:
+            pixels = describe_pixels(start, steps)
+            best = PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims) if pixels else best
+    return None
+
+
+def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
+    tensor = given.type.tensor_type
+    dtype = DTYPES.get(tensor.elem_type)
+    dims = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
+    if dtype is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
+        return None
+    axis = 3 if _ends_in_channels(flow, given.name, dims) else 1
+    return PixelSteps(given.name, dtype.name, axis, dims)
+
+
+def _ends_in_channels(flow: TensorFlow, name: str, dims: tuple[Any, ...]) -> bool:
+    """Whether the channels of an image stand last: they are moved to the front before the network begins."""
+    for _ in range(_MOST_STEPS):
+        index = flow.find_only_reader(name)
+        attributes = None if index is None else flow.attributes(index)
+        if index is None or attributes is None or flow.nodes[index].op_type in ("Conv", "QuantizeLinear"):
+            return False
+        if flow.nodes[index].op_type == "Transpose":
+            return list(attributes.get("perm") or []) == _TO_FIRST
+        name = flow.nodes[index].output[0]
+    return False
+
+
+def _is_part_of_function(flow: TensorFlow, name: str) -> bool:
+    """Whether what reads a tensor may go on with a function that began before it."""
+    return any(flow.nodes[index].op_type in _ELEMENTWISE for index in flow.readers.get(name, ()))
+
+
+def _take_step(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
+    """The steps with one more; None where the one node that reads the tensor is none."""
+    index = flow.find_only_reader(steps.tensor)
+    if index is None or len(flow.nodes[index].output) != 1:
+        return None
+    step = _STEPS.get(flow.nodes[index].op_type)
+    attributes = flow.attributes(index)
+    found = step(flow, steps, index, attributes) if step and attributes is not None else None
+    return replace(found, tensor=flow.nodes[index].output[0]) if found else None
+
+
+def _pass(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    return steps
+
+
+def _cast(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    dtype = DTYPES.get(attributes.get("to", 0))
+    if dtype is None or dtype.name not in _FLOATS:
+        return None
+    return replace(steps, dtype=dtype.name, stripped=steps.stripped or steps.dtype == "uint8")
+
+
+def _transpose(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    order = list(attributes.get("perm") or [])
+    if order not in (_TO_FIRST, _TO_LAST) or (order == _TO_FIRST) != (steps.axis == 3):
+        return None
+    dims = tuple(steps.dims[place] for place in order)
+    return replace(steps, dims=dims, axis=1 if order == _TO_FIRST else 3, stripped=True)
+
+
+def _gather(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """Channels in the opposite order by their numbers."""
+    data, which = flow.nodes[index].input
+    last = steps.channels - 1
+    if data != steps.tensor or last < 1 or attributes.get("axis", 0) not in (steps.axis, steps.axis - 4):
+        return None
+    wanted = find_integers(flow, which)
+    found = wanted and [n % steps.channels for n in wanted if -steps.channels <= n < steps.channels]
+    return _reverse(steps) if found == list(range(last, -1, -1)) else None
+
+
+def _slice(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """Channels in the opposite order by a step of -1."""
+    node = flow.nodes[index]
+    if len(node.input) != 5 or node.input[0] != steps.tensor or steps.channels < 2:
+        return None
+    starts, ends, axes, each = (find_integers(flow, name) for name in node.input[1:])
+    if axes not in ([steps.axis], [steps.axis - 4]) or each != [-1] or not starts or not ends:
+        return None
+    last = steps.channels - 1
+    whole = (starts[0] == -1 or starts[0] >= last) and ends[0] < -steps.channels
+    return _reverse(steps) if whole and len(starts) == len(ends) == 1 else None
+
+
+def _reverse(steps: PixelSteps) -> PixelSteps:
+    return replace(
+        steps,
+        factor=steps.factor[::-1],
+        shift=steps.shift[::-1],
+        reversed=not steps.reversed,
+        stripped=True,
+    )
+
+
+def _calculate(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """A sum, a difference, a product or a quotient with constants of each channel."""
+    node = flow.nodes[index]
+    if steps.dtype not in _FLOATS or len(node.input) != 2:
+        return None
+    first = node.input[0] == steps.tensor
+    if not first and node.op_type in ("Sub", "Div"):
+        return None
+    found = find_exact(flow, node.input[1 if first else 0], steps.axis, steps.channels)
+    return _apply(steps, node.op_type, found) if found else None
+
+
+def _apply(steps: PixelSteps, kind: str, numbers: ExactNumbers) -> PixelSteps | None:
+    factor, shift = steps.factor, steps.shift
+    if kind == "Div" and not all(numbers):
+        return None
+    if kind in ("Add", "Sub"):
+        sign = 1 if kind == "Add" else -1
+        return replace(steps, shift=_combine(shift, numbers, lambda a, n: a + sign * n), stripped=True)
+    one = [_as_pixel_range(n) if kind == "Mul" else 1 / n for n in numbers]
+    divided = steps.divided or (len(one) == 1 and one[0] == Fraction(1, 255))
+    factor, shift = (_combine(each, tuple(one), lambda a, n: a * n) for each in (factor, shift))
+    return replace(steps, factor=factor, shift=shift, divided=divided, stripped=True)
+
+
+def _as_pixel_range(factor: Fraction) -> Fraction:
+    """A factor, or 1 / 255 where it is what a float type has for that."""
+    return Fraction(1, 255) if abs(float(factor) * 255 - 1) < _ROUNDING / 4 else factor
+
+
+def _combine(
+    first: ExactNumbers, second: ExactNumbers, function: Callable[[Fraction, Fraction], Fraction]
+) -> ExactNumbers:
+    many = max(len(first), len(second))
+    pairs = zip(first * (many // len(first)), second * (many // len(second)), strict=True)
+    return tuple(function(a, b) for a, b in pairs)
+
+
+def _dequantize(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """Pixels that are codes of eight bits already: a difference and a product."""
+    node = flow.nodes[index]
+    if steps.dtype != "uint8" or not 2 <= len(node.input) <= 3 or attributes.get("block_size"):
+        return None
+    axis = int(attributes.get("axis", 1)) % 4
+    scale = _find_codes(flow, node.input[1], steps.channels, axis == steps.axis)
+    zero = (
+        (Fraction(0),) if len(node.input) < 3 else _find_codes(flow, node.input[2], steps.channels, axis == steps.axis)
+    )
+    if zero is None or scale is None:
+        return None
+    moved = _apply(replace(steps, dtype="float32"), "Sub", zero)
+    return _apply(moved, "Mul", scale) if moved else None
+
+
+def _find_codes(flow: TensorFlow, name: str, channels: int, along: bool) -> ExactNumbers | None:
+    array = flow.find_array(name)
+    if array is None or array.ndim > 1 or array.size not in ((1, channels) if along else (1,)):
+        return None
+    numbers = np.asarray(array, np.float64).reshape(-1)
+    return tuple(map(Fraction, map(float, numbers))) if np.isfinite(numbers).all() else None
+
+
+_STEPS: dict[str, Callable[[TensorFlow, PixelSteps, int, dict[str, Any]], PixelSteps | None]] = {
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _calculate),
+    "Cast": _cast,
+    "DequantizeLinear": _dequantize,
+    "Gather": _gather,
+    "Identity": _pass,
+    "Slice": _slice,
+    "Transpose": _transpose,
+}
+"""What a step between pixels and a network may be."""
+
+
+def describe_pixels(start: PixelSteps, steps: PixelSteps) -> PixelInput | None:
+    """What the input is, so that the steps make of it what the network takes; None for a range that no pixels have."""
+    if any(factor <= 0 for factor in steps.factor):
+        return None
+    scale = _choose_scale(start, steps)
+    around: dict[str, Any] = {}
+    if any(steps.shift) or any(factor * scale != 1 for factor in steps.factor):
+        try:
+            around = _describe_normalization(steps, scale)
+        except OverflowError:
+            return None
+        if not all(np.isfinite(np.float32(around["mean"] + around["std"]))) or not all(around["std"]):
+            return None
+    return PixelInput(
+        dtype="uint8" if start.dtype == "uint8" else _name_type(start.dtype),
+        layout="NHWC" if start.axis == 3 else "NCHW",
+        order="BGR" if steps.reversed else "RGB",
+        scale=float(scale),
+        **around,
+    )
+
+
+def _describe_normalization(steps: PixelSteps, scale: int) -> dict[str, Any]:
+    """Mean and deviation of each channel; raises `OverflowError` for what no float is."""
+    many = max(steps.channels, 1)
+    factor, shift = (each * (many // len(each)) for each in (steps.factor, steps.shift))
+    std = [1 / (each * scale) for each in factor]
+    mean = [-each * one for each, one in zip(shift, std, strict=True)]
+    return {"mean": _round_all(mean), "std": _round_all(std)}
+
+
+def _name_type(dtype: str) -> DType:
+    return next(name for name in _FLOATS if name == dtype)
+
+
+def _choose_scale(start: PixelSteps, steps: PixelSteps) -> int:
+    """The greatest pixel: what pixels are divided by, or else what the mean and the deviation are of."""
+    plain = not any(steps.shift) and all(factor == 1 for factor in steps.factor)
+    if plain or steps.divided:
+        return 255 if steps.divided else 1
+    if start.dtype == "uint8":
+        return 255
+    deviations = [1 / factor for factor in steps.factor]
+    means = [abs(shift / factor) for shift, factor in zip(*_align(steps.shift, steps.factor), strict=True)]
+    return 255 if max(*deviations, *means, Fraction(0)) > _LARGEST_IN_UNIT else 1
+
+
+def _align(first: ExactNumbers, second: ExactNumbers) -> tuple[ExactNumbers, ExactNumbers]:
+    many = max(len(first), len(second))
+    return first * (many // len(first)), second * (many // len(second))
+
+
+def _round_all(numbers: list[Fraction]) -> tuple[float, ...]:
+    """Numbers as somebody wrote them, in float32: those of few digits where all were rounded on the way."""
+    exact = all(Fraction(float(np.float32(float(number)))) == number for number in numbers)
+    return tuple(float(str(np.float32(float(n)))) if exact else _shorten(float(n)) for n in numbers)
+
+
+def _shorten(number: float) -> float:
+    """The number of fewest digits, up to six, that is off by no more than rounding; else that of float32."""
+    for digits in range(1, 7):
+        found = float(f"{number:.{digits}g}")
+        if abs(found - number) <= _ROUNDING * abs(number):
+            return found
+    return float(str(np.float32(number)))

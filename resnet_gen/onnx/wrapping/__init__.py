@@ -1,0 +1,1 @@
+"""Anybody's ONNX file edited by onnx-graphsurgeon: wrapped, cut, renamed, with another batch, size or last layer."""

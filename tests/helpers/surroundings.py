@@ -1,0 +1,100 @@
+"""A small network with steps around it that are spelled in ways of other tools, without our code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from resnet_gen.language.load import load_text
+from resnet_gen.language.lower import lower
+from resnet_gen.language.source import read_text
+from resnet_gen.problems import Document
+from resnet_gen.weights.initialization import SeededWeights
+from tests.helpers.onnx_runs import model_bytes
+
+SPEC = """\
+name: small
+input: {channels: 3, size: 8}
+stem: {kind: conv3x3, width: 4}
+stages: {depths: [1], widths: [4], block: basic}
+head: {kind: linear, classes: 5}
+"""
+VECTOR, MAP = "head.flatten", "head.pool"
+"""What the last layer reads, and before it the map of one pixel."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def small_model() -> onnx.ModelProto:
+    """The network by itself, as we write it."""
+    graph = lower(load_text(read_text(Document("small.yaml", SPEC))))
+    return onnx.load_from_string(model_bytes(graph, SeededWeights(graph)))
+
+
+class Around:
+    """A model to which steps are added before its network and behind it, node by node."""
+
+    def __init__(self, dtype: int = TensorProto.UINT8, layout: str = "NHWC") -> None:
+        self.model = small_model()
+        self.graph = self.model.graph
+        (inner,) = self.graph.input
+        self.inner, self.before, self.behind, self.number = inner.name, [], [], 0
+        sides = [d.dim_param or d.dim_value for d in inner.type.tensor_type.shape.dim]
+        dims = [sides[0], *sides[2:], sides[1]] if layout == "NHWC" else sides
+        self.graph.input[0].CopyFrom(helper.make_tensor_value_info("pixels", dtype, dims))
+        self.last, self.outputs = "pixels", []
+
+    def constant(self, values, dtype=np.float32) -> str:
+        self.number += 1
+        name = f"constant{self.number}"
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def step(self, op: str, *operands: str, first: bool = True, **attributes) -> Around:
+        """One more node before the network."""
+        self.number += 1
+        name, reads = f"step{self.number}", [self.last, *operands] if first else [*operands, self.last]
+        self.before.append(helper.make_node(op, reads, [name], **attributes))
+        self.last = name
+        return self
+
+    def output(
+        self, op: str, reads: str, *operands: str, results: int = 1, shown: bool = True, **attributes
+    ) -> list[str]:
+        """One more node behind the network, whose results are output where they are `shown`."""
+        self.number += 1
+        names = [f"out{self.number}_{i}" for i in range(results)]
+        self.behind.append(helper.make_node(op, [reads, *operands], names, **attributes))
+        self.outputs += names if shown else []
+        return names
+
+    def write(self, path: Path, *, keep: bool = False) -> Path:
+        """The file; `keep` has it output what the network outputs, too, and first."""
+        if self.before:
+            self.before[-1].output[0] = self.inner
+        nodes = [*self.before, *self.graph.node, *self.behind]
+        del self.graph.node[:]
+        self.graph.node.extend(nodes)
+        if self.outputs:
+            kept = list(self.graph.output) if keep else []
+            del self.graph.output[:]
+            self.graph.output.extend([*kept, *map(helper.make_empty_tensor_value_info, self.outputs)])
+            self.model = onnx.shape_inference.infer_shapes(self.model)
+        path.write_bytes(self.model.SerializeToString())
+        return path
+
+
+def normalized(path: Path, layout: str = "NHWC", *, mean=MEAN, std=STD, reverse: bool = False) -> Path:
+    """The usual file: eight bits, divided by 255, less the mean, over the deviation."""
+    around = Around(layout=layout)
+    if layout == "NHWC":
+        around.step("Transpose", perm=[0, 3, 1, 2])
+    if reverse:
+        around.step("Gather", around.constant([2, 1, 0], np.int64), axis=1)
+    around.step("Cast", to=TensorProto.FLOAT).step("Div", around.constant(255.0))
+    around.step("Sub", around.constant(np.reshape(mean, (3, 1, 1)))).step(
+        "Div", around.constant(np.reshape(std, (3, 1, 1)))
+    )
+    return around.write(path)

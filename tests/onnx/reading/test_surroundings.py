@@ -1,0 +1,313 @@
+"""What a file puts around its network is told apart from it: pixels before it, classes behind it, and nothing else."""
+
+import math
+
+import hypothesis.strategies as st
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from onnx import TensorProto, helper
+
+from resnet_gen.graph.matching import match
+from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
+from resnet_gen.onnx.reading import read
+from resnet_gen.problems import Refused
+from tests.helpers.surroundings import MAP, MEAN, STD, VECTOR, Around, normalized, small_model
+
+FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "small.onnx"
+    path.write_bytes(small_model().SerializeToString())
+    return read(path).graph
+
+
+def per_channel(values, axis):
+    return np.reshape(values, (3, 1, 1) if axis == 1 else (3,))
+
+
+# --- any surroundings, spelled in any way ------------------------------------------
+
+
+NUMBERS = st.floats(0.0625, 0.9375, width=32)
+ONES = st.tuples(NUMBERS, NUMBERS, NUMBERS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    dtype=st.sampled_from([UINT8, FLOAT]),
+    layout=st.sampled_from(["NHWC", "NCHW"]),
+    order=st.sampled_from(["none", "gather", "slice"]),
+    spelling=st.sampled_from(["div sub div", "mul sub mul", "sub div", "mul add", "div"]),
+    late=st.booleans(),
+    mean=ONES,
+    std=ONES,
+)
+def test_what_was_put_around_is_what_is_read(dtype, layout, order, spelling, late, mean, std, plain, tmp_path_factory):
+    around = Around(dtype, layout)
+    if dtype == UINT8:
+        around.step("Cast", to=FLOAT)
+    axis = 3 if layout == "NHWC" else 1
+    moves = [lambda: turn(around, order, axis)]
+    if layout == "NHWC" and not late:
+        around.step("Transpose", perm=[0, 3, 1, 2])
+        axis = 1
+        moves = [lambda: turn(around, order, 1)]
+    for move in moves:
+        move()
+    normalize(around, spelling, np.float32(mean), np.float32(std), axis)
+    if layout == "NHWC" and late:
+        around.step("Transpose", perm=[0, 3, 1, 2])
+    path = around.write(tmp_path_factory.mktemp("around") / "around.onnx")
+    found = read(path)
+    pixels = found.surroundings.input
+    assert match(plain, found.graph).same
+    assert (pixels.dtype, pixels.layout) == ("uint8" if dtype == UINT8 else "float32", layout)
+    assert pixels.order == ("RGB" if order == "none" else "BGR")
+    if spelling == "div":
+        assert (pixels.scale, pixels.mean, pixels.std) == (255.0, (), ())
+        return
+    if spelling == "div sub div":
+        assert np.float32(pixels.mean).tolist() == np.float32(mean).tolist()
+        assert np.float32(pixels.std).tolist() == np.float32(std).tolist()
+    assert_computes(path, found, pixels)
+
+
+def turn(around, order, axis):
+    if order == "gather":
+        around.step("Gather", around.constant([2, 1, 0], np.int64), axis=axis)
+    if order == "slice":
+        numbers = [[-1], [-4], [axis - 4], [-1]]
+        around.step("Slice", *(around.constant(each, np.int64) for each in numbers))
+
+
+def normalize(around, spelling, mean, std, axis):
+    mean, std = per_channel(mean, axis), per_channel(std, axis)
+    steps = {
+        "div sub div": [("Div", 255.0), ("Sub", mean), ("Div", std)],
+        "mul sub mul": [("Mul", np.float32(1 / 255)), ("Sub", mean), ("Mul", 1 / std)],
+        "sub div": [("Sub", mean * 255), ("Div", std * 255)],
+        "mul add": [("Mul", 1 / (255 * std)), ("Add", -mean / std)],
+        "div": [("Div", 255.0)],
+    }[spelling]
+    for place, (op, values) in enumerate(steps):
+        around.step(op, around.constant(values), first=op != "Mul" or place > 0)
+
+
+def assert_computes(path, found, pixels):
+    """What is said of pixels, in float64, and then the network alone, is what the file computes."""
+    shape = (2, 8, 8, 3) if pixels.layout == "NHWC" else (2, 3, 8, 8)
+    raw = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    raw = raw if pixels.dtype == "uint8" else (raw / 255 * pixels.scale).astype(np.float32)
+    x = raw.transpose(0, 3, 1, 2) if pixels.layout == "NHWC" else raw
+    x = x[:, ::-1] if pixels.order == "BGR" else x
+    normal = find_normalization(pixels, 3)
+    scale = 255 if pixels.dtype == "uint8" else pixels.scale
+    mean, std = (np.reshape(each, (3, 1, 1)) for each in normal)
+    wanted = run(small_model().SerializeToString(), ((x.astype(np.float64) / scale - mean) / std).astype(np.float32))
+    assert np.abs(run(path.read_bytes(), raw) - wanted).max() <= 2e-5 * np.abs(wanted).max()
+
+
+def run(model, x):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+# --- the numbers -------------------------------------------------------------------
+
+
+def test_mean_and_deviation_are_those_that_somebody_wrote(tmp_path):
+    found = read(normalized(tmp_path / "m.onnx")).surroundings.input
+    assert found == PixelInput("uint8", "NHWC", "RGB", 255.0, MEAN, STD)
+
+
+def test_folded_numbers_are_recovered_to_what_was_folded(tmp_path):
+    mean, std = np.float64(MEAN), np.float64(STD)
+    around = Around(layout="NCHW").step("Cast", to=FLOAT)
+    around.step("Mul", around.constant(per_channel(1 / (255 * std), 1)))
+    around.step("Add", around.constant(per_channel(-mean / std, 1)))
+    found = read(around.write(tmp_path / "m.onnx")).surroundings.input
+    assert (found.mean, found.std) == (MEAN, STD)
+
+
+def test_means_of_pixels_of_0_to_255_are_told_from_those_of_values_up_to_1(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.step("Sub", around.constant(per_channel([103.53, 116.28, 123.675], 1)))
+    found = read(around.write(tmp_path / "m.onnx")).surroundings.input
+    assert found.scale == 255
+    assert [round(255 * mean, 3) for mean in found.mean] == [103.53, 116.28, 123.675]
+    assert found.std == (pytest.approx(1 / 255),) * 3
+
+
+def test_pixels_as_eight_bit_codes_are_a_normalization_too(tmp_path):
+    around = Around(layout="NCHW")
+    scale, zero = around.constant(0.018), around.constant(114, np.uint8)
+    found = read(around.step("DequantizeLinear", scale, zero).write(tmp_path / "m.onnx"))
+    assert found.surroundings.input.mean == (pytest.approx(114 / 255),) * 3
+    assert found.surroundings.input.std == (pytest.approx(1 / (255 * 0.018)),) * 3
+    assert_computes(tmp_path / "m.onnx", found, found.surroundings.input)
+
+
+def test_constants_of_nodes_are_read(tmp_path):
+    around = Around(layout="NCHW").step("Cast", to=FLOAT).step("Div", around_constant := "level")
+    around.before.insert(0, helper.make_node("Constant", [], [around_constant], value_float=255.0))
+    mean, axes = around.constant(MEAN), around.constant([1, 2], np.int64)
+    around.before.insert(0, helper.make_node("Unsqueeze", [mean, axes], ["mean"]))
+    found = read(around.step("Sub", "mean").write(tmp_path / "m.onnx")).surroundings.input
+    assert (found.scale, found.mean, found.std) == (255, MEAN, (1.0, 1.0, 1.0))
+
+
+# --- what is no surroundings ---------------------------------------------------------
+
+
+def test_a_plain_file_has_nothing_around_it(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(small_model().SerializeToString())
+    assert read(path).surroundings == NOTHING_AROUND
+
+
+def test_a_softmax_alone_stays_in_the_network(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.inner, around.graph.input[0].name = "", "input"
+    around.output("Softmax", "logits", axis=1)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert found.surroundings == NOTHING_AROUND
+    assert type(found.graph.nodes[-1].op).__name__ == "Softmax"
+
+
+UNEXPLAINED = {
+    "a mean for each pixel": lambda a: a.step("Cast", to=FLOAT).step("Sub", a.constant(np.ones((3, 8, 8)))),
+    "colours turned to negative": lambda a: a.step("Cast", to=FLOAT).step("Mul", a.constant(-1.0)),
+    "a deviation of zero": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(0.0)),
+    "a number over pixels": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(1.0), first=False),
+    "channels in a third order": lambda a: a.step("Gather", a.constant([1, 0, 2], np.int64), axis=1).step(
+        "Cast", to=FLOAT
+    ),
+    "rows turned around": lambda a: a.step("Cast", to=FLOAT).step(
+        "Slice", *(a.constant(n, np.int64) for n in ([-1], [-9], [2], [-1]))
+    ),
+    "infinity": lambda a: a.step("Cast", to=FLOAT).step("Add", a.constant(math.inf)),
+    "a function": lambda a: a.step("Cast", to=FLOAT).step("Sqrt"),
+    "integers": lambda a: a.step("Add", a.constant(1, np.uint8)).step("Cast", to=FLOAT),
+}
+
+
+@pytest.mark.parametrize("name", UNEXPLAINED)
+def test_what_is_not_explained_completely_is_not_taken_off(name, tmp_path):
+    path = UNEXPLAINED[name](Around(layout="NCHW")).write(tmp_path / "m.onnx")
+    with pytest.raises(Refused, match=r"input 'pixels': no floating-point numbers|node"):
+        read(path)
+
+
+def test_pixels_that_the_network_reads_as_well_are_not_taken_off(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.step("Sub", around.constant(0.5))
+    around.output("Conv", "pixels", around.constant(np.ones((1, 3, 1, 1))))
+    with pytest.raises(Refused, match="Sub"):
+        read(around.write(tmp_path / "m.onnx", keep=True))
+
+
+def test_a_refusal_counts_nodes_as_the_file_does(tmp_path):
+    around = Around(layout="NCHW").step("Cast", to=FLOAT).step("Div", around_scale := "scale")
+    around.before.insert(0, helper.make_node("Constant", [], [around_scale], value_float=255.0))
+    around.output("Sin", "logits")
+    with pytest.raises(Refused) as refused:
+        read(around.write(tmp_path / "m.onnx"))
+    index = len(onnx.load(tmp_path / "m.onnx").graph.node) - 1
+    assert f"node {index}, Sin" in str(refused.value)
+
+
+# --- outputs -------------------------------------------------------------------------
+
+
+def best(around, scores, k=2, **more):
+    return around.output("TopK", scores, around.constant([k], np.int64), results=2, axis=1, **more)
+
+
+def test_probabilities_and_the_best_classes_are_told_apart(plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    (probabilities,) = around.output("Softmax", "logits", axis=-1)
+    values, indices = best(around, probabilities)
+    found = read(around.write(tmp_path / "m.onnx", keep=True))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (
+        ServedOutput("logits", "logits", ("logits",)),
+        ServedOutput("probabilities", "logits", (probabilities,)),
+        ServedOutput("top_k", "logits", (values, indices), 2),
+    )
+
+
+def test_indices_alone_and_in_another_type_are_the_best_classes_of_logits(plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    (index,) = around.output("ArgMax", "logits", axis=1, shown=False)
+    (short,) = around.output("Cast", index, to=TensorProto.INT32)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (ServedOutput("top_k", "logits", (short,), 1, raw=True),)
+
+
+LENGTHS = {
+    "LpNormalization": lambda a: a.output("LpNormalization", VECTOR, axis=1, p=2),
+    "ReduceL2": lambda a: divide(a, length(a)),
+    "a length of at least": lambda a: divide(
+        a,
+        a.output(
+            "Max", *a.output("ReduceL2", VECTOR, axes=[1], keepdims=1, shown=False), a.constant(1e-12), shown=False
+        ),
+    ),
+}
+
+
+def length(around):
+    return around.output("ReduceL2", VECTOR, axes=[1], keepdims=1, shown=False)
+
+
+def divide(around, by):
+    return around.output("Div", VECTOR, *by)
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_vector_of_length_one_is_an_embedding(name, plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    (unit,) = LENGTHS[name](around)
+    found = read(around.write(tmp_path / "m.onnx", keep=True))
+    assert [node.op for node in found.graph.nodes] == [node.op for node in plain.nodes]
+    assert found.surroundings.outputs[1] == ServedOutput("embedding", VECTOR, (unit,), normalized=True)
+
+
+OTHERS = {
+    "the worst classes": lambda a: best(a, "logits", largest=0),
+    "probabilities as integers": lambda a: a.output(
+        "Cast", *a.output("Softmax", "logits", axis=1, shown=False), to=TensorProto.INT32
+    ),
+    "best classes along the batch": lambda a: a.output("ArgMax", "logits", axis=0),
+    "a sum of probabilities": lambda a: a.output(
+        "ReduceSum", *a.output("Softmax", "logits", axis=1, shown=False), a.constant([1], np.int64)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_ends_are_not_taken_off(name, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    OTHERS[name](around)
+    with pytest.raises(Refused):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_a_softmax_of_a_map_is_none_of_scores(tmp_path):
+    around = Around(layout="NCHW").step("Cast", to=FLOAT)
+    around.output("Softmax", MAP, axis=1)
+    with pytest.raises(Refused, match="input 'pixels'"):
+        read(around.write(tmp_path / "m.onnx"))
