@@ -151,6 +151,7 @@ def has_vnni(monkeypatch):
         monkeypatch.setattr(module, "sums_saturate", lambda: False)
 
 
+@pytest.mark.filterwarnings("always:.*ranges that follow from fewer")
 @pytest.mark.parametrize("page", QUICK)
 def test_commands_print_what_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -158,6 +159,7 @@ def test_commands_print_what_the_page_shows(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("always:.*ranges that follow from fewer")
 @pytest.mark.parametrize("page", [page for page in ALL if ALL[page] != QUICK.get(page)])
 def test_commands_that_take_long_do_so_too(page, tmp_path, monkeypatch):
     shown = ALL[page]
