@@ -142,10 +142,17 @@ def test_it_builds_what_the_project_says_and_the_summary_has_the_table(runner):
     assert summary.read_text().startswith("**1 build: 1 built**\n\n| build | spec |")
     assert (runner.project / "out/mine/mine.onnx").is_file()
     assert not (runner.project / "build").exists()
+
+
+@pytest.mark.long
+def test_it_compares_what_is_there_with_what_would_be_built(runner):
+    runner.commit("resnet-gen.toml", BUILDS)
+    runner.commit("nets/mine.yaml", TINY)
+    runner.run(None, {"build": "true", "builds": "edge"})
     (runner.project / "out/mine/mine.onnx").write_text("a stranger's")
     code, printed, steps = runner.run(None, {"build": "check", "builds": "edge", "jobs": "2"})
     assert (code, steps["build"]["outputs"]) == (1, {"code": "1"}), printed
-    assert "differs: mine.onnx" in summary.read_text()
+    assert "differs: mine.onnx" in (runner.folder / "summary.md").read_text()
 
 
 @pytest.mark.long
