@@ -23,7 +23,10 @@ def page(text: str) -> str:
 
 def table() -> str:
     """A row an option."""
-    head = ["| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |", "|---|---|---|---|---|"]
+    head = [
+        "| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |",
+        "|---|---|---|---|---|",
+    ]
     return "\n".join([*head, *map(_row, OPTIONS.values()), ""])
 
 
@@ -35,6 +38,4 @@ def _row(option: EngineOption) -> str:
         value = " " + "\\|".join(option.values)
     spelled = option.trtexec.replace("{}", "...")
     since = ".".join(map(str, option.since))
-    return (
-        f"| `{option.key}` | `{option.option}{value}` | {option.help} | `{spelled}`, {since} | {option.not_rtx or 'yes'} |"
-    )
+    return f"| `{option.key}` | `{option.option}{value}` | {option.help} | `{spelled}`, {since} | {option.not_rtx or 'yes'} |"
