@@ -23,10 +23,7 @@ def page(text: str) -> str:
 
 def table() -> str:
     """A row an option."""
-    head = [
-        "| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |",
-        "|---|---|---|---|---|",
-    ]
+    head = ["| key | option of `build` | what it does | `trtexec`, since TensorRT | TensorRT-RTX |", f"|{'---|' * 5}"]
     return "\n".join([*head, *map(_row, OPTIONS.values()), ""])
 
 
@@ -38,4 +35,11 @@ def _row(option: EngineOption) -> str:
         value = " " + "\\|".join(option.values)
     spelled = option.trtexec.replace("{}", "...")
     since = ".".join(map(str, option.since))
-    return f"| `{option.key}` | `{option.option}{value}` | {option.help} | `{spelled}`, {since} | {option.not_rtx or 'yes'} |"
+    cells = (
+        f"`{option.key}`",
+        f"`{option.option}{value}`",
+        option.help,
+        f"`{spelled}`, {since}",
+        option.not_rtx or "yes",
+    )
+    return f"| {' | '.join(cells)} |"
