@@ -148,8 +148,7 @@ def bench(
         fold: Fold the specs' batch norms.
         runtime: What runs the first.
         against_runtime: What runs the second.
-        precision_hint: The type that OpenVINO is asked to compute in, where it runs one of them; the file's own
-            without it.
+        precision_hint: The type that OpenVINO is asked to compute in, where it runs one; the file's own.
         cuda_graphs: Launch an engine's work as a CUDA graph, captured once.
 
     Returns:
@@ -172,11 +171,8 @@ def bench(
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
-    tunings = resolve_tunings([by for _, by in models], precision_hint)
-    if cuda_graphs:
-        tunings = _ask_for_graphs(models, tunings)
-    source = ModelSource((), resolve_weights(weights), seed, fold)
-    pairs = zip(models, tunings, strict=True)
+    tunings = _ask_for_graphs(models, resolve_tunings([by for _, by in models], precision_hint), cuda_graphs)
+    source, pairs = ModelSource((), resolve_weights(weights), seed, fold), zip(models, tunings, strict=True)
     runners = choose_runners([open_model(one, source, by, batch or 1, own) for (one, by), own in pairs])
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
@@ -184,7 +180,12 @@ def bench(
     return result
 
 
-def _ask_for_graphs(models: Sequence[tuple[Network, Runtime | None]], tunings: Sequence[Tuning]) -> list[Tuning]:
+def _ask_for_graphs(
+    models: Sequence[tuple[Network, Runtime | None]], tunings: Sequence[Tuning], wanted: bool
+) -> list[Tuning]:
+    """The same, with CUDA graphs for the engines where they are wanted; raises `Refused` where there is no engine."""
+    if not wanted:
+        return list(tunings)
     from resnet_gen.engine.tensorrt import BACKENDS
 
     graphed = [(by or suitable_runtime(str(one))) in BACKENDS for one, by in models]

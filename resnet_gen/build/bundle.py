@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from resnet_gen.build import trtexec
-from resnet_gen.build.engine_tuning import UNTUNED, EngineTuning
 from resnet_gen.build.manifest import file_name
+from resnet_gen.build.tuning_record import UNTUNED, EngineTuning
 from resnet_gen.engine.names import ONNX
 from resnet_gen.graph import Value
 from resnet_gen.language.engine_options import ShapeProfile

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resnet_gen.build.tuning_record import UNTUNED, EngineTuning, SettingSource
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.engine_options import OPTIONS, ShapeProfile, explain_absence
 from resnet_gen.problems import Refused, Span, refuse
@@ -16,42 +17,10 @@ if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
     from resnet_gen.speed.targets import Target
 
-SettingSource: TypeAlias = Literal["option", "spec", "project", "device"]
-"""Who says a setting: an option or an argument, or one of the files, each before those behind it."""
 _INTEGRATED = ((5, 3), (6, 2), (7, 2), (8, 7))
 """Compute capabilities of the modules that JetPack is for."""
 _SPARSE = (8, 0)
 """The first compute capability whose tensor cores skip zeros."""
-
-
-class EngineTuning(NamedTuple):
-    """What an engine is built with, each with who said it, and the shapes that it takes, where those were said."""
-
-    settings: EngineSettings | None = None
-    sources: tuple[tuple[str, SettingSource], ...] = ()
-    profiles: tuple[ShapeProfile, ...] = ()
-    open_values: frozenset[str] = frozenset()
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        """What the manifest says of it: each value and where it is from; nothing where nothing was said."""
-        found: dict[str, Any] = {}
-        said = dict(self.settings.items()) if self.settings else {}
-        for key, source in self.sources:
-            value = said[key]
-            if key == "timing_cache":
-                value = value.replace("\\", "/").rpartition("/")[2]  # the folder is this machine's
-            found[key] = {"value": self._plain(key, value), "from": source}
-        return {"options": found} if found else {}
-
-    @staticmethod
-    def _plain(key: str, value: Any) -> Any:
-        if key == "profiles":
-            return [shapes.data() for shapes in value]
-        return list(value) if isinstance(value, tuple) else value
-
-
-UNTUNED = EngineTuning()
 
 
 def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, BuildBatch]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_gen.build.engine_tuning import UNTUNED, EngineTuning
 from resnet_gen.build.output_kinds import BATCH_RANGE
+from resnet_gen.build.tuning_record import UNTUNED, EngineTuning
 from resnet_gen.engine.tensorrt import BACKENDS, Backend, Profile
 from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.ops import DType

@@ -1,6 +1,8 @@
 #include "cuda.hpp"
 
+#include <memory>
 #include <string>
+#include <type_traits>
 
 #include "errors.hpp"
 
@@ -29,4 +31,30 @@ Stream make_stream() {
   cudaStream_t stream = nullptr;
   check(cudaStreamCreate(&stream), "cudaStreamCreate");
   return Stream(stream);
+}
+
+namespace {
+
+struct DestroyCaptured {
+  void operator()(cudaGraph_t graph) const noexcept { static_cast<void>(cudaGraphDestroy(graph)); }
+};
+
+}  // namespace
+
+Graph capture(cudaStream_t stream, const std::function<void()>& enqueue) {
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  cudaGraph_t captured = nullptr;
+  try {
+    enqueue();
+  } catch (...) {  // a stream that is left capturing takes nothing else
+    if (cudaStreamEndCapture(stream, &captured) == cudaSuccess && captured != nullptr) {
+      static_cast<void>(cudaGraphDestroy(captured));
+    }
+    throw;
+  }
+  check(cudaStreamEndCapture(stream, &captured), "cudaStreamEndCapture");
+  const std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DestroyCaptured> graph(captured);
+  cudaGraphExec_t runnable = nullptr;
+  check(cudaGraphInstantiate(&runnable, graph.get(), 0), "cudaGraphInstantiate");
+  return Graph(runnable);
 }

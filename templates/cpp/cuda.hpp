@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <type_traits>
 
@@ -26,3 +27,11 @@ struct DestroyStream {
 /// A queue of work for the GPU.
 using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, DestroyStream>;
 Stream make_stream();
+
+struct DestroyGraph {
+  void operator()(cudaGraphExec_t graph) const noexcept { static_cast<void>(cudaGraphExecDestroy(graph)); }
+};
+/// Work for the GPU that was captured, to be launched as a whole.
+using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, DestroyGraph>;
+/// What `enqueue` gives to the stream, captured and not run; addresses and shapes are those of now.
+Graph capture(cudaStream_t stream, const std::function<void()>& enqueue);

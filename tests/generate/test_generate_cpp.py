@@ -359,6 +359,19 @@ def test_16_bit_types_and_batches_that_are_larger_than_one(program, files, kind,
 
 
 @needs_stb
+def test_a_cuda_graph_of_each_full_batch_computes_the_same(program, files):
+    """Seven pictures by two: the first batch runs as it is, the next two as a graph, the last is of another size."""
+    paths = [files / f"{i % 3}.png" for i in range(7)]
+    log = files / "launches"
+    code, out, err = classify(program, "--cuda-graph", files / "net.engine", *paths, FAKE_LAUNCHES=str(log))
+    assert (code, err, log.read_text()) == (0, "", "2")
+    assert out.splitlines() == [line for path in paths for line in answer(path, program[1])]
+    (files / "net.engine").write_text(f"{ENGINE}fault capture\n")
+    code, _, err = classify(program, "--cuda-graph", files / "net.engine", *paths)
+    assert (code, "cannot be run" in err) == (1, True)
+
+
+@needs_stb
 def test_labels_are_shown_and_obeyed_by_no_terminal(program, files):
     labels = [f"label {i}" for i in range(10)]
     (files / "labels.txt").write_text("\r\n".join(labels) + "\r\n")
@@ -472,7 +485,7 @@ def test_a_missing_engine_and_help(program, files):
     assert (code, err) == (2, f"error: {files / 'none.engine'}: cannot be read: No such file or directory\n")
     code, out, _ = classify(program, "--help")
     assert code == 0
-    assert out.startswith("usage: classify [--labels FILE] ENGINE PICTURE...\n")
+    assert out.startswith("usage: classify [--labels FILE] [--cuda-graph] ENGINE PICTURE...\n")
     assert load(str(TINY)).spec.name in out or load(str(TINY)).spec.title in out
 
 

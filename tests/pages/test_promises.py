@@ -22,6 +22,7 @@ from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target, shipped_targets
 from tests.pages.shown import PAGES, ROOT, blocks, text
 from tests.refresh import api_page as api
+from tests.refresh import engines_page
 
 
 def rows(page, heading):
@@ -162,6 +163,10 @@ def test_the_table_of_trtexec_has_its_options():
             assert "--noTF32" in fp16
             told = re.findall(r"`([^`]+)`", types)
             assert [" ".join(fp16[:-2]), " ".join(int8[:-2])] == (told * 2)[:2] if told else ["", ""], version
+
+
+def test_the_table_of_engine_options_is_that_of_the_code():
+    assert engines_page.page(text("docs/engines.md")) == text("docs/engines.md"), "run `make generated`"
 
 
 def test_programs_in_cpp_differ_in_the_two_files_that_the_page_names():

@@ -100,7 +100,7 @@ std::string Logger::reason() const {
   return said_.empty() ? "it gave no reason" : said_;
 }
 
-Engine::Engine(const std::string& path) : path_(path) {
+Engine::Engine(const std::string& path, bool graphs) : path_(path), graphs_(graphs) {
   const std::vector<unsigned char> data = read_file(path);
   if (data.empty()) {
     throw BadInput(path + ": not an engine: it is empty");
@@ -240,30 +240,52 @@ std::vector<unsigned char> Engine::input_bytes(const std::vector<std::vector<flo
   return bytes;
 }
 
+/// Memory for a batch of this size, `bytes` of them for its images, in place of that for another size.
+void Engine::prepare(std::int64_t batch, std::size_t bytes) {
+  place_ = Place{};
+  place_.input = allocate(bytes);
+  require(context_->setInputShape(network::kInput,
+                                  Dims{4, {batch, network::kChannels, network::kHeight, network::kWidth}}));
+  require(context_->setTensorAddress(network::kInput, place_.input.get()));
+  for (const std::string& name : outputs_) {
+    const std::size_t size =
+        volume(context_->getTensorShape(name.c_str())) * bytes_of(engine_->getTensorDataType(name.c_str()));
+    place_.outputs.push_back(allocate(std::max<std::size_t>(size, 1)));
+    require(context_->setTensorAddress(name.c_str(), place_.outputs.back().get()));
+    if (name == network::kScores) {
+      place_.bytes = size;
+      place_.scores = place_.outputs.back().get();
+    }
+  }
+  place_.batch = batch;
+}
+
+/// Gives the stream its work: as it is the first time, since a library does some of it once and that cannot be
+/// captured; then, where graphs are wanted, as one.
+void Engine::enqueue() {
+  const auto work = [this] { require(context_->enqueueV3(stream_.get())); };
+  if (!graphs_ || !place_.tried) {
+    work();
+    place_.tried = true;
+    return;
+  }
+  if (!place_.graph) {
+    place_.graph = capture(stream_.get(), work);
+  }
+  check(cudaGraphLaunch(place_.graph.get(), stream_.get()), "cudaGraphLaunch");
+}
+
 std::vector<std::vector<float>> Engine::scores(const std::vector<std::vector<float>>& images) {
   const auto batch = std::max(static_cast<std::int64_t>(images.size()), least_);
   const std::vector<unsigned char> input = input_bytes(images, static_cast<std::size_t>(batch));
-  const Dims dims{4, {batch, network::kChannels, network::kHeight, network::kWidth}};
-  const Memory place = allocate(input.size());
-  check(cudaMemcpyAsync(place.get(), input.data(), input.size(), cudaMemcpyHostToDevice, stream_.get()),
-        "cudaMemcpyAsync");
-  require(context_->setInputShape(network::kInput, dims));
-  require(context_->setTensorAddress(network::kInput, place.get()));
-  std::vector<Memory> places;
-  std::vector<unsigned char> found;
-  const void* scores_place = nullptr;
-  for (const std::string& name : outputs_) {
-    const std::size_t bytes =
-        volume(context_->getTensorShape(name.c_str())) * bytes_of(engine_->getTensorDataType(name.c_str()));
-    places.push_back(allocate(std::max<std::size_t>(bytes, 1)));
-    require(context_->setTensorAddress(name.c_str(), places.back().get()));
-    if (name == network::kScores) {
-      found.resize(bytes);
-      scores_place = places.back().get();
-    }
+  if (place_.batch != batch) {
+    prepare(batch, input.size());
   }
-  require(context_->enqueueV3(stream_.get()));
-  check(cudaMemcpyAsync(found.data(), scores_place, found.size(), cudaMemcpyDeviceToHost, stream_.get()),
+  check(cudaMemcpyAsync(place_.input.get(), input.data(), input.size(), cudaMemcpyHostToDevice, stream_.get()),
+        "cudaMemcpyAsync");
+  enqueue();
+  std::vector<unsigned char> found(place_.bytes);
+  check(cudaMemcpyAsync(found.data(), place_.scores, found.size(), cudaMemcpyDeviceToHost, stream_.get()),
         "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize");
   const DataType type = engine_->getTensorDataType(network::kScores);

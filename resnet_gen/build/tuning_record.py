@@ -1,0 +1,43 @@
+"""What an engine is built with, and who said each of it: what comes of all that was said, and what manifests have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from resnet_gen.language.engine_options import ShapeProfile
+
+if TYPE_CHECKING:
+    from resnet_gen.language.engine_settings import EngineSettings
+
+SettingSource: TypeAlias = Literal["option", "spec", "project", "device"]
+"""Who says a setting: an option or an argument, or one of the files, each before those behind it."""
+
+
+class EngineTuning(NamedTuple):
+    """What an engine is built with, each with who said it, and the shapes that it takes, where those were said."""
+
+    settings: EngineSettings | None = None
+    sources: tuple[tuple[str, SettingSource], ...] = ()
+    profiles: tuple[ShapeProfile, ...] = ()
+    open_values: frozenset[str] = frozenset()
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What the manifest says of it: each value and where it is from; nothing where nothing was said."""
+        found: dict[str, Any] = {}
+        said = dict(self.settings.items()) if self.settings else {}
+        for key, source in self.sources:
+            value = said[key]
+            if key == "timing_cache":
+                value = value.replace("\\", "/").rpartition("/")[2]  # the folder is this machine's
+            found[key] = {"value": self._plain(key, value), "from": source}
+        return {"options": found} if found else {}
+
+    @staticmethod
+    def _plain(key: str, value: Any) -> Any:
+        if key == "profiles":
+            return [shapes.data() for shapes in value]
+        return list(value) if isinstance(value, tuple) else value
+
+
+UNTUNED = EngineTuning()
