@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn import metrics
+from sklearn.datasets import load_sample_images
 
 import resnet_gen
 from resnet_gen.cli import evaluate_models
@@ -14,6 +15,7 @@ from resnet_gen.engine.evaluation.comparison import Agreement, Change
 from resnet_gen.engine.evaluation.evaluation import BrokenPicture, Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.evaluation.tally import Tally
+from resnet_gen.engine.image import read_image
 from tests.accuracy.digits import SPEC, every_third, raw, split
 from tests.accuracy.measured import VARIANTS, WEIGHTS, emitted, scores
 from tests.accuracy.test_accuracy import CORRECT
@@ -213,3 +215,27 @@ def test_a_terminal_gets_a_progress_bar(data, files, cli, monkeypatch):
     with evaluate_models._show_progress() as progress:
         progress(1, 3)
         progress(3, 3)
+
+
+def test_photographs_are_prepared_as_run_prepares_them_and_counted_as_scikit_learn_counts(cli, tmp_path):
+    """Crops of scikit-learn's two photographs, in two classes, by a network of drawn weights."""
+    labels, inputs = [], []
+    taken = resnet_gen.load_spec("cifar-resnet20").spec.input
+    for label, photograph in enumerate(load_sample_images().images):
+        for at in range(0, 400, 40):
+            path = tmp_path / "data" / f"{label}" / f"{at:03}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(photograph[at // 2 : at // 2 + 180, at : at + 140]).save(path)
+            labels.append(label)
+            inputs.append(read_image(path, taken)[0])
+    model = resnet_gen.emit_onnx(
+        resnet_gen.load_spec("cifar-resnet20", {"head.classes": 2}), tmp_path / "m.onnx", seed=3
+    )
+    predicted = resnet_gen.run(model, np.stack(inputs))["logits"].argmax(1)
+    code, out, _ = cli("evaluate", model, "--data", tmp_path / "data", "--format", "json", "--batch", 3)
+    (found,) = json.loads(out)["models"]
+    assert code == 0
+    assert found["top1"]["part"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+    matrix = metrics.confusion_matrix(labels, predicted)
+    assert [each["right"] for each in found["per_class"]] == [matrix[0, 0], matrix[1, 1]]
+    assert 0 < matrix[:, 1].sum() < 20
