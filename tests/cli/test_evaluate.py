@@ -3,9 +3,12 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn import metrics
+from sklearn.datasets import load_sample_images
 
 import resnet_gen
 from resnet_gen.cli import evaluate_models
@@ -14,6 +17,8 @@ from resnet_gen.engine.evaluation.comparison import Agreement, Change
 from resnet_gen.engine.evaluation.evaluation import BrokenPicture, Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.evaluation.tally import Tally
+from resnet_gen.engine.image import read_image
+from resnet_gen.language.spec import Input
 from tests.accuracy.digits import SPEC, every_third, raw, split
 from tests.accuracy.measured import VARIANTS, WEIGHTS, emitted, scores
 from tests.accuracy.test_accuracy import CORRECT
@@ -105,8 +110,6 @@ def test_a_runtime_alone_makes_a_second_model(data, files, cli):
 
 
 def test_a_file_without_a_spec_is_fed_as_the_other_or_as_imagenet_s(data, files, cli, tmp_path):
-    import onnx
-
     model = onnx.load(files[0])
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "bare.onnx")
@@ -213,3 +216,39 @@ def test_a_terminal_gets_a_progress_bar(data, files, cli, monkeypatch):
     with evaluate_models._show_progress() as progress:
         progress(1, 3)
         progress(3, 3)
+
+
+def test_photographs_are_prepared_as_run_prepares_them_and_counted_as_scikit_learn_counts(cli, tmp_path):
+    """Crops of scikit-learn's two photographs, by a file of anybody's that asks which is warmer."""
+    labels, inputs = [], []
+    for label, photograph in enumerate(load_sample_images().images):
+        for at in range(0, 400, 20):
+            path = tmp_path / "data" / f"{label}" / f"{at:03}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(photograph[at // 2 : at // 2 + 90, at : at + 70]).save(path)
+            labels.append(label)
+            inputs.append(read_image(path, Input(size=(32, 32)))[0])
+    predicted = resnet_gen.run(warmer(tmp_path / "m.onnx"), np.stack(inputs))["scores"].argmax(1)
+    words = ("--data", tmp_path / "data", "--format", "json", "--batch", 3)
+    code, out, _ = cli("evaluate", tmp_path / "m.onnx", *words)
+    (found,) = json.loads(out)["models"]
+    assert code == 0
+    assert found["top1"]["part"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+    matrix = metrics.confusion_matrix(labels, predicted)
+    assert [each["right"] for each in found["per_class"]] == [matrix[0, 0], matrix[1, 1]]
+    assert 0 < matrix[:, 1].sum() < 40
+
+
+def warmer(path):
+    """A file of two classes, that of more blue first, and of more red."""
+    steps = [
+        helper.make_node("GlobalAveragePool", ["image"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+    ]
+    weights = numpy_helper.from_array(np.array([[-1, 1], [0, 0], [1, -1]], np.float32), "weights")
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ("N", 3, 32, 32))
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ("N", 2))
+    graph = helper.make_graph(steps, "warmer", [image], [scores], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path

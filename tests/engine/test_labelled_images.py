@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
 from tests.helpers import pictures
+from tests.helpers.privileges import bound, permissions_hold
 
 TAKEN = Input(size=(16, 16))
 GREY = Input(channels=1, size=(8, 8))
@@ -92,9 +94,40 @@ def test_class_folders_and_pictures_may_be_links_and_loops_end(folder, tmp_path)
     (folder / "eel").symlink_to(folder / "dog", target_is_directory=True)
     (folder / "cat" / "loop").symlink_to(folder / "cat", target_is_directory=True)
     (folder / "cat" / "z.png").symlink_to(folder / "ant" / "1.png")
+    (folder / "cat" / "itself").symlink_to("itself")
     images = open_labelled_images(str(folder))
     assert len(images) == 9
     assert sum(isinstance(image, BrokenImage) for image in images.walk([TAKEN])) == 0
+
+
+def test_folders_nest_as_deep_as_anybody_s_and_no_deeper(folder):
+    deep = folder / "ant"
+    for number in range(120):
+        deep /= "x"
+        deep.mkdir()
+        if number == 90:
+            picture(deep / "z.png")
+    with pytest.raises(Refused, match="folders in more than 100 folders"):
+        open_labelled_images(str(folder))
+    shutil.rmtree(folder / "ant" / "/".join("x" * 96))
+    assert len(open_labelled_images(str(folder))) == 7
+
+
+@pytest.mark.skipif(not bound(), reason="permissions do not bind this user")
+def test_a_folder_that_may_not_be_read_is_refused_and_not_passed_by(folder):
+    (folder / "cat" / "more").chmod(0)
+    try:
+        with permissions_hold(), pytest.raises(Refused, match="more: error: cannot be read: Permission denied"):
+            open_labelled_images(str(folder))
+    finally:
+        (folder / "cat" / "more").chmod(0o755)
+
+
+def test_a_name_that_is_no_text_is_one_all_the_same(folder):
+    os.rename(folder / "ant" / "1.png", os.fsencode(folder) + b"/ant/\xff.png")  # noqa: PTH104 - of bytes
+    images = open_labelled_images(str(folder))
+    assert os.fsencode(images.name(0)) == b"ant/\xff.png"
+    assert not [image for image in images.walk([TAKEN]) if isinstance(image, BrokenImage)]
 
 
 def test_a_subset_is_evenly_spread_and_always_the_same(folder):

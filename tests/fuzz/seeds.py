@@ -54,6 +54,8 @@ def _unpacked(data):
 def _targets(kind, called):
     if kind == "weights":
         return [name for name, suffix in SUFFIXES.items() if called.endswith(suffix)]
+    if kind == "labelled":
+        return ["table" if called.endswith(".csv") else "labelled"]
     return [name for name, target in TARGETS.items() if target.kind == kind and name != "pictures"]
 
 
@@ -78,6 +80,34 @@ def images():
     """Archives of images to calibrate with."""
     for data in (np.zeros((2, 3, 4, 4), np.uint8), np.zeros((1, 4, 4, 3)), np.asfortranarray(np.eye(4))):
         yield _packed({"images": data})
+
+
+TABLES = (
+    *(
+        b"file,label\na.png,0\nb/c.png,1\n",
+        b'a.png,cat\n"b, c.png","a ""dog"""\n',
+        b"label,split,path\r\n3,val,x.png\r\n",
+    ),
+    *(
+        b"a.png,0\na.png,0\n",
+        "\ufeff\xe4\xf6\xfc.png,1\n".encode(),
+        b'"a.png,0\n',
+        b"a\0b,1\n,\n",
+        b"../x.png,99999999999\n",
+    ),
+)
+CLASSES = (
+    *(b"cat\ndog\n", b"n01440764 tench, Tinca tinca\nn01443537 goldfish\n", b"a\n\nb\n", b"a\r\na\r\n"),
+    "\u2028\x1b[31m\n".encode(),
+)
+"""Tables of labelled images, and names of classes, right and wrong."""
+
+
+def labelled():
+    """Archives of labelled images."""
+    pixels, floats = np.zeros((4, 32, 32, 3), np.uint8), np.zeros((2, 3, 32, 32), np.float32)
+    for images, labels in ((pixels, range(4)), (floats, range(2)), (pixels[:0], []), (pixels, [0, 1, 2**63 - 1, -1])):
+        yield _packed({"images": images, "labels": np.array(labels, np.int64)})
 
 
 def _packed(arrays):
@@ -119,6 +149,12 @@ def main():
         keep("pictures", data)
     for data in images():
         keep("calibration", data)
+    for data in TABLES:
+        keep("table", data)
+    for data in CLASSES:
+        keep("classes", data)
+    for data in labelled():
+        keep("labelled", data)
     for name, data in written():
         keep(name, data)
 

@@ -91,10 +91,23 @@ def _list_pictures(path: Path, folders: Sequence[_ClassFolder]) -> _FoundFiles:
 
 def _walk_files(root: Path, folder: str) -> Iterator[str]:
     """The files below a folder by their paths from the root, in the order of names; links to folders end there."""
-    for here, inner, names in os.walk(root / folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        below = os.path.relpath(here, root)
-        yield from (os.path.join(below, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118
+    left = [folder]
+    while left:
+        here = left.pop()
+        if here.count(os.sep) > _DEEPEST:
+            raise refuse(f"folders in more than {_DEEPEST} folders", str(root / folder))
+        try:
+            with os.scandir(root / here) as found:
+                entries = sorted(found, key=lambda each: each.name)
+        except OSError as error:
+            raise refuse(f"cannot be read: {error.strerror or error}", str(root / here)) from None
+        shown = [each for each in entries if not each.name.startswith(".")]
+        inner = [each for each in shown if each.is_dir(follow_symlinks=False)]
+        left += [os.path.join(here, each.name) for each in reversed(inner)]  # noqa: PTH118 - as in _is_picture
+        yield from (os.path.join(here, each.name) for each in shown if not os.path.isdir(each))  # noqa: PTH112, PTH118
+
+
+_DEEPEST = 100
 
 
 def _list_notes(path: Path, found: _FoundFiles, classes: Sequence[str], names: ClassNames | None) -> Iterator[str]:
