@@ -224,10 +224,11 @@ class TestCommands:
             assert "plain.onnx: error: an ONNX file is no spec" in err
             assert "`resnet-gen import plain.onnx` recovers one from it" in err
             assert "`resnet-gen verify SPEC --against plain.onnx` compares it" in err
-        code, _, err = cli("count", "x.engine")
-        assert code == 2
-        assert "x.engine: error: an engine does not say what it computes" in err
-        assert "give the ONNX file that it was built from" in err
+        for command in ("count", "import"):
+            code, _, err = cli(command, "x.engine")
+            assert code == 2
+            assert "x.engine: error: an engine does not say what it computes" in err
+            assert "give the ONNX file that it was built from" in err
         code, _, err = cli("show", "w.npz")
         assert code == 2
         assert "w.npz: error: weights are no spec" in err
