@@ -159,7 +159,7 @@ def read_network_file(path: Path) -> FileNetwork:
 
 
 def _operator(node: Node) -> str:
-    return node.op.op_type if isinstance(node.op, Opaque) else type(node.op).__name__
+    return shorten(node.op.op_type, 40) if isinstance(node.op, Opaque) else type(node.op).__name__
 
 
 def _sizes(found: Counts) -> str:

@@ -25,6 +25,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.spec import NAME_PATTERN
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.problems import Problem, refuse, shorten, visible
+from resnet_gen.system.file_kinds import ENGINE
 from resnet_gen.weights import checkpoint
 from resnet_gen.weights.checkpoint import FileTensor, is_weights_file
 from resnet_gen.weights.formats.writing import from_weights, safetensors, tensor_data
@@ -79,6 +80,8 @@ def recover_spec(
     norms. `weights` says that those are kept too. Raises `Refused` for what cannot be read or goes not together.
     """
     called = network_name(file, name)
+    if file.suffix == ENGINE and file.is_file():
+        raise refuse("an engine does not say what it computes", str(file), "give the ONNX file that it was built from")
     if not is_weights_file(file):
         return _recover_onnx(file, called, parent, norms, weights)
     for option, given in {"--extends": parent is not None, "--plain-biases": not norms}.items():

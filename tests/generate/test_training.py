@@ -10,6 +10,7 @@ import pytest
 
 from resnet_gen import count, emit_onnx
 from resnet_gen.generate.base import CodeSubject, generate_files
+from resnet_gen.generate.modules.training import find_zero_norms
 from resnet_gen.graph import Node
 from resnet_gen.graph.fingerprint import fingerprint
 from resnet_gen.language.load import load
@@ -174,6 +175,14 @@ def test_those_norms_alone_begin_with_weights_of_zero(name):
     assert [path for path in zero if path.endswith(".weight")] == [
         f"{node.name}.weight" for node in TrainingPlaces(lower(load(name))).last_norms
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("resnet18", [".bn2"]), ("regnet_y_400mf", [".c.1"]), ("skresnet18", [".conv2.bn"])]
+)
+def test_their_names_end_as_no_other_layers_do(name, ends):
+    loaded = load(name, (NORMS,))
+    assert find_zero_norms(loaded, lower(loaded)) == ends
 
 
 def test_nothing_that_is_built_or_counted_differs(tmp_path):

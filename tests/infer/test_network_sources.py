@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import resnet_gen
 from resnet_gen import Refused
+from resnet_gen.graph import stages_of
 from resnet_gen.graph.counts import count
 from resnet_gen.infer.network_sources import load_or_recover, names_onnx_file, open_network
 from resnet_gen.language.load import load
@@ -21,8 +22,9 @@ from tests.helpers.onnx_runs import TINY
 def files(tmp_path_factory):
     """One network as files: as it is, folded at a fixed batch, in FP16, with an operation of another kind, and cut."""
     folder = tmp_path_factory.mktemp("files")
-    resnet_gen.emit_onnx(str(TINY), folder / "plain.onnx")
-    resnet_gen.emit_onnx(str(TINY), folder / "folded.onnx", fold=True, batch=4)
+    renamed = resnet_gen.load_spec(str(TINY), {"naming": "torchvision"})
+    resnet_gen.emit_onnx(renamed, folder / "plain.onnx")
+    resnet_gen.emit_onnx(renamed, folder / "folded.onnx", fold=True, batch=4)
     resnet_gen.emit_onnx(str(TINY), folder / "half.onnx", precision="fp16")
     model = onnx.load(folder / "folded.onnx")
     onnx.save(with_strange_node(model), folder / "strange.onnx")
@@ -222,10 +224,11 @@ class TestCommands:
             assert "plain.onnx: error: an ONNX file is no spec" in err
             assert "`resnet-gen import plain.onnx` recovers one from it" in err
             assert "`resnet-gen verify SPEC --against plain.onnx` compares it" in err
-        code, _, err = cli("count", "x.engine")
-        assert code == 2
-        assert "x.engine: error: an engine does not say what it computes" in err
-        assert "give the ONNX file that it was built from" in err
+        for command in ("count", "import"):
+            code, _, err = cli(command, "x.engine")
+            assert code == 2
+            assert "x.engine: error: an engine does not say what it computes" in err
+            assert "give the ONNX file that it was built from" in err
         code, _, err = cli("show", "w.npz")
         assert code == 2
         assert "w.npz: error: weights are no spec" in err
@@ -281,6 +284,7 @@ def test_the_layers_in_stages_are_the_files(files, name):
     assert count(staged) == count(graph)
     assert {node.name for node in staged.nodes} == {node.name for node in graph.nodes}
     assert staged.outputs == graph.outputs
+    assert list(stages_of(staged.nodes)) == ["stem", "stages.0", "head"]
     made = {staged.input.name}
     for node in staged.nodes:  # in an order in which they can be done
         assert made.issuperset(value.name for value in node.inputs)
