@@ -132,6 +132,12 @@ def test_the_spec_says_which_network(spec, name, network):
     assert find_network(parse_weights(name), load(spec)) == network
 
 
+def test_a_spec_for_other_classes_keeps_its_network():
+    """As what `weights convert --head init` changes."""
+    loaded = load("resnet18", ["head.classes=10"])
+    assert find_network(parse_weights("torchvision:IMAGENET1K_V1"), loaded) == "resnet18"
+
+
 @pytest.mark.parametrize(
     ("spec", "name", "message"),
     [
@@ -195,6 +201,7 @@ def test_gone_on_with_where_the_server_begins_anew(here, tiny):
     here.cut, here.ranges = 40_000, False
     refusal()
     assert fetch().path.read_bytes() == tiny
+    assert len(here.asked) == 2
 
 
 def test_an_end_that_does_not_go_with_its_beginning(here, tiny, tmp_path):
@@ -348,6 +355,12 @@ def test_a_branch_is_pinned_and_said(here, tiny, tmp_path):
     assert f"main of owner/tiny is commit {COMMIT}: hf:owner/tiny@{COMMIT}:model.safetensors names it for good" in heard
 
 
+def test_a_branch_that_moves_meanwhile(here, tiny):
+    """The commit in the manifest is that of the file."""
+    here.commits = ["f" * 40]
+    assert fetch("hf:owner/tiny").origin["revision"] == COMMIT
+
+
 def test_a_commit_is_fetched_once(here, tiny):
     found = fetch(f"hf:owner/tiny@{COMMIT}")
     here.files.clear()
@@ -438,6 +451,7 @@ def test_the_command_line_says_what_it_fetches(here, tiny, tmp_path, capsys, mon
         exit_code(["verify", "resnet8-digits", "--against", "build/resnet8-digits.onnx", "--weights", "hf:owner/tiny"])
         == 0
     )
+    capsys.readouterr()
     assert exit_code(["weights", "show", "hf:owner/tiny", "--format", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(build_graph("resnet8-digits").state())
     assert exit_code(["import", "hf:owner/tiny", "--name", "found"]) == 0
