@@ -29,7 +29,7 @@ LEFT_OUT = {
     "sh resnet50.build.sh": "runs on the device; tests/build/test_bundles.py runs it on a stand-in",
     "python3 resnet50.check.py": "the same",
     "resnet-gen bench build/resnet50.fp16.sm89.engine": "needs a GPU",
-    "resnet-gen build resnet50 --weights torchvision:": "fetches; tests/weights/test_downloads.py does, from a server here",
+    "resnet-gen build resnet50 --weights torchvision:": "fetches; tests/weights/test_downloads.py does",
     "resnet-gen import model.onnx": "whoever reads it has the file",
     "resnet-gen build mine.yaml": "the same",
     "resnet-gen verify mine.yaml": "the same",

@@ -410,6 +410,29 @@ def test_a_hub_that_refuses(here, tiny, status):
     assert f"the hub answers {status}" in refusal("hf:owner/tiny").message
 
 
+def test_no_hub(here, tiny, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+
+
+def test_a_hub_that_says_nothing(here, tiny, monkeypatch):
+    monkeypatch.setattr(settings, "TIMEOUT", 0.1)
+    here.delay = 0.5
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+
+
+@pytest.mark.long  # the library tries it once a second
+def test_a_file_of_the_hub_that_is_cut_off(here, tiny):
+    here.cut, here.cuts, here.ranges = 40_000, 100, False
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+    here.cuts = 0
+    assert fetch("hf:owner/tiny").path.read_bytes() == tiny
+
+
+def test_what_the_hub_calls_no_name(here, tiny):
+    assert "is no name of the hub's" in refusal("hf:a--b/c").message
+
+
 def test_a_file_of_the_hub_that_is_too_large(here, tiny):
     here.length = settings.LARGEST + 1
     assert "at most" in refusal("hf:owner/tiny").message
