@@ -132,7 +132,7 @@ def _announce(wanted: _Wanted, url: str, commit: str) -> None:
 
 
 def _list_failures(hub: Any) -> tuple[type[Exception], ...]:
-    """What the library raises: its own, those of the HTTP client that its own extend, and of what brings large files."""
+    """What the library raises: its own, those of the HTTP client that its own extend, those of large files."""
     own = [base for base in hub.errors.HfHubHTTPError.__mro__ if issubclass(base, Exception) and base is not Exception]
     return (OSError, ValueError, RuntimeError, *own)
 
