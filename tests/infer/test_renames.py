@@ -31,7 +31,9 @@ def test_what_a_rule_makes(name, rule, new):
     assert renamed([name, "other"], rule) == {new: name, "other": "other"}
 
 
-@pytest.mark.parametrize("rule", ["x*=*", "*x=*", "conv=c", "conv1.weight.*=*", "*conv1.weight=*", "conv1.*weight=*"])
+@pytest.mark.parametrize(
+    "rule", ["x*=*", "*x=*", "*c*=*c*", "conv=c", "conv1.weight.*=*", "*conv1.weight=*", "conv1.*weight=*"]
+)
 def test_a_rule_is_for_whole_names_and_a_star_for_some_text(rule):
     with pytest.raises(Refused, match="no tensor has such a name"):
         renamed(["conv1.weight"], rule)

@@ -137,7 +137,10 @@ def test_hugging_faces_names_are_converted(outer, exact, tmp_path):
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("change", ["mmpretrain", "fc in a Sequential", "an average beside"])
+@pytest.mark.parametrize(
+    "change",
+    ["mmpretrain", *(pytest.param(name, marks=pytest.mark.long) for name in WRAPPED if name != "mmpretrain")],
+)
 def test_an_import_makes_the_network_with_the_same_outputs(change, exact, tmp_path):
     _, _, wanted = exact
     np.savez(tmp_path / "any.npz", **WRAPPED[change][0](state()))

@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Publisher:
     """What a server has, how it behaves, and what it was asked for.
 
-    `cut` is how many bytes of an answer are sent at most, of how many `cuts`; `length` what it says of its length.
+    `cut` is how many bytes of an answer are sent at most, of how many `cuts`; `length` what it says of its length;
+    `commits` are those that the hub names for the next questions.
     """
 
     def __init__(self):
-        self.files, self.headers, self.redirects, self.asked = {}, {}, {}, []
+        self.files, self.headers, self.redirects, self.asked, self.commits = {}, {}, {}, [], []
         self.cut = self.length = None
         self.cuts, self.delay, self.ranges, self.status, self.url = 1, 0, True, 200, ""
 
@@ -69,6 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, content, headers, body):
         known, asked = self.publisher, self.headers.get("Range")
+        if known.commits:
+            headers = {**headers, "X-Repo-Commit": known.commits.pop(0)}
         start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked and known.ranges else 0
         if start >= len(content) > 0:
             self._say(416, {"Content-Length": "0"})

@@ -1,10 +1,13 @@
 """Published weights: names, and what becomes of a download that goes well or badly; the server is on this machine."""
 
 import hashlib
+import importlib.util
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A server, whose files are kept in a folder of the test's; some bytes are published of each library."""
+    for library in ("pooch", "huggingface_hub"):
+        pytest.importorskip(library)
     for name in ("RESNET_GEN_OFFLINE", "HF_HUB_OFFLINE", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RESNET_GEN_CACHE", str(tmp_path / "cache"))
@@ -101,8 +106,6 @@ def test_what_begins_as_a_name_and_is_none(text):
 
 def test_a_path_is_never_fetched(here, tiny, tmp_path, monkeypatch):
     """What a spec or a project names becomes a path, so that nobody's pull request can fetch anything."""
-    from pathlib import Path
-
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match="No such file"):
         emit_onnx("resnet8-digits", "x.onnx", weights=Path("torchvision:tiny.V1"))
@@ -132,6 +135,12 @@ def test_the_spec_says_which_network(spec, name, network):
     assert find_network(parse_weights(name), load(spec)) == network
 
 
+def test_a_spec_for_other_classes_keeps_its_network():
+    """As what `weights convert --head init` changes."""
+    loaded = load("resnet18", ["head.classes=10"])
+    assert find_network(parse_weights("torchvision:IMAGENET1K_V1"), loaded) == "resnet18"
+
+
 @pytest.mark.parametrize(
     ("spec", "name", "message"),
     [
@@ -157,10 +166,17 @@ def test_files_are_of_published_networks_and_name_their_hash():
 
 
 def test_the_table_is_torchvisions():
-    models = pytest.importorskip("torchvision.models")
-    for network, files in TORCHVISION_FILES.items():
-        published = models.get_model_weights(network).__members__
-        assert files == {tag: published[tag].url.rpartition("/")[2] for tag in files}
+    """By its source, which need not be imported: that loads torch."""
+    found = importlib.util.find_spec("torchvision")
+    if found is None or found.origin is None:
+        pytest.skip("torchvision is not installed")
+    published = {}
+    for module in ("resnet", "regnet", "vgg"):
+        text = (Path(found.origin).parent / "models" / f"{module}.py").read_text(encoding="utf-8")
+        for network, body in re.findall(r"^class (\w+)_Weights\(.*\n((?:(?:    .*)?\n)+)", text, re.MULTILINE):
+            files = re.findall(r"^    (\w+) = Weights\(\s+url=\"[^\"]*/(.+?)\"", body, re.MULTILINE)
+            published[network.lower()] = {tag: file for tag, file in files if tag != "IMAGENET1K_FEATURES"}
+    assert published == TORCHVISION_FILES
 
 
 # Of torchvision
@@ -195,6 +211,7 @@ def test_gone_on_with_where_the_server_begins_anew(here, tiny):
     here.cut, here.ranges = 40_000, False
     refusal()
     assert fetch().path.read_bytes() == tiny
+    assert len(here.asked) == 2
 
 
 def test_an_end_that_does_not_go_with_its_beginning(here, tiny, tmp_path):
@@ -348,6 +365,12 @@ def test_a_branch_is_pinned_and_said(here, tiny, tmp_path):
     assert f"main of owner/tiny is commit {COMMIT}: hf:owner/tiny@{COMMIT}:model.safetensors names it for good" in heard
 
 
+def test_a_branch_that_moves_meanwhile(here, tiny):
+    """The commit in the manifest is that of the file."""
+    here.commits = ["f" * 40]
+    assert fetch("hf:owner/tiny").origin["revision"] == COMMIT
+
+
 def test_a_commit_is_fetched_once(here, tiny):
     found = fetch(f"hf:owner/tiny@{COMMIT}")
     here.files.clear()
@@ -397,6 +420,29 @@ def test_a_hub_that_refuses(here, tiny, status):
     assert f"the hub answers {status}" in refusal("hf:owner/tiny").message
 
 
+def test_no_hub(here, tiny, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+
+
+def test_a_hub_that_says_nothing(here, tiny, monkeypatch):
+    monkeypatch.setattr(settings, "TIMEOUT", 0.1)
+    here.delay = 0.5
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+
+
+@pytest.mark.long  # the library tries it once a second
+def test_a_file_of_the_hub_that_is_cut_off(here, tiny):
+    here.cut, here.cuts, here.ranges = 40_000, 100, False
+    assert "no answer, or cut off" in refusal("hf:owner/tiny").message
+    here.cuts = 0
+    assert fetch("hf:owner/tiny").path.read_bytes() == tiny
+
+
+def test_what_the_hub_calls_no_name(here, tiny):
+    assert "is no name of the hub's" in refusal("hf:a--b/c").message
+
+
 def test_a_file_of_the_hub_that_is_too_large(here, tiny):
     here.length = settings.LARGEST + 1
     assert "at most" in refusal("hf:owner/tiny").message
@@ -438,6 +484,7 @@ def test_the_command_line_says_what_it_fetches(here, tiny, tmp_path, capsys, mon
         exit_code(["verify", "resnet8-digits", "--against", "build/resnet8-digits.onnx", "--weights", "hf:owner/tiny"])
         == 0
     )
+    capsys.readouterr()
     assert exit_code(["weights", "show", "hf:owner/tiny", "--format", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(build_graph("resnet8-digits").state())
     assert exit_code(["import", "hf:owner/tiny", "--name", "found"]) == 0

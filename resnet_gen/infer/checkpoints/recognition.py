@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,9 @@ def find_shipped(whole: Mapping[str, Shape]) -> list[str]:
     return []
 
 
+@cache
 def _load_shipped() -> dict[str, Loaded]:
+    """Every shipped network by its name; the files are the package's own and do not change."""
     load_parts()
     return {name: load(name) for name in shipped_specs()}
 

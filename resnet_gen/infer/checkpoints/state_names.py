@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from resnet_gen.graph import Graph
@@ -113,8 +112,7 @@ def find_layouts(names: Iterable[str], heads: Sequence[str]) -> list[StateLayout
 def derive_names(shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames | None:
     """The network's names of a file's tensors; None where two may be the same, or some are of nothing and not outside.
 
-    The layers of the head may have any names, if they are as many as `layout` has and each takes what the one before
-    it gives.
+    The layers of the head may have any names, if they are as many as `layout` has, in the order of their numbers.
     """
     split = {name: _split_name(name, layout.anchors) for name in shapes}
     inside = {name: parts for name, parts in split.items() if parts is not None}
@@ -181,7 +179,7 @@ def _map_head(found: StateNames, shapes: Mapping[str, Shape], layout: StateLayou
         **{name: name for name in found.left if name not in found.averages},
     }
     layers = _find_linear_layers({name: shapes[old] for name, old in spare.items()})
-    if len(layers) != len(heads) or not _is_chain([shapes[spare[f"{layer}.weight"]] for layer in layers]):
+    if len(layers) != len(heads):
         return found
     if _has_siblings(layers, spare):
         return found
@@ -209,10 +207,6 @@ def _find_linear_layers(shapes: Mapping[str, Shape]) -> list[str]:
 def _list_numbers(layer: str) -> list[tuple[int, str]]:
     """The numbers in a layer's name, as texts that may be of any length, in the order of their values."""
     return [(len(word), word) for word in layer.split(".") if word.isdecimal()]
-
-
-def _is_chain(shapes: Sequence[Shape]) -> bool:
-    return all(after[1] == before[0] for before, after in pairwise(shapes))
 
 
 def _has_siblings(layers: Sequence[str], spare: Mapping[str, str]) -> bool:

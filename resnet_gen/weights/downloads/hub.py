@@ -117,7 +117,7 @@ def _fetch(wanted: _Wanted) -> HubFile | None:
         )
     except hub.errors.RemoteEntryNotFoundError:
         return None
-    except (OSError, hub.errors.HfHubHTTPError) as error:
+    except _list_failures(hub) as error:
         raise _word_failure(error, wanted) from None
     found = _check_content(wanted, Path(path), known.etag)
     # A branch that moved between the two questions: then what there is now.
@@ -131,8 +131,16 @@ def _announce(wanted: _Wanted, url: str, commit: str) -> None:
     say_fetched(f"fetching {hide_password(url)}")
 
 
+def _list_failures(hub: Any) -> tuple[type[Exception], ...]:
+    """What the library raises: its own, those of the HTTP client that its own extend, those of large files."""
+    own = [base for base in hub.errors.HfHubHTTPError.__mro__ if issubclass(base, Exception) and base is not Exception]
+    return (OSError, ValueError, RuntimeError, *own)
+
+
 def _word_failure(error: Exception, wanted: _Wanted) -> Refused:
     response = getattr(error, "response", None)
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return refuse("is no name of the hub's", str(wanted))
     if response is None:
         return refuse("cannot be fetched: no answer, or cut off", str(wanted), "the next try goes on from what is here")
     status = response.status_code
