@@ -35,9 +35,13 @@ class WrappedFile(NamedTuple):
     """A file that was written: where, its manifest, what was done, and the proof, unless it was not asked for."""
 
     path: Path
+    """The ONNX file."""
     manifest: Path
+    """Its manifest."""
     changes: tuple[str, ...]
+    """What was done, a line each."""
     proof: WrapProof | None
+    """What came of running both files."""
 
 
 class _Edit(NamedTuple):

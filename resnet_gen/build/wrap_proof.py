@@ -63,9 +63,13 @@ class WrapProof(NamedTuple):
     """What came of running both: for how many images, and how far the outputs are apart."""
 
     images: int
+    """How many images were run."""
     outputs: tuple[ComparedOutput, ...]
+    """Each output's name, largest difference, and largest value."""
     tolerance: float
+    """What part of the largest value a difference may be."""
     coarsest: str
+    """The coarsest type that the file computes in, which says the tolerance."""
 
     def describe(self) -> list[str]:
         """In words, a line an output."""
