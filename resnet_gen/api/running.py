@@ -54,15 +54,12 @@ def run(
     runtime: Runtime | None = None,
     precision_hint: Hint | None = None,
 ) -> dict[str, Array]:
-    """Run a network, an ONNX file or an engine on images.
-
-    Warns where this processor does not compute what the file says, or not in the type that was asked for.
+    """Run a network, an ONNX file or an engine on images; warns where what is computed is not what the file says.
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
-        images: Float values (N, C, H, W), normalized as the spec's `input` says, or pixels as a model takes them that
-            is served; or the path of one picture, which is resized, cropped and normalized as the spec says, or the
-            file that carries it.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says, or pixels where these are taken; or
+            the path of a picture, which becomes that as the spec says, or the file that carries it.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -104,9 +101,7 @@ def run(
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, opened.serving, outputs)
-    _warn_of_numerics(session, tuning)
-    if found := find_unsmoothed(session, opened.serving):
-        warnings.warn(found, stacklevel=2)
+    _warn_of_numerics(session, tuning, find_unsmoothed(session, opened.serving))
     return outputs
 
 
@@ -212,11 +207,14 @@ def _resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> l
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
-def _warn_of_numerics(runner: Runner, asked: Tuning) -> None:
-    """Warn who called the function that calls this of what this processor does not compute; after the first run."""
+def _warn_of_numerics(runner: Runner, asked: Tuning, more: Sequence[str] = ()) -> None:
+    """Warn who called the function that calls this of what this processor does not compute, and of `more`.
+
+    After the first run.
+    """
     from resnet_gen.engine.cpu_numerics import list_departures
 
-    for line in list_departures(runner, asked):
+    for line in (*list_departures(runner, asked), *more):
         warnings.warn(line, stacklevel=3)
 
 

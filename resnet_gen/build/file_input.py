@@ -106,7 +106,7 @@ def check_shape(session: Runner, serving: FileServing, taken: Input, batch: int)
         raise refuse(message, session.where)
 
 
-def find_unsmoothed(session: Runner, serving: FileServing) -> str | None:
+def find_unsmoothed(session: Runner, serving: FileServing) -> list[str]:
     """What is to be said of a file that resizes pictures, where its runtime does so in another way."""
     resizes = serving.input is not None and serving.input.crop is not None
-    return f"{session.where}: {UNSMOOTHED}" if resizes and session.runtime["library"] == "openvino" else None
+    return [f"{session.where}: {UNSMOOTHED}"] if resizes and session.runtime["library"] == "openvino" else []
