@@ -103,17 +103,15 @@ def emit_onnx(
     serve: Mapping[str, object] | None = None,
     **options: Unpack[Options],
 ) -> bytes | Path:
-    """Write the ONNX model of a network, or return its bytes (docs/onnx.md).
+    """Write the ONNX model of a network, or return its bytes (docs/onnx.md): the same arguments, the same bytes.
 
-    The model is read back by ONNX's own shape inference and must hold the graph's layers, names, shapes, parameters
-    and MACs. The same arguments give the same bytes.
+    ONNX's own shape inference reads it back; it must hold the graph's layers, names, shapes, parameters and MACs.
 
     Args:
         spec: A loaded spec, a name, or a path.
         path: The file to write, over what is there, in a folder that is there. Above 2 GiB, weights lie beside it.
         batch: Images at once; without it the first dimension is symbolic, `N`.
-        serve: What the file takes and outputs in place of what the network does (docs/serve.md), as keys of the spec's
-            `serve`: `{}` takes pixels.
+        serve: Keys of the spec's `serve`, which has the file take pixels (docs/serve.md): `{}` for all defaults.
         **options: How the network becomes a file: see [`Options`](#options).
 
     Returns:

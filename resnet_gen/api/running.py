@@ -53,14 +53,12 @@ def run(
     runtime: Runtime | None = None,
     precision_hint: Hint | None = None,
 ) -> dict[str, Array]:
-    """Run a network, an ONNX file or an engine on images.
-
-    Warns where this processor does not compute what the file says, or not in the type that was asked for.
+    """Run a network, an ONNX file or an engine on images; warns where what is computed is not what the file says.
 
     Args:
         model: A loaded spec, a name, a path, or a file that ends in `.onnx` or `.engine`.
-        images: Float values (N, C, H, W), normalized as the spec's `input` says; pixels as a file takes them that has
-            more around its network; or the path of one picture, which is prepared as the spec says, or the file itself.
+        images: Float values (N, C, H, W), normalized as the spec's `input` says, or pixels where these are taken; or
+            the path of a picture, which becomes that as the spec says, or the file that carries it.
         weights: The spec's weights, as for `emit_onnx`.
         seed: Seed of the spec's weights without them.
         fold: Fold the spec's batch norms.
@@ -102,9 +100,7 @@ def run(
     session.check(x.shape)
     outputs = session.run(x)
     check_outputs(session, opened.serving, outputs)
-    warn_of_numerics(session, tuning)
-    if found := find_unsmoothed(session, opened.serving):
-        warnings.warn(found, stacklevel=2)
+    warn_of_numerics(session, tuning, more=find_unsmoothed(session, opened.serving))
     return outputs
 
 
@@ -224,14 +220,14 @@ def resolve_tunings(runtimes: Sequence[Runtime | None], hint: Hint | None) -> li
     return [tuning._replace(precision_hint=hint if by == "openvino" else None) for by in runtimes]
 
 
-def warn_of_numerics(runner: Runner, asked: Tuning, level: int = 3) -> None:
-    """Warn who called the function that calls this of what this processor does not compute; after the first run.
+def warn_of_numerics(runner: Runner, asked: Tuning, level: int = 3, more: Sequence[str] = ()) -> None:
+    """Warn who called the function that calls this of what this processor does not compute, and of `more`.
 
-    `level` is how many calls up that is.
+    After the first run. `level` is how many calls up that is.
     """
     from resnet_gen.engine.cpu_numerics import list_departures
 
-    for line in list_departures(runner, asked):
+    for line in (*list_departures(runner, asked), *more):
         warnings.warn(line, stacklevel=level)
 
 

@@ -26,7 +26,6 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
-_SURROUNDINGS = TypeAdapter(Surroundings)
 _AGAIN = "build it again"
 
 
@@ -35,6 +34,8 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
 
     Raises `Refused` for what cannot be read.
     """
+    if loaded is not None and loaded.spec.serve is None:
+        return FileServing()
     if loaded is not None:
         around = find_surroundings(loaded, lower(with_served_maps(loaded))) or Surroundings()
         labels = loaded.spec.serve.labels if loaded.spec.serve else None
@@ -45,7 +46,7 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     try:
         if max(len(stated), len(spec)) > SMALL:
             raise ValueError
-        around = _SURROUNDINGS.validate_json(stated)
+        around = TypeAdapter(Surroundings).validate_json(stated)
         labels = _read_labels(spec)
         finite = around.input is None or all(map(math.isfinite, (around.input.scale, around.input.crop or 1.0)))
         if not finite or (around.input and not (around.input.scale > 0 and 0 < (around.input.crop or 1.0) <= 1)):
@@ -137,7 +138,7 @@ def check_shape(session: Runner, serving: FileServing, taken: Input, batch: int)
         raise refuse(message, session.where)
 
 
-def find_unsmoothed(session: Runner, serving: FileServing) -> str | None:
+def find_unsmoothed(session: Runner, serving: FileServing) -> list[str]:
     """What is to be said of a file that resizes pictures, where its runtime does so in another way."""
     resizes = serving.input is not None and serving.input.crop is not None
-    return f"{session.where}: {UNSMOOTHED}" if resizes and session.runtime["library"] == "openvino" else None
+    return [f"{session.where}: {UNSMOOTHED}"] if resizes and session.runtime["library"] == "openvino" else []

@@ -44,17 +44,22 @@ class PreparedNetwork(NamedTuple):
 
 def lower_served(loaded: Loaded) -> Graph:
     """The graph of a specification with what its file puts around it, before any pass."""
-    wider = with_served_maps(loaded)
-    graph = lower(wider)
+    wider, graph = _widen(loaded, lower(loaded))
     around = find_surroundings(wider, graph)
     return put_around(graph, around) if around else graph
 
 
+def _widen(loaded: Loaded, graph: Graph) -> tuple[Loaded, Graph]:
+    """A specification and its graph, which output the stages' maps too that are served."""
+    wider = with_served_maps(loaded)
+    return wider, graph if wider is loaded else lower(wider)
+
+
 def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) -> PreparedNetwork:
     """Lower a specification, find its weights, and apply the passes that `request` asks for."""
-    counts = count(lower(loaded))
-    loaded = with_served_maps(loaded)
     graph = lower(loaded)
+    counts = count(graph)
+    loaded, graph = _widen(loaded, graph)
     around = find_surroundings(loaded, graph)
     graph, weights = standardize_weights(graph, _find_weights(loaded, graph, request))
     reference = graph, weights

@@ -62,8 +62,8 @@ def run_model(
     models.check_outputs(session, serving, outputs)
     tell_saturation(session)
     tell_slow_bfloat16(session)
-    if found := find_unsmoothed(session, serving):
-        say(f"warning: {found}", err=True)
+    for line in find_unsmoothed(session, serving):
+        say(f"warning: {line}", err=True)
     shown = str(image) if image else "random"
     run = _Run(shown, [batch, *x.shape[1:]], median(times), session.runtime)
     _report_outputs(outputs, run, serving, top, form)

@@ -250,7 +250,7 @@ def eight_bits(placement="cpu", compute="float32"):
 
 
 @pytest.mark.parametrize("serve", [(), ("layout=NCHW",), ("order=BGR",), ("size=any",)])
-@pytest.mark.parametrize(("mean", "std"), WHOLE[:2])
+@pytest.mark.parametrize(("mean", "std"), [WHOLE[0], pytest.param(*WHOLE[1], marks=pytest.mark.long)])
 def test_an_int8_file_reads_the_bytes_and_computes_what_it_does_by_way_of_floats(mean, std, serve):
     more = ("input.crop=1", f"input.mean=[{mean}, {mean}, {mean}]", f"input.std=[{std}, {std}, {std}]")
     loaded = spec(*serve, more=more)
@@ -278,12 +278,17 @@ PLAIN = ("input.mean=[0,0,0]", "input.std=[1,1,1]")
     ("more", "request_", "reason"),
     [
         ((), eight_bits(), "255 * mean is no whole number, or mean or std differ between channels"),
-        (("serve.type=float32",), eight_bits(), "pixels come as floats"),
-        (PLAIN, eight_bits("tensorrt"), "the first layer reads signed numbers"),
         (PLAIN, eight_bits(), None),
-        ((*PLAIN, "quantization.keep=[stem]"), eight_bits(), "the first layer is not in eight bits"),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                (("serve.type=float32",), eight_bits(), "pixels come as floats"),
+                (PLAIN, eight_bits("tensorrt"), "the first layer reads signed numbers"),
+                ((*PLAIN, "quantization.keep=[stem]"), eight_bits(), "the first layer is not in eight bits"),
+            )
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_manifest_says_whether_the_first_layer_reads_bytes_and_why_not(more, request_, reason):
     network = prepare(with_settings(spec(), more), request_)
     entry = describe_serving(network)["first_layer"]
