@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from resnet_gen.onnx.wrapping.request import WrapRequest
 
 
-@click.command(short_help="Put pixels before an ONNX file and classes behind it, or cut and rename.")
+@click.command(short_help="Put pixels before an ONNX file, and classes behind it.")
 @click.argument("file", type=options.FILE)
 @click.option("-o", "--output", "out", type=options.FILE, required=True, help="ONNX file to write.")
 @click.option("--input-type", type=click.Choice(INPUT_TYPES), help="What the file is to take.  [default: as it does]")
