@@ -156,7 +156,7 @@ def prune(spec: str, checkpoint: Path, settings: tuple[str, ...], out: Path, for
 
     \b
     Example: resnet-gen weights prune resnet50 resnet50.pth -o sparse.pth --keep fc
-             resnet-gen build resnet50 --weights sparse.pth --for h100 --precision fp16 --sparsity
+             resnet-gen weights prune resnet50 resnet50.pth -o sparse.pth --calibration photos/
     """
     from resnet_gen.cli.loading import load_noted
     from resnet_gen.language.load import list_spec_files

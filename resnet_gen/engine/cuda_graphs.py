@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from resnet_gen.engine.tensorrt_run import Cuda
+from typing import Any
 
 
 @dataclass(frozen=True)
 class CapturedGraphs:
-    """CUDA graphs by what they depend on: shapes, and addresses on the GPU."""
+    """CUDA graphs by what they depend on: shapes, and addresses on the GPU; `cuda` is a `tensorrt_run.Cuda`."""
 
-    cuda: Cuda
+    cuda: Any
     graphs: dict[Hashable, Any] = field(default_factory=dict)
 
     def run(self, key: Hashable, enqueue: Callable[[], None]) -> None:

@@ -143,7 +143,7 @@ def evaluated_int8() -> None:
 
 
 def engines() -> None:
-    copy("tests/accuracy/resnet8-digits.safetensors")
+    shutil.copy(ROOT / "tests/accuracy/resnet8-digits.safetensors", ".")
     build("resnet50", Path("build"), "--precision", "fp16", "--target", "tensorrt-rtx", "--sm", "86,89", "--no-compare")
 
 

@@ -57,6 +57,7 @@ def elsewhere():
     files = [*(ROOT / "templates").rglob("*.jinja"), *(ROOT / "examples").rglob("*.py"), ROOT / "Makefile"]
     files += [
         ROOT / "resnet_gen/cli/pytest_plugin.py",
+        ROOT / "resnet_gen/language/engine_options.py",
         ROOT / "tests/accuracy/train.py",
         *(ROOT / "resnet_gen/build").rglob("*.py"),
     ]
