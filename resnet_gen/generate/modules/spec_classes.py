@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from resnet_gen.generate.modules.classes import ModuleClasses
 from resnet_gen.generate.modules.naming import name_classes
 from resnet_gen.generate.modules.numbered_layers import group_layers
-from resnet_gen.generate.modules.training import lower_for_training
+from resnet_gen.generate.modules.training import with_training
 from resnet_gen.generate.modules.tree import ModuleUnit, build_tree
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import with_classes_and_channels
+from resnet_gen.language.lower import lower, with_classes_and_channels
 from resnet_gen.problems import Refused
 
 _NUMBERS = {"in_channels", "classes"}
@@ -33,7 +33,7 @@ def classes_of_spec(loaded: Loaded, *, spreads: bool = False) -> ModuleClasses:
     follows one of them by no rule that is known here, that number is none of the constructor's. Raises `Refused`
     where the spec does.
     """
-    trees = [build_tree(graph) for graph in (lower_for_training(loaded), *_lower_others(loaded))]
+    trees = [build_tree(graph) for graph in (with_training(loaded, lower(loaded)), *_lower_others(loaded))]
     classes = _make_classes(trees, spreads)
     while not {parameter.name for parameter in classes.network.parameters} <= _NUMBERS:
         classes = _make_classes(trees := trees[:-1], spreads)
@@ -58,7 +58,7 @@ def _lower_first(*networks: Loaded) -> list[Graph]:
     """The graph of the first of some networks that is possible: their parts may allow only a multiple, or no other."""
     for network in networks:
         try:
-            return [lower_for_training(network)]
+            return [with_training(network, lower(network))]
         except Refused:
             continue
     return []

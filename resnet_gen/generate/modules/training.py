@@ -9,7 +9,6 @@ from typing import NamedTuple
 from resnet_gen.generate.spelling import find_free_name
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import lower
 from resnet_gen.language.plan import plan
 from resnet_gen.language.training import Training
 from resnet_gen.language.training_places import TrainingPlaces
@@ -48,9 +47,9 @@ class DropSchedule(NamedTuple):
     blocks: tuple[int, ...]
 
 
-def lower_for_training(loaded: Loaded) -> Graph:
-    """The graph of a specification with what only training sees; raises `Refused` where `lower` does."""
-    graph, settings = lower(loaded), loaded.spec.training
+def with_training(loaded: Loaded, graph: Graph) -> Graph:
+    """A specification's own graph with what only training sees."""
+    settings = loaded.spec.training
     if settings is None:
         return graph
     places = TrainingPlaces(graph)

@@ -18,7 +18,7 @@ from resnet_gen.generate.layout import (
 )
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import classes_of_spec
-from resnet_gen.generate.modules.training import DropBranch, DropValues, describe_training, lower_for_training
+from resnet_gen.generate.modules.training import DropBranch, DropValues, describe_training, with_training
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
@@ -42,7 +42,9 @@ def files(subject: CodeSubject) -> dict[str, str]:
         classes=[language.write_class(kind) for kind in inner],
         network={**language.write_network(network), "doc": describe_network(subject, shapes)},
         drops=drops,
-        random=any(isinstance(node.op, (DropBranch, DropValues)) for node in lower_for_training(subject.loaded).nodes),
+        random=any(
+            isinstance(node.op, (DropBranch, DropValues)) for node in with_training(subject.loaded, graph).nodes
+        ),
         zeros=write_zero_norms(subject, "scale", ["value[...] = jnp.zeros_like(value[...])"], INDENT + 4),
     )
     body = render("flax/helpers.py.jinja", classes=classes, drops=drops) + classes
