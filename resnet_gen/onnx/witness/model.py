@@ -24,6 +24,13 @@ def check_onnx(graph: Graph, serialized: bytes) -> None:
     file = _Weights(model)
     check_layers(graph, [_layer(n, shapes, types) for n in _list_weighted_nodes(model)], "ONNX")
     compare_sequences("ONNX: output", [v.name for v in graph.outputs], [v.name for v in model.graph.output])
+    ends = (graph.input, *graph.outputs)
+    found = [v.name for v in (*model.graph.input, *model.graph.output)]
+    compare_sequences(
+        "ONNX: input or output",
+        [(v.name, v.shape, v.dtype) for v in ends],  # 0 for a side that is open, in both
+        [(name, shapes[name], types[name]) for name in found],
+    )
     _check_parameters(graph, model, file)
     compare_sequences(
         "ONNX: layer in eight bits", _list_stored_layers(graph), file.list_stored(_list_weighted_nodes(model))
