@@ -45,22 +45,25 @@ ONES = st.tuples(NUMBERS, NUMBERS, NUMBERS)
     order=st.sampled_from(["none", "gather", "slice"]),
     spelling=st.sampled_from(["div sub div", "mul sub mul", "sub div", "mul add", "div"]),
     late=st.booleans(),
+    turned_last=st.booleans(),
     mean=ONES,
     std=ONES,
 )
-def test_what_was_put_around_is_what_is_read(dtype, layout, order, spelling, late, mean, std, plain, tmp_path_factory):
+def test_what_was_put_around_is_what_is_read(
+    dtype, layout, order, spelling, late, turned_last, mean, std, plain, tmp_path_factory
+):  # fmt: skip
     around = Around(dtype, layout)
     if dtype == UINT8:
         around.step("Cast", to=FLOAT)
     axis = 3 if layout == "NHWC" else 1
-    moves = [lambda: turn(around, order, axis)]
     if layout == "NHWC" and not late:
         around.step("Transpose", perm=[0, 3, 1, 2])
         axis = 1
-        moves = [lambda: turn(around, order, 1)]
-    for move in moves:
-        move()
+    if not turned_last:
+        turn(around, order, axis)
     normalize(around, spelling, np.float32(mean), np.float32(std), axis)
+    if turned_last:
+        turn(around, order, axis)
     if layout == "NHWC" and late:
         around.step("Transpose", perm=[0, 3, 1, 2])
     path = around.write(tmp_path_factory.mktemp("around") / "around.onnx")
@@ -72,6 +75,8 @@ def test_what_was_put_around_is_what_is_read(dtype, layout, order, spelling, lat
     if spelling == "div":
         assert (pixels.scale, pixels.mean, pixels.std) == (255.0, (), ())
         return
+    if turned_last and order != "none":
+        mean, std = mean[::-1], std[::-1]
     if spelling == "div sub div":
         assert np.float32(pixels.mean).tolist() == np.float32(mean).tolist()
         assert np.float32(pixels.std).tolist() == np.float32(std).tolist()

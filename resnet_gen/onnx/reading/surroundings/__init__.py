@@ -47,15 +47,17 @@ def _cut_out(
     prologue: PixelPrologue | None,
     epilogue: OutputEpilogue | None,
 ) -> InnerModel | None:
-    """The model of the network alone; None where there is nothing else, or where the network reads that too."""
+    """The model of the network alone; None where there is nothing else.
+
+    Each step before it has one reader, so that the network reads none of them.
+    """
     if not (prologue or epilogue):
         return None
     begin = prologue.tensor if prologue else given.name
     ends = list(epilogue.sources) if epilogue else flow.outputs
     needed = flow.list_needed(ends, begin)
     outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
-    read = {name for index in needed for name in flow.nodes[index].input}
-    if begin in ends or (prologue and given.name in read):
+    if begin in ends:
         return None
     places = [index for index in range(len(flow.nodes)) if index not in outside]
     inner = _make_model(model, places, ends)
