@@ -928,7 +928,7 @@ def test_a_spec_may_have_any_file_name(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "near"),
     [
-        (("build", TINY, "--timing-cache", "x"), None),
+        (("build", TINY, "--tiling-xyzzy", "x"), None),
         (("build", TINY, "--presicion", "fp16"), "--precision"),
         (("build", TINY, "--min-shape", "x"), "--min-shapes"),
         (("weights", "convert", "--in-channel", "1"), "--in-channels"),
