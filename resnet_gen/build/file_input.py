@@ -55,6 +55,17 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     return FileServing(around.input, around.outputs, labels)
 
 
+def read_statement(text: str) -> Surroundings:
+    """What a file states of what is put around its network; raises `ValueError` for what is no such statement."""
+    if len(text) > SMALL:
+        raise ValueError
+    around = _SURROUNDINGS.validate_json(text)
+    pixels = around.input
+    if pixels and not (0 < pixels.scale < math.inf and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1):
+        raise ValueError
+    return around
+
+
 def _find_statements(session: Runner) -> tuple[str | None, str]:
     """What a file, or an engine's manifest, says of what is put around the network, and its spec, both as JSON."""
     path = Path(session.where)

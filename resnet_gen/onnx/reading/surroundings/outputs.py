@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
+from onnx import TensorProto
+
 from resnet_gen.graph.surroundings import ServedKind, ServedOutput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow, find_integers
 
 _MOST_STEPS = 8
-_WIDE = ("float16", "bfloat16", "float32", "float64", "int32", "int64")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_WIDE = (*_FLOATS, "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,10 @@ def _name_kind(flow: TensorFlow, steps: OutputSteps, ranks: Mapping[str, int]) -
     if steps.kind is not None:
         return steps
     rank = ranks.get(steps.tensor)
-    plain: ServedKind = "map" if rank == _RANK_OF_MAP else "logits" if _ends_in_layer(flow, steps.tensor) else "embedding"
-    return replace(steps, tensor=_skip_identities(flow, steps.tensor), kind="logits" if rank is None else plain)
+    plain: ServedKind = (
+        "map" if rank == _RANK_OF_MAP else "logits" if _ends_in_layer(flow, steps.tensor) else "embedding"
+    )
+    return replace(steps, tensor=_skip_changes_of_type(flow, steps.tensor), kind="logits" if rank is None else plain)
 
 
 _RANK_OF_MAP = 4
@@ -116,9 +121,13 @@ def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
     return ServedOutput(steps.kind, steps.tensor, (name,), steps.k, steps.normalized, raw)
 
 
-def _skip_identities(flow: TensorFlow, name: str) -> str:
-    """What a tensor is another name of, which may be made into something else, too."""
-    while (index := flow.find_maker(name, "Identity")) is not None:
+def _skip_changes_of_type(flow: TensorFlow, name: str) -> str:
+    """What a tensor is another name of, or the same in another float type, of which more may be made."""
+    for _ in range(_MOST_STEPS):
+        index = flow.find_maker(name, "Identity", "Cast")
+        dtype = None if index is None else DTYPES.get((flow.attributes(index) or {}).get("to", TensorProto.FLOAT))
+        if index is None or dtype is None or dtype.name not in _FLOATS:
+            break
         name = flow.nodes[index].input[0]
     return name
 
@@ -157,9 +166,7 @@ def _top_k(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[st
     return replace(steps, tensor=node.input[0], kind="top_k", part=part, k=many[0], node=index)
 
 
-def _choose_scores(
-    flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]
-) -> OutputSteps | None:
+def _choose_scores(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
     """The scores of the best classes, or their probabilities, by the numbers of these."""
     scores, chosen = (_walk_back(flow, name, _STEPS_OF_CLASSES) for name in flow.nodes[index].input)
     if steps.kind or steps.as_integers or attributes.get("axis", 0) not in (1, -1):
