@@ -47,12 +47,12 @@ def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None
         swapped = found.is_close(own.reverse())
         words = _contrast("normalizes by", found, own) + (", which is that of colours in the other order" * swapped)
         yield SurroundingFault(("input", "mean"), words)
-    if pixels and pixels.crop is not None and pixels.crop != stated.crop:
-        words = f"crops to {pixels.crop:g} of a picture, the spec to {stated.crop:g}"
+    cropped = pixels.crop if pixels else None
+    if cropped and cropped != stated.crop:
+        words = f"crops to {cropped:g} of a picture, the spec to {stated.crop:g}"
         yield SurroundingFault(("input", "crop"), words)
-    for each in list_differences(wanted, around) if wanted else ():
-        if normal or each.key != "normalization":
-            yield _contrast_stated(each)
+    said = [*([] if normal else ["normalization"]), *(["size"] if cropped and cropped != stated.crop else [])]
+    yield from (_contrast_stated(d) for d in list_differences(wanted or around, around) if d.key not in said)
 
 
 def _contrast_stated(each: SurroundingDifference) -> SurroundingFault:

@@ -112,3 +112,118 @@ def test_so_it_is_where_the_first_layer_reads_bytes(size, tmp_path):
 def test_so_it_is_however_it_is_built(request_, case, tmp_path):
     for more in ((), BYTES) if request_ == "int8 for a CPU" else ((),):
         check(tmp_path, request_, *case, more)
+
+
+# --- files that are others -------------------------------------------------------
+
+SPEC_LINES = ("order=RGB", "size=any", "outputs=[probabilities, top2, normalized_embedding]")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A file, and its spec as a file of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    write_model(served(*SPEC_LINES), Request(), folder / "m.onnx")
+    return onnx.load(folder / "m.onnx")
+
+
+def change(model, name, values):
+    """Another constant of that name."""
+    place = next(i for i, tensor in enumerate(model.graph.initializer) if tensor.name == name)
+    old = numpy_helper.to_array(model.graph.initializer[place])
+    model.graph.initializer[place].CopyFrom(numpy_helper.from_array(np.asarray(values(old), old.dtype), name))
+
+
+def find(model, name):
+    return next(node for node in model.graph.node if node.name == name)
+
+
+def bypass(model, name):
+    """The model with a node left out, whose readers read what it read."""
+    node = find(model, name)
+    for other in model.graph.node:
+        for place, read_ in enumerate(other.input):
+            if read_ == node.output[0]:
+                other.input[place] = node.input[0]
+    model.graph.node.remove(node)
+
+
+def reverse_colours(model):
+    """Channels in the other order before the first node that casts them."""
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray([2, 1, 0], np.int64), "order"))
+    first = find(model, "serve.channels_first")
+    first.output[0] = "as_given"
+    place = list(model.graph.node).index(first)
+    turned = onnx.helper.make_node("Gather", ["as_given", "order"], ["serve.channels_first"], "turn", axis=1)
+    model.graph.node.insert(place + 1, turned)
+
+
+def scores_for_probabilities(model):
+    """The values of the best classes are those of logits."""
+    find(model, "serve.top2_values").input[0] = "logits"
+
+
+def three_classes(model):
+    change(model, "serve.top2_indices.k", lambda _: [3])
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        if value.name.startswith("top2"):
+            value.type.tensor_type.shape.dim[1].dim_value = 3
+
+
+def set_attribute(model, name, place, value):
+    find(model, name).attribute[place].i = value
+
+
+CHANGES = {
+    "another mean": (lambda m: change(m, "serve.normalize.mean", lambda old: old + 0.01), ("input", "mean")),
+    "mean and deviation exchanged": (
+        lambda m: change(m, "serve.normalize.std", lambda old: old[::-1]),
+        ("input", "mean"),
+    ),
+    "pixels of another range": (lambda m: change(m, "serve.normalize.scale", lambda _: 256.0), ("input", "mean")),
+    "colours in the other order": (reverse_colours, ("serve", "order")),
+    "another crop": (
+        lambda m: change(m, "serve.resize.before_crop", lambda old: old * 0.875 / 0.9),
+        ("input", "crop"),
+    ),
+    "another number of classes": (three_classes, ("serve", "outputs")),
+    "no softmax": (scores_for_probabilities, ("serve", "outputs")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, built, tmp_path):
+    make, loc = CHANGES[name]
+    model = onnx.ModelProto()
+    model.CopyFrom(built)
+    make(model)
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    found = compare_model(path, read_model(path), None, subject_of(served(*SPEC_LINES)))
+    assert [where for where, _ in found.surroundings] == [loc]
+    assert not found.layers
+    assert not found.shapes
+
+
+UNKNOWN = {
+    "another length": lambda m: setattr(find(m, "serve.normalized_embedding.length"), "op_type", "ReduceL1"),
+    "a crop off by a pixel": lambda m: change(m, "serve.resize.two", lambda _: [3]),
+    "no smoothing": lambda m: set_attribute(m, "serve.resize.resize", 0, 0),
+    "columns for rows": lambda m: change(m, "serve.resize.crop_axes", lambda _: [3, 2]),
+    "another side that counts": lambda m: setattr(find(m, "serve.resize.ratio"), "op_type", "ReduceMin"),
+    "sides that were cut off": lambda m: setattr(find(m, "serve.resize.rounded"), "op_type", "Floor"),
+    "another size": lambda m: change(m, "serve.resize.before_crop", lambda old: old * [1, 1.1]),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(built)
+    UNKNOWN[name](model)
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    around = read_surroundings(path)
+    assert around.input is None or "length" in name
+    assert not any(each.normalized for each in around.outputs) or "length" not in name
