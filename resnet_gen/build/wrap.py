@@ -17,7 +17,7 @@ from resnet_gen.build.wrap_pixels import choose_pixels
 from resnet_gen.build.wrap_proof import OutputCheck, ProofPlan, WrapProof, choose_sides, prove
 from resnet_gen.graph.surrounding_terms import describe_pixels, describe_surroundings
 from resnet_gen.graph.surroundings import PixelInput
-from resnet_gen.onnx.metadata_keys import LABELS_KEY, SPEC_KEY, WRAP_KEY
+from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.onnx.wrapping.editor import ModelEditor
 from resnet_gen.onnx.wrapping.last_layer import find_last_layer, replace_last_layer
 from resnet_gen.onnx.wrapping.model_file import WholeModel, find_coarsest_type, load_whole, make_reference
@@ -238,7 +238,7 @@ def _find_vector(editor: ModelEditor, own: list[Any]) -> Any:
 
 def _make_metadata(whole: WholeModel, asked: WrapRequest, edit: _Edit) -> dict[str, str]:
     """The file's metadata, without a spec that is not its own any more, and with what was done."""
-    kept = dict(whole.metadata)
+    kept = {key: value for key, value in whole.metadata.items() if key != SERVE_KEY}
     other = asked.cuts or asked.cut_input or asked.classes is not None or isinstance(asked.size, tuple)
     if other and SPEC_KEY in kept:
         kept = {key: value for key, value in kept.items() if not key.startswith(SPEC_KEY)}

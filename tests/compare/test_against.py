@@ -323,7 +323,10 @@ def test_options_that_make_no_sense_are_refused(cli, tmp_path):
     assert cli("verify", "--against", "n.onnx")[2] == (
         "error: --against: one spec is compared with a file\nhint: name the spec before it\n"
     )
-    assert cli("verify", TINY, "--weights", WEIGHTS)[2] == "error: --weights means nothing without --against\n"
+    assert (
+        cli("verify", TINY, "--weights", WEIGHTS)[2]
+        == "error: --weights means nothing without --against or --evaluate\n"
+    )
     code, _, err = cli("verify", TINY, "--against", tmp_path / "gone.onnx")
     assert (code, err) == (2, f"{tmp_path}/gone.onnx: error: cannot be read: No such file or directory\n")
 
