@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from resnet_gen.graph import Graph
-from resnet_gen.graph.serving import find_inside
-from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.graph.serving import find_inside, put_around
+from resnet_gen.graph.surrounding_terms import simplify_surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
@@ -26,4 +28,10 @@ def read_stated_network(loaded: Loaded) -> StatedNetwork | None:
     wider = with_served_maps(loaded)
     graph = lower(wider)
     around = find_surroundings(wider, graph)
-    return StatedNetwork(around, find_inside(graph, around)) if around else None
+    return StatedNetwork(around, _find_inside(graph, around)) if around else None
+
+
+def _find_inside(graph: Graph, around: Surroundings) -> Graph:
+    """What a file's reader takes for the network; all of it where nothing tells that from what is around."""
+    bare = simplify_surroundings(around) == NOTHING_AROUND
+    return put_around(graph, replace(around, input=None)) if bare else find_inside(graph, around)

@@ -17,8 +17,9 @@ from resnet_gen.graph.surrounding_terms import (
     find_normalization,
     format_numbers,
     list_differences,
+    simplify_surroundings,
 )
-from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Softmax
 from resnet_gen.problems import Loc
@@ -33,8 +34,10 @@ class SurroundingFault(NamedTuple):
 
 def outputs_alike(around: Surroundings, other: Surroundings) -> bool:
     """Whether two networks have the same made of their outputs, so that these can be compared one by one."""
-    listed = bool(around.outputs) and len(around.outputs) == len(other.outputs)
-    return listed and not any(each.key == "outputs" for each in list_differences(around, other))
+    pair = [simplify_surroundings(each) for each in (around, other)]
+    if NOTHING_AROUND in pair:
+        return pair == [NOTHING_AROUND, NOTHING_AROUND]
+    return [each.kind for each in around.outputs] == [each.kind for each in other.outputs]
 
 
 def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None = None) -> Iterator[SurroundingFault]:

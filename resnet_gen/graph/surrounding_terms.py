@@ -79,13 +79,17 @@ def format_numbers(numbers: tuple[float, ...]) -> str:
 
 
 def simplify_surroundings(around: Surroundings) -> Surroundings:
-    """The same without what changes nothing: a mean of 0 and a deviation of 1, and all of it where nothing is left."""
+    """The same without what changes nothing: a mean of 0 and a deviation of 1, and all of it where nothing is left.
+
+    A softmax alone counts as part of the network, which no file tells from one that a network ends in.
+    """
     pixels = around.input
     if pixels and not any(pixels.mean) and all(value == 1 for value in pixels.std):
         pixels = replace(pixels, mean=(), std=())
     if pixels == PixelInput("float32", "NCHW", "RGB", 1.0):
         pixels = None
-    bare = pixels is None and all(output.is_plain for output in around.outputs)
+    softmax = [output.kind for output in around.outputs] == ["probabilities"]
+    bare = pixels is None and (softmax or _is_plain(around))
     return NOTHING_AROUND if bare else replace(around, input=pixels)
 
 
