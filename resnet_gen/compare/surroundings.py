@@ -10,6 +10,7 @@ from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.graph.inner_outputs import keep_stated_outputs
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
     SurroundingDifference,
@@ -105,11 +106,19 @@ def note_surroundings(before: Side, after: Side) -> list[str]:
 
 def settle_side(side: Side, other: Side) -> Graph:
     """The network of one side as it is to be compared with that of another one."""
-    if side.inside and outputs_alike(side.surroundings, other.surroundings):
-        return side.inside
-    if other.inside and outputs_alike(side.surroundings, other.surroundings):
-        return side.graph
-    return settle_graph(side.graph, side.surroundings, other.graph) if side.what == "onnx" else side.graph
+    alike = outputs_alike(side.surroundings, other.surroundings)
+    if side.what != "onnx":
+        return side.inside if side.inside and alike else side.graph
+    graph = side.graph if other.inside and alike else settle_graph(side.graph, side.surroundings, other.graph)
+    return _call_input(graph, other.graph.input.name) if side.surroundings.input else graph
+
+
+def _call_input(graph: Graph, name: str) -> Graph:
+    """A network inside of a file with an input of that name: its own is that of a step before it."""
+    if any(node.output.name == name for node in graph.nodes):
+        return graph
+    new = graph.input._replace(name=name)
+    return replace(rewire_graph(graph, graph.nodes, {graph.input.name: new}), input=new)
 
 
 def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:

@@ -39,9 +39,14 @@ def find_inside(graph: Graph, around: Surroundings) -> Graph:
         source, maker = served.source, makers.get(served.source)
         if served.kind in ("probabilities", "top_k") and maker and isinstance(maker.op, Softmax):
             source = maker.inputs[0].name
-        kind: ServedKind = "embedding" if served.kind == "embedding" else "map"
-        inner.setdefault(source, ServedOutput(kind, source, (source if kind == "map" else f"inner.{source}",)))
+        pooled = served.kind == "embedding" and source in makers and len(makers[source].shape) == _MAP
+        kind: ServedKind = "embedding" if pooled else "map"
+        inner.setdefault(source, ServedOutput(kind, source, (f"{source}.pooled" if pooled else source,)))
     return put_around(graph, Surroundings(None, tuple(inner.values())))
+
+
+_MAP = 3
+"""Sides of a map."""
 
 
 def is_put_around(node: Node) -> bool:
