@@ -23,7 +23,7 @@ from resnet_gen.language.serve import Label, Serve
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
-from resnet_gen.problems import Refused, refuse
+from resnet_gen.problems import Refused, refuse, shorten
 from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
@@ -68,7 +68,8 @@ def _read_graph(session: Runner) -> Surroundings | None:
 def _check_statement(session: Runner, stated: Surroundings, found: Surroundings) -> None:
     """Refuse a file whose metadata say of what is around its network what its graph does not do."""
     for each in list_differences(stated, found):
-        message = f"its metadata say '{each.before}' of {each.key}, and its graph has '{each.after}'"
+        said, done = shorten(each.before), shorten(each.after)
+        message = f"its metadata say '{said}' of {each.key}, and its graph has '{done}'"
         raise refuse(message, session.where, f"{_AGAIN}, or leave '{SERVE_KEY}' out of its metadata")
     names = [[name for output in each.outputs for name in output.names] for each in (stated, found)]
     if names[1] and names[0] != names[1]:
@@ -99,10 +100,16 @@ def read_statement(text: str) -> Surroundings:
     if len(text) > SMALL:
         raise ValueError
     around = _SURROUNDINGS.validate_json(text)
-    pixels = around.input
-    if pixels and not (0 < pixels.scale < math.inf and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1):
+    if around.input and not _is_possible(around.input):
         raise ValueError
     return around
+
+
+def _is_possible(pixels: PixelInput) -> bool:
+    """Whether there are such pixels: numbers that are finite, as many means as deviations, of which none is zero."""
+    numbers = (pixels.scale, *pixels.mean, *pixels.std)
+    whole = all(map(math.isfinite, numbers)) and pixels.scale > 0 and all(pixels.std)
+    return whole and len(pixels.mean) == len(pixels.std) and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1
 
 
 def _read_labels(session: Runner) -> tuple[str, ...]:

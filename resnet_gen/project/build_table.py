@@ -94,16 +94,17 @@ def _as_calibration(given: Any) -> Any:
     return {"source": given} if isinstance(given, str) else given
 
 
+_Labels: TypeAlias = Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=CLASSES.most)]
+
+
 class ServeTable(Serve):
     """What files take and output, as `serve` of a spec says it; `name` is what a folder has for it."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")] | None = Field(
         None, description="What `{serve}` stands for; without it, the number in the list."
     )
-    labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=CLASSES.most)] | Words | None = (
-        Field(
-            None, description="Names of the classes in their order: a list, or a text file by its path from this one."
-        )
+    labels: _Labels | Words | None = Field(  # type: ignore[assignment]  # the file's name is read with the spec
+        None, description="Names of the classes in their order: a list, or a text file by its path from this one."
     )
 
 

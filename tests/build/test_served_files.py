@@ -101,7 +101,10 @@ def test_the_api_runs_pixels_and_refuses_what_is_normalized(here):
 def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here):
     cli("build", TINY, *COLOURS, "--serve", "-o", "out")
     model = onnx.load("out/tiny.onnx")
-    for text in ("{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', "[" * 100_000):
+    for text in (
+        "{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', '{"input": {"mean": [0.1], "std": []}}',
+        '{"input": {"mean": [NaN], "std": [1]}}', '{"input": {"mean": [0], "std": [0]}}', "[" * 100_000,
+    ):  # fmt: skip
         entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
         entry.value = text
         onnx.save(model, "broken.onnx")

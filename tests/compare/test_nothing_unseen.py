@@ -103,6 +103,10 @@ NET = {
             "calibration": "images.npz", "qdq": "cpu", "limit": 100, "min": 0.9, "drop_from_fp32": 0.01,
         }],
     },
+    "serve": {
+        "type": "uint8", "layout": "NHWC", "order": "RGB", "scale": 255, "size": "fixed", "outputs": ["top2"],
+        "labels": list("abcdefghij"),
+    },
     "training": {
         "dropout": 0.1, "stochastic_depth": {"rate": 0.1, "decay": "linear", "mode": "row"},
         "zero_init_last_norm": True,
@@ -127,7 +131,8 @@ OTHER = {
     "stages.overrides.block": {"stages.overrides.stage1.block": "basic"},
     "stages.overrides.shortcut": {"stages.overrides.stage1.shortcut": "avg_projection"},
     "stages.overrides.attention": {"stages.overrides.stage1.attention": "eca"},
-    "norm": {"kind": "batch", "eps": 1e-3}, "activation": "silu", "head": {"kind": "linear", "classes": 11},
+    "norm": {"kind": "batch", "eps": 1e-3}, "activation": "silu",
+    "head": {"head": {"kind": "linear", "classes": 11}, "serve.labels": None},
     "antialias": {"antialias": "blur", "stages.output_stride": None},
     "weight_standardization": 1e-6, "outputs": ["stage2"], "quantization.keep": ["head"],
     "naming": "torchvision", "deviations": {}, "parts": ["mine.py"],
@@ -153,6 +158,8 @@ OTHER = {
         ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("min", 0.89), ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
+    "serve.type": "float32", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
+    "serve.outputs": ["top3"], "serve.labels": list("abcdefghik"),
     "training.dropout": 0.2, "training.stochastic_depth.rate": 0.2, "training.stochastic_depth.decay": "uniform",
     "training.stochastic_depth.mode": "batch", "training.zero_init_last_norm": False,
 }  # fmt: skip
